@@ -1,0 +1,293 @@
+"""Checkpoints: a folder that explains itself.
+
+::
+
+    <id>/card.json           recipe, taxonomy, network, preprocessing, data, measures, licence
+         model.safetensors   network.<key>, centers, novelty.<key>
+         graph.onnx          the same network for ONNX Runtime; its weights are the file above
+
+Nothing is pickled. Reading a card or opening the graph needs no torch.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError, safe_open
+
+from emoviz.data.preprocessing import Preprocessing
+from emoviz.errors import CheckpointError, TaxonomyError
+from emoviz.files import replaced_folder, write_json
+from emoviz.labels import Taxonomy
+from emoviz.models.novelty import Novelty
+from emoviz.settings import Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from emoviz.models.network import EmotionNetwork
+
+FORMAT = 1
+CARD, WEIGHTS, GRAPH = "card.json", "model.safetensors", "graph.onnx"
+NETWORK_PREFIX, CENTERS, NOVELTY_PREFIX = "network.", "centers", "novelty."
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a checkpoint says of itself.
+
+    Attributes:
+        id: The name of its folder, used on the command line and in links.
+        title: What people read.
+        summary: One or two sentences: what it is and what it was trained on.
+        taxonomy: Its classes, in the order of the outputs.
+        network: Arguments of `NetworkConfig`.
+        preprocessing: How an image becomes its input.
+        temperature: Divides the logits before the softmax; fitted on validation data.
+        width: D, the length of u.
+        recipe: The recipe that it was trained with, whole.
+        data: One entry for each training set: name, source, terms, counts by split, bridge.
+        measures: What was measured on held-out data, and on which.
+        calibration: Expected calibration error before and after, and on what.
+        novelty: The rule for "unlike the training data" in words, with its measured rates.
+        seed: Of the run.
+        versions: Of emoviz, torch and timm at training.
+        licence: Of the weights, with the terms that the data impose.
+        intended_use: For whom and what for.
+        limits: What it cannot do.
+        weights_sha256: Of ``model.safetensors``.
+    """
+
+    id: str
+    title: str
+    summary: str
+    taxonomy: Taxonomy
+    network: Mapping[str, Any]
+    preprocessing: Preprocessing
+    temperature: float = 1.0
+    width: int = 0
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    data: tuple[Mapping[str, Any], ...] = ()
+    measures: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    novelty: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    versions: Mapping[str, str] = field(default_factory=dict)
+    licence: str = ""
+    intended_use: str = ""
+    limits: str = ""
+    weights_sha256: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, with the format's number."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        values["taxonomy"] = self.taxonomy.to_dict()
+        values["preprocessing"] = self.preprocessing.to_dict()
+        return {"format": FORMAT, **values}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Card":
+        """Read a card.
+
+        Raises:
+            CheckpointError: It is of another format, or lacks or misstates a field.
+        """
+        if values.get("format") != FORMAT:
+            raise CheckpointError(
+                f"the card is of format {values.get('format')}; this version reads {FORMAT}"
+            )
+        given = {key: value for key, value in values.items() if key != "format"}
+        try:
+            given["taxonomy"] = Taxonomy.from_dict(given["taxonomy"])
+            given["preprocessing"] = Preprocessing.from_dict(given["preprocessing"])
+            given["data"] = tuple(given.get("data", ()))
+            card = cls(**given)
+        except (KeyError, TypeError, TaxonomyError) as error:
+            raise CheckpointError(f"the card does not fit: {error}") from None
+        if not card.temperature > 0:
+            raise CheckpointError(f"the card's temperature is {card.temperature}")
+        return card
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint's card and where its files are."""
+
+    card: Card
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        """The safetensors file."""
+        return self.folder / WEIGHTS
+
+    @property
+    def graph(self) -> Path:
+        """The ONNX graph; may be missing, then only torch can run the network."""
+        return self.folder / GRAPH
+
+
+def open_checkpoint(name: str, settings: Settings) -> Checkpoint:
+    """Find a checkpoint and read its card.
+
+    Args:
+        name: An id under the project's or the person's ``checkpoints`` folder, or a path.
+        settings: Where those folders are.
+
+    Raises:
+        CheckpointError: There is none, or its card or weights do not fit.
+    """
+    places = [root / name for root in _roots(settings)] if _is_id(name) else []
+    for folder in (*places, Path(name).expanduser()):
+        if (folder / CARD).is_file():
+            return read_checkpoint(folder)
+    known = ", ".join(item.card.id for item in list_checkpoints(settings)[0]) or "none"
+    raise CheckpointError(
+        f"There is no checkpoint '{name}'. Known ids: {known}. A folder with a card.json and a "
+        "model.safetensors may be given too."
+    )
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Read the checkpoint in a folder and check that its arrays belong to its card.
+
+    Raises:
+        CheckpointError: Something is missing or damaged; the message names the folder.
+    """
+    try:
+        card = Card.from_dict(json.loads((folder / CARD).read_text(encoding="utf-8")))
+        _check_arrays(card, folder / WEIGHTS)
+    except (OSError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"Checkpoint '{folder.name}' cannot be read: {error}.") from None
+    except CheckpointError as error:
+        raise CheckpointError(f"Checkpoint '{folder.name}' cannot be used: {error}.") from None
+    return Checkpoint(card, folder)
+
+
+def list_checkpoints(settings: Settings) -> tuple[list[Checkpoint], list[str]]:
+    """All checkpoints, shipped ones first, and the reasons why others cannot be used."""
+    found: dict[str, Checkpoint] = {}
+    refused: list[str] = []
+    for root in _roots(settings):
+        for folder in sorted(root.glob("*")) if root.is_dir() else []:
+            if folder.name.startswith(".") or not (folder / CARD).is_file():
+                continue
+            try:
+                found.setdefault(folder.name, read_checkpoint(folder))
+            except CheckpointError as error:
+                refused.append(str(error))
+    return list(found.values()), refused
+
+
+def load_network(checkpoint: Checkpoint) -> "EmotionNetwork":
+    """Build the network with its weights, on the CPU, in evaluation mode. Imports torch.
+
+    Raises:
+        CheckpointError: The arrays do not fit the network that the card describes.
+    """
+    from safetensors.torch import load_file
+
+    from emoviz.models.network import EmotionNetwork, NetworkConfig
+
+    card = checkpoint.card
+    network = EmotionNetwork(NetworkConfig.from_dict(card.network))
+    arrays = {
+        key.removeprefix(NETWORK_PREFIX): value
+        for key, value in load_file(checkpoint.weights).items()
+        if key.startswith(NETWORK_PREFIX)
+    }
+    try:
+        network.load_state_dict(arrays)
+    except RuntimeError as error:
+        first = str(error).strip().splitlines()[-1].strip()
+        raise CheckpointError(
+            f"Checkpoint '{card.id}' does not fit its own card: {first}"
+        ) from None
+    return network.eval()
+
+
+def load_centers(checkpoint: Checkpoint) -> Any:
+    """(C, D) learned class centers as a float32 array, or None where there are none."""
+    with safe_open(checkpoint.weights, framework="numpy") as file:
+        return file.get_tensor(CENTERS) if CENTERS in file.keys() else None
+
+
+def load_novelty(checkpoint: Checkpoint) -> Novelty | None:
+    """The statistic behind "unlike the training data", or None where there is none."""
+    with safe_open(checkpoint.weights, framework="numpy") as file:
+        arrays = {
+            key.removeprefix(NOVELTY_PREFIX): file.get_tensor(key)
+            for key in file.keys()  # noqa: SIM118  safe_open is no dict
+            if key.startswith(NOVELTY_PREFIX)
+        }
+    return Novelty.from_arrays(arrays) if arrays else None
+
+
+def save_checkpoint(
+    folder: Path,
+    card: Card,
+    network: "EmotionNetwork",
+    centers: "Tensor | None" = None,
+    novelty: Novelty | None = None,
+    with_graph: bool = True,
+) -> Checkpoint:
+    """Write a checkpoint, whole or not at all. Imports torch.
+
+    Args:
+        folder: Its place; an existing checkpoint there is replaced.
+        card: Its `id`, `width` and `weights_sha256` are filled in here.
+        network: On any device.
+        centers: (C, D), where they were learned.
+        novelty: The statistic behind "unlike the training data".
+        with_graph: Also export the ONNX graph (about ten seconds).
+
+    Raises:
+        OSError: The disk is full or the folder cannot be written; what was there stays.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    arrays = {NETWORK_PREFIX + key: value for key, value in network.state_dict().items()}
+    if centers is not None:
+        arrays[CENTERS] = centers
+    if novelty is not None:
+        for key, array in novelty.to_arrays().items():
+            arrays[NOVELTY_PREFIX + key] = torch.from_numpy(array)
+    with replaced_folder(folder) as aside:
+        weights = aside / WEIGHTS
+        save_file({k: v.detach().cpu().contiguous() for k, v in arrays.items()}, weights)
+        if with_graph:
+            from emoviz.models.export import export_graph
+
+            export_graph(network.cpu().eval(), card.preprocessing, weights, aside)
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        values = {**card.to_dict(), "id": folder.name, "width": network.width}
+        write_json(aside / CARD, {**values, "weights_sha256": digest})
+    return read_checkpoint(folder)
+
+
+def _roots(settings: Settings) -> tuple[Path, Path]:
+    return settings.shipped_checkpoints, settings.user_checkpoints
+
+
+def _is_id(name: str) -> bool:
+    return bool(name) and name not in (".", "..") and not any(sign in name for sign in "/\\:")
+
+
+def _check_arrays(card: Card, weights: Path) -> None:
+    if not weights.is_file():
+        raise CheckpointError(f"{WEIGHTS} is missing")
+    try:
+        with safe_open(weights, framework="numpy") as file:
+            shape = tuple(file.get_slice(f"{NETWORK_PREFIX}classifier.weight").get_shape())
+    except SafetensorError as error:
+        raise CheckpointError(f"{WEIGHTS} is damaged or of another kind ({error})") from None
+    wanted = (len(card.taxonomy), card.width)
+    if shape != wanted:
+        raise CheckpointError(
+            f"the card speaks of {wanted[0]} classes and width {wanted[1]}, the weights have "
+            f"{shape[0]} and {shape[1]}"
+        )

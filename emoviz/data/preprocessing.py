@@ -1,0 +1,82 @@
+"""From an upright RGB image to the square of bytes that a network takes."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from emoviz.errors import CheckpointError
+
+_RESAMPLING = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "bilinear": Image.Resampling.BILINEAR,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an image becomes a network's input. Part of a checkpoint's card.
+
+    Attributes:
+        size: Side of the square input in pixels.
+        fit: ``squash`` scales the whole picture to the square, so that nothing is cut off;
+            ``crop`` scales the short side to ``size / crop`` and takes the middle.
+        crop: Share of the short side that ``crop`` keeps, in (0, 1].
+        interpolation: bicubic, bilinear or lanczos, always with antialiasing.
+        mean: Of the channels R, G, B in 0-1, subtracted inside the network.
+        std: Of the channels in 0-1, divided by inside the network.
+    """
+
+    size: int = 224
+    fit: Literal["squash", "crop"] = "squash"
+    crop: float = 1.0
+    interpolation: str = "bicubic"
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Preprocessing":
+        """Read what a card holds.
+
+        Raises:
+            CheckpointError: A field is unknown or cannot be used.
+        """
+        try:
+            made = cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
+        except (TypeError, KeyError) as error:
+            raise CheckpointError(f"The card's preprocessing does not fit: {error}.") from None
+        if made.interpolation not in _RESAMPLING or made.fit not in ("squash", "crop"):
+            raise CheckpointError(f"The card's preprocessing does not fit: {values}.")
+        return made
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain values for JSON."""
+        return asdict(self)
+
+    @property
+    def short_side(self) -> int:
+        """A JPEG's short side may be decoded down to this many pixels, twice what is kept."""
+        return 2 * round(self.size / self.crop)
+
+    def resize(self, image: Image.Image) -> Image.Image:
+        """The RGB square (size x size) that the network will see."""
+        return image.resize(
+            (self.size, self.size),
+            _RESAMPLING[self.interpolation],
+            box=self._box(*image.size),
+            reducing_gap=None,
+        )
+
+    def to_array(self, image: Image.Image) -> NDArray[np.uint8]:
+        """(H, W, C) bytes 0-255 in RGB order, H = W = size."""
+        return np.asarray(self.resize(image), dtype=np.uint8)
+
+    def _box(self, width: int, height: int) -> tuple[float, float, float, float]:
+        if self.fit == "squash":
+            return (0.0, 0.0, float(width), float(height))
+        side = min(width, height) * self.crop
+        left, top = (width - side) / 2, (height - side) / 2
+        return (left, top, left + side, top + side)

@@ -1,0 +1,52 @@
+"""Everything that emoviz raises on purpose.
+
+::
+
+    EmovizError
+    ├── SettingsError      an environment variable or option has an impossible value
+    ├── TaxonomyError      unknown taxonomy, label or class; no bridge between two taxonomies
+    ├── ImageError         one image cannot be read; the others can
+    ├── TableError         a table of images and labels does not fit
+    ├── CheckpointError    a checkpoint is missing, damaged or does not fit
+    ├── RecipeError        a recipe has an unknown key or an impossible value
+    ├── WeightsError       pretrained weights cannot be had here
+    └── TrainingError      training cannot start or cannot go on
+
+Each message says what came, what was wanted and what to do, in words for the person who sees it.
+"""
+
+
+class EmovizError(Exception):
+    """Base of all errors that are meant to be shown to a person."""
+
+
+class SettingsError(EmovizError):
+    """An environment variable or option has a value that cannot be used."""
+
+
+class TaxonomyError(EmovizError):
+    """A taxonomy, label or class is unknown, or no bridge joins two taxonomies."""
+
+
+class ImageError(EmovizError):
+    """One image cannot be read. The message is the reason, without the file's name."""
+
+
+class TableError(EmovizError):
+    """A table of images and labels lacks a column, a label or a file."""
+
+
+class CheckpointError(EmovizError):
+    """A checkpoint is missing, damaged or does not fit what is asked of it."""
+
+
+class RecipeError(EmovizError):
+    """A recipe has an unknown key or an impossible value."""
+
+
+class WeightsError(EmovizError):
+    """Pretrained weights were asked for and cannot be had on this machine."""
+
+
+class TrainingError(EmovizError):
+    """Training cannot start, or cannot go on."""

@@ -1,0 +1,141 @@
+"""What runs a network: ONNX Runtime on the CPU, PyTorch on a GPU.
+
+Both take bytes (N, H, W, 3) and give logits, u and h in float32; they differ by rounding alone
+(tests/test_engines.py holds 1e-4 in probability).
+"""
+
+import ctypes
+import os
+import threading
+from functools import cache
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoviz.checkpoints import Checkpoint, load_network
+from emoviz.errors import CheckpointError, SettingsError
+from emoviz.settings import Settings
+
+Array = NDArray[np.float32]
+Kind = Literal["auto", "onnx", "torch"]
+
+
+class RawOutput(NamedTuple):
+    """Logits (N, C), embedding u (N, D) and pooled vector h (N, C*), float32."""
+
+    logits: Array
+    embedding: Array
+    pooled: Array
+
+
+class Engine(Protocol):
+    """Anything that runs a network on bytes."""
+
+    description: str
+
+    def run(self, images: NDArray[np.uint8]) -> RawOutput:
+        """Logits, u and h of a batch (N, H, W, 3) of bytes in RGB order."""
+        ...
+
+
+class OnnxEngine:
+    """ONNX Runtime in float32 on the CPU.
+
+    Args:
+        graph: The checkpoint's ``graph.onnx``; its weights lie beside it.
+        threads: Processor threads; 0 takes one for each core.
+
+    Raises:
+        CheckpointError: The graph or its weights cannot be read.
+    """
+
+    def __init__(self, graph: Path, threads: int = 0) -> None:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or available_cores()
+        options.log_severity_level = 3
+        # A waiting thread that spins takes the core from the thread that decodes images.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(
+                str(graph), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the runtime's exceptions share no public base
+            raise CheckpointError(
+                f"{graph.parent.name}/{graph.name} cannot be run: {str(error).splitlines()[0]}"
+            ) from None
+        self.description = f"CPU, ONNX Runtime {ort.__version__}"
+
+    def run(self, images: NDArray[np.uint8]) -> RawOutput:
+        """Logits, u and h of a batch (N, H, W, 3). Safe to call from several threads."""
+        return RawOutput(*self._session.run(None, {"images": images}))
+
+
+class TorchEngine:
+    """PyTorch in float32 on a GPU, or on the CPU where there is no graph.
+
+    Args:
+        checkpoint: Whose network to build.
+        device: ``cuda`` or ``cpu``.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: str) -> None:
+        import torch
+
+        from emoviz.models.export import Exported
+
+        self._torch = torch
+        self._device = torch.device(device)
+        network = load_network(checkpoint)
+        module = Exported(network, checkpoint.card.preprocessing).eval()
+        self._module = module.to(self._device, memory_format=torch.channels_last)
+        self._lock = threading.Lock()
+        name = torch.cuda.get_device_name(self._device) if device == "cuda" else "CPU"
+        self.description = f"{name}, PyTorch {torch.__version__}"
+
+    def run(self, images: NDArray[np.uint8]) -> RawOutput:
+        """Logits, u and h of a batch (N, H, W, 3). One batch at a time, whoever calls."""
+        with self._lock, self._torch.inference_mode():
+            batch = self._torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
+            return RawOutput(*(part.float().cpu().numpy() for part in self._module(batch)))
+
+
+def open_engine(checkpoint: Checkpoint, settings: Settings, kind: Kind = "auto") -> Engine:
+    """The engine that suits the machine: a GPU where there is one, else ONNX Runtime.
+
+    Raises:
+        SettingsError: ``EMOVIZ_DEVICE=cuda`` on a machine without a GPU.
+        CheckpointError: The checkpoint cannot be run.
+    """
+    gpu = settings.device != "cpu" and has_gpu()
+    if settings.device == "cuda" and not gpu:
+        raise SettingsError("EMOVIZ_DEVICE is 'cuda', but no CUDA GPU answers; use auto or cpu.")
+    if kind == "torch" or (kind == "auto" and (gpu or not checkpoint.graph.is_file())):
+        return TorchEngine(checkpoint, "cuda" if gpu else "cpu")
+    return OnnxEngine(checkpoint.graph, settings.threads)
+
+
+@cache
+def has_gpu() -> bool:
+    """Whether a CUDA GPU answers; asks the driver, so that torch need not be imported to say no."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int(0)
+    ready = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    if not (ready and count.value > 0):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

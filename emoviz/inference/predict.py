@@ -1,0 +1,263 @@
+"""Images to predictions, in the order given; a file that cannot be read costs only itself.
+
+Reading and decoding run one batch ahead in a thread of their own while the network works.
+"""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoviz.checkpoints import Checkpoint, load_novelty
+from emoviz.data.images import Limits, OpenedImage, open_image, thumbnail
+from emoviz.data.sources import ImageSource
+from emoviz.errors import ImageError
+from emoviz.inference.engines import Engine, Kind, RawOutput, open_engine
+from emoviz.labels import SENTIMENT2, Sentiment, Taxonomy, bridge_between
+from emoviz.models.novelty import Novelty
+from emoviz.settings import Settings
+
+Probabilities = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A checkpoint that is ready to run."""
+
+    checkpoint: Checkpoint
+    engine: Engine
+    novelty: Novelty | None
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """The classes that it tells apart."""
+        return self.checkpoint.card.taxonomy
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The model's estimate of the emotion that one image evokes, or why there is none.
+
+    Attributes:
+        path: The image's name as it was given.
+        sha256: Of the file's bytes; empty where they could not be read.
+        probabilities: Calibrated probability of each class, adding up to 1; empty on error.
+        predicted: The class with the highest probability.
+        sentiment: The sentiment with the higher sum of probabilities; None where classes
+            without a sentiment hold more, or on error.
+        sentiment_shares: Probability of positive, negative and no sentiment together.
+        top2_opposite: Whether the two most probable classes have opposite sentiments.
+        unlike_training: Whether the image is farther from the training images than 99 in 100
+            held-out ones.
+        novelty: That distance, in units of the threshold (above 1: unlike the training data).
+        error: Why the image could not be read; None where it could.
+        notes: What was done to the image on the way in, such as "first of several frames".
+        size: (width, height) in pixels.
+        embedding: (D,) u.
+        thumbnail: JPEG bytes, where they were asked for.
+    """
+
+    path: str
+    sha256: str = ""
+    probabilities: dict[str, float] = field(default_factory=dict)
+    predicted: str | None = None
+    sentiment: Sentiment | None = None
+    sentiment_shares: dict[str, float] = field(default_factory=dict)
+    top2_opposite: bool = False
+    unlike_training: bool = False
+    novelty: float | None = None
+    error: str | None = None
+    notes: tuple[str, ...] = ()
+    size: tuple[int, int] = (0, 0)
+    embedding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    thumbnail: bytes | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def ranked(self) -> list[tuple[str, float]]:
+        """Classes with their probabilities, most probable first."""
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The command line's contract."""
+        return {
+            "path": self.path,
+            "sha256": self.sha256,
+            "predicted": self.predicted,
+            "sentiment": self.sentiment,
+            "probabilities": {name: round(p, 6) for name, p in self.probabilities.items()},
+            "top2_opposite": self.top2_opposite,
+            "unlike_training": self.unlike_training,
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """One image on its way to the network."""
+
+    source: ImageSource
+    opened: OpenedImage | None = None
+    array: NDArray[np.uint8] | None = None
+    thumbnail: bytes | None = None
+    error: str | None = None
+
+
+def load_model(checkpoint: Checkpoint, settings: Settings, kind: Kind = "auto") -> Model:
+    """Make a checkpoint ready to run on this machine."""
+    return Model(checkpoint, open_engine(checkpoint, settings, kind), load_novelty(checkpoint))
+
+
+def predict(
+    model: Model,
+    sources: Iterable[ImageSource],
+    limits: Limits | None = None,
+    batch: int = 32,
+    thumbnail_side: int | None = None,
+) -> Iterator[Prediction]:
+    """Predict image after image.
+
+    Args:
+        model: From `load_model`.
+        sources: Read one batch ahead of the network, so any number costs the same memory.
+        limits: What is refused.
+        batch: Images that the network sees at once.
+        thumbnail_side: Also make a JPEG with this long side, in pixels.
+
+    Yields:
+        One prediction for each source, in order, errors included.
+    """
+    limits = limits or Limits()
+    decoded = (_decode(model, source, limits, thumbnail_side) for source in sources)
+    for group in _ahead(_groups(decoded, batch)):
+        yield from _predict_group(model, group)
+
+
+def softmax(logits: NDArray[np.floating], temperature: float) -> Probabilities:
+    """(N, C) probabilities of (N, C) logits divided by the temperature."""
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    exponent = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(exponent / exponent.sum(axis=1, keepdims=True))
+
+
+def sentiment_shares(taxonomy: Taxonomy, probabilities: Probabilities) -> Probabilities:
+    """(N, 3) probability of the positive, the negative and the classes without sentiment."""
+    grouped = bridge_between(taxonomy, SENTIMENT2).apply(probabilities)
+    rest = np.clip(1.0 - grouped.sum(axis=1, keepdims=True), 0.0, 1.0)
+    return np.hstack([grouped, rest])
+
+
+def top2_opposite(taxonomy: Taxonomy, probabilities: Probabilities) -> NDArray[np.bool_]:
+    """(N,) whether the two most probable classes have opposite sentiments."""
+    top = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
+    signs = taxonomy.signs[top].astype(np.int64)
+    return np.asarray(signs[:, 0] * signs[:, -1] == -1)
+
+
+def _decode(
+    model: Model, source: ImageSource, limits: Limits, thumbnail_side: int | None
+) -> _Decoded:
+    preprocessing = model.checkpoint.card.preprocessing
+    try:
+        opened = open_image(source.read(), limits, preprocessing.short_side)
+        array = preprocessing.to_array(opened.pixels)
+        small = thumbnail(opened.pixels, thumbnail_side) if thumbnail_side else None
+    except ImageError as error:
+        return _Decoded(source, error=str(error))
+    except MemoryError:
+        return _Decoded(source, error="there is not enough memory to unpack it")
+    light = OpenedImage(opened.pixels.resize((1, 1)), opened.sha256, opened.size, opened.notes)
+    return _Decoded(source, light, array, small)
+
+
+def _groups(items: Iterator[_Decoded], size: int) -> Iterator[list[_Decoded]]:
+    while group := list(islice(items, size)):
+        yield group
+
+
+def _ahead(groups: Iterator[list[_Decoded]], depth: int = 1) -> Iterator[list[_Decoded]]:
+    """Run an iterator in a thread, `depth` items ahead; its errors are raised here."""
+    ready: queue.Queue[list[_Decoded] | BaseException | None] = queue.Queue(depth)
+    stopped = threading.Event()
+
+    def put(item: list[_Decoded] | BaseException | None) -> bool:
+        while not stopped.is_set():
+            try:
+                ready.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        try:
+            for group in groups:
+                if not put(group):
+                    return
+            put(None)
+        except BaseException as error:  # handed over, not swallowed
+            put(error)
+
+    thread = threading.Thread(target=work, name="emoviz-decode", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def _predict_group(model: Model, group: Sequence[_Decoded]) -> Iterator[Prediction]:
+    arrays = [item.array for item in group if item.array is not None]
+    if not arrays:
+        yield from (_refused(item) for item in group)
+        return
+    raw = model.engine.run(np.stack(arrays))
+    rows = iter(_predictions(model, [item for item in group if item.array is not None], raw))
+    for item in group:
+        yield _refused(item) if item.array is None else next(rows)
+
+
+def _refused(item: _Decoded) -> Prediction:
+    return Prediction(path=item.source.name, error=item.error)
+
+
+def _predictions(model: Model, items: Sequence[_Decoded], raw: RawOutput) -> list[Prediction]:
+    card, taxonomy = model.checkpoint.card, model.taxonomy
+    probabilities = softmax(raw.logits, card.temperature)
+    shares = sentiment_shares(taxonomy, probabilities)
+    opposite = top2_opposite(taxonomy, probabilities)
+    distance = None if model.novelty is None else model.novelty.distance(raw.pooled)
+    names = taxonomy.names
+    out = []
+    for i, item in enumerate(items):
+        assert item.opened is not None
+        out.append(
+            Prediction(
+                path=item.source.name,
+                sha256=item.opened.sha256,
+                probabilities=dict(zip(names, probabilities[i].tolist(), strict=True)),
+                predicted=names[int(probabilities[i].argmax())],
+                sentiment=(SENTIMENT2.classes[0].sentiment, SENTIMENT2.classes[1].sentiment, None)[
+                    int(shares[i].argmax())
+                ],
+                sentiment_shares=dict(
+                    zip(("positive", "negative", "none"), shares[i].tolist(), strict=True)
+                ),
+                top2_opposite=bool(opposite[i]),
+                unlike_training=distance is not None and bool(distance[i] > 1.0),
+                novelty=None if distance is None else float(distance[i]),
+                notes=item.opened.notes,
+                size=item.opened.size,
+                embedding=raw.embedding[i],
+                thumbnail=item.thumbnail,
+            )
+        )
+    return out

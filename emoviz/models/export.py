@@ -1,0 +1,128 @@
+"""A network as an ONNX graph that reads its weights out of the checkpoint's safetensors file.
+
+The graph's large arrays are external data: file name, offset and length inside
+``model.safetensors``. So a checkpoint has two engines and one copy of its weights.
+"""
+
+import json
+import logging
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto
+from torch import Tensor, nn
+
+from emoviz.data.preprocessing import Preprocessing
+from emoviz.models.network import EmotionNetwork, Normalise
+
+INPUT = "images"
+OUTPUTS = ("logits", "embedding", "pooled")
+
+
+class Exported(nn.Module):
+    """Bytes in, (logits, u, h) out: the network with its normalisation in front."""
+
+    def __init__(self, network: EmotionNetwork, preprocessing: Preprocessing) -> None:
+        super().__init__()
+        self.normalise = Normalise(preprocessing.mean, preprocessing.std)
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, H, W, 3) uint8 -> logits (N, C), u (N, D), h (N, C*)."""
+        out = self.network(self.normalise(images))
+        return out.logits, out.embedding, out.pooled
+
+
+def export_graph(
+    network: EmotionNetwork, preprocessing: Preprocessing, weights: Path, folder: Path
+) -> Path:
+    """Write ``graph.onnx`` for a network whose weights are already in a safetensors file.
+
+    Args:
+        network: With the same weights as the file.
+        preprocessing: Gives the input's size and normalisation.
+        weights: The safetensors file, whose array names are ``network.`` + state-dict key.
+        folder: Where the graph is written; must be the folder of `weights`.
+
+    Returns:
+        The graph's path.
+    """
+    model = _trace(network, preprocessing)
+    places = _places(weights)
+    for array in model.graph.initializer:
+        if array.data_type == TensorProto.FLOAT and array.name in places:
+            _refer(array, weights.name, *places[array.name])
+    _strip(model)
+    path = folder / "graph.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def _trace(network: EmotionNetwork, preprocessing: Preprocessing) -> onnx.ModelProto:
+    module = Exported(network, preprocessing).eval()
+    side = preprocessing.size
+    example = torch.from_numpy(np.zeros((2, side, side, 3), dtype=np.uint8))
+    chatter = logging.getLogger("torch.onnx")
+    before = chatter.level
+    chatter.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter's own deprecations
+            program = torch.onnx.export(
+                module,
+                (example,),
+                dynamo=True,
+                optimize=False,
+                verbose=False,
+                input_names=[INPUT],
+                output_names=list(OUTPUTS),
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+            )
+    finally:
+        chatter.setLevel(before)
+    assert program is not None
+    model: onnx.ModelProto = program.model_proto
+    return model
+
+
+def _places(weights: Path) -> dict[str, tuple[int, int]]:
+    """Offset and length in bytes of each float32 array of a safetensors file."""
+    with weights.open("rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8))
+        header = json.loads(stream.read(length))
+    base = 8 + length
+    return {
+        name: (base + entry["data_offsets"][0], entry["data_offsets"][1] - entry["data_offsets"][0])
+        for name, entry in header.items()
+        if name != "__metadata__" and entry["dtype"] == "F32"
+    }
+
+
+def _refer(array: TensorProto, file: str, offset: int, length: int) -> None:
+    """Point an initialiser at bytes of the weights file; small ones stay in the graph."""
+    stored = len(array.raw_data)
+    if stored != length or length < 1024:
+        return
+    array.ClearField("raw_data")
+    array.data_location = TensorProto.EXTERNAL
+    del array.external_data[:]
+    for key, value in (("location", file), ("offset", str(offset)), ("length", str(length))):
+        entry = array.external_data.add()
+        entry.key, entry.value = key, value
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Drop the exporter's stack traces: they make up nine tenths of the file."""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    for array in model.graph.initializer:
+        del array.metadata_props[:]
+    del model.graph.metadata_props[:]
+    del model.metadata_props[:]

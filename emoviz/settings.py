@@ -1,0 +1,111 @@
+"""Where things live and how much is allowed: read once from the environment.
+
+Every setting is an environment variable with the prefix ``EMOVIZ_``; ``docs/settings.md``
+describes each, and a test holds that none is left out.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal, get_args
+
+from emoviz.errors import SettingsError
+
+Device = Literal["auto", "cpu", "cuda"]
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may differ from one installation to the next.
+
+    Attributes:
+        home: Folder for everything that the app writes (``EMOVIZ_HOME``).
+        device: ``auto`` takes a CUDA GPU where there is one, else the CPU (``EMOVIZ_DEVICE``).
+        max_file_mb: An image file above this many megabytes is refused (``EMOVIZ_MAX_FILE_MB``).
+        max_megapixels: An image above this many million pixels is refused, whatever its file's
+            size (``EMOVIZ_MAX_MEGAPIXELS``).
+        max_archive_mb: A ZIP is refused once its members unpack to more than this
+            (``EMOVIZ_MAX_ARCHIVE_MB``).
+        max_images: At most this many images out of one folder or ZIP on the pages
+            (``EMOVIZ_MAX_IMAGES``).
+        threads: Processor threads for a network on the CPU; 0 takes every core
+            (``EMOVIZ_THREADS``).
+    """
+
+    home: Path = Path.home() / ".emoviz"
+    device: Device = "auto"
+    max_file_mb: float = 200.0
+    max_megapixels: float = 120.0
+    max_archive_mb: float = 2000.0
+    max_images: int = 2000
+    threads: int = 0
+
+    @property
+    def user_checkpoints(self) -> Path:
+        """Checkpoints that this person trained or brought in."""
+        return self.home / "checkpoints"
+
+    @property
+    def shipped_checkpoints(self) -> Path:
+        """Checkpoints that come with the project."""
+        return PROJECT_ROOT / "checkpoints"
+
+    @property
+    def sample_data(self) -> Path:
+        """Images that come with the project."""
+        return PROJECT_ROOT / "sample_data"
+
+    @property
+    def runs(self) -> Path:
+        """One folder for each training run."""
+        return self.home / "runs"
+
+
+def variable_names() -> dict[str, str]:
+    """Map each field of `Settings` to its environment variable."""
+    return {field.name: f"EMOVIZ_{field.name.upper()}" for field in fields(Settings)}
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment.
+
+    Args:
+        environment: Variables to read instead of the process's own.
+
+    Returns:
+        The settings, with defaults for what is not set.
+
+    Raises:
+        SettingsError: A value is not of its kind or out of its range.
+    """
+    values = os.environ if environment is None else environment
+    defaults = Settings()
+    given = {
+        name: _parse(variable, values[variable], getattr(defaults, name))
+        for name, variable in variable_names().items()
+        if values.get(variable, "").strip()
+    }
+    return Settings(**given)  # type: ignore[arg-type]
+
+
+def _parse(variable: str, text: str, default: object) -> object:
+    if isinstance(default, Path):
+        return Path(text).expanduser()
+    if isinstance(default, str):
+        return _one_of(variable, text.strip().lower(), get_args(Device))
+    kind = type(default)
+    try:
+        number = kind(text)  # type: ignore[call-arg]
+    except ValueError:
+        raise SettingsError(f"{variable} is '{text}'; it must be a number like {default}.") from None
+    if number < 0 or (number == 0 and default != 0):  # type: ignore[operator]
+        raise SettingsError(f"{variable} is {text}; it must be positive, like {default}.")
+    return number
+
+
+def _one_of(variable: str, text: str, allowed: tuple[str, ...]) -> str:
+    if text not in allowed:
+        raise SettingsError(f"{variable} is '{text}'; it must be one of {', '.join(allowed)}.")
+    return text
