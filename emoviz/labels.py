@@ -170,7 +170,7 @@ class Bridge:
         Only samples with a single class pull on a class center.
         """
         index = self.matrix.argmax(axis=1)
-        return np.where(self.matrix.sum(axis=1) == 1, index, -1).astype(np.int64)
+        return np.asarray(np.where(self.matrix.sum(axis=1) == 1, index, -1), dtype=np.int64)
 
     def apply(self, probabilities: NDArray[np.floating]) -> Matrix:
         """Label scores (N, S) = sum_c M[s, c] p_c from class probabilities (N, C)."""
@@ -393,6 +393,29 @@ def bridge_between(model: Taxonomy, labels: Taxonomy) -> Bridge:
             matrix[labels.index(label), model.index(name)] = 1.0
     matrix.setflags(write=False)
     return Bridge(model, labels, matrix)
+
+
+def sentiment_shares(taxonomy: Taxonomy, probabilities: NDArray[np.floating]) -> Matrix:
+    """(N, 3) probability of the positive, the negative and the classes without sentiment."""
+    grouped = bridge_between(taxonomy, SENTIMENT2).apply(probabilities)
+    rest = np.clip(1.0 - grouped.sum(axis=1, keepdims=True), 0.0, 1.0)
+    return np.hstack([grouped, rest])
+
+
+def sentiments(taxonomy: Taxonomy, probabilities: NDArray[np.floating]) -> list[Sentiment | None]:
+    """Which sentiment holds most of the probability, for each of N rows (N, C).
+
+    None where the classes without a sentiment hold more than either.
+    """
+    names: tuple[Sentiment | None, ...] = ("positive", "negative", None)
+    return [names[i] for i in sentiment_shares(taxonomy, probabilities).argmax(axis=1)]
+
+
+def top2_opposite(taxonomy: Taxonomy, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """(N,) whether the two most probable classes have opposite sentiments."""
+    top = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
+    signs = taxonomy.signs[top].astype(np.int64)
+    return np.asarray(signs[:, 0] * signs[:, -1] == -1)
 
 
 def _rule(source: Taxonomy, target: Taxonomy) -> Mapping[str, Iterable[str]] | None:

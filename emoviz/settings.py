@@ -99,7 +99,9 @@ def _parse(variable: str, text: str, default: object) -> object:
     try:
         number = kind(text)  # type: ignore[call-arg]
     except ValueError:
-        raise SettingsError(f"{variable} is '{text}'; it must be a number like {default}.") from None
+        raise SettingsError(
+            f"{variable} is '{text}'; it must be a number like {default}."
+        ) from None
     if number < 0 or (number == 0 and default != 0):  # type: ignore[operator]
         raise SettingsError(f"{variable} is {text}; it must be positive, like {default}.")
     return number

@@ -91,7 +91,7 @@ class TorchEngine:
         self._device = torch.device(device)
         network = load_network(checkpoint)
         module = Exported(network, checkpoint.card.preprocessing).eval()
-        self._module = module.to(self._device, memory_format=torch.channels_last)
+        self._module = module.to(self._device).to(memory_format=torch.channels_last)
         self._lock = threading.Lock()
         name = torch.cuda.get_device_name(self._device) if device == "cuda" else "CPU"
         self.description = f"{name}, PyTorch {torch.__version__}"

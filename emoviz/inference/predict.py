@@ -18,7 +18,7 @@ from emoviz.data.images import Limits, OpenedImage, open_image, thumbnail
 from emoviz.data.sources import ImageSource
 from emoviz.errors import ImageError
 from emoviz.inference.engines import Engine, Kind, RawOutput, open_engine
-from emoviz.labels import SENTIMENT2, Sentiment, Taxonomy, bridge_between
+from emoviz.labels import Sentiment, Taxonomy, sentiment_shares, sentiments, top2_opposite
 from emoviz.models.novelty import Novelty
 from emoviz.settings import Settings
 
@@ -144,20 +144,6 @@ def softmax(logits: NDArray[np.floating], temperature: float) -> Probabilities:
     return np.asarray(exponent / exponent.sum(axis=1, keepdims=True))
 
 
-def sentiment_shares(taxonomy: Taxonomy, probabilities: Probabilities) -> Probabilities:
-    """(N, 3) probability of the positive, the negative and the classes without sentiment."""
-    grouped = bridge_between(taxonomy, SENTIMENT2).apply(probabilities)
-    rest = np.clip(1.0 - grouped.sum(axis=1, keepdims=True), 0.0, 1.0)
-    return np.hstack([grouped, rest])
-
-
-def top2_opposite(taxonomy: Taxonomy, probabilities: Probabilities) -> NDArray[np.bool_]:
-    """(N,) whether the two most probable classes have opposite sentiments."""
-    top = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
-    signs = taxonomy.signs[top].astype(np.int64)
-    return np.asarray(signs[:, 0] * signs[:, -1] == -1)
-
-
 def _decode(
     model: Model, source: ImageSource, limits: Limits, thumbnail_side: int | None
 ) -> _Decoded:
@@ -233,6 +219,7 @@ def _predictions(model: Model, items: Sequence[_Decoded], raw: RawOutput) -> lis
     card, taxonomy = model.checkpoint.card, model.taxonomy
     probabilities = softmax(raw.logits, card.temperature)
     shares = sentiment_shares(taxonomy, probabilities)
+    feeling = sentiments(taxonomy, probabilities)
     opposite = top2_opposite(taxonomy, probabilities)
     distance = None if model.novelty is None else model.novelty.distance(raw.pooled)
     names = taxonomy.names
@@ -245,9 +232,7 @@ def _predictions(model: Model, items: Sequence[_Decoded], raw: RawOutput) -> lis
                 sha256=item.opened.sha256,
                 probabilities=dict(zip(names, probabilities[i].tolist(), strict=True)),
                 predicted=names[int(probabilities[i].argmax())],
-                sentiment=(SENTIMENT2.classes[0].sentiment, SENTIMENT2.classes[1].sentiment, None)[
-                    int(shares[i].argmax())
-                ],
+                sentiment=feeling[i],
                 sentiment_shares=dict(
                     zip(("positive", "negative", "none"), shares[i].tolist(), strict=True)
                 ),

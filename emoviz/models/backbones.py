@@ -70,8 +70,9 @@ class Backbone(nn.Module):
         return Features(tuple(maps), body.forward_head(last, pre_logits=True))
 
     def _check_layers(self) -> None:
-        stages = len(self.body.feature_info) if hasattr(self.body, "feature_info") else 0
-        able = hasattr(self.body, "forward_intermediates")
+        body: Any = self.body
+        stages = len(body.feature_info) if hasattr(body, "feature_info") else 0
+        able = hasattr(body, "forward_intermediates")
         if not able or any(not 0 <= layer < stages for layer in self.layers):
             raise WeightsError(
                 f"Backbone '{self.name}' has {stages if able else 0} stages whose maps can be had "

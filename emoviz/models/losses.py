@@ -1,6 +1,6 @@
 """The losses: bridged soft cross-entropy and the contrastive-center loss.
 
-    L_total = L_entr + beta (L_intra + lambda L_inter)
+L_total = L_entr + beta (L_intra + lambda L_inter)
 """
 
 from typing import NamedTuple

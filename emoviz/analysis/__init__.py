@@ -1,0 +1,1 @@
+"""Measures over arrays. No networks, no screens."""

@@ -1,0 +1,100 @@
+"""Fixtures shared by all tests: a home of their own, a tiny checkpoint, images made on the spot."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emoviz.checkpoints import Card, Checkpoint, read_checkpoint, save_checkpoint
+from emoviz.data.preprocessing import Preprocessing
+from emoviz.labels import MIKELS8
+from emoviz.settings import Settings, load_settings
+
+
+@pytest.fixture(scope="session")
+def tiny_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with a small random network, made once for all tests."""
+    import torch
+
+    from emoviz.models.network import EmotionNetwork, NetworkConfig
+    from emoviz.models.novelty import fit_novelty
+
+    torch.manual_seed(0)
+    network = EmotionNetwork(NetworkConfig("test_efficientnet", 8, layers=(1, 2, 3)))
+    torch.nn.init.normal_(network.classifier.weight, std=0.5)
+    vectors = np.random.default_rng(0).normal(size=(64, network.backbone.width))
+    card = Card(
+        id="tiny",
+        title="Tiny test network",
+        summary="Random weights, for tests only.",
+        taxonomy=MIKELS8,
+        network=network.config.to_dict(),
+        preprocessing=Preprocessing(96, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+        temperature=1.3,
+        licence="none",
+    )
+    folder = tmp_path_factory.mktemp("source") / "tiny"
+    save_checkpoint(
+        folder, card, network, torch.randn(8, network.width), fit_novelty(vectors, vectors)
+    )
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for everything the app writes, with EMOVIZ_HOME pointing at it."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("EMOVIZ_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def settings(home: Path) -> Settings:
+    """Settings whose home is the test's own."""
+    return load_settings()
+
+
+@pytest.fixture
+def tiny_checkpoint(home: Path, tiny_source: Path) -> Checkpoint:
+    """The tiny checkpoint under the home's checkpoints, as id `tiny`."""
+    import shutil
+
+    folder = home / "checkpoints" / "tiny"
+    shutil.copytree(tiny_source, folder)
+    return read_checkpoint(folder)
+
+
+@pytest.fixture
+def picture() -> Callable[..., bytes]:
+    """Makes encoded images: `picture(fmt="JPEG", size=(96, 64), mode="RGB", seed=0, **save)`."""
+
+    def make(
+        fmt: str = "JPEG",
+        size: tuple[int, int] = (96, 64),
+        mode: str = "RGB",
+        seed: int = 0,
+        **save: object,
+    ) -> bytes:
+        values = np.random.default_rng(seed).integers(0, 255, (4, 6, 3), dtype=np.uint8)
+        image = Image.fromarray(values).resize(size, Image.Resampling.BICUBIC).convert(mode)
+        buffer = io.BytesIO()
+        image.save(buffer, fmt, **save)
+        return buffer.getvalue()
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _no_leftover_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of the person who runs the tests must not change what is tested."""
+    import os
+
+    from emoviz.settings import variable_names
+
+    for variable in variable_names().values():
+        if variable in os.environ and variable != "EMOVIZ_HOME":
+            monkeypatch.delenv(variable)
