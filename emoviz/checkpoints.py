@@ -212,7 +212,8 @@ def load_network(checkpoint: Checkpoint) -> "EmotionNetwork":
 def load_centers(checkpoint: Checkpoint) -> Any:
     """(C, D) learned class centers as a float32 array, or None where there are none."""
     with safe_open(checkpoint.weights, framework="numpy") as file:
-        return file.get_tensor(CENTERS) if CENTERS in file.keys() else None
+        names = set(file.keys())
+        return file.get_tensor(CENTERS) if CENTERS in names else None
 
 
 def load_novelty(checkpoint: Checkpoint) -> Novelty | None:

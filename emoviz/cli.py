@@ -250,6 +250,13 @@ def _checkpoints(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _train(arguments: argparse.Namespace, settings: Settings) -> int:
-    from emoviz.training_command import train_command
+    from emoviz.memory import keep_large_blocks
 
-    return train_command(arguments.recipe, arguments.data, arguments.run, arguments.seed, settings)
+    keep_large_blocks()  # before torch takes its first block
+    from emoviz.training.run import train_in_folder
+
+    checkpoint = train_in_folder(
+        arguments.recipe, arguments.data, arguments.run, arguments.seed, settings, print
+    )
+    print(f"Checkpoint: {checkpoint.folder}")
+    return 0

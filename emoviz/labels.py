@@ -114,13 +114,27 @@ class Taxonomy:
         """Read what a card holds.
 
         Raises:
-            TaxonomyError: A field is missing or unknown.
+            TaxonomyError: A field is missing or unknown, or two classes have one name.
         """
         try:
             classes = tuple(EmotionClass(**row) for row in values["classes"])
-            return cls(values["name"], values["title"], classes)
+            made = cls(values["name"], values["title"], classes)
+            made.check()
         except (KeyError, TypeError) as error:
             raise TaxonomyError(f"The card's taxonomy does not fit: {error}.") from None
+        return made
+
+    def check(self) -> None:
+        """Raise `TaxonomyError` unless there are classes of distinct names and known sentiments."""
+        names = [item.name for item in self.classes]
+        wrong = {item.sentiment for item in self.classes} - {"positive", "negative", None}
+        texts = all(isinstance(name, str) for name in names)
+        if not names or not texts or len(set(names)) < len(names) or wrong:
+            raise TaxonomyError(
+                f"The card's taxonomy does not fit: classes {names}, sentiments "
+                f"{sorted(map(str, wrong)) or 'as wanted'}; wanted distinct names, and the "
+                "sentiments positive, negative or null."
+            )
 
     def sentiment_of(self, name: str) -> Sentiment | None:
         """Sentiment of the class called `name`."""
@@ -170,7 +184,10 @@ class Bridge:
         Only samples with a single class pull on a class center.
         """
         index = self.matrix.argmax(axis=1)
-        return np.asarray(np.where(self.matrix.sum(axis=1) == 1, index, -1), dtype=np.int64)
+        single: NDArray[np.int64] = np.full(len(self.labels), -1, dtype=np.int64)
+        one = self.matrix.sum(axis=1) == 1
+        single[one] = index[one]
+        return single
 
     def apply(self, probabilities: NDArray[np.floating]) -> Matrix:
         """Label scores (N, S) = sum_c M[s, c] p_c from class probabilities (N, C)."""
@@ -178,7 +195,8 @@ class Bridge:
 
     def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
         """(N,) label indices: argmax_s of sum_c M[s, c] p_c."""
-        return self.apply(probabilities).argmax(axis=1).astype(np.int64)
+        best: NDArray[np.int64] = self.apply(probabilities).argmax(axis=1)
+        return best
 
 
 def _normalised(label: str) -> str:
@@ -381,11 +399,12 @@ def bridge_between(model: Taxonomy, labels: Taxonomy) -> Bridge:
     """
     rule = _rule(model, labels)
     if rule is None:
-        joined = sorted({b for a, b in _RULES if a == model.name} | {"sentiment2", "wikiart3"})
+        joined = [name for name, other in TAXONOMIES.items() if _rule(model, other) is not None]
         raise TaxonomyError(
             f"A checkpoint with the classes of '{model.name}' cannot be measured on labels of "
             f"'{labels.name}': no bridge joins them. From '{model.name}' there are bridges to "
-            f"{', '.join(joined)}. Add one in emoviz/labels.py or choose another checkpoint."
+            f"{', '.join(sorted(joined))}. Add one in emoviz/labels.py or choose another "
+            "checkpoint."
         )
     matrix = np.zeros((len(labels), len(model)))
     for label, classes in rule.items():

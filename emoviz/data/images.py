@@ -9,6 +9,7 @@ import hashlib
 import io
 import os
 import stat
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,13 @@ from emoviz.settings import Settings
 # is a refusal, and it is checked below, before the pixels are unpacked.
 Image.MAX_IMAGE_PIXELS = None
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "PPM", "AVIF", "JPEG2000")
-SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .tif .tiff .mpo .ppm .pgm .avif .jp2".split()
-)
+# Pillow also warns on the console of what it finds odd in a file; here a file is read or refused.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+# MPO (a JPEG with more pictures behind it) is opened as JPEG; Pillow knows no opener of that name.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
+_SUFFIX_LIST = ".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .tif .tiff .mpo .ppm .pgm .avif .jp2"
+SUFFIXES = frozenset(_SUFFIX_LIST.split())
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "a PDF document; save its pictures as JPEG or PNG"),
     (b"PK\x03\x04", "a ZIP archive or an office document, not an image"),
@@ -89,6 +93,8 @@ def read_file(path: Path, limits: Limits) -> bytes:
         raise ImageError("there is no such file") from None
     except OSError as error:
         raise ImageError(f"it cannot be read: {os.strerror(error.errno or 0)}") from None
+    except ValueError:  # a zero byte in the name
+        raise ImageError("no file can have such a name") from None
 
 
 def open_image(
@@ -114,11 +120,13 @@ def open_image(
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_pixels(image, limits)
-            size = _upright_size(image)
+            size = image.size
             notes = _notes(image)
             if short_side is not None:
                 _draft(image, short_side)
             image.load()
+            # Asked after loading: Pillow turns a TIFF by itself, and says so only then.
+            size = size[::-1] if _orientation(image) >= 5 else size
             pixels = _to_srgb(_upright(image))
     except ImageError:
         raise
@@ -166,16 +174,13 @@ def _check_pixels(image: Image.Image, limits: Limits) -> None:
         )
 
 
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    width, height = image.size
-    return (height, width) if _orientation(image) >= 5 else (width, height)
-
-
 def _orientation(image: Image.Image) -> int:
+    """EXIF orientation 1 to 8; 1, upright, where there is none or an impossible one."""
     try:
-        return int(image.getexif().get(0x0112, 1))
+        value = int(image.getexif().get(0x0112, 1))
     except Exception:  # a broken EXIF block must not cost the picture
         return 1
+    return value if 1 <= value <= 8 else 1
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -212,15 +217,21 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     """Bring 16-bit, 32-bit and floating-point grey to 8 bits; Pillow would clip them."""
     if not image.mode.startswith(("I", "F")):
         return image
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    top = float(values.max(initial=0.0))
+    values = np.asarray(image)
+    top = float(np.max(values, where=np.isfinite(values), initial=0))
+    scale = 1.0
     if image.mode.startswith("I;16") or (image.mode == "I" and 255 < top <= 65535):
-        values = values / 257.0
+        scale = 1 / 257
     elif top <= 1.0 and image.mode == "F":
-        values = values * 255.0
+        scale = 255.0
     elif top > 255.0:
-        values = values * (255.0 / top)
-    return Image.fromarray(np.clip(np.round(values), 0, 255).astype(np.uint8))
+        scale = 255.0 / top
+    out = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), 64):  # a strip at a time: floats take eight bytes a pixel
+        strip = values[start : start + 64].astype(np.float64) * scale
+        known = np.nan_to_num(strip, posinf=255, neginf=0)
+        out[start : start + 64] = np.clip(np.round(known), 0, 255)
+    return Image.fromarray(out)
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -247,7 +258,9 @@ def _from_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _what_it_is(data: bytes) -> str:
-    head = data[:512].lstrip().lower()
+    head = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if head.startswith((b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in head:
+        head = b"<svg"
     for beginning, words in _BEGINNINGS:
         if head.startswith(beginning.lower()):
             return f"it is {words}"

@@ -7,7 +7,6 @@ be read is an `ImageError` of that one source.
 import io
 import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -131,7 +130,13 @@ def _opened(archive: Path | bytes) -> Path | io.BytesIO:
 
 def _is_image_name(member: zipfile.ZipInfo) -> bool:
     path = PurePosixPath(member.filename.replace("\\", "/"))
-    if member.is_dir() or path.name.startswith(".") or "__MACOSX" in path.parts:
+    # `is_dir` of Python 3.11 stumbles over an empty name.
+    if (
+        not member.filename
+        or member.is_dir()
+        or path.name.startswith(".")
+        or "__MACOSX" in path.parts
+    ):
         return False
     return path.suffix.casefold() in SUFFIXES
 
@@ -148,10 +153,10 @@ def _member_source(
         try:
             with zipfile.ZipFile(_opened(archive)) as opened, opened.open(member) as stream:
                 data = stream.read(limits.max_bytes + 1)
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
-            raise ImageError(f"it cannot be unpacked from the ZIP ({error})") from None
         except NotImplementedError:
             raise ImageError("it is packed in a way that is not read here") from None
+        except Exception as error:  # zipfile, zlib, bz2 and lzma raise what each of them likes
+            raise ImageError(f"it cannot be unpacked from the ZIP ({error})") from None
         return data
 
     return ImageSource(label, read)

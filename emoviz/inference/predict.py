@@ -3,8 +3,6 @@
 Reading and decoding run one batch ahead in a thread of their own while the network works.
 """
 
-import queue
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,6 +16,7 @@ from emoviz.data.images import Limits, OpenedImage, open_image, thumbnail
 from emoviz.data.sources import ImageSource
 from emoviz.errors import ImageError
 from emoviz.inference.engines import Engine, Kind, RawOutput, open_engine
+from emoviz.inference.prefetch import ahead
 from emoviz.labels import Sentiment, Taxonomy, sentiment_shares, sentiments, top2_opposite
 from emoviz.models.novelty import Novelty
 from emoviz.settings import Settings
@@ -133,7 +132,7 @@ def predict(
     """
     limits = limits or Limits()
     decoded = (_decode(model, source, limits, thumbnail_side) for source in sources)
-    for group in _ahead(_groups(decoded, batch)):
+    for group in ahead(_groups(decoded, batch)):
         yield from _predict_group(model, group)
 
 
@@ -163,41 +162,6 @@ def _decode(
 def _groups(items: Iterator[_Decoded], size: int) -> Iterator[list[_Decoded]]:
     while group := list(islice(items, size)):
         yield group
-
-
-def _ahead(groups: Iterator[list[_Decoded]], depth: int = 1) -> Iterator[list[_Decoded]]:
-    """Run an iterator in a thread, `depth` items ahead; its errors are raised here."""
-    ready: queue.Queue[list[_Decoded] | BaseException | None] = queue.Queue(depth)
-    stopped = threading.Event()
-
-    def put(item: list[_Decoded] | BaseException | None) -> bool:
-        while not stopped.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def work() -> None:
-        try:
-            for group in groups:
-                if not put(group):
-                    return
-            put(None)
-        except BaseException as error:  # handed over, not swallowed
-            put(error)
-
-    thread = threading.Thread(target=work, name="emoviz-decode", daemon=True)
-    thread.start()
-    try:
-        while (item := ready.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        thread.join()
 
 
 def _predict_group(model: Model, group: Sequence[_Decoded]) -> Iterator[Prediction]:

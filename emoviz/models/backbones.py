@@ -80,6 +80,13 @@ class Backbone(nn.Module):
                 "another backbone."
             )
 
+    @property
+    def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation of R, G, B in 0-1 that its pretrained weights expect."""
+        expected: Any = getattr(self.body, "pretrained_cfg", None) or {}
+        mean, std = expected.get("mean"), expected.get("std")
+        return tuple(mean or (0.485, 0.456, 0.406)), tuple(std or (0.229, 0.224, 0.225))
+
     @torch.no_grad()
     def _measure(self) -> tuple[tuple[int, ...], int]:
         was_training = self.training

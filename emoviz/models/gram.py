@@ -44,6 +44,8 @@ class GramModule(nn.Module):
         super().__init__()
         self.channels = channels
         self.width = channels // 2
+        self.gram_scale: nn.Module = nn.Identity()  # in training: models/standardise.py
+        self.map_scale: nn.Module = nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(channels * channels, self.width)
         self.norm = nn.BatchNorm1d(self.width)
@@ -56,10 +58,11 @@ class GramModule(nn.Module):
 
     def gram_branch(self, gram: Tensor) -> Tensor:
         """(N, C, C) Gram matrices -> (N, C // 2)."""
-        out: Tensor = self.norm(self.act(self.dense(self.dropout(gram.flatten(1)))))
+        flat = self.gram_scale(gram.flatten(1))
+        out: Tensor = self.norm(self.act(self.dense(self.dropout(flat))))
         return out
 
     def conv_branch(self, maps: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C // 2)."""
-        out: Tensor = self.act(self.conv(maps)).mean(dim=(2, 3))
+        out: Tensor = self.act(self.conv(self.map_scale(maps))).mean(dim=(2, 3))
         return out

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from emoviz.errors import CheckpointError
 from emoviz.models.backbones import Backbone
-from emoviz.models.gram import GramModule
+from emoviz.models.gram import GramModule, gram_matrix
 
 
 class Output(NamedTuple):
@@ -92,6 +92,7 @@ class EmotionNetwork(nn.Module):
         )
         widths = [channels // 2 for channels in self.backbone.channels]
         self.width = sum(widths) if widths else self.backbone.width
+        self.pooled_scale: nn.Module = nn.Identity()  # in training: models/standardise.py
         self.pooled_dropout = nn.Dropout(config.pooled_dropout)
         self.projection: nn.Module = (
             nn.Linear(self.backbone.width, self.width) if widths else nn.Identity()
@@ -104,11 +105,22 @@ class EmotionNetwork(nn.Module):
         maps, pooled = self.backbone(images)
         return self.head(maps, pooled)
 
-    def head(self, maps: Sequence[Tensor], pooled: Tensor) -> Output:
-        """What follows the backbone: also what is trained alone when the backbone is frozen."""
-        u: Tensor = self.projection(self.pooled_dropout(pooled))
+    def head(
+        self, maps: Sequence[Tensor], pooled: Tensor, grams: Sequence[Tensor] | None = None
+    ) -> Output:
+        """What follows the backbone: also what is trained alone when the backbone is frozen.
+
+        Args:
+            maps: (N, C_i, H_i, W_i) for each module; with `grams` given, a sample of their
+                positions serves.
+            pooled: (N, C*) h.
+            grams: (N, C_i, C_i) for each module where they are already known.
+        """
+        u: Tensor = self.projection(self.pooled_dropout(self.pooled_scale(pooled)))
         if len(self.gram_modules):
-            z = [g(F) for g, F in zip(self.gram_modules, maps, strict=True)]
+            known = grams if grams is not None else [gram_matrix(F) for F in maps]
+            parts = zip(self.gram_modules, known, maps, strict=True)
+            z = [g.gram_branch(G) + g.conv_branch(F) for g, G, F in parts]  # type: ignore[operator]
             u = u + torch.cat(z, dim=1)
         return Output(self.classifier(self.dropout(u)), u, pooled)
 

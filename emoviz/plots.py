@@ -1,0 +1,114 @@
+"""Numbers to figures: small ones as escaped HTML, so that forty cards cost one screen element.
+
+Every figure reads without eyes (roles and labels), without colour (a number beside each bar), and
+on light and dark grounds: it takes the text's colour from around it. ``emoviz/ui/style.py`` holds
+the style of the class names used here.
+"""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from emoviz.labels import SENTIMENT_COLOURS
+
+# No line break between a number and its sign.
+_NBSP = "\N{NO-BREAK SPACE}"
+
+
+def percent(share: float) -> str:
+    """A share of 1 as people read it: ``41 %``, and ``<1 %`` for what would round to nothing."""
+    if 0.0 < share < 0.005:
+        return f"<1{_NBSP}%"
+    return f"{100 * share:.0f}{_NBSP}%"
+
+
+def probability_bars(
+    ranked: Sequence[tuple[str, float]],
+    colours: Mapping[str, str],
+    visible: int | None = None,
+    label: str = "Estimated probability of each emotion",
+) -> str:
+    """Horizontal bars, one for each class.
+
+    Args:
+        ranked: (class, probability), in the order of display.
+        colours: Of the classes, as ``#rrggbb``.
+        visible: Bars after this many get a class name by which a small card hides them.
+        label: What a screen reader says of the group.
+    """
+    shown = len(ranked) if visible is None else visible
+    rows = (
+        _bar(name, share, colours.get(name, ""), "ev-bar" if i < shown else "ev-bar ev-rest")
+        for i, (name, share) in enumerate(ranked)
+    )
+    return f'<div class="ev-bars" role="group" aria-label="{escape(label)}">{"".join(rows)}</div>'
+
+
+def sentiment_bar(shares: Mapping[str, float]) -> str:
+    """Positive against negative in one thin bar; nothing where the classes have no sentiment."""
+    parts = [(name, shares.get(name, 0.0)) for name in ("positive", "none", "negative")]
+    if sum(share for name, share in parts if name != "none") < 0.005:
+        return ""
+    seen = [(name, share) for name, share in parts if share >= 0.005]
+    words = ", ".join(f"{_neutral(name)} {percent(share)}" for name, share in seen)
+    pieces = "".join(_piece(share, SENTIMENT_COLOURS[name]) for name, share in seen)
+    texts = "".join(f"<span>{_neutral(name)} {percent(share)}</span>" for name, share in seen)
+    return (
+        f'<div class="ev-sentiment" role="img" aria-label="Sentiment: {words}">'
+        f'<div class="ev-strip ev-thin">{pieces}</div><div class="ev-ends">{texts}</div></div>'
+    )
+
+
+def shares_strip(
+    counts: Sequence[tuple[str, int]],
+    colours: Mapping[str, str],
+    title: str = "Most likely emotion",
+) -> str:
+    """How often each class was predicted: one stacked bar with its legend.
+
+    Args:
+        counts: (class, number of images), in the order of display; zeros are left out.
+        colours: Of the classes.
+        title: What is counted.
+    """
+    seen = [(name, count) for name, count in counts if count]
+    total = sum(count for _, count in seen)
+    if not total:
+        return ""
+    words = ", ".join(f"{name} {count}" for name, count in seen)
+    pieces = "".join(
+        _piece(count / total, colours.get(name, ""), f"{name}: {count}") for name, count in seen
+    )
+    legend = "".join(
+        f"<li>{_dot(colours.get(name, ''))}{escape(name)} <b>{count}</b></li>"
+        for name, count in seen
+    )
+    return (
+        f'<div class="ev-strip" role="img" aria-label="{escape(title)}: {escape(words)}">'
+        f'{pieces}</div><ul class="ev-legend" aria-hidden="true"><li>{escape(title)}:</li>'
+        f"{legend}</ul>"
+    )
+
+
+def _bar(name: str, share: float, colour: str, css: str) -> str:
+    """One bar. A meter's children are not read out, so the name and number are heard once."""
+    text, safe = percent(share), escape(name)
+    return (
+        f'<div class="{css}" role="meter" aria-label="{safe}" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{100 * share:.0f}" aria-valuetext="{text}">'
+        f'<span class="ev-what">{safe}</span><span class="ev-track">'
+        f'<span class="ev-fill" style="width:{100 * share:.1f}%;background:{escape(colour)}">'
+        f'</span></span><span class="ev-number">{text}</span></div>'
+    )
+
+
+def _piece(share: float, colour: str, title: str = "") -> str:
+    hint = f' title="{escape(title)}"' if title else ""
+    return f'<span style="flex:{share:.4f} 0 0;background:{escape(colour)}"{hint}></span>'
+
+
+def _dot(colour: str) -> str:
+    return f'<i class="ev-dot" style="background:{escape(colour)}"></i>'
+
+
+def _neutral(name: str) -> str:
+    return "neither" if name == "none" else name

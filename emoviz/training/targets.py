@@ -1,0 +1,179 @@
+"""Labelled sets of different taxonomies as the targets of one network.
+
+Each set keeps its own labels and reaches the network's classes through its bridge; nothing is
+relabelled.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoviz.data.records import LabelledSet, Record, Split, assign_splits
+from emoviz.errors import TrainingError
+from emoviz.labels import Bridge, Taxonomy, bridge_between
+from emoviz.training.recipe import DataPart, Recipe, SetPart
+
+NO_CLASS = -1
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Everything that the loss needs to know of N images.
+
+    Attributes:
+        records: (N) the images.
+        sets: (N,) index of each image's set.
+        names: Names of the sets.
+        shares: (N, S) targets, S the largest number of labels of any set; rows add up to 1.
+        bridges: (sets, S, C) 0/1.
+        single: (N,) the class whose center the image pulls on, or -1.
+        weights: (N,) weight in the loss, mean 1.
+    """
+
+    records: tuple[Record, ...]
+    sets: NDArray[np.int64]
+    names: tuple[str, ...]
+    shares: NDArray[np.float32]
+    bridges: NDArray[np.float32]
+    single: NDArray[np.int64]
+    weights: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def rows(self, index: NDArray[np.int64]) -> "Targets":
+        """Some of the images, in the order of `index`."""
+        return Targets(
+            tuple(self.records[i] for i in index),
+            self.sets[index],
+            self.names,
+            self.shares[index],
+            self.bridges,
+            self.single[index],
+            self.weights[index],
+        )
+
+    def of_split(self, split: Split) -> "Targets":
+        """The images of one split."""
+        return self.rows(np.flatnonzero([record.split == split for record in self.records]))
+
+
+def split_sets(sets: Sequence[LabelledSet], part: DataPart) -> list[LabelledSet]:
+    """Give every record of every set its split, by group."""
+    return [
+        LabelledSet(
+            item.name,
+            item.taxonomy,
+            assign_splits(item.records, part.validation, part.test, part.split_seed),
+            item.refused,
+            item.votes,
+        )
+        for item in sets
+    ]
+
+
+def make_targets(sets: Sequence[LabelledSet], recipe: Recipe, taxonomy: Taxonomy) -> Targets:
+    """Targets of several sets for one network.
+
+    Votes for labels that no class may be called are dropped and the rest scaled to 1; an image
+    with no vote left takes no part.
+
+    Raises:
+        TaxonomyError: No bridge joins a set with the network's taxonomy.
+        TrainingError: No image is left, or a split that is needed is empty.
+    """
+    width = max(len(item.taxonomy) for item in sets)
+    bridges = np.zeros((len(sets), width, len(taxonomy)), np.float32)
+    parts = []
+    for i, item in enumerate(sets):
+        bridge = bridge_between(taxonomy, item.taxonomy)
+        bridges[i, : len(item.taxonomy)] = bridge.matrix
+        parts.append(_set_targets(item, bridge, _part(recipe, item.taxonomy), width, i))
+    records = tuple(record for part in parts for record in part[0])
+    if not records:
+        raise TrainingError("No image has a label that one of the network's classes may be called.")
+    index, shares, single, weights = (
+        np.concatenate([part[k] for part in parts]) for k in range(1, 5)
+    )
+    names = tuple(item.name for item in sets)
+    targets = Targets(records, index, names, shares, bridges, single, weights)
+    _check_splits(targets)
+    return _with_class_weights(targets, recipe.data.class_weight_power)
+
+
+def _part(recipe: Recipe, taxonomy: Taxonomy) -> SetPart:
+    return recipe.data.sets.get(taxonomy.name, SetPart())
+
+
+def _set_targets(
+    item: LabelledSet, bridge: Bridge, part: SetPart, width: int, number: int
+) -> tuple[
+    list[Record], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]
+]:
+    records, shares, single, weights = [], [], [], []
+    for record in item.records:
+        votes = np.array(record.shares) * bridge.reachable
+        covered = votes.sum()
+        if covered <= 0:
+            continue
+        # The class of the majority, where it is one class and holds enough of all the votes.
+        top = int(votes.argmax())
+        clear = top == record.label and votes[top] / covered >= part.center_share
+        sharp = votes**part.sharpen
+        row = np.zeros(width, np.float32)
+        row[: len(votes)] = sharp / sharp.sum()
+        records.append(record)
+        shares.append(row)
+        single.append(int(bridge.single[top]) if clear else NO_CLASS)
+        weights.append(part.weight * covered**part.bridge_weight)
+    return (
+        records,
+        np.full(len(records), number, np.int64),
+        np.array(shares, np.float32).reshape(-1, width),
+        np.array(single, np.int64),
+        np.array(weights, np.float32),
+    )
+
+
+def _check_splits(targets: Targets) -> None:
+    for split in ("train", "validation", "test"):
+        count = sum(record.split == split for record in targets.records)
+        if count < 2:
+            raise TrainingError(
+                f"The {split} split holds {count} images; each split needs at least 2. Bring more "
+                "images, or change data.validation and data.test in the recipe."
+            )
+
+
+def _with_class_weights(targets: Targets, power: float) -> Targets:
+    """Weigh samples by (mean class mass / mass of their classes) ** power, then scale to mean 1.
+
+    A label that may be several classes spreads its mass over them.
+    """
+    train = targets.of_split("train")
+    mass = np.zeros(targets.bridges.shape[2])
+    for i, bridge in enumerate(targets.bridges):
+        spread = bridge / np.maximum(bridge.sum(axis=1, keepdims=True), 1)
+        mass += (train.shares[train.sets == i] @ spread).sum(axis=0)
+    if (mass == 0).all():
+        raise TrainingError("The training split has no label that a class may be called.")
+    present = mass > 0
+    factor = np.ones_like(mass)
+    factor[present] = (mass[present].mean() / mass[present]) ** power
+    weights = targets.weights.copy()
+    for i, bridge in enumerate(targets.bridges):
+        spread = bridge / np.maximum(bridge.sum(axis=1, keepdims=True), 1)
+        mine = targets.sets == i
+        weights[mine] *= targets.shares[mine] @ (spread @ factor)
+    mean = weights[[record.split == "train" for record in targets.records]].mean()
+    return Targets(
+        targets.records,
+        targets.sets,
+        targets.names,
+        targets.shares,
+        targets.bridges,
+        targets.single,
+        (weights / mean).astype(np.float32),
+    )

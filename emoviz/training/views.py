@@ -1,0 +1,317 @@
+"""Views of training images, and the features of a frozen backbone computed once from them.
+
+A view depends on (seed, epoch, image) alone, never on the order in which images are read, so a
+run can be repeated and resumed to the same numbers.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torchvision.transforms import InterpolationMode, v2
+
+from emoviz.data.images import Limits, open_image, read_file
+from emoviz.data.preprocessing import Preprocessing
+from emoviz.data.records import Record
+from emoviz.errors import ImageError
+from emoviz.files import replaced_file
+from emoviz.inference.prefetch import ahead
+from emoviz.models.gram import gram_matrix
+from emoviz.models.network import EmotionNetwork, Normalise
+from emoviz.models.standardise import FeatureMoments, Moments
+from emoviz.training.recipe import AugmentPart
+
+_INTERPOLATION = {
+    "bicubic": InterpolationMode.BICUBIC,
+    "bilinear": InterpolationMode.BILINEAR,
+    "lanczos": InterpolationMode.LANCZOS,
+}
+
+
+def augmentation(
+    part: AugmentPart, preprocessing: Preprocessing
+) -> Callable[[Image.Image], Image.Image]:
+    """Random views as the recipe wants them, of the size that the network takes."""
+    steps: list[torch.nn.Module] = [
+        v2.RandomResizedCrop(
+            preprocessing.size,
+            scale=(part.scale, 1.0),
+            ratio=(1 / part.ratio, part.ratio),
+            interpolation=_INTERPOLATION[preprocessing.interpolation],
+            antialias=True,
+        )
+    ]
+    if part.flip:
+        steps.append(v2.RandomHorizontalFlip())
+    if part.randaugment:
+        steps.append(v2.RandAugment(num_ops=2, magnitude=part.randaugment))
+    if part.colour:
+        steps.append(v2.ColorJitter(part.colour, part.colour, part.colour))
+    composed: Callable[[Image.Image], Image.Image] = v2.Compose(steps)
+    return composed
+
+
+@dataclass(frozen=True)
+class ViewMaker:
+    """Reads images and turns them into arrays for a network.
+
+    Attributes:
+        preprocessing: Of the finished network: the plain view.
+        part: The recipe's augmentation.
+        seed: Of the run.
+    """
+
+    preprocessing: Preprocessing
+    part: AugmentPart
+    seed: int
+
+    def batches(
+        self, records: Sequence[Record], order: NDArray[np.int64], batch: int, epoch: int | None
+    ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+        """Indices and bytes (N, H, W, 3) of batch after batch, one batch ahead.
+
+        Args:
+            records: The images.
+            order: Indices into `records`.
+            batch: Images a batch; the last may be smaller.
+            epoch: Which random views; None gives the plain ones.
+
+        Images that cannot be read any more are left out of their batch.
+        """
+        transform = augmentation(self.part, self.preprocessing)
+
+        def read() -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+            for start in range(0, len(order), batch):
+                index = order[start : start + batch]
+                pairs = [(i, self._view(records[i], epoch, transform)) for i in index]
+                kept = [(i, view) for i, view in pairs if view is not None]
+                if kept:
+                    views = torch.from_numpy(np.stack([view for _, view in kept]))
+                    yield np.array([i for i, _ in kept], np.int64), views
+
+        return ahead(read(), depth=2)
+
+    def _view(
+        self, record: Record, epoch: int | None, transform: Callable[[Image.Image], Image.Image]
+    ) -> NDArray[np.uint8] | None:
+        limits = Limits()
+        try:
+            data = read_file(record.path, limits)
+            image = open_image(data, limits, self.preprocessing.short_side).pixels
+        except ImageError:
+            return None
+        if epoch is None:
+            return self.preprocessing.to_array(image)
+        key = f"{self.seed}/{epoch}/{record.name}".encode()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int.from_bytes(hashlib.sha256(key).digest()[:7], "big"))
+            return np.asarray(transform(image), dtype=np.uint8)
+
+
+def unreadable(records: Sequence[Record], preprocessing: Preprocessing) -> dict[str, str]:
+    """Names and reasons of the images that cannot be read; each is opened once."""
+    limits = Limits()
+    reasons = {}
+    for record in records:
+        try:
+            open_image(read_file(record.path, limits), limits, preprocessing.short_side)
+        except ImageError as error:
+            reasons[record.name] = str(error)
+    return reasons
+
+
+@dataclass(frozen=True)
+class FrozenFeatures:
+    """What a frozen backbone makes of V views of N images, kept in memory.
+
+    Attributes:
+        pooled: (V, N, C*) float32.
+        grams: One (V, N, C (C + 1) / 2) float32 for each module: the upper triangles.
+        maps: One (V, N, C, P) float16 for each module: P positions of the map, drawn at random
+            once (all of them where P is 0 in the recipe).
+    """
+
+    pooled: Tensor
+    grams: tuple[Tensor, ...]
+    maps: tuple[Tensor, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+        return sum(t.numel() * t.element_size() for t in (self.pooled, *self.grams, *self.maps))
+
+    def batch(
+        self,
+        view: NDArray[np.int64],
+        index: NDArray[np.int64],
+        positions: int,
+        rng: np.random.Generator,
+    ) -> tuple[list[Tensor], Tensor, list[Tensor]]:
+        """Maps (N, C, 1, P), pooled (N, C*) and Gram matrices (N, C, C) of some images' views."""
+        pooled = self.pooled[view, index]
+        grams = [_unpack(packed[view, index]) for packed in self.grams]
+        maps = []
+        for stored in self.maps:
+            chosen = stored[view, index]
+            if 0 < positions < chosen.shape[2]:
+                chosen = chosen[:, :, rng.choice(chosen.shape[2], positions, replace=False)]
+            maps.append(chosen.float().unsqueeze(2))
+        return maps, pooled, grams
+
+    def to_arrays(self) -> dict[str, Tensor]:
+        """What the cache stores."""
+        grams = {f"gram{i}": value for i, value in enumerate(self.grams)}
+        maps = {f"map{i}": value.contiguous() for i, value in enumerate(self.maps)}
+        return {"pooled": self.pooled, **grams, **maps}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Tensor]) -> "FrozenFeatures":
+        """Read what the cache stores."""
+        count = sum(name.startswith("gram") for name in arrays)
+        return cls(
+            arrays["pooled"],
+            tuple(arrays[f"gram{i}"] for i in range(count)),
+            tuple(arrays[f"map{i}"] for i in range(count)),
+        )
+
+    def moments(self) -> FeatureMoments:
+        """Means and deviations over all images and views."""
+        grams = []
+        for packed in self.grams:
+            of = Moments.of(packed.flatten(0, 1))
+            size = _side(packed.shape[2])
+            grams.append(
+                Moments(_unpack(of.mean[None])[0].flatten(), _unpack(of.std[None])[0].flatten())
+            )
+            assert grams[-1].mean.shape == (size * size,)
+        maps = tuple(Moments.of(m.permute(0, 1, 3, 2).flatten(0, 2)) for m in self.maps)
+        return FeatureMoments(Moments.of(self.pooled.flatten(0, 1)), tuple(grams), maps)
+
+
+@torch.no_grad()
+def frozen_features(
+    network: EmotionNetwork,
+    maker: ViewMaker,
+    records: Sequence[Record],
+    views: int,
+    positions: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> FrozenFeatures:
+    """Pass each image's views through the backbone once.
+
+    The first view is the plain one, the others are random.
+
+    Args:
+        network: Its backbone is used in evaluation mode.
+        maker: Gives the views.
+        records: The images; all must be readable.
+        views: V.
+        positions: Positions of each map that are kept, four times as many as a step uses, so
+            that steps differ; 0 keeps all.
+        progress: Called with (images done, all) as views are finished.
+    """
+    normalise = Normalise(maker.preprocessing.mean, maker.preprocessing.std)
+    backbone = network.backbone.eval().to(memory_format=torch.channels_last)
+    order = np.arange(len(records))
+    generator = torch.Generator().manual_seed(maker.seed)
+    pooled: list[Tensor] = []
+    grams: list[list[Tensor]] = [[] for _ in backbone.channels]
+    maps: list[list[Tensor]] = [[] for _ in backbone.channels]
+    done = 0
+    for view in range(views):
+        for index, images in maker.batches(records, order, 32, None if view == 0 else view):
+            features = backbone(normalise(images).contiguous(memory_format=torch.channels_last))
+            pooled.append(features.pooled)
+            for k, F in enumerate(features.maps):
+                grams[k].append(_pack(gram_matrix(F)))
+                maps[k].append(_some_positions(F, 4 * positions, generator))
+            done += len(index)
+            if progress is not None:
+                progress(done, views * len(records))
+    count = len(records)
+    return FrozenFeatures(
+        torch.cat(pooled).view(views, count, -1),
+        tuple(torch.cat(g).view(views, count, -1) for g in grams),
+        tuple(torch.cat(m).view(views, count, *m[0].shape[1:]) for m in maps),
+    )
+
+
+def kept_features(
+    network: EmotionNetwork,
+    maker: ViewMaker,
+    records: Sequence[Record],
+    views: int,
+    positions: int,
+    cache: Path | None,
+    progress: Callable[[int, int], None] | None = None,
+) -> FrozenFeatures:
+    """`frozen_features`, read from the cache where the same ones were computed before.
+
+    The key is made of the backbone's weights, the preprocessing, the augmentation and the names
+    and contents of the images. A cache that cannot be written costs nothing but time.
+    """
+    file = (
+        cache / f"{_key(network, maker, records, views, positions)}.safetensors" if cache else None
+    )
+    if file is not None and file.is_file():
+        try:
+            return FrozenFeatures.from_arrays(load_file(file))
+        except (SafetensorError, KeyError, OSError):
+            file.unlink(missing_ok=True)
+    features = frozen_features(network, maker, records, views, positions, progress)
+    if file is not None:
+        try:
+            with replaced_file(file) as aside:
+                save_file(features.to_arrays(), aside)
+        except (OSError, SafetensorError):
+            pass  # a full disk: the features are in memory all the same
+    return features
+
+
+def _key(
+    network: EmotionNetwork, maker: ViewMaker, records: Sequence[Record], views: int, positions: int
+) -> str:
+    digest = hashlib.sha256()
+    settings = (network.config.backbone, network.config.layers, maker, views, positions)
+    digest.update(repr(settings).encode())
+    for tensor in network.backbone.state_dict().values():
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    for record in records:
+        digest.update(f"{record.name}\0".encode())
+        digest.update(hashlib.sha256(record.path.read_bytes()).digest())
+    return digest.hexdigest()[:32]
+
+
+def _some_positions(maps: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    flat = maps.flatten(2)
+    if 0 < count < flat.shape[2]:
+        flat = flat[:, :, torch.randperm(flat.shape[2], generator=generator)[:count]]
+    return flat.half()
+
+
+def _pack(gram: Tensor) -> Tensor:
+    """(N, C, C) symmetric -> (N, C (C + 1) / 2)."""
+    i, j = torch.triu_indices(gram.shape[1], gram.shape[1])
+    return gram[:, i, j]
+
+
+def _unpack(packed: Tensor) -> Tensor:
+    """(N, C (C + 1) / 2) -> (N, C, C) symmetric."""
+    side = _side(packed.shape[1])
+    i, j = torch.triu_indices(side, side)
+    full = packed.new_zeros(packed.shape[0], side, side)
+    full[:, i, j] = packed
+    full[:, j, i] = packed
+    return full
+
+
+def _side(length: int) -> int:
+    return int((np.sqrt(8 * length + 1) - 1) / 2)

@@ -1,0 +1,149 @@
+"""Results as HTML: one block for a whole page of them, every foreign text escaped.
+
+A card is also an element of the browser's top layer (``popover``): pressing its picture shows the
+same card large, with all bars, without a script and without asking the server; Escape closes it.
+"""
+
+import base64
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from emoviz.labels import Taxonomy
+from emoviz.plots import probability_bars, sentiment_bar
+from emoviz.ui.results import FLAGS, Flag, Refusal, Result
+from emoviz.ui.words import conflict_note, mixed_note, readable, sentence
+
+TOP = 3
+PLAIN_RULE = "It lies farther from the images that the model was trained on than almost all others."
+
+
+def grid(rows: Sequence[Result], taxonomy: Taxonomy, rule: str = "") -> str:
+    """Small cards side by side.
+
+    Args:
+        rows: In the order of display.
+        taxonomy: Of the predictions.
+        rule: When an image counts as unlike the training images, in the checkpoint's words.
+    """
+    numbers = [row.number for row in rows]
+    around = zip([None, *numbers[:-1]], [*numbers[1:], None], strict=True)
+    cells = "".join(
+        f'<li class="ev-cell">{_card(row, taxonomy, rule, *beside)}</li>'
+        for row, beside in zip(rows, around, strict=True)
+    )
+    return f'<div class="ev-wrap"><ul class="ev-grid" role="list">{cells}</ul></div>'
+
+
+def single(row: Result, taxonomy: Taxonomy, rule: str = "") -> str:
+    """One image: the large picture beside all bars."""
+    inside = (
+        f'<div class="ev-picture">{_image(row)}</div>{_body(row, taxonomy, rule, len(taxonomy))}'
+    )
+    return (
+        f'<div class="ev-wrap"><article class="ev-single" aria-label="{_title(row)}">'
+        f"{inside}</article></div>"
+    )
+
+
+def refusals(rows: Sequence[Refusal]) -> str:
+    """Each refused file with the reason."""
+    items = "".join(
+        f"<li><b>{_clean(row.name)}</b><span>{_clean(_as_sentence(row.reason))}</span></li>"
+        for row in rows
+    )
+    return f'<ul class="ev-refused" role="list">{items}</ul>'
+
+
+def data_uri(jpeg: bytes) -> str:
+    """JPEG bytes as an address that needs no second request."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
+
+
+def _card(row: Result, taxonomy: Taxonomy, rule: str, before: int | None, after: int | None) -> str:
+    rest = len(taxonomy) - TOP
+    more = f"Larger, with all {len(taxonomy)} emotions" if rest > 0 else "Larger"
+    name = _name(row.number)
+    return (
+        f'<article class="ev-card" id="{name}" popover="auto" aria-label="{_title(row)}">'
+        f'<button type="button" class="ev-picture" popovertarget="{name}" '
+        f'aria-label="Show larger: {_title(row)}">{_image(row)}</button>'
+        f"{_body(row, taxonomy, rule, TOP)}"
+        f'<button type="button" class="ev-more" popovertarget="{name}">{more}</button>'
+        f'<div class="ev-turn">{_turn("Previous", before)}{_turn("Next", after)}'
+        f'<button type="button" popovertarget="{name}" popovertargetaction="hide">Close</button>'
+        "</div></article>"
+    )
+
+
+def _turn(words: str, number: int | None) -> str:
+    """A button that shows a neighbour large; the browser closes this one."""
+    if number is None:
+        return f'<button type="button" disabled>{words}</button>'
+    target = f'popovertarget="{_name(number)}" popovertargetaction="show"'
+    return f'<button type="button" {target}>{words}</button>'
+
+
+def _name(number: int) -> str:
+    return f"ev-{number}"
+
+
+def _body(row: Result, taxonomy: Taxonomy, rule: str, visible: int) -> str:
+    prediction = row.prediction
+    return (
+        f'<div class="ev-body">{_heading(row)}'
+        f'<p class="ev-sentence">{escape(sentence(prediction))}</p>'
+        f"{_tags(row.flags)}"
+        f"{probability_bars(prediction.ranked, taxonomy.colours, visible)}"
+        f"{sentiment_bar(prediction.sentiment_shares)}"
+        f'<div class="ev-notes">{"".join(_notes(row, taxonomy, rule))}</div></div>'
+    )
+
+
+def _heading(row: Result) -> str:
+    name = _clean(row.prediction.path)
+    if not row.caption:
+        return f'<h3 class="ev-name" title="{name}">{name}</h3>'
+    return f'<h3 class="ev-name" title="{name}">{_clean(row.caption)}</h3>'
+
+
+def _tags(flags: Sequence[Flag]) -> str:
+    tags = "".join(f'<li class="ev-tag ev-{flag}">{FLAGS[flag]}</li>' for flag in flags)
+    return f'<ul class="ev-tags" role="list" aria-label="Flags">{tags}</ul>' if tags else ""
+
+
+def _notes(row: Result, taxonomy: Taxonomy, rule: str) -> Iterator[str]:
+    """Short remarks on a card; the longer ones show on the large view alone."""
+    prediction = row.prediction
+    if mixed := mixed_note(prediction, taxonomy):
+        yield f'<p class="ev-rest">{escape(mixed)}</p>'
+    if conflict := conflict_note(prediction, taxonomy):
+        yield f"<p>{escape(conflict)}</p>"
+    if prediction.unlike_training:
+        words = rule or PLAIN_RULE
+        yield (
+            '<p>Unlike the training images: take the estimate with care.<span class="ev-rest"> '
+            f"{_clean(words)}</span></p>"
+        )
+    yield from (f"<p>Note: {_clean(note)}.</p>" for note in prediction.notes)
+    width, height = prediction.size
+    name = f"{_clean(prediction.path)}, " if row.caption else ""
+    yield f'<p class="ev-rest">{name}{width:,} × {height:,} pixels</p>'
+
+
+def _image(row: Result) -> str:
+    if row.thumbnail is None:
+        return '<span class="ev-missing">no picture</span>'
+    return f'<img src="{data_uri(row.thumbnail)}" alt="{_title(row)}">'
+
+
+def _title(row: Result) -> str:
+    return _clean(row.caption or row.prediction.path)
+
+
+def _as_sentence(reason: str) -> str:
+    text = reason.strip().rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _clean(text: str) -> str:
+    return escape(readable(text))

@@ -1,0 +1,183 @@
+"""The ways in: dropped files, a folder, a ZIP among them, the sample gallery, a link.
+
+Uploads are taken over in the widgets' callbacks, before the page is drawn, and the widgets start
+anew: the drop zone is always empty, and Streamlit's own copy of the bytes is let go.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.typing import UploadedFile
+
+from emoviz.data.images import SUFFIXES, Limits
+from emoviz.data.sources import ImageSource, from_bytes, from_path, from_zip
+from emoviz.settings import Settings
+from emoviz.ui.samples import Sample, gallery, known_samples, small_picture
+from emoviz.ui.words import counted, plain
+from emoviz.ui.workspace import Workspace, workspace
+
+_ALL = "all"
+
+
+def drop_zones(settings: Settings) -> None:
+    """Widgets for files and for a folder."""
+    generation = workspace().uploads
+    with st.container(key="drop-zones"):
+        files, folder = st.columns(2)
+        with files:
+            label = "Drop images here, or a ZIP of images"
+            _uploader(label, f"files-{generation}", settings, whole=False)
+        with folder:
+            _uploader("Drop a whole folder here", f"folder-{generation}", settings, whole=True)
+    for note in workspace().notes:
+        st.info(note, icon=":material/info:")
+
+
+def sample_gallery(settings: Settings) -> None:
+    """Thumbnails that are buttons, and one button for all."""
+    samples = gallery(settings.sample_data)
+    if not samples:
+        st.caption("The sample images that come with the project are not in this installation.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Or press a sample image", anchor=False, width="stretch")
+        st.button(
+            f"Try all {len(samples)}",
+            key="samples-all",
+            icon=":material/auto_awesome_mosaic:",
+            on_click=_take_samples,
+            args=(samples, settings),
+        )
+    with st.container(horizontal=True, gap="xsmall", key="samples"):
+        for sample in samples:
+            _sample_button(sample, settings)
+
+
+def follow_link(settings: Settings) -> None:
+    """Take in what ``?sample=FILE`` names, once a session."""
+    space = workspace()
+    if space.linked:
+        return
+    space.linked = True
+    known = known_samples(settings.sample_data)
+    for file in st.query_params.get_all("sample"):
+        if file == _ALL:
+            _add_samples(space, gallery(settings.sample_data), settings)
+        elif file in known:
+            _add_samples(space, [known[file]], settings)
+        else:
+            space.notes.append(f"The link asks for the sample “{file}”, which is not here.")
+
+
+def remove_all() -> None:
+    """Forget every image and result, and what the link says of samples."""
+    workspace().clear()
+    st.query_params.pop("sample", None)
+
+
+def taken(files: Sequence[UploadedFile], settings: Settings) -> list[tuple[ImageSource, int]]:
+    """Uploaded files as sources with the bytes that each holds; ZIPs are opened."""
+    limits = Limits.of(settings)
+    sources: list[tuple[ImageSource, int]] = []
+    for file in files:
+        data = file.getvalue()
+        if PurePath(file.name).suffix.casefold() == ".zip":
+            inside = from_zip(file.name, data, limits, int(settings.max_archive_mb * 1e6))
+            sources += [(source, len(data) // len(inside)) for source in inside]
+        else:
+            sources.append((from_bytes(file.name, data), len(data)))
+    return sources
+
+
+def images_of_folder(files: Sequence[UploadedFile]) -> tuple[list[UploadedFile], int]:
+    """What looks like an image by its name, in order, and how many other files there were."""
+    visible = [
+        file
+        for file in sorted(files, key=lambda file: file.name)
+        if not any(part.startswith(".") for part in PurePath(file.name).parts)
+    ]
+    images = [file for file in visible if PurePath(file.name).suffix.casefold() in SUFFIXES]
+    return images, len(visible) - len(images)
+
+
+def _uploader(label: str, key: str, settings: Settings, whole: bool) -> None:
+    st.file_uploader(
+        label,
+        accept_multiple_files="directory" if whole else True,
+        key=key,
+        max_upload_size=max(1, int(max(settings.max_file_mb, settings.max_archive_mb))),
+        on_change=_take_uploads,
+        args=(key, settings, whole),
+    )
+
+
+def _take_uploads(key: str, settings: Settings, whole: bool) -> None:
+    space = workspace()
+    space.notes.clear()
+    files: list[UploadedFile] = list(st.session_state[key] or [])
+    images, others = images_of_folder(files) if whole else (files, 0)
+    if others:
+        left = counted(others, "other file")
+        space.notes.append(f"{left} in the folder left out: by name no image.")
+    if whole and files and not images:
+        space.notes.append("The folder holds no images.")
+    _add_sources(space, taken(images, settings), settings)
+    _release(files)
+    space.uploads += 1
+
+
+def _add_sources(
+    space: Workspace, sources: Sequence[tuple[ImageSource, int]], settings: Settings
+) -> None:
+    room = max(settings.max_images - len(space.entries), 0)
+    for source, weight in sources[:room]:
+        space.add(source, weight=weight)
+    if len(sources) > room:
+        space.notes.append(
+            f"{counted(len(sources) - room, 'image')} left out: the page holds at most "
+            f"{settings.max_images:,} (EMOVIZ_MAX_IMAGES). The command line has no such limit."
+        )
+
+
+def _release(files: Iterable[UploadedFile]) -> None:
+    """Let Streamlit forget its copy; it would keep it until the browser goes away."""
+    context = get_script_run_ctx()
+    if context is None:
+        return
+    remove = getattr(context.uploaded_file_mgr, "remove_file", None)
+    if remove is not None:
+        for file in files:
+            remove(context.session_id, file.file_id)
+
+
+def _sample_button(sample: Sample, settings: Settings) -> None:
+    picture = small_picture(settings.sample_data / sample.file)
+    words = plain(sample.caption)
+    st.button(
+        f"![{words}]({picture})" if picture else words,
+        key=f"sample-{sample.name}",
+        type="tertiary",
+        help=words,
+        on_click=_take_samples,
+        args=([sample], settings),
+    )
+
+
+def _take_samples(samples: Sequence[Sample], settings: Settings) -> None:
+    space = workspace()
+    space.notes.clear()
+    _add_samples(space, samples, settings)
+    chosen = [entry.sample for entry in space.entries if entry.sample]
+    everything = {sample.file for sample in gallery(settings.sample_data)} <= set(chosen)
+    st.query_params["sample"] = [_ALL] if everything else chosen
+
+
+def _add_samples(space: Workspace, samples: Iterable[Sample], settings: Settings) -> None:
+    present = {entry.sample for entry in space.entries}
+    for sample in samples:
+        if sample.file not in present:
+            path = settings.sample_data / sample.file
+            source = from_path(path, Limits.of(settings), sample.name)
+            space.add(source, sample.caption, sample=sample.file)

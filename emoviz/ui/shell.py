@@ -1,0 +1,211 @@
+"""Around every page: its configuration, and the sidebar with the checkpoint and its card."""
+
+import json
+from dataclasses import dataclass
+from html import escape
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from emoviz import __version__
+from emoviz.checkpoints import Checkpoint, list_checkpoints
+from emoviz.errors import EmovizError, SettingsError
+from emoviz.settings import Settings, load_settings
+from emoviz.ui.card_page import card_html, novelty_rule
+from emoviz.ui.cards import PLAIN_RULE
+from emoviz.ui.models import identity, is_ready, ready
+from emoviz.ui.style import SHEET
+from emoviz.ui.words import counted, plain, readable
+
+DEFAULT = "mikels8"
+_KEY = "context"
+_COLOURS = ("#e7ac13", "#23d1a0", "#be4472", "#2a57b9")
+# A picture in its frame, with the bars of a distribution; drawn here so that nothing is fetched.
+_MARK = (
+    '<rect x="3" y="3" width="58" height="58" rx="12" fill="#fcfbf8" stroke="#4b4377" '
+    'stroke-width="5"/>'
+    + "".join(
+        f'<rect x="14" y="{14 + 10 * i}" width="{width}" height="6.5" rx="3.2" fill="{colour}"/>'
+        for i, (width, colour) in enumerate(zip((36, 25, 15, 8), _COLOURS, strict=True))
+    )
+)
+ICON = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64">{_MARK}</svg>'
+LOGO = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 236 64" width="236" height="64">'
+    f'{_MARK}<text x="78" y="45" font-family="Georgia, \'Source Serif 4\', serif" '
+    'font-size="42" font-weight="600" fill="#7b70b8">emoviz</text></svg>'
+)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every page needs to know.
+
+    Attributes:
+        settings: Read from the environment.
+        checkpoint: The one chosen in the sidebar; None where there is none to choose.
+        identity: Of the checkpoint's weights and card, by which predictions are kept.
+        engine_line: Place in the sidebar that says what runs the network.
+    """
+
+    settings: Settings
+    checkpoint: Checkpoint | None = None
+    identity: str = ""
+    engine_line: DeltaGenerator | None = None
+
+    @property
+    def rule(self) -> str:
+        """When the checkpoint calls an image unlike its training images, in words."""
+        card = self.checkpoint.card if self.checkpoint else None
+        return (novelty_rule(card) if card else "") or PLAIN_RULE
+
+
+def configure() -> None:
+    """Title, icon, width and style of the browser page."""
+    st.set_page_config(
+        page_title="emoviz",
+        page_icon=ICON,
+        layout="wide",
+        menu_items={
+            "About": f"emoviz {__version__}: the emotion that an image evokes, as estimated by a "
+            "trained network. Images and results stay on this machine."
+        },
+    )
+    st.logo(LOGO, icon_image=ICON, size="large")
+    st.html(SHEET)
+
+
+def start() -> Context | None:
+    """Read the settings and draw the sidebar.
+
+    Returns:
+        What the pages need; None where a setting is impossible, which is then on the page.
+    """
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        st.error(
+            f"{error}\n\nCorrect or unset the variable and start emoviz again.",
+            title="A setting cannot be used",
+            icon=":material/error:",
+        )
+        return None
+    context = _sidebar(settings)
+    st.session_state[_KEY] = context
+    return context
+
+
+def current() -> Context:
+    """What `start` found in this run."""
+    found: Context = st.session_state[_KEY]
+    return found
+
+
+def warm(context: Context) -> None:
+    """Load the network, so that the first image finds it ready, and say what runs it.
+
+    Called after the page is drawn: nobody looks at an empty screen for it.
+    """
+    line = context.engine_line
+    if context.checkpoint is None or line is None:
+        return
+    try:
+        words = ready(context.checkpoint, context.settings).engine.description
+        line.caption(f":material/memory: Runs on {words}")
+    except EmovizError as error:
+        line.error(str(error))
+
+
+def explain_no_checkpoint(settings: Settings) -> None:
+    """What to do where there is no checkpoint at all."""
+    st.warning(
+        "emoviz needs a trained network. It looks for folders with a `card.json` and a "
+        f"`model.safetensors` in\n\n- `{settings.shipped_checkpoints}`\n"
+        f"- `{settings.user_checkpoints}`\n\nCopy a checkpoint into one of them, or set "
+        "`EMOVIZ_HOME` to the folder whose `checkpoints` holds one, and reload this page.",
+        title="No checkpoint found",
+        icon=":material/deployed_code_alert:",
+    )
+
+
+def _sidebar(settings: Settings) -> Context:
+    found, refused = list_checkpoints(settings)
+    by_id = {item.card.id: item for item in found}
+    with st.sidebar:
+        checkpoint = _picker(by_id) if by_id else None
+        if refused:
+            _broken(refused)
+        if checkpoint is None:
+            return Context(settings)
+        context = Context(settings, checkpoint, identity(checkpoint), st.empty())
+        if is_ready(checkpoint, settings):
+            warm(context)
+        with st.expander("How to read this", icon=":material/help:"):
+            st.markdown(_guide(checkpoint))
+        st.caption(":material/lock: Images and results stay on this machine.")
+    return context
+
+
+def _picker(by_id: dict[str, Checkpoint]) -> Checkpoint:
+    ids = list(by_id)
+    asked = st.query_params.get("checkpoint")
+    chosen = st.selectbox(
+        "Checkpoint",
+        ids,
+        index=ids.index(DEFAULT) if DEFAULT in ids else 0,
+        format_func=lambda name: by_id[name].card.title or name,
+        key="checkpoint",
+        bind="query-params",
+        help="The trained network that is asked.",
+    )
+    if asked and asked not in by_id:
+        st.caption(f"The link asks for `{asked[:80].replace('`', '')}`, which is not here.")
+    checkpoint = by_id.get(chosen or "", by_id[ids[0]])
+    card = checkpoint.card
+    st.html(f'<p class="ev-quiet"><b>{escape(card.id)}</b> {escape(readable(card.summary))}</p>')
+    if st.button("About this checkpoint", icon=":material/description:", width="stretch"):
+        st.dialog(f"{plain(card.title)} ({plain(card.id)})", width="large")(_show_card)(checkpoint)
+    return checkpoint
+
+
+def _show_card(checkpoint: Checkpoint) -> None:
+    st.html(card_html(checkpoint.card))
+    card = json.dumps(checkpoint.card.to_dict(), indent=2, ensure_ascii=False)
+    if checkpoint.card.recipe:
+        with st.expander("The recipe that it was trained with"):
+            st.json(dict(checkpoint.card.recipe))
+    st.download_button(
+        "Download card.json",
+        card,
+        f"{checkpoint.card.id}-card.json",
+        "application/json",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+def _broken(refused: list[str]) -> None:
+    label = f"{counted(len(refused), 'checkpoint')} cannot be used"
+    with st.expander(label, icon=":material/error:"):
+        for reason in refused:
+            st.text(reason)
+
+
+def _guide(checkpoint: Checkpoint) -> str:
+    count = len(checkpoint.card.taxonomy)
+    believed = (
+        " They are calibrated: of the images that get 40 %, about four in ten evoke that emotion "
+        "in people, as long as they resemble the images of the training."
+        if checkpoint.card.calibration
+        else ""
+    )
+    return (
+        "What you see is **the model's estimate of the emotion that an image evokes** in people "
+        "who look at it. It is not a fact about the image, and viewers differ.\n\n"
+        f"**Bars** are probabilities of {count} emotions; they add up to 100 %.{believed}\n\n"
+        "**Sentiment** adds up the positive and the negative emotions.\n\n"
+        "**Mixed feelings**: the two most likely emotions have opposite sentiments.\n\n"
+        "**Unsure**: no emotion stands out; read nothing into the order.\n\n"
+        "**Unlike the training images**: the model has seen little of the kind; take its "
+        "estimate with care."
+    )

@@ -1,0 +1,136 @@
+"""The style sheet of what ``plots`` and ``cards`` write; the theme itself is in config.toml.
+
+Colours are the text's own, thinned, so that both themes are served; the app sets
+``color-scheme``, which ``light-dark()`` follows.
+"""
+
+CSS = """
+.ev-wrap { container-type: inline-size; }
+.ev-grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15.5rem), 1fr));
+  gap: 1.1rem; list-style: none; margin: 0; padding: 0 !important; }
+.ev-cell { margin: 0; min-height: 18rem; display: flex; }
+.ev-card, .ev-single { color: inherit; font-size: .9rem; line-height: 1.45; }
+.ev-card { position: static; inset: auto; display: flex; flex-direction: column; width: 100%;
+  height: auto; margin: 0; padding: 0; overflow: hidden; border-radius: 10px;
+  border: 1px solid light-dark(#e3ddd1, #37332d); background: light-dark(#fff, #201e1b); }
+.ev-picture { display: block; width: 100%; padding: 0; border: 0; margin: 0; font: inherit;
+  color: inherit; background: light-dark(#efebe2, #12110f); }
+button.ev-picture { cursor: zoom-in; }
+.ev-card .ev-picture img { display: block; width: 100%; height: 12.5rem; object-fit: contain; }
+.ev-card button:focus-visible { outline: 3px solid light-dark(#4b4377, #bdb4ee);
+  outline-offset: -3px; }
+.ev-body { display: flex; flex-direction: column; gap: .55rem; padding: .8rem .95rem .3rem;
+  flex: 1; min-width: 0; }
+.ev-body p, .ev-body h3 { margin: 0; padding: 0; font-size: inherit; letter-spacing: 0; }
+.ev-body h3.ev-name { font-weight: 600; line-height: 1.3; overflow-wrap: anywhere;
+  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
+.ev-sentence { text-wrap: pretty; }
+.ev-card .ev-sentence { min-height: 2.9em; }
+.ev-notes { display: flex; flex-direction: column; gap: .3rem; font-size: .83rem;
+  color: color-mix(in srgb, currentColor 78%, transparent); }
+.ev-notes p { overflow-wrap: anywhere; }
+.ev-notes:empty { display: none; }
+.ev-bars { display: flex; flex-direction: column; gap: .3rem; }
+.ev-bar { display: grid; grid-template-columns: 6.4em minmax(2rem, 1fr) 2.9em; align-items: center;
+  gap: .55rem; }
+.ev-what { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.ev-number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.ev-track { height: .62rem; border-radius: .31rem; overflow: hidden;
+  background: color-mix(in srgb, currentColor 9%, transparent); }
+.ev-fill { display: block; height: 100%; min-width: 2px; border-radius: .31rem;
+  box-shadow: inset 0 0 0 1px rgb(0 0 0 / .16); }
+.ev-strip { display: flex; gap: 2px; height: 1.1rem; border-radius: .35rem; overflow: hidden; }
+.ev-strip > span { min-width: 3px; box-shadow: inset 0 0 0 1px rgb(0 0 0 / .14); }
+.ev-strip.ev-thin { height: .38rem; border-radius: .19rem; }
+.ev-ends { display: flex; justify-content: space-between; font-size: .8rem; margin-top: .2rem;
+  color: color-mix(in srgb, currentColor 78%, transparent);
+  font-variant-numeric: tabular-nums; }
+.ev-legend { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; list-style: none;
+  margin: .55rem 0 0; padding: 0 !important; font-size: .9rem; }
+.ev-legend li { display: flex; align-items: center; gap: .4rem; margin: 0; }
+.ev-dot { width: .72rem; height: .72rem; border-radius: 50%; flex: none;
+  box-shadow: inset 0 0 0 1px rgb(0 0 0 / .16); }
+.ev-tags { display: flex; flex-wrap: wrap; gap: .3rem; list-style: none; margin: 0;
+  padding: 0 !important; }
+.ev-tag { margin: 0; padding: .05rem .55rem; border-radius: 1rem; font-size: .78rem;
+  border: 1px solid color-mix(in srgb, currentColor 35%, transparent); }
+.ev-tag.ev-unlike { background: light-dark(#f6ead0, #4a3a17); border-color: transparent; }
+.ev-tag.ev-mixed { background: light-dark(#e9e5f6, #35304f); border-color: transparent; }
+.ev-more { font: inherit; font-size: .83rem; color: light-dark(#4b4377, #bdb4ee); border: 0;
+  background: none; padding: .45rem .95rem .75rem; text-align: left; text-decoration: underline;
+  cursor: pointer; text-underline-offset: 2px; }
+.ev-turn, .ev-card .ev-rest { display: none; }
+.ev-turn button { font: inherit; font-size: .9rem; color: inherit; background: none;
+  padding: .3rem .9rem; border-radius: 8px; cursor: pointer;
+  border: 1px solid color-mix(in srgb, currentColor 28%, transparent); }
+.ev-turn button:hover { background: color-mix(in srgb, currentColor 7%, transparent); }
+.ev-turn button:disabled { opacity: .4; cursor: default; }
+.ev-turn button:last-child { margin-left: auto; }
+.ev-missing { display: grid; place-items: center; height: 12.5rem; opacity: .6; }
+
+.ev-card:popover-open { position: fixed; inset: 0; margin: auto; display: grid; font-size: 1rem;
+  grid-template-columns: minmax(0, 3fr) minmax(19rem, 2fr); grid-template-rows: 1fr auto;
+  width: min(72rem, 94vw); height: fit-content; max-height: 94vh; overflow: auto;
+  box-shadow: 0 1rem 4rem rgb(0 0 0 / .35); }
+.ev-card:popover-open .ev-picture { grid-row: 1 / 3; cursor: zoom-out; display: grid;
+  align-items: center; }
+.ev-card:popover-open .ev-picture img { height: auto; max-height: 92vh; }
+.ev-card:popover-open .ev-body { padding: 1.5rem 1.6rem .5rem; gap: .9rem; }
+.ev-card:popover-open .ev-name { -webkit-line-clamp: 6; font-size: 1.15rem; }
+.ev-card:popover-open .ev-rest { display: revert; }
+.ev-card:popover-open .ev-bar.ev-rest { display: grid; }
+.ev-card:popover-open .ev-more { display: none; }
+.ev-card:popover-open .ev-turn { display: flex; gap: .5rem; padding: .8rem 1.6rem 1.3rem; }
+.ev-card::backdrop { background: rgb(24 22 18 / .62); }
+
+.ev-single { display: grid; grid-template-columns: minmax(0, 3fr) minmax(18rem, 2fr); gap: 2rem;
+  font-size: 1rem; align-items: start; }
+.ev-single .ev-picture { border-radius: 10px; overflow: hidden; display: grid;
+  place-items: center; }
+.ev-single .ev-picture img { display: block; max-width: 100%; width: 100%; max-height: 70vh;
+  object-fit: contain; }
+.ev-single .ev-body { padding: 0; gap: 1rem; }
+.ev-single .ev-name { font-size: 1.2rem; -webkit-line-clamp: 4; }
+.ev-single .ev-sentence { font-size: 1.08rem; }
+.ev-single .ev-notes { font-size: .9rem; }
+@container (max-width: 46rem) { .ev-single { grid-template-columns: 1fr; gap: 1.2rem; } }
+@media (max-width: 48rem) {
+  .ev-card:popover-open { grid-template-columns: 1fr; grid-template-rows: auto; }
+  .ev-card:popover-open .ev-picture { grid-row: auto; }
+  .ev-card:popover-open .ev-picture img { max-height: 55vh; }
+}
+
+.ev-refused { list-style: none; margin: 0; padding: 0 !important; max-height: 22rem;
+  overflow: auto; }
+.ev-refused li { display: grid; grid-template-columns: minmax(8rem, 2fr) 3fr; gap: 1rem; margin: 0;
+  padding: .4rem 0; border-top: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
+.ev-refused li:first-child { border-top: 0; }
+.ev-refused b { font-weight: 600; overflow-wrap: anywhere; }
+.ev-quiet { font-size: .875rem; line-height: 1.45; margin: 0;
+  color: color-mix(in srgb, currentColor 82%, transparent); }
+
+.ev-facts { font-size: .95rem; line-height: 1.5; }
+.ev-facts h3 { font-size: 1.05rem; padding: 0; margin: 1.4rem 0 .35rem; }
+.ev-facts p { margin: 0 0 .5rem; max-width: 46rem; overflow-wrap: anywhere; }
+.ev-facts .ev-lead { font-size: 1.05rem; }
+.ev-facts table { border-collapse: collapse; margin: .2rem 0 .6rem; max-width: 100%; }
+.ev-facts th, .ev-facts td { text-align: left; vertical-align: top; font-weight: 400;
+  padding: .25rem 1.2rem .25rem 0; overflow-wrap: anywhere;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
+.ev-facts th { color: color-mix(in srgb, currentColor 75%, transparent); white-space: nowrap; }
+.ev-facts td.ev-value { font-variant-numeric: tabular-nums; }
+.ev-facts details { margin: .3rem 0; }
+.ev-facts .ev-wide { overflow-x: auto; }
+
+.st-key-drop-zones section { border-style: dashed; }
+.st-key-samples button { padding: 0; border: 0; border-radius: 7px; overflow: hidden;
+  min-height: 0; }
+.st-key-samples button img { max-height: none; height: 6.25rem; width: auto; display: block;
+  transition: opacity .12s; }
+.st-key-samples button:hover img { opacity: .82; }
+.st-key-samples button:focus-visible { outline: 3px solid light-dark(#4b4377, #bdb4ee);
+  outline-offset: 2px; }
+@media (prefers-reduced-motion: reduce) { .st-key-samples button img { transition: none; } }
+@media print { .ev-more { display: none; } .ev-card { break-inside: avoid; } }
+"""
+SHEET = f"<style>{CSS}</style>"

@@ -1,0 +1,122 @@
+"""A prediction in plain words, graded: a flat distribution must not read like a verdict.
+
+Everything here speaks of the model's estimate of the emotion that an image evokes, because that
+is all there is: people differ, and nobody asked them.
+"""
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from typing import Literal
+
+from emoviz.inference.predict import Prediction
+from emoviz.labels import Taxonomy
+from emoviz.plots import percent
+
+Certainty = Literal["clear", "leaning", "divided", "unsure"]
+
+# Share of the largest possible entropy above which no class stands out, probability of the first
+# class from which it is called very likely, and the part of it that makes another a rival.
+_FLAT, _CLEAR, _RIVAL = 0.9, 0.75, 0.75
+_WORTH_NAMING = 0.1
+_MARKDOWN = frozenset(r"\`*_{}[]()#+-.!$~|<>:&")
+# Signs that set the direction of writing: "gpj.exe" could be made to look like "exe.jpg".
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def entropy(prediction: Prediction) -> float:
+    """How spread out the probabilities are: 0 for a single class, 1 for all alike."""
+    values = [p for p in prediction.probabilities.values() if p > 0.0]
+    most = math.log(max(len(prediction.probabilities), 2))
+    return -sum(p * math.log(p) for p in values) / most
+
+
+def certainty(prediction: Prediction) -> Certainty:
+    """Which of four ways of speaking suits the probabilities."""
+    ranked = prediction.ranked
+    first = ranked[0][1]
+    rivals = sum(1 for _, share in ranked[1:] if share >= _RIVAL * first)
+    if rivals > 1 or entropy(prediction) > _FLAT:
+        return "unsure"
+    if rivals:
+        return "divided"
+    return "clear" if first >= _CLEAR else "leaning"
+
+
+def sentence(prediction: Prediction) -> str:
+    """One plain sentence on what the model estimates."""
+    ranked = prediction.ranked
+    first, *others = [_named(row) for row in ranked]
+    grade = certainty(prediction)
+    if grade == "unsure":
+        spread = listed([first, *others[:2]])
+        return f"The model is unsure: its estimate spreads over {spread}."
+    if grade == "divided":
+        return f"The model's estimate is divided: this image evokes {first} or {others[0]}."
+    words = "very likely" if grade == "clear" else "most likely"
+    tail = f"; next {others[0]}" if others and ranked[1][1] >= _WORTH_NAMING else ""
+    return f"The model's estimate: this image {words} evokes {first}{tail}."
+
+
+def mixed_note(prediction: Prediction, taxonomy: Taxonomy) -> str | None:
+    """What to say where the two most likely emotions have opposite sentiments."""
+    if not prediction.top2_opposite:
+        return None
+    (first, _), (second, _) = prediction.ranked[:2]
+    return (
+        f"Mixed: {first} is {taxonomy.sentiment_of(first)}, "
+        f"{second} is {taxonomy.sentiment_of(second)}."
+    )
+
+
+def conflict_note(prediction: Prediction, taxonomy: Taxonomy) -> str | None:
+    """What to say where the emotions of the other sentiment together outweigh the first one's."""
+    first = prediction.predicted
+    if first is None or prediction.sentiment is None:
+        return None
+    own = taxonomy.sentiment_of(first)
+    if own is None or own == prediction.sentiment:
+        return None
+    together = percent(prediction.sentiment_shares[prediction.sentiment])
+    return (
+        f"The most likely emotion, {first}, is {own}, but the {prediction.sentiment} ones together "
+        f"weigh more: {together}."
+    )
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """``1 image``, ``2 images``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def readable(text: str) -> str:
+    """Foreign text without the signs that hide or turn round what follows."""
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}"
+        if unicodedata.category(sign) in ("Cc", "Cs") or sign in _TURNING
+        else sign
+        for sign in text
+    )
+
+
+def plain(text: str) -> str:
+    """Foreign text for places that take Markdown, which leaves it as it is."""
+    return "".join(f"\\{sign}" if sign in _MARKDOWN else sign for sign in readable(text))
+
+
+def duration(seconds: float) -> str:
+    """About how long, as people say it."""
+    if seconds < 2:
+        return "a moment"
+    if seconds < 100:
+        return f"{seconds:.0f} seconds" if seconds < 10 else f"{5 * round(seconds / 5)} seconds"
+    return f"{seconds / 60:.0f} minutes"
+
+
+def _named(row: tuple[str, float]) -> str:
+    return f"{row[0]} ({percent(row[1])})"
