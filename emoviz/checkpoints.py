@@ -9,10 +9,11 @@
 Nothing is pickled. Reading a card or opening the graph needs no torch.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,9 +108,19 @@ class Card:
             card = cls(**given)
         except (KeyError, TypeError, TaxonomyError) as error:
             raise CheckpointError(f"the card does not fit: {error}") from None
-        if not card.temperature > 0:
-            raise CheckpointError(f"the card's temperature is {card.temperature}")
+        card.check()
         return card
+
+    def check(self) -> None:
+        """Raise `CheckpointError` unless what others rely on is there and of its kind."""
+        for name in ("network", "recipe", "measures", "calibration", "novelty", "versions"):
+            if not isinstance(getattr(self, name), Mapping):
+                raise CheckpointError(f"the card's {name} is no table of names and values")
+        if not isinstance(self.temperature, int | float) or not self.temperature > 0:
+            raise CheckpointError(f"the card's temperature is {self.temperature}")
+        missing = {"backbone", "layers"} - set(self.network)
+        if missing:
+            raise CheckpointError(f"the card's network lacks {', '.join(sorted(missing))}")
 
 
 @dataclass(frozen=True)
@@ -141,9 +152,10 @@ def open_checkpoint(name: str, settings: Settings) -> Checkpoint:
         CheckpointError: There is none, or its card or weights do not fit.
     """
     places = [root / name for root in _roots(settings)] if _is_id(name) else []
-    for folder in (*places, Path(name).expanduser()):
-        if (folder / CARD).is_file():
-            return read_checkpoint(folder)
+    with contextlib.suppress(OSError, RuntimeError):  # an impossible name, an unknown ~user
+        for folder in (*places, Path(name).expanduser()):
+            if (folder / CARD).is_file():
+                return read_checkpoint(folder)
     known = ", ".join(item.card.id for item in list_checkpoints(settings)[0]) or "none"
     raise CheckpointError(
         f"There is no checkpoint '{name}'. Known ids: {known}. A folder with a card.json and a "
@@ -159,8 +171,9 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """
     try:
         card = Card.from_dict(json.loads((folder / CARD).read_text(encoding="utf-8")))
+        card = replace(card, id=folder.resolve().name)  # a folder may have been copied or renamed
         _check_arrays(card, folder / WEIGHTS)
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise CheckpointError(f"Checkpoint '{folder.name}' cannot be read: {error}.") from None
     except CheckpointError as error:
         raise CheckpointError(f"Checkpoint '{folder.name}' cannot be used: {error}.") from None
@@ -217,14 +230,23 @@ def load_centers(checkpoint: Checkpoint) -> Any:
 
 
 def load_novelty(checkpoint: Checkpoint) -> Novelty | None:
-    """The statistic behind "unlike the training data", or None where there is none."""
+    """The statistic behind "unlike the training data", or None where there is none.
+
+    Raises:
+        CheckpointError: It is incomplete.
+    """
     with safe_open(checkpoint.weights, framework="numpy") as file:
         arrays = {
             key.removeprefix(NOVELTY_PREFIX): file.get_tensor(key)
             for key in file.keys()  # noqa: SIM118  safe_open is no dict
             if key.startswith(NOVELTY_PREFIX)
         }
-    return Novelty.from_arrays(arrays) if arrays else None
+    try:
+        return Novelty.from_arrays(arrays) if arrays else None
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"Checkpoint '{checkpoint.card.id}' lacks a part of its novelty statistic: {error}."
+        ) from None
 
 
 def save_checkpoint(
@@ -259,7 +281,10 @@ def save_checkpoint(
             arrays[NOVELTY_PREFIX + key] = torch.from_numpy(array)
     with replaced_folder(folder) as aside:
         weights = aside / WEIGHTS
-        save_file({k: v.detach().cpu().contiguous() for k, v in arrays.items()}, weights)
+        try:
+            save_file({k: v.detach().cpu().contiguous() for k, v in arrays.items()}, weights)
+        except SafetensorError as error:  # a full disk, as safetensors tells it
+            raise OSError(f"{folder / WEIGHTS} cannot be written: {error}") from None
         if with_graph:
             from emoviz.models.export import export_graph
 

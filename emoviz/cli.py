@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(verbs)
     _add_checkpoints(verbs)
     _add_train(verbs)
+    _add_experiment(verbs)
     return parser
 
 
@@ -95,6 +96,16 @@ def _add_train(verbs: Any) -> None:
     verb.add_argument("--run", type=Path, help="run folder (default: a new one)")
     verb.add_argument("--seed", type=int, help="instead of the recipe's")
     verb.set_defaults(verb=_train)
+
+
+def _add_experiment(verbs: Any) -> None:
+    verb = verbs.add_parser("experiment", help="a table over recipes and seeds")
+    verb.add_argument("name", choices=("shipped",), help="shipped: the checkpoints that come along")
+    verb.add_argument("--data", required=True, nargs="+", metavar="TABLE", help="as for train")
+    verb.add_argument("--recipes", nargs="+", default=["mikels8-baseline", "mikels8"])
+    verb.add_argument("--seeds", type=int, default=3, help="how many (3)")
+    verb.add_argument("--out", required=True, type=Path, help="folder of the runs and the table")
+    verb.set_defaults(verb=_experiment)
 
 
 def _predict(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -259,4 +270,15 @@ def _train(arguments: argparse.Namespace, settings: Settings) -> int:
         arguments.recipe, arguments.data, arguments.run, arguments.seed, settings, print
     )
     print(f"Checkpoint: {checkpoint.folder}")
+    return 0
+
+
+def _experiment(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.memory import keep_large_blocks
+
+    keep_large_blocks()
+    from emoviz.experiments import shipped
+
+    seeds = range(arguments.seeds)
+    print(shipped(arguments.recipes, arguments.data, seeds, arguments.out, settings, print))
     return 0

@@ -1,6 +1,7 @@
 """Writing so that a full disk or a killed process leaves the old file or the new one, whole."""
 
 import contextlib
+import ctypes
 import json
 import os
 import shutil
@@ -34,8 +35,9 @@ def replaced_file(path: Path) -> Iterator[Path]:
 def replaced_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder beside `path` to fill; put it in the place of `path` afterwards.
 
-    An existing folder is moved away first and removed last, so that a reader finds the old one
-    or the new one. A process killed in between leaves a hidden folder beside it and loses nothing.
+    Linux exchanges the two in one step, so that a reader always finds the old one or the new one.
+    Elsewhere the old one is moved away first and removed last. A process killed in between leaves
+    a hidden folder beside it and loses nothing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -65,15 +67,27 @@ def _swap(aside: Path, path: Path) -> None:
     if not path.exists():
         aside.replace(path)
         return
+    if _exchanged(aside, path):
+        return
     old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
     path.replace(old / path.name)
     try:
         aside.replace(path)
     except OSError:
         (old / path.name).replace(path)
+        old.rmdir()
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchanged(one: Path, two: Path) -> bool:
+    """Exchange two paths in one step; False, with nothing done, where the system cannot."""
+    here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):  # another system, or an older C library
+        return False
+    return bool(renameat2(here, os.fsencode(one), here, os.fsencode(two), exchange) == 0)
 
 
 def _sync(path: Path) -> None:

@@ -48,9 +48,24 @@ class Preprocessing:
             made = cls(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})
         except (TypeError, KeyError) as error:
             raise CheckpointError(f"The card's preprocessing does not fit: {error}.") from None
-        if made.interpolation not in _RESAMPLING or made.fit not in ("squash", "crop"):
+        if not made.is_possible:
             raise CheckpointError(f"The card's preprocessing does not fit: {values}.")
         return made
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether every field has a value of its kind and range."""
+        numbers = (self.size, self.crop, *self.mean, *self.std)
+        return (
+            all(isinstance(value, int | float) for value in numbers)
+            and isinstance(self.size, int)
+            and self.size > 0
+            and 0 < self.crop <= 1
+            and len(self.mean) == len(self.std) == 3
+            and min(self.std) > 0
+            and self.interpolation in _RESAMPLING
+            and self.fit in ("squash", "crop")
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain values for JSON."""

@@ -95,13 +95,13 @@ def read_table(path: Path, taxonomy: Taxonomy | None = None) -> LabelledSet:
     Raises:
         TableError: The table cannot be read, lacks a column, or no row of it can be used.
     """
-    rows = _rows(path)
-    columns = _columns(path, rows[0].keys() if rows else ())
+    header, rows = _rows(path)
+    columns = _columns(path, header)
     votes = {name: name.removeprefix(_VOTE_PREFIX) for name in columns["votes"]}
-    taxonomy = taxonomy or _guess(path, rows, columns, votes.values())
+    taxonomy = taxonomy or _guess(path, [row for _, row in rows], columns, votes.values())
     kept: list[Record] = []
     refused: list[tuple[str, str]] = []
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         try:
             kept.append(_record(path.parent, row, columns, votes, taxonomy))
         except (TableError, TaxonomyError) as error:
@@ -151,7 +151,8 @@ def share_matrix(records: Sequence[Record]) -> NDArray[np.float64]:
     return np.array([record.shares for record in records], dtype=np.float64)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Column names, and each row with the line on which it ends."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -160,17 +161,18 @@ def _rows(path: Path) -> list[dict[str, str]]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")
-    if "\x00" in text[:4096]:
+    if "\x00" in text:
         raise TableError(f"'{path}' is no text table (CSV or TSV).")
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     try:
-        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+        return list(reader.fieldnames or ()), [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise TableError(f"'{path}' is no readable table: {error}.") from None
 
 
-def _columns(path: Path, names: Iterable[str | None]) -> dict[str, list[str]]:
+def _columns(path: Path, names: Iterable[str]) -> dict[str, list[str]]:
     known = [name for name in names if name]
     by_lower = {name.strip().casefold(): name for name in known}
 

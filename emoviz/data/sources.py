@@ -130,13 +130,9 @@ def _opened(archive: Path | bytes) -> Path | io.BytesIO:
 
 def _is_image_name(member: zipfile.ZipInfo) -> bool:
     path = PurePosixPath(member.filename.replace("\\", "/"))
-    # `is_dir` of Python 3.11 stumbles over an empty name.
-    if (
-        not member.filename
-        or member.is_dir()
-        or path.name.startswith(".")
-        or "__MACOSX" in path.parts
-    ):
+    if not path.name or member.is_dir():  # in this order: `is_dir` may stumble over an empty name
+        return False
+    if path.name.startswith(".") or "__MACOSX" in path.parts:
         return False
     return path.suffix.casefold() in SUFFIXES
 

@@ -179,6 +179,8 @@ def _train_all(state: Training, phase: Phase, number: int, device: str) -> Itera
         epoch: int | None, records: Targets, order: NDArray[np.int64]
     ) -> Iterator[tuple[NDArray[np.int64], Output]]:
         for index, images in state.maker.batches(records.records, order, phase.batch, epoch):
+            if epoch is not None and len(index) < 2:
+                continue  # batch normalisation needs two
             batch = state.normalise(images.to(device)).contiguous(memory_format=torch.channels_last)
             with torch.autocast(device, dtype=torch.bfloat16):
                 out = network(batch)
@@ -188,11 +190,7 @@ def _train_all(state: Training, phase: Phase, number: int, device: str) -> Itera
         # Statistics of ImageNet's batch normalisation are kept: small sets only spoil them.
         network.backbone.eval()
         order = state.rng.permutation(len(state.train))
-        yield from (
-            (index, out)
-            for index, out in outputs(1000 * number + epoch, state.train, order)
-            if len(index) > 1
-        )
+        yield from outputs(1000 * number + epoch, state.train, order)
 
     def validate() -> float:
         total = count = 0.0

@@ -90,6 +90,8 @@ class SetPart:
         weight: Of each of its samples in the loss.
         sharpen: Exponent on the vote shares before they are scaled to 1; above 1 trusts the
             majority more than the votes say.
+        sentiment_smoothing: Share of each label's target that is spread evenly over the labels
+            with the same sentiment: confusing awe with contentment costs less than with fear.
         center_share: A sample pulls on its class center where the class holds at least this
             share of the votes.
         bridge_weight: Power on the share of the votes that went to labels which the classes
@@ -101,6 +103,7 @@ class SetPart:
     terms: str = ""
     weight: float = _number(1.0, 0, open_low=True)
     sharpen: float = _number(1.0, 0, open_low=True)
+    sentiment_smoothing: float = _number(0.0, 0, 1)
     center_share: float = _number(0.5, 0, 1)
     bridge_weight: float = _number(0.0, 0)
 
@@ -189,9 +192,14 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole training run."""
+    """A whole training run.
+
+    Attributes:
+        extends: Name of a recipe whose values hold where this one says nothing.
+    """
 
     name: str = ""
+    extends: str = ""
     title: str = ""
     summary: str = ""
     taxonomy: str = "mikels8"
@@ -211,7 +219,7 @@ class Recipe:
         return typing.cast(dict[str, Any], _plain(self))
 
 
-def load_recipe(name: str) -> Recipe:
+def load_recipe(name: str, below: tuple[str, ...] = ()) -> Recipe:
     """Read a recipe by its name in ``emoviz/recipes`` or by its path.
 
     Raises:
@@ -223,13 +231,15 @@ def load_recipe(name: str) -> Recipe:
     if not path.is_file():
         known = ", ".join(sorted(item.stem for item in RECIPES.glob("*.yaml")))
         raise RecipeError(f"There is no recipe '{name}'. Known: {known}; or give a YAML file.")
+    if name in below:
+        raise RecipeError(f"Recipe '{name}' extends itself, by way of {' and '.join(below)}.")
     try:
-        return read_recipe(path.read_text(encoding="utf-8"), path.name)
+        return read_recipe(path.read_text(encoding="utf-8"), path.name, (*below, name))
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"Recipe '{path}' cannot be read: {error}.") from None
 
 
-def read_recipe(text: str, name: str = "recipe") -> Recipe:
+def read_recipe(text: str, name: str = "recipe", below: tuple[str, ...] = ()) -> Recipe:
     """Validate a recipe's text; see `load_recipe`."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -238,6 +248,11 @@ def read_recipe(text: str, name: str = "recipe") -> Recipe:
     if node is None:
         raise RecipeError(f"{name} is empty.")
     recipe = typing.cast(Recipe, _Reader(name).read(node, Recipe, "the recipe"))
+    if recipe.extends:
+        merged = _merged(load_recipe(recipe.extends, below).to_dict(), yaml.safe_load(text))
+        node = yaml.compose(yaml.safe_dump({**merged, "extends": ""}), Loader=yaml.SafeLoader)
+        assert node is not None
+        recipe = typing.cast(Recipe, _Reader(name).read(node, Recipe, "the recipe"))
     if recipe.taxonomy not in TAXONOMIES:
         raise RecipeError(
             f"{name}: taxonomy is '{recipe.taxonomy}'; allowed: {', '.join(TAXONOMIES)}."
@@ -246,6 +261,13 @@ def read_recipe(text: str, name: str = "recipe") -> Recipe:
 
 
 _NO_LIMITS: Mapping[str, Any] = types.MappingProxyType({})
+
+
+def _merged(base: Any, over: Any) -> Any:
+    """Blocks are merged key by key; single values and lists are replaced."""
+    if not (isinstance(base, dict) and isinstance(over, dict)):
+        return over
+    return {**base, **{key: _merged(base.get(key), value) for key, value in over.items()}}
 
 
 class _Reader:

@@ -113,6 +113,7 @@ def _set_targets(
     list[Record], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]
 ]:
     records, shares, single, weights = [], [], [], []
+    softened = _same_sentiment(bridge, part.sentiment_smoothing)
     for record in item.records:
         votes = np.array(record.shares) * bridge.reachable
         covered = votes.sum()
@@ -123,7 +124,7 @@ def _set_targets(
         clear = top == record.label and votes[top] / covered >= part.center_share
         sharp = votes**part.sharpen
         row = np.zeros(width, np.float32)
-        row[: len(votes)] = sharp / sharp.sum()
+        row[: len(votes)] = sharp / sharp.sum() @ softened
         records.append(record)
         shares.append(row)
         single.append(int(bridge.single[top]) if clear else NO_CLASS)
@@ -135,6 +136,15 @@ def _set_targets(
         np.array(single, np.int64),
         np.array(weights, np.float32),
     )
+
+
+def _same_sentiment(bridge: Bridge, share: float) -> NDArray[np.float64]:
+    """(S, S) rows that move a share of each label to the reachable labels of its sentiment."""
+    signs = bridge.labels.signs
+    same = (signs[:, None] == signs[None, :]) & (signs != 0)[:, None] & bridge.reachable[None, :]
+    spread = same / np.maximum(same.sum(axis=1, keepdims=True), 1)
+    keep = np.where(same.any(axis=1), 1.0 - share, 1.0)
+    return np.asarray(np.diag(keep) + share * spread)
 
 
 def _check_splits(targets: Targets) -> None:

@@ -71,14 +71,14 @@ def preview(space: Workspace, context: Context, taxonomy: Taxonomy) -> bool:
 def _controls(rows: Sequence[Result], taxonomy: Taxonomy) -> tuple[str, str]:
     found = choices(rows, taxonomy)
     with st.container(horizontal=True, key="controls"):
-        order = st.selectbox("Order", list(ORDERS), key="order", persist_state="session", width=270)
+        order = st.selectbox("Order", list(ORDERS), key="order", persist_state="session", width=226)
         choice = st.selectbox(
             "Show",
             list(found),
             format_func=lambda key: f"{_label(key)} ({found.get(key, 0)})",
             key="show",
             persist_state="session",
-            width=270,
+            width=226,
         )
     return order or "", choice or EVERYTHING
 

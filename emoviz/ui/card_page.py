@@ -8,7 +8,17 @@ from emoviz.checkpoints import Card
 from emoviz.ui.words import readable
 
 # Where a word is an abbreviation, capitals are kept.
-_CAPITALS = {"ari": "ARI", "nmi": "NMI", "asr": "ASR", "ece": "ECE", "f1": "F1", "id": "ID"}
+_CAPITALS = {
+    "ari": "ARI",
+    "nmi": "NMI",
+    "asr": "ASR",
+    "ece": "ECE",
+    "f1": "F1",
+    "id": "ID",
+    "n": "images",
+}
+# A mapping with up to this many entries is written in one line.
+_SHORT = 4
 _RULE_KEYS = ("rule", "text", "words", "description")
 
 
@@ -20,9 +30,9 @@ def card_html(card: Card) -> str:
         _section("Limits", _paragraph(card.limits)),
         _section("The emotions that it tells apart", _classes(card)),
         _section("Trained on", "".join(_dataset(entry) for entry in card.data)),
-        _section("Measured on data that it had not seen", _values(card.measures)),
+        _section("Measured on data that it had not seen", _table(card.measures)),
         _section("Are its probabilities to be believed?", _values(card.calibration)),
-        _section("When it says “unlike the training images”", _values(card.novelty)),
+        _section("When it says “unlike the training images”", _rule(card)),
         _section("Network", _values(_network(card))),
         _section("Licence", _paragraph(card.licence)),
     )
@@ -76,10 +86,34 @@ def _network(card: Card) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if value not in ("", None)}
 
 
+def _rule(card: Card) -> str:
+    words = novelty_rule(card)
+    rest = {key: value for key, value in card.novelty.items() if value != words}
+    return _paragraph(words) + _values(rest)
+
+
+def _table(values: Mapping[str, Any]) -> str:
+    """Mappings of numbers side by side, a row for each; anything else one below the other."""
+    rows = {key: value for key, value in values.items() if _is_flat(value)}
+    if len(rows) < 2:
+        return _values(values)
+    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
+    head = "".join(f'<th scope="col">{_label(str(column))}</th>' for column in columns)
+    body = "".join(
+        f'<tr><th scope="row">{_label(str(key))}</th>'
+        + "".join(f'<td class="ev-value">{_value(row.get(column, ""))}</td>' for column in columns)
+        + "</tr>"
+        for key, row in rows.items()
+    )
+    others = {key: value for key, value in values.items() if key not in rows}
+    table = f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="ev-wide">{table}</div>{_values(others)}'
+
+
 def _values(values: Mapping[str, Any]) -> str:
-    """A mapping as a table; mappings inside become tables inside."""
+    """A mapping as a table with one row for each key."""
     rows = "".join(_row(str(key), value) for key, value in values.items() if _filled(value))
-    return f'<div class="ev-wide"><table>{rows}</table></div>' if rows else ""
+    return f'<div class="ev-wide"><table><tbody>{rows}</tbody></table></div>' if rows else ""
 
 
 def _row(key: str, value: Any) -> str:
@@ -87,17 +121,25 @@ def _row(key: str, value: Any) -> str:
 
 
 def _value(value: Any) -> str:
+    """A short mapping in one line, a long one folded; lists in one line."""
     if isinstance(value, Mapping):
-        return _values(value)
+        if _is_flat(value) and len(value) <= _SHORT:
+            return ", ".join(
+                f"{_clean(str(key)).replace('_', ' ')}&nbsp;{_value(item)}"
+                for key, item in value.items()
+            )
+        return f"<details><summary>show</summary>{_table(value)}</details>"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return _sequence(value)
+        if any(isinstance(item, Mapping) for item in value):
+            return "".join(_value(item) for item in value)
+        return _clean(", ".join(_scalar(item) for item in value))
     return _clean(_scalar(value))
 
 
-def _sequence(values: Sequence[Any]) -> str:
-    if any(isinstance(value, Mapping) for value in values):
-        return "".join(_value(value) for value in values)
-    return _clean(", ".join(_scalar(value) for value in values))
+def _is_flat(value: Any) -> bool:
+    return isinstance(value, Mapping) and not any(
+        isinstance(item, Mapping | list | tuple) for item in value.values()
+    )
 
 
 def _scalar(value: Any) -> str:

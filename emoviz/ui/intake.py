@@ -68,7 +68,8 @@ def follow_link(settings: Settings) -> None:
         elif file in known:
             _add_samples(space, [known[file]], settings)
         else:
-            space.notes.append(f"The link asks for the sample “{file}”, which is not here.")
+            name = plain(file[:80])
+            space.notes.append(f"The link asks for the sample “{name}”, which is not here.")
 
 
 def remove_all() -> None:

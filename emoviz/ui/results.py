@@ -59,7 +59,7 @@ ORDERS: Mapping[str, Callable[[Result], tuple[float, ...]]] = {
     "Most certain first": lambda row: (entropy(row.prediction),),
     "Most uncertain first": lambda row: (-entropy(row.prediction),),
     "Mixed feelings first": lambda row: (not row.prediction.top2_opposite, -_second(row)),
-    "Unlike the training images first": lambda row: (-(row.prediction.novelty or 0.0),),
+    "Unlike training first": lambda row: (-(row.prediction.novelty or 0.0),),
 }
 
 

@@ -14,7 +14,7 @@ from emoviz.inference.predict import Model, predict
 from emoviz.settings import Settings
 from emoviz.ui.models import is_ready, ready
 from emoviz.ui.shell import Context
-from emoviz.ui.words import counted, duration
+from emoviz.ui.words import counted, duration, plain
 from emoviz.ui.workspace import Entry, Workspace
 
 # Few enough to be done before a progress bar would have been read.
@@ -47,7 +47,7 @@ def run_pending(
         model = _model(context)
     except EmovizError as error:
         st.error(
-            f"{error}\n\nChoose another checkpoint on the left; the images are kept.",
+            f"{plain(str(error))}\n\nChoose another checkpoint on the left; the images are kept.",
             title="This checkpoint cannot be run here",
             icon=":material/error:",
         )

@@ -18,7 +18,7 @@ from emoviz.ui.style import SHEET
 from emoviz.ui.words import counted, plain, readable
 
 DEFAULT = "mikels8"
-_KEY = "context"
+_KEY, _CHOICE = "context", "checkpoint"
 _COLOURS = ("#e7ac13", "#23d1a0", "#be4472", "#2a57b9")
 # A picture in its frame, with the bars of a distribution; drawn here so that nothing is fetched.
 _MARK = (
@@ -85,7 +85,7 @@ def start() -> Context | None:
         settings = load_settings()
     except SettingsError as error:
         st.error(
-            f"{error}\n\nCorrect or unset the variable and start emoviz again.",
+            f"{plain(str(error))}\n\nCorrect or unset the variable and start emoviz again.",
             title="A setting cannot be used",
             icon=":material/error:",
         )
@@ -113,7 +113,7 @@ def warm(context: Context) -> None:
         words = ready(context.checkpoint, context.settings).engine.description
         line.caption(f":material/memory: Runs on {words}")
     except EmovizError as error:
-        line.error(str(error))
+        line.error(plain(str(error)))
 
 
 def explain_no_checkpoint(settings: Settings) -> None:
@@ -141,31 +141,48 @@ def _sidebar(settings: Settings) -> Context:
         if is_ready(checkpoint, settings):
             warm(context)
         with st.expander("How to read this", icon=":material/help:"):
-            st.markdown(_guide(checkpoint))
+            st.html(_guide(checkpoint))
         st.caption(":material/lock: Images and results stay on this machine.")
     return context
 
 
 def _picker(by_id: dict[str, Checkpoint]) -> Checkpoint:
-    ids = list(by_id)
-    asked = st.query_params.get("checkpoint")
+    """Choose a checkpoint; the link names it, so that it can be passed on."""
+    asked = st.query_params.get(_CHOICE)
+    if st.session_state.get(_CHOICE) not in by_id:
+        first = DEFAULT if DEFAULT in by_id else next(iter(by_id))
+        st.session_state[_CHOICE] = asked if asked in by_id else first
     chosen = st.selectbox(
         "Checkpoint",
-        ids,
-        index=ids.index(DEFAULT) if DEFAULT in ids else 0,
-        format_func=lambda name: by_id[name].card.title or name,
-        key="checkpoint",
-        bind="query-params",
+        list(by_id),
+        format_func=lambda name: _label(by_id, name),
+        key=_CHOICE,
+        on_change=_write_link,
         help="The trained network that is asked.",
     )
     if asked and asked not in by_id:
-        st.caption(f"The link asks for `{asked[:80].replace('`', '')}`, which is not here.")
-    checkpoint = by_id.get(chosen or "", by_id[ids[0]])
+        st.html(f'<p class="ev-quiet">The link asks for “{_short(asked)}”, which is not here.</p>')
+    checkpoint = by_id[chosen or st.session_state[_CHOICE]]
     card = checkpoint.card
     st.html(f'<p class="ev-quiet"><b>{escape(card.id)}</b> {escape(readable(card.summary))}</p>')
     if st.button("About this checkpoint", icon=":material/description:", width="stretch"):
-        st.dialog(f"{plain(card.title)} ({plain(card.id)})", width="large")(_show_card)(checkpoint)
+        st.dialog(f"{plain(card.title)} ({plain(card.id)})", width=880)(_show_card)(checkpoint)
     return checkpoint
+
+
+def _write_link() -> None:
+    st.query_params[_CHOICE] = st.session_state[_CHOICE]
+
+
+def _label(by_id: dict[str, Checkpoint], name: str) -> str:
+    """The card's title, with the id where two have the same: options are told apart by it."""
+    titles = [item.card.title for item in by_id.values()]
+    title = by_id[name].card.title
+    return title if titles.count(title) == 1 and title else f"{title} ({name})".strip()
+
+
+def _short(text: str) -> str:
+    return escape(readable(text[:80]))
 
 
 def _show_card(checkpoint: Checkpoint) -> None:
@@ -192,20 +209,21 @@ def _broken(refused: list[str]) -> None:
 
 
 def _guide(checkpoint: Checkpoint) -> str:
-    count = len(checkpoint.card.taxonomy)
     believed = (
         " They are calibrated: of the images that get 40 %, about four in ten evoke that emotion "
-        "in people, as long as they resemble the images of the training."
+        "in people, as long as they resemble those of the training."
         if checkpoint.card.calibration
         else ""
     )
-    return (
-        "What you see is **the model's estimate of the emotion that an image evokes** in people "
-        "who look at it. It is not a fact about the image, and viewers differ.\n\n"
-        f"**Bars** are probabilities of {count} emotions; they add up to 100 %.{believed}\n\n"
-        "**Sentiment** adds up the positive and the negative emotions.\n\n"
-        "**Mixed feelings**: the two most likely emotions have opposite sentiments.\n\n"
-        "**Unsure**: no emotion stands out; read nothing into the order.\n\n"
-        "**Unlike the training images**: the model has seen little of the kind; take its "
-        "estimate with care."
+    parts = (
+        "What you see is <b>the model's estimate of the emotion that an image evokes</b> in people "
+        "who look at it. It is not a fact about the image, and viewers differ.",
+        f"<b>Bars</b> are the probabilities of {len(checkpoint.card.taxonomy)} emotions; they add "
+        f"up to 100 %.{believed}",
+        "<b>Sentiment</b> (the thin bar) adds up the positive and the negative emotions.",
+        "<b>Mixed feelings</b>: the two most likely emotions have opposite sentiments.",
+        "<b>Unsure</b>: several emotions are about as likely; make nothing of their order.",
+        "<b>Unlike the training images</b>: the model has seen little of the kind; take its "
+        "estimate with care.",
     )
+    return f'<div class="ev-quiet ev-guide">{"".join(f"<p>{part}</p>" for part in parts)}</div>'

@@ -6,7 +6,7 @@ Colours are the text's own, thinned, so that both themes are served; the app set
 
 CSS = """
 .ev-wrap { container-type: inline-size; }
-.ev-grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15.5rem), 1fr));
+.ev-grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 13.5rem), 1fr));
   gap: 1.1rem; list-style: none; margin: 0; padding: 0 !important; }
 .ev-cell { margin: 0; min-height: 18rem; display: flex; }
 .ev-card, .ev-single { color: inherit; font-size: .9rem; line-height: 1.45; }
@@ -38,9 +38,10 @@ button.ev-picture { cursor: zoom-in; }
 .ev-track { height: .62rem; border-radius: .31rem; overflow: hidden;
   background: color-mix(in srgb, currentColor 9%, transparent); }
 .ev-fill { display: block; height: 100%; min-width: 2px; border-radius: .31rem;
-  box-shadow: inset 0 0 0 1px rgb(0 0 0 / .16); }
+  box-shadow: inset 0 0 0 1px light-dark(rgb(0 0 0 / .16), rgb(255 255 255 / .3)); }
 .ev-strip { display: flex; gap: 2px; height: 1.1rem; border-radius: .35rem; overflow: hidden; }
-.ev-strip > span { min-width: 3px; box-shadow: inset 0 0 0 1px rgb(0 0 0 / .14); }
+.ev-strip > span { min-width: 3px;
+  box-shadow: inset 0 0 0 1px light-dark(rgb(0 0 0 / .14), rgb(255 255 255 / .22)); }
 .ev-strip.ev-thin { height: .38rem; border-radius: .19rem; }
 .ev-ends { display: flex; justify-content: space-between; font-size: .8rem; margin-top: .2rem;
   color: color-mix(in srgb, currentColor 78%, transparent);
@@ -49,7 +50,7 @@ button.ev-picture { cursor: zoom-in; }
   margin: .55rem 0 0; padding: 0 !important; font-size: .9rem; }
 .ev-legend li { display: flex; align-items: center; gap: .4rem; margin: 0; }
 .ev-dot { width: .72rem; height: .72rem; border-radius: 50%; flex: none;
-  box-shadow: inset 0 0 0 1px rgb(0 0 0 / .16); }
+  box-shadow: inset 0 0 0 1px light-dark(rgb(0 0 0 / .16), rgb(255 255 255 / .3)); }
 .ev-tags { display: flex; flex-wrap: wrap; gap: .3rem; list-style: none; margin: 0;
   padding: 0 !important; }
 .ev-tag { margin: 0; padding: .05rem .55rem; border-radius: 1rem; font-size: .78rem;
@@ -109,6 +110,8 @@ button.ev-picture { cursor: zoom-in; }
 .ev-quiet { font-size: .875rem; line-height: 1.45; margin: 0;
   color: color-mix(in srgb, currentColor 82%, transparent); }
 
+.ev-guide p { margin: 0 0 .6rem; }
+
 .ev-facts { font-size: .95rem; line-height: 1.5; }
 .ev-facts h3 { font-size: 1.05rem; padding: 0; margin: 1.4rem 0 .35rem; }
 .ev-facts p { margin: 0 0 .5rem; max-width: 46rem; overflow-wrap: anywhere; }
@@ -118,6 +121,9 @@ button.ev-picture { cursor: zoom-in; }
   padding: .25rem 1.2rem .25rem 0; overflow-wrap: anywhere;
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
 .ev-facts th { color: color-mix(in srgb, currentColor 75%, transparent); white-space: nowrap; }
+.ev-facts thead td, .ev-facts tbody tr:last-child > * { border-bottom-width: 0; }
+.ev-facts thead > tr > * { border-bottom-width: 1px; }
+.ev-facts summary { cursor: pointer; }
 .ev-facts td.ev-value { font-variant-numeric: tabular-nums; }
 .ev-facts details { margin: .3rem 0; }
 .ev-facts .ev-wide { overflow-x: auto; }

@@ -1,0 +1,364 @@
+"""Training: targets through bridges, frozen features, folding, calibration, a whole small run."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emoviz.checkpoints import load_centers, load_network
+from emoviz.data.preprocessing import Preprocessing
+from emoviz.data.records import LabelledSet, Record, read_table
+from emoviz.errors import TrainingError
+from emoviz.labels import EMOTION6, MIKELS8
+from emoviz.models.losses import bridged_cross_entropy
+from emoviz.models.network import EmotionNetwork, NetworkConfig, Normalise
+from emoviz.models.standardise import fold, standardise
+from emoviz.settings import Settings
+from emoviz.training.finish import fit_temperature
+from emoviz.training.loop import _schedule, train
+from emoviz.training.recipe import Phase, Recipe, read_recipe
+from emoviz.training.run import prepare, train_in_folder
+from emoviz.training.targets import Targets, make_targets
+from emoviz.training.views import FrozenFeatures, ViewMaker, frozen_features, kept_features
+
+TINY = """
+name: little
+title: Little
+taxonomy: mikels8
+network:
+  backbone: test_efficientnet
+  pretrained: false
+  pooled_dropout: 0.2
+  gram_dropout: 0.2
+  standardise: true
+input: {size: 64}
+loss: {beta: 0.1, margin: 3}
+data: {validation: 0.25, test: 0.25}
+phases:
+  - {train: heads, epochs: 2, batch: 8, views: 2, positions: 8}
+  - {train: all, epochs: 1, batch: 8, average: 0.5, blend: 0.2, optimiser: sgd}
+"""
+
+
+def votes(name: str, label: int, split: str, **shares: float) -> Record:
+    row = tuple(shares.get(c, 0.0) for c in EMOTION6.names)
+    return Record(name, Path(name), label, row, name, split)  # type: ignore[arg-type]
+
+
+def labelled(name: str, label: int, split: str, group: str = "") -> Record:
+    row = tuple(float(i == label) for i in range(8))
+    return Record(name, Path(name), label, row, group or name, split)  # type: ignore[arg-type]
+
+
+def two_sets() -> list[LabelledSet]:
+    six = [
+        votes("a", 0, "train", anger=0.5, fear=0.25, surprise=0.25),
+        votes("b", 3, "train", joy=0.6, sadness=0.2),
+        votes("c", 5, "train", surprise=1.0),
+        votes("d", 4, "validation", sadness=1.0),
+        votes("e", 4, "test", sadness=0.4, joy=0.3),
+    ]
+    eight = [
+        labelled(f"p{i}", i % 8, s)
+        for i, s in enumerate(["train"] * 8 + ["validation", "test"] * 2)
+    ]
+    return [
+        LabelledSet("six", EMOTION6, tuple(six), (), True),
+        LabelledSet("eight", MIKELS8, tuple(eight)),
+    ]
+
+
+def test_votes_for_unreachable_labels_are_dropped_and_the_rest_scaled() -> None:
+    targets = make_targets(two_sets(), Recipe(), MIKELS8)
+    names = [record.name for record in targets.records]
+    assert "c" not in names  # surprise alone: nothing left
+    first = targets.shares[names.index("a")]
+    np.testing.assert_allclose(first[:6], [2 / 3, 0, 1 / 3, 0, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(targets.shares.sum(axis=1), 1, atol=1e-6)
+
+
+def test_only_single_classes_pull_on_a_center() -> None:
+    targets = make_targets(two_sets(), Recipe(), MIKELS8)
+    single = dict(zip([r.name for r in targets.records], targets.single, strict=True))
+    assert single["a"] == MIKELS8.index("anger")
+    assert single["b"] == -1  # joy may be any of four
+    assert single["e"] == MIKELS8.index("sadness")
+    assert single["p3"] == 3
+
+
+def test_center_share_asks_for_a_clear_majority() -> None:
+    recipe = read_recipe("data: {sets: {emotion6: {center_share: 0.7}}}")
+    targets = make_targets(two_sets(), recipe, MIKELS8)
+    single = dict(zip([r.name for r in targets.records], targets.single, strict=True))
+    assert single["a"] == -1  # two thirds
+    assert single["d"] == MIKELS8.index("sadness")
+
+
+def test_sharpening_and_sentiment_smoothing_by_hand() -> None:
+    recipe = read_recipe(
+        "data: {sets: {emotion6: {sharpen: 2}, mikels8: {sentiment_smoothing: 0.2}}}"
+    )
+    targets = make_targets(two_sets(), recipe, MIKELS8)
+    names = [record.name for record in targets.records]
+    np.testing.assert_allclose(targets.shares[names.index("a")][[0, 2]], [0.8, 0.2], atol=1e-6)
+    wanted = [0.85, 0.05, 0.05, 0.05, 0, 0, 0, 0]
+    np.testing.assert_allclose(targets.shares[names.index("p0")], wanted, atol=1e-6)
+
+
+def test_class_weights_make_classes_count_alike_at_power_one() -> None:
+    records = [labelled(f"p{i}", 0 if i < 9 else 1, "train") for i in range(10)]
+    records += [labelled(f"v{i}", 0, s) for i, s in enumerate(["validation", "test"] * 2)]
+    recipe = read_recipe("data: {class_weight_power: 1}")
+    targets = make_targets([LabelledSet("x", MIKELS8, tuple(records))], recipe, MIKELS8)
+    train = targets.of_split("train")
+    mass = [train.weights[train.single == c].sum() for c in (0, 1)]
+    assert mass[0] == pytest.approx(mass[1], rel=1e-5)
+    assert train.weights.mean() == pytest.approx(1, rel=1e-5)
+
+
+def test_an_empty_split_is_told() -> None:
+    records = tuple(labelled(f"p{i}", 0, "train") for i in range(10))
+    with pytest.raises(TrainingError, match="validation split holds 0 images"):
+        make_targets([LabelledSet("x", MIKELS8, records)], Recipe(), MIKELS8)
+
+
+@pytest.fixture
+def table(tmp_path: Path, picture: Callable[..., bytes]) -> Path:
+    """A CSV of 32 small images in all eight classes, one of them broken."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    with (folder / "labels.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["file", "label", "artist"])
+        for i in range(32):
+            (folder / f"{i}.jpg").write_bytes(picture(seed=i) if i else b"broken")
+            writer.writerow([f"{i}.jpg", MIKELS8.names[i % 8], f"artist {i}"])
+    return folder / "labels.csv"
+
+
+@pytest.fixture
+def maker() -> ViewMaker:
+    recipe = read_recipe(TINY)
+    return ViewMaker(Preprocessing(64), recipe.augment, 0)
+
+
+def readable(table: Path) -> tuple[Record, ...]:
+    return read_table(table).records[1:]
+
+
+def test_a_view_depends_on_seed_epoch_and_image_alone(table: Path, maker: ViewMaker) -> None:
+    records = readable(table)
+    forward = dict(_views(maker, records, np.arange(6), 3))
+    backward = dict(_views(maker, records, np.arange(6)[::-1].copy(), 3))
+    other = dict(_views(maker, records, np.arange(6), 4))
+    for i in range(6):
+        assert torch.equal(forward[i], backward[i])
+    assert any(not torch.equal(forward[i], other[i]) for i in range(6))
+
+
+def test_views_leave_the_global_generator_alone(table: Path, maker: ViewMaker) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    list(_views(maker, readable(table), np.arange(4), 0))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def _views(maker: ViewMaker, records: tuple[Record, ...], order: np.ndarray, epoch: int | None):  # type: ignore[no-untyped-def]
+    for index, images in maker.batches(records, order, 4, epoch):
+        yield from zip(index.tolist(), images, strict=True)
+
+
+def test_heads_on_whole_kept_maps_are_the_whole_network(table: Path, maker: ViewMaker) -> None:
+    torch.manual_seed(0)
+    network = EmotionNetwork(NetworkConfig("test_efficientnet", 8)).eval()
+    records = readable(table)[:5]
+    features = frozen_features(network, maker, records, views=1, positions=0)
+    index = np.arange(5)
+    maps, pooled, grams = features.batch(np.zeros_like(index), index, 0, np.random.default_rng(0))
+    images = torch.stack([view for _, view in _views(maker, records, index, None)])
+    normalise = Normalise(maker.preprocessing.mean, maker.preprocessing.std)
+    with torch.no_grad():
+        kept, whole = network.head(maps, pooled, grams), network(normalise(images))
+    # The maps are kept in half precision.
+    torch.testing.assert_close(kept.logits, whole.logits, atol=2e-3, rtol=2e-3)
+
+
+def test_folding_standardisation_keeps_the_function(table: Path, maker: ViewMaker) -> None:
+    torch.manual_seed(0)
+    network = EmotionNetwork(NetworkConfig("test_efficientnet", 8)).eval()
+    features = frozen_features(network, maker, readable(table), views=2, positions=4)
+    standardise(network, features.moments())
+    images = torch.randn(3, 3, 64, 64)
+    keys = set(EmotionNetwork(network.config).state_dict())
+    with torch.no_grad():
+        before = network(images)
+        fold(network)
+        after = network(images)
+    torch.testing.assert_close(before.logits, after.logits, atol=1e-3, rtol=1e-3)
+    assert set(network.state_dict()) == keys
+
+
+def test_standardised_features_have_mean_zero_and_deviation_one(
+    table: Path, maker: ViewMaker
+) -> None:
+    network = EmotionNetwork(NetworkConfig("test_efficientnet", 8)).eval()
+    features = frozen_features(network, maker, readable(table), views=1, positions=0)
+    moments = features.moments()
+    grams = torch.stack(_full_grams(features, 0))
+    torch.testing.assert_close(moments.grams[0].mean, grams.mean(0), atol=1e-4, rtol=1e-4)
+    flat = features.maps[1].float().permute(0, 1, 3, 2).reshape(-1, features.maps[1].shape[2])
+    torch.testing.assert_close(moments.maps[1].mean, flat.mean(0), atol=1e-4, rtol=1e-3)
+
+
+def _full_grams(features: FrozenFeatures, k: int) -> list[torch.Tensor]:
+    index = np.arange(features.pooled.shape[1])
+    _, _, grams = features.batch(np.zeros_like(index), index, 0, np.random.default_rng(0))
+    return list(grams[k].flatten(1))
+
+
+def test_kept_features_are_read_again_and_keyed_by_content(
+    table: Path, maker: ViewMaker, tmp_path: Path
+) -> None:
+    network = EmotionNetwork(NetworkConfig("test_efficientnet", 8)).eval()
+    records, cache = readable(table)[:4], tmp_path / "cache"
+    calls: list[int] = []
+
+    def count(done: int, total: int) -> None:
+        calls.append(done)
+
+    first = kept_features(network, maker, records, 2, 4, cache, count)
+    made = len(calls)
+    again = kept_features(network, maker, records, 2, 4, cache, count)
+    assert len(calls) == made
+    assert torch.equal(first.pooled, again.pooled)
+    assert torch.equal(first.maps[0], again.maps[0])
+    records[0].path.write_bytes(records[1].path.read_bytes())
+    kept_features(network, maker, records, 2, 4, cache, count)
+    assert len(calls) > made
+
+
+def test_a_damaged_or_unwritable_cache_costs_nothing_but_time(
+    table: Path, maker: ViewMaker, tmp_path: Path
+) -> None:
+    network = EmotionNetwork(NetworkConfig("test_efficientnet", 8)).eval()
+    records, cache = readable(table)[:3], tmp_path / "cache"
+    first = kept_features(network, maker, records, 1, 4, cache)
+    (file,) = cache.iterdir()
+    file.write_bytes(b"garbage")
+    assert torch.equal(kept_features(network, maker, records, 1, 4, cache).pooled, first.pooled)
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    assert torch.equal(kept_features(network, maker, records, 1, 4, blocked).pooled, first.pooled)
+
+
+def test_temperature_finds_the_scale_of_the_logits() -> None:
+    rng = np.random.default_rng(0)
+    truth_logits = rng.normal(size=(4000, 8)) * 1.5
+    p = np.exp(truth_logits) / np.exp(truth_logits).sum(axis=1, keepdims=True)
+    labels = np.array([rng.choice(8, p=row) for row in p])
+    targets = Targets(
+        records=(),
+        sets=np.zeros(4000, np.int64),
+        names=("x",),
+        shares=np.eye(8, dtype=np.float32)[labels],
+        bridges=np.eye(8, dtype=np.float32)[None],
+        single=labels,
+        weights=np.ones(4000, np.float32),
+    )
+    object.__setattr__(targets, "records", tuple(labelled(str(i), 0, "test") for i in range(4000)))
+    assert fit_temperature(truth_logits * 3.0, targets) == pytest.approx(3.0, rel=0.08)
+
+
+def test_restarts_go_down_to_the_floor_every_five_epochs() -> None:
+    phase = Phase(schedule="restarts", learning_rate=0.02, epochs=20)
+    rates = [0.02 * _schedule(phase, step, steps=10) for step in range(100)]
+    assert rates[0] == pytest.approx(0.02)
+    assert rates[50] == pytest.approx(0.02)
+    assert rates[25] == pytest.approx(1e-4 + (0.02 - 1e-4) / 2, rel=1e-6)
+    assert rates[49] < 2e-4
+
+
+def test_a_whole_run_leaves_a_checkpoint_that_explains_itself(
+    table: Path, tmp_path: Path, settings: Settings
+) -> None:
+    recipe = tmp_path / "little.yaml"
+    recipe.write_text(TINY)
+    lines: list[str] = []
+    run = tmp_path / "run"
+    checkpoint = train_in_folder(
+        str(recipe), [f"mikels8={table}"], run, None, settings, lines.append
+    )
+    card = checkpoint.card
+    progress = [json.loads(line) for line in (run / "progress.jsonl").read_text().splitlines()]
+    assert [(p["phase"], p["epoch"]) for p in progress] == [(1, 1), (1, 2), (2, 1)]
+    assert all(np.isfinite(p["loss"]) for p in progress)
+    assert card.id == "little"
+    assert card.data[0]["refused"] == 1
+    assert sum(card.data[0][split] for split in ("train", "validation", "test")) == 31
+    assert card.recipe["loss"]["margin"] == 3
+    assert card.calibration["ece_test_after"] is not None
+    assert load_centers(checkpoint).shape == (8, card.width)
+    assert any("1 refused" in line for line in lines)
+    # What was trained is what is stored, folded: the plain network reads it.
+    with torch.no_grad():
+        assert torch.isfinite(load_network(checkpoint)(torch.randn(2, 3, 64, 64)).logits).all()
+
+
+def test_training_learns_and_repeats_itself(table: Path) -> None:
+    phases = "phases: [{train: heads, epochs: 12, batch: 8, views: 1, learning_rate: 0.01}]"
+    recipe = read_recipe(TINY.split("phases:")[0] + phases)
+    weights = []
+    for _ in range(2):
+        state, _, _, _ = prepare(recipe, [str(table)], lambda line: None)
+        results = list(train(state))
+        assert results[-1].entropy < 0.7 * results[0].entropy
+        weights.append(state.network.state_dict())
+    for key, value in weights[0].items():
+        assert torch.equal(value, weights[1][key]), key
+
+
+def test_a_run_folder_in_use_is_refused(table: Path, tmp_path: Path, settings: Settings) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "note.txt").write_text("mine")
+    with pytest.raises(TrainingError, match="is not empty"):
+        train_in_folder("mikels8", [str(table)], tmp_path / "run", None, settings, lambda _: None)
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step(
+    table: Path, tmp_path: Path, settings: Settings
+) -> None:
+    recipe = tmp_path / "wild.yaml"
+    text = TINY.split("phases:")[0] + (
+        "phases: [{train: heads, epochs: 30, batch: 8, views: 1, optimiser: sgd, "
+        "learning_rate: 10, center_learning_rate: 1000, clip: 1e30, schedule: constant}]"
+    )
+    recipe.write_text(text)
+    with pytest.raises(TrainingError, match=r"term of the loss is .* at step \d+ \(phase 1, epoch"):
+        train_in_folder(str(recipe), [str(table)], tmp_path / "r", None, settings, lambda _: None)
+
+
+def test_bridged_loss_of_the_loop_uses_each_images_own_bridge() -> None:
+    targets = make_targets(two_sets(), Recipe(), MIKELS8)
+    logits = torch.randn(len(targets), 8)
+    together = bridged_cross_entropy(
+        logits,
+        torch.from_numpy(targets.shares),
+        torch.from_numpy(targets.bridges[targets.sets]),
+        torch.from_numpy(targets.weights),
+    )
+    total = weight = 0.0
+    for number in (0, 1):
+        mine = np.flatnonzero(targets.sets == number)
+        part = bridged_cross_entropy(
+            logits[mine],
+            torch.from_numpy(targets.shares[mine]),
+            torch.from_numpy(targets.bridges[number]),
+            torch.from_numpy(targets.weights[mine]),
+        )
+        total += part.item() * targets.weights[mine].sum()
+        weight += targets.weights[mine].sum()
+    assert together.item() == pytest.approx(total / weight, rel=1e-5)
