@@ -4,8 +4,11 @@ Each verb imports what it needs when it runs: a prediction waits for neither tor
 """
 
 import argparse
+import contextlib
 import csv
+import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -30,17 +33,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments cannot be used, 130 after Ctrl-C.
     """
     arguments = _parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a file's name may be no text at all
     try:
         settings = load_settings()
-        return int(arguments.verb(arguments, settings))
+        code = int(arguments.verb(arguments, settings))
+        sys.stdout.flush()
+        return code
     except EmovizError as error:
         print(f"emoviz: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("emoviz: stopped.", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
@@ -143,8 +151,17 @@ class _Counter:
 
 
 def _write_json(results: Iterable["Prediction"], names: list[str], out: TextIO) -> None:
-    json.dump([result.to_dict() for result in results], out, ensure_ascii=False, indent=1)
-    out.write("\n")
+    _print_json([result.to_dict() for result in results], out)
+
+
+def _print_json(values: Any, out: TextIO) -> None:
+    """Letters as they are where `out` can hold them, else escaped: valid JSON either way."""
+    text = json.dumps(values, indent=1, ensure_ascii=False)
+    try:
+        text.encode(out.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(values, indent=1)
+    print(text, file=out)
 
 
 def _write_csv(results: Iterable["Prediction"], names: list[str], out: TextIO) -> None:
@@ -185,8 +202,8 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.labels import bridge_between, get_taxonomy
 
     taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
-    labelled = read_table(arguments.data, taxonomy)
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
+    labelled = read_table(arguments.data, taxonomy, likely=checkpoint.card.taxonomy)
     bridge = bridge_between(checkpoint.card.taxonomy, labelled.taxonomy)
     records = labelled.of_split(arguments.split) if arguments.split else labelled.records
     table = embed(load_model(checkpoint, settings), records, Limits.of(settings))
@@ -201,7 +218,7 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
         "refusals": [{"path": path, "reason": reason} for path, reason in refused],
     }
     if arguments.format == "json":
-        print(json.dumps(result, indent=1, ensure_ascii=False))
+        _print_json(result, sys.stdout)
     else:
         _print_evaluation(result)
     return 0 if len(table) else NOTHING_READ
@@ -245,7 +262,7 @@ def _checkpoints(arguments: argparse.Namespace, settings: Settings) -> int:
         for item in found
     ]
     if arguments.format == "json":
-        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        _print_json(rows, sys.stdout)
     else:
         for row in rows:
             layers = ", ".join(map(str, row["layers"])) or "none"

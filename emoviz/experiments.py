@@ -4,7 +4,7 @@ Every cell is a run folder; a cell that is already there is read, not computed a
 """
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,19 @@ from numpy.typing import NDArray
 
 from emoviz.analysis.evaluation import evaluate
 from emoviz.checkpoints import read_checkpoint
-from emoviz.data.records import LabelledSet, Record, Split, label_array
+from emoviz.data.records import SPLITS, fold_indices, label_array
 from emoviz.files import write_json, write_text
-from emoviz.labels import Taxonomy, bridge_between, get_taxonomy
+from emoviz.labels import bridge_between, get_taxonomy
 from emoviz.settings import Settings
 from emoviz.training.finish import summary
-from emoviz.training.recipe import load_recipe
-from emoviz.training.run import CHECKPOINTS, prepare, train_in_folder
-from emoviz.training.views import kept_features
+from emoviz.training.recipe import Recipe, load_recipe
+from emoviz.training.run import CHECKPOINTS, Prepared, build_network, prepare, train_in_folder
 
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
+PROBE_COMPONENTS = 200
 MEASURES = ("accuracy", "macro_f1", "sentiment_accuracy", "cross_sentiment", "ari", "nmi", "asr")
-PROBE_STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+PROBE_STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 
 
 @dataclass(frozen=True)
@@ -97,79 +99,104 @@ def _cell(
 def probe_rows(
     recipe_name: str, tables: Sequence[str], settings: Settings, tell: Callable[[str], None]
 ) -> list[Row]:
-    """Logistic regression on frozen features, one for each set, its strength chosen on validation.
+    """Logistic regression on the same frozen features, one for each set, on the same images.
 
-    Two feature sets: the pooled vector alone, and pooled vector with signed-root Gram matrices
-    reduced to 200 principal components.
+    Two kinds: the pooled vector alone, and pooled vector with signed-root Gram matrices reduced
+    to 200 principal components. The strength is chosen on held-back training images.
     """
     recipe = load_recipe(recipe_name)
-    state, sets, _, _ = prepare(recipe, tables, tell)
-    cache = settings.home / "cache" / "features"
+    prepared = prepare(recipe, tables, tell, settings.home / "cache" / "features")
+    phase = recipe.phases[0]
+    network, _ = build_network(recipe)
+    features = prepared.features.of(network, prepared.targets, phase.views, phase.positions)
+    grams = np.hstack([gram[0].numpy() for gram in features.grams])
+    blocks = (features.pooled[0].numpy(), np.sign(grams) * np.sqrt(np.abs(grams)))
     rows = []
-    for item in sets:
-        features, labels = {}, {}
-        for split in ("train", "validation", "test"):
-            chosen = _probed(item, get_taxonomy(recipe.taxonomy), split)
-            labels[split] = label_array(chosen)
-            kept = kept_features(state.network, state.maker, chosen, 1, 1, cache)
-            grams = np.hstack([g[0].numpy() for g in kept.grams])
-            features[split] = (kept.pooled[0].numpy(), np.sign(grams) * np.sqrt(np.abs(grams)))
-        for name, parts in (
-            ("linear probe, pooled", (0,)),
-            ("linear probe, pooled + Gram", (0, 1)),
-        ):
-            chosen_x = {split: [both[i] for i in parts] for split, both in features.items()}
-            scores = _probe(chosen_x, labels)
-            bridge = bridge_between(item.taxonomy, item.taxonomy)
-            full = np.zeros((len(scores[1]), len(item.taxonomy)))
-            full[:, scores[0]] = scores[1]
-            result = evaluate(full, full.astype(np.float32), labels["test"], bridge)
-            measured = {k: v for k, v in summary(result).items() if k not in ("ari", "nmi", "asr")}
-            rows.append(Row(name, f"{item.name}, test split", (measured,)))
+    for number, item in enumerate(prepared.sets):
+        for name, kinds in (("linear probe, pooled", 1), ("linear probe, pooled + Gram", 2)):
+            tell(f"{name}: {item.name}")
+            measured = _probe_set(prepared, number, blocks[:kinds])
+            rows.append(Row(name, f"{item.name}, {_words(recipe)}", (measured,)))
     return rows
 
 
-def _probed(item: LabelledSet, taxonomy: Taxonomy, split: Split) -> tuple[Record, ...]:
-    """Records whose majority label the network can reach: those that it is judged on."""
+def _words(recipe: Recipe) -> str:
+    return f"out of {recipe.data.folds} folds" if recipe.data.folds else "test split"
+
+
+def _probe_set(
+    prepared: Prepared, number: int, blocks: Sequence[NDArray[np.float32]]
+) -> dict[str, Any]:
+    """Measures of one probe on the images of one set whose label the network can reach."""
+    item, targets = prepared.sets[number], prepared.targets
+    taxonomy = get_taxonomy(prepared.recipe.taxonomy)
     reachable = bridge_between(taxonomy, item.taxonomy).reachable
-    return tuple(r for r in item.of_split(split) if r.label >= 0 and reachable[r.label])
+    labels = label_array(targets.records)
+    mine = (targets.sets == number) & (labels >= 0)
+    rows = np.flatnonzero(mine & reachable[np.where(mine, labels, 0)])
+    probabilities = np.zeros((len(targets), len(item.taxonomy)))
+    judged: list[NDArray[np.int64]] = []
+    for train, choose, test in _rounds(prepared, rows):
+        parts = (train, choose, test)
+        x = [
+            np.hstack(column) for column in zip(*(_reduced(b, parts) for b in blocks), strict=True)
+        ]
+        classes, p = _probe(x, [labels[part] for part in parts])
+        probabilities[np.ix_(test, classes)] = p
+        judged.append(test)
+    chosen = np.concatenate(judged)
+    bridge = bridge_between(item.taxonomy, item.taxonomy)
+    p = probabilities[chosen]
+    result = summary(evaluate(p, p.astype(np.float32), labels[chosen], bridge))
+    return {key: value for key, value in result.items() if key not in ("ari", "nmi", "asr")}
 
 
-def _probe(
-    features: Mapping[str, list[NDArray[np.float32]]], labels: Mapping[str, NDArray[np.int64]]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    from sklearn.linear_model import LogisticRegression
+def _rounds(prepared: Prepared, rows: Rows) -> Iterator[tuple[Rows, Rows, Rows]]:
+    """Rows to fit on, to choose the strength on, and to be judged on."""
+    recipe, records = prepared.recipe, prepared.targets.records
+    if not recipe.data.folds:
+        splits = np.array([records[i].split for i in rows])
+        train, choose, test = (rows[splits == name] for name in SPLITS)
+        yield train, choose, test
+        return
+    count = recipe.data.folds
+    folds = fold_indices([records[i].group for i in rows], count, recipe.data.split_seed)
+    for k in range(count):
+        choose = (k + 1) % count
+        yield rows[(folds != k) & (folds != choose)], rows[folds == choose], rows[folds == k]
+
+
+def _reduced(block: NDArray[np.float32], parts: Sequence[Rows]) -> list[NDArray[np.float32]]:
+    """Rows of one block, standardised; wide blocks become 200 principal components."""
+    from sklearn.decomposition import PCA
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    x = {split: np.hstack(parts) for split, parts in _reduced(features).items()}
-
-    def fitted(strength: float) -> Any:
-        model = LogisticRegression(C=strength, max_iter=2000)
-        return make_pipeline(StandardScaler(), model).fit(x["train"], labels["train"])
-
-    models = [fitted(strength) for strength in PROBE_STRENGTHS]
-    best = max(models, key=lambda m: m.score(x["validation"], labels["validation"]))
-    return best.classes_, best.predict_proba(x["test"])
+    known = np.concatenate(parts[:2])
+    steps: list[Any] = [StandardScaler()]
+    if block.shape[1] > 10 * PROBE_COMPONENTS:
+        steps.append(PCA(min(PROBE_COMPONENTS, len(known) - 1), random_state=0))
+        steps.append(StandardScaler())
+    scale = make_pipeline(*steps).fit(block[known])
+    return [scale.transform(block[part]) for part in parts]
 
 
-def _reduced(features: Mapping[str, list[NDArray[np.float32]]]) -> dict[str, list[Any]]:
-    from sklearn.decomposition import PCA
-    from sklearn.preprocessing import StandardScaler
+def _probe(x: Sequence[NDArray[np.float32]], y: Sequence[Rows]) -> tuple[Rows, Floats]:
+    """Choose the strength on the second part, fit on the first two, predict the third."""
+    from sklearn.linear_model import LogisticRegression
 
-    out: dict[str, list[Any]] = {split: [parts[0]] for split, parts in features.items()}
-    if len(features["train"]) > 1:
-        scaler = StandardScaler().fit(features["train"][1])
-        directions = min(200, len(features["train"][1]) - 1)
-        pca = PCA(directions, random_state=0).fit(scaler.transform(features["train"][1]))
-        for split, parts in features.items():
-            out[split].append(pca.transform(scaler.transform(parts[1])))
-    return out
+    def fitted(strength: float, parts: int) -> Any:
+        model = LogisticRegression(C=strength, max_iter=1000)
+        return model.fit(np.concatenate(x[:parts]), np.concatenate(y[:parts]))
+
+    best = max(PROBE_STRENGTHS, key=lambda c: fitted(c, 1).score(x[1], y[1]))
+    model = fitted(best, 2)
+    return model.classes_, model.predict_proba(x[2])
 
 
 def _markdown(rows: Sequence[Row], seeds: int) -> str:
     lines = [
-        f"Percent on the test split, mean ± standard deviation over {seeds} seeds.",
+        f"Percent on images not trained on; mean ± standard deviation over {seeds} seeds.",
         "",
         "| set | network | n | " + " | ".join(m.replace("_", " ") for m in MEASURES) + " |",
         "| --- | --- | --- | " + " | ".join("---" for _ in MEASURES) + " |",

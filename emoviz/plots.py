@@ -16,9 +16,8 @@ _NBSP = "\N{NO-BREAK SPACE}"
 
 def percent(share: float) -> str:
     """A share of 1 as people read it: ``41 %``, and ``<1 %`` for what would round to nothing."""
-    if 0.0 < share < 0.005:
-        return f"<1{_NBSP}%"
-    return f"{100 * share:.0f}{_NBSP}%"
+    number = f"{100 * share:.0f}"
+    return f"{'<1' if number == '0' and share > 0.0 else number}{_NBSP}%"
 
 
 def probability_bars(

@@ -118,6 +118,21 @@ def test_any_timm_backbone_with_stages_serves(name: str) -> None:
         assert network(torch.randn(2, 3, 64, 64)).logits.shape == (2, 8)
 
 
+def test_the_tail_is_what_runs_behind_the_last_selected_stage() -> None:
+    backbone = Backbone("test_efficientnet", (1, 2)).eval()
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        before = backbone(images)
+        for parameter in backbone.tail():
+            parameter.add_(0.1)
+        after = backbone(images)
+    for a, b in zip(before.maps, after.maps, strict=True):
+        assert torch.equal(a, b)
+    assert not torch.allclose(before.pooled, after.pooled)
+    whole = Backbone("test_efficientnet", ())
+    assert len(whole.tail()) == len(list(whole.parameters()))
+
+
 def test_unknown_backbone_and_layer_are_told() -> None:
     with pytest.raises(WeightsError, match="no backbone 'efficientnetv9'"):
         Backbone("efficientnetv9")

@@ -40,7 +40,7 @@ def test_the_baseline_is_the_model_with_beta_zero_and_nothing_else() -> None:
         ("loss: {beta: -1}", "line 1: beta is -1; allowed: at least 0"),
         ("phases:\n- epochs: 0", "line 2: epochs is 0; allowed: at least 1"),
         ("phases:\n- epochs: many", "line 2: epochs is 'many'; wanted: a whole number"),
-        ("phases:\n- {train: some}", "line 2: train is 'some'; allowed: heads, all"),
+        ("phases:\n- {train: some}", "line 2: train is 'some'; allowed: heads, tail, all"),
         ("phases: 3", "line 1: phases must be a list"),
         ("input: 3", "line 1: input must be a block of keys"),
         ("network: {layers: [1, x]}", "line 1: layers is 'x'; wanted: a whole number"),

@@ -1,6 +1,7 @@
 """Training: targets through bridges, frozen features, folding, calibration, a whole small run."""
 
 import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,18 +12,18 @@ import torch
 
 from emoviz.checkpoints import load_centers, load_network
 from emoviz.data.preprocessing import Preprocessing
-from emoviz.data.records import LabelledSet, Record, read_table
+from emoviz.data.records import LabelledSet, Record, fold_indices, read_table
 from emoviz.errors import TrainingError
 from emoviz.labels import EMOTION6, MIKELS8
 from emoviz.models.losses import bridged_cross_entropy
 from emoviz.models.network import EmotionNetwork, NetworkConfig, Normalise
 from emoviz.models.standardise import fold, standardise
 from emoviz.settings import Settings
-from emoviz.training.finish import fit_temperature
+from emoviz.training.finish import fit_temperature, outputs
 from emoviz.training.loop import _schedule, train
 from emoviz.training.recipe import Phase, Recipe, read_recipe
-from emoviz.training.run import prepare, train_in_folder
-from emoviz.training.targets import Targets, make_targets
+from emoviz.training.run import cross_validate, prepare, train_in_folder
+from emoviz.training.targets import Targets, check_splits, make_targets, with_class_weights
 from emoviz.training.views import FrozenFeatures, ViewMaker, frozen_features, kept_features
 
 TINY = """
@@ -40,8 +41,11 @@ loss: {beta: 0.1, margin: 3}
 data: {validation: 0.25, test: 0.25}
 phases:
   - {train: heads, epochs: 2, batch: 8, views: 2, positions: 8}
-  - {train: all, epochs: 1, batch: 8, average: 0.5, blend: 0.2, optimiser: sgd}
+  - {train: tail, epochs: 1, batch: 8, average: 0.5, blend: 0.2, optimiser: sgd}
 """
+
+
+HEADS = "phases: [{train: heads, epochs: 2, batch: 8, views: 2, positions: 8}]"
 
 
 def votes(name: str, label: int, split: str, **shares: float) -> Record:
@@ -112,9 +116,8 @@ def test_sharpening_and_sentiment_smoothing_by_hand() -> None:
 def test_class_weights_make_classes_count_alike_at_power_one() -> None:
     records = [labelled(f"p{i}", 0 if i < 9 else 1, "train") for i in range(10)]
     records += [labelled(f"v{i}", 0, s) for i, s in enumerate(["validation", "test"] * 2)]
-    recipe = read_recipe("data: {class_weight_power: 1}")
-    targets = make_targets([LabelledSet("x", MIKELS8, tuple(records))], recipe, MIKELS8)
-    train = targets.of_split("train")
+    targets = make_targets([LabelledSet("x", MIKELS8, tuple(records))], Recipe(), MIKELS8)
+    train = with_class_weights(targets.of_split("train"), 1.0)
     mass = [train.weights[train.single == c].sum() for c in (0, 1)]
     assert mass[0] == pytest.approx(mass[1], rel=1e-5)
     assert train.weights.mean() == pytest.approx(1, rel=1e-5)
@@ -123,7 +126,7 @@ def test_class_weights_make_classes_count_alike_at_power_one() -> None:
 def test_an_empty_split_is_told() -> None:
     records = tuple(labelled(f"p{i}", 0, "train") for i in range(10))
     with pytest.raises(TrainingError, match="validation split holds 0 images"):
-        make_targets([LabelledSet("x", MIKELS8, records)], Recipe(), MIKELS8)
+        check_splits(make_targets([LabelledSet("x", MIKELS8, records)], Recipe(), MIKELS8))
 
 
 @pytest.fixture
@@ -264,6 +267,7 @@ def test_temperature_finds_the_scale_of_the_logits() -> None:
         records=(),
         sets=np.zeros(4000, np.int64),
         names=("x",),
+        taxonomies=("mikels8",),
         shares=np.eye(8, dtype=np.float32)[labels],
         bridges=np.eye(8, dtype=np.float32)[None],
         single=labels,
@@ -300,7 +304,7 @@ def test_a_whole_run_leaves_a_checkpoint_that_explains_itself(
     assert card.data[0]["refused"] == 1
     assert sum(card.data[0][split] for split in ("train", "validation", "test")) == 31
     assert card.recipe["loss"]["margin"] == 3
-    assert card.calibration["ece_test_after"] is not None
+    assert card.calibration["ece_after"] is not None
     assert load_centers(checkpoint).shape == (8, card.width)
     assert any("1 refused" in line for line in lines)
     # What was trained is what is stored, folded: the plain network reads it.
@@ -308,12 +312,62 @@ def test_a_whole_run_leaves_a_checkpoint_that_explains_itself(
         assert torch.isfinite(load_network(checkpoint)(torch.randn(2, 3, 64, 64)).logits).all()
 
 
+def everything(count: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.arange(count), np.arange(0)
+
+
+def test_folds_keep_every_image_out_of_the_network_that_judges_it(
+    table: Path, tmp_path: Path, settings: Settings
+) -> None:
+    recipe = tmp_path / "folds.yaml"
+    recipe.write_text(TINY.split("data:")[0] + "data: {folds: 3}\n" + HEADS)
+    run = tmp_path / "run"
+    checkpoint = train_in_folder(str(recipe), [str(table)], run, None, settings, lambda _: None)
+    progress = [json.loads(line) for line in (run / "progress.jsonl").read_text().splitlines()]
+    assert [p["fold"] for p in progress] == [1, 1, 2, 2, 3, 3, 0, 0]
+    assert [p["validation_entropy"] is None for p in progress] == [False] * 6 + [True] * 2
+    card = checkpoint.card
+    assert card.measures["set/labels.csv, out of 3 folds"]["n"] == 31
+    assert card.data[0]["train"] == 31
+    assert set(card.calibration) == {"method", "measured_on", "ece_before", "ece_after"}
+    assert 0 <= card.novelty["flagged_held_out"] < 0.2
+
+
+def test_out_of_fold_outputs_come_from_networks_that_never_saw_the_image(table: Path) -> None:
+    recipe = read_recipe(TINY.split("data:")[0] + "data: {folds: 3}\n" + HEADS)
+    prepared = prepare(recipe, [str(table)], lambda line: None)
+    held = cross_validate(prepared, "cpu", io.StringIO())
+    folds = fold_indices([r.group for r in prepared.targets.records], 3)
+    assert np.array_equal(held.folds, folds)
+    for k in range(3):
+        rest, out = np.flatnonzero(folds != k), np.flatnonzero(folds == k)
+        state, _ = prepared.training(rest, np.arange(0))
+        list(train(state))
+        again = outputs(state, prepared.targets.rows(out))
+        np.testing.assert_allclose(again.logits, held.outputs.logits[out], atol=5e-3, rtol=5e-3)
+
+
+def test_a_tail_phase_leaves_the_layers_before_it_alone(table: Path) -> None:
+    recipe = read_recipe(
+        TINY.split("phases:")[0] + "phases: [{train: tail, epochs: 1, batch: 8, weight_decay: 0.1}]"
+    )
+    state, _ = prepare(recipe, [str(table)], lambda line: None).training(*everything(31))
+    before = {n: p.detach().clone() for n, p in state.network.backbone.named_parameters()}
+    list(train(state))
+    moved = {
+        n for n, p in state.network.backbone.named_parameters() if not torch.equal(p, before[n])
+    }
+    names = {id(p): n for n, p in state.network.backbone.named_parameters()}
+    assert moved
+    assert moved <= {names[id(p)] for p in state.network.backbone.tail()}
+
+
 def test_training_learns_and_repeats_itself(table: Path) -> None:
     phases = "phases: [{train: heads, epochs: 12, batch: 8, views: 1, learning_rate: 0.01}]"
     recipe = read_recipe(TINY.split("phases:")[0] + phases)
     weights = []
     for _ in range(2):
-        state, _, _, _ = prepare(recipe, [str(table)], lambda line: None)
+        state, _ = prepare(recipe, [str(table)], lambda line: None).training(*everything(31))
         results = list(train(state))
         assert results[-1].entropy < 0.7 * results[0].entropy
         weights.append(state.network.state_dict())

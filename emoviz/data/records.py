@@ -85,12 +85,15 @@ def parse_data_argument(text: str) -> tuple[Taxonomy | None, Path]:
     return None, Path(text)
 
 
-def read_table(path: Path, taxonomy: Taxonomy | None = None) -> LabelledSet:
+def read_table(
+    path: Path, taxonomy: Taxonomy | None = None, likely: Taxonomy | None = None
+) -> LabelledSet:
     """Read a table of labelled images. Files are not opened here.
 
     Args:
         path: CSV or TSV, in UTF-8 or Windows-1252.
         taxonomy: Of the labels; found from the labels where None.
+        likely: Taken instead of a smaller one where all labels are of it.
 
     Raises:
         TableError: The table cannot be read, lacks a column, or no row of it can be used.
@@ -98,7 +101,8 @@ def read_table(path: Path, taxonomy: Taxonomy | None = None) -> LabelledSet:
     header, rows = _rows(path)
     columns = _columns(path, header)
     votes = {name: name.removeprefix(_VOTE_PREFIX) for name in columns["votes"]}
-    taxonomy = taxonomy or _guess(path, [row for _, row in rows], columns, votes.values())
+    if taxonomy is None:
+        taxonomy = _guess(path, [row for _, row in rows], columns, votes.values(), likely)
     kept: list[Record] = []
     refused: list[tuple[str, str]] = []
     for line, row in rows:
@@ -129,8 +133,7 @@ def assign_splits(
     """
 
     def split_of(group: str) -> Split:
-        digest = hashlib.sha256(f"{seed}/{group}".encode()).hexdigest()
-        place = int(digest[:8], 16) / 2**32
+        place = _place(group, seed)
         if place < test:
             return "test"
         return "validation" if place < test + validation else "train"
@@ -139,6 +142,12 @@ def assign_splits(
         record if record.split else replace(record, split=split_of(record.group))
         for record in records
     )
+
+
+def fold_indices(groups: Sequence[str], folds: int, seed: int = 0) -> NDArray[np.int64]:
+    """(N,) the fold of each group by a hash of its name, as in `assign_splits`."""
+    places = [_place(group, seed) for group in groups]
+    return np.array([min(int(place * folds), folds - 1) for place in places], dtype=np.int64)
 
 
 def label_array(records: Iterable[Record]) -> NDArray[np.int64]:
@@ -172,6 +181,12 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
         raise TableError(f"'{path}' is no readable table: {error}.") from None
 
 
+def _place(group: str, seed: int) -> float:
+    """Where a group falls in [0, 1), the same on any machine."""
+    digest = hashlib.sha256(f"{seed}/{group}".encode(errors="surrogateescape")).hexdigest()
+    return int(digest[:8], 16) / 2**32
+
+
 def _columns(path: Path, names: Iterable[str]) -> dict[str, list[str]]:
     known = [name for name in names if name]
     by_lower = {name.strip().casefold(): name for name in known}
@@ -199,12 +214,14 @@ def _guess(
     rows: Sequence[Mapping[str, str]],
     columns: Mapping[str, list[str]],
     votes: Iterable[str],
+    likely: Taxonomy | None,
 ) -> Taxonomy:
     if columns["label"]:
         found = {(row[columns["label"][0]] or "").strip().casefold() for row in rows} - {""}
     else:
         found = set(votes) - {"neutral"}
-    for taxonomy in sorted(TAXONOMIES.values(), key=len):
+    by_size = sorted(TAXONOMIES.values(), key=len)
+    for taxonomy in (likely, *by_size) if likely else by_size:
         if found and found <= set(taxonomy.names):
             return taxonomy
     raise TableError(

@@ -1,6 +1,6 @@
 """What runs a network: ONNX Runtime on the CPU, PyTorch on a GPU.
 
-Both take bytes (N, H, W, 3) and give logits, u and h in float32; they differ by rounding alone
+Both take bytes (N, H, W, 3) and give float32; they differ by rounding alone
 (tests/test_engines.py holds 1e-4 in probability).
 """
 
@@ -23,11 +23,12 @@ Kind = Literal["auto", "onnx", "torch"]
 
 
 class RawOutput(NamedTuple):
-    """Logits (N, C), embedding u (N, D) and pooled vector h (N, C*), float32."""
+    """What a network gives, float32: see `emoviz.models.network.Output`."""
 
     logits: Array
     embedding: Array
     pooled: Array
+    energy: Array
 
 
 class Engine(Protocol):
@@ -67,6 +68,12 @@ class OnnxEngine:
             raise CheckpointError(
                 f"{graph.parent.name}/{graph.name} cannot be run: {str(error).splitlines()[0]}"
             ) from None
+        given = tuple(output.name for output in self._session.get_outputs())
+        if given != RawOutput._fields:
+            raise CheckpointError(
+                f"{graph.parent.name}/{graph.name} gives {', '.join(given)}; wanted "
+                f"{', '.join(RawOutput._fields)}. It is of another version: export it again."
+            )
         self.description = f"CPU, ONNX Runtime {ort.__version__}"
 
     def run(self, images: NDArray[np.uint8]) -> RawOutput:

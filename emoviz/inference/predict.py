@@ -136,8 +136,10 @@ def predict(
         yield from _predict_group(model, group)
 
 
-def softmax(logits: NDArray[np.floating], temperature: float) -> Probabilities:
-    """(N, C) probabilities of (N, C) logits divided by the temperature."""
+def softmax(
+    logits: NDArray[np.floating], temperature: float | NDArray[np.float64]
+) -> Probabilities:
+    """(N, C) probabilities of (N, C) logits divided by the temperature, or by (N, 1) of them."""
     scaled = np.asarray(logits, dtype=np.float64) / temperature
     exponent = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return np.asarray(exponent / exponent.sum(axis=1, keepdims=True))
@@ -185,7 +187,7 @@ def _predictions(model: Model, items: Sequence[_Decoded], raw: RawOutput) -> lis
     shares = sentiment_shares(taxonomy, probabilities)
     feeling = sentiments(taxonomy, probabilities)
     opposite = top2_opposite(taxonomy, probabilities)
-    distance = None if model.novelty is None else model.novelty.distance(raw.pooled)
+    distance = None if model.novelty is None else model.novelty.distance(raw.energy)
     names = taxonomy.names
     out = []
     for i, item in enumerate(items):

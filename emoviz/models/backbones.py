@@ -87,6 +87,19 @@ class Backbone(nn.Module):
         mean, std = expected.get("mean"), expected.get("std")
         return tuple(mean or (0.485, 0.456, 0.406)), tuple(std or (0.229, 0.224, 0.225))
 
+    def tail(self) -> list[nn.Parameter]:
+        """Parameters behind the last selected stage; all of them where none is selected.
+
+        Relies on timm's networks registering their parts in the order in which they run.
+        """
+        named = list(self.body.named_parameters())
+        if not self.layers:
+            return [parameter for _, parameter in named]
+        info: Any = self.body
+        stage = info.feature_info[max(self.layers)]["module"]
+        inside = [i for i, (name, _) in enumerate(named) if name.startswith(f"{stage}.")]
+        return [parameter for _, parameter in named[(inside[-1] + 1 if inside else 0) :]]
+
     @torch.no_grad()
     def _measure(self) -> tuple[tuple[int, ...], int]:
         was_training = self.training

@@ -20,21 +20,20 @@ from emoviz.data.preprocessing import Preprocessing
 from emoviz.models.network import EmotionNetwork, Normalise
 
 INPUT = "images"
-OUTPUTS = ("logits", "embedding", "pooled")
+OUTPUTS = ("logits", "embedding", "pooled", "energy")
 
 
 class Exported(nn.Module):
-    """Bytes in, (logits, u, h) out: the network with its normalisation in front."""
+    """Bytes in, the fields of `Output` out: the network with its normalisation in front."""
 
     def __init__(self, network: EmotionNetwork, preprocessing: Preprocessing) -> None:
         super().__init__()
         self.normalise = Normalise(preprocessing.mean, preprocessing.std)
         self.network = network
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(N, H, W, 3) uint8 -> logits (N, C), u (N, D), h (N, C*)."""
-        out = self.network(self.normalise(images))
-        return out.logits, out.embedding, out.pooled
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(N, H, W, 3) uint8 -> logits (N, C), u (N, D), h (N, C*), energy (N, sum C_i)."""
+        return tuple(self.network(self.normalise(images)))
 
 
 def export_graph(

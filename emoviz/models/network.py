@@ -27,11 +27,14 @@ class Output(NamedTuple):
         logits: (N, C), before the softmax and before calibration.
         embedding: (N, D) the penultimate vector u, where centers and maps live.
         pooled: (N, C*) the backbone's pooled vector h.
+        energy: (N, sum C_i) mean square of each channel of the selected maps, which is the
+            diagonal of the Gram matrices; (N, 0) without Gram modules.
     """
 
     logits: Tensor
     embedding: Tensor
     pooled: Tensor
+    energy: Tensor
 
 
 @dataclass(frozen=True)
@@ -117,12 +120,19 @@ class EmotionNetwork(nn.Module):
             grams: (N, C_i, C_i) for each module where they are already known.
         """
         u: Tensor = self.projection(self.pooled_dropout(self.pooled_scale(pooled)))
+        energy = pooled[:, :0]
         if len(self.gram_modules):
             known = grams if grams is not None else [gram_matrix(F) for F in maps]
             parts = zip(self.gram_modules, known, maps, strict=True)
             z = [g.gram_branch(G) + g.conv_branch(F) for g, G, F in parts]  # type: ignore[operator]
             u = u + torch.cat(z, dim=1)
-        return Output(self.classifier(self.dropout(u)), u, pooled)
+            energy = torch.cat([_diagonal(G) for G in known], dim=1)
+        return Output(self.classifier(self.dropout(u)), u, pooled, energy)
+
+
+def _diagonal(gram: Tensor) -> Tensor:
+    """(N, C, C) -> (N, C), written as a product so that every engine has it."""
+    return (gram * torch.eye(gram.shape[1], device=gram.device)).sum(dim=2)
 
 
 class Normalise(nn.Module):

@@ -1,7 +1,7 @@
 """From a trained network to a checkpoint: calibration, novelty, held-out measures, card."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,33 +14,167 @@ import emoviz
 from emoviz.analysis.evaluation import Evaluation, evaluate
 from emoviz.analysis.measures import expected_calibration_error, negative_log_likelihood
 from emoviz.checkpoints import Card
-from emoviz.data.records import LabelledSet
+from emoviz.data.records import SPLITS, LabelledSet
 from emoviz.inference.predict import softmax
-from emoviz.labels import Bridge, Taxonomy, bridge_between, get_taxonomy
-from emoviz.models.novelty import Novelty, fit_novelty
-from emoviz.training.loop import Training
-from emoviz.training.recipe import SetPart
+from emoviz.labels import Bridge, bridge_between, get_taxonomy
+from emoviz.models.network import EmotionNetwork
+from emoviz.models.novelty import Novelty, describe, fit_novelty, with_threshold
+from emoviz.training.loop import FeatureSource, Training
+from emoviz.training.recipe import Recipe, SetPart
 from emoviz.training.targets import Targets
 
 Floats = NDArray[np.float64]
+NOVELTY_RULE = (
+    "An image is called unlike the training images when the strengths of its textures (log of the "
+    "diagonals of the Gram matrices, all selected layers but the deepest) lie farther from theirs "
+    "(Mahalanobis distance) than 1.1 times the distance that 99 in 100 held-out images keep within."
+)
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What the finished network gives for the plain views of some images, in their order."""
+    """What a finished network gives for the plain views of some images, in their order."""
 
     logits: NDArray[np.float32]
     embedding: NDArray[np.float32]
     pooled: NDArray[np.float32]
+    energy: NDArray[np.float32]
+
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[torch.Tensor, ...]]) -> "Outputs":
+        """Batches one after the other."""
+        return cls(*(torch.cat(column).float().numpy() for column in zip(*parts, strict=True)))
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What networks that were not trained on some images make of them.
+
+    Attributes:
+        words: Which images these are, for the card.
+        targets: Of the images.
+        outputs: In the same order.
+        folds: (N,) which network each came from; all 0 where it is one.
+    """
+
+    words: str
+    targets: Targets
+    outputs: Outputs
+    folds: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the card says of a finished network besides its recipe."""
+
+    temperature: float
+    calibration: Mapping[str, Any]
+    measures: Mapping[str, Any]
+    novelty: Novelty | None
+    novelty_words: Mapping[str, Any]
 
 
 @torch.inference_mode()
 def outputs(state: Training, targets: Targets) -> Outputs:
     """Pass images through the finished network once, in float32."""
+    normalise = state.normalise.cpu()
+    batches = state.maker.batches(targets.records, np.arange(len(targets)), 32, None)
+    return Outputs.joined([tuple(state.network(normalise(images))) for _, images in batches])
+
+
+@torch.inference_mode()
+def outputs_on_features(
+    network: EmotionNetwork, source: FeatureSource, targets: Targets
+) -> Outputs:
+    """The same for a network whose backbone never changed, from kept features of whole maps."""
+    features = source.of(network, targets, 1, 0)
+    rng = np.random.default_rng(0)
     parts = []
-    for _, images in state.maker.batches(targets.records, np.arange(len(targets)), 32, None):
-        parts.append(state.network(state.normalise.cpu()(images)))
-    return Outputs(*(torch.cat(column).numpy() for column in zip(*parts, strict=True)))
+    for start in range(0, len(targets), 64):
+        index = np.arange(start, min(start + 64, len(targets)))
+        maps, pooled, grams = features.batch(np.zeros_like(index), index, 0, rng)
+        parts.append(tuple(network.head(maps, pooled, grams)))
+    return Outputs.joined(parts)
+
+
+def measure_splits(state: Training, targets: Targets) -> Measured:
+    """Calibrate and set the novelty threshold on validation, measure on test."""
+    recipe = state.recipe
+    validation, test = (
+        HeldOut(f"{split} split", part, outputs(state, part), np.zeros(len(part), np.int64))
+        for split in SPLITS[1:]
+        for part in (targets.of_split(split),)
+    )
+    temperature = fit_temperature(validation.outputs.logits, validation.targets)
+    calibration = {
+        "method": "temperature, fitted to the majority labels of the validation split",
+        "measured_on": "test split",
+        "ece_before": _rounded(calibration_error(test, np.ones(len(test.targets)))),
+        "ece_after": _rounded(calibration_error(test, np.full(len(test.targets), temperature))),
+    }
+    novelty, flagged = None, None
+    width = _novelty_width(state.network)
+    if width:
+        known = outputs(state, targets.of_split("train")).energy[:, :width]
+        novelty = fit_novelty(known, validation.outputs.energy[:, :width])
+        flagged = float((novelty.distance(test.outputs.energy) > 1).mean())
+    measures = measure(test, np.full(len(test.targets), temperature), recipe)
+    words = {"rule": NOVELTY_RULE, "flagged_test_split": _rounded(flagged)} if novelty else {}
+    return Measured(temperature, calibration, measures, novelty, words)
+
+
+def measure_folds(held: HeldOut, network: EmotionNetwork, recipe: Recipe) -> Measured:
+    """Calibrate, set the novelty threshold and measure on networks' outputs out of their folds.
+
+    Each fold is calibrated by the temperature of the other folds, so the measures are those of
+    images that nothing was fitted to; the finished network takes the temperature of all.
+    """
+    targets, logits, folds = held.targets, held.outputs.logits, held.folds
+    crossed = np.ones(len(targets))
+    for k in np.unique(folds):
+        others = np.flatnonzero(folds != k)
+        crossed[folds == k] = fit_temperature(logits[others], targets.rows(others))
+    calibration = {
+        "method": "temperature, fitted to the majority labels of images out of their folds",
+        "measured_on": held.words + ", each fold with the temperature of the others",
+        "ece_before": _rounded(calibration_error(held, np.ones(len(targets)))),
+        "ece_after": _rounded(calibration_error(held, crossed)),
+    }
+    novelty, words = _novelty_of_folds(held, _novelty_width(network))
+    temperature = fit_temperature(logits, targets)
+    return Measured(temperature, calibration, measure(held, crossed, recipe), novelty, words)
+
+
+def measure(held: HeldOut, temperatures: Floats, recipe: Recipe) -> dict[str, Any]:
+    """Headline numbers for each set among the images; u is clustered network by network."""
+    taxonomy = get_taxonomy(recipe.taxonomy)
+    probabilities = softmax(held.outputs.logits, temperatures[:, None])
+    measured = {}
+    sets = zip(held.targets.names, held.targets.taxonomies, strict=True)
+    for number, (name, labels) in enumerate(sets):
+        rows = np.flatnonzero(held.targets.sets == number)
+        if len(rows):
+            bridge = bridge_between(taxonomy, get_taxonomy(labels))
+            measured[f"{name}, {held.words}"] = _measure_set(held, probabilities, rows, bridge)
+    return measured
+
+
+def _measure_set(
+    held: HeldOut, probabilities: Floats, rows: NDArray[np.int64], bridge: Bridge
+) -> dict[str, Any]:
+    def of(chosen: NDArray[np.int64]) -> dict[str, Any]:
+        labels = np.array([held.targets.records[i].label for i in chosen], np.int64)
+        embedding = held.outputs.embedding[chosen]
+        return summary(evaluate(probabilities[chosen], embedding, labels, bridge))
+
+    result = of(rows)
+    networks = np.unique(held.folds[rows])
+    if len(networks) > 1:
+        parts = [of(rows[held.folds[rows] == k]) for k in networks]
+        for key in ("ari", "nmi", "asr"):
+            values = [part[key] for part in parts if part[key] is not None]
+            result[key] = _rounded(float(np.mean(values))) if values else None
+    return result
 
 
 def fit_temperature(logits: NDArray[np.floating], targets: Targets) -> float:
@@ -50,124 +184,24 @@ def fit_temperature(logits: NDArray[np.floating], targets: Targets) -> float:
         logits: (N, C) of images that were not trained on.
         targets: Theirs; the label with most votes counts, through its bridge.
     """
-    truth = one_hot_majority(targets)
+    truth = np.zeros(targets.shares.shape)
+    truth[np.arange(len(targets)), targets.shares.argmax(axis=1)] = 1.0
 
     def loss(log_t: float) -> float:
-        return negative_log_likelihood(_scores(logits, float(np.exp(log_t)), targets), truth)
+        return negative_log_likelihood(_scores(logits, np.exp(log_t), targets), truth)
 
     low, high = np.log(0.05), np.log(20.0)
-    for _ in range(60):  # golden section: the loss has one minimum in log T
+    for _ in range(40):  # golden section: the loss has one minimum in log T
         a, b = high - 0.618034 * (high - low), low + 0.618034 * (high - low)
         low, high = (low, b) if loss(a) < loss(b) else (a, high)
     return float(np.exp((low + high) / 2))
 
 
-def one_hot_majority(targets: Targets) -> Floats:
-    """(N, S) 1 at the label with most votes."""
-    rows = np.zeros(targets.shares.shape)
-    rows[np.arange(len(targets)), targets.shares.argmax(axis=1)] = 1.0
-    return rows
-
-
-def calibration_error(logits: NDArray[np.floating], temperature: float, targets: Targets) -> float:
+def calibration_error(held: HeldOut, temperatures: Floats) -> float:
     """ECE of the predicted label against the majority, 15 bins."""
-    scores = np.minimum(_scores(logits, temperature, targets), 1.0)
-    right = scores.argmax(axis=1) == targets.shares.argmax(axis=1)
+    scores = np.minimum(_scores(held.outputs.logits, temperatures[:, None], held.targets), 1.0)
+    right = scores.argmax(axis=1) == held.targets.shares.argmax(axis=1)
     return expected_calibration_error(scores.max(axis=1), right)
-
-
-def make_card(
-    state: Training,
-    sets: Sequence[LabelledSet],
-    targets: Targets,
-    pretrained: str,
-    device: str,
-    seconds: float,
-) -> tuple[Card, Novelty]:
-    """Calibrate, set the novelty threshold, measure on the test split, and write it all down."""
-    recipe = state.recipe
-    taxonomy = get_taxonomy(recipe.taxonomy)
-    train, validation, test = (targets.of_split(s) for s in ("train", "validation", "test"))
-    out_train, out_validation, out_test = (outputs(state, t) for t in (train, validation, test))
-    temperature = fit_temperature(out_validation.logits, validation)
-    novelty = fit_novelty(out_train.pooled, out_validation.pooled)
-    flagged = float((novelty.distance(out_test.pooled) > 1).mean())
-    card = Card(
-        id=recipe.name,
-        title=recipe.title,
-        summary=recipe.summary,
-        taxonomy=taxonomy,
-        network=state.network.config.to_dict(),
-        preprocessing=state.preprocessing,
-        temperature=round(temperature, 4),
-        width=state.network.width,
-        recipe=recipe.to_dict(),
-        data=tuple(_data_entry(item, targets, state) for item in sets),
-        measures=_measures(out_test, test, sets, taxonomy, temperature),
-        calibration={
-            "method": "temperature, fitted to the majority labels of the validation split",
-            "ece_validation_before": _round(
-                calibration_error(out_validation.logits, 1.0, validation)
-            ),
-            "ece_validation_after": _round(
-                calibration_error(out_validation.logits, temperature, validation)
-            ),
-            "ece_test_before": _round(calibration_error(out_test.logits, 1.0, test)),
-            "ece_test_after": _round(calibration_error(out_test.logits, temperature, test)),
-        },
-        novelty={
-            "rule": "An image is called unlike the training images when the distance of its pooled "
-            "backbone vector from theirs (Gaussian on their principal components, plus what lies "
-            "outside them) is larger than for 99 in 100 validation images.",
-            "directions": int(novelty.axes.shape[1]),
-            "flagged_test": _round(flagged),
-        },
-        seed=recipe.seed,
-        versions={
-            "emoviz": emoviz.__version__,
-            "torch": torch.__version__,
-            "timm": timm.__version__,
-            "python": platform.python_version(),
-            "backbone_weights": pretrained,
-            "trained_on": f"{device}, {seconds / 60:.0f} minutes",
-        },
-        licence=recipe.licence,
-        intended_use=recipe.intended_use,
-        limits=recipe.limits,
-    )
-    return card, novelty
-
-
-def _scores(logits: NDArray[np.floating], temperature: float, targets: Targets) -> Floats:
-    probabilities = softmax(logits, temperature)
-    matrices = targets.bridges[targets.sets]
-    return np.asarray(np.einsum("nsc,nc->ns", matrices, probabilities))
-
-
-def _measures(
-    out: Outputs,
-    test: Targets,
-    sets: Sequence[LabelledSet],
-    taxonomy: Taxonomy,
-    temperature: float,
-) -> dict[str, Any]:
-    measured = {}
-    for i, item in enumerate(sets):
-        rows = np.flatnonzero(test.sets == i)
-        if len(rows):
-            result = evaluate_rows(
-                out, test, rows, bridge_between(taxonomy, item.taxonomy), temperature
-            )
-            measured[f"{item.name}, test split"] = summary(result)
-    return measured
-
-
-def evaluate_rows(
-    out: Outputs, targets: Targets, rows: NDArray[np.int64], bridge: Bridge, temperature: float
-) -> Evaluation:
-    """Evaluate some rows of one set; the label is the majority over all answers."""
-    labels = np.array([targets.records[i].label for i in rows], np.int64)
-    return evaluate(softmax(out.logits[rows], temperature), out.embedding[rows], labels, bridge)
 
 
 def summary(result: Evaluation) -> dict[str, Any]:
@@ -175,26 +209,92 @@ def summary(result: Evaluation) -> dict[str, Any]:
     crossing = result.cross_sentiment
     return {
         "n": result.n,
-        "accuracy": _round(result.accuracy),
-        "macro_f1": _round(result.macro_f1),
-        "sentiment_accuracy": _round(result.sentiment_accuracy),
-        "cross_sentiment": _round(crossing["none"].rate),
-        "cross_sentiment_0.3": _round(crossing["0.3"].rate),
-        "ari": _round(result.clustering.ari),
-        "nmi": _round(result.clustering.nmi),
-        "asr": _round(result.clustering.asr),
-        "ece": _round(result.ece),
+        "accuracy": _rounded(result.accuracy),
+        "macro_f1": _rounded(result.macro_f1),
+        "sentiment_accuracy": _rounded(result.sentiment_accuracy),
+        "cross_sentiment": _rounded(crossing["none"].rate),
+        "cross_sentiment_0.3": _rounded(crossing["0.3"].rate),
+        "ari": _rounded(result.clustering.ari),
+        "nmi": _rounded(result.clustering.nmi),
+        "asr": _rounded(result.clustering.asr),
+        "ece": _rounded(result.ece),
     }
 
 
-def _data_entry(item: LabelledSet, targets: Targets, state: Training) -> dict[str, Any]:
-    part = state.recipe.data.sets.get(item.taxonomy.name, SetPart())
+def make_card(
+    state: Training,
+    sets: Sequence[LabelledSet],
+    targets: Targets,
+    measured: Measured,
+    origin: Mapping[str, str],
+) -> Card:
+    """Write down everything that the checkpoint says of itself."""
+    recipe = state.recipe
+    return Card(
+        id=recipe.name,
+        title=recipe.title,
+        summary=recipe.summary,
+        taxonomy=get_taxonomy(recipe.taxonomy),
+        network=state.network.config.to_dict(),
+        preprocessing=state.preprocessing,
+        temperature=round(measured.temperature, 4),
+        width=state.network.width,
+        recipe=recipe.to_dict(),
+        data=tuple(_data_entry(item, targets, recipe) for item in sets),
+        measures=measured.measures,
+        calibration=measured.calibration,
+        novelty=measured.novelty_words,
+        seed=recipe.seed,
+        versions={
+            "emoviz": emoviz.__version__,
+            "torch": torch.__version__,
+            "timm": timm.__version__,
+            "python": platform.python_version(),
+            **origin,
+        },
+        licence=recipe.licence,
+        intended_use=recipe.intended_use,
+        limits=recipe.limits,
+    )
+
+
+def without_unreadable(item: LabelledSet, reasons: dict[str, str]) -> LabelledSet:
+    """The set without the files that cannot be read, which join its refusals."""
+    kept = tuple(record for record in item.records if record.name not in reasons)
+    return replace(item, records=kept, refused=(*item.refused, *reasons.items()))
+
+
+def _scores(logits: NDArray[np.floating], temperature: float | Floats, targets: Targets) -> Floats:
+    matrices = targets.bridges[targets.sets]
+    return np.asarray(np.einsum("nsc,nc->ns", matrices, softmax(logits, temperature)))
+
+
+def _novelty_width(network: EmotionNetwork) -> int:
+    """Channels of the shallower Gram layers; 0 for a network without any."""
+    channels = network.backbone.channels
+    return sum(channels[: max(1, len(channels) - 1)])
+
+
+def _novelty_of_folds(held: HeldOut, width: int) -> tuple[Novelty | None, dict[str, Any]]:
+    if not width:
+        return None, {}
+    energy, folds = held.outputs.energy[:, :width], held.folds
+    distances = np.zeros(len(energy))
+    for k in np.unique(folds):
+        distances[folds == k] = describe(energy[folds != k]).distance(energy[folds == k])
+    novelty = with_threshold(describe(energy), distances)
+    flagged = float((distances > novelty.threshold).mean())
+    return novelty, {"rule": NOVELTY_RULE, "flagged_held_out": _rounded(flagged)}
+
+
+def _data_entry(item: LabelledSet, targets: Targets, recipe: Recipe) -> dict[str, Any]:
+    part = recipe.data.sets.get(item.taxonomy.name, SetPart())
     number = targets.names.index(item.name)
     mine = [r for r, s in zip(targets.records, targets.sets, strict=True) if s == number]
-    counts = {
-        split: sum(record.split == split for record in mine)
-        for split in ("train", "validation", "test")
-    }
+    if recipe.data.folds:
+        counts = {"train": len(mine), "folds": recipe.data.folds}
+    else:
+        counts = {str(split): sum(r.split == split for r in mine) for split in SPLITS}
     return {
         "name": part.title or item.name,
         "source": part.source,
@@ -209,11 +309,5 @@ def _data_entry(item: LabelledSet, targets: Targets, state: Training) -> dict[st
     }
 
 
-def _round(value: float | None) -> float | None:
+def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
-
-
-def without_unreadable(item: LabelledSet, reasons: dict[str, str]) -> LabelledSet:
-    """The set without the files that cannot be read, which join its refusals."""
-    kept = tuple(record for record in item.records if record.name not in reasons)
-    return replace(item, records=kept, refused=(*item.refused, *reasons.items()))

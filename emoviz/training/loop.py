@@ -3,8 +3,8 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emoviz.data.preprocessing import Preprocessing
+from emoviz.data.records import Record
 from emoviz.errors import TrainingError
 from emoviz.models.losses import ContrastiveCenterLoss, bridged_cross_entropy
 from emoviz.models.network import EmotionNetwork, Normalise, Output
@@ -36,7 +37,8 @@ class EpochResult:
         entropy: Its first term.
         intra: L_intra, unweighted.
         inter: L_inter, unweighted.
-        validation_entropy: The bridged cross-entropy of the validation images, plain views.
+        validation_entropy: The bridged cross-entropy of the validation images, plain views; None
+            where there are none.
         learning_rate: At the end of the epoch.
         gradient_norm: Mean L2 norm before clipping.
         images_per_second: Of the training steps.
@@ -51,7 +53,7 @@ class EpochResult:
     entropy: float
     intra: float
     inter: float
-    validation_entropy: float
+    validation_entropy: float | None
     learning_rate: float
     gradient_norm: float
     images_per_second: float
@@ -77,6 +79,47 @@ class Stopwatch:
             self._told = now
 
 
+class FeatureSource:
+    """Features of a frozen backbone for any part of a pool of images, computed once for all.
+
+    Args:
+        maker: Gives the views; its seed is that of the views.
+        cache: Folder where they are kept; None keeps them in memory alone.
+        tell: Called with a line for people while something takes long.
+        pool: Images that will be asked for, so that they are computed together; None computes
+            what is asked for.
+    """
+
+    def __init__(
+        self,
+        maker: ViewMaker,
+        cache: Path | None,
+        tell: Callable[[str], None],
+        pool: Sequence[Record] | None = None,
+    ) -> None:
+        self._maker, self._cache, self._tell, self._pool = maker, cache, tell, pool
+        self._kept: dict[tuple[int, int], FrozenFeatures] = {}
+        self._place = {record: i for i, record in enumerate(pool or ())}
+
+    def of(
+        self, network: EmotionNetwork, targets: Targets, views: int, positions: int
+    ) -> FrozenFeatures:
+        """The features of the targets' images; the network's backbone must not have changed."""
+        if self._pool is None:
+            return self._computed(network, targets.records, views, positions)
+        if (views, positions) not in self._kept:
+            self._kept[views, positions] = self._computed(network, self._pool, views, positions)
+        index = np.array([self._place[record] for record in targets.records], np.int64)
+        return self._kept[views, positions].rows(index)
+
+    def _computed(
+        self, network: EmotionNetwork, records: Sequence[Record], views: int, positions: int
+    ) -> FrozenFeatures:
+        self._tell(f"Features of the frozen backbone, {len(records)} images, {views} views ...")
+        watch = Stopwatch(self._tell)
+        return kept_features(network, self._maker, records, views, positions, self._cache, watch)
+
+
 @dataclass
 class Training:
     """The state of a run: what is being trained and on what.
@@ -87,9 +130,9 @@ class Training:
         loss: With the centers.
         preprocessing: Of the finished network.
         train: Targets of the training images.
-        validation: Targets of the validation images.
+        validation: Targets of the images that only watch; may be empty.
         tell: Called with a line for people while something takes long.
-        cache: Folder where features of frozen backbones are kept; None keeps none.
+        features: Gives the features of a frozen backbone for the images of some targets.
     """
 
     recipe: Recipe
@@ -99,7 +142,7 @@ class Training:
     train: Targets
     validation: Targets
     tell: Callable[[str], None] = lambda line: None
-    cache: Path | None = None
+    features: "FeatureSource | None" = None
 
     def __post_init__(self) -> None:
         self.maker = ViewMaker(self.preprocessing, self.recipe.augment, self.recipe.seed)
@@ -125,7 +168,7 @@ def train(state: Training, device: str = "cpu") -> Iterator[EpochResult]:
     torch.manual_seed(state.recipe.seed)
     for number, phase in enumerate(state.recipe.phases, start=1):
         before = copy.deepcopy(state.network.state_dict()) if phase.blend else None
-        run = _train_heads if phase.train == "heads" else _train_all
+        run = _train_heads if phase.train == "heads" else _train_on_views
         yield from run(state, phase, number, device)
         if before is not None:
             _blend(state.network, before, phase.blend)
@@ -135,19 +178,12 @@ def train(state: Training, device: str = "cpu") -> Iterator[EpochResult]:
 
 def _train_heads(state: Training, phase: Phase, number: int, device: str) -> Iterator[EpochResult]:
     """The backbone stays as it is; everything behind it learns from features kept in memory."""
-    state.tell("Features of the frozen backbone ...")
-    watch = Stopwatch(state.tell)
-    maker = replace(state.maker, seed=state.recipe.augment.view_seed)
-    features = kept_features(
-        state.network, maker, state.train.records, phase.views, phase.positions, state.cache, watch
-    )
+    source = state.features or FeatureSource(state.maker, None, state.tell)
+    features = source.of(state.network, state.train, phase.views, phase.positions)
     if state.recipe.network.standardise and number == 1:
         standardise(state.network, features.moments())
-    held_out = kept_features(
-        state.network, maker, state.validation.records, 1, 0, state.cache, watch
-    )
-    for parameter in state.network.backbone.parameters():
-        parameter.requires_grad_(False)
+    held_out = source.of(state.network, state.validation, 1, 0) if len(state.validation) else None
+    state.network.backbone.requires_grad_(False)
 
     def forward(epoch: int, index: NDArray[np.int64]) -> Output:
         view = state.rng.integers(0, phase.views, len(index))
@@ -161,18 +197,21 @@ def _train_heads(state: Training, phase: Phase, number: int, device: str) -> Ite
             if len(index) > 1:  # batch normalisation needs two
                 yield index, forward(epoch, index)
 
-    def validate() -> float:
-        return _validate_on_features(state, held_out)
+    def validate() -> float | None:
+        return None if held_out is None else _validate_on_features(state, held_out)
 
     yield from _epochs(state, phase, number, batches, validate)
 
 
-def _train_all(state: Training, phase: Phase, number: int, device: str) -> Iterator[EpochResult]:
-    """The whole network learns from fresh views, in bfloat16 where that is quick."""
+def _train_on_views(
+    state: Training, phase: Phase, number: int, device: str
+) -> Iterator[EpochResult]:
+    """The whole network, or its tail, learns from fresh views, in mixed precision (bfloat16)."""
     network = state.network.to(device).to(memory_format=torch.channels_last)
     state.loss.to(device)
     state.normalise.to(device)
-    for parameter in network.backbone.parameters():
+    network.backbone.requires_grad_(phase.train == "all")
+    for parameter in network.backbone.tail():
         parameter.requires_grad_(True)
 
     def outputs(
@@ -192,12 +231,12 @@ def _train_all(state: Training, phase: Phase, number: int, device: str) -> Itera
         order = state.rng.permutation(len(state.train))
         yield from outputs(1000 * number + epoch, state.train, order)
 
-    def validate() -> float:
+    def validate() -> float | None:
         total = count = 0.0
         for index, out in outputs(None, state.validation, np.arange(len(state.validation))):
             total += len(index) * float(_entropy(state, state.validation, index, out.logits))
             count += len(index)
-        return total / max(count, 1)
+        return total / count if count else None
 
     yield from _epochs(state, phase, number, batches, validate)
 
@@ -271,9 +310,9 @@ def _entropy(state: Training, targets: Targets, index: NDArray[np.int64], logits
 
 
 @torch.no_grad()
-def _without_gradient(state: Training, validate: Any) -> float:
+def _without_gradient(state: Training, validate: Callable[[], float | None]) -> float | None:
     state.network.eval()
-    return float(validate())
+    return validate()
 
 
 def _validate_on_features(state: Training, features: FrozenFeatures) -> float:
@@ -290,7 +329,7 @@ def _validate_on_features(state: Training, features: FrozenFeatures) -> float:
 def _optimiser(state: Training, phase: Phase) -> torch.optim.Optimizer:
     """Groups: heads with and without decay, backbone likewise, centers."""
     heads = [(n, p) for n, p in state.network.named_parameters() if not n.startswith("backbone.")]
-    backbone = list(state.network.backbone.named_parameters()) if phase.train == "all" else []
+    backbone = [(n, p) for n, p in state.network.backbone.named_parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = []
     for named, rate in ((heads, phase.learning_rate), (backbone, phase.backbone_learning_rate)):
         for decay in (True, False):

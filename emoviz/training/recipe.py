@@ -116,6 +116,10 @@ class DataPart:
         validation: Share of the groups kept for choosing, calibration and the novelty threshold.
         test: Share of the groups kept for the measures on the card.
         split_seed: Another number gives another split.
+        folds: 0 keeps one validation and one test split out of the weights. Otherwise the groups
+            are cut into this many folds; networks trained without each fold in turn give the
+            measures, the temperature and the novelty threshold, and the finished network is
+            trained on every image.
         class_weight_power: 0 treats all samples alike, 1 all classes alike.
         sets: By taxonomy; a set that is not named takes the defaults.
     """
@@ -123,6 +127,7 @@ class DataPart:
     validation: float = _number(0.1, 0, 0.5)
     test: float = _number(0.15, 0, 0.5)
     split_seed: int = _number(0, 0)
+    folds: int = _number(0, 0, 20)
     class_weight_power: float = _number(0.0, 0, 1)
     sets: Mapping[str, SetPart] = field(default_factory=dict)
 
@@ -156,7 +161,8 @@ class Phase:
 
     Attributes:
         train: ``heads`` keeps the backbone frozen and trains on its features, computed once for
-            a few views; ``all`` trains the whole network on fresh views.
+            a few views; ``tail`` also trains the backbone behind the last Gram layer, on fresh
+            views; ``all`` trains the whole network on fresh views.
         epochs: Passes over the training images.
         batch: Images a step.
         optimiser: sgd (momentum 0.9, Nesterov), adamw or adagrad.
@@ -174,7 +180,7 @@ class Phase:
         blend: Share of the weights of the phase before that is mixed in at the end.
     """
 
-    train: Literal["heads", "all"] = "all"
+    train: Literal["heads", "tail", "all"] = "all"
     epochs: int = _number(20, 1, 10_000)
     batch: int = _number(64, 2, 65_536)
     optimiser: Literal["sgd", "adamw", "adagrad"] = "adamw"

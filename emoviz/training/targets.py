@@ -5,12 +5,12 @@ relabelled.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.data.records import LabelledSet, Record, Split, assign_splits
+from emoviz.data.records import SPLITS, LabelledSet, Record, Split, assign_splits
 from emoviz.errors import TrainingError
 from emoviz.labels import Bridge, Taxonomy, bridge_between
 from emoviz.training.recipe import DataPart, Recipe, SetPart
@@ -26,6 +26,7 @@ class Targets:
         records: (N) the images.
         sets: (N,) index of each image's set.
         names: Names of the sets.
+        taxonomies: Names of the sets' taxonomies.
         shares: (N, S) targets, S the largest number of labels of any set; rows add up to 1.
         bridges: (sets, S, C) 0/1.
         single: (N,) the class whose center the image pulls on, or -1.
@@ -35,6 +36,7 @@ class Targets:
     records: tuple[Record, ...]
     sets: NDArray[np.int64]
     names: tuple[str, ...]
+    taxonomies: tuple[str, ...]
     shares: NDArray[np.float32]
     bridges: NDArray[np.float32]
     single: NDArray[np.int64]
@@ -49,6 +51,7 @@ class Targets:
             tuple(self.records[i] for i in index),
             self.sets[index],
             self.names,
+            self.taxonomies,
             self.shares[index],
             self.bridges,
             self.single[index],
@@ -82,7 +85,7 @@ def make_targets(sets: Sequence[LabelledSet], recipe: Recipe, taxonomy: Taxonomy
 
     Raises:
         TaxonomyError: No bridge joins a set with the network's taxonomy.
-        TrainingError: No image is left, or a split that is needed is empty.
+        TrainingError: No image is left.
     """
     width = max(len(item.taxonomy) for item in sets)
     bridges = np.zeros((len(sets), width, len(taxonomy)), np.float32)
@@ -98,9 +101,8 @@ def make_targets(sets: Sequence[LabelledSet], recipe: Recipe, taxonomy: Taxonomy
         np.concatenate([part[k] for part in parts]) for k in range(1, 5)
     )
     names = tuple(item.name for item in sets)
-    targets = Targets(records, index, names, shares, bridges, single, weights)
-    _check_splits(targets)
-    return _with_class_weights(targets, recipe.data.class_weight_power)
+    taxonomies = tuple(item.taxonomy.name for item in sets)
+    return Targets(records, index, names, taxonomies, shares, bridges, single, weights)
 
 
 def _part(recipe: Recipe, taxonomy: Taxonomy) -> SetPart:
@@ -147,8 +149,13 @@ def _same_sentiment(bridge: Bridge, share: float) -> NDArray[np.float64]:
     return np.asarray(np.diag(keep) + share * spread)
 
 
-def _check_splits(targets: Targets) -> None:
-    for split in ("train", "validation", "test"):
+def check_splits(targets: Targets) -> None:
+    """Each split needs at least two images.
+
+    Raises:
+        TrainingError: One has fewer.
+    """
+    for split in SPLITS:
         count = sum(record.split == split for record in targets.records)
         if count < 2:
             raise TrainingError(
@@ -157,33 +164,20 @@ def _check_splits(targets: Targets) -> None:
             )
 
 
-def _with_class_weights(targets: Targets, power: float) -> Targets:
+def with_class_weights(targets: Targets, power: float) -> Targets:
     """Weigh samples by (mean class mass / mass of their classes) ** power, then scale to mean 1.
 
     A label that may be several classes spreads its mass over them.
+
+    Args:
+        targets: Of the training images alone.
+        power: 0 treats all samples alike, 1 all classes alike.
     """
-    train = targets.of_split("train")
-    mass = np.zeros(targets.bridges.shape[2])
-    for i, bridge in enumerate(targets.bridges):
-        spread = bridge / np.maximum(bridge.sum(axis=1, keepdims=True), 1)
-        mass += (train.shares[train.sets == i] @ spread).sum(axis=0)
-    if (mass == 0).all():
-        raise TrainingError("The training split has no label that a class may be called.")
+    spread = targets.bridges / np.maximum(targets.bridges.sum(axis=2, keepdims=True), 1)
+    classes = np.einsum("ns,nsc->nc", targets.shares, spread[targets.sets])
+    mass = classes.sum(axis=0)
+    factor = np.ones(len(mass))
     present = mass > 0
-    factor = np.ones_like(mass)
     factor[present] = (mass[present].mean() / mass[present]) ** power
-    weights = targets.weights.copy()
-    for i, bridge in enumerate(targets.bridges):
-        spread = bridge / np.maximum(bridge.sum(axis=1, keepdims=True), 1)
-        mine = targets.sets == i
-        weights[mine] *= targets.shares[mine] @ (spread @ factor)
-    mean = weights[[record.split == "train" for record in targets.records]].mean()
-    return Targets(
-        targets.records,
-        targets.sets,
-        targets.names,
-        targets.shares,
-        targets.bridges,
-        targets.single,
-        (weights / mean).astype(np.float32),
-    )
+    weights = targets.weights * (classes @ factor)
+    return replace(targets, weights=(weights / weights.mean()).astype(np.float32))

@@ -143,6 +143,14 @@ class FrozenFeatures:
     grams: tuple[Tensor, ...]
     maps: tuple[Tensor, ...]
 
+    def rows(self, index: NDArray[np.int64]) -> "FrozenFeatures":
+        """Those of some of the images."""
+        return FrozenFeatures(
+            self.pooled[:, index],
+            tuple(gram[:, index] for gram in self.grams),
+            tuple(maps[:, index] for maps in self.maps),
+        )
+
     @property
     def nbytes(self) -> int:
         """Memory that it takes."""

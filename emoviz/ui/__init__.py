@@ -14,4 +14,5 @@
     shell      page config, the sidebar with the checkpoint picker
     intake     the ways in: files, folder, ZIP, samples, deep link
     running    predicting what waits, with progress and a stop
+    board      the results: overview, refusals, cards, downloads
 """

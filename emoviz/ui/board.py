@@ -57,7 +57,9 @@ def results(rows: Sequence[Result], taxonomy: Taxonomy, rule: str) -> None:
         st.html(cards.single(rows[0], taxonomy, rule))
     elif rows:
         order, choice = _controls(rows, taxonomy)
-        _pages(in_order(kept(rows, choice), order), taxonomy, rule, f"page-{order}-{choice}")
+        _pages(
+            in_order(kept(rows, choice), order), taxonomy, rule, f"classify-page-{order}-{choice}"
+        )
 
 
 def preview(space: Workspace, context: Context, taxonomy: Taxonomy) -> bool:
@@ -71,12 +73,14 @@ def preview(space: Workspace, context: Context, taxonomy: Taxonomy) -> bool:
 def _controls(rows: Sequence[Result], taxonomy: Taxonomy) -> tuple[str, str]:
     found = choices(rows, taxonomy)
     with st.container(horizontal=True, key="controls"):
-        order = st.selectbox("Order", list(ORDERS), key="order", persist_state="session", width=226)
+        order = st.selectbox(
+            "Order", list(ORDERS), key="classify-order", persist_state="session", width=226
+        )
         choice = st.selectbox(
             "Show",
             list(found),
             format_func=lambda key: f"{_label(key)} ({found.get(key, 0)})",
-            key="show",
+            key="classify-show",
             persist_state="session",
             width=226,
         )

@@ -25,12 +25,7 @@ def grid(rows: Sequence[Result], taxonomy: Taxonomy, rule: str = "") -> str:
         taxonomy: Of the predictions.
         rule: When an image counts as unlike the training images, in the checkpoint's words.
     """
-    numbers = [row.number for row in rows]
-    around = zip([None, *numbers[:-1]], [*numbers[1:], None], strict=True)
-    cells = "".join(
-        f'<li class="ev-cell">{_card(row, taxonomy, rule, *beside)}</li>'
-        for row, beside in zip(rows, around, strict=True)
-    )
+    cells = "".join(f'<li class="ev-cell">{_card(row, taxonomy, rule)}</li>' for row in rows)
     return f'<div class="ev-wrap"><ul class="ev-grid" role="list">{cells}</ul></div>'
 
 
@@ -59,32 +54,19 @@ def data_uri(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
-def _card(row: Result, taxonomy: Taxonomy, rule: str, before: int | None, after: int | None) -> str:
+def _card(row: Result, taxonomy: Taxonomy, rule: str) -> str:
+    name = f"ev-{row.number}"
     rest = len(taxonomy) - TOP
     more = f"Larger, with all {len(taxonomy)} emotions" if rest > 0 else "Larger"
-    name = _name(row.number)
     return (
         f'<article class="ev-card" id="{name}" popover="auto" aria-label="{_title(row)}">'
         f'<button type="button" class="ev-picture" popovertarget="{name}" '
         f'aria-label="Show larger: {_title(row)}">{_image(row)}</button>'
         f"{_body(row, taxonomy, rule, TOP)}"
         f'<button type="button" class="ev-more" popovertarget="{name}">{more}</button>'
-        f'<div class="ev-turn">{_turn("Previous", before)}{_turn("Next", after)}'
-        f'<button type="button" popovertarget="{name}" popovertargetaction="hide">Close</button>'
-        "</div></article>"
+        f'<div class="ev-shut"><button type="button" popovertarget="{name}" '
+        'popovertargetaction="hide">Close</button></div></article>'
     )
-
-
-def _turn(words: str, number: int | None) -> str:
-    """A button that shows a neighbour large; the browser closes this one."""
-    if number is None:
-        return f'<button type="button" disabled>{words}</button>'
-    target = f'popovertarget="{_name(number)}" popovertargetaction="show"'
-    return f'<button type="button" {target}>{words}</button>'
-
-
-def _name(number: int) -> str:
-    return f"ev-{number}"
 
 
 def _body(row: Result, taxonomy: Taxonomy, rule: str, visible: int) -> str:
@@ -102,8 +84,8 @@ def _body(row: Result, taxonomy: Taxonomy, rule: str, visible: int) -> str:
 def _heading(row: Result) -> str:
     name = _clean(row.prediction.path)
     if not row.caption:
-        return f'<h3 class="ev-name" title="{name}">{name}</h3>'
-    return f'<h3 class="ev-name" title="{name}">{_clean(row.caption)}</h3>'
+        return f'<h4 class="ev-name" title="{name}">{name}</h4>'
+    return f'<h4 class="ev-name" title="{name}">{_clean(row.caption)}</h4>'
 
 
 def _tags(flags: Sequence[Flag]) -> str:

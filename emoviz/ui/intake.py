@@ -31,18 +31,22 @@ def drop_zones(settings: Settings) -> None:
             _uploader(label, f"files-{generation}", settings, whole=False)
         with folder:
             _uploader("Drop a whole folder here", f"folder-{generation}", settings, whole=True)
+
+
+def notes() -> None:
+    """What there is to say of the last files that came in."""
     for note in workspace().notes:
         st.info(note, icon=":material/info:")
 
 
-def sample_gallery(settings: Settings) -> None:
+def sample_gallery(settings: Settings, title: str) -> None:
     """Thumbnails that are buttons, and one button for all."""
     samples = gallery(settings.sample_data)
     if not samples:
         st.caption("The sample images that come with the project are not in this installation.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Or press a sample image", anchor=False, width="stretch")
+        st.subheader(title, anchor=False, width="stretch")
         st.button(
             f"Try all {len(samples)}",
             key="samples-all",
@@ -116,6 +120,8 @@ def _uploader(label: str, key: str, settings: Settings, whole: bool) -> None:
 
 def _take_uploads(key: str, settings: Settings, whole: bool) -> None:
     space = workspace()
+    if not key.endswith(f"-{space.uploads}"):
+        return  # a run cut short: Streamlit reports the same upload once more
     space.notes.clear()
     files: list[UploadedFile] = list(st.session_state[key] or [])
     images, others = images_of_folder(files) if whole else (files, 0)
@@ -154,13 +160,14 @@ def _release(files: Iterable[UploadedFile]) -> None:
 
 
 def _sample_button(sample: Sample, settings: Settings) -> None:
+    """A picture to press; its caption shows on hover and is read out."""
     picture = small_picture(settings.sample_data / sample.file)
     words = plain(sample.caption)
+    hover = words.replace('"', "'")
     st.button(
-        f"![{words}]({picture})" if picture else words,
+        f'![{words}]({picture} "{hover}")' if picture else words,
         key=f"sample-{sample.name}",
         type="tertiary",
-        help=words,
         on_click=_take_samples,
         args=([sample], settings),
     )

@@ -53,7 +53,8 @@ def run_pending(
         )
         return False
     if len(waiting) <= AT_ONCE:
-        _finish(space, sum(1 for _ in compute(space, waiting, model, context)))
+        deque(compute(space, waiting, model, context), maxlen=0)
+        _finish(space)
     else:
         _run_with_progress(space, waiting, model, context, preview)
     return True
@@ -125,13 +126,12 @@ def _run_with_progress(
             if preview is not None and not full:
                 with place:
                     full = preview()
-    _finish(space, total)
+    _finish(space)
     st.rerun()
 
 
-def _finish(space: Workspace, done: int) -> None:
-    repeats = space.drop_repeats() if done else 0
-    if repeats:
+def _finish(space: Workspace) -> None:
+    if repeats := space.drop_repeats():
         space.notes.append(f"{counted(repeats, 'image')} had been dropped before.")
     space.let_go()
 

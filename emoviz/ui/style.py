@@ -21,8 +21,8 @@ button.ev-picture { cursor: zoom-in; }
   outline-offset: -3px; }
 .ev-body { display: flex; flex-direction: column; gap: .55rem; padding: .8rem .95rem .3rem;
   flex: 1; min-width: 0; }
-.ev-body p, .ev-body h3 { margin: 0; padding: 0; font-size: inherit; letter-spacing: 0; }
-.ev-body h3.ev-name { font-weight: 600; line-height: 1.3; overflow-wrap: anywhere;
+.ev-body p, .ev-body h4 { margin: 0; padding: 0; font-size: inherit; letter-spacing: 0; }
+.ev-body h4.ev-name { font-weight: 600; line-height: 1.3; overflow-wrap: anywhere;
   display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
 .ev-sentence { text-wrap: pretty; }
 .ev-card .ev-sentence { min-height: 2.9em; }
@@ -33,6 +33,7 @@ button.ev-picture { cursor: zoom-in; }
 .ev-bars { display: flex; flex-direction: column; gap: .3rem; }
 .ev-bar { display: grid; grid-template-columns: 6.4em minmax(2rem, 1fr) 2.9em; align-items: center;
   gap: .55rem; }
+.ev-card .ev-bar { grid-template-columns: 5.6em minmax(2rem, 1fr) 2.7em; gap: .4rem; }
 .ev-what { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .ev-number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .ev-track { height: .62rem; border-radius: .31rem; overflow: hidden;
@@ -46,8 +47,8 @@ button.ev-picture { cursor: zoom-in; }
 .ev-ends { display: flex; justify-content: space-between; font-size: .8rem; margin-top: .2rem;
   color: color-mix(in srgb, currentColor 78%, transparent);
   font-variant-numeric: tabular-nums; }
-.ev-legend { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; list-style: none;
-  margin: .55rem 0 0; padding: 0 !important; font-size: .9rem; }
+.ev-legend { display: flex; flex-wrap: wrap; gap: .25rem .95rem; list-style: none;
+  margin: .55rem 0 0; padding: 0 !important; font-size: .86rem; }
 .ev-legend li { display: flex; align-items: center; gap: .4rem; margin: 0; }
 .ev-dot { width: .72rem; height: .72rem; border-radius: 50%; flex: none;
   box-shadow: inset 0 0 0 1px light-dark(rgb(0 0 0 / .16), rgb(255 255 255 / .3)); }
@@ -60,13 +61,11 @@ button.ev-picture { cursor: zoom-in; }
 .ev-more { font: inherit; font-size: .83rem; color: light-dark(#4b4377, #bdb4ee); border: 0;
   background: none; padding: .45rem .95rem .75rem; text-align: left; text-decoration: underline;
   cursor: pointer; text-underline-offset: 2px; }
-.ev-turn, .ev-card .ev-rest { display: none; }
-.ev-turn button { font: inherit; font-size: .9rem; color: inherit; background: none;
+.ev-shut, .ev-card .ev-rest { display: none; }
+.ev-shut button { font: inherit; font-size: .9rem; color: inherit; background: none;
   padding: .3rem .9rem; border-radius: 8px; cursor: pointer;
   border: 1px solid color-mix(in srgb, currentColor 28%, transparent); }
-.ev-turn button:hover { background: color-mix(in srgb, currentColor 7%, transparent); }
-.ev-turn button:disabled { opacity: .4; cursor: default; }
-.ev-turn button:last-child { margin-left: auto; }
+.ev-shut button:hover { background: color-mix(in srgb, currentColor 7%, transparent); }
 .ev-missing { display: grid; place-items: center; height: 12.5rem; opacity: .6; }
 
 .ev-card:popover-open { position: fixed; inset: 0; margin: auto; display: grid; font-size: 1rem;
@@ -79,9 +78,10 @@ button.ev-picture { cursor: zoom-in; }
 .ev-card:popover-open .ev-body { padding: 1.5rem 1.6rem .5rem; gap: .9rem; }
 .ev-card:popover-open .ev-name { -webkit-line-clamp: 6; font-size: 1.15rem; }
 .ev-card:popover-open .ev-rest { display: revert; }
-.ev-card:popover-open .ev-bar.ev-rest { display: grid; }
+.ev-card:popover-open .ev-bar { display: grid; gap: .6rem;
+  grid-template-columns: 7em minmax(2rem, 1fr) 2.9em; }
 .ev-card:popover-open .ev-more { display: none; }
-.ev-card:popover-open .ev-turn { display: flex; gap: .5rem; padding: .8rem 1.6rem 1.3rem; }
+.ev-card:popover-open .ev-shut { display: flex; gap: .5rem; padding: .8rem 1.6rem 1.3rem; }
 .ev-card::backdrop { background: rgb(24 22 18 / .62); }
 
 .ev-single { display: grid; grid-template-columns: minmax(0, 3fr) minmax(18rem, 2fr); gap: 2rem;
@@ -130,7 +130,7 @@ button.ev-picture { cursor: zoom-in; }
 
 .st-key-drop-zones section { border-style: dashed; }
 .st-key-samples button { padding: 0; border: 0; border-radius: 7px; overflow: hidden;
-  min-height: 0; }
+  min-height: 0; vertical-align: top; }
 .st-key-samples button img { max-height: none; height: 6.25rem; width: auto; display: block;
   transition: opacity .12s; }
 .st-key-samples button:hover img { opacity: .82; }

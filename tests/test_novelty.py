@@ -1,0 +1,110 @@
+"""The rule for "unlike the training images" against its formula, term by term."""
+
+import math
+
+import numpy as np
+import pytest
+
+from emoviz.models.novelty import Novelty, fit_novelty
+
+
+def energies(count: int, width: int, seed: int = 0) -> np.ndarray:
+    """Positive strengths of channels that go together, as those of a network do."""
+    rng = np.random.default_rng(seed)
+    mix = np.random.default_rng(99).normal(size=(width, width)) / width**0.5
+    return np.exp(rng.normal(size=(count, width)) @ mix - 1)
+
+
+def slow_distance(energy: np.ndarray, novelty: Novelty) -> float:
+    """d(x) of the module's docstring, one product at a time."""
+    k = len(novelty.mean)
+    x = [math.log(max(float(energy[i]), 0.0) + 1e-4) - float(novelty.mean[i]) for i in range(k)]
+    squared = sum(x[i] * float(novelty.precision[i, j]) * x[j] for i in range(k) for j in range(k))
+    return math.sqrt(squared / k) / novelty.threshold
+
+
+def slow_covariance(energy: np.ndarray) -> np.ndarray:
+    """Ledoit and Wolf 2004, section 3.3: S shrunk towards a multiple of the identity."""
+    x = np.log(energy + 1e-4)
+    x = x - x.mean(axis=0)
+    n, p = x.shape
+    s = sum(np.outer(row, row) for row in x) / n
+    mu = np.trace(s) / p
+    d2 = np.square(s - mu * np.eye(p)).sum() / p
+    b2 = sum(np.square(np.outer(row, row) - s).sum() / p for row in x) / n**2
+    share = min(b2, d2) / d2
+    return np.asarray(share * mu * np.eye(p) + (1 - share) * s)
+
+
+@pytest.mark.parametrize("width", [1, 5, 12])
+def test_distance_equals_a_slow_loop(width: int) -> None:
+    novelty = fit_novelty(energies(60, width), energies(30, width, seed=1))
+    probes = np.concatenate([energies(10, width, seed=2), energies(5, width, seed=3) * 40])
+    slow = [slow_distance(e, novelty) for e in probes]
+    assert novelty.distance(probes).tolist() == pytest.approx(slow, rel=1e-5)
+
+
+def test_precision_is_the_inverse_of_the_shrunk_covariance() -> None:
+    data = energies(40, 6)
+    novelty = fit_novelty(data, data)
+    np.testing.assert_allclose(novelty.precision @ slow_covariance(data), np.eye(6), atol=1e-4)
+    np.testing.assert_allclose(novelty.mean, np.log(data + 1e-4).mean(axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("percentile", "margin"), [(50.0, 1.0), (90.0, 2.0), (99.0, 1.1)])
+def test_threshold_is_a_percentile_of_the_validation_images_times_the_margin(
+    percentile: float, margin: float
+) -> None:
+    held_out = energies(400, 8, seed=1)
+    novelty = fit_novelty(energies(300, 8), held_out, percentile, margin)
+    unset = Novelty(novelty.mean, novelty.precision)
+    slow = [slow_distance(e, unset) for e in held_out]
+    assert novelty.threshold == pytest.approx(margin * np.percentile(slow, percentile), rel=1e-5)
+
+
+def test_few_ordinary_images_and_all_strange_ones_are_flagged() -> None:
+    novelty = fit_novelty(energies(500, 8), energies(500, 8, seed=1))
+    assert (novelty.distance(energies(500, 8, seed=2)) > 1).mean() < 0.03
+    assert novelty.distance(energies(20, 8, seed=3) * 1000).min() > 1
+    assert novelty.distance(np.zeros((1, 8)))[0] > 1
+    typical = np.exp(novelty.mean.astype(float))[None] - 1e-4
+    assert novelty.distance(typical)[0] == pytest.approx(0, abs=1e-3)
+
+
+def test_only_the_channels_that_were_fitted_count() -> None:
+    data = energies(50, 5)
+    novelty = fit_novelty(data, data)
+    longer = np.concatenate([data, np.full((50, 3), 1e6)], axis=1)
+    np.testing.assert_array_equal(novelty.distance(longer), novelty.distance(data))
+
+
+def test_silent_channels_give_finite_distances() -> None:
+    data = energies(50, 5)
+    data[:, 2] = 0.0
+    novelty = fit_novelty(data, data)
+    rounded_below_zero = np.full((1, 5), -1e-9)
+    assert np.isfinite(novelty.distance(np.concatenate([data, rounded_below_zero]))).all()
+
+
+def test_arrays_give_the_rule_back() -> None:
+    novelty = fit_novelty(energies(40, 7), energies(20, 7, seed=1))
+    arrays = novelty.to_arrays()
+    assert {str(array.dtype) for array in arrays.values()} == {"float32"}
+    probes = energies(9, 7, seed=2) * 2
+    again = Novelty.from_arrays(arrays)
+    np.testing.assert_allclose(again.distance(probes), novelty.distance(probes), rtol=1e-6)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_few_training_images_are_enough(count: int) -> None:
+    novelty = fit_novelty(energies(count, 10), energies(5, 10, seed=1))
+    assert np.isfinite(novelty.distance(energies(4, 10, seed=2))).all()
+
+
+@pytest.mark.parametrize("count", [2, 30])
+def test_identical_training_images_give_finite_distances(count: int) -> None:
+    same = np.ones((count, 6))
+    novelty = fit_novelty(same, same)
+    found = novelty.distance(np.concatenate([same[:1], same[:1] * 9]))
+    assert np.isfinite(found).all()
+    assert found[0] <= 1 < found[1]
