@@ -25,7 +25,7 @@ def tiny_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     network = EmotionNetwork(NetworkConfig("test_efficientnet", 8, layers=(1, 2, 3)))
     torch.nn.init.normal_(network.classifier.weight, std=0.5)
-    vectors = np.random.default_rng(0).normal(size=(64, network.backbone.width))
+    strengths = np.exp(np.random.default_rng(0).normal(size=(64, sum(network.backbone.channels))))
     card = Card(
         id="tiny",
         title="Tiny test network",
@@ -38,7 +38,7 @@ def tiny_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     folder = tmp_path_factory.mktemp("source") / "tiny"
     save_checkpoint(
-        folder, card, network, torch.randn(8, network.width), fit_novelty(vectors, vectors)
+        folder, card, network, torch.randn(8, network.width), fit_novelty(strengths, strengths)
     )
     return folder
 

@@ -1,0 +1,24 @@
+"""The entry point: ``streamlit run app.py``. Pages, grouped as the folders of ``pages/`` are."""
+
+import streamlit as st
+
+from emoviz.ui import shell
+
+shell.configure()
+page = st.navigation(
+    {
+        "Predict": [
+            st.Page(
+                "pages/predict/classify.py",
+                title="Classify",
+                icon=":material/image_search:",
+                help="Drop images and read which emotions the model estimates that they evoke.",
+                default=True,
+            ),
+        ],
+    }
+)
+context = shell.start()
+if context is not None:
+    page.run()
+    shell.warm(context)

@@ -1,0 +1,38 @@
+"""Classify: which emotion does an image evoke, as estimated by the chosen network?"""
+
+import streamlit as st
+
+from emoviz.ui import board, intake, shell
+from emoviz.ui.running import run_pending
+from emoviz.ui.workspace import workspace
+
+context, space = shell.current(), workspace()
+
+st.title("Which emotion does an image evoke?", anchor=False)
+st.markdown(
+    "Drop photographs or paintings and read **the model's estimate of the emotion that each "
+    "evokes**."
+)
+if context.checkpoint is None:
+    shell.explain_no_checkpoint(context.settings)
+else:
+    taxonomy = context.checkpoint.card.taxonomy
+    intake.follow_link(context.settings)
+    intake.drop_zones(context.settings)
+    run_pending(space, context, lambda: board.preview(space, context, taxonomy))
+    intake.notes()
+    rows, refused = space.results(context.identity), space.refusals(context.identity)
+
+    if rows or refused:
+        board.heading(rows, refused, context)
+        board.overview(rows, taxonomy)
+        board.refusals(refused)
+        board.results(rows, taxonomy, context.rule)
+        more = st.expander(
+            "More sample images", icon=":material/photo_library:", on_change="rerun", key="more"
+        )
+        if more.open:
+            with more:
+                intake.sample_gallery(context.settings, "Press one to add it")
+    elif not space.entries:
+        intake.sample_gallery(context.settings, "Or press a sample image")

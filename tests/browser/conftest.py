@@ -1,0 +1,197 @@
+"""A real server and a real Chromium, so that what people touch is what is tested.
+
+Every request that would leave this machine is stopped, noted, and fails the test.
+"""
+
+import base64
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emoviz.settings import PROJECT_ROOT
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SETTLED = (
+    "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
+)
+DROP = """([key, files]) => {
+  const zone = document.querySelector(
+    `[class*="st-key-${key}-"] [data-testid=stFileUploaderDropzone]`);
+  const transfer = new DataTransfer();
+  for (const [name, text] of files) {
+    const bytes = Uint8Array.from(atob(text), sign => sign.charCodeAt(0));
+    transfer.items.add(new File([bytes], name, {type: "image/jpeg"}));
+  }
+  for (const kind of ["dragenter", "dragover", "drop"])
+    zone.dispatchEvent(
+      new DragEvent(kind, {dataTransfer: transfer, bubbles: true, cancelable: true}));
+}"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything here; skip it only where no browser is and none is required."""
+    missing = _what_is_missing()
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if missing and not os.environ.get("EMOVIZ_REQUIRE_BROWSER"):
+                item.add_marker(pytest.mark.skip(reason=missing))
+
+
+def _what_is_missing() -> str | None:
+    if CHROMIUM is None:
+        return "no Chromium here"
+    try:
+        import playwright  # noqa: F401
+    except ImportError:
+        return "no playwright here"
+    return None
+
+
+@dataclass
+class Visitor:
+    """One browser page and what tests do with it."""
+
+    page: Any
+    address: str
+    strays: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, query: str = "") -> None:
+        """Go to the app and wait until it is drawn."""
+        self.page.goto(f"{self.address}/{query}")
+        self.page.wait_for_selector("[data-testid=stFileUploaderDropzone]")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the script rests and its last elements are there."""
+        self.page.wait_for_timeout(120)
+        self.page.wait_for_selector(SETTLED)
+        self.page.wait_for_timeout(60)
+
+    def drop(self, files: list[tuple[str, bytes]], into: str = "files") -> None:
+        """Drop files as a hand with a mouse would."""
+        packed = [[name, base64.b64encode(data).decode()] for name, data in files]
+        self.page.evaluate(DROP, [into, packed])
+
+    def text(self, selector: str) -> str:
+        """What can be read there."""
+        return str(self.page.locator(selector).first.inner_text())
+
+
+@pytest.fixture(scope="session")
+def server(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app on a free port with two tiny checkpoints; gives its address."""
+    home = tmp_path_factory.mktemp("browser-home")
+    shutil.copytree(tiny_source, home / "checkpoints" / "tiny")
+    _second_checkpoint(home / "checkpoints" / "tiny", home / "checkpoints" / "other")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = (home / "server.log").open("wb")
+    options = [f"--server.port={port}", "--server.headless=true"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", *options],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "EMOVIZ_HOME": str(home)},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(address, process, home / "server.log")
+        yield address
+        written = (home / "server.log").read_text()
+        assert "Traceback" not in written, written
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=10)
+        log.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """The browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def scheme() -> str:
+    """Which theme the visitor's system prefers."""
+    return "light"
+
+
+@pytest.fixture
+def visitor(chromium: Any, server: str, scheme: str) -> Iterator[Visitor]:
+    """A visitor in a fresh session; nothing may have left the machine at the end."""
+    context = chromium.new_context(
+        viewport={"width": 1280, "height": 800}, color_scheme=scheme, accept_downloads=True
+    )
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    found = Visitor(page, server)
+
+    def gate(route: Any) -> None:
+        url = route.request.url
+        if url.startswith((server, "data:", "blob:")):
+            route.continue_()
+        else:
+            found.strays.append(url)
+            route.abort()
+
+    page.route("**/*", gate)
+    page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    yield found
+    context.close()
+    assert found.strays == []
+    assert found.complaints == []
+
+
+def _second_checkpoint(source: Path, target: Path) -> None:
+    import json
+
+    shutil.copytree(source, target)
+    card = json.loads((target / "card.json").read_text())
+    card |= {"id": "other", "title": "Another network", "temperature": 6.0}
+    (target / "card.json").write_text(json.dumps(card))
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise RuntimeError(f"the app did not start:\n{log.read_text()}")

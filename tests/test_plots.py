@@ -1,0 +1,92 @@
+"""Small figures: what they say to eyes, to screen readers, and to a browser that is lied to."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from emoviz.labels import MIKELS8
+from emoviz.plots import percent, probability_bars, sentiment_bar, shares_strip
+
+RANKED = [("awe", 0.5), ("fear", 0.3), ("anger", 0.2), ("disgust", 0.0)]
+
+
+class _Balance(HTMLParser):
+    """Fails where tags do not close in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in ("img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def assert_well_formed(text: str) -> None:
+    parser = _Balance()
+    parser.feed(text)
+    assert not parser.open
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.0, "0 %"),
+        (0.001, "<1 %"),
+        (0.005, "<1 %"),
+        (0.006, "1 %"),
+        (0.414, "41 %"),
+        (1.0, "100 %"),
+    ],
+)
+def test_percent_never_rounds_a_chance_to_nothing_silently(share: float, text: str) -> None:
+    assert percent(share).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+def test_bars_say_name_and_number_to_a_screen_reader() -> None:
+    text = probability_bars(RANKED, MIKELS8.colours)
+    assert_well_formed(text)
+    assert text.count('role="meter"') == 4
+    assert 'aria-label="awe" aria-valuemin="0" aria-valuemax="100" aria-valuenow="50"' in text
+    assert f"width:30.0%;background:{MIKELS8.colours['fear']}" in text
+
+
+def test_bars_beyond_the_visible_ones_are_marked() -> None:
+    text = probability_bars(RANKED, MIKELS8.colours, visible=3)
+    assert text.count("ev-rest") == 1
+
+
+def test_class_names_cannot_write_markup() -> None:
+    hostile = '"><script>x</script>'
+    for text in (
+        probability_bars([(hostile, 1.0)], {hostile: '"onload=x'}),
+        shares_strip([(hostile, 2)], {hostile: '"onload=x'}),
+    ):
+        assert_well_formed(text)
+        assert "<script" not in text
+        assert '"onload' not in text
+
+
+def test_sentiment_bar_leaves_out_what_is_absent() -> None:
+    text = sentiment_bar({"positive": 0.7, "negative": 0.3, "none": 0.0})
+    assert_well_formed(text)
+    assert re.sub("\\s", " ", text).count("positive 70 %") == 2
+    assert "neither" not in text
+    assert "neither" in sentiment_bar({"positive": 0.2, "negative": 0.3, "none": 0.5})
+
+
+def test_a_taxonomy_without_sentiment_has_no_sentiment_bar() -> None:
+    assert sentiment_bar({"positive": 0.0, "negative": 0.0, "none": 1.0}) == ""
+
+
+def test_strip_counts_images_and_leaves_zeros_out() -> None:
+    text = shares_strip([("awe", 3), ("fear", 1), ("anger", 0)], MIKELS8.colours)
+    assert_well_formed(text)
+    assert 'aria-label="Most likely emotion: awe 3, fear 1"' in text
+    assert "flex:0.7500 0 0" in text
+    assert "anger" not in text
+    assert shares_strip([("awe", 0)], MIKELS8.colours) == ""
