@@ -19,7 +19,7 @@ from emoviz.files import write_json, write_text
 from emoviz.labels import bridge_between, get_taxonomy
 from emoviz.settings import Settings
 from emoviz.training.finish import summary
-from emoviz.training.recipe import Recipe, load_recipe
+from emoviz.training.recipe import Recipe, SetPart, load_recipe
 from emoviz.training.run import CHECKPOINTS, Prepared, build_network, prepare, train_in_folder
 
 Rows = NDArray[np.int64]
@@ -116,7 +116,8 @@ def probe_rows(
         for name, kinds in (("linear probe, pooled", 1), ("linear probe, pooled + Gram", 2)):
             tell(f"{name}: {item.name}")
             measured = _probe_set(prepared, number, blocks[:kinds])
-            rows.append(Row(name, f"{item.name}, {_words(recipe)}", (measured,)))
+            title = recipe.data.sets.get(item.taxonomy.name, SetPart()).title or item.name
+            rows.append(Row(name, f"{title}, {_words(recipe)}", (measured,)))
     return rows
 
 

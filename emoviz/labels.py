@@ -330,6 +330,18 @@ _FROM_MIKELS_TO_FACES = {
     "happy": _POSITIVES,
     "sad": ("sadness",),
 }
+_FROM_EMOTION6_TO_FACES = {
+    "anger": ("anger",),
+    "disgust": ("disgust",),
+    "fear": ("fear",),
+    "happy": ("joy",),
+    "sad": ("sadness",),
+    "surprise": ("surprise",),
+}
+_FROM_WEBEMO_TO_FACES = {
+    **_FROM_EMOTION6_TO_FACES,
+    "happy": ("happiness", "satisfaction", "excitement"),
+}
 _RULES: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = {
     ("mikels8", "emotion6"): {**_SAME_NEGATIVES, "joy": _POSITIVES},
     ("mikels8", "fer7"): _FROM_MIKELS_TO_FACES,
@@ -365,14 +377,8 @@ _RULES: Mapping[tuple[str, str], Mapping[str, tuple[str, ...]]] = {
         "joy": ("happiness", "satisfaction", "excitement"),
         "surprise": ("surprise",),
     },
-    ("emotion6", "fer7"): {
-        "anger": ("anger",),
-        "disgust": ("disgust",),
-        "fear": ("fear",),
-        "happy": ("joy",),
-        "sad": ("sadness",),
-        "surprise": ("surprise",),
-    },
+    **{("emotion6", faces): _FROM_EMOTION6_TO_FACES for faces in ("fer7", "caer7")},
+    **{("webemo8", faces): _FROM_WEBEMO_TO_FACES for faces in ("fer7", "caer7")},
 }
 
 

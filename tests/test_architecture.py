@@ -1,4 +1,4 @@
-"""The house of DESIGN.md, read from the imports: what stands left imports nothing further right."""
+"""The house of CONTRIBUTING.md, read from the imports: nothing imports what stands to its right."""
 
 import ast
 import re
@@ -31,7 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 FLOOR_OF = {name: number for number, names in enumerate(FLOORS) for name in names}
 
 NETWORKS = {"torch", "torchvision", "timm", "captum", "onnx", "onnxruntime"}
-# floor or module -> what it may not import, however late, with the sentence of DESIGN.md
+# floor or module -> what it may not import, however late, with the reason
 FORBIDDEN: dict[str, tuple[set[str], str]] = {
     "analysis": (
         NETWORKS | {"streamlit", "plotly", "emoviz.models", "emoviz.inference"},
@@ -153,7 +153,7 @@ def undocumented(code: str) -> list[str]:
 
 def test_every_module_has_a_floor() -> None:
     rooms = {room_of(module_of(path)) for path in sources()} - {""}
-    assert rooms <= set(FLOOR_OF), "name the new module in FLOORS, where DESIGN.md puts it"
+    assert rooms <= set(FLOOR_OF), "name the new module in FLOORS, and in CONTRIBUTING.md"
 
 
 @pytest.mark.parametrize("path", sources(), ids=module_of)

@@ -1,4 +1,4 @@
-"""Taxonomies and bridges: what methods.md says, Bridge against slow loops, colours that differ."""
+"""Taxonomies and bridges: what the papers say, Bridge against slow loops, colours that differ."""
 
 import itertools
 import json
@@ -29,7 +29,7 @@ from emoviz.labels import (
     top2_opposite,
 )
 
-# Reference: shared/reference/methods.md, section 1; for WikiArt's twenty, Mohammad and
+# References: the dissertation and the sets' papers; for WikiArt's twenty, Mohammad and
 # Kiritchenko (LREC 2018). "+" positive, "-" negative, "0" none, class by class.
 REFERENCE: dict[str, tuple[str, str]] = {
     "mikels8": ("amusement awe contentment excitement anger disgust fear sadness", "++++----"),

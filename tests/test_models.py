@@ -133,6 +133,32 @@ def test_the_tail_is_what_runs_behind_the_last_selected_stage() -> None:
     assert len(whole.tail()) == len(list(whole.parameters()))
 
 
+@pytest.mark.parametrize("name", ["test_efficientnet", "tf_efficientnet_lite2"])
+def test_entering_at_the_last_layer_gives_the_pooled_vector(name: str) -> None:
+    torch.manual_seed(0)
+    backbone = Backbone(name, (1, 2, 3)).eval()
+    with torch.no_grad():
+        maps, pooled = backbone(torch.randn(2, 3, 64, 64))
+        torch.testing.assert_close(backbone.forward_tail(maps[-1]), pooled)
+
+
+def test_tail_may_begin_later_and_leave_depthwise_filters_out() -> None:
+    backbone = Backbone("tf_efficientnet_lite2", (1, 2, 3))
+    names = {id(p): n for n, p in backbone.body.named_parameters()}
+    chosen = [names[id(p)] for p in backbone.tail("blocks.5.1", depthwise=False)]
+    assert chosen[0] == "blocks.5.1.conv_pw.weight"
+    assert chosen[-1].startswith("bn2.")
+    assert not any("conv_dw" in name for name in chosen)
+    with pytest.raises(WeightsError, match="no module 'blocks\\.2' behind"):
+        backbone.tail("blocks.2")
+
+
+def test_a_backbone_of_another_family_cannot_be_entered() -> None:
+    backbone = Backbone("test_resnet", (1, 2))
+    with pytest.raises(WeightsError, match="need an EfficientNet"):
+        backbone.forward_tail(torch.zeros(1, 8, 4, 4))
+
+
 def test_unknown_backbone_and_layer_are_told() -> None:
     with pytest.raises(WeightsError, match="no backbone 'efficientnetv9'"):
         Backbone("efficientnetv9")

@@ -378,3 +378,8 @@ def test_loaded_model_knows_its_classes(model: Model) -> None:
     assert model.taxonomy == MIKELS8
     assert isinstance(model.engine, OnnxEngine)
     assert model.novelty is not None
+
+
+def test_a_batch_of_nothing_is_an_error(model: Model) -> None:
+    with pytest.raises(ValueError, match="batch is 0"):
+        list(predict(model, [], batch=0))

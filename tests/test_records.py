@@ -291,3 +291,24 @@ def test_data_argument_may_say_its_taxonomy() -> None:
     assert parse_data_argument("dir/x=y.csv") == (None, Path("dir/x=y.csv"))
     with pytest.raises(TaxonomyError, match="no taxonomy 'plutchik'"):
         parse_data_argument("plutchik=a.csv")
+
+
+@pytest.mark.parametrize(
+    ("word", "split"),
+    [
+        ("train", "train"),
+        ("Training", "train"),
+        ("val", "validation"),
+        ("TEST", "test"),
+        ("", None),
+    ],
+)
+def test_split_words_are_understood(read: Read, word: str, split: str | None) -> None:
+    (record,) = read(f"file,label,split\na.jpg,awe,{word}\n".encode()).records
+    assert record.split == split
+
+
+def test_an_unknown_split_is_refused_and_not_guessed(read: Read) -> None:
+    table = read(b"file,label,split\na.jpg,awe,holdout\nb.jpg,awe,train\n")
+    assert [record.name for record in table.records] == ["b.jpg"]
+    assert "split is 'holdout'" in table.refused[0][1]

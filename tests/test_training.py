@@ -19,8 +19,8 @@ from emoviz.models.losses import bridged_cross_entropy
 from emoviz.models.network import EmotionNetwork, NetworkConfig, Normalise
 from emoviz.models.standardise import fold, standardise
 from emoviz.settings import Settings
-from emoviz.training.finish import fit_temperature, outputs
-from emoviz.training.loop import _schedule, train
+from emoviz.training.finish import fit_temperature, outputs, outputs_on_features
+from emoviz.training.loop import _check_order, _schedule, train
 from emoviz.training.recipe import Phase, Recipe, read_recipe
 from emoviz.training.run import cross_validate, prepare, train_in_folder
 from emoviz.training.targets import Targets, check_splits, make_targets, with_class_weights
@@ -41,7 +41,8 @@ loss: {beta: 0.1, margin: 3}
 data: {validation: 0.25, test: 0.25}
 phases:
   - {train: heads, epochs: 2, batch: 8, views: 2, positions: 8}
-  - {train: tail, epochs: 1, batch: 8, average: 0.5, blend: 0.2, optimiser: sgd}
+  - {train: tail, epochs: 1, batch: 8, views: 2, positions: 8, average: 0.5, optimiser: sgd}
+  - {train: all, epochs: 1, batch: 8, blend: 0.2, schedule: restarts}
 """
 
 
@@ -298,7 +299,7 @@ def test_a_whole_run_leaves_a_checkpoint_that_explains_itself(
     )
     card = checkpoint.card
     progress = [json.loads(line) for line in (run / "progress.jsonl").read_text().splitlines()]
-    assert [(p["phase"], p["epoch"]) for p in progress] == [(1, 1), (1, 2), (2, 1)]
+    assert [(p["phase"], p["epoch"]) for p in progress] == [(1, 1), (1, 2), (2, 1), (3, 1)]
     assert all(np.isfinite(p["loss"]) for p in progress)
     assert card.id == "little"
     assert card.data[0]["refused"] == 1
@@ -360,6 +361,26 @@ def test_a_tail_phase_leaves_the_layers_before_it_alone(table: Path) -> None:
     names = {id(p): n for n, p in state.network.backbone.named_parameters()}
     assert moved
     assert moved <= {names[id(p)] for p in state.network.backbone.tail()}
+
+
+def test_features_and_tail_together_are_the_whole_network(table: Path, maker: ViewMaker) -> None:
+    recipe = read_recipe(
+        TINY.split("data:")[0] + "data: {folds: 2}\nphases: [{train: tail, epochs: 2, batch: 8}]"
+    )
+    prepared = prepare(recipe, [str(table)], lambda line: None)
+    state, _ = prepared.training(np.arange(0, 20), np.arange(20, 31))
+    list(train(state))
+    some = prepared.targets.rows(np.arange(20, 31))
+    kept = outputs_on_features(state, prepared.features, some)
+    whole = outputs(state, some)
+    np.testing.assert_allclose(kept.logits, whole.logits, atol=5e-3, rtol=5e-3)
+    np.testing.assert_allclose(kept.energy, whole.energy, atol=5e-3, rtol=5e-3)
+
+
+def test_features_of_the_past_are_refused_after_the_whole_network_moved(table: Path) -> None:
+    recipe = read_recipe("phases: [{train: all}, {train: heads}]")
+    with pytest.raises(TrainingError, match="comes after one that trains 'all'"):
+        _check_order(recipe)
 
 
 def test_training_learns_and_repeats_itself(table: Path) -> None:

@@ -36,8 +36,9 @@ class Record:
         name: The file as the table names it.
         path: Where it is.
         label: Index in the set's taxonomy; -1 where most votes went to something outside it.
-        shares: Vote shares over the set's labels, adding up to at most 1 (what is missing went
-            to answers outside the taxonomy); one-hot where the table has plain labels.
+        shares: Vote shares over the set's labels in 0-1 (what is missing to 1 went to answers
+            outside the taxonomy; where people may give several answers the sum may be larger);
+            one-hot where the table has plain labels.
         group: Images of one group (an artist) never stand in two splits.
         split: Where the table or `assign_splits` put it.
     """
@@ -271,13 +272,23 @@ def _vote_shares(
     return (best if shares[best] > 0 and shares[best] >= outside else NO_LABEL), tuple(shares)
 
 
+_SPLIT_WORDS: Mapping[str, Split] = {
+    **{split: split for split in SPLITS},
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "dev": "validation",
+    "testing": "test",
+}
+
+
 def _split(text: str) -> Split | None:
-    names: dict[str, Split] = {"val": "validation", "valid": "validation", "dev": "validation"}
-    wanted = names.get(text.casefold(), text.casefold())
-    for split in SPLITS:
-        if wanted == split:
-            return split
-    return None
+    """The split that a word names; an unknown word would let test images slip into training."""
+    if not text:
+        return None
+    if text.casefold() not in _SPLIT_WORDS:
+        raise TableError(f"split is '{text}'; wanted: train, validation or test")
+    return _SPLIT_WORDS[text.casefold()]
 
 
 def _title(path: Path) -> str:

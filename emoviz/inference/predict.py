@@ -129,7 +129,12 @@ def predict(
 
     Yields:
         One prediction for each source, in order, errors included.
+
+    Raises:
+        ValueError: `batch` is below 1.
     """
+    if batch < 1:
+        raise ValueError(f"batch is {batch}; it must be at least 1.")
     limits = limits or Limits()
     decoded = (_decode(model, source, limits, thumbnail_side) for source in sources)
     for group in ahead(_groups(decoded, batch)):

@@ -87,18 +87,58 @@ class Backbone(nn.Module):
         mean, std = expected.get("mean"), expected.get("std")
         return tuple(mean or (0.485, 0.456, 0.406)), tuple(std or (0.229, 0.224, 0.225))
 
-    def tail(self) -> list[nn.Parameter]:
+    def tail(self, first: str = "", depthwise: bool = True) -> list[nn.Parameter]:
         """Parameters behind the last selected stage; all of them where none is selected.
 
         Relies on timm's networks registering their parts in the order in which they run.
+
+        Args:
+            first: Module to begin with, further back than that stage.
+            depthwise: Whether filters of depthwise convolutions belong to it.
+
+        Raises:
+            WeightsError: There is no such module behind the last selected stage.
         """
         named = list(self.body.named_parameters())
+        start = self._behind([name for name, _ in named])
+        if first:
+            begins = [i for i, (name, _) in enumerate(named) if name.startswith(f"{first}.")]
+            if not begins or begins[0] < start:
+                raise WeightsError(
+                    f"Backbone '{self.name}' has no module '{first}' behind its last Gram layer."
+                )
+            start = begins[0]
+        kept = [p for _, p in named[start:]]
+        return kept if depthwise else [p for p in kept if p.dim() != 4 or p.shape[1] > 1]
+
+    def forward_tail(self, deepest: Tensor) -> Tensor:
+        """The pooled vector h (N, C*) from the map (N, C, H, W) of the last selected stage.
+
+        Raises:
+            WeightsError: The backbone is not of timm's EfficientNet family, whose parts can be
+                run one by one.
+        """
+        body: Any = self.body
+        if not (self.layers and hasattr(body, "blocks") and hasattr(body, "conv_head")):
+            raise WeightsError(
+                f"Backbone '{self.name}' cannot be entered at its last Gram layer; phases that "
+                "train the tail need an EfficientNet or MobileNet. Train 'all' or 'heads'."
+            )
+        stage = str(body.feature_info[max(self.layers)]["module"]).split(".")
+        x = deepest
+        for block in body.blocks[int(stage[1]) + 1 :]:
+            x = block(x)
+        pooled: Tensor = body.forward_head(body.bn2(body.conv_head(x)), pre_logits=True)
+        return pooled
+
+    def _behind(self, names: Sequence[str]) -> int:
+        """Index of the first parameter behind the last selected stage."""
         if not self.layers:
-            return [parameter for _, parameter in named]
-        info: Any = self.body
-        stage = info.feature_info[max(self.layers)]["module"]
-        inside = [i for i, (name, _) in enumerate(named) if name.startswith(f"{stage}.")]
-        return [parameter for _, parameter in named[(inside[-1] + 1 if inside else 0) :]]
+            return 0
+        body: Any = self.body
+        stage = body.feature_info[max(self.layers)]["module"]
+        inside = [i for i, name in enumerate(names) if name.startswith(f"{stage}.")]
+        return inside[-1] + 1 if inside else 0
 
     @torch.no_grad()
     def _measure(self) -> tuple[tuple[int, ...], int]:

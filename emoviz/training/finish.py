@@ -19,7 +19,7 @@ from emoviz.inference.predict import softmax
 from emoviz.labels import Bridge, bridge_between, get_taxonomy
 from emoviz.models.network import EmotionNetwork
 from emoviz.models.novelty import Novelty, describe, fit_novelty, with_threshold
-from emoviz.training.loop import FeatureSource, Training
+from emoviz.training.loop import FeatureSource, Training, on_features
 from emoviz.training.recipe import Recipe, SetPart
 from emoviz.training.targets import Targets
 
@@ -83,17 +83,13 @@ def outputs(state: Training, targets: Targets) -> Outputs:
 
 
 @torch.inference_mode()
-def outputs_on_features(
-    network: EmotionNetwork, source: FeatureSource, targets: Targets
-) -> Outputs:
-    """The same for a network whose backbone never changed, from kept features of whole maps."""
-    features = source.of(network, targets, 1, 0)
-    rng = np.random.default_rng(0)
+def outputs_on_features(state: Training, source: FeatureSource, targets: Targets) -> Outputs:
+    """The same where the layers up to the last Gram layer never changed, from kept features."""
+    features = source.of(state.network, targets, 1, 0)
     parts = []
     for start in range(0, len(targets), 64):
         index = np.arange(start, min(start + 64, len(targets)))
-        maps, pooled, grams = features.batch(np.zeros_like(index), index, 0, rng)
-        parts.append(tuple(network.head(maps, pooled, grams)))
+        parts.append(tuple(on_features(state, features, np.zeros_like(index), index, 0)))
     return Outputs.joined(parts)
 
 
@@ -155,7 +151,8 @@ def measure(held: HeldOut, temperatures: Floats, recipe: Recipe) -> dict[str, An
         rows = np.flatnonzero(held.targets.sets == number)
         if len(rows):
             bridge = bridge_between(taxonomy, get_taxonomy(labels))
-            measured[f"{name}, {held.words}"] = _measure_set(held, probabilities, rows, bridge)
+            title = recipe.data.sets.get(labels, SetPart()).title or name
+            measured[f"{title}, {held.words}"] = _measure_set(held, probabilities, rows, bridge)
     return measured
 
 

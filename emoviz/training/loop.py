@@ -149,6 +149,7 @@ class Training:
         self.normalise = Normalise(self.preprocessing.mean, self.preprocessing.std)
         self.rng = np.random.default_rng(self.recipe.seed)
         self.step = 0
+        self.tail_moved = False
         self.started = time.monotonic()
 
 
@@ -165,10 +166,11 @@ def train(state: Training, device: str = "cpu") -> Iterator[EpochResult]:
     Raises:
         TrainingError: The loss is not finite; the message says where.
     """
+    _check_order(state.recipe)
     torch.manual_seed(state.recipe.seed)
     for number, phase in enumerate(state.recipe.phases, start=1):
         before = copy.deepcopy(state.network.state_dict()) if phase.blend else None
-        run = _train_heads if phase.train == "heads" else _train_on_views
+        run = _train_on_views if phase.train == "all" else _train_on_features
         yield from run(state, phase, number, device)
         if before is not None:
             _blend(state.network, before, phase.blend)
@@ -176,26 +178,42 @@ def train(state: Training, device: str = "cpu") -> Iterator[EpochResult]:
     state.network.eval().to("cpu")
 
 
-def _train_heads(state: Training, phase: Phase, number: int, device: str) -> Iterator[EpochResult]:
-    """The backbone stays as it is; everything behind it learns from features kept in memory."""
-    source = state.features or FeatureSource(state.maker, None, state.tell)
-    features = source.of(state.network, state.train, phase.views, phase.positions)
-    if state.recipe.network.standardise and number == 1:
-        standardise(state.network, features.moments())
-    held_out = source.of(state.network, state.validation, 1, 0) if len(state.validation) else None
-    state.network.backbone.requires_grad_(False)
+def _check_order(recipe: Recipe) -> None:
+    kinds = [phase.train for phase in recipe.phases]
+    if "all" in kinds and any(kind != "all" for kind in kinds[kinds.index("all") :]):
+        raise TrainingError(
+            "A phase that trains 'heads' or 'tail' comes after one that trains 'all': the features "
+            "it would learn from are those of the backbone as it was. Put it before."
+        )
 
-    def forward(epoch: int, index: NDArray[np.int64]) -> Output:
-        view = state.rng.integers(0, phase.views, len(index))
-        maps, pooled, grams = features.batch(view, index, phase.positions, state.rng)
-        return state.network.head(maps, pooled, grams)
+
+def _train_on_features(
+    state: Training, phase: Phase, number: int, device: str
+) -> Iterator[EpochResult]:
+    """Everything behind the last Gram layer learns from features kept in memory.
+
+    In a ``heads`` phase the backbone stays as it is; in a ``tail`` phase its last stages learn
+    too, from the kept maps of the last Gram layer.
+    """
+    network, tail = state.network, phase.train == "tail"
+    source = state.features or FeatureSource(state.maker, None, state.tell)
+    features = source.of(network, state.train, phase.views, phase.positions)
+    if state.recipe.network.standardise and number == 1:
+        standardise(network, features.moments())
+    held_out = source.of(network, state.validation, 1, 0) if len(state.validation) else None
+    network.backbone.requires_grad_(False)
+    for parameter in network.backbone.tail(phase.first, phase.depthwise) if tail else ():
+        parameter.requires_grad_(True)
+    state.tail_moved = state.tail_moved or tail
 
     def batches(epoch: int) -> Iterator[tuple[NDArray[np.int64], Output]]:
+        network.backbone.eval()  # ImageNet's statistics are kept: small sets only spoil them
         order = state.rng.permutation(len(state.train))
         for start in range(0, len(order), phase.batch):
             index = order[start : start + phase.batch]
             if len(index) > 1:  # batch normalisation needs two
-                yield index, forward(epoch, index)
+                view = state.rng.integers(0, phase.views, len(index))
+                yield index, on_features(state, features, view, index, phase.positions)
 
     def validate() -> float | None:
         return None if held_out is None else _validate_on_features(state, held_out)
@@ -203,16 +221,30 @@ def _train_heads(state: Training, phase: Phase, number: int, device: str) -> Ite
     yield from _epochs(state, phase, number, batches, validate)
 
 
+def on_features(
+    state: Training,
+    features: FrozenFeatures,
+    view: NDArray[np.int64],
+    index: NDArray[np.int64],
+    positions: int,
+) -> Output:
+    """The network from kept features on: the backbone's tail where it has moved, then the heads."""
+    maps, pooled, grams = features.batch(view, index, positions, state.rng)
+    if state.tail_moved:
+        deepest = features.deepest(view, index).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=state.network.training):
+            pooled = state.network.backbone.forward_tail(deepest)
+    return state.network.head(maps, pooled.float(), grams)
+
+
 def _train_on_views(
     state: Training, phase: Phase, number: int, device: str
 ) -> Iterator[EpochResult]:
-    """The whole network, or its tail, learns from fresh views, in mixed precision (bfloat16)."""
+    """The whole network learns from fresh views, in mixed precision (bfloat16)."""
     network = state.network.to(device).to(memory_format=torch.channels_last)
     state.loss.to(device)
     state.normalise.to(device)
-    network.backbone.requires_grad_(phase.train == "all")
-    for parameter in network.backbone.tail():
-        parameter.requires_grad_(True)
+    network.backbone.requires_grad_(True)
 
     def outputs(
         epoch: int | None, records: Targets, order: NDArray[np.int64]
@@ -320,8 +352,7 @@ def _validate_on_features(state: Training, features: FrozenFeatures) -> float:
     count = len(state.validation)
     for start in range(0, count, 64):
         index = np.arange(start, min(start + 64, count))
-        maps, pooled, grams = features.batch(np.zeros_like(index), index, 0, state.rng)
-        out = state.network.head(maps, pooled, grams)
+        out = on_features(state, features, np.zeros_like(index), index, 0)
         total += len(index) * float(_entropy(state, state.validation, index, out.logits))
     return total / max(count, 1)
 

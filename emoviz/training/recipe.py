@@ -161,8 +161,12 @@ class Phase:
 
     Attributes:
         train: ``heads`` keeps the backbone frozen and trains on its features, computed once for
-            a few views; ``tail`` also trains the backbone behind the last Gram layer, on fresh
-            views; ``all`` trains the whole network on fresh views.
+            a few views; ``tail`` also trains the backbone behind the last Gram layer, from the
+            kept maps of that layer; ``all`` trains the whole network on fresh views.
+        first: First module of the backbone that a ``tail`` phase trains, such as ``blocks.5.1``;
+            empty for the one right behind the last Gram layer.
+        depthwise: Whether a ``tail`` phase trains depthwise filters too: their gradients take
+            most of the time on a CPU.
         epochs: Passes over the training images.
         batch: Images a step.
         optimiser: sgd (momentum 0.9, Nesterov), adamw or adagrad.
@@ -172,15 +176,18 @@ class Phase:
         weight_decay: Not on the centers, biases and normalisation.
         schedule: ``cosine`` to zero with a tenth of warm-up, ``restarts`` every five epochs down
             to 1e-4 (dissertation), or ``constant``.
-        views: Augmented views an image whose features are kept (``heads`` only).
-        positions: Positions of each map that the convolution branch sees in a step (``heads``
-            only); 0 keeps whole maps. Evaluation always sees whole maps.
+        views: Views an image whose features are kept, one plain and the others random (not for
+            ``all``).
+        positions: Positions of each map that the convolution branch sees in a step (not for
+            ``all``); 0 takes whole maps. Evaluation always sees whole maps.
         clip: Gradients are clipped to this L2 norm.
         average: Decay of the running average of the weights that is kept; 0 keeps the last.
         blend: Share of the weights of the phase before that is mixed in at the end.
     """
 
     train: Literal["heads", "tail", "all"] = "all"
+    first: str = ""
+    depthwise: bool = True
     epochs: int = _number(20, 1, 10_000)
     batch: int = _number(64, 2, 65_536)
     optimiser: Literal["sgd", "adamw", "adagrad"] = "adamw"

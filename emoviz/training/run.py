@@ -222,9 +222,8 @@ def _train_and_measure(
 
 
 def _outputs(prepared: Prepared, state: Training, targets: Targets) -> Outputs:
-    frozen = all(phase.train == "heads" for phase in prepared.recipe.phases)
-    if frozen:
-        return outputs_on_features(state.network, prepared.features, targets)
+    if all(phase.train != "all" for phase in prepared.recipe.phases):
+        return outputs_on_features(state, prepared.features, targets)
     return outputs(state, targets)
 
 

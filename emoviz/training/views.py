@@ -6,7 +6,7 @@ run can be repeated and resumed to the same numbers.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ from emoviz.models.network import EmotionNetwork, Normalise
 from emoviz.models.standardise import FeatureMoments, Moments
 from emoviz.training.recipe import AugmentPart
 
+_KEY_VERSION = 2  # of what is kept and how it is computed
 _INTERPOLATION = {
     "bicubic": InterpolationMode.BICUBIC,
     "bilinear": InterpolationMode.BILINEAR,
@@ -136,24 +137,22 @@ class FrozenFeatures:
         pooled: (V, N, C*) float32.
         grams: One (V, N, C (C + 1) / 2) float32 for each module: the upper triangles.
         maps: One (V, N, C, P) float16 for each module: P positions of the map, drawn at random
-            once (all of them where P is 0 in the recipe).
+            once; the last module's map is whole.
+        chosen: Indices of the images meant, among all that are kept; None for all.
     """
 
     pooled: Tensor
     grams: tuple[Tensor, ...]
     maps: tuple[Tensor, ...]
+    chosen: NDArray[np.int64] | None = None
 
     def rows(self, index: NDArray[np.int64]) -> "FrozenFeatures":
-        """Those of some of the images."""
-        return FrozenFeatures(
-            self.pooled[:, index],
-            tuple(gram[:, index] for gram in self.grams),
-            tuple(maps[:, index] for maps in self.maps),
-        )
+        """Those of some of the images, without a copy."""
+        return replace(self, chosen=index if self.chosen is None else self.chosen[index])
 
     @property
     def nbytes(self) -> int:
-        """Memory that it takes."""
+        """Memory that all that is kept takes."""
         return sum(t.numel() * t.element_size() for t in (self.pooled, *self.grams, *self.maps))
 
     def batch(
@@ -164,15 +163,21 @@ class FrozenFeatures:
         rng: np.random.Generator,
     ) -> tuple[list[Tensor], Tensor, list[Tensor]]:
         """Maps (N, C, 1, P), pooled (N, C*) and Gram matrices (N, C, C) of some images' views."""
-        pooled = self.pooled[view, index]
+        index = self._places(index)
         grams = [_unpack(packed[view, index]) for packed in self.grams]
         maps = []
         for stored in self.maps:
-            chosen = stored[view, index]
-            if 0 < positions < chosen.shape[2]:
-                chosen = chosen[:, :, rng.choice(chosen.shape[2], positions, replace=False)]
-            maps.append(chosen.float().unsqueeze(2))
-        return maps, pooled, grams
+            some = stored[view, index]
+            if 0 < positions < some.shape[2]:
+                some = some[:, :, rng.choice(some.shape[2], positions, replace=False)]
+            maps.append(some.float().unsqueeze(2))
+        return maps, self.pooled[view, index], grams
+
+    def deepest(self, view: NDArray[np.int64], index: NDArray[np.int64]) -> Tensor:
+        """The whole square map (N, C, H, H) of the last module's layer."""
+        flat = self.maps[-1][view, self._places(index)].float()
+        side = round(flat.shape[2] ** 0.5)
+        return flat.view(*flat.shape[:2], side, side)
 
     def to_arrays(self) -> dict[str, Tensor]:
         """What the cache stores."""
@@ -191,17 +196,33 @@ class FrozenFeatures:
         )
 
     def moments(self) -> FeatureMoments:
-        """Means and deviations over all images and views."""
+        """Means and deviations over the images meant and all views."""
+        every = self._places(
+            np.arange(self.pooled.shape[1] if self.chosen is None else len(self.chosen))
+        )
         grams = []
         for packed in self.grams:
-            of = Moments.of(packed.flatten(0, 1))
-            size = _side(packed.shape[2])
-            grams.append(
-                Moments(_unpack(of.mean[None])[0].flatten(), _unpack(of.std[None])[0].flatten())
-            )
-            assert grams[-1].mean.shape == (size * size,)
-        maps = tuple(Moments.of(m.permute(0, 1, 3, 2).flatten(0, 2)) for m in self.maps)
-        return FeatureMoments(Moments.of(self.pooled.flatten(0, 1)), tuple(grams), maps)
+            of = Moments.of(packed[:, every].flatten(0, 1))
+            mean, std = (_unpack(part[None])[0].flatten() for part in (of.mean, of.std))
+            grams.append(Moments(mean, std))
+        maps = tuple(_map_moments(m, every) for m in self.maps)
+        return FeatureMoments(Moments.of(self.pooled[:, every].flatten(0, 1)), tuple(grams), maps)
+
+    def _places(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
+        return index if self.chosen is None else self.chosen[index]
+
+
+def _map_moments(maps: Tensor, rows: NDArray[np.int64]) -> Moments:
+    """Moments of the channels, summed image by image: all at once would take many gigabytes."""
+    count, total, squares = 0, torch.zeros(maps.shape[2]), torch.zeros(maps.shape[2])
+    for row in rows:
+        values = maps[:, row].double().transpose(0, 1).flatten(1)
+        count += values.shape[1]
+        total = total + values.sum(dim=1)
+        squares = squares + values.square().sum(dim=1)
+    mean = total / count
+    std = (squares / count - mean.square()).clamp(min=0).sqrt().float()
+    return Moments(mean.float(), std.clamp(min=1e-3 * float(std.mean()) + 1e-8))
 
 
 @torch.no_grad()
@@ -222,8 +243,8 @@ def frozen_features(
         maker: Gives the views.
         records: The images; all must be readable.
         views: V.
-        positions: Positions of each map that are kept, four times as many as a step uses, so
-            that steps differ; 0 keeps all.
+        positions: Positions of each map that a step will use; four times as many are kept, so
+            that steps differ, and the last map is kept whole. 0 keeps all of all maps.
         progress: Called with (images done, all) as views are finished.
     """
     normalise = Normalise(maker.preprocessing.mean, maker.preprocessing.std)
@@ -233,14 +254,17 @@ def frozen_features(
     pooled: list[Tensor] = []
     grams: list[list[Tensor]] = [[] for _ in backbone.channels]
     maps: list[list[Tensor]] = [[] for _ in backbone.channels]
-    done = 0
+    done, last = 0, len(maps) - 1
     for view in range(views):
         for index, images in maker.batches(records, order, 32, None if view == 0 else view):
-            features = backbone(normalise(images).contiguous(memory_format=torch.channels_last))
-            pooled.append(features.pooled)
+            batch = normalise(images).contiguous(memory_format=torch.channels_last)
+            # Random views are noise anyway; the plain view is what networks are judged on.
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=view > 0):
+                features = backbone(batch)
+            pooled.append(features.pooled.float())
             for k, F in enumerate(features.maps):
                 grams[k].append(_pack(gram_matrix(F)))
-                maps[k].append(_some_positions(F, 4 * positions, generator))
+                maps[k].append(_some_positions(F, 0 if k == last else 4 * positions, generator))
             done += len(index)
             if progress is not None:
                 progress(done, views * len(records))
@@ -288,7 +312,14 @@ def _key(
     network: EmotionNetwork, maker: ViewMaker, records: Sequence[Record], views: int, positions: int
 ) -> str:
     digest = hashlib.sha256()
-    settings = (network.config.backbone, network.config.layers, maker, views, positions)
+    settings = (
+        _KEY_VERSION,
+        network.config.backbone,
+        network.config.layers,
+        maker,
+        views,
+        positions,
+    )
     digest.update(repr(settings).encode())
     for tensor in network.backbone.state_dict().values():
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

@@ -1,0 +1,40 @@
+"""What the documents promise is there."""
+
+import re
+import subprocess
+import sys
+
+from emoviz.settings import PROJECT_ROOT
+
+README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_readme_names_every_file_of_the_program() -> None:
+    tree = README.split("## What is where")[1]
+    folders = ("emoviz", "pages", "benchmarks", "scripts")
+    files = [f for name in folders for f in (PROJECT_ROOT / name).rglob("*") if f.is_file()]
+    hidden = {"__init__.py", "py.typed", "_timing.py"}
+    names = {f.name for f in files if "__pycache__" not in f.parts} - hidden
+    missing = sorted(name for name in names if name not in tree)
+    assert not missing
+
+
+def test_links_and_pictures_of_the_documents_exist() -> None:
+    for document in (*PROJECT_ROOT.glob("*.md"), *(PROJECT_ROOT / "docs").glob("*.md")):
+        text = document.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_readme_lists_the_verbs_of_the_command_line() -> None:
+    printed = subprocess.run(
+        [sys.executable, "-m", "emoviz", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=PROJECT_ROOT,
+    ).stdout
+    verbs = re.findall(r"^    (\w+)", printed, flags=re.MULTILINE)
+    assert {"predict", "evaluate", "checkpoints", "train"} <= set(verbs)
+    assert all(f"emoviz {verb}" in README for verb in verbs)
