@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -302,8 +303,9 @@ def test_a_whole_run_leaves_a_checkpoint_that_explains_itself(
     assert [(p["phase"], p["epoch"]) for p in progress] == [(1, 1), (1, 2), (2, 1), (3, 1)]
     assert all(np.isfinite(p["loss"]) for p in progress)
     assert card.id == "little"
-    assert card.data[0]["refused"] == 1
-    assert sum(card.data[0][split] for split in ("train", "validation", "test")) == 31
+    assert card.data[0]["files refused"] == 1
+    kept = [int(n) for n in re.findall(r"(\d+) for", card.data[0]["kept out for measuring"])]
+    assert card.data[0]["images in the finished weights"] + sum(kept) == 31
     assert card.recipe["loss"]["margin"] == 3
     assert card.calibration["ece_after"] is not None
     assert load_centers(checkpoint).shape == (8, card.width)
@@ -329,7 +331,8 @@ def test_folds_keep_every_image_out_of_the_network_that_judges_it(
     assert [p["validation_entropy"] is None for p in progress] == [False] * 6 + [True] * 2
     card = checkpoint.card
     assert card.measures["set/labels.csv, out of 3 folds"]["n"] == 31
-    assert card.data[0]["train"] == 31
+    assert card.data[0]["images in the finished weights"] == 31
+    assert "each of 3 folds" in card.data[0]["kept out for measuring"]
     assert set(card.calibration) == {"method", "measured_on", "ece_before", "ece_after"}
     assert 0 <= card.novelty["flagged_held_out"] < 0.2
 

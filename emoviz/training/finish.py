@@ -14,7 +14,7 @@ import emoviz
 from emoviz.analysis.evaluation import Evaluation, evaluate
 from emoviz.analysis.measures import expected_calibration_error, negative_log_likelihood
 from emoviz.checkpoints import Card
-from emoviz.data.records import SPLITS, LabelledSet
+from emoviz.data.records import SPLITS, LabelledSet, Record
 from emoviz.inference.predict import softmax
 from emoviz.labels import Bridge, bridge_between, get_taxonomy
 from emoviz.models.network import EmotionNetwork
@@ -288,22 +288,32 @@ def _data_entry(item: LabelledSet, targets: Targets, recipe: Recipe) -> dict[str
     part = recipe.data.sets.get(item.taxonomy.name, SetPart())
     number = targets.names.index(item.name)
     mine = [r for r, s in zip(targets.records, targets.sets, strict=True) if s == number]
-    if recipe.data.folds:
-        counts = {"train": len(mine), "folds": recipe.data.folds}
-    else:
-        counts = {str(split): sum(r.split == split for r in mine) for split in SPLITS}
+    groups = len({record.group for record in mine})
+    together = f"; works of one artist or group ({groups} of them) stay together"
     return {
         "name": part.title or item.name,
         "source": part.source,
         "terms": part.terms,
-        "taxonomy": item.taxonomy.name,
-        "targets": "vote shares" if item.votes else "labels",
+        "labels": item.taxonomy.title + (", shares of votes" if item.votes else ""),
         "images": len(item.records) + len(item.refused),
-        "used": len(mine),
-        "refused": len(item.refused),
-        **counts,
-        "grouped": any(record.group != record.name for record in mine),
+        "images in the finished weights": _trained_on(mine, recipe),
+        "files refused": len(item.refused),
+        "kept out for measuring": _kept_out(mine, recipe)
+        + (together if groups < len(mine) else ""),
     }
+
+
+def _trained_on(records: Sequence[Record], recipe: Recipe) -> int:
+    if recipe.data.folds:
+        return len(records)
+    return sum(record.split == "train" for record in records)
+
+
+def _kept_out(records: Sequence[Record], recipe: Recipe) -> str:
+    if recipe.data.folds:
+        return f"each of {recipe.data.folds} folds in turn, by networks trained without it"
+    counts = {split: sum(record.split == split for record in records) for split in SPLITS[1:]}
+    return f"{counts['validation']} for validation, {counts['test']} for the test"
 
 
 def _rounded(value: float | None) -> float | None:

@@ -65,7 +65,8 @@ def follow_link(settings: Settings) -> None:
     if space.linked:
         return
     space.linked = True
-    known = known_samples(settings.sample_data)
+    known = dict(known_samples(settings.sample_data))
+    known |= {sample.name: sample for sample in known.values()}  # the bare name serves too
     for file in st.query_params.get_all("sample"):
         if file == _ALL:
             _add_samples(space, gallery(settings.sample_data), settings)
