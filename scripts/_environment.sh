@@ -33,7 +33,7 @@ prepare_environment() {
     if [ -f "$stamp" ] && grep -qxF "$wanted" "$stamp"; then
         return
     fi
-    say "Installing packages; the first time this takes some minutes and about 6 GB of disk ..."
+    say "Installing packages; the first time this takes some minutes and about 7 GB of disk ..."
     local arguments=(--quiet --disable-pip-version-check) file
     for file in "$@"; do arguments+=(-r "$file"); done
     "$venv/bin/python" -m pip install "${arguments[@]}" -c requirements-constraints.txt

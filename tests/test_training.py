@@ -20,12 +20,13 @@ from emoviz.models.losses import bridged_cross_entropy
 from emoviz.models.network import EmotionNetwork, NetworkConfig, Normalise
 from emoviz.models.standardise import fold, standardise
 from emoviz.settings import Settings
+from emoviz.training.features import FrozenFeatures, frozen_features, kept_features
 from emoviz.training.finish import fit_temperature, outputs, outputs_on_features
 from emoviz.training.loop import _check_order, _schedule, train
 from emoviz.training.recipe import Phase, Recipe, read_recipe
 from emoviz.training.run import cross_validate, prepare, train_in_folder
 from emoviz.training.targets import Targets, check_splits, make_targets, with_class_weights
-from emoviz.training.views import FrozenFeatures, ViewMaker, frozen_features, kept_features
+from emoviz.training.views import ViewMaker
 
 TINY = """
 name: little

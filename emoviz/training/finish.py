@@ -19,7 +19,8 @@ from emoviz.inference.predict import softmax
 from emoviz.labels import Bridge, bridge_between, get_taxonomy
 from emoviz.models.network import EmotionNetwork
 from emoviz.models.novelty import Novelty, describe, fit_novelty, with_threshold
-from emoviz.training.loop import FeatureSource, Training, on_features
+from emoviz.training.features import FeatureSource
+from emoviz.training.loop import Training, on_features
 from emoviz.training.recipe import Recipe, SetPart
 from emoviz.training.targets import Targets
 

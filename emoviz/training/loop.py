@@ -3,9 +3,8 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emoviz.data.preprocessing import Preprocessing
-from emoviz.data.records import Record
 from emoviz.errors import TrainingError
 from emoviz.models.losses import ContrastiveCenterLoss, bridged_cross_entropy
 from emoviz.models.network import EmotionNetwork, Normalise, Output
 from emoviz.models.standardise import fold, standardise
+from emoviz.training.features import FeatureSource, FrozenFeatures
 from emoviz.training.recipe import Phase, Recipe
 from emoviz.training.targets import Targets
-from emoviz.training.views import FrozenFeatures, ViewMaker, kept_features
+from emoviz.training.views import ViewMaker
 
 
 @dataclass(frozen=True)
@@ -64,62 +63,6 @@ class EpochResult:
         return asdict(self)
 
 
-class Stopwatch:
-    """Tells every quarter of a minute how far a long step is."""
-
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell, self._began, self._told = tell, time.monotonic(), time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        """Progress: `done` of `total` images."""
-        now = time.monotonic()
-        if now - self._told > 15 or done == total:
-            left = (now - self._began) / done * (total - done)
-            self._tell(f"  {done} of {total} images, {left:.0f} s left")
-            self._told = now
-
-
-class FeatureSource:
-    """Features of a frozen backbone for any part of a pool of images, computed once for all.
-
-    Args:
-        maker: Gives the views; its seed is that of the views.
-        cache: Folder where they are kept; None keeps them in memory alone.
-        tell: Called with a line for people while something takes long.
-        pool: Images that will be asked for, so that they are computed together; None computes
-            what is asked for.
-    """
-
-    def __init__(
-        self,
-        maker: ViewMaker,
-        cache: Path | None,
-        tell: Callable[[str], None],
-        pool: Sequence[Record] | None = None,
-    ) -> None:
-        self._maker, self._cache, self._tell, self._pool = maker, cache, tell, pool
-        self._kept: dict[tuple[int, int], FrozenFeatures] = {}
-        self._place = {record: i for i, record in enumerate(pool or ())}
-
-    def of(
-        self, network: EmotionNetwork, targets: Targets, views: int, positions: int
-    ) -> FrozenFeatures:
-        """The features of the targets' images; the network's backbone must not have changed."""
-        if self._pool is None:
-            return self._computed(network, targets.records, views, positions)
-        if (views, positions) not in self._kept:
-            self._kept[views, positions] = self._computed(network, self._pool, views, positions)
-        index = np.array([self._place[record] for record in targets.records], np.int64)
-        return self._kept[views, positions].rows(index)
-
-    def _computed(
-        self, network: EmotionNetwork, records: Sequence[Record], views: int, positions: int
-    ) -> FrozenFeatures:
-        self._tell(f"Features of the frozen backbone, {len(records)} images, {views} views ...")
-        watch = Stopwatch(self._tell)
-        return kept_features(network, self._maker, records, views, positions, self._cache, watch)
-
-
 @dataclass
 class Training:
     """The state of a run: what is being trained and on what.
@@ -142,7 +85,7 @@ class Training:
     train: Targets
     validation: Targets
     tell: Callable[[str], None] = lambda line: None
-    features: "FeatureSource | None" = None
+    features: FeatureSource | None = None
 
     def __post_init__(self) -> None:
         self.maker = ViewMaker(self.preprocessing, self.recipe.augment, self.recipe.seed)

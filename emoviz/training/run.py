@@ -30,6 +30,7 @@ from emoviz.models.backbones import Backbone, load_pretrained
 from emoviz.models.losses import ContrastiveCenterLoss
 from emoviz.models.network import EmotionNetwork, NetworkConfig
 from emoviz.settings import Settings
+from emoviz.training.features import FeatureSource
 from emoviz.training.finish import (
     HeldOut,
     Measured,
@@ -41,7 +42,7 @@ from emoviz.training.finish import (
     outputs_on_features,
     without_unreadable,
 )
-from emoviz.training.loop import EpochResult, FeatureSource, Training, train
+from emoviz.training.loop import EpochResult, Training, train
 from emoviz.training.recipe import Recipe, load_recipe
 from emoviz.training.targets import (
     Targets,
