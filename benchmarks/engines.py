@@ -18,6 +18,7 @@ from _timing import alternate, milliseconds, report
 from emoviz.checkpoints import open_checkpoint
 from emoviz.inference.engines import open_engine
 from emoviz.inference.predict import softmax
+from emoviz.memory import keep_large_blocks
 from emoviz.settings import PROJECT_ROOT, load_settings
 
 SHORTEST = """
@@ -40,7 +41,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkpoint", default="mikels8")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument(
+        "--keep-blocks", action="store_true", help="give eager torch the allocator advice too"
+    )
     arguments = parser.parse_args()
+    if arguments.keep_blocks:
+        keep_large_blocks()
     settings = load_settings()
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
     image = next((settings.sample_data / "images").glob("*.jpg"))

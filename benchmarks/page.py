@@ -68,8 +68,8 @@ def main() -> None:
             process.wait(timeout=10)
     middle = statistics.median(times)
     print(f"drop to result: {middle:.0f} ms ({min(times):.0f} to {max(times):.0f}, {drops} drops)")
-    own = network_seconds()
-    print(f"  the network itself takes {1000 * own:.0f} ms of it ({100_000 * own / middle:.0f} %)")
+    own = 1000 * network_seconds()
+    print(f"  decoding and the network take {own:.0f} ms of it ({100 * own / middle:.0f} %)")
 
 
 def start(home: str) -> tuple[subprocess.Popen[bytes], str]:

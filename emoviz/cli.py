@@ -50,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a home that may not be written
+        print(f"emoviz: {error}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -125,7 +128,6 @@ def _predict(arguments: argparse.Namespace, settings: Settings) -> int:
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
     limits = Limits.of(settings)
     sources = expand(arguments.paths, limits, int(settings.max_archive_mb * 1e6))
-    # With one batch or less there is nothing to decode ahead of.
     model = load_model(checkpoint, settings)
     results = predict(model, sources, limits, batch=max(1, arguments.batch))
     counted = _Counter(results, len(sources) if arguments.format != "table" else 0)

@@ -3,9 +3,10 @@
 Every cell is a run folder; a cell that is already there is read, not computed again.
 """
 
+import shutil
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from emoviz.analysis.evaluation import evaluate
 from emoviz.checkpoints import read_checkpoint
 from emoviz.data.records import SPLITS, fold_indices, label_array
+from emoviz.errors import TrainingError
 from emoviz.files import write_json, write_text
 from emoviz.labels import bridge_between, get_taxonomy
 from emoviz.settings import Settings
@@ -87,11 +89,19 @@ def _cell(
     settings: Settings,
     tell: Callable[[str], None],
 ) -> Mapping[str, Any]:
-    name = load_recipe(recipe).name
+    wanted = replace(load_recipe(recipe), seed=seed)
+    name = wanted.name
     folder = out / f"{name}-s{seed}"
     checkpoint = folder / CHECKPOINTS / name
     if checkpoint.is_dir():
-        return read_checkpoint(checkpoint).card.measures
+        card = read_checkpoint(checkpoint).card
+        if card.recipe == wanted.to_dict():
+            return card.measures
+        raise TrainingError(
+            f"'{folder}' was made with another version of recipe '{name}'. Choose another --out."
+        )
+    if folder.is_dir():
+        shutil.rmtree(folder)  # a cell that died before its end
     tell(f"{name}, seed {seed}")
     return train_in_folder(recipe, tables, folder, seed, settings, tell).card.measures
 

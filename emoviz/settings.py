@@ -5,8 +5,9 @@ describes each, and a test holds that none is left out.
 """
 
 import os
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,6 +15,13 @@ from emoviz.errors import SettingsError
 
 Device = Literal["auto", "cpu", "cuda"]
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+def _default_home() -> Path:
+    try:
+        return Path.home() / ".emoviz"
+    except RuntimeError:  # a container's user without a home
+        return Path(tempfile.gettempdir()) / "emoviz"
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class Settings:
             (``EMOVIZ_THREADS``).
     """
 
-    home: Path = Path.home() / ".emoviz"
+    home: Path = field(default_factory=_default_home)
     device: Device = "auto"
     max_file_mb: float = 200.0
     max_megapixels: float = 120.0
@@ -65,7 +73,7 @@ class Settings:
 
 def variable_names() -> dict[str, str]:
     """Map each field of `Settings` to its environment variable."""
-    return {field.name: f"EMOVIZ_{field.name.upper()}" for field in fields(Settings)}
+    return {item.name: f"EMOVIZ_{item.name.upper()}" for item in fields(Settings)}
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:

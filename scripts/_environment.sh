@@ -10,7 +10,7 @@ say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 find_python() {
     local candidate
     for candidate in ${EMOVIZ_PYTHON:-} python3 python3.13 python3.12 python3.11 python; do
-        if "$candidate" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$candidate"
             return
         fi
@@ -21,22 +21,25 @@ find_python() {
 }
 
 prepare_environment() {
-    if [ ! -x "$venv/bin/python" ]; then
+    # A half-made environment has a python without pip.
+    if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         local python
         python="$(find_python)"
         say "Making an environment in ${venv#"$project"/} with $("$python" --version) ..."
-        "$python" -m venv "$venv"
+        "$python" -m venv --clear "$venv"
     fi
     local wanted stamp="$venv/.emoviz-installed"
-    wanted="$(cat "$@" requirements-constraints.txt pyproject.toml | cksum) $*"
-    # The app's packages are a part of the tests'; a stamp of either serves the smaller set.
-    if [ -f "$stamp" ] && grep -qxF "$wanted" "$stamp"; then
-        return
+    wanted="$(cat requirements*.txt pyproject.toml | cksum)"
+    # First line: which versions; the others: which requirement files are installed.
+    if [ -f "$stamp" ] && [ "$(head -n 1 "$stamp")" = "$wanted" ]; then
+        local file missing=""
+        for file in "$@"; do grep -qxF "$file" "$stamp" || missing=yes; done
+        [ -n "$missing" ] || return 0
     fi
     say "Installing packages; the first time this takes some minutes and about 7 GB of disk ..."
-    local arguments=(--quiet --disable-pip-version-check) file
+    local arguments=(--quiet --disable-pip-version-check)
     for file in "$@"; do arguments+=(-r "$file"); done
     "$venv/bin/python" -m pip install "${arguments[@]}" -c requirements-constraints.txt
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -e .
-    echo "$wanted" >>"$stamp"
+    printf '%s\n' "$wanted" "$@" >"$stamp"
 }

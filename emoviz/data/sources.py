@@ -5,6 +5,7 @@ be read is an `ImageError` of that one source.
 """
 
 import io
+import os
 import stat
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -69,10 +70,11 @@ def expand(paths: Iterable[Path], limits: Limits, archive_bytes: int) -> list[Im
     """
     sources: list[ImageSource] = []
     for path in paths:
-        if path.is_dir():
+        # os.path answers no where Path raises: a name too long, a folder that is closed to us
+        if os.path.isdir(path):  # noqa: PTH112
             found = [from_path(item, limits) for item in walk_images(path)]
             sources += found or [refusal(str(path), "the folder holds no images")]
-        elif path.suffix.casefold() == ".zip" and path.is_file():
+        elif path.suffix.casefold() == ".zip" and os.path.isfile(path):  # noqa: PTH113
             sources += from_zip(str(path), path, limits, archive_bytes)
         else:
             sources.append(from_path(path, limits))

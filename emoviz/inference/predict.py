@@ -3,6 +3,7 @@
 Reading and decoding run one batch ahead in a thread of their own while the network works.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -51,8 +52,8 @@ class Prediction:
             without a sentiment hold more, or on error.
         sentiment_shares: Probability of positive, negative and no sentiment together.
         top2_opposite: Whether the two most probable classes have opposite sentiments.
-        unlike_training: Whether the image is farther from the training images than 99 in 100
-            held-out ones.
+        unlike_training: Whether the image is farther from the training images than the
+            checkpoint's threshold (see its card).
         novelty: That distance, in units of the threshold (above 1: unlike the training data).
         error: Why the image could not be read; None where it could.
         notes: What was done to the image on the way in, such as "first of several frames".
@@ -104,6 +105,7 @@ class _Decoded:
     array: NDArray[np.uint8] | None = None
     thumbnail: bytes | None = None
     error: str | None = None
+    sha256: str = ""
 
 
 def load_model(checkpoint: Checkpoint, settings: Settings, kind: Kind = "auto") -> Model:
@@ -154,14 +156,17 @@ def _decode(
     model: Model, source: ImageSource, limits: Limits, thumbnail_side: int | None
 ) -> _Decoded:
     preprocessing = model.checkpoint.card.preprocessing
+    digest = ""
     try:
-        opened = open_image(source.read(), limits, preprocessing.short_side)
+        data = source.read()
+        digest = hashlib.sha256(data).hexdigest()
+        opened = open_image(data, limits, preprocessing.short_side)
         array = preprocessing.to_array(opened.pixels)
         small = thumbnail(opened.pixels, thumbnail_side) if thumbnail_side else None
     except ImageError as error:
-        return _Decoded(source, error=str(error))
+        return _Decoded(source, error=str(error), sha256=digest)
     except MemoryError:
-        return _Decoded(source, error="there is not enough memory to unpack it")
+        return _Decoded(source, error="there is not enough memory to unpack it", sha256=digest)
     light = OpenedImage(opened.pixels.resize((1, 1)), opened.sha256, opened.size, opened.notes)
     return _Decoded(source, light, array, small)
 
@@ -183,7 +188,7 @@ def _predict_group(model: Model, group: Sequence[_Decoded]) -> Iterator[Predicti
 
 
 def _refused(item: _Decoded) -> Prediction:
-    return Prediction(path=item.source.name, error=item.error)
+    return Prediction(path=item.source.name, sha256=item.sha256, error=item.error)
 
 
 def _predictions(model: Model, items: Sequence[_Decoded], raw: RawOutput) -> list[Prediction]:

@@ -25,6 +25,7 @@ from emoviz.training.recipe import Recipe, SetPart
 from emoviz.training.targets import Targets
 
 Floats = NDArray[np.float64]
+MAJORITY = "the label with most votes among those that a class may be called, for images"
 NOVELTY_RULE = (
     "An image is called unlike the training images when the strengths of its textures (log of the "
     "diagonals of the Gram matrices, all selected layers but the deepest) lie farther from theirs "
@@ -104,7 +105,7 @@ def measure_splits(state: Training, targets: Targets) -> Measured:
     )
     temperature = fit_temperature(validation.outputs.logits, validation.targets)
     calibration = {
-        "method": "temperature, fitted to the majority labels of the validation split",
+        "method": f"temperature, fitted to {MAJORITY} of the validation split",
         "measured_on": "test split",
         "ece_before": _rounded(calibration_error(test, np.ones(len(test.targets)))),
         "ece_after": _rounded(calibration_error(test, np.full(len(test.targets), temperature))),
@@ -132,7 +133,7 @@ def measure_folds(held: HeldOut, network: EmotionNetwork, recipe: Recipe) -> Mea
         others = np.flatnonzero(folds != k)
         crossed[folds == k] = fit_temperature(logits[others], targets.rows(others))
     calibration = {
-        "method": "temperature, fitted to the majority labels of images out of their folds",
+        "method": f"temperature, fitted to {MAJORITY} out of their folds",
         "measured_on": held.words + ", each fold with the temperature of the others",
         "ece_before": _rounded(calibration_error(held, np.ones(len(targets)))),
         "ece_after": _rounded(calibration_error(held, crossed)),
@@ -176,11 +177,12 @@ def _measure_set(
 
 
 def fit_temperature(logits: NDArray[np.floating], targets: Targets) -> float:
-    """The temperature that makes the majority labels most likely (Guo et al. 2017).
+    """The temperature that makes the targets' leading labels most likely (Guo et al. 2017).
 
     Args:
         logits: (N, C) of images that were not trained on.
-        targets: Theirs; the label with most votes counts, through its bridge.
+        targets: Theirs. Of each image the label with most votes counts among those that a class
+            may be called, through its bridge; votes for others are not seen here.
     """
     truth = np.zeros(targets.shares.shape)
     truth[np.arange(len(targets)), targets.shares.argmax(axis=1)] = 1.0
@@ -196,7 +198,7 @@ def fit_temperature(logits: NDArray[np.floating], targets: Targets) -> float:
 
 
 def calibration_error(held: HeldOut, temperatures: Floats) -> float:
-    """ECE of the predicted label against the majority, 15 bins."""
+    """ECE of the predicted label against the leading label of the targets, 15 bins."""
     scores = np.minimum(_scores(held.outputs.logits, temperatures[:, None], held.targets), 1.0)
     right = scores.argmax(axis=1) == held.targets.shares.argmax(axis=1)
     return expected_calibration_error(scores.max(axis=1), right)
@@ -296,12 +298,27 @@ def _data_entry(item: LabelledSet, targets: Targets, recipe: Recipe) -> dict[str
         "source": part.source,
         "terms": part.terms,
         "labels": item.taxonomy.title + (", shares of votes" if item.votes else ""),
+        "bridge to the classes": _bridge_words(item, recipe),
         "images": len(item.records) + len(item.refused),
         "images in the finished weights": _trained_on(mine, recipe),
         "files refused": len(item.refused),
         "kept out for measuring": _kept_out(mine, recipe)
         + (together if groups < len(mine) else ""),
     }
+
+
+def _bridge_words(item: LabelledSet, recipe: Recipe) -> str:
+    """Which label may be which class, and which labels are dropped."""
+    bridge = bridge_between(get_taxonomy(recipe.taxonomy), item.taxonomy)
+    classes = np.array(bridge.model.names)
+    rows = zip(bridge.labels.names, bridge.matrix, strict=True)
+    called = {label: classes[row > 0].tolist() for label, row in rows}
+    if all(names == [label] for label, names in called.items()):
+        return "the same labels"
+    words = [f"{label}: {' or '.join(names)}" for label, names in called.items() if names]
+    dropped = [label for label, names in called.items() if not names]
+    outside = [*dropped, "answers outside the taxonomy"] if item.votes else dropped
+    return "; ".join(words) + (f"; dropped: {', '.join(outside)}" if outside else "")
 
 
 def _trained_on(records: Sequence[Record], recipe: Recipe) -> int:

@@ -41,7 +41,7 @@ class EpochResult:
         learning_rate: At the end of the epoch.
         gradient_norm: Mean L2 norm before clipping.
         images_per_second: Of the training steps.
-        seconds_left: Estimate for the rest of the run.
+        seconds_left: Estimate for the rest of the phase.
     """
 
     phase: int
@@ -101,7 +101,8 @@ def train(state: Training, device: str = "cpu") -> Iterator[EpochResult]:
 
     Args:
         state: Trained in place.
-        device: ``cpu`` or ``cuda``; frozen-backbone phases run on cached features there.
+        device: ``cpu`` or ``cuda``, of phases that train ``all``; the others learn from kept
+            features on the CPU.
 
     Yields:
         One result an epoch.
@@ -127,6 +128,11 @@ def _check_order(recipe: Recipe) -> None:
         raise TrainingError(
             "A phase that trains 'heads' or 'tail' comes after one that trains 'all': the features "
             "it would learn from are those of the backbone as it was. Put it before."
+        )
+    if "tail" in kinds and not recipe.network.layers:
+        raise TrainingError(
+            "A phase that trains the 'tail' begins behind the last Gram layer, and network.layers "
+            "is empty. Train 'all' or 'heads'."
         )
 
 
@@ -192,7 +198,11 @@ def _train_on_views(
     def outputs(
         epoch: int | None, records: Targets, order: NDArray[np.int64]
     ) -> Iterator[tuple[NDArray[np.int64], Output]]:
-        for index, images in state.maker.batches(records.records, order, phase.batch, epoch):
+        # Random views draw from torch's generator, and so does dropout: one after the other.
+        views = state.maker.batches(
+            records.records, order, phase.batch, epoch, in_advance=epoch is None
+        )
+        for index, images in views:
             if epoch is not None and len(index) < 2:
                 continue  # batch normalisation needs two
             batch = state.normalise(images.to(device)).contiguous(memory_format=torch.channels_last)

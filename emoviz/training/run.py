@@ -121,7 +121,9 @@ def train_in_folder(
     recipe = load_recipe(recipe_name)
     recipe = recipe if seed is None else replace(recipe, seed=seed)
     folder = _new_folder(folder or settings.runs / _stamp(recipe))
-    device = "cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu"
+    whole = any(phase.train == "all" for phase in recipe.phases)  # the rest is quick anywhere
+    gpu = whole and settings.device != "cpu" and torch.cuda.is_available()
+    device = "cuda" if gpu else "cpu"
     began = time.monotonic()
     _write_settings(folder, recipe, tables, device)
     prepared = prepare(recipe, tables, tell, settings.home / "cache" / "features")
@@ -261,6 +263,8 @@ def _preprocessing(recipe: Recipe) -> Preprocessing:
 
 
 def _new_folder(folder: Path) -> Path:
+    if folder.is_file():
+        raise TrainingError(f"The run folder '{folder}' is a file. Choose another with --run.")
     if folder.exists() and any(folder.iterdir()):
         raise TrainingError(f"The run folder '{folder}' is not empty. Choose another with --run.")
     folder.mkdir(parents=True, exist_ok=True)

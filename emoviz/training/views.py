@@ -67,7 +67,12 @@ class ViewMaker:
     seed: int
 
     def batches(
-        self, records: Sequence[Record], order: NDArray[np.int64], batch: int, epoch: int | None
+        self,
+        records: Sequence[Record],
+        order: NDArray[np.int64],
+        batch: int,
+        epoch: int | None,
+        in_advance: bool = True,
     ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
         """Indices and bytes (N, H, W, 3) of batch after batch, one batch ahead.
 
@@ -76,6 +81,8 @@ class ViewMaker:
             order: Indices into `records`.
             batch: Images a batch; the last may be smaller.
             epoch: Which random views; None gives the plain ones.
+            in_advance: Read in a thread of its own, ahead of whoever asks. Not where that one
+                draws random numbers too: random views borrow torch's one generator.
 
         Images that cannot be read any more are left out of their batch.
         """
@@ -90,7 +97,7 @@ class ViewMaker:
                     views = torch.from_numpy(np.stack([view for _, view in kept]))
                     yield np.array([i for i, _ in kept], np.int64), views
 
-        return ahead(read(), depth=2)
+        return ahead(read(), depth=2) if in_advance else read()
 
     def _view(
         self, record: Record, epoch: int | None, transform: Callable[[Image.Image], Image.Image]

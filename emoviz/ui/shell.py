@@ -210,8 +210,8 @@ def _broken(refused: list[str]) -> None:
 
 def _guide(checkpoint: Checkpoint) -> str:
     believed = (
-        " They are calibrated: of the images that get 40 %, about four in ten evoke that emotion "
-        "in people, as long as they resemble those of the training."
+        " They were calibrated on images that the network had not seen, so that on images like "
+        "those a 40 % comes true about four times in ten. The card says how well that worked."
         if checkpoint.card.calibration
         else ""
     )
