@@ -9,11 +9,12 @@ import logging
 import struct
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 from torch import Tensor, nn
 
 from emoviz.data.preprocessing import Preprocessing
@@ -51,6 +52,7 @@ def export_graph(
         The graph's path.
     """
     model = _trace(network, preprocessing)
+    _simplify(model.graph)
     places = _places(weights)
     for array in model.graph.initializer:
         if array.data_type == TensorProto.FLOAT and array.name in places:
@@ -86,6 +88,50 @@ def _trace(network: EmotionNetwork, preprocessing: Preprocessing) -> onnx.ModelP
     assert program is not None
     model: onnx.ModelProto = program.model_proto
     return model
+
+
+def _simplify(graph: onnx.GraphProto) -> None:
+    """Write constants as constants, or the runtime cannot merge convolution, norm and activation.
+
+    The exporter writes a convolution's missing bias as zeros computed from the weights' shape,
+    and a clip's limits as casts of constants: four times slower at inference.
+    """
+    maker = {name: node for node in graph.node for name in node.output}
+
+    def constant(name: str) -> np.ndarray[Any, Any] | None:
+        node = maker.get(name)
+        if node is None or node.op_type != "Constant":
+            return None
+        value = node.attribute[0]
+        if value.type == onnx.AttributeProto.FLOAT:
+            return np.array(value.f, np.float32)
+        return numpy_helper.to_array(value.t) if value.HasField("t") else None
+
+    for node in graph.node:  # casts of a float32 constant to what is float32 all along
+        for i, name in enumerate(node.input):
+            cast = maker.get(name)
+            if cast is not None and cast.op_type == "CastLike":
+                value = constant(cast.input[0])
+                if value is not None and value.dtype == np.float32:
+                    node.input[i] = cast.input[0]
+    for node in graph.node:
+        if node.op_type == "Conv" and len(node.input) == 3:
+            bias = maker.get(node.input[2])
+            zero = None if bias is None or bias.op_type != "Expand" else constant(bias.input[0])
+            if zero is not None and not zero.any():
+                node.input.pop()
+    _drop_unused(graph)
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    wanted = {output.name for output in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if wanted & set(node.output):
+            kept.append(node)
+            wanted |= set(node.input)
+    del graph.node[:]
+    graph.node.extend(reversed(kept))
 
 
 def _places(weights: Path) -> dict[str, tuple[int, int]]:
