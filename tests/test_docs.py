@@ -19,6 +19,15 @@ def test_readme_names_every_file_of_the_program() -> None:
     assert not missing
 
 
+def test_no_document_was_left_unfinished() -> None:
+    for document in (*PROJECT_ROOT.glob("*.md"), *(PROJECT_ROOT / "docs").glob("*.md")):
+        text = document.read_text(encoding="utf-8")
+        assert not re.search(
+            r"\b(TODO|TBD|FIXME|XXX|[A-Z]{4,}(BODY|TABLE|TEXT)|RESULTS|TREE)\b", text
+        )
+        assert len(text) > 500, document.name
+
+
 def test_links_and_pictures_of_the_documents_exist() -> None:
     for document in (*PROJECT_ROOT.glob("*.md"), *(PROJECT_ROOT / "docs").glob("*.md")):
         text = document.read_text(encoding="utf-8")
