@@ -123,13 +123,23 @@ def _simplify(graph: onnx.GraphProto) -> None:
     _drop_unused(graph)
 
 
+def _names_read(node: onnx.NodeProto) -> set[str]:
+    """What a node reads, inside its loops and branches too."""
+    names = set(node.input)
+    for attribute in node.attribute:
+        for inner in (attribute.g, *attribute.graphs):
+            names.update(*(_names_read(part) for part in inner.node))
+            names.update(output.name for output in inner.output)
+    return names
+
+
 def _drop_unused(graph: onnx.GraphProto) -> None:
     wanted = {output.name for output in graph.output}
     kept = []
     for node in reversed(graph.node):
         if wanted & set(node.output):
             kept.append(node)
-            wanted |= set(node.input)
+            wanted |= _names_read(node)
     del graph.node[:]
     graph.node.extend(reversed(kept))
 
