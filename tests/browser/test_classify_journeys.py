@@ -65,7 +65,7 @@ def test_forty_files_with_three_broken_ones(
 
 def test_a_long_run_is_stopped_and_goes_on(visitor: "Visitor", picture: Make) -> None:
     visitor.open("?checkpoint=tiny")
-    large = picture(size=(1600, 1200))
+    large = picture(size=(4000, 3000))  # slow to decode, so that there is time to stop
     visitor.drop([(f"{i}.jpg", large + bytes([i])) for i in range(100)])
     visitor.page.get_by_text("of 100 images").wait_for()
     visitor.page.get_by_role("button", name="Stop here").click()
