@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from emoviz.settings import Settings
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from emoviz.models.network import EmotionNetwork
+    from emoviz.models.fusion import Network
 
 FORMAT = 1
 CARD, WEIGHTS, GRAPH = "card.json", "model.safetensors", "graph.onnx"
@@ -45,7 +46,7 @@ class Card:
         title: What people read.
         summary: One or two sentences: what it is and what it was trained on.
         taxonomy: Its classes, in the order of the outputs.
-        network: Arguments of `NetworkConfig`.
+        network: Arguments of `NetworkConfig`, or of `FusedConfig` for several in one.
         preprocessing: How an image becomes its input.
         temperature: Divides the logits before the softmax; fitted on validation data.
         width: D, the length of u.
@@ -118,9 +119,34 @@ class Card:
                 raise CheckpointError(f"the card's {name} is no table of names and values")
         if not isinstance(self.temperature, int | float) or not self.temperature > 0:
             raise CheckpointError(f"the card's temperature is {self.temperature}")
-        missing = {"backbone", "layers"} - set(self.network)
-        if missing:
-            raise CheckpointError(f"the card's network lacks {', '.join(sorted(missing))}")
+        if not isinstance(self.weights_sha256, str):
+            raise CheckpointError(f"the card's weights_sha256 is {self.weights_sha256}, no text")
+        for member in self.members:
+            missing = {"backbone", "layers"} - set(member)
+            if missing:
+                raise CheckpointError(f"the card's network lacks {', '.join(sorted(missing))}")
+
+    @property
+    def members(self) -> tuple[Mapping[str, Any], ...]:
+        """Arguments of `NetworkConfig` for each network: one, or those that are fused."""
+        if "members" not in self.network:
+            return (self.network,)
+        members = self.network["members"]
+        if not (isinstance(members, list) and members):
+            raise CheckpointError("the card's network has no list of members")
+        if not all(isinstance(member, Mapping) for member in members):
+            raise CheckpointError("the card's network has a member that is no table")
+        return tuple(members)
+
+    @property
+    def backbone(self) -> str:
+        """timm's name, or several with plus signs between them."""
+        return " + ".join(str(member["backbone"]) for member in self.members)
+
+    @property
+    def layers(self) -> list[int | str]:
+        """Layers with Gram modules, of all members."""
+        return [layer for member in self.members for layer in member["layers"]]
 
 
 @dataclass(frozen=True)
@@ -195,18 +221,20 @@ def list_checkpoints(settings: Settings) -> tuple[list[Checkpoint], list[str]]:
     return list(found.values()), refused
 
 
-def load_network(checkpoint: Checkpoint) -> "EmotionNetwork":
+def load_network(checkpoint: Checkpoint) -> "Network":
     """Build the network with its weights, on the CPU, in evaluation mode. Imports torch.
 
     Raises:
-        CheckpointError: The arrays do not fit the network that the card describes.
+        CheckpointError: The arrays do not fit the network that the card describes, or were
+            changed after the card was written.
     """
     from safetensors.torch import load_file
 
-    from emoviz.models.network import EmotionNetwork, NetworkConfig
+    from emoviz.models.fusion import build
 
+    check_weights(checkpoint)
     card = checkpoint.card
-    network = EmotionNetwork(NetworkConfig.from_dict(card.network))
+    network = build(card.network)
     arrays = {
         key.removeprefix(NETWORK_PREFIX): value
         for key, value in load_file(checkpoint.weights).items()
@@ -223,7 +251,12 @@ def load_network(checkpoint: Checkpoint) -> "EmotionNetwork":
 
 
 def load_centers(checkpoint: Checkpoint) -> Any:
-    """(C, D) learned class centers as a float32 array, or None where there are none."""
+    """(C, D) learned class centers as a float32 array, or None where there are none.
+
+    Raises:
+        CheckpointError: The weights were changed after the card was written.
+    """
+    check_weights(checkpoint)
     with safe_open(checkpoint.weights, framework="numpy") as file:
         names = set(file.keys())
         return file.get_tensor(CENTERS) if CENTERS in names else None
@@ -233,8 +266,9 @@ def load_novelty(checkpoint: Checkpoint) -> Novelty | None:
     """The statistic behind "unlike the training data", or None where there is none.
 
     Raises:
-        CheckpointError: It is incomplete.
+        CheckpointError: It is incomplete, or the weights were changed after the card was written.
     """
+    check_weights(checkpoint)
     with safe_open(checkpoint.weights, framework="numpy") as file:
         arrays = {
             key.removeprefix(NOVELTY_PREFIX): file.get_tensor(key)
@@ -249,10 +283,36 @@ def load_novelty(checkpoint: Checkpoint) -> Novelty | None:
         ) from None
 
 
+def check_weights(checkpoint: Checkpoint) -> None:
+    """Compare the weights with the hash that the card gives; a card without one passes.
+
+    A file is hashed once as long as its size and time stay (about 15 ms for 24 MB).
+
+    Raises:
+        CheckpointError: They differ, or the file cannot be read.
+    """
+    wanted = checkpoint.card.weights_sha256
+    if not wanted:
+        return
+    try:
+        status = checkpoint.weights.stat()
+        found = _sha256(checkpoint.weights, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise CheckpointError(
+            f"Checkpoint '{checkpoint.card.id}' cannot be read: {error}."
+        ) from None
+    if found != wanted:
+        raise CheckpointError(
+            f"Checkpoint '{checkpoint.card.id}' cannot be used: {WEIGHTS} was changed after the "
+            f"card was written (sha256 {found[:12]}..., the card says {wanted[:12]}...). Copy the "
+            "whole folder again."
+        )
+
+
 def save_checkpoint(
     folder: Path,
     card: Card,
-    network: "EmotionNetwork",
+    network: "Network",
     centers: "Tensor | None" = None,
     novelty: Novelty | None = None,
     with_graph: bool = True,
@@ -295,6 +355,13 @@ def save_checkpoint(
     return read_checkpoint(folder)
 
 
+@lru_cache(maxsize=64)
+def _sha256(path: Path, size: int, changed: int) -> str:
+    """Of a file of that size and time of change, which are there to forget older contents."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _roots(settings: Settings) -> tuple[Path, Path]:
     return settings.shipped_checkpoints, settings.user_checkpoints
 
@@ -308,12 +375,22 @@ def _check_arrays(card: Card, weights: Path) -> None:
         raise CheckpointError(f"{WEIGHTS} is missing")
     try:
         with safe_open(weights, framework="numpy") as file:
-            shape = tuple(file.get_slice(f"{NETWORK_PREFIX}classifier.weight").get_shape())
+            shapes = [tuple(file.get_slice(key).get_shape()) for key in _classifiers(card)]
     except SafetensorError as error:
         raise CheckpointError(f"{WEIGHTS} is damaged or of another kind ({error})") from None
+    classes, width = {shape[0] for shape in shapes}, sum(shape[1] for shape in shapes)
     wanted = (len(card.taxonomy), card.width)
-    if shape != wanted:
+    if (classes, width) != ({wanted[0]}, wanted[1]):
         raise CheckpointError(
             f"the card speaks of {wanted[0]} classes and width {wanted[1]}, the weights have "
-            f"{shape[0]} and {shape[1]}"
+            f"{' and '.join(map(str, sorted(classes)))} and {width}"
         )
+
+
+def _classifiers(card: Card) -> list[str]:
+    """Names of the arrays behind u; their columns together are as many as u is long."""
+    if "members" not in card.network:
+        return [f"{NETWORK_PREFIX}classifier.weight"]
+    return [
+        f"{NETWORK_PREFIX}members.{number}.classifier.weight" for number in range(len(card.members))
+    ]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from emoviz import __version__
-from emoviz.errors import EmovizError
+from emoviz.errors import EmovizError, TrainingError
 from emoviz.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
 DEFAULT_CHECKPOINT = "mikels8"
 NOTHING_READ = 2
+SOME_FAILED = 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 where at least one image was read (or the verb did its work), 2 where none was or the
-        arguments cannot be used, 130 after Ctrl-C.
+        0 where at least one image was read (or the verb did its work), 1 where cells of an
+        experiment failed, 2 where no image was read or the arguments cannot be used, 130 after
+        Ctrl-C.
     """
     arguments = _parser().parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -64,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(verbs)
     _add_evaluate(verbs)
     _add_checkpoints(verbs)
+    _add_recipes(verbs)
     _add_train(verbs)
     _add_experiment(verbs)
     return parser
@@ -81,7 +84,12 @@ def _add_predict(verbs: Any) -> None:
 def _add_evaluate(verbs: Any) -> None:
     verb = verbs.add_parser("evaluate", help="measure a checkpoint on labelled images")
     verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
-    verb.add_argument("--data", required=True, type=Path, help="CSV with file,label")
+    verb.add_argument(
+        "--data",
+        required=True,
+        type=Path,
+        help="CSV with file,label, a Parquet file, or a folder with one sub-folder a class",
+    )
     verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
     verb.add_argument("--split", choices=("train", "validation", "test"), help="only this split")
     verb.add_argument("--format", choices=("table", "json"), default="table")
@@ -94,6 +102,12 @@ def _add_checkpoints(verbs: Any) -> None:
     verb.set_defaults(verb=_checkpoints)
 
 
+def _add_recipes(verbs: Any) -> None:
+    verb = verbs.add_parser("recipes", help="list the recipes and the networks that they build")
+    verb.add_argument("--format", choices=("table", "json"), default="table")
+    verb.set_defaults(verb=_recipes)
+
+
 def _add_train(verbs: Any) -> None:
     verb = verbs.add_parser("train", help="train a recipe on labelled images")
     verb.add_argument("recipe", metavar="RECIPE", help="a name (see emoviz/recipes) or a YAML file")
@@ -102,20 +116,59 @@ def _add_train(verbs: Any) -> None:
         required=True,
         nargs="+",
         metavar="TABLE",
-        help="CSV files; TAXONOMY=FILE says what the labels are",
+        help="CSV or Parquet files, or folders of classes; TAXONOMY=FILE says what the labels are",
+    )
+    verb.add_argument(
+        "--test-data",
+        nargs="+",
+        default=[],
+        metavar="TABLE",
+        help="tables whose images are all kept for the test",
     )
     verb.add_argument("--run", type=Path, help="run folder (default: a new one)")
+    verb.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    verb.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change the recipe: loss.beta=0.5 phases.0.epochs=3",
+    )
     verb.add_argument("--seed", type=int, help="instead of the recipe's")
     verb.set_defaults(verb=_train)
 
 
 def _add_experiment(verbs: Any) -> None:
-    verb = verbs.add_parser("experiment", help="a table over recipes and seeds")
-    verb.add_argument("name", choices=("shipped",), help="shipped: the checkpoints that come along")
-    verb.add_argument("--data", required=True, nargs="+", metavar="TABLE", help="as for train")
-    verb.add_argument("--recipes", nargs="+", default=["mikels8-baseline", "mikels8"])
+    verb = verbs.add_parser("experiment", help="a table of networks over seeds, or a report")
+    verb.add_argument(
+        "name",
+        metavar="NAME",
+        help="gram-gain, beta, margin, lambda, backbones, poster, sadness, cross-dataset, "
+        "cross-sentiment, faces, shipped; or report, which writes one page about several",
+    )
+    verb.add_argument("folders", nargs="*", type=Path, metavar="DIR", help="for report alone")
+    verb.add_argument("--data", nargs="+", default=[], metavar="TABLE", help="as for train")
+    verb.add_argument("--test-data", nargs="+", default=[], metavar="TABLE", help="as for train")
     verb.add_argument("--seeds", type=int, default=3, help="how many (3)")
-    verb.add_argument("--out", required=True, type=Path, help="folder of the runs and the table")
+    verb.add_argument(
+        "--family",
+        choices=("paper", "lite"),
+        help="the papers' networks, or a small one (default: paper where there is a GPU)",
+    )
+    verb.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="only these")
+    verb.add_argument("--recipes", nargs="+", default=[], metavar="RECIPE", help="as the rows")
+    verb.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change every recipe, as for train",
+    )
+    verb.add_argument("--at-once", type=int, default=1, help="cells at the same time (1)")
+    verb.add_argument("--out", required=True, type=Path, help="folder, or the report's file")
+    verb.add_argument("--format", choices=("table", "json"), default="table")
     verb.set_defaults(verb=_experiment)
 
 
@@ -198,7 +251,7 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.analysis.evaluation import evaluate
     from emoviz.checkpoints import open_checkpoint
     from emoviz.data.images import Limits
-    from emoviz.data.records import read_table
+    from emoviz.data.records import merge_labels, read_table
     from emoviz.inference.predict import load_model
     from emoviz.inference.table import embed
     from emoviz.labels import bridge_between, get_taxonomy
@@ -207,6 +260,7 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
     labelled = read_table(arguments.data, taxonomy, likely=checkpoint.card.taxonomy)
     bridge = bridge_between(checkpoint.card.taxonomy, labelled.taxonomy)
+    labelled, bridge = merge_labels(labelled, bridge), bridge.merged
     records = labelled.of_split(arguments.split) if arguments.split else labelled.records
     table = embed(load_model(checkpoint, settings), records, Limits.of(settings))
     refused = [*labelled.refused, *table.refused]
@@ -251,13 +305,13 @@ def _checkpoints(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.checkpoints import list_checkpoints
 
     found, refused = list_checkpoints(settings)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": item.card.id,
             "title": item.card.title,
             "taxonomy": item.card.taxonomy.name,
-            "backbone": item.card.network["backbone"],
-            "layers": list(item.card.network["layers"]),
+            "backbone": item.card.backbone,
+            "layers": item.card.layers,
             "width": item.card.width,
             "measures": dict(item.card.measures),
         }
@@ -279,25 +333,80 @@ def _checkpoints(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _recipes(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.training.catalogue import catalogue
+
+    entries = catalogue()
+    if arguments.format == "json":
+        _print_json([entry.to_dict() for entry in entries], sys.stdout)
+        return 0
+    for entry in entries:
+        layers = ", ".join(map(str, entry.layers)) or "none"
+        print(
+            f"{entry.name}: {entry.backbone}, Gram layers {layers}, width {entry.width}, "
+            f"{entry.classes} classes, {entry.parameters:,} weights"
+        )
+    return 0
+
+
 def _train(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.memory import keep_large_blocks
 
     keep_large_blocks()  # before torch takes its first block
+    from emoviz.training.recipe import apply_settings, load_recipe
     from emoviz.training.run import train_in_folder
 
-    checkpoint = train_in_folder(
-        arguments.recipe, arguments.data, arguments.run, arguments.seed, settings, print
+    if arguments.resume and arguments.run is None:
+        raise TrainingError("--resume needs the run folder: name it with --run.")
+    result = train_in_folder(
+        apply_settings(load_recipe(arguments.recipe), arguments.set),
+        arguments.data,
+        arguments.run,
+        settings,
+        _tell,
+        seed=arguments.seed,
+        test_tables=arguments.test_data,
+        resume=arguments.resume,
     )
-    print(f"Checkpoint: {checkpoint.folder}")
+    if result.checkpoint is not None:
+        _tell(f"Checkpoint: {result.checkpoint.folder}")
     return 0
+
+
+def _tell(line: str) -> None:
+    """A line of a long task, shown at once also where the output is a file."""
+    print(line, flush=True)
 
 
 def _experiment(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.memory import keep_large_blocks
 
     keep_large_blocks()
-    from emoviz.experiments import shipped
+    from emoviz.experiments.markdown import markdown
+    from emoviz.experiments.report import write_report
+    from emoviz.experiments.run import Request, run_experiment
 
-    seeds = range(arguments.seeds)
-    print(shipped(arguments.recipes, arguments.data, seeds, arguments.out, settings, print))
-    return 0
+    if arguments.name == "report":
+        write_report(arguments.folders, arguments.out)
+        return 0
+    if arguments.folders:
+        raise TrainingError(f"'{arguments.folders[0]}' is one word too many; sets go to --data.")
+    request = Request(
+        arguments.name,
+        tuple(arguments.data),
+        arguments.out,
+        arguments.seeds,
+        arguments.family,
+        tuple(arguments.rows),
+        tuple(arguments.recipes),
+        tuple(arguments.set),
+        tuple(arguments.test_data),
+        max(1, arguments.at_once),
+    )
+    told = sys.stderr if arguments.format == "json" else sys.stdout
+    table = run_experiment(request, settings, lambda line: print(line, file=told, flush=True))
+    if arguments.format == "json":
+        _print_json(table.to_dict(), sys.stdout)
+    else:
+        print(markdown(table))
+    return SOME_FAILED if table.failures else 0

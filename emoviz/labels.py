@@ -8,6 +8,9 @@ across data sets, and the grouping into sentiments::
     training     -sum_s t_s log sum_c M[s, c] p_c        (t: a label or a vote distribution)
     evaluation   argmax_s of sum_c M[s, c] p_c
 
+Labels with equal rows of M are the same to the model: a network of "sadness" and "others" cannot
+tell amusement from fear. They are merged before answers are compared (`Bridge.merged`).
+
 No torch here: arrays only.
 """
 
@@ -42,6 +45,8 @@ _SYNONYMS: tuple[frozenset[str], ...] = (
     frozenset({"surprise", "surprised"}),
     frozenset({"others", "other", "not sadness", "non sadness"}),
     frozenset({"other or mixed", "mixed", "other"}),
+    frozenset({"text", "with text", "has text"}),
+    frozenset({"no text", "notext", "text free", "textless", "without text"}),
 )
 
 
@@ -166,13 +171,6 @@ class Bridge:
             raise TaxonomyError("A bridge holds only zeros and ones.")
 
     @property
-    def is_identity(self) -> bool:
-        """Whether labels and classes are the same, one to one."""
-        return self.model.names == self.labels.names and bool(
-            (self.matrix == np.eye(len(self.model))).all()
-        )
-
-    @property
     def reachable(self) -> NDArray[np.bool_]:
         """(S,) True for labels that at least one model class may be called."""
         return np.asarray(self.matrix.any(axis=1))
@@ -188,6 +186,46 @@ class Bridge:
         one = self.matrix.sum(axis=1) == 1
         single[one] = index[one]
         return single
+
+    @cached_property
+    def groups(self) -> NDArray[np.int64]:
+        """(S,) index of each label among the labels of `merged`.
+
+        Labels with equal rows share one; labels that no class may be called stay by themselves.
+        """
+        rows = [row.tobytes() if row.any() else s for s, row in enumerate(self.matrix)]
+        place = {row: i for i, row in enumerate(dict.fromkeys(rows))}
+        return np.array([place[row] for row in rows], dtype=np.int64)
+
+    @cached_property
+    def merged(self) -> "Bridge":
+        """The bridge to the labels that the model can tell apart; this one where it can all.
+
+        Merged labels take the name, sentiment and colour of the one class that they may be
+        called. Where that is several classes, the labels' names are joined.
+        """
+        count = int(self.groups.max()) + 1
+        if count == len(self.labels):
+            return self
+        members = [np.flatnonzero(self.groups == group) for group in range(count)]
+        labels = Taxonomy(
+            f"{self.labels.name} as {self.model.name}",
+            f"{self.labels.title}, as far as '{self.model.title}' tells them apart",
+            tuple(self._merged_class(group) for group in members),
+        )
+        return Bridge(self.model, labels, self.matrix[[group[0] for group in members]])
+
+    def _merged_class(self, members: NDArray[np.int64]) -> EmotionClass:
+        labels = [self.labels.classes[int(s)] for s in members]
+        if len(labels) == 1:
+            return labels[0]
+        single = int(self.single[members[0]])
+        names = {item.name for item in labels}
+        if single >= 0 and self.model.names[single] not in set(self.labels.names) - names:
+            return self.model.classes[single]
+        feelings = {item.sentiment for item in labels}
+        feeling = feelings.pop() if len(feelings) == 1 else None
+        return EmotionClass(" or ".join(item.name for item in labels), feeling, labels[0].colour)
 
     def apply(self, probabilities: NDArray[np.floating]) -> Matrix:
         """Label scores (N, S) = sum_c M[s, c] p_c from class probabilities (N, C)."""
@@ -267,6 +305,13 @@ SENTIMENT2 = _taxonomy(
     ("positive", "positive", _GOLD),
     ("negative", "negative", _BLUE),
 )
+# No emotion: for networks that sort out images with writing in them.
+TEXT2 = _taxonomy(
+    "text2",
+    "Text in the image or not",
+    ("no text", None, _GREY),
+    ("text", None, _BLUE),
+)
 
 # Groups of Mohammad and Kiritchenko, WikiArt Emotions (LREC 2018), table of emotions.
 _WIKIART: dict[str, tuple[Sentiment | None, str]] = {
@@ -316,11 +361,15 @@ TAXONOMIES: Mapping[str, Taxonomy] = {
         WIKIART20,
         WIKIART3,
         SENTIMENT2,
+        TEXT2,
     )
 }
 
-# label -> the model classes that may be called so. Groups ("sentiment2", "wikiart3", "sadness2")
-# follow from the sentiments and need no row here. Labels left out cannot be reached.
+# Taxonomies whose classes are groups of other taxonomies' emotions.
+_GROUPS = ("sentiment2", "wikiart3", "sadness2")
+
+# label -> the model classes that may be called so. Bridges to and from groups follow from the
+# sentiments and from "sadness", and need no row here. Labels left out cannot be reached.
 _POSITIVES = ("amusement", "awe", "contentment", "excitement")
 _SAME_NEGATIVES = {name: (name,) for name in ("anger", "disgust", "fear", "sadness")}
 _FROM_MIKELS_TO_FACES = {
@@ -422,7 +471,8 @@ def bridge_between(model: Taxonomy, labels: Taxonomy) -> Bridge:
 
 def sentiment_shares(taxonomy: Taxonomy, probabilities: NDArray[np.floating]) -> Matrix:
     """(N, 3) probability of the positive, the negative and the classes without sentiment."""
-    grouped = bridge_between(taxonomy, SENTIMENT2).apply(probabilities)
+    signs = np.stack([taxonomy.signs > 0, taxonomy.signs < 0])
+    grouped = np.asarray(probabilities, dtype=np.float64) @ signs.T
     rest = np.clip(1.0 - grouped.sum(axis=1, keepdims=True), 0.0, 1.0)
     return np.hstack([grouped, rest])
 
@@ -446,12 +496,26 @@ def top2_opposite(taxonomy: Taxonomy, probabilities: NDArray[np.floating]) -> ND
 def _rule(source: Taxonomy, target: Taxonomy) -> Mapping[str, Iterable[str]] | None:
     if source.names == target.names:
         return {name: (name,) for name in source.names}
-    if target.name in ("sentiment2", "wikiart3"):
+    if target.name in ("sentiment2", "wikiart3") and source.signs.any():
         return _sentiment_rule(source, others="other or mixed" if len(target) == 3 else None)
     if target.name == "sadness2" and any(name in source.names for name in ("sad", "sadness")):
         sad = source.names[source.index("sadness")]
         return {"sadness": (sad,), "others": tuple(n for n in source.names if n != sad)}
+    if source.name in _GROUPS and target.name not in _GROUPS:
+        return _turned(_rule(target, source), target)
     return _RULES.get((source.name, target.name))
+
+
+def _turned(
+    rule: Mapping[str, Iterable[str]] | None, labels: Taxonomy
+) -> Mapping[str, Iterable[str]] | None:
+    """From groups to their members: each label may be called by the group that it belongs to."""
+    if rule is None:
+        return None
+    return {
+        label: tuple(group for group, members in rule.items() if label in members)
+        for label in labels.names
+    }
 
 
 def _sentiment_rule(source: Taxonomy, others: str | None) -> dict[str, tuple[str, ...]]:

@@ -40,6 +40,11 @@ class Settings:
             (``EMOVIZ_MAX_IMAGES``).
         threads: Processor threads for a network on the CPU; 0 takes every core
             (``EMOVIZ_THREADS``).
+        readers: Processes that read and augment images while a whole network is trained; 0 reads
+            between the steps, -1 takes one on a CPU and up to eight for a GPU
+            (``EMOVIZ_READERS``).
+        save_seconds: A training keeps its state at least this often, and after each epoch
+            (``EMOVIZ_SAVE_SECONDS``).
     """
 
     home: Path = field(default_factory=_default_home)
@@ -49,6 +54,8 @@ class Settings:
     max_archive_mb: float = 2000.0
     max_images: int = 2000
     threads: int = 0
+    readers: int = -1
+    save_seconds: float = 60.0
 
     @property
     def user_checkpoints(self) -> Path:
@@ -110,7 +117,8 @@ def _parse(variable: str, text: str, default: object) -> object:
         raise SettingsError(
             f"{variable} is '{text}'; it must be a number like {default}."
         ) from None
-    if number < 0 or (number == 0 and default != 0):  # type: ignore[operator]
+    least = min(0, float(default))  # type: ignore[arg-type]
+    if number < least or (number == 0 and default > 0):  # type: ignore[operator]
         raise SettingsError(f"{variable} is {text}; it must be positive, like {default}.")
     return number
 

@@ -19,6 +19,7 @@ from safetensors.numpy import load_file, save_file
 from emoviz.checkpoints import (
     Card,
     Checkpoint,
+    check_weights,
     list_checkpoints,
     load_centers,
     load_network,
@@ -269,6 +270,7 @@ def test_pickle_in_disguise_is_never_unpickled(
 def test_weights_of_another_network_are_told(tiny_checkpoint: Checkpoint) -> None:
     arrays = load_file(tiny_checkpoint.weights)
     save_file({k: v for k, v in arrays.items() if "gram" not in k}, tiny_checkpoint.weights)
+    edit_card(tiny_checkpoint.folder, weights_sha256="")
     with pytest.raises(CheckpointError, match=r"'tiny' does not fit its own card"):
         load_network(read_checkpoint(tiny_checkpoint.folder))
 
@@ -277,8 +279,55 @@ def test_half_a_novelty_statistic_is_told(tiny_checkpoint: Checkpoint) -> None:
     arrays = load_file(tiny_checkpoint.weights)
     del arrays["novelty.precision"]
     save_file(arrays, tiny_checkpoint.weights)
+    edit_card(tiny_checkpoint.folder, weights_sha256="")
     with pytest.raises(CheckpointError, match=r"novelty.*precision"):
         load_novelty(read_checkpoint(tiny_checkpoint.folder))
+
+
+@pytest.mark.parametrize("load", [load_network, load_centers, load_novelty, check_weights])
+def test_weights_changed_after_the_card_was_written_are_told(
+    tiny_checkpoint: Checkpoint, load: Callable[[Checkpoint], Any]
+) -> None:
+    load(tiny_checkpoint)  # as they were
+    data = bytearray(tiny_checkpoint.weights.read_bytes())
+    data[-1] ^= 1  # one bit of one number: nothing else would notice
+    tiny_checkpoint.weights.write_bytes(data)
+    changed = read_checkpoint(tiny_checkpoint.folder)
+    with pytest.raises(CheckpointError, match=r"'tiny' cannot be used: .* was changed after the"):
+        load(changed)
+    data[-1] ^= 1
+    tiny_checkpoint.weights.write_bytes(data)
+    load(read_checkpoint(tiny_checkpoint.folder))
+
+
+def test_changed_weights_are_told_before_a_prediction(
+    tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    from emoviz.inference.predict import load_model
+
+    with tiny_checkpoint.weights.open("ab") as file:
+        file.seek(-4, 2)
+        file.truncate()
+        file.write(b"\x00\x00\x80\x3f")
+    with pytest.raises(CheckpointError, match="was changed after the card was written"):
+        load_model(tiny_checkpoint, settings)
+
+
+def test_card_without_a_hash_is_accepted(tiny_checkpoint: Checkpoint) -> None:
+    edit_card(tiny_checkpoint.folder, weights_sha256="")
+    with tiny_checkpoint.weights.open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x00")
+    load_network(read_checkpoint(tiny_checkpoint.folder))
+
+
+def test_weights_are_hashed_once(
+    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_weights(tiny_checkpoint)
+    monkeypatch.setattr(hashlib, "file_digest", None)
+    check_weights(tiny_checkpoint)
+    load_novelty(tiny_checkpoint)
 
 
 @pytest.mark.parametrize("name", ["card.json", "model.safetensors"])
@@ -311,6 +360,7 @@ def test_missing_file_is_told(tiny_checkpoint: Checkpoint, name: str) -> None:
         ({"network": [1]}, "network is no table"),
         ({"measures": [0.4]}, "measures is no table"),
         ({"data": 5}, "does not fit"),
+        ({"weights_sha256": 5}, "weights_sha256 is 5, no text"),
         ({"surprise": 1}, "unexpected keyword argument 'surprise'"),
     ],
 )

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
@@ -448,6 +450,29 @@ def test_labels_that_fit_the_checkpoint_are_taken_as_its_own(
     arguments = ["evaluate", "--checkpoint", "tiny", "--data", str(table), "--format", "json"]
     assert main(arguments) == 0
     assert json.loads(capsys.readouterr().out)["taxonomy"] == "mikels8"
+
+
+def test_table_parquet_file_and_folder_of_classes_are_one_set(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Labels of another taxonomy, so that the bridge is crossed on every way."""
+    monkeypatch.setenv("EMOVIZ_HOME", str(place / "home"))
+    files = sorted((place / "images").glob("0[0-5].png"), key=lambda f: (int(f.stem) % 2, f.stem))
+    labels = ["joy" if int(file.stem) % 2 == 0 else "sadness" for file in files]
+    pairs = list(zip(files, labels, strict=True))
+    (tmp_path / "t.csv").write_text("\n".join(["file,label", *(f"{f},{x}" for f, x in pairs)]))
+    columns = {"image": [file.read_bytes() for file in files], "label": labels}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    for file, label in pairs:
+        (tmp_path / "folder" / label).mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, tmp_path / "folder" / label)
+    results = []
+    for name in ("t.csv", "t.parquet", "folder"):
+        data = ["--data", str(tmp_path / name), "--taxonomy", "emotion6", "--format", "json"]
+        assert main(["evaluate", "--checkpoint", "tiny", *data]) == 0
+        results.append(json.loads(capsys.readouterr().out))
+    assert results[0]["n"] == 6
+    assert results[0] == results[1] == results[2]
 
 
 # checkpoints ---------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from emoviz.labels import (
     SADNESS2,
     SENTIMENT2,
     TAXONOMIES,
+    TEXT2,
     WEBEMO8,
     WIKIART3,
     WIKIART20,
@@ -73,7 +74,7 @@ def test_wikiart_has_twenty_emotions_in_three_groups() -> None:
 
 
 def test_no_taxonomy_is_missing_or_unchecked() -> None:
-    assert set(TAXONOMIES) == {*REFERENCE, "wikiart20", "wikiart3"}
+    assert set(TAXONOMIES) == {*REFERENCE, "wikiart20", "wikiart3", "text2"}
     assert all(TAXONOMIES[name].name == name for name in TAXONOMIES)
 
 
@@ -112,6 +113,11 @@ def test_taxonomy_is_found_whatever_its_capitals_and_unknown_ones_are_told() -> 
         (WIKIART3, "other_or_mixed", "other or mixed"),
         (WIKIART3, "mixed", "other or mixed"),
         (WIKIART3, "other", "other or mixed"),
+        (TEXT2, "no_text", "no text"),
+        (TEXT2, "Text-Free", "no text"),
+        (TEXT2, "without text", "no text"),
+        (TEXT2, "TEXT", "text"),
+        (TEXT2, "with_text", "text"),
     ],
 )
 def test_labels_are_found_by_usual_spellings(taxonomy: Taxonomy, label: str, name: str) -> None:
@@ -172,7 +178,7 @@ def test_bridge_from_mikels_to_emotion6_by_hand() -> None:
     assert bridge.matrix.tolist() == wanted
     assert bridge.reachable.tolist() == [True, True, True, True, True, False]
     assert bridge.single.tolist() == [4, 5, 6, -1, 7, -1]
-    assert not bridge.is_identity
+    assert bridge.merged is bridge
 
 
 def test_bridges_from_mikels_to_groups_by_hand() -> None:
@@ -199,9 +205,10 @@ def test_faces_bridge_to_sadness_by_their_own_spelling() -> None:
 
 
 def test_equal_class_names_make_an_identity() -> None:
-    assert bridge_between(FER7, CAER7).is_identity
+    assert bridge_between(FER7, CAER7).matrix.tolist() == np.eye(7).tolist()
     for taxonomy in TAXONOMIES.values():
-        assert bridge_between(taxonomy, taxonomy).is_identity
+        bridge = bridge_between(taxonomy, taxonomy)
+        assert bridge.matrix.tolist() == np.eye(len(taxonomy)).tolist()
 
 
 def test_bridge_scores_and_answers_equal_a_slow_loop() -> None:
@@ -253,6 +260,94 @@ def test_missing_bridge_says_what_to_do() -> None:
     assert "labels.py or choose another checkpoint" in text
 
 
+def test_text_is_no_emotion_and_has_no_sentiment() -> None:
+    assert TEXT2.names == ("no text", "text")
+    assert TEXT2.signs.tolist() == [0, 0]
+    assert sentiments(TEXT2, np.array([[0.2, 0.8], [0.9, 0.1]])) == [None, None]
+    assert sentiment_shares(TEXT2, np.array([[0.2, 0.8]])).tolist() == [[0.0, 0.0, 1.0]]
+    assert not top2_opposite(TEXT2, np.array([[0.5, 0.5]])).any()
+
+
+@pytest.mark.parametrize("other", [t for t in TAXONOMIES.values() if t is not TEXT2])
+def test_no_bridge_joins_text_with_emotions(other: Taxonomy) -> None:
+    for model, labels in ((TEXT2, other), (other, TEXT2)):
+        with pytest.raises(TaxonomyError, match="no bridge joins them"):
+            bridge_between(model, labels)
+
+
+# Groups and merged labels --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("labels", "sad"),
+    [
+        (MIKELS8, "sadness"),
+        (WEBEMO8, "sadness"),
+        (EMOTION6, "sadness"),
+        (WIKIART20, "sadness"),
+        (FER7, "sad"),
+        (CAER7, "sad"),
+    ],
+)
+def test_network_of_sadness_and_others_learns_from_finer_labels(labels: Taxonomy, sad: str) -> None:
+    bridge = bridge_between(SADNESS2, labels)
+    assert bridge.matrix.tolist() == [[0, 1] if n == sad else [1, 0] for n in labels.names]
+    assert bridge.single.tolist() == [int(n == sad) for n in labels.names]
+    assert bridge.merged.labels.names == ("others", sad)
+    assert bridge.groups.tolist() == [int(n == sad) for n in labels.names]
+    assert bridge.merged.matrix.tolist() == [[1, 0], [0, 1]]
+    assert bridge.merged.labels.name == f"{labels.name} as sadness2"
+
+
+def test_networks_of_sentiments_learn_from_finer_labels() -> None:
+    assert bridge_between(SENTIMENT2, MIKELS8).matrix.tolist() == [[1, 0]] * 4 + [[0, 1]] * 4
+    #                        anger   disgust fear    joy     sadness surprise
+    by_hand = [[0, 1], [0, 1], [0, 1], [1, 0], [0, 1], [0, 0]]
+    assert bridge_between(SENTIMENT2, EMOTION6).matrix.tolist() == by_hand
+    merged = bridge_between(SENTIMENT2, EMOTION6).merged
+    assert merged.labels.names == ("negative", "joy", "surprise")
+    assert merged.matrix.tolist() == [[0, 1], [1, 0], [0, 0]]
+    assert merged.labels.signs.tolist() == [-1, 1, 0]
+
+
+def test_sentiments_say_nothing_of_sadness() -> None:
+    for model in (SENTIMENT2, WIKIART3):
+        with pytest.raises(TaxonomyError, match="no bridge"):
+            bridge_between(model, SADNESS2)
+
+
+def test_labels_of_equal_rows_are_merged_and_unreachable_ones_are_not() -> None:
+    bridge = bridge_between(MIKELS8, WIKIART20)
+    merged = bridge.merged
+    together: dict[str, set[str]] = {}
+    for label, group in zip(WIKIART20.names, bridge.groups, strict=True):
+        together.setdefault(merged.labels.names[group], set()).add(label)
+    assert {name: labels for name, labels in together.items() if len(labels) > 1} == {
+        "excitement": {"anticipation", "optimism"},
+        "contentment": {"love", "trust"},
+        "sadness": {"sadness", "pessimism", "regret"},
+        "disgust": {"disgust", "shame"},
+    }
+    assert {name for name, labels in together.items() if not {name} <= labels} == {
+        "excitement",
+        "contentment",
+    }
+    for s in range(len(WIKIART20)):
+        assert merged.matrix[bridge.groups[s]].tolist() == bridge.matrix[s].tolist()
+    assert merged.merged is merged
+
+
+def test_merged_labels_keep_their_own_names_where_no_one_class_names_them() -> None:
+    two = Taxonomy("two", "Two", MIKELS8.classes[:2])  # amusement, awe
+    rows = np.array([[1, 1], [1, 1], [0, 1], [0, 0], [0, 1], [0, 0]])
+    merged = Bridge(two, EMOTION6, rows).merged
+    assert merged.labels.names == ("anger or disgust", "awe", "joy", "surprise")
+    assert merged.labels.signs.tolist() == [-1, 1, 1, 0]
+    labels = Taxonomy("clash", "Clash", (*EMOTION6.classes[:2], MIKELS8.classes[1]))
+    merged = Bridge(two, labels, np.array([[0, 1], [0, 1], [1, 0]])).merged
+    assert merged.labels.names == ("anger or disgust", "awe")
+
+
 def test_bridge_of_the_wrong_shape_or_with_shares_is_refused() -> None:
     with pytest.raises(TaxonomyError, match="6 labels x 8 classes; this one is \\(8, 6\\)"):
         Bridge(MIKELS8, EMOTION6, np.zeros((8, 6)))
@@ -277,7 +372,7 @@ def test_classes_without_sentiment_may_hold_the_most() -> None:
     assert sentiments(EMOTION6, p) == [None, None]
 
 
-@pytest.mark.parametrize("taxonomy", [MIKELS8, EMOTION6, FER7, WIKIART20, SADNESS2])
+@pytest.mark.parametrize("taxonomy", [MIKELS8, EMOTION6, FER7, WIKIART20, SADNESS2, TEXT2])
 def test_sentiment_shares_and_opposites_equal_a_slow_loop(taxonomy: Taxonomy) -> None:
     p = random_probabilities(40, len(taxonomy), seed=3)
     shares, opposite = sentiment_shares(taxonomy, p), top2_opposite(taxonomy, p)
@@ -341,6 +436,6 @@ def test_colours_of_the_eight_emotions_differ_for_every_sight(sight: str) -> Non
 @pytest.mark.parametrize("sight", SIGHT)
 def test_colours_of_the_smaller_taxonomies_differ_for_every_sight(sight: str) -> None:
     small = [taxonomy for taxonomy in TAXONOMIES.values() if len(taxonomy) <= 8]
-    assert len(small) == 8
+    assert len(small) == 9
     for taxonomy in small:
         assert smallest_difference(taxonomy, sight) > 8, taxonomy.name

@@ -28,7 +28,16 @@ from emoviz.analysis.measures import (
     macro_f1,
     negative_log_likelihood,
 )
-from emoviz.labels import EMOTION6, FER7, MIKELS8, SADNESS2, WIKIART20, Taxonomy, bridge_between
+from emoviz.labels import (
+    EMOTION6,
+    FER7,
+    MIKELS8,
+    SADNESS2,
+    TEXT2,
+    WIKIART20,
+    Taxonomy,
+    bridge_between,
+)
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -367,6 +376,59 @@ def test_labels_without_sentiment_do_not_count_for_sentiment() -> None:
     )
     assert found.sentiment_accuracy == 0.5  # happy right, neutral not counted, anger for happy
     assert found.accuracy == pytest.approx(2 / 3)
+
+
+def test_network_of_two_classes_is_measured_on_two_labels_of_eight() -> None:
+    """By hand: sadness or others, whatever the other seven labels are called."""
+    #             others sadness
+    p = np.array([[0.9, 0.1], [0.7, 0.3], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7], [0.55, 0.45]])
+    labels = [MIKELS8.index(n) for n in ("awe", "fear", "sadness", "sadness", "anger", "disgust")]
+    u = np.arange(12, dtype=np.float32).reshape(6, 2)
+    found = evaluate(p, u, np.array(labels), bridge_between(SADNESS2, MIKELS8))
+    assert (found.n, found.left_out) == (6, 0)
+    assert found.accuracy == pytest.approx(4 / 6)  # wrong: the third and the fifth
+    others, sadness = found.per_class["others"], found.per_class["sadness"]
+    assert list(found.per_class) == ["others", "sadness"]
+    assert (others.precision, others.recall, others.support) == (3 / 4, 3 / 4, 4)
+    assert (sadness.precision, sadness.recall, sadness.support) == (1 / 2, 1 / 2, 2)
+    right = np.array([True, True, False, True, False, True])
+    assert found.ece == pytest.approx(slow_ece(p.max(axis=1), right, 15))
+    assert found.sentiment_accuracy == 0.5  # "others" has none, so the two sad ones count
+    assert found.cross_sentiment["none"].eligible == 0
+    assert found.cross_sentiment["none"].rate is None
+    assert found.clustering.clusters == 2
+
+
+@pytest.mark.parametrize("labels", [EMOTION6, FER7, WIKIART20])
+def test_two_classes_on_finer_labels_equal_two_classes_on_two_labels(labels: Taxonomy) -> None:
+    rng = np.random.default_rng(12)
+    p, u = rng.dirichlet(np.ones(2), 50), rng.normal(size=(50, 4)).astype(np.float32)
+    fine = rng.integers(-1, len(labels), 50)
+    coarse = np.where(fine < 0, -1, fine == labels.index("sadness")).astype(np.int64)
+    found = evaluate(p, u, fine, bridge_between(SADNESS2, labels)).to_dict()
+    wanted = evaluate(p, u, coarse, bridge_between(SADNESS2, SADNESS2)).to_dict()
+    found["per_class"] = dict(zip(("others", "sadness"), found["per_class"].values(), strict=True))
+    assert found == wanted
+
+
+def test_labels_that_no_answer_tells_apart_count_as_one() -> None:
+    p = np.eye(8)[[2, 2, 7, 0]]  # contentment, contentment, sadness, amusement
+    labels = [WIKIART20.index(n) for n in ("love", "trust", "regret", "humility")]
+    u = np.eye(4, dtype=np.float32)
+    found = evaluate(p, u, np.array(labels), bridge_between(MIKELS8, WIKIART20))
+    assert (found.n, found.left_out) == (3, 1)  # no class may be called humility
+    # contentment may be called happiness as well, and that comes first among the equals
+    assert found.accuracy == pytest.approx(1 / 3)
+    assert set(found.per_class) == {"happiness", "contentment", "sadness"}
+
+
+def test_network_without_any_sentiment_is_measured() -> None:
+    p = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]])
+    u = np.arange(6, dtype=np.float32).reshape(3, 2)
+    found = evaluate(p, u, np.array([0, 1, 0]), bridge_between(TEXT2, TEXT2))
+    assert found.accuracy == pytest.approx(2 / 3)
+    assert found.sentiment_accuracy is None
+    assert {row.eligible for row in found.cross_sentiment.values()} == {0}
 
 
 def test_every_measure_is_plain_json() -> None:

@@ -1,5 +1,6 @@
 """The network and the loss against slow loops written from the formulas."""
 
+import copy
 import math
 
 import numpy as np
@@ -7,12 +8,24 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from emoviz.errors import WeightsError
+from emoviz.errors import CheckpointError, WeightsError
 from emoviz.labels import EMOTION6, MIKELS8, bridge_between
 from emoviz.models.backbones import Backbone, load_pretrained
-from emoviz.models.gram import GramModule, gram_matrix
+from emoviz.models.gram import (
+    GatheredGram,
+    GramModule,
+    MultiplicativeGramModule,
+    gram_matrix,
+)
 from emoviz.models.losses import ContrastiveCenterLoss, bridged_cross_entropy
-from emoviz.models.network import EmotionNetwork, NetworkConfig, Normalise
+from emoviz.models.network import (
+    EmotionNetwork,
+    NetworkConfig,
+    Normalise,
+    count_parameters,
+    mean_square,
+)
+from emoviz.models.standardise import FeatureMoments, Moments, fold, standardise
 
 
 def slow_gram(maps: np.ndarray) -> np.ndarray:
@@ -65,6 +78,110 @@ def test_gram_module_equals_its_two_branches_written_out() -> None:
     assert module.width == 3
 
 
+def slow_conv(maps: np.ndarray, conv: torch.nn.Conv2d) -> np.ndarray:
+    """A 1x1 convolution, one product at a time."""
+    weight, bias = conv.weight.detach().numpy()[:, :, 0, 0], conv.bias.detach().numpy()
+    n, c, h, w = maps.shape
+    out = np.zeros((n, len(bias), h, w))
+    for k in range(n):
+        for d in range(len(bias)):
+            for y in range(h):
+                for x in range(w):
+                    out[k, d, y, x] = bias[d] + sum(
+                        weight[d, i] * maps[k, i, y, x] for i in range(c)
+                    )
+    return out
+
+
+def leaky(x: np.ndarray) -> np.ndarray:
+    return np.where(x > 0, x, 0.2 * x)
+
+
+def settled(module: torch.nn.Module) -> torch.nn.Module:
+    """With running statistics as after some training, in evaluation mode."""
+    for part in module.modules():
+        if isinstance(part, torch.nn.BatchNorm1d):
+            part.running_mean.uniform_(-1, 1)
+            part.running_var.uniform_(0.5, 2)
+    return module.eval()
+
+
+def test_multiplicative_module_equals_a_slow_loop() -> None:
+    """IJCCC 2024: equation 1 (no division) and figure 3, product by product."""
+    torch.manual_seed(1)
+    module = settled(MultiplicativeGramModule(4))
+    maps = torch.randn(2, 4, 3, 5).numpy()
+    gram = slow_gram(maps) * 15
+    weight, bias = module.dense.weight.detach().numpy(), module.dense.bias.detach().numpy()
+    norm = module.norm
+    wanted = np.zeros((2, 4))
+    conv = leaky(slow_conv(maps, module.conv))
+    for k in range(2):
+        for d in range(4):
+            dense = bias[d]
+            for i in range(4):
+                for j in range(4):
+                    dense += weight[d, 4 * i + j] * gram[k, i, j]
+            scale = math.sqrt(float(norm.running_var[d]) + 1e-5)
+            normed = (leaky(dense) - float(norm.running_mean[d])) / scale
+            wanted[k, d] = normed * conv[k, d].sum() / 15
+    with torch.no_grad():
+        found = module(torch.from_numpy(maps))
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-4, atol=1e-4)
+    assert module.width == 4
+
+
+def test_gathered_layers_equal_a_slow_loop() -> None:
+    """Each layer's Gram matrix and averaged sub-maps in one row, then two dense layers."""
+    torch.manual_seed(2)
+    module = GatheredGram((3, 5), width=7).eval()
+    maps = [torch.randn(2, 3, 4, 4), torch.randn(2, 5, 2, 3)]
+    rows = []
+    for k in range(2):
+        row: list[float] = []
+        for F_i, conv in zip(maps, module.conv, strict=True):
+            array = F_i.numpy()
+            row += list(slow_gram(array)[k].flatten())
+            row += [sub_map.mean() for sub_map in slow_conv(array, conv)[k]]
+        rows.append(row)
+    first, _, second = module.dense
+    hidden = np.maximum(
+        np.array(rows) @ first.weight.detach().numpy().T + first.bias.detach().numpy(), 0
+    )
+    wanted = hidden @ second.weight.detach().numpy().T + second.bias.detach().numpy()
+    with torch.no_grad():
+        found = module(maps, [None, None])
+    assert len(rows[0]) == 9 + 3 + 25 + 5
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [GramModule, MultiplicativeGramModule])
+def test_reduced_module_is_the_module_behind_a_convolution(kind: type[GramModule]) -> None:
+    torch.manual_seed(3)
+    module = settled(kind(6, reduce=4))
+    plain = kind(4)
+    plain.load_state_dict(
+        {key: value for key, value in module.state_dict().items() if "reduce" not in key}
+    )
+    maps = torch.randn(2, 6, 3, 3)
+    reduced = torch.from_numpy(slow_conv(maps.numpy(), module.reduce)).float()
+    with torch.no_grad():
+        torch.testing.assert_close(module(maps), plain.eval()(reduced), atol=1e-4, rtol=1e-4)
+    assert module.width == plain.width
+
+
+def test_reduced_layers_are_gathered_behind_a_convolution() -> None:
+    torch.manual_seed(3)
+    module = GatheredGram((6, 5), width=7, reduce=3)
+    plain = GatheredGram((3, 3), width=7)
+    plain.load_state_dict(
+        {key: value for key, value in module.state_dict().items() if "reduce" not in key}
+    )
+    maps = [torch.randn(2, 6, 3, 3), torch.randn(2, 5, 2, 2)]
+    reduced = [conv(F_i) for conv, F_i in zip(module.reduce, maps, strict=True)]
+    torch.testing.assert_close(module(maps, [None, None]), plain(reduced, [None, None]))
+
+
 def test_width_is_136_for_the_dissertations_network() -> None:
     network = EmotionNetwork(NetworkConfig("tf_efficientnetv2_s", 8, layers=(1, 2, 3)))
     assert network.backbone.channels == (48, 64, 160)
@@ -86,6 +203,192 @@ def test_u_is_projection_plus_concatenated_modules() -> None:
         out = network(images)
     torch.testing.assert_close(out.embedding, u.T)
     torch.testing.assert_close(out.logits, y.T)
+
+
+def on_meta(backbone: str, classes: int, **fields: object) -> EmotionNetwork:
+    """Shapes without arrays: quick for the largest network."""
+    with torch.device("meta"):
+        return EmotionNetwork(NetworkConfig(backbone, classes, **fields))
+
+
+def test_weights_of_the_dissertations_modules_counted_by_hand() -> None:
+    network = on_meta("tf_efficientnetv2_s", 8, layers=(1, 2, 3))
+    dense = 48**2 * 24 + 64**2 * 32 + 160**2 * 80
+    conv = 48 * 24 + 64 * 32 + 160 * 80
+    biases_and_norms = 4 * (24 + 32 + 80)  # two biases, a scale and a shift for each unit
+    assert count_parameters(network.gram_modules) == dense + conv + biases_and_norms
+    assert count_parameters(network.projection) == 1280 * 136 + 136
+    assert count_parameters(network.classifier) == 136 * 8 + 8
+
+
+@pytest.mark.parametrize("k", [2, 3, 4, 5])
+def test_sadness_network_has_k_modules_of_56_on_one_convolution(k: int) -> None:
+    network = on_meta(
+        "tf_efficientnetv2_b2",
+        2,
+        layers=("blocks.2.1.conv_pwl",),
+        module="multiplicative",
+        parallel=k,
+    )
+    assert network.backbone.channels == (56,)
+    assert network.backbone.width == 1408
+    assert network.width == k * 56
+    module = 56**2 * 56 + 56 + 56 * 56 + 56 + 2 * 56
+    assert count_parameters(network.gram_modules) == k * module
+
+
+def test_zhangs_network_gathers_to_2048() -> None:
+    network = on_meta("resnet50", 2, layers=(0, 1, 2), module="gathered", reduce=32)
+    assert network.backbone.channels == (64, 256, 512)
+    assert network.width == network.backbone.width == 2048
+    front = (64 + 256 + 512) * 32 + 3 * 32
+    conv = 3 * (32 * 32 + 32)
+    dense = 3 * (32 * 32 + 32) * 2048 + 2048 + 2048 * 2048 + 2048
+    assert count_parameters(network.gram_modules) == front + conv + dense
+
+
+def test_modules_heavier_than_their_backbone_are_refused_before_memory_is_taken() -> None:
+    heavy = 2048**2 * 1024 + 1024 + 2048 * 1024 + 1024 + 2 * 1024
+    message = rf"would hold {heavy:,} weights, the backbone itself 23,508,032\..*reduce: 32"
+    with pytest.raises(WeightsError, match=message):
+        EmotionNetwork(NetworkConfig("resnet50", 8, layers=(4,)))
+    assert on_meta("resnet50", 8, layers=(4,), reduce=32).width == 16
+
+
+def test_k_modules_stand_side_by_side_layer_by_layer() -> None:
+    torch.manual_seed(0)
+    config = NetworkConfig("test_efficientnet", 5, layers=(1, 2), parallel=2)
+    network = settled(EmotionNetwork(config))
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        (first, second), pooled = network.backbone(images)
+        a, b, c, d = network.gram_modules
+        z = torch.cat([a(first), b(first), c(second), d(second)], dim=1)
+        u = network(images).embedding
+    assert network.width == 2 * (24 // 2 + 32 // 2)
+    torch.testing.assert_close(u, network.projection(pooled) + z)
+
+
+def test_gathered_vector_is_added_to_the_backbones() -> None:
+    torch.manual_seed(0)
+    config = NetworkConfig("test_resnet", 5, layers=(0, 1), module="gathered", reduce=4)
+    network = EmotionNetwork(config).eval()
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        maps, pooled = network.backbone(images)
+        out = network(images)
+        z = network.gram_modules[0](maps, [None, None])
+    torch.testing.assert_close(out.embedding, pooled + z)
+    torch.testing.assert_close(out.energy, torch.cat([mean_square(F_i) for F_i in maps], dim=1))
+
+
+@pytest.mark.parametrize("layers", [(), (1,)])
+def test_leaky_relu_stands_in_front_of_the_projection(layers: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    config = NetworkConfig("test_efficientnet", 5, layers=layers, pooled_activation="leaky_relu")
+    network = EmotionNetwork(config).eval()
+    with torch.no_grad():
+        pooled = torch.randn(2, network.backbone.width)
+        maps = [torch.randn(2, channels, 3, 3) for channels in network.backbone.channels]
+        u = network.head(maps, pooled).embedding
+        wanted = network.projection(torch.where(pooled > 0, pooled, 0.2 * pooled))
+        wanted = wanted + sum(g(F_i) for g, F_i in zip(network.gram_modules, maps, strict=True))
+    torch.testing.assert_close(u, wanted)
+
+
+def test_energy_is_the_diagonal_of_the_gram_matrix() -> None:
+    maps = torch.randn(2, 4, 3, 5)
+    wanted = torch.tensor(slow_gram(maps.numpy())).diagonal(dim1=1, dim2=2).float()
+    torch.testing.assert_close(mean_square(maps), wanted)
+
+
+@pytest.mark.parametrize("module", ["additive", "multiplicative"])
+def test_kept_gram_matrices_give_what_whole_maps_give(module: str) -> None:
+    torch.manual_seed(0)
+    config = NetworkConfig("test_efficientnet", 5, layers=(1, 2), module=module, parallel=2)
+    network = settled(EmotionNetwork(config))
+    with torch.no_grad():
+        maps, pooled = network.backbone(torch.randn(2, 3, 64, 64))
+        kept = [gram_matrix(F_i) for F_i in maps]
+        positions = [F_i.shape[2] * F_i.shape[3] for F_i in maps]
+        known = network.head(maps, pooled, kept, positions)
+        whole = network.head(maps, pooled)
+    for one, two in zip(known, whole, strict=True):
+        torch.testing.assert_close(one, two)
+
+
+def test_kept_gram_matrices_that_do_not_serve_are_refused() -> None:
+    network = EmotionNetwork(
+        NetworkConfig("test_efficientnet", 5, layers=(1,), module="multiplicative")
+    ).eval()
+    maps, pooled = network.backbone(torch.randn(2, 3, 64, 64))
+    kept = [gram_matrix(F_i) for F_i in maps]
+    with pytest.raises(ValueError, match="without the number of positions"):
+        network.head(maps, pooled, kept)
+    reduced = EmotionNetwork(NetworkConfig("test_efficientnet", 5, layers=(1,), reduce=4)).eval()
+    with pytest.raises(ValueError, match="reduce the maps to 4 channels"):
+        reduced.head(maps, pooled, kept)
+
+
+def moments_of(network: EmotionNetwork, images: torch.Tensor) -> FeatureMoments:
+    maps, pooled = network.backbone(images)
+    divide = network.config.module != "multiplicative"
+    return FeatureMoments(
+        Moments.of(pooled),
+        tuple(Moments.of(gram_matrix(F_i, divide).flatten(1)) for F_i in maps),
+        tuple(Moments.of(F_i.permute(0, 2, 3, 1).flatten(0, 2)) for F_i in maps),
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"layers": ()},
+        {"layers": (), "pooled_activation": "leaky_relu"},
+        {"layers": (1, 2)},
+        {"layers": (1, 2), "parallel": 2},
+        {"layers": (1,), "module": "multiplicative", "parallel": 2},
+    ],
+)
+def test_folding_standardisation_keeps_the_logits(fields: dict[str, object]) -> None:
+    torch.manual_seed(0)
+    network = EmotionNetwork(NetworkConfig("test_efficientnet", 5, **fields)).eval()
+    images = torch.randn(6, 3, 64, 64)
+    with torch.no_grad():
+        plain = network(images).logits
+        standardise(network, moments_of(network, images))
+        before = network(images).logits
+        fold(network)
+        after = network(images)
+    assert not torch.allclose(plain, before, atol=1e-2)
+    torch.testing.assert_close(after.logits, before, atol=1e-3, rtol=1e-3)
+    names = [name for name, part in network.named_modules() if type(part).__name__ == "Standardise"]
+    assert not names
+    if fields == {"layers": ()}:
+        torch.testing.assert_close(after.embedding, after.pooled)
+
+
+@pytest.mark.parametrize("fields", [{"module": "gathered", "reduce": 4}, {"reduce": 4}])
+def test_networks_that_cannot_be_standardised_are_refused(fields: dict[str, object]) -> None:
+    network = EmotionNetwork(NetworkConfig("test_efficientnet", 5, layers=(0,), **fields))
+    with torch.no_grad():
+        moments = moments_of(network, torch.randn(2, 3, 64, 64))
+    with pytest.raises(ValueError, match="standardise: false"):
+        standardise(network, moments)
+
+
+def test_cards_of_before_build_what_they_built() -> None:
+    old = {"backbone": "test_efficientnet", "classes": 8, "layers": [1, 2], "dropout": 0.3}
+    config = NetworkConfig.from_dict(old)
+    assert (config.module, config.parallel, config.reduce) == ("additive", 1, 0)
+    assert config.pooled_activation == "none"
+    assert NetworkConfig.from_dict(config.to_dict()) == config
+
+
+@pytest.mark.parametrize("key", ["module", "pooled_activation"])
+def test_cards_with_unknown_words_are_told(key: str) -> None:
+    with pytest.raises(CheckpointError, match=f"has {key} 'new'; this version knows"):
+        NetworkConfig.from_dict({"backbone": "a", "classes": 8, "layers": [1], key: "new"})
 
 
 def test_maps_are_those_of_timms_features_only() -> None:
@@ -116,6 +419,66 @@ def test_any_timm_backbone_with_stages_serves(name: str) -> None:
     network = EmotionNetwork(NetworkConfig(name, 8, layers=(1, 2))).eval()
     with torch.no_grad():
         assert network(torch.randn(2, 3, 64, 64)).logits.shape == (2, 8)
+
+
+@pytest.mark.parametrize("name", ["test_vit", "vit_tiny_patch16_224", "legacy_xception"])
+def test_any_timm_model_serves_without_layers(name: str) -> None:
+    """A vision transformer takes one size alone; Xception gives no maps by numbers."""
+    network = on_meta(name, 8, layers=())
+    side = 64 if name == "legacy_xception" else {"test_vit": 160}.get(name, 224)
+    out = network.eval()(torch.zeros(2, 3, side, side, device="meta"))
+    assert out.logits.shape == (2, 8)
+    assert out.energy.shape == (2, 0)
+
+
+def test_a_named_part_gives_its_output() -> None:
+    torch.manual_seed(0)
+    backbone = Backbone("test_efficientnet", ("blocks.1.0.conv_pwl", 2)).eval()
+    images = torch.randn(2, 3, 64, 64)
+    body = backbone.body
+    with torch.no_grad():
+        block = body.blocks[1][0]
+        x = body.blocks[0](body.bn1(body.conv_stem(images)))
+        stage, named = backbone(images).maps  # stages first
+        inside = block.conv_pw(x) if hasattr(block, "conv_pw") else block.conv_exp(x)
+        inside = block.conv_pwl(block.bn1(inside))
+        wanted = body.blocks[2](block.bn2(inside))
+    assert backbone.channels == (32, 24)
+    torch.testing.assert_close(named, inside)
+    torch.testing.assert_close(stage, wanted)
+
+
+def test_copies_of_a_network_with_named_parts_give_their_own_maps() -> None:
+    backbone = Backbone("test_efficientnet", ("blocks.1",)).eval()
+    other = copy.deepcopy(backbone)
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(1.1)
+        before = backbone(images).maps[0]
+        changed = other(images).maps[0]
+        after = backbone(images).maps[0]
+    assert torch.equal(before, after)
+    assert not torch.allclose(before, changed)
+
+
+def test_layers_that_are_none_are_told() -> None:
+    with pytest.raises(
+        WeightsError, match=r"no part 'blocks\.9'\. Its outermost are: conv_stem, bn1"
+    ):
+        Backbone("test_efficientnet", ("blocks.9",))
+    with pytest.raises(WeightsError, match="name each once"):
+        Backbone("test_efficientnet", ("blocks.1", "blocks.1"))
+    with pytest.raises(WeightsError, match="wanted: feature maps"):
+        Backbone("test_efficientnet", ("global_pool",))
+    with pytest.raises(WeightsError, match="stages by their numbers"):
+        Backbone("test_efficientnet", ("blocks.1",)).forward_tail(torch.zeros(1, 24, 4, 4))
+
+
+def test_tail_begins_behind_a_named_part() -> None:
+    backbone = Backbone("test_efficientnet", ("blocks.1.0.conv_pwl",))
+    names = {id(p): n for n, p in backbone.body.named_parameters()}
+    assert names[id(backbone.tail()[0])] == "blocks.1.0.bn2.weight"
 
 
 def test_the_tail_is_what_runs_behind_the_last_selected_stage() -> None:

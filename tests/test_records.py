@@ -1,25 +1,42 @@
 """Tables of labelled images, as spreadsheets write them and as people spoil them."""
 
 import itertools
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from emoviz.data.images import Limits
 from emoviz.data.records import (
     LabelledSet,
     Record,
     assign_splits,
     label_array,
+    merge_labels,
     parse_data_argument,
     read_table,
-    share_matrix,
 )
-from emoviz.errors import TableError, TaxonomyError
-from emoviz.labels import EMOTION6, MIKELS8, SENTIMENT2, WIKIART3, Taxonomy
+from emoviz.errors import ImageError, TableError, TaxonomyError
+from emoviz.labels import (
+    EMOTION6,
+    FER7,
+    MIKELS8,
+    SADNESS2,
+    SENTIMENT2,
+    TEXT2,
+    WIKIART3,
+    WIKIART20,
+    Taxonomy,
+    bridge_between,
+)
 
 Read = Callable[..., LabelledSet]
+Picture = Callable[..., bytes]
 
 
 @pytest.fixture
@@ -38,6 +55,10 @@ def labels_of(table: LabelledSet) -> list[str | None]:
     return [table.taxonomy.names[r.label] if r.label >= 0 else None for r in table.records]
 
 
+def shares_of(table: LabelledSet) -> np.ndarray:
+    return np.array([record.shares for record in table.records])
+
+
 # Plain labels --------------------------------------------------------------------------------
 
 
@@ -47,7 +68,7 @@ def test_labels_paths_and_shares_of_a_plain_table(read: Read, tmp_path: Path) ->
     assert [record.name for record in table.records] == ["a.jpg", "sub/b.jpg"]
     assert [record.path for record in table.records] == [tmp_path / "a.jpg", tmp_path / "sub/b.jpg"]
     assert label_array(table.records).tolist() == [1, 7]
-    assert share_matrix(table.records).tolist() == [[0, 1, 0, 0, 0, 0, 0, 0], [0] * 7 + [1]]
+    assert shares_of(table).tolist() == [[0, 1, 0, 0, 0, 0, 0, 0], [0] * 7 + [1]]
     assert not table.votes
     assert table.refused == ()
 
@@ -89,7 +110,10 @@ def test_unknown_labels_are_listed_with_their_line_and_the_rest_is_kept(read: Re
     table = read("file,label\na.jpg,awe\nb.jpg,boredom\nc.jpg,fear\nd.jpg,\n", MIKELS8)
     assert labels_of(table) == ["awe", "fear"]
     assert [line for line, _ in table.refused] == ["line 3", "line 5"]
-    assert "'boredom' is no label of taxonomy 'mikels8'" in table.refused[0][1]
+    assert table.refused[0][1] == (
+        "'boredom' is no label of taxonomy 'mikels8'. Its labels: amusement, awe, contentment, "
+        "excitement, anger, disgust, fear, sadness."
+    )
 
 
 def test_lines_are_counted_as_an_editor_counts_them(read: Read) -> None:
@@ -101,7 +125,7 @@ def test_rows_with_too_few_or_too_many_cells(read: Read) -> None:
     table = read("file,label,artist\na.jpg\nb.jpg,awe\nc.jpg,fear,X,extra,cells\n,awe,X\n", MIKELS8)
     assert [(r.name, r.group) for r in table.records] == [("b.jpg", "b.jpg"), ("c.jpg", "X")]
     assert [line for line, _ in table.refused] == ["line 2", "line 5"]
-    assert table.refused[1][1] == "the row names no file"
+    assert table.refused[1][1] == "the row has no image"
 
 
 def test_first_row_with_too_many_cells_hides_no_column(read: Read) -> None:
@@ -119,6 +143,11 @@ def test_taxonomy_is_the_smallest_that_holds_all_labels(read: Read) -> None:
     assert read("file,label\na,joy\nb,Fear\n").taxonomy is EMOTION6
     assert read("file,label\na,awe\nb,fear\n").taxonomy is MIKELS8
     assert read("file,label\na,love\n").taxonomy.name == "wikiart20"
+
+
+def test_taxonomy_is_found_by_other_spellings_where_no_names_fit(read: Read) -> None:
+    assert read("file,label\na,angry\nb,neutral\n").taxonomy is FER7
+    assert read("file,label\na,text_free\nb,text\n").taxonomy is TEXT2
 
 
 def test_labels_of_no_taxonomy_are_told_with_the_choice(read: Read) -> None:
@@ -146,11 +175,10 @@ def test_table_that_cannot_be_used_says_why(read: Read, content: str | bytes, wo
         read(content, MIKELS8)
 
 
-def test_missing_table_and_folder_are_told(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="No such file"):
-        read_table(tmp_path / "none.csv")
-    with pytest.raises(TableError, match="directory"):
-        read_table(tmp_path)
+@pytest.mark.parametrize("name", ["none.csv", "none.parquet", "none", "x" * 300])
+def test_missing_table_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(TableError, match=r"No such file|too long"):
+        read_table(tmp_path / name)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -178,7 +206,7 @@ def test_votes_give_shares_and_the_majority(read: Read) -> None:
     assert table.votes
     assert labels_of(table) == ["joy", "anger"]
     anger, fear, joy = (EMOTION6.names.index(name) for name in ("anger", "fear", "joy"))
-    shares = share_matrix(table.records)
+    shares = shares_of(table)
     assert shares[0][[anger, fear, joy]].tolist() == [0.1, 0.3, 0.6]
     assert shares.sum(axis=1).tolist() == pytest.approx([1.0, 1.0])
 
@@ -187,7 +215,7 @@ def test_majority_outside_the_taxonomy_is_no_label_but_its_votes_stay(read: Read
     table = read("file,p_joy,p_neutral\na,0.4,0.6\nb,0.6,0.4\nc,0.5,0.5\nd,0,1\n")
     assert table.taxonomy.names == EMOTION6.names
     assert labels_of(table) == [None, "joy", "joy", None]  # a tie goes to the taxonomy
-    assert share_matrix(table.records)[:, 3].tolist() == [0.4, 0.6, 0.5, 0.0]
+    assert shares_of(table)[:, 3].tolist() == [0.4, 0.6, 0.5, 0.0]
 
 
 def test_answers_outside_are_compared_one_by_one_not_summed(read: Read) -> None:
@@ -218,6 +246,268 @@ def test_labels_win_over_votes(read: Read) -> None:
     table = read("file,label,p_joy\na,fear,1.0\n", EMOTION6)
     assert labels_of(table) == ["fear"]
     assert not table.votes
+
+
+def test_bare_columns_of_all_labels_are_votes(read: Read) -> None:
+    header = ",".join(WIKIART20.names)
+    shares = ["0"] * 20
+    shares[WIKIART20.index("sadness")], shares[WIKIART20.index("fear")] = "0.7", "0.6"
+    table = read(f"file,year,{header}\na,1969,{','.join(shares)}\n")
+    assert table.taxonomy is WIKIART20
+    assert table.votes
+    assert labels_of(table) == ["sadness"]
+    assert shares_of(table).sum() == pytest.approx(1.3)  # people gave several answers
+
+
+def test_bare_columns_of_some_labels_are_none(read: Read) -> None:
+    with pytest.raises(TableError, match="wanted: file, and label or vote shares"):
+        read("file,anger,fear\na,0.5,0.5\n", EMOTION6)
+
+
+# Merged labels -------------------------------------------------------------------------------
+
+
+def test_majority_is_taken_over_merged_labels(read: Read) -> None:
+    text = (
+        "file,p_anger,p_disgust,p_fear,p_joy,p_sadness,p_surprise,p_neutral\n"
+        "spread,.1,.1,.1,.2,.4,.1,0\n"  # sadness leads, yet .6 went to others
+        "sad,0,0,0,.3,.5,0,.2\n"
+        "neutral,.1,.1,0,0,.2,0,.6\n"  # .2 each within, .6 outside
+        "close,.1,.1,.1,.1,0,.1,.5\n"  # .5 on either side of the taxonomy
+        "even,.1,.1,.1,.1,.5,.1,0\n"  # .5 against .5: the first
+        "none,0,0,0,0,0,0,0\n"
+    )
+    table = read(text, EMOTION6)
+    assert labels_of(table) == ["sadness", "sadness", None, None, "sadness", None]
+    merged = merge_labels(table, bridge_between(SADNESS2, EMOTION6))
+    assert merged.taxonomy.names == ("others", "sadness")
+    assert labels_of(merged) == ["others", "sadness", None, "others", "others", None]
+    by_hand = [[0.6, 0.4], [0.3, 0.5], [0.2, 0.2], [0.5, 0], [0.5, 0.5], [0, 0]]
+    np.testing.assert_allclose(shares_of(merged), by_hand)
+    assert merged.votes
+    assert [record.name for record in merged.records] == [r.name for r in table.records]
+
+
+def test_plain_labels_are_merged_too(read: Read) -> None:
+    table = read("file,label\na,awe\nb,sadness\nc,fear\n", MIKELS8)
+    merged = merge_labels(table, bridge_between(SADNESS2, MIKELS8))
+    assert labels_of(merged) == ["others", "sadness", "others"]
+    assert shares_of(merged).tolist() == [[1, 0], [0, 1], [1, 0]]
+
+
+def test_set_whose_labels_the_model_can_tell_apart_stays_as_it_is(read: Read) -> None:
+    table = read("file,label\na,joy\nb,sadness\n", EMOTION6)
+    assert merge_labels(table, bridge_between(MIKELS8, EMOTION6)) is table
+
+
+# Parquet -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def parquet(tmp_path: Path) -> Read:
+    """Writes columns as a Parquet file and reads it: `parquet({"label": ["awe"]}, taxonomy)`."""
+
+    def read_columns(
+        columns: dict[str, list[Any]],
+        taxonomy: Taxonomy | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> LabelledSet:
+        table = pa.table(columns)
+        if metadata is not None:
+            table = table.replace_schema_metadata({"huggingface": json.dumps(metadata)})
+        pq.write_table(table, tmp_path / "faces.parquet")
+        return read_table(tmp_path / "faces.parquet", taxonomy)
+
+    return read_columns
+
+
+def test_images_inside_a_parquet_file(parquet: Read, picture: Picture, tmp_path: Path) -> None:
+    pictures = [picture(seed=i) for i in range(11)]
+    table = parquet({"label": ["angry", *["happy"] * 9, "neutral"], "image": pictures})
+    assert table.taxonomy is FER7
+    assert labels_of(table) == ["anger", *["happy"] * 9, "neutral"]
+    assert [record.name for record in table.records][::5] == ["faces/00", "faces/05", "faces/10"]
+    assert [record.read(Limits()) for record in table.records] == pictures
+    assert {record.path for record in table.records} == {tmp_path / "faces.parquet"}
+    assert "content" not in repr(table.records[0])
+
+
+def test_records_are_compared_by_name_and_place_not_by_content() -> None:
+    one = Record("a", Path("t.parquet"), 0, (1.0,), "a", content=b"x" * 1000)
+    assert one == Record("a", Path("t.parquet"), 0, (1.0,), "a")
+    assert hash(one) == hash(Record("a", Path("t.parquet"), 0, (1.0,), "a"))
+
+
+def test_struct_of_bytes_and_path(parquet: Read, picture: Picture, tmp_path: Path) -> None:
+    (tmp_path / "b.jpg").write_bytes(picture(seed=2))
+    images = [
+        {"bytes": picture(seed=1), "path": "a.jpg"},
+        {"bytes": None, "path": "b.jpg"},
+        {"bytes": picture(seed=3), "path": None},
+        {"bytes": None, "path": None},
+        None,
+        {"bytes": b"", "path": None},
+    ]
+    table = parquet({"image": images, "label": ["awe"] * 6})
+    assert [record.name for record in table.records] == ["a.jpg", "b.jpg", "faces/2"]
+    assert [r.read(Limits()) for r in table.records] == [picture(seed=i) for i in (1, 2, 3)]
+    assert table.refused == tuple((f"row {i}", "the row has no image") for i in (3, 4, 5))
+
+
+def test_parquet_file_of_files_with_groups_and_splits(
+    parquet: Read, picture: Picture, tmp_path: Path
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(picture())
+    columns = {"file": ["a.jpg", "b.jpg"], "emotion": ["Awe", "fear"]}
+    more = {"artist": ["Monet", None], "split": ["val", None], "embedding": [[0.1], [0.2]]}
+    first, second = parquet(columns | more).records
+    assert (first.path, first.group, first.split) == (tmp_path / "a.jpg", "Monet", "validation")
+    assert (second.group, second.split, second.content) == ("b.jpg", None, None)
+    assert first.read(Limits()) == picture()
+    with pytest.raises(ImageError, match="no such file"):
+        second.read(Limits())
+
+
+def test_file_column_names_the_images_inside(parquet: Read, picture: Picture) -> None:
+    table = parquet({"file": ["x/a.jpg"], "image": [picture()], "label": ["awe"]})
+    assert table.records[0].name == "x/a.jpg"
+    assert table.records[0].read(Limits()) == picture()
+
+
+def test_numbers_are_labels_in_the_order_of_the_taxonomy(parquet: Read, picture: Picture) -> None:
+    columns = {"label": [0, 6, 7, -1, None], "image": [picture()] * 5}
+    table = parquet(columns, FER7)
+    assert labels_of(table) == ["anger", "surprise"]
+    assert [place for place, _ in table.refused] == ["row 2", "row 3", "row 4"]
+    assert "'7' is no label of taxonomy 'fer7'. Its labels: anger," in table.refused[0][1]
+    with pytest.raises(TableError, match=r"labels of .*\(-1, 0, 6, 7\).*Say which it is"):
+        parquet(columns)
+
+
+def test_names_that_the_file_gives_to_its_numbers_win(parquet: Read, picture: Picture) -> None:
+    """FER2013 as the Hugging Face hub has it is not in the alphabet's order."""
+    names = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
+    metadata = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}
+    columns = {"label": [0, 4, 6], "image": [picture()] * 3}
+    for taxonomy in (None, FER7):
+        assert labels_of(parquet(columns, taxonomy, metadata)) == ["anger", "sad", "neutral"]
+
+
+def test_votes_of_a_parquet_file(parquet: Read) -> None:
+    table = parquet({"file": ["a", "b"], "p_joy": [0.6, None], "p_fear": [0.4, 1.5]}, EMOTION6)
+    assert labels_of(table) == ["joy"]
+    assert table.refused == (("row 1", "p_fear is 1.5, not a share between 0 and 1"),)
+
+
+def test_rows_of_the_wrong_kind_are_refused_with_their_number(parquet: Read) -> None:
+    with pytest.raises(TableError, match=r"no row that can be used\. First: row 0: the row has no"):
+        parquet({"image": [3, 4], "label": ["awe", "fear"]}, MIKELS8)
+    with pytest.raises(TableError, match=r"First: row 0: '\['awe'\]' is no label"):
+        parquet({"file": ["a"], "label": [["awe"]]}, MIKELS8)
+
+
+def test_parquet_file_without_the_columns_is_told(parquet: Read) -> None:
+    with pytest.raises(TableError, match="has the columns image, mood; wanted: file, and label"):
+        parquet({"image": [b"x"], "mood": ["awe"]})
+
+
+@pytest.mark.parametrize("data", [b"", b"PAR1", b"file,label\na,awe\n", b"PAR1" + b"x" * 99])
+def test_file_that_is_no_parquet_is_told(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "set.Parquet"
+    path.write_bytes(data)
+    with pytest.raises(TableError, match=r"set\.Parquet' is no readable Parquet file: "):
+        read_table(path)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_corrupted_parquet_gives_records_or_a_reason_and_nothing_else(
+    tmp_path: Path, picture: Picture, seed: int
+) -> None:
+    path = tmp_path / "set.parquet"
+    images = [{"bytes": picture(seed=i), "path": f"{i}"} for i in range(4)]
+    labels = ["awe", "fear", "awe", "anger"]
+    pq.write_table(pa.table({"image": images, "label": labels}), path)
+    whole, rng = path.read_bytes(), np.random.default_rng(seed)
+    for _ in range(10):
+        data = bytearray(whole)
+        for _ in range(int(rng.integers(1, 6))):
+            # the images' bytes fill most of the file; its tables stand at the end
+            place = len(data) - 1 - int(rng.integers(0, 1200))
+            data[place] = int(rng.integers(0, 256))
+        path.write_bytes(bytes(data[: len(data) - int(rng.integers(0, 2)) * 7]))
+        try:
+            table = read_table(path, MIKELS8)
+        except TableError:
+            continue
+        assert all(0 <= record.label < 8 for record in table.records)
+
+
+# Folders of classes --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a folder of empty files: `folder("awe/a.jpg", "fear/b.png")`."""
+
+    def make(*names: str) -> Path:
+        for name in names:
+            path = tmp_path / "set" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        return tmp_path / "set"
+
+    return make
+
+
+def test_sub_folders_are_classes(folder: Callable[..., Path]) -> None:
+    root = folder("Awe/b.jpg", "Awe/a.PNG", "fear/deep/c.webp", "fear/notes.txt", "fear/.d.jpg")
+    table = read_table(root)
+    assert table.taxonomy is MIKELS8
+    assert [record.name for record in table.records] == [
+        "Awe/a.PNG",
+        "Awe/b.jpg",
+        "fear/deep/c.webp",
+    ]
+    assert labels_of(table) == ["awe", "awe", "fear"]
+    assert table.records[0].path == root / "Awe" / "a.PNG"
+    assert {record.split for record in table.records} == {None}
+    assert not table.votes
+    assert table.name == f"{root.parent.name}/set"
+
+
+def test_split_folders_above_the_classes_are_splits(folder: Callable[..., Path]) -> None:
+    table = read_table(folder("train/awe/a.jpg", "val/awe/b.jpg", "Test/fear/c.jpg", "fear/d.jpg"))
+    found = {record.name: record.split for record in table.records}
+    assert found == {
+        "train/awe/a.jpg": "train",
+        "val/awe/b.jpg": "validation",
+        "Test/fear/c.jpg": "test",
+        "fear/d.jpg": None,
+    }
+
+
+def test_unknown_sub_folders_are_told_once(folder: Callable[..., Path]) -> None:
+    names = [f"boredom/{i}.jpg" for i in range(5)]
+    table = read_table(folder("awe/a.jpg", "stray.jpg", "train/x.jpg", *names), MIKELS8)
+    assert labels_of(table) == ["awe"]
+    assert [place for place, _ in table.refused] == ["stray.jpg", "boredom", "train/x.jpg"]
+    assert "'boredom' is no label of taxonomy 'mikels8'" in table.refused[1][1]
+
+
+def test_folder_whose_classes_are_of_no_taxonomy_is_told(folder: Callable[..., Path]) -> None:
+    with pytest.raises(TableError, match=r"\(awe, boredom\) are not all of one taxonomy"):
+        read_table(folder("awe/a.jpg", "boredom/b.jpg"))
+
+
+def test_folder_without_images_is_told(folder: Callable[..., Path]) -> None:
+    with pytest.raises(TableError, match=r"holds no images; wanted: one sub-folder"):
+        read_table(folder("awe/a.txt"))
+
+
+def test_text_and_no_text(folder: Callable[..., Path]) -> None:
+    table = read_table(folder("no_text/a.jpg", "text/b.jpg"), likely=MIKELS8)
+    assert table.taxonomy is TEXT2
+    assert labels_of(table) == ["no text", "text"]
 
 
 # Splits --------------------------------------------------------------------------------------

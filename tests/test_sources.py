@@ -16,7 +16,6 @@ from emoviz.data.sources import (
     MAX_MEMBERS,
     ImageSource,
     expand,
-    first,
     from_bytes,
     from_path,
     from_zip,
@@ -131,12 +130,6 @@ def test_sources_over_bytes_paths_and_refusals(folder: Path, picture: Picture) -
     assert from_path(folder / "b.jpg", LIMITS, "b").name == "b"
     with pytest.raises(ImageError, match="because"):
         refusal("x", "because").read()
-
-
-def test_first_says_how_many_were_left_out() -> None:
-    sources = [refusal(str(i), "") for i in range(5)]
-    assert first(sources, 3) == (sources[:3], 2)
-    assert first(sources, 9) == (sources, 0)
 
 
 # ZIP archives --------------------------------------------------------------------------------

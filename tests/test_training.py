@@ -1,7 +1,6 @@
 """Training: targets through bridges, frozen features, folding, calibration, a whole small run."""
 
 import csv
-import io
 import json
 import re
 from collections.abc import Callable
@@ -10,21 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from emoviz.checkpoints import load_centers, load_network
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.data.records import LabelledSet, Record, fold_indices, read_table
 from emoviz.errors import TrainingError
-from emoviz.labels import EMOTION6, MIKELS8
+from emoviz.labels import EMOTION6, MIKELS8, SADNESS2, bridge_between
 from emoviz.models.losses import bridged_cross_entropy
 from emoviz.models.network import EmotionNetwork, NetworkConfig, Normalise
 from emoviz.models.standardise import fold, standardise
 from emoviz.settings import Settings
 from emoviz.training.features import FrozenFeatures, frozen_features, kept_features
 from emoviz.training.finish import fit_temperature, outputs, outputs_on_features
-from emoviz.training.loop import _check_order, _schedule, train
+from emoviz.training.loop import check_order, rate_factor, train
+from emoviz.training.prepare import prepare
 from emoviz.training.recipe import Phase, Recipe, read_recipe
-from emoviz.training.run import cross_validate, prepare, train_in_folder
+from emoviz.training.run import train_in_folder
 from emoviz.training.targets import Targets, check_splits, make_targets, with_class_weights
 from emoviz.training.views import ViewMaker
 
@@ -44,7 +45,7 @@ data: {validation: 0.25, test: 0.25}
 phases:
   - {train: heads, epochs: 2, batch: 8, views: 2, positions: 8}
   - {train: tail, epochs: 1, batch: 8, views: 2, positions: 8, average: 0.5, optimiser: sgd}
-  - {train: all, epochs: 1, batch: 8, blend: 0.2, schedule: restarts}
+  - {train: all, epochs: 1, batch: 8, schedule: restarts}
 """
 
 
@@ -103,6 +104,18 @@ def test_center_share_asks_for_a_clear_majority() -> None:
     single = dict(zip([r.name for r in targets.records], targets.single, strict=True))
     assert single["a"] == -1  # two thirds
     assert single["d"] == MIKELS8.index("sadness")
+
+
+def test_labels_that_the_network_cannot_tell_apart_are_one() -> None:
+    targets = make_targets(two_sets(), Recipe(), SADNESS2)
+    names = [record.name for record in targets.records]
+    np.testing.assert_allclose(targets.shares[names.index("a")], [1, 0], atol=1e-6)
+    np.testing.assert_allclose(targets.shares[names.index("b")], [0.75, 0.25], atol=1e-6)
+    assert targets.single[names.index("b")] == SADNESS2.index("others")
+    assert targets.single[names.index("d")] == SADNESS2.index("sadness")
+    # Three parts of others against four of sadness: the majority is one, not the other.
+    assert targets.single[names.index("e")] == SADNESS2.index("sadness")
+    assert [r.label for r in targets.records if r.name == "p7"] == [1]
 
 
 def test_sharpening_and_sentiment_smoothing_by_hand() -> None:
@@ -271,6 +284,7 @@ def test_temperature_finds_the_scale_of_the_logits() -> None:
         sets=np.zeros(4000, np.int64),
         names=("x",),
         taxonomies=("mikels8",),
+        joins=(bridge_between(MIKELS8, MIKELS8),),
         shares=np.eye(8, dtype=np.float32)[labels],
         bridges=np.eye(8, dtype=np.float32)[None],
         single=labels,
@@ -282,7 +296,7 @@ def test_temperature_finds_the_scale_of_the_logits() -> None:
 
 def test_restarts_go_down_to_the_floor_every_five_epochs() -> None:
     phase = Phase(schedule="restarts", learning_rate=0.02, epochs=20)
-    rates = [0.02 * _schedule(phase, step, steps=10) for step in range(100)]
+    rates = [0.02 * rate_factor(phase, step, steps=10) for step in range(100)]
     assert rates[0] == pytest.approx(0.02)
     assert rates[50] == pytest.approx(0.02)
     assert rates[25] == pytest.approx(1e-4 + (0.02 - 1e-4) / 2, rel=1e-6)
@@ -296,11 +310,11 @@ def test_a_whole_run_leaves_a_checkpoint_that_explains_itself(
     recipe.write_text(TINY)
     lines: list[str] = []
     run = tmp_path / "run"
-    checkpoint = train_in_folder(
-        str(recipe), [f"mikels8={table}"], run, None, settings, lines.append
-    )
+    result = train_in_folder(str(recipe), [f"mikels8={table}"], run, settings, lines.append)
+    checkpoint = result.checkpoint
+    assert checkpoint is not None
     card = checkpoint.card
-    progress = [json.loads(line) for line in (run / "progress.jsonl").read_text().splitlines()]
+    progress = epochs_of(run)
     assert [(p["phase"], p["epoch"]) for p in progress] == [(1, 1), (1, 2), (2, 1), (3, 1)]
     assert all(np.isfinite(p["loss"]) for p in progress)
     assert card.id == "little"
@@ -316,6 +330,11 @@ def test_a_whole_run_leaves_a_checkpoint_that_explains_itself(
         assert torch.isfinite(load_network(checkpoint)(torch.randn(2, 3, 64, 64)).logits).all()
 
 
+def epochs_of(run: Path) -> list[dict[str, object]]:
+    lines = [json.loads(line) for line in (run / "progress.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["kind"] == "epoch"]
+
+
 def everything(count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(count), np.arange(0)
 
@@ -326,11 +345,12 @@ def test_folds_keep_every_image_out_of_the_network_that_judges_it(
     recipe = tmp_path / "folds.yaml"
     recipe.write_text(TINY.split("data:")[0] + "data: {folds: 3}\n" + HEADS)
     run = tmp_path / "run"
-    checkpoint = train_in_folder(str(recipe), [str(table)], run, None, settings, lambda _: None)
-    progress = [json.loads(line) for line in (run / "progress.jsonl").read_text().splitlines()]
+    result = train_in_folder(str(recipe), [str(table)], run, settings, lambda _: None)
+    progress = epochs_of(run)
     assert [p["fold"] for p in progress] == [1, 1, 2, 2, 3, 3, 0, 0]
     assert [p["validation_entropy"] is None for p in progress] == [False] * 6 + [True] * 2
-    card = checkpoint.card
+    assert result.checkpoint is not None
+    card = result.checkpoint.card
     assert card.measures["set/labels.csv, out of 3 folds"]["n"] == 31
     assert card.data[0]["images in the finished weights"] == 31
     assert "each of 3 folds" in card.data[0]["kept out for measuring"]
@@ -338,18 +358,22 @@ def test_folds_keep_every_image_out_of_the_network_that_judges_it(
     assert 0 <= card.novelty["flagged_held_out"] < 0.2
 
 
-def test_out_of_fold_outputs_come_from_networks_that_never_saw_the_image(table: Path) -> None:
+def test_out_of_fold_outputs_come_from_networks_that_never_saw_the_image(
+    table: Path, tmp_path: Path, settings: Settings
+) -> None:
     recipe = read_recipe(TINY.split("data:")[0] + "data: {folds: 3}\n" + HEADS)
+    run = tmp_path / "run"
+    result = train_in_folder(recipe, [str(table)], run, settings, lambda _: None, refit=False)
+    assert result.checkpoint is None
     prepared = prepare(recipe, [str(table)], lambda line: None)
-    held = cross_validate(prepared, "cpu", io.StringIO())
     folds = fold_indices([r.group for r in prepared.targets.records], 3)
-    assert np.array_equal(held.folds, folds)
     for k in range(3):
         rest, out = np.flatnonzero(folds != k), np.flatnonzero(folds == k)
         state, _ = prepared.training(rest, np.arange(0))
         list(train(state))
         again = outputs(state, prepared.targets.rows(out))
-        np.testing.assert_allclose(again.logits, held.outputs.logits[out], atol=5e-3, rtol=5e-3)
+        kept = load_file(run / "folds" / f"fold-{k + 1}.safetensors")["logits"]
+        np.testing.assert_allclose(again.logits, kept.numpy(), atol=5e-3, rtol=5e-3)
 
 
 def test_a_tail_phase_leaves_the_layers_before_it_alone(table: Path) -> None:
@@ -384,7 +408,7 @@ def test_features_and_tail_together_are_the_whole_network(table: Path, maker: Vi
 def test_features_of_the_past_are_refused_after_the_whole_network_moved(table: Path) -> None:
     recipe = read_recipe("phases: [{train: all}, {train: heads}]")
     with pytest.raises(TrainingError, match="comes after one that trains 'all'"):
-        _check_order(recipe)
+        check_order(recipe)
 
 
 def test_training_learns_and_repeats_itself(table: Path) -> None:
@@ -404,7 +428,7 @@ def test_a_run_folder_in_use_is_refused(table: Path, tmp_path: Path, settings: S
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "note.txt").write_text("mine")
     with pytest.raises(TrainingError, match="is not empty"):
-        train_in_folder("mikels8", [str(table)], tmp_path / "run", None, settings, lambda _: None)
+        train_in_folder("mikels8", [str(table)], tmp_path / "run", settings, lambda _: None)
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_step(
@@ -417,7 +441,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(
     )
     recipe.write_text(text)
     with pytest.raises(TrainingError, match=r"term of the loss is .* at step \d+ \(phase 1, epoch"):
-        train_in_folder(str(recipe), [str(table)], tmp_path / "r", None, settings, lambda _: None)
+        train_in_folder(str(recipe), [str(table)], tmp_path / "r", settings, lambda _: None)
 
 
 def test_bridged_loss_of_the_loop_uses_each_images_own_bridge() -> None:

@@ -30,7 +30,8 @@ class Evaluation:
         left_out: Readable samples without a label that a model class may be called.
         accuracy: Share of right labels, in 0-1.
         macro_f1: Mean F1 over the labels that occur.
-        per_class: Scores of each label that occurs.
+        per_class: Scores of each label that occurs, by the name of the merged labels where the
+            model cannot tell some apart.
         sentiment_accuracy: Among samples whose label has a sentiment, the share where the
             sentiment with the larger sum of probabilities is that one.
         ece: Expected calibration error of the predicted label, 15 bins.
@@ -61,12 +62,18 @@ def evaluate(
 ) -> Evaluation:
     """Measure predictions against labels, through a bridge where the taxonomies differ.
 
+    Labels that the model cannot tell apart count as one (`Bridge.merged`): a network of sadness
+    and others has two labels of Mikels' eight to be right or wrong about.
+
     Args:
         probabilities: (N, C) of the model's classes.
         embedding: (N, D) u.
-        labels: (N,) indices in the labels' taxonomy; -1 for none.
+        labels: (N,) indices in the labels' taxonomy; -1 for none. Majorities of people's votes
+            must be those over the merged labels: see `emoviz.data.records.merge_labels`.
         bridge: From the model's classes to the labels.
     """
+    labels = np.where(labels >= 0, bridge.groups[np.maximum(labels, 0)], -1)
+    bridge = bridge.merged
     used = (labels >= 0) & bridge.reachable[np.maximum(labels, 0)]
     p, u, truth = probabilities[used], embedding[used], labels[used]
     scores = bridge.apply(p)

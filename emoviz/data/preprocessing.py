@@ -28,6 +28,8 @@ class Preprocessing:
         interpolation: bicubic, bilinear or lanczos, always with antialiasing.
         mean: Of the channels R, G, B in 0-1, subtracted inside the network.
         std: Of the channels in 0-1, divided by inside the network.
+        ten_crop: Side in pixels of ten crops out of the square (corners, centre, and their mirror
+            images) over which the network's outputs are averaged; 0: it sees the square.
     """
 
     size: int = 224
@@ -36,6 +38,7 @@ class Preprocessing:
     interpolation: str = "bicubic"
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    ten_crop: int = 0
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Preprocessing":
@@ -65,6 +68,8 @@ class Preprocessing:
             and min(self.std) > 0
             and self.interpolation in _RESAMPLING
             and self.fit in ("squash", "crop")
+            and isinstance(self.ten_crop, int)
+            and 0 <= self.ten_crop <= self.size
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,31 +1,40 @@
-"""Tables of labelled images: one form of record, whatever set it came from.
+"""Labelled images in one form, whatever set they came from: records, sets and splits.
 
-A table is a CSV or TSV with a column ``file`` (paths relative to the table) and either a column
-``label`` or vote shares ``p_<label>``; ``artist`` or ``group`` keeps works that belong together
-in one split, ``split`` fixes it.
+A set is a table (CSV, TSV or Parquet) or a folder. A table has a column ``file``, with paths
+relative to the table, or in a Parquet file a column ``image`` with the images themselves; and
+either a column ``label`` or vote shares: ``p_<label>``, or ``<label>`` for every label of a
+taxonomy. ``artist`` or ``group`` keeps works that belong together in one split, ``split`` fixes
+it. A folder needs no table: ``<class>/<image>``, or ``train/<class>/<image>`` with ``val`` and
+``test`` beside it.
 """
 
-import csv
 import hashlib
-import io
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emoviz.data.columns import Columns
+from emoviz.data.images import Limits, read_file
+from emoviz.data.readers import Row, folder_rows, parquet_rows, text_rows
 from emoviz.errors import TableError, TaxonomyError
-from emoviz.labels import TAXONOMIES, Taxonomy, get_taxonomy
+from emoviz.labels import TAXONOMIES, Bridge, Taxonomy, get_taxonomy
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+SPLIT_WORDS: Mapping[str, Split] = {
+    **{split: split for split in SPLITS},
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "dev": "validation",
+    "testing": "test",
+}
 NO_LABEL = -1
-_FILE_COLUMNS = ("file", "path", "image", "filename")
-_LABEL_COLUMNS = ("label", "emotion", "class")
-_GROUP_COLUMNS = ("group", "artist", "source")
-_VOTE_PREFIX = "p_"
 
 
 @dataclass(frozen=True)
@@ -33,14 +42,16 @@ class Record:
     """One labelled image.
 
     Attributes:
-        name: The file as the table names it.
-        path: Where it is.
+        name: The image as its set names it.
+        path: Where it is; of an image inside a table, the table.
         label: Index in the set's taxonomy; -1 where most votes went to something outside it.
         shares: Vote shares over the set's labels in 0-1 (what is missing to 1 went to answers
             outside the taxonomy; where people may give several answers the sum may be larger);
             one-hot where the table has plain labels.
         group: Images of one group (an artist) never stand in two splits.
         split: Where the table or `assign_splits` put it.
+        content: The bytes of an image inside a table; None for a file of its own. Records are
+            compared without it: name and place say which image it is.
     """
 
     name: str
@@ -49,17 +60,26 @@ class Record:
     shares: tuple[float, ...]
     group: str
     split: Split | None = None
+    content: bytes | None = field(default=None, repr=False, compare=False)
+
+    def read(self, limits: Limits) -> bytes:
+        """The encoded image; its size is capped here for a file, and again when it is opened.
+
+        Raises:
+            ImageError: The file is missing, not an ordinary file, too large, or not readable.
+        """
+        return read_file(self.path, limits) if self.content is None else self.content
 
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """The records of one table.
+    """The records of one table or folder.
 
     Attributes:
         name: The table's folder and file, for people.
         taxonomy: Of its labels.
         records: What could be used, in the table's order.
-        refused: What could not: (line or file, reason).
+        refused: What could not: (line, row or folder, reason).
         votes: Whether the shares are votes of several people.
     """
 
@@ -89,33 +109,71 @@ def parse_data_argument(text: str) -> tuple[Taxonomy | None, Path]:
 def read_table(
     path: Path, taxonomy: Taxonomy | None = None, likely: Taxonomy | None = None
 ) -> LabelledSet:
-    """Read a table of labelled images. Files are not opened here.
+    """Read a set of labelled images. Files of images are not opened here.
 
     Args:
-        path: CSV or TSV, in UTF-8 or Windows-1252.
+        path: CSV or TSV, in UTF-8 or Windows-1252; a file ``.parquet``; or a folder with one
+            sub-folder a class. Labels of a Parquet file may be numbers: by the names that the
+            file gives them, else in the order of `taxonomy`.
         taxonomy: Of the labels; found from the labels where None.
         likely: Taken instead of a smaller one where all labels are of it.
+
+    Returns:
+        The records, and what was refused with its line, its row (counted from 0) or its folder.
 
     Raises:
         TableError: The table cannot be read, lacks a column, or no row of it can be used.
     """
-    header, rows = _rows(path)
-    columns = _columns(path, header)
-    votes = {name: name.removeprefix(_VOTE_PREFIX) for name in columns["votes"]}
+    # os.path answers no where Path raises: a name too long, a folder that is closed to us
+    is_folder = os.path.isdir(path)  # noqa: PTH112
+    columns, rows = folder_rows(path, SPLIT_WORDS) if is_folder else _table_rows(path, taxonomy)
     if taxonomy is None:
-        taxonomy = _guess(path, [row for _, row in rows], columns, votes.values(), likely)
+        taxonomy = _guess(path, rows, columns, likely)
+    root = path if is_folder else path.parent
     kept: list[Record] = []
-    refused: list[tuple[str, str]] = []
-    for line, row in rows:
+    refused: dict[tuple[str, str], None] = {}  # a folder of an unknown class is told once
+    for row in rows:
         try:
-            kept.append(_record(path.parent, row, columns, votes, taxonomy))
+            kept.append(_record(path, root, row, columns, taxonomy))
         except (TableError, TaxonomyError) as error:
-            refused.append((f"line {line}", str(error)))
+            refused[row.place, str(error)] = None
     if not kept:
-        reason = f" First: {refused[0][0]}: {refused[0][1]}" if refused else ""
+        reason = "".join(f" First: {place}: {why}" for place, why in list(refused)[:1])
         raise TableError(f"'{path}' has no row that can be used.{reason}")
-    by_votes = bool(votes) and not columns["label"]
+    by_votes = columns.label is None
     return LabelledSet(_title(path), taxonomy, tuple(kept), tuple(refused), by_votes)
+
+
+def merge_labels(item: LabelledSet, bridge: Bridge) -> LabelledSet:
+    """The set with those labels made one that a model cannot tell apart.
+
+    To a network that knows sadness and all else, amusement and fear are both "others". Shares
+    are added up and the majority is taken anew, over the merged labels: an image with 40 %
+    sadness and the rest spread over six emotions is one of the others. What is missing to 1
+    stands against them as one answer outside the taxonomy. Where people may give several
+    answers, a sum counts answers, not people.
+
+    Args:
+        item: A set.
+        bridge: From the model's classes to the set's labels.
+
+    Returns:
+        The set with the labels of `bridge.merged`; the very set where nothing merges.
+    """
+    merged = bridge.merged
+    if merged is bridge:
+        return item
+    together = np.eye(len(merged.labels))[bridge.groups]
+    shares = np.array([record.shares for record in item.records]).reshape(-1, len(bridge.labels))
+    sums = shares @ together
+    even = sums.round(6)  # a tie stays one, in whatever order the shares were added up
+    most, outside = even.max(axis=1), (1.0 - shares.sum(axis=1)).round(6)
+    labels = np.where((most > 0) & (most >= outside), even.argmax(axis=1), NO_LABEL)
+    records = tuple(
+        replace(record, label=int(label), shares=tuple(row.tolist()))
+        for record, label, row in zip(item.records, labels, sums, strict=True)
+    )
+    return replace(item, taxonomy=merged.labels, records=records)
 
 
 def assign_splits(
@@ -156,112 +214,65 @@ def label_array(records: Iterable[Record]) -> NDArray[np.int64]:
     return np.array([record.label for record in records], dtype=np.int64)
 
 
-def share_matrix(records: Sequence[Record]) -> NDArray[np.float64]:
-    """(N, S) vote shares."""
-    return np.array([record.shares for record in records], dtype=np.float64)
+def _table_rows(path: Path, taxonomy: Taxonomy | None) -> tuple[Columns, list[Row]]:
+    read = parquet_rows if path.suffix.casefold() == ".parquet" else text_rows
+    return read(path, taxonomy)
 
 
-def _rows(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Column names, and each row with the line on which it ends."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise TableError(f"'{path}' cannot be read: {error.strerror or error}.") from None
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
-    if "\x00" in text:
-        raise TableError(f"'{path}' is no text table (CSV or TSV).")
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-        return list(reader.fieldnames or ()), [(reader.line_num, row) for row in reader]
-    except csv.Error as error:
-        raise TableError(f"'{path}' is no readable table: {error}.") from None
-
-
-def _place(group: str, seed: int) -> float:
-    """Where a group falls in [0, 1), the same on any machine."""
-    digest = hashlib.sha256(f"{seed}/{group}".encode(errors="surrogateescape")).hexdigest()
-    return int(digest[:8], 16) / 2**32
-
-
-def _columns(path: Path, names: Iterable[str]) -> dict[str, list[str]]:
-    known = [name for name in names if name]
-    by_lower = {name.strip().casefold(): name for name in known}
-
-    def first_of(wanted: Iterable[str]) -> list[str]:
-        return [by_lower[name] for name in wanted if name in by_lower][:1]
-
-    columns = {
-        "file": first_of(_FILE_COLUMNS),
-        "label": first_of(_LABEL_COLUMNS),
-        "group": first_of(_GROUP_COLUMNS),
-        "split": first_of(("split",)),
-        "votes": [n for n in known if n.startswith(_VOTE_PREFIX) and n != "p_max"],
-    }
-    if not columns["file"] or not (columns["label"] or columns["votes"]):
-        raise TableError(
-            f"'{path}' has the columns {', '.join(known) or '(none)'}; wanted: file, and label "
-            "or vote shares p_<label>."
-        )
-    return columns
-
-
-def _guess(
-    path: Path,
-    rows: Sequence[Mapping[str, str]],
-    columns: Mapping[str, list[str]],
-    votes: Iterable[str],
-    likely: Taxonomy | None,
-) -> Taxonomy:
-    if columns["label"]:
-        found = {(row[columns["label"][0]] or "").strip().casefold() for row in rows} - {""}
+def _guess(path: Path, rows: Sequence[Row], columns: Columns, likely: Taxonomy | None) -> Taxonomy:
+    if columns.label is not None:
+        found = {row.cells[columns.label].strip().casefold() for row in rows} - {""}
     else:
-        found = set(votes) - {"neutral"}
+        found = set(columns.votes.values()) - {"neutral"}
     by_size = sorted(TAXONOMIES.values(), key=len)
-    for taxonomy in (likely, *by_size) if likely else by_size:
-        if found and found <= set(taxonomy.names):
-            return taxonomy
+    candidates = [likely, *by_size] if likely is not None else by_size
+    for exact in (True, False):  # names as they are before other spellings of them
+        for taxonomy in candidates:
+            if found and _holds(taxonomy, found, exact):
+                return taxonomy
     raise TableError(
         f"The labels of '{path}' ({', '.join(sorted(found)[:12]) or 'none'}) are not all of one "
         f"taxonomy. Say which it is: {', '.join(TAXONOMIES)}."
     )
 
 
-def _record(
-    root: Path,
-    row: Mapping[str, str],
-    columns: Mapping[str, list[str]],
-    votes: Mapping[str, str],
-    taxonomy: Taxonomy,
-) -> Record:
-    name = (row[columns["file"][0]] or "").strip()
+def _holds(taxonomy: Taxonomy, labels: Iterable[str], exact: bool) -> bool:
+    if exact:
+        return set(labels) <= set(taxonomy.names)
+    try:
+        return all(taxonomy.index(label) >= 0 for label in labels)
+    except TaxonomyError:
+        return False
+
+
+def _record(table: Path, root: Path, row: Row, columns: Columns, taxonomy: Taxonomy) -> Record:
+    def cell(column: str | None) -> str:
+        return row.cells[column].strip() if column is not None else ""
+
+    name = cell(columns.file)
     if not name:
-        raise TableError("the row names no file")
-    if columns["label"]:
-        label = taxonomy.index(row[columns["label"][0]] or "")
+        raise TableError("the row has no image")
+    if columns.label is not None:
+        label = taxonomy.index(row.cells[columns.label])
         shares = tuple(float(i == label) for i in range(len(taxonomy)))
     else:
-        label, shares = _vote_shares(row, votes, taxonomy)
-    group = (row[columns["group"][0]] or "").strip() if columns["group"] else ""
-    split = _split((row[columns["split"][0]] or "").strip()) if columns["split"] else None
-    return Record(name, root / name, label, shares, group or name, split)
+        label, shares = _vote_shares(row.cells, columns.votes, taxonomy)
+    path = root / name if row.content is None else table
+    group = cell(columns.group) or name
+    return Record(name, path, label, shares, group, _split(cell(columns.split)), row.content)
 
 
 def _vote_shares(
-    row: Mapping[str, str], votes: Mapping[str, str], taxonomy: Taxonomy
+    cells: Mapping[str, str], votes: Mapping[str, str], taxonomy: Taxonomy
 ) -> tuple[int, tuple[float, ...]]:
     """The majority label and the shares; answers outside the taxonomy may win the majority."""
     shares = [0.0] * len(taxonomy)
     outside = 0.0
     for column, answer in votes.items():
         try:
-            share = float(row[column] or 0)
+            share = float(cells[column] or 0)
         except ValueError:
-            raise TableError(f"{column} is '{row[column]}', not a share") from None
+            raise TableError(f"{column} is '{cells[column]}', not a share") from None
         if not 0 <= share <= 1:
             raise TableError(f"{column} is {share}, not a share between 0 and 1")
         try:
@@ -272,24 +283,21 @@ def _vote_shares(
     return (best if shares[best] > 0 and shares[best] >= outside else NO_LABEL), tuple(shares)
 
 
-_SPLIT_WORDS: Mapping[str, Split] = {
-    **{split: split for split in SPLITS},
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "dev": "validation",
-    "testing": "test",
-}
-
-
 def _split(text: str) -> Split | None:
     """The split that a word names; an unknown word would let test images slip into training."""
     if not text:
         return None
-    if text.casefold() not in _SPLIT_WORDS:
+    if text.casefold() not in SPLIT_WORDS:
         raise TableError(f"split is '{text}'; wanted: train, validation or test")
-    return _SPLIT_WORDS[text.casefold()]
+    return SPLIT_WORDS[text.casefold()]
 
 
 def _title(path: Path) -> str:
+    path = path if path.name else path.resolve()  # "." has no name of its own
     return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
+
+
+def _place(group: str, seed: int) -> float:
+    """Where a group falls in [0, 1), the same on any machine."""
+    digest = hashlib.sha256(f"{seed}/{group}".encode(errors="surrogateescape")).hexdigest()
+    return int(digest[:8], 16) / 2**32

@@ -8,7 +8,7 @@ import io
 import os
 import stat
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -83,18 +83,11 @@ def expand(paths: Iterable[Path], limits: Limits, archive_bytes: int) -> list[Im
 
 def walk_images(folder: Path) -> Iterator[Path]:
     """Images below a folder by suffix, sorted by path; links to folders are not followed."""
-    for root, folders, files in folder.walk() if hasattr(folder, "walk") else _walk(folder):
+    for root, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.casefold() in SUFFIXES:
-                yield root / name
-
-
-def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    import os  # Path.walk came with Python 3.12
-
-    for root, folders, files in os.walk(folder):
-        yield Path(root), folders, files
+                yield Path(root, name)
 
 
 def from_zip(
@@ -174,8 +167,3 @@ def _why_unsafe(member: zipfile.ZipInfo, limits: Limits) -> str | None:
     if member.file_size > SMALL_MEMBER and member.file_size / packed > MAX_RATIO:
         return "it unpacks to far more than an image would; it looks like a ZIP bomb"
     return None
-
-
-def first(sources: Sequence[ImageSource], count: int) -> tuple[list[ImageSource], int]:
-    """The first `count` sources, and how many were left out."""
-    return list(sources[:count]), max(len(sources) - count, 0)

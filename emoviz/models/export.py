@@ -18,27 +18,35 @@ from onnx import TensorProto, numpy_helper
 from torch import Tensor, nn
 
 from emoviz.data.preprocessing import Preprocessing
-from emoviz.models.network import EmotionNetwork, Normalise
+from emoviz.models.crops import run_on_crops
+from emoviz.models.fusion import Network
+from emoviz.models.network import Normalise
 
 INPUT = "images"
 OUTPUTS = ("logits", "embedding", "pooled", "energy")
 
 
 class Exported(nn.Module):
-    """Bytes in, the fields of `Output` out: the network with its normalisation in front."""
+    """Bytes in, the fields of `Output` out: the network with its normalisation in front.
 
-    def __init__(self, network: EmotionNetwork, preprocessing: Preprocessing) -> None:
+    Where the preprocessing asks for ten crops, they are cut and averaged in here too.
+    """
+
+    def __init__(self, network: Network, preprocessing: Preprocessing) -> None:
         super().__init__()
         self.normalise = Normalise(preprocessing.mean, preprocessing.std)
         self.network = network
+        self.ten_crop = preprocessing.ten_crop
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(N, H, W, 3) uint8 -> logits (N, C), u (N, D), h (N, C*), energy (N, sum C_i)."""
-        return tuple(self.network(self.normalise(images)))
+        out = run_on_crops(self.network, self.normalise(images), self.ten_crop)
+        # A plain backbone's u is h itself; as one tensor the graph would name it only once.
+        return out.logits, out.embedding.clone(), out.pooled, out.energy
 
 
 def export_graph(
-    network: EmotionNetwork, preprocessing: Preprocessing, weights: Path, folder: Path
+    network: Network, preprocessing: Preprocessing, weights: Path, folder: Path
 ) -> Path:
     """Write ``graph.onnx`` for a network whose weights are already in a safetensors file.
 
@@ -63,7 +71,7 @@ def export_graph(
     return path
 
 
-def _trace(network: EmotionNetwork, preprocessing: Preprocessing) -> onnx.ModelProto:
+def _trace(network: Network, preprocessing: Preprocessing) -> onnx.ModelProto:
     module = Exported(network, preprocessing).eval()
     side = preprocessing.size
     example = torch.from_numpy(np.zeros((2, side, side, 3), dtype=np.uint8))

@@ -1,13 +1,22 @@
 """Gram-matrix modules: what a feature map says of texture and colour, whatever the layout.
 
-Dissertation, section 4.2: two branches from one feature map, added.
+Three ways of taking Gram matrices into a network, from three works::
+
+    GramModule                z = Gram branch + convolution branch     dissertation, section 4.2
+    MultiplicativeGramModule  z = Gram branch * convolution branch     IJCCC 2024
+    GatheredGram              all layers -> dense layers -> width of h Zhang et al. 2022
 """
+
+from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+LEAKY_SLOPE = 0.2  # IJCCC 2024, section 4.2
 
-def gram_matrix(maps: Tensor) -> Tensor:
+
+def gram_matrix(maps: Tensor, divide: bool = True) -> Tensor:
     """Gram matrices of feature maps (equation 4.10): G = F F^T / (H W), F as C x HW.
 
     Division by H W keeps the values in one range whatever the map's size. Computed in float32,
@@ -15,13 +24,15 @@ def gram_matrix(maps: Tensor) -> Tensor:
 
     Args:
         maps: (N, C, H, W).
+        divide: False leaves the division out (equation 4.9, and equation 1 of IJCCC 2024).
 
     Returns:
         (N, C, C), symmetric and positive semi-definite.
     """
     flat = maps.flatten(2).float()
     with torch.autocast(device_type=maps.device.type, enabled=False):
-        return flat @ flat.transpose(1, 2) / flat.shape[2]
+        product = flat @ flat.transpose(1, 2)
+        return product / flat.shape[2] if divide else product
 
 
 class GramModule(nn.Module):
@@ -33,36 +44,141 @@ class GramModule(nn.Module):
     The dense layer holds C*C * (C // 2) weights: half a cube of the channels.
 
     Args:
-        channels: C of the map.
+        channels: Of the map.
         dropout: Share of the entries of G that are left out in training, in [0, 1).
+        reduce: Channels C of a 1x1 convolution (linear, with bias) in front of both branches,
+            where the map's own are too many; 0 leaves it out, as the papers do.
 
     Attributes:
         width: d = C // 2, the length of z.
+        divided: Whether G is divided by the number of positions.
     """
 
-    def __init__(self, channels: int, dropout: float = 0.0) -> None:
+    divided: ClassVar[bool] = True
+
+    def __init__(self, channels: int, dropout: float = 0.0, reduce: int = 0) -> None:
         super().__init__()
-        self.channels = channels
-        self.width = channels // 2
+        self.channels = reduce or channels
+        self.width = self._width_for(self.channels)
+        self.reduce = _reduction(channels, reduce)
         self.gram_scale: nn.Module = nn.Identity()  # in training: models/standardise.py
         self.map_scale: nn.Module = nn.Identity()
         self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(channels * channels, self.width)
+        self.dense = nn.Linear(self.channels * self.channels, self.width)
         self.norm = nn.BatchNorm1d(self.width)
-        self.conv = nn.Conv2d(channels, self.width, kernel_size=1)
-        self.act = nn.SiLU()
+        self.conv = nn.Conv2d(self.channels, self.width, kernel_size=1)
+        self.act = self._activation()
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C // 2)."""
-        return self.gram_branch(gram_matrix(maps)) + self.conv_branch(maps)
+    def forward(self, maps: Tensor, gram: Tensor | None = None) -> Tensor:
+        """(N, channels, H, W) -> (N, width).
+
+        Args:
+            maps: F; with `gram` given, a sample of its positions serves.
+            gram: (N, C, C) where it is known already, with or without division as `divided` says.
+        """
+        return self.gram_branch(self.gram(maps, gram)) + self.conv_branch(self.reduce(maps))
+
+    def gram(self, maps: Tensor, known: Tensor | None = None) -> Tensor:
+        """(N, C, C) G of the map behind the reduction, unless it is known."""
+        return gram_matrix(self.reduce(maps), self.divided) if known is None else known
 
     def gram_branch(self, gram: Tensor) -> Tensor:
-        """(N, C, C) Gram matrices -> (N, C // 2)."""
+        """(N, C, C) Gram matrices -> (N, width)."""
         flat = self.gram_scale(gram.flatten(1))
         out: Tensor = self.norm(self.act(self.dense(self.dropout(flat))))
         return out
 
     def conv_branch(self, maps: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C // 2)."""
+        """(N, C, H, W) -> (N, width)."""
         out: Tensor = self.act(self.conv(self.map_scale(maps))).mean(dim=(2, 3))
         return out
+
+    @staticmethod
+    def _width_for(channels: int) -> int:
+        return channels // 2
+
+    @staticmethod
+    def _activation() -> nn.Module:
+        return nn.SiLU()
+
+
+class MultiplicativeGramModule(GramModule):
+    """z = g(F): the Gram branch times the convolution branch (IJCCC 2024, figure 3).
+
+    Gram branch: G = F F^T without division (equation 1), flattened (C*C) -> linear (C) ->
+    activation -> batch normalisation. Convolution branch: 1x1 convolution (C) -> activation ->
+    average of each sub-map. The two are multiplied entry by entry.
+
+    The paper does not name the activation: it is leaky ReLU with slope 0.2 here, the one that the
+    paper names for its dense layer behind the backbone.
+
+    Attributes:
+        width: C, the length of z.
+        divided: False.
+    """
+
+    divided: ClassVar[bool] = False
+
+    def forward(self, maps: Tensor, gram: Tensor | None = None) -> Tensor:
+        """(N, channels, H, W) -> (N, C); see `GramModule.forward`."""
+        return self.gram_branch(self.gram(maps, gram)) * self.conv_branch(self.reduce(maps))
+
+    @staticmethod
+    def _width_for(channels: int) -> int:
+        return channels
+
+    @staticmethod
+    def _activation() -> nn.Module:
+        return nn.LeakyReLU(LEAKY_SLOPE)
+
+
+class GatheredGram(nn.Module):
+    """z of all selected layers together, as long as h (Zhang et al. 2022).
+
+    For each layer, G flattened (C*C) is concatenated with the averages of a 1x1 convolution's
+    sub-maps (C); the layers are concatenated, and dense layers gather them to the backbone's
+    width.
+
+    The source was read through IJCCC 2024 (section 3), which gives the flattened Gram matrices,
+    the 1x1 convolution, the dense layers and their width of 2048. Open there, and chosen here:
+    concatenation as the fusion of the two, as many sub-maps as channels, the division by H W,
+    two dense layers with ReLU (ResNet's activation) between them, and z being added to h.
+
+    Args:
+        channels: Of each layer's map.
+        width: Of h.
+        dropout: Share of the entries of the Gram matrices that are left out in training.
+        reduce: Channels C of a 1x1 convolution in front of each layer; 0 leaves it out.
+
+    Attributes:
+        width: The length of z.
+        divided: True.
+    """
+
+    divided: ClassVar[bool] = True
+
+    def __init__(
+        self, channels: Sequence[int], width: int, dropout: float = 0.0, reduce: int = 0
+    ) -> None:
+        super().__init__()
+        inner = [reduce or count for count in channels]
+        self.width = width
+        self.reduce = nn.ModuleList(_reduction(count, reduce) for count in channels)
+        self.conv = nn.ModuleList(nn.Conv2d(count, count, kernel_size=1) for count in inner)
+        self.dropout = nn.Dropout(dropout)
+        length = sum(count * count + count for count in inner)
+        self.dense = nn.Sequential(nn.Linear(length, width), nn.ReLU(), nn.Linear(width, width))
+
+    def forward(self, maps: Sequence[Tensor], grams: Sequence[Tensor | None]) -> Tensor:
+        """One (N, C_i, H_i, W_i) and, where known, (N, C_i, C_i) for each layer -> (N, width)."""
+        parts = []
+        for F, known, reduce, conv in zip(maps, grams, self.reduce, self.conv, strict=True):
+            F = reduce(F)
+            G = gram_matrix(F) if known is None else known
+            parts += [self.dropout(G.flatten(1)), conv(F).mean(dim=(2, 3))]
+        out: Tensor = self.dense(torch.cat(parts, dim=1))
+        return out
+
+
+def _reduction(channels: int, reduce: int) -> nn.Module:
+    return nn.Conv2d(channels, reduce, kernel_size=1) if reduce else nn.Identity()

@@ -6,18 +6,28 @@
     z_i =  GramModule_i(F_i)                          p  = P(h)
     z   =  [z_1; ...; z_v]  in R^D                    u  = p + z      (penultimate vector)
                                                       y  = W u + b    (logits)
+
+The networks that it is measured against are the same figure with other modules: k of them in
+parallel on one layer, multiplied (IJCCC 2024); all layers gathered to the width of h, P being the
+identity (Zhang et al.); no module, u = h (the plain backbone).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from emoviz.errors import CheckpointError
+from emoviz.errors import CheckpointError, WeightsError
 from emoviz.models.backbones import Backbone
-from emoviz.models.gram import GramModule, gram_matrix
+from emoviz.models.gram import (
+    LEAKY_SLOPE,
+    GatheredGram,
+    GramModule,
+    MultiplicativeGramModule,
+    gram_matrix,
+)
 
 
 class Output(NamedTuple):
@@ -44,19 +54,27 @@ class NetworkConfig:
     Attributes:
         backbone: timm's model name.
         classes: Number of outputs C.
-        layers: Stages with a Gram module each (timm's ``out_indices``); none gives the plain
-            backbone with a linear classifier.
+        layers: Stages by their numbers (timm's ``out_indices``) or parts of the backbone by their
+            names, with Gram modules each; none gives the plain backbone with a linear classifier.
         dropout: On u before the classifier, in training.
         gram_dropout: On the entries of the Gram matrices, in training.
         pooled_dropout: On h before the projection, in training.
+        pooled_activation: On h before the projection: ``none`` or ``leaky_relu`` (slope 0.2).
+        module: ``additive``, ``multiplicative`` or ``gathered``; see `emoviz.models.gram`.
+        parallel: Modules side by side on each layer.
+        reduce: Channels of a 1x1 convolution in front of each module; 0 leaves it out.
     """
 
     backbone: str
     classes: int
-    layers: tuple[int, ...] = (1, 2, 3)
+    layers: tuple[int | str, ...] = (1, 2, 3)
     dropout: float = 0.0
     gram_dropout: float = 0.0
     pooled_dropout: float = 0.0
+    pooled_activation: Literal["none", "leaky_relu"] = "none"
+    module: Literal["additive", "multiplicative", "gathered"] = "additive"
+    parallel: int = 1
+    reduce: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -64,15 +82,26 @@ class NetworkConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "NetworkConfig":
-        """Read what a card holds.
+        """Read what a card holds; what older cards lack takes its default.
 
         Raises:
-            CheckpointError: A field is unknown or missing.
+            CheckpointError: A field is unknown, missing or of an unknown kind.
         """
         try:
-            return cls(**{**values, "layers": tuple(values["layers"])})
+            made = cls(**{**values, "layers": tuple(values["layers"])})
         except (TypeError, KeyError) as error:
             raise CheckpointError(f"The card's network does not fit: {error}.") from None
+        for key, known in (("module", _MODULES), ("pooled_activation", _ACTIVATIONS)):
+            if getattr(made, key) not in known:
+                raise CheckpointError(
+                    f"The card's network has {key} '{getattr(made, key)}'; this version knows "
+                    f"{', '.join(known)}."
+                )
+        return made
+
+
+_MODULES = ("additive", "multiplicative", "gathered")
+_ACTIVATIONS = ("none", "leaky_relu")
 
 
 class EmotionNetwork(nn.Module):
@@ -83,22 +112,30 @@ class EmotionNetwork(nn.Module):
 
     Attributes:
         width: D, the length of u: the sum of the modules' widths, or the backbone's own width
-            where there is no module.
+            where there is no module or the modules are gathered to it.
+
+    Raises:
+        WeightsError: timm has no such backbone or layer, or the Gram modules would hold more
+            weights than the backbone.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.backbone = Backbone(config.backbone, config.layers)
-        self.gram_modules = nn.ModuleList(
-            GramModule(channels, config.gram_dropout) for channels in self.backbone.channels
-        )
-        widths = [channels // 2 for channels in self.backbone.channels]
+        self._check_weights()
+        self.gram_modules = self._make_modules()
+        widths: list[int] = [int(module.width) for module in self.gram_modules]  # type: ignore[arg-type]
         self.width = sum(widths) if widths else self.backbone.width
+        self.pooled_activation: nn.Module = (
+            nn.LeakyReLU(LEAKY_SLOPE) if config.pooled_activation == "leaky_relu" else nn.Identity()
+        )
         self.pooled_scale: nn.Module = nn.Identity()  # in training: models/standardise.py
         self.pooled_dropout = nn.Dropout(config.pooled_dropout)
         self.projection: nn.Module = (
-            nn.Linear(self.backbone.width, self.width) if widths else nn.Identity()
+            nn.Linear(self.backbone.width, self.width)
+            if widths and config.module != "gathered"
+            else nn.Identity()
         )
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(self.width, config.classes)
@@ -109,25 +146,108 @@ class EmotionNetwork(nn.Module):
         return self.head(maps, pooled)
 
     def head(
-        self, maps: Sequence[Tensor], pooled: Tensor, grams: Sequence[Tensor] | None = None
+        self,
+        maps: Sequence[Tensor],
+        pooled: Tensor,
+        grams: Sequence[Tensor] | None = None,
+        positions: Sequence[int] | None = None,
     ) -> Output:
         """What follows the backbone: also what is trained alone when the backbone is frozen.
 
         Args:
-            maps: (N, C_i, H_i, W_i) for each module; with `grams` given, a sample of their
+            maps: (N, C_i, H_i, W_i) for each layer; with `grams` given, a sample of their
                 positions serves.
             pooled: (N, C*) h.
-            grams: (N, C_i, C_i) for each module where they are already known.
+            grams: (N, C_i, C_i) for each layer where they are already known, divided by H_i W_i
+                (`gram_matrix`).
+            positions: H_i W_i of each whole map; wanted with `grams` where the modules take them
+                undivided (``multiplicative``).
+
+        Raises:
+            ValueError: `grams` do not serve, or `positions` are missing.
         """
-        u: Tensor = self.projection(self.pooled_dropout(self.pooled_scale(pooled)))
+        h = self.pooled_dropout(self.pooled_scale(self.pooled_activation(pooled)))
+        u: Tensor = self.projection(h)
         energy = pooled[:, :0]
         if len(self.gram_modules):
-            known = grams if grams is not None else [gram_matrix(F) for F in maps]
-            parts = zip(self.gram_modules, known, maps, strict=True)
-            z = [g.gram_branch(G) + g.conv_branch(F) for g, G, F in parts]  # type: ignore[operator]
-            u = u + torch.cat(z, dim=1)
-            energy = torch.cat([_diagonal(G) for G in known], dim=1)
+            u = u + self._textures(maps, self._known(maps, grams, positions))
+            squares = [mean_square(F) for F in maps] if grams is None else map(_diagonal, grams)
+            energy = torch.cat(list(squares), dim=1)
         return Output(self.classifier(self.dropout(u)), u, pooled, energy)
+
+    def _textures(self, maps: Sequence[Tensor], grams: Sequence[Tensor | None]) -> Tensor:
+        """z (N, D): the modules' outputs, layer by layer."""
+        if self.config.module == "gathered":
+            gathered: Tensor = self.gram_modules[0](maps, grams)
+            return gathered
+        k = self.config.parallel
+        z = [
+            g(F, G)
+            for i, (F, G) in enumerate(zip(maps, grams, strict=True))
+            for g in self.gram_modules[i * k : (i + 1) * k]
+        ]
+        return torch.cat(z, dim=1)
+
+    def _known(
+        self,
+        maps: Sequence[Tensor],
+        grams: Sequence[Tensor] | None,
+        positions: Sequence[int] | None,
+    ) -> Sequence[Tensor | None]:
+        """Gram matrices as the modules take them; None where each makes its own."""
+        divided = bool(self.gram_modules[0].divided)
+        if self.config.reduce:
+            if grams is not None:
+                raise ValueError(
+                    f"Gram matrices were given, but the modules reduce the maps to "
+                    f"{self.config.reduce} channels first and need the maps alone."
+                )
+            return [None] * len(maps)
+        if grams is None:
+            return [gram_matrix(F, divided) for F in maps]
+        if divided:
+            return grams
+        if positions is None:
+            raise ValueError(
+                "Gram matrices were given without the number of positions of the whole maps, "
+                "which multiplicative modules need."
+            )
+        return [G * count for G, count in zip(grams, positions, strict=True)]
+
+    def _make_modules(self) -> nn.ModuleList:
+        """k modules for each layer, or one for all layers."""
+        config, channels = self.config, self.backbone.channels
+        options = (config.gram_dropout, config.reduce)
+        if not channels:
+            return nn.ModuleList()
+        if config.module == "gathered":
+            return nn.ModuleList([GatheredGram(channels, self.backbone.width, *options)])
+        kind = MultiplicativeGramModule if config.module == "multiplicative" else GramModule
+        return nn.ModuleList(
+            kind(count, *options) for count in channels for _ in range(config.parallel)
+        )
+
+    def _check_weights(self) -> None:
+        """Count before memory is taken: a dense layer behind 2,048 channels holds 4.3 billion."""
+        with torch.device("meta"):
+            wanted = count_parameters(self._make_modules())
+        known = count_parameters(self.backbone)
+        if wanted >= known:
+            raise WeightsError(
+                f"The Gram modules on {list(self.config.layers)} of '{self.config.backbone}' would "
+                f"hold {wanted:,} weights, the backbone itself {known:,}. Choose layers with fewer "
+                "channels, or put a 1x1 convolution in front of each module (reduce: 32)."
+            )
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trainable and frozen weights, without running statistics."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def mean_square(maps: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C), the diagonal of the divided Gram matrix."""
+    return maps.flatten(2).float().square().mean(dim=2)
 
 
 def _diagonal(gram: Tensor) -> Tensor:

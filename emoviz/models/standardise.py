@@ -6,6 +6,7 @@ fixed affine maps in front of linear layers, so after training they are merged i
 and the network has exactly the form of the paper again.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -31,7 +32,10 @@ class Moments:
 
 @dataclass(frozen=True)
 class FeatureMoments:
-    """Moments of h (C*), and for each module of the flattened Gram matrix (C*C) and the map (C)."""
+    """Moments of h (C*), and for each layer of the flattened Gram matrix (C*C) and the map (C).
+
+    Gram matrices are those that the modules take: undivided for multiplicative ones.
+    """
 
     pooled: Moments
     grams: tuple[Moments, ...]
@@ -55,10 +59,21 @@ class Standardise(nn.Module):
 
 
 def standardise(network: EmotionNetwork, moments: FeatureMoments) -> None:
-    """Put standardisation in front of the projection and of both branches of each module."""
+    """Put standardisation in front of the projection and of both branches of each module.
+
+    Raises:
+        ValueError: The network gathers its layers, or reduces its maps before it makes Gram
+            matrices; neither has a linear layer of its own for each of these features.
+    """
+    if network.config.module == "gathered" or network.config.reduce:
+        raise ValueError(
+            "A network with gathered or reduced Gram matrices cannot be trained on standardised "
+            "features. Set network.standardise: false."
+        )
     network.pooled_scale = Standardise(moments.pooled, (1, -1))
-    modules = zip(network.gram_modules, moments.grams, moments.maps, strict=True)
-    for module, gram, maps in modules:
+    k = network.config.parallel
+    for number, module in enumerate(network.gram_modules):
+        gram, maps = moments.grams[number // k], moments.maps[number // k]
         assert isinstance(module, GramModule)
         module.gram_scale = Standardise(gram, (1, -1))
         module.map_scale = Standardise(maps, (1, -1, 1, 1))
@@ -66,12 +81,20 @@ def standardise(network: EmotionNetwork, moments: FeatureMoments) -> None:
 
 @torch.no_grad()
 def fold(network: EmotionNetwork) -> None:
-    """Merge standardisation into the layers behind it; the network's function stays the same."""
-    if isinstance(network.pooled_scale, Standardise) and isinstance(network.projection, nn.Linear):
-        _fold_into(network.projection, network.pooled_scale)
+    """Merge standardisation into the layers behind it; the network's logits stay the same.
+
+    So does u, but where there is no projection: then the scale goes into the classifier, and u is
+    the backbone's own h again.
+    """
+    if isinstance(network.pooled_scale, Standardise):
+        projected = isinstance(network.projection, nn.Linear)
+        layer = network.projection if projected else network.classifier
+        assert isinstance(layer, nn.Linear)
+        _fold_into(layer, network.pooled_scale)
         network.pooled_scale = nn.Identity()
     for module in network.gram_modules:
-        assert isinstance(module, GramModule)
+        if not isinstance(module, GramModule):
+            continue  # gathered: never standardised
         if isinstance(module.gram_scale, Standardise):
             _fold_into(module.dense, module.gram_scale)
             module.gram_scale = nn.Identity()
@@ -87,3 +110,18 @@ def _fold_into(layer: nn.Linear | nn.Conv2d, scale: Standardise) -> None:
     assert layer.bias is not None
     layer.bias.sub_(flat @ mean)
     layer.weight.copy_(flat.view_as(layer.weight))
+
+
+def restore_scales(network: EmotionNetwork, tensors: Mapping[str, Tensor]) -> None:
+    """Put standardisation where a kept state has it, so that the state can be filled in.
+
+    Args:
+        network: Without standardisation where the state has some.
+        tensors: By name, as `named_buffers` gives them.
+    """
+    known = dict(network.named_modules())
+    for name, mean in tensors.items():
+        path, _, field = name.rpartition(".")
+        if field == "mean" and path.endswith("_scale") and path in known:
+            moments = Moments(mean.flatten(), tensors[f"{path}.std"].flatten())
+            network.set_submodule(path, Standardise(moments, tuple(mean.shape)))

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from emoviz.data.images import Limits
 from emoviz.data.records import Record
 from emoviz.files import replaced_file
 from emoviz.models.gram import gram_matrix
@@ -277,9 +278,10 @@ def _key(
     digest.update(repr(settings).encode())
     for tensor in network.backbone.state_dict().values():
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    limits = Limits()
     for record in records:
-        digest.update(f"{record.name}\0".encode())
-        digest.update(hashlib.sha256(record.path.read_bytes()).digest())
+        digest.update(f"{record.name}\0".encode(errors="surrogateescape"))
+        digest.update(hashlib.sha256(record.read(limits)).digest())
     return digest.hexdigest()[:32]
 
 

@@ -2,13 +2,14 @@
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import timm
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 import emoviz
 from emoviz.analysis.evaluation import Evaluation, evaluate
@@ -17,11 +18,13 @@ from emoviz.checkpoints import Card
 from emoviz.data.records import SPLITS, LabelledSet, Record
 from emoviz.inference.predict import softmax
 from emoviz.labels import Bridge, bridge_between, get_taxonomy
+from emoviz.models.export import Exported
 from emoviz.models.network import EmotionNetwork
 from emoviz.models.novelty import Novelty, describe, fit_novelty, with_threshold
+from emoviz.training.batches import on_all_features
 from emoviz.training.features import FeatureSource
-from emoviz.training.loop import Training, on_features
 from emoviz.training.recipe import Recipe, SetPart
+from emoviz.training.state import Training
 from emoviz.training.targets import Targets
 
 Floats = NDArray[np.float64]
@@ -41,6 +44,17 @@ class Outputs:
     embedding: NDArray[np.float32]
     pooled: NDArray[np.float32]
     energy: NDArray[np.float32]
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """Of the arrays, in order."""
+        return tuple(item.name for item in fields(cls))
+
+    @classmethod
+    def none(cls, network: EmotionNetwork) -> "Outputs":
+        """Those of no image."""
+        empty = np.zeros((0, 1), np.float32)
+        return cls(empty, np.zeros((0, network.width), np.float32), empty, empty)
 
     @classmethod
     def joined(cls, parts: Sequence[tuple[torch.Tensor, ...]]) -> "Outputs":
@@ -78,21 +92,22 @@ class Measured:
 
 @torch.inference_mode()
 def outputs(state: Training, targets: Targets) -> Outputs:
-    """Pass images through the finished network once, in float32."""
-    normalise = state.normalise.cpu()
+    """Pass images through the finished network once, in float32, as an engine would."""
+    if not len(targets):
+        return Outputs.none(state.network)
+    module = Exported(state.network, state.preprocessing).eval().to(state.device)
     batches = state.maker.batches(targets.records, np.arange(len(targets)), 32, None)
-    return Outputs.joined([tuple(state.network(normalise(images))) for _, images in batches])
+    parts = [tuple(part.cpu() for part in module(images.to(state.device))) for _, images in batches]
+    module.to("cpu")
+    return Outputs.joined(parts)
 
 
 @torch.inference_mode()
 def outputs_on_features(state: Training, source: FeatureSource, targets: Targets) -> Outputs:
     """The same where the layers up to the last Gram layer never changed, from kept features."""
     features = source.of(state.network, targets, 1, 0)
-    parts = []
-    for start in range(0, len(targets), 64):
-        index = np.arange(start, min(start + 64, len(targets)))
-        parts.append(tuple(on_features(state, features, np.zeros_like(index), index, 0)))
-    return Outputs.joined(parts)
+    parts = on_all_features(state, features, len(targets))
+    return Outputs.joined([tuple(out) for _, out in parts])
 
 
 def measure_splits(state: Training, targets: Targets) -> Measured:
@@ -103,16 +118,21 @@ def measure_splits(state: Training, targets: Targets) -> Measured:
         for split in SPLITS[1:]
         for part in (targets.of_split(split),)
     )
-    temperature = fit_temperature(validation.outputs.logits, validation.targets)
+    watched = len(validation.targets) > 0
+    temperature = 1.0
+    if watched:
+        temperature = fit_temperature(validation.outputs.logits, validation.targets)
     calibration = {
-        "method": f"temperature, fitted to {MAJORITY} of the validation split",
+        "method": f"temperature, fitted to {MAJORITY} of the validation split"
+        if watched
+        else "none: there is no validation split",
         "measured_on": "test split",
         "ece_before": _rounded(calibration_error(test, np.ones(len(test.targets)))),
         "ece_after": _rounded(calibration_error(test, np.full(len(test.targets), temperature))),
     }
     novelty, flagged = None, None
     width = _novelty_width(state.network)
-    if width:
+    if width and watched:
         known = outputs(state, targets.of_split("train")).energy[:, :width]
         novelty = fit_novelty(known, validation.outputs.energy[:, :width])
         flagged = float((novelty.distance(test.outputs.energy) > 1).mean())
@@ -145,14 +165,13 @@ def measure_folds(held: HeldOut, network: EmotionNetwork, recipe: Recipe) -> Mea
 
 def measure(held: HeldOut, temperatures: Floats, recipe: Recipe) -> dict[str, Any]:
     """Headline numbers for each set among the images; u is clustered network by network."""
-    taxonomy = get_taxonomy(recipe.taxonomy)
     probabilities = softmax(held.outputs.logits, temperatures[:, None])
     measured = {}
-    sets = zip(held.targets.names, held.targets.taxonomies, strict=True)
-    for number, (name, labels) in enumerate(sets):
-        rows = np.flatnonzero(held.targets.sets == number)
+    targets = held.targets
+    sets = zip(targets.names, targets.taxonomies, targets.joins, strict=True)
+    for number, (name, labels, bridge) in enumerate(sets):
+        rows = np.flatnonzero(targets.sets == number)
         if len(rows):
-            bridge = bridge_between(taxonomy, get_taxonomy(labels))
             title = recipe.data.sets.get(labels, SetPart()).title or name
             measured[f"{title}, {held.words}"] = _measure_set(held, probabilities, rows, bridge)
     return measured
@@ -218,6 +237,16 @@ def summary(result: Evaluation) -> dict[str, Any]:
         "nmi": _rounded(result.clustering.nmi),
         "asr": _rounded(result.clustering.asr),
         "ece": _rounded(result.ece),
+        "per_class": {
+            name: {
+                "precision": _rounded(score.precision),
+                "recall": _rounded(score.recall),
+                "f1": _rounded(score.f1),
+                "support": score.support,
+            }
+            for name, score in result.per_class.items()
+        },
+        "cross_sentiment_counts": {name: value.to_dict() for name, value in crossing.items()},
     }
 
 
@@ -258,19 +287,15 @@ def make_card(
     )
 
 
-def without_unreadable(item: LabelledSet, reasons: dict[str, str]) -> LabelledSet:
-    """The set without the files that cannot be read, which join its refusals."""
-    kept = tuple(record for record in item.records if record.name not in reasons)
-    return replace(item, records=kept, refused=(*item.refused, *reasons.items()))
-
-
 def _scores(logits: NDArray[np.floating], temperature: float | Floats, targets: Targets) -> Floats:
     matrices = targets.bridges[targets.sets]
     return np.asarray(np.einsum("nsc,nc->ns", matrices, softmax(logits, temperature)))
 
 
-def _novelty_width(network: EmotionNetwork) -> int:
+def _novelty_width(network: nn.Module) -> int:
     """Channels of the shallower Gram layers; 0 for a network without any."""
+    if not isinstance(network, EmotionNetwork):
+        return 0
     channels = network.backbone.channels
     return sum(channels[: max(1, len(channels) - 1)])
 

@@ -1,128 +1,356 @@
 """The training loop: phases, epochs, steps, read from top to bottom."""
 
 import copy
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emoviz.data.preprocessing import Preprocessing
 from emoviz.errors import TrainingError
-from emoviz.models.losses import ContrastiveCenterLoss, bridged_cross_entropy
-from emoviz.models.network import EmotionNetwork, Normalise, Output
-from emoviz.models.standardise import fold, standardise
-from emoviz.training.features import FeatureSource, FrozenFeatures
+from emoviz.models.losses import bridged_cross_entropy
+from emoviz.models.network import Output
+from emoviz.models.standardise import fold
+from emoviz.training.batches import (
+    UNMIXED,
+    Batch,
+    Batches,
+    Mix,
+    Rows,
+    ViewBatches,
+    draws,
+    make_batches,
+)
+from emoviz.training.pieces import backward_in_pieces, is_out_of_memory, moving_statistics
+from emoviz.training.progress import EpochResult, StepResult
 from emoviz.training.recipe import Phase, Recipe
+from emoviz.training.state import Keeper, Training
 from emoviz.training.targets import Targets
-from emoviz.training.views import ViewMaker
+
+_PATIENCE = 1.0  # seconds between two looks at what a GPU has computed
 
 
-@dataclass(frozen=True)
-class EpochResult:
-    """What one epoch did, as it stands in ``progress.jsonl``.
-
-    Attributes:
-        phase: Number of the phase, from 1.
-        epoch: Number of the epoch in the phase, from 1.
-        epochs: Epochs of the phase.
-        step: Steps since the start of the run.
-        loss: L_total, mean over the epoch.
-        entropy: Its first term.
-        intra: L_intra, unweighted.
-        inter: L_inter, unweighted.
-        validation_entropy: The bridged cross-entropy of the validation images, plain views; None
-            where there are none.
-        learning_rate: At the end of the epoch.
-        gradient_norm: Mean L2 norm before clipping.
-        images_per_second: Of the training steps.
-        seconds_left: Estimate for the rest of the phase.
-    """
-
-    phase: int
-    epoch: int
-    epochs: int
-    step: int
-    loss: float
-    entropy: float
-    intra: float
-    inter: float
-    validation_entropy: float | None
-    learning_rate: float
-    gradient_norm: float
-    images_per_second: float
-    seconds_left: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
-
-
-@dataclass
-class Training:
-    """The state of a run: what is being trained and on what.
-
-    Attributes:
-        recipe: What to do.
-        network: Filled in place.
-        loss: With the centers.
-        preprocessing: Of the finished network.
-        train: Targets of the training images.
-        validation: Targets of the images that only watch; may be empty.
-        tell: Called with a line for people while something takes long.
-        features: Gives the features of a frozen backbone for the images of some targets.
-    """
-
-    recipe: Recipe
-    network: EmotionNetwork
-    loss: ContrastiveCenterLoss
-    preprocessing: Preprocessing
-    train: Targets
-    validation: Targets
-    tell: Callable[[str], None] = lambda line: None
-    features: FeatureSource | None = None
-
-    def __post_init__(self) -> None:
-        self.maker = ViewMaker(self.preprocessing, self.recipe.augment, self.recipe.seed)
-        self.normalise = Normalise(self.preprocessing.mean, self.preprocessing.std)
-        self.rng = np.random.default_rng(self.recipe.seed)
-        self.step = 0
-        self.tail_moved = False
-        self.started = time.monotonic()
-
-
-def train(state: Training, device: str = "cpu") -> Iterator[EpochResult]:
+def train(
+    state: Training,
+    keeper: Keeper | None = None,
+    watch: Callable[[StepResult], None] = lambda result: None,
+) -> Iterator[EpochResult]:
     """Train all phases of the recipe; the network ends folded, in evaluation mode, on the CPU.
 
     Args:
-        state: Trained in place.
-        device: ``cpu`` or ``cuda``, of phases that train ``all``; the others learn from kept
-            features on the CPU.
+        state: Trained in place, from where it is on.
+        keeper: Keeps the state after each epoch and every minute or so in between.
+        watch: Called with every step's result (on a GPU about once a second).
 
     Yields:
         One result an epoch.
 
     Raises:
-        TrainingError: The loss is not finite; the message says where.
+        TrainingError: The loss is not finite, or memory is too short for two images; the message
+            says where.
     """
-    _check_order(state.recipe)
-    torch.manual_seed(state.recipe.seed)
+    keeper = keeper or Keeper(None)
+    check_order(state.recipe)
     for number, phase in enumerate(state.recipe.phases, start=1):
-        before = copy.deepcopy(state.network.state_dict()) if phase.blend else None
-        run = _train_on_views if phase.train == "all" else _train_on_features
-        yield from run(state, phase, number, device)
-        if before is not None:
-            _blend(state.network, before, phase.blend)
+        if number == state.place.phase:
+            yield from _train_phase(state, phase, number, keeper, watch)
+    _finish(state, keeper)
+
+
+def _train_phase(
+    state: Training,
+    phase: Phase,
+    number: int,
+    keeper: Keeper,
+    watch: Callable[[StepResult], None],
+) -> Iterator[EpochResult]:
+    place, together = state.place, phase.train == "all"
+    batches = make_batches(state, phase, number)
+    optimiser = make_optimiser(state, phase)
+    base = [group["lr"] for group in optimiser.param_groups]
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    average = copy.deepcopy(state.network) if phase.average else None
+    keeper.restore_optimiser(optimiser, average)
+    for epoch in range(place.epoch, phase.epochs + 1):
+        meter = _Meter(state, phase, batches.steps)
+        for batch in batches.epoch(epoch, place.step):
+            factor = rate_factor(phase, (epoch - 1) * batches.steps + batch.step, batches.steps)
+            for group, rate in zip(optimiser.param_groups, base, strict=True):
+                group["lr"] = rate * factor
+            terms = _backward(state, phase, optimiser, batches, batch)
+            if together:
+                state.processes.sum_gradients(parameters)
+                terms = state.processes.summed(terms)
+            norm = nn.utils.clip_grad_norm_(parameters, phase.clip)
+            meter.add(terms, norm)
+            optimiser.step()
+            if average is not None:
+                _move_average(average, state.network, phase.average)
+            place.step, place.total = batch.step + 1, place.total + 1
+            place.seen += batch.total
+            if meter.is_empty:
+                watch(meter.step_result(optimiser))
+                if keeper.is_due():
+                    keeper.save(state, optimiser, average)
+        meter.take()
+        if average is not None and epoch == phase.epochs:
+            state.network.load_state_dict(average.state_dict())
+        result = meter.epoch_result(optimiser, _validate(state, batches))
+        place.to_next_epoch(phase)
+        if place.best_total == place.total:
+            keeper.save_best(state)
+        yield result
+        in_phase = place.phase == number
+        keeper.save(state, optimiser if in_phase else None, average if in_phase else None)
+
+
+def _backward(
+    state: Training,
+    phase: Phase,
+    optimiser: torch.optim.Optimizer,
+    batches: Batches,
+    batch: Batch,
+) -> Tensor:
+    """Gradients of L_total for a batch, in pieces where memory is short.
+
+    Returns:
+        (4,) this process's part of L_total, L_entropy, L_intra and L_inter.
+    """
+    place = state.place
+    statistics = moving_statistics(state.network)
+    before = [value.clone() for value in statistics]
+    while True:
+        optimiser.zero_grad(set_to_none=True)
+        rng = draws(state, place.phase, place.epoch, batch.step)
+        try:
+            if not isinstance(batches, ViewBatches):
+                terms = _terms(state, batch.rows, batches.output(batch, rng))
+                terms[0].backward()  # type: ignore[no-untyped-call]
+                return terms.detach()
+            mix = batches.mix(batch, rng)
+            inputs = batches.inputs(batch, mix)
+            if place.pieces == 1:
+                out = batches.output_of(inputs)
+                terms = _terms(state, batch.rows, out, mix, shared=True)
+                terms[0].backward()  # type: ignore[no-untyped-call]
+                return terms.detach()
+            terms_of = functools.partial(_terms, state, batch.rows, mix=mix, shared=True)
+            return backward_in_pieces(
+                state.network, inputs, place.pieces, batches.precision, terms_of
+            )
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            for value, kept in zip(statistics, before, strict=True):
+                value.copy_(kept)
+            _cut_finer(state, phase, batch, isinstance(batches, ViewBatches))
+
+
+def _cut_finer(state: Training, phase: Phase, batch: Batch, can: bool) -> None:
+    """Twice as many pieces from here on, or an error where that is not possible."""
+    place = state.place
+    if not can or state.processes.count > 1 or 2 * place.pieces > len(batch.rows) // 2:
+        raise TrainingError(
+            f"Memory is too short for a step of {len(batch.rows)} images (phase {place.phase}, "
+            f"epoch {place.epoch}). Lower phases.{place.phase - 1}.batch or input.size."
+        ) from None
+    place.pieces *= 2
+    if state.device == "cuda":
+        torch.cuda.empty_cache()
+    effect = (
+        "the result stays the same"
+        if phase.batch_norm == "kept"
+        else "batch normalisation in the backbone sees each piece by itself"
+    )
+    state.tell(
+        f"Memory is short at step {place.total}: batches now pass the backbone in "
+        f"{place.pieces} pieces; {effect}."
+    )
+
+
+def _terms(
+    state: Training, rows: Rows, out: Output, mix: Mix = UNMIXED, shared: bool = False
+) -> Tensor:
+    """(4,) L_total, L_entropy, L_intra, L_inter; each process's part where the batch is shared."""
+    first = _sample_terms(state, rows, out, shared)
+    if mix.partner is not None:
+        other = _sample_terms(state, rows[mix.partner], out, shared)
+        first = mix.share * first + (1 - mix.share) * other
+    inter = state.loss.inter() / (state.processes.count if shared else 1)
+    entropy, intra = first[0], first[1]
+    beta, lam = state.recipe.loss.beta, state.recipe.loss.lambda_
+    total = entropy + beta * (intra + lam * inter) if beta else entropy
+    return torch.stack([total, entropy, intra, inter])
+
+
+def _sample_terms(state: Training, rows: Rows, out: Output, shared: bool) -> Tensor:
+    """(2,) L_entropy and L_intra with the targets of `rows`."""
+    device = out.logits.device
+    single = torch.from_numpy(state.train.single[rows]).to(device)
+    terms = torch.stack(
+        [_entropy(state, state.train, rows, out.logits), state.loss.intra(out.embedding, single)]
+    )
+    if not shared or state.processes.count == 1:
+        return terms
+    # Means over the global batch: each process's mean, weighed by its part of what is counted.
+    mine = torch.stack([torch.tensor(float(state.train.weights[rows].sum())), (single >= 0).sum()])
+    mine = mine.to(device)
+    return terms * mine / state.processes.summed(mine).clamp(min=1e-8)
+
+
+def _entropy(state: Training, targets: Targets, rows: Rows, logits: Tensor) -> Tensor:
+    device = logits.device
+    bridges = torch.from_numpy(targets.bridges[targets.sets[rows]]).to(device)
+    shares = torch.from_numpy(targets.shares[rows]).to(device)
+    smoothing = state.recipe.loss.label_smoothing
+    if smoothing and targets is state.train:
+        classes = bridges.sum(dim=2)  # a label spreads as many shares as it covers classes
+        shares = (1 - smoothing) * shares + smoothing * classes / classes.sum(dim=1, keepdim=True)
+    weights = torch.from_numpy(targets.weights[rows]).to(device)
+    return bridged_cross_entropy(logits, shares, bridges, weights)
+
+
+@torch.no_grad()
+def _validate(state: Training, batches: Batches) -> float | None:
+    """Cross-entropy of the validation images."""
+    state.network.eval()
+    total, count = 0.0, 0
+    for rows, out in batches.validate():
+        total += len(rows) * float(_entropy(state, state.validation, rows, out.logits))
+        count += len(rows)
+    value = total / count if count else None
+    if value is not None and value < state.place.best:
+        state.place.best, state.place.best_total = value, state.place.total
+    return value
+
+
+def _finish(state: Training, keeper: Keeper) -> None:
+    state.network.to("cpu")
+    state.loss.to("cpu")
+    state.normalise.to("cpu")
+    if 0 <= state.place.best_total < state.place.total:
+        best = copy.deepcopy(state.network)
+        centers = keeper.read_best(best)
+        if centers is not None:
+            fold(best)
+            state.best = (best.eval(), centers)
     fold(state.network)
-    state.network.eval().to("cpu")
+    state.network.eval()
 
 
-def _check_order(recipe: Recipe) -> None:
+class _Meter:
+    """Adds up what the steps of an epoch give, and looks for losses that are not finite.
+
+    On a CPU it looks before each step is taken; on a GPU about once a second, since every look
+    makes the GPU wait.
+    """
+
+    def __init__(self, state: Training, phase: Phase, steps: int) -> None:
+        self._state, self._phase, self._steps = state, phase, steps
+        self._pending: list[tuple[int, Tensor]] = []
+        self._last = [0.0] * 5
+        self._began = self._looked = time.monotonic()
+        self._first = (state.place.step, state.place.seen)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything so far has been looked at."""
+        return not self._pending
+
+    def add(self, terms: Tensor, norm: Tensor) -> None:
+        """Note a step's loss terms (4,) and the gradient's norm."""
+        self._pending.append((self._state.place.total, torch.cat([terms, norm.reshape(1)])))
+        if self._state.device == "cpu" or time.monotonic() - self._looked > _PATIENCE:
+            self.take()
+
+    def take(self) -> None:
+        """Look at what was noted.
+
+        Raises:
+            TrainingError: A term is not finite.
+        """
+        place = self._state.place
+        for step, values in self._pending:
+            self._last = [float(value) for value in values.cpu()]
+            self._check(step)
+            place.sums = [a + b for a, b in zip(place.sums, self._last, strict=True)]
+        self._pending.clear()
+        self._looked = time.monotonic()
+
+    def step_result(self, optimiser: torch.optim.Optimizer) -> StepResult:
+        """The last step's."""
+        loss, entropy, intra, inter, norm = self._last
+        place = self._state.place
+        return StepResult(
+            phase=place.phase,
+            epoch=place.epoch,
+            step=place.total,
+            loss=loss,
+            entropy=entropy,
+            intra=intra,
+            inter=inter,
+            learning_rate=float(optimiser.param_groups[0]["lr"]),
+            gradient_norm=norm,
+            images_per_second=self._rate(),
+            seconds_left=self._seconds_left(),
+        )
+
+    def epoch_result(self, optimiser: torch.optim.Optimizer, held_out: float | None) -> EpochResult:
+        """The epoch's means."""
+        place = self._state.place
+        loss, entropy, intra, inter, norm = (value / max(place.step, 1) for value in place.sums)
+        return EpochResult(
+            phase=place.phase,
+            epoch=place.epoch,
+            epochs=self._phase.epochs,
+            step=place.total,
+            loss=loss,
+            entropy=entropy,
+            intra=intra,
+            inter=inter,
+            validation_entropy=held_out,
+            learning_rate=float(optimiser.param_groups[0]["lr"]),
+            gradient_norm=norm,
+            images_per_second=self._rate(),
+            seconds_left=self._seconds_left(),
+        )
+
+    def _rate(self) -> float:
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        return (self._state.place.seen - self._first[1]) / seconds
+
+    def _seconds_left(self) -> float:
+        """Steps still to do, as long as those of this epoch took."""
+        place = self._state.place
+        done = max(place.step - self._first[0], 1)
+        left = (self._phase.epochs - place.epoch + 1) * self._steps - place.step
+        return (time.monotonic() - self._began) / done * left
+
+    def _check(self, step: int) -> None:
+        place = self._state.place
+        names = ("entropy", "intra", "inter")
+        for name, value in zip(names, self._last[1:4], strict=True):
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"The {name} term of the loss is {value} at step {step} (phase {place.phase}, "
+                    f"epoch {place.epoch}). Lower the learning rate or beta, or clip more."
+                )
+        if not math.isfinite(self._last[4]):
+            raise TrainingError(
+                f"The gradient is {self._last[4]} at step {step} (phase {place.phase}, epoch "
+                f"{place.epoch}) though the loss is finite. Lower the learning rate or beta."
+            )
+
+
+def check_order(recipe: Recipe) -> None:
+    """Phases must be in an order that makes sense.
+
+    Raises:
+        TrainingError: They are not.
+    """
     kinds = [phase.train for phase in recipe.phases]
     if "all" in kinds and any(kind != "all" for kind in kinds[kinds.index("all") :]):
         raise TrainingError(
@@ -136,220 +364,43 @@ def _check_order(recipe: Recipe) -> None:
         )
 
 
-def _train_on_features(
-    state: Training, phase: Phase, number: int, device: str
-) -> Iterator[EpochResult]:
-    """Everything behind the last Gram layer learns from features kept in memory.
-
-    In a ``heads`` phase the backbone stays as it is; in a ``tail`` phase its last stages learn
-    too, from the kept maps of the last Gram layer.
-    """
-    network, tail = state.network, phase.train == "tail"
-    source = state.features or FeatureSource(state.maker, None, state.tell)
-    features = source.of(network, state.train, phase.views, phase.positions)
-    if state.recipe.network.standardise and number == 1:
-        standardise(network, features.moments())
-    held_out = source.of(network, state.validation, 1, 0) if len(state.validation) else None
-    network.backbone.requires_grad_(False)
-    for parameter in network.backbone.tail(phase.first, phase.depthwise) if tail else ():
-        parameter.requires_grad_(True)
-    state.tail_moved = state.tail_moved or tail
-
-    def batches(epoch: int) -> Iterator[tuple[NDArray[np.int64], Output]]:
-        network.backbone.eval()  # ImageNet's statistics are kept: small sets only spoil them
-        order = state.rng.permutation(len(state.train))
-        for start in range(0, len(order), phase.batch):
-            index = order[start : start + phase.batch]
-            if len(index) > 1:  # batch normalisation needs two
-                view = state.rng.integers(0, phase.views, len(index))
-                yield index, on_features(state, features, view, index, phase.positions)
-
-    def validate() -> float | None:
-        return None if held_out is None else _validate_on_features(state, held_out)
-
-    yield from _epochs(state, phase, number, batches, validate)
-
-
-def on_features(
-    state: Training,
-    features: FrozenFeatures,
-    view: NDArray[np.int64],
-    index: NDArray[np.int64],
-    positions: int,
-) -> Output:
-    """The network from kept features on: the backbone's tail where it has moved, then the heads."""
-    maps, pooled, grams = features.batch(view, index, positions, state.rng)
-    if state.tail_moved:
-        deepest = features.deepest(view, index).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=state.network.training):
-            pooled = state.network.backbone.forward_tail(deepest)
-    return state.network.head(maps, pooled.float(), grams)
-
-
-def _train_on_views(
-    state: Training, phase: Phase, number: int, device: str
-) -> Iterator[EpochResult]:
-    """The whole network learns from fresh views, in mixed precision (bfloat16)."""
-    network = state.network.to(device).to(memory_format=torch.channels_last)
-    state.loss.to(device)
-    state.normalise.to(device)
-    network.backbone.requires_grad_(True)
-
-    def outputs(
-        epoch: int | None, records: Targets, order: NDArray[np.int64]
-    ) -> Iterator[tuple[NDArray[np.int64], Output]]:
-        # Random views draw from torch's generator, and so does dropout: one after the other.
-        views = state.maker.batches(
-            records.records, order, phase.batch, epoch, in_advance=epoch is None
-        )
-        for index, images in views:
-            if epoch is not None and len(index) < 2:
-                continue  # batch normalisation needs two
-            batch = state.normalise(images.to(device)).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(device, dtype=torch.bfloat16):
-                out = network(batch)
-            yield index, Output(*(part.float() for part in out))
-
-    def batches(epoch: int) -> Iterator[tuple[NDArray[np.int64], Output]]:
-        # Statistics of ImageNet's batch normalisation are kept: small sets only spoil them.
-        network.backbone.eval()
-        order = state.rng.permutation(len(state.train))
-        yield from outputs(1000 * number + epoch, state.train, order)
-
-    def validate() -> float | None:
-        total = count = 0.0
-        for index, out in outputs(None, state.validation, np.arange(len(state.validation))):
-            total += len(index) * float(_entropy(state, state.validation, index, out.logits))
-            count += len(index)
-        return total / count if count else None
-
-    yield from _epochs(state, phase, number, batches, validate)
-
-
-def _epochs(
-    state: Training, phase: Phase, number: int, batches: Any, validate: Any
-) -> Iterator[EpochResult]:
-    """Epochs of one phase, whatever the batches come from."""
-    optimiser = _optimiser(state, phase)
-    base = [group["lr"] for group in optimiser.param_groups]
-    steps = max(1, math.ceil(len(state.train) / phase.batch))
-    average = copy.deepcopy(state.network) if phase.average else None
-    beta, lam = state.recipe.loss.beta, state.recipe.loss.lambda_
-    parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    step = 0
-    for epoch in range(1, phase.epochs + 1):
-        began = time.monotonic()
-        state.network.train()
-        sums = np.zeros(5)
-        seen = 0
-        for index, out in batches(epoch):
-            factor = _schedule(phase, step, steps)
-            for group, rate in zip(optimiser.param_groups, base, strict=True):
-                group["lr"] = rate * factor
-            entropy = _entropy(state, state.train, index, out.logits)
-            single = torch.from_numpy(state.train.single[index]).to(out.embedding.device)
-            terms = state.loss(out.embedding, single)
-            total = entropy + beta * (terms.intra + lam * terms.inter) if beta else entropy
-            _check_finite(state, number, epoch, entropy, terms.intra, terms.inter)
-            optimiser.zero_grad(set_to_none=True)
-            total.backward()
-            norm = nn.utils.clip_grad_norm_(parameters, phase.clip)
-            optimiser.step()
-            step, state.step, seen = step + 1, state.step + 1, seen + len(index)
-            values = (total, entropy, terms.intra, terms.inter, norm)
-            sums += [float(value.detach()) for value in values]
-            if average is not None:
-                _move_average(average, state.network, phase.average)
-        if average is not None and epoch == phase.epochs:
-            state.network.load_state_dict(average.state_dict())
-        seconds = time.monotonic() - began
-        held_out = _without_gradient(state, validate)
-        means = sums / max(math.ceil(seen / phase.batch), 1)
-        yield EpochResult(
-            phase=number,
-            epoch=epoch,
-            epochs=phase.epochs,
-            step=state.step,
-            loss=float(means[0]),
-            entropy=float(means[1]),
-            intra=float(means[2]),
-            inter=float(means[3]),
-            validation_entropy=held_out,
-            learning_rate=float(optimiser.param_groups[0]["lr"]),
-            gradient_norm=float(means[4]),
-            images_per_second=seen / max(seconds, 1e-9),
-            seconds_left=(time.monotonic() - began) * (phase.epochs - epoch),
-        )
-
-
-def _entropy(state: Training, targets: Targets, index: NDArray[np.int64], logits: Tensor) -> Tensor:
-    device = logits.device
-    bridges = torch.from_numpy(targets.bridges[targets.sets[index]]).to(device)
-    shares = torch.from_numpy(targets.shares[index]).to(device)
-    smoothing = state.recipe.loss.label_smoothing
-    if smoothing and targets is state.train:
-        classes = bridges.sum(dim=2)  # a label spreads as many shares as it covers classes
-        shares = (1 - smoothing) * shares + smoothing * classes / classes.sum(dim=1, keepdim=True)
-    weights = torch.from_numpy(targets.weights[index]).to(device)
-    return bridged_cross_entropy(logits, shares, bridges, weights)
-
-
-@torch.no_grad()
-def _without_gradient(state: Training, validate: Callable[[], float | None]) -> float | None:
-    state.network.eval()
-    return validate()
-
-
-def _validate_on_features(state: Training, features: FrozenFeatures) -> float:
-    total = 0.0
-    count = len(state.validation)
-    for start in range(0, count, 64):
-        index = np.arange(start, min(start + 64, count))
-        out = on_features(state, features, np.zeros_like(index), index, 0)
-        total += len(index) * float(_entropy(state, state.validation, index, out.logits))
-    return total / max(count, 1)
-
-
-def _optimiser(state: Training, phase: Phase) -> torch.optim.Optimizer:
+def make_optimiser(state: Training, phase: Phase) -> torch.optim.Optimizer:
     """Groups: heads with and without decay, backbone likewise, centers."""
-    heads = [(n, p) for n, p in state.network.named_parameters() if not n.startswith("backbone.")]
-    backbone = [(n, p) for n, p in state.network.backbone.named_parameters() if p.requires_grad]
+    heads = [p for n, p in state.network.named_parameters() if not n.startswith("backbone.")]
+    backbone = [p for p in state.network.backbone.parameters() if p.requires_grad]
+    devices = state.processes.count if phase.per_device and phase.train == "all" else 1
     groups: list[dict[str, Any]] = []
-    for named, rate in ((heads, phase.learning_rate), (backbone, phase.backbone_learning_rate)):
+    parts = ((heads, phase.learning_rate), (backbone, phase.backbone_learning_rate))
+    for parameters, rate in parts:
         for decay in (True, False):
-            chosen = [p for _, p in named if (p.dim() > 1) == decay]
+            chosen = [p for p in parameters if (p.dim() > 1) == decay]
             if chosen and rate > 0:
                 weight_decay = phase.weight_decay if decay else 0.0
-                groups.append({"params": chosen, "lr": rate, "weight_decay": weight_decay})
+                groups.append(
+                    {"params": chosen, "lr": rate * devices, "weight_decay": weight_decay}
+                )
     if state.recipe.loss.beta:
-        rate = phase.learning_rate * phase.center_learning_rate
+        rate = phase.learning_rate * phase.center_learning_rate * devices
         groups.append({"params": [state.loss.centers], "lr": rate, "weight_decay": 0.0})
     if phase.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=phase.learning_rate, momentum=0.9, nesterov=True)
+        return torch.optim.SGD(
+            groups, lr=phase.learning_rate, momentum=phase.momentum, nesterov=phase.nesterov
+        )
     if phase.optimiser == "adagrad":
         return torch.optim.Adagrad(groups, lr=phase.learning_rate)
     return torch.optim.AdamW(groups, lr=phase.learning_rate)
 
 
-def _schedule(phase: Phase, step: int, steps: int) -> float:
-    """Factor on the learning rates at a step; `steps` are those of an epoch."""
+def rate_factor(phase: Phase, step: int, steps: int) -> float:
+    """Factor on the learning rates at a step of the phase; `steps` are those of an epoch."""
     if phase.schedule == "constant":
         return 1.0
     if phase.schedule == "restarts":
-        low = min(1.0, 1e-4 / phase.learning_rate)
-        place = (step % (5 * steps)) / (5 * steps)
-        return low + (1 - low) * 0.5 * (1 + math.cos(math.pi * place))
+        low = min(1.0, phase.lowest_rate / phase.learning_rate)
+        length = phase.restart_epochs * steps
+        return low + (1 - low) * 0.5 * (1 + math.cos(math.pi * (step % length) / length))
     place = step / max(1, phase.epochs * steps)
     return min(1.0, (place + 1e-3) / 0.1) * 0.5 * (1 + math.cos(math.pi * place))
-
-
-def _check_finite(state: Training, phase: int, epoch: int, *terms: Tensor) -> None:
-    for name, term in zip(("entropy", "intra", "inter"), terms, strict=True):
-        if not bool(torch.isfinite(term)):
-            raise TrainingError(
-                f"The {name} term of the loss is {float(term.detach())} at step {state.step} "
-                f"(phase {phase}, epoch {epoch}). Lower the learning rate or beta, or clip more."
-            )
 
 
 @torch.no_grad()
@@ -361,10 +412,3 @@ def _move_average(average: nn.Module, network: nn.Module, decay: float) -> None:
             mean.lerp_(value, 1 - decay)
         else:
             mean.copy_(value)
-
-
-@torch.no_grad()
-def _blend(network: nn.Module, before: dict[str, Tensor], share: float) -> None:
-    for name, value in network.state_dict().items():
-        if value.is_floating_point():
-            value.lerp_(before[name].to(value.device), share)

@@ -4,25 +4,27 @@ A recipe is validated when it is read: an unknown key or an impossible value is 
 line and what is allowed.
 """
 
-import dataclasses
-import types
 import typing
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
 import yaml
 
 from emoviz.errors import RecipeError
-from emoviz.labels import TAXONOMIES
+from emoviz.training.recipe_checks import conflicts
+from emoviz.training.recipe_reading import (
+    Reader,
+    compose,
+    merged,
+    number,
+    plain,
+    scalar_under,
+    with_setting,
+)
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
-
-
-def _number(default: Any, low: float, high: float = float("inf"), open_low: bool = False) -> Any:
-    limits = {"low": low, "high": high, "open_low": open_low}
-    return field(default=default, metadata=limits)
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,19 @@ class NetworkPart:
 
     Attributes:
         backbone: timm's model name.
-        layers: Stages with a Gram module each; an empty list is the plain backbone.
+        layers: Where Gram modules stand: a stage by its number, as in timm's ``out_indices``, or
+            a part of the network by its name, such as ``blocks.2.1.conv_pwl``; an empty list is
+            the plain backbone.
+        module: ``additive`` adds the two branches (dissertation 4.2), ``multiplicative``
+            multiplies them (IJCCC 2024), ``gathered`` takes all layers through dense layers to
+            the backbone's width (Zhang et al.).
+        parallel: k modules side by side on each layer (IJCCC 2024).
+        reduce: A 1x1 convolution to so many channels in front of each module, because the dense
+            layer behind a Gram matrix grows with the cube of the channels; 0 leaves it out.
+            Another network than the papers'.
         pretrained: Start from ImageNet weights.
         pooled_dropout: On h before the projection.
+        pooled_activation: On h before the projection: ``leaky_relu`` has slope 0.2 (IJCCC 2024).
         gram_dropout: On the entries of the Gram matrices.
         dropout: On u before the classifier.
         standardise: Train on standardised h, Gram entries and map channels; the fixed mean and
@@ -42,22 +54,37 @@ class NetworkPart:
     """
 
     backbone: str = "tf_efficientnet_lite2"
-    layers: tuple[int, ...] = (1, 2, 3)
+    layers: tuple[int | str, ...] = (1, 2, 3)
+    module: Literal["additive", "multiplicative", "gathered"] = "additive"
+    parallel: int = number(1, 1, 16)
+    reduce: int = number(0, 0, 1024)
     pretrained: bool = True
-    pooled_dropout: float = _number(0.0, 0, 0.95)
-    gram_dropout: float = _number(0.0, 0, 0.95)
-    dropout: float = _number(0.0, 0, 0.95)
+    pooled_dropout: float = number(0.0, 0, 0.95)
+    pooled_activation: Literal["none", "leaky_relu"] = "none"
+    gram_dropout: float = number(0.0, 0, 0.95)
+    dropout: float = number(0.0, 0, 0.95)
     standardise: bool = False
 
 
 @dataclass(frozen=True)
 class InputPart:
-    """How an image becomes the network's input: see `emoviz.data.preprocessing`."""
+    """How an image becomes the network's input: see `emoviz.data.preprocessing`.
 
-    size: int = _number(224, 32, 1024)
+    Attributes:
+        size: Side of the square image in pixels.
+        fit: ``squash`` scales the whole picture to the square, ``crop`` takes its middle.
+        crop: Share of the short side that ``crop`` keeps.
+        interpolation: For scaling.
+        ten_crop: Side in pixels of ten crops out of the square (four corners, the centre, and
+            the mirror images of these five) whose outputs are averaged at test time; the network
+            then sees crops of that side, never the square. 0 turns it off.
+    """
+
+    size: int = number(224, 32, 1024)
     fit: Literal["squash", "crop"] = "crop"
-    crop: float = _number(0.875, 0.1, 1.0)
+    crop: float = number(0.875, 0.1, 1.0)
     interpolation: Literal["bicubic", "bilinear", "lanczos"] = "bicubic"
+    ten_crop: int = number(0, 0, 1024)
 
 
 @dataclass(frozen=True)
@@ -72,11 +99,11 @@ class LossPart:
         label_smoothing: Share of each target that is spread over all classes.
     """
 
-    beta: float = _number(0.5, 0)
-    lambda_: float = _number(1.0, 0)
-    margin: float = _number(5.0, 0, open_low=True)
-    center_spread: float = _number(1.0, 0, open_low=True)
-    label_smoothing: float = _number(0.0, 0, 0.9)
+    beta: float = number(0.5, 0)
+    lambda_: float = number(1.0, 0)
+    margin: float = number(5.0, 0, open_low=True)
+    center_spread: float = number(1.0, 0, open_low=True)
+    label_smoothing: float = number(0.0, 0, 0.9)
 
 
 @dataclass(frozen=True)
@@ -94,18 +121,15 @@ class SetPart:
             with the same sentiment: confusing awe with contentment costs less than with fear.
         center_share: A sample pulls on its class center where the class holds at least this
             share of the votes.
-        bridge_weight: Power on the share of the votes that went to labels which the classes
-            cover: 0 ignores it, 1 weighs a sample by it.
     """
 
     title: str = ""
     source: str = ""
     terms: str = ""
-    weight: float = _number(1.0, 0, open_low=True)
-    sharpen: float = _number(1.0, 0, open_low=True)
-    sentiment_smoothing: float = _number(0.0, 0, 1)
-    center_share: float = _number(0.5, 0, 1)
-    bridge_weight: float = _number(0.0, 0)
+    weight: float = number(1.0, 0, open_low=True)
+    sharpen: float = number(1.0, 0, open_low=True)
+    sentiment_smoothing: float = number(0.0, 0, 1)
+    center_share: float = number(0.5, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -124,11 +148,11 @@ class DataPart:
         sets: By taxonomy; a set that is not named takes the defaults.
     """
 
-    validation: float = _number(0.1, 0, 0.5)
-    test: float = _number(0.15, 0, 0.5)
-    split_seed: int = _number(0, 0)
-    folds: int = _number(0, 0, 20)
-    class_weight_power: float = _number(0.0, 0, 1)
+    validation: float = number(0.1, 0, 0.5)
+    test: float = number(0.15, 0, 0.5)
+    split_seed: int = number(0, 0)
+    folds: int = number(0, 0, 20)
+    class_weight_power: float = number(0.0, 0, 1)
     sets: Mapping[str, SetPart] = field(default_factory=dict)
 
 
@@ -137,22 +161,39 @@ class AugmentPart:
     """Random views of a training image.
 
     Attributes:
-        scale: Smallest share of the image's area that a random crop keeps.
-        ratio: Largest change of the aspect ratio of a crop, as a factor.
+        crop: ``resized`` cuts a random part and scales it to the input's size, ``window`` cuts
+            `input.ten_crop` pixels at a random place of the square image, ``none`` takes the
+            plain view.
+        scale: Smallest share of the image's area that a ``resized`` crop keeps.
+        ratio: Largest change of the aspect ratio of a ``resized`` crop, as a factor.
         flip: Mirror half of the views.
+        vertical_flip: Turn half of the views upside down.
+        zoom: Largest share by which a view is magnified around its centre.
+        zoom_least: Smallest such share.
+        rotate: Largest angle by which a view is turned either way, in degrees.
         colour: Strength of the brightness, contrast and saturation jitter; emotion depends on
             colour, so keep it small.
-        randaugment: Strength of RandAugment with two transformations; 0 turns it off.
+        randaugment: Strength M of RandAugment on torchvision's scale of 31; 0 turns it off.
+        randaugment_ops: Transformations N of RandAugment for each view.
+        mixup: Alpha of the Beta distribution from which the shares of two mixed images come, in
+            phases that train ``all``; 0 turns it off.
         view_seed: Of the random views of ``heads`` phases. It is not the run's seed, so that runs
             with different seeds share one computation of the features.
     """
 
-    scale: float = _number(0.5, 0.05, 1.0)
-    ratio: float = _number(1.333, 1.0, 4.0)
+    crop: Literal["resized", "window", "none"] = "resized"
+    scale: float = number(0.5, 0.05, 1.0)
+    ratio: float = number(1.333, 1.0, 4.0)
     flip: bool = True
-    colour: float = _number(0.0, 0, 1)
-    randaugment: int = _number(0, 0, 30)
-    view_seed: int = _number(0, 0)
+    vertical_flip: bool = False
+    zoom: float = number(0.0, 0, 1)
+    zoom_least: float = number(0.0, 0, 1)
+    rotate: float = number(0.0, 0, 180)
+    colour: float = number(0.0, 0, 1)
+    randaugment: int = number(0, 0, 30)
+    randaugment_ops: int = number(2, 1, 14)
+    mixup: float = number(0.0, 0, 10)
+    view_seed: int = number(0, 0)
 
 
 @dataclass(frozen=True)
@@ -169,38 +210,53 @@ class Phase:
             most of the time on a CPU.
         epochs: Passes over the training images.
         batch: Images a step.
-        optimiser: sgd (momentum 0.9, Nesterov), adamw or adagrad.
+        optimiser: sgd, adamw or adagrad.
+        momentum: Of sgd.
+        nesterov: Whether sgd looks ahead along its momentum.
         learning_rate: Of the modules, the projection and the classifier.
         backbone_learning_rate: Of the backbone, where it is trained.
         center_learning_rate: Of the centers, as a multiple of `learning_rate`.
         weight_decay: Not on the centers, biases and normalisation.
-        schedule: ``cosine`` to zero with a tenth of warm-up, ``restarts`` every five epochs down
-            to 1e-4 (dissertation), or ``constant``.
+        schedule: ``cosine`` to zero with a tenth of warm-up, ``restarts`` (cosine annealing that
+            begins anew, dissertation), or ``constant``.
+        restart_epochs: Epochs between two beginnings of ``restarts``.
+        lowest_rate: Learning rate that ``restarts`` comes down to.
+        per_device: `batch` and the learning rates are those of one device, and are multiplied by
+            the number of devices (IJCCC 2024).
+        batch_norm: Statistics of the backbone's batch normalisation in phases that train
+            ``all``: the backbone's own are ``kept``, or they are ``trained`` as usual.
+        precision: Of what is trained anew in each step: bfloat16 where it serves (automatic mixed
+            precision), or float32 throughout.
         views: Views an image whose features are kept, one plain and the others random (not for
             ``all``).
         positions: Positions of each map that the convolution branch sees in a step (not for
             ``all``); 0 takes whole maps. Evaluation always sees whole maps.
         clip: Gradients are clipped to this L2 norm.
         average: Decay of the running average of the weights that is kept; 0 keeps the last.
-        blend: Share of the weights of the phase before that is mixed in at the end.
     """
 
     train: Literal["heads", "tail", "all"] = "all"
     first: str = ""
     depthwise: bool = True
-    epochs: int = _number(20, 1, 10_000)
-    batch: int = _number(64, 2, 65_536)
+    epochs: int = number(20, 1, 10_000)
+    batch: int = number(64, 2, 65_536)
     optimiser: Literal["sgd", "adamw", "adagrad"] = "adamw"
-    learning_rate: float = _number(1e-3, 0, 10, open_low=True)
-    backbone_learning_rate: float = _number(1e-4, 0, 10)
-    center_learning_rate: float = _number(1.0, 0, 1000)
-    weight_decay: float = _number(0.0, 0, 1)
+    momentum: float = number(0.9, 0, 0.999)
+    nesterov: bool = False
+    learning_rate: float = number(1e-3, 0, 10, open_low=True)
+    backbone_learning_rate: float = number(1e-4, 0, 10)
+    center_learning_rate: float = number(1.0, 0, 1000)
+    weight_decay: float = number(0.0, 0, 1)
     schedule: Literal["cosine", "restarts", "constant"] = "cosine"
-    views: int = _number(4, 1, 64)
-    positions: int = _number(48, 0, 100_000)
-    clip: float = _number(5.0, 0, open_low=True)
-    average: float = _number(0.0, 0, 0.99999)
-    blend: float = _number(0.0, 0, 0.99)
+    restart_epochs: int = number(5, 1, 10_000)
+    lowest_rate: float = number(1e-4, 0, 10)
+    per_device: bool = False
+    batch_norm: Literal["kept", "trained"] = "kept"
+    precision: Literal["bf16", "fp32"] = "bf16"
+    views: int = number(4, 1, 64)
+    positions: int = number(48, 0, 100_000)
+    clip: float = number(5.0, 0, open_low=True)
+    average: float = number(0.0, 0, 0.99999)
 
 
 @dataclass(frozen=True)
@@ -208,7 +264,10 @@ class Recipe:
     """A whole training run.
 
     Attributes:
-        extends: Name of a recipe whose values hold where this one says nothing.
+        extends: Name of a recipe whose values hold where this one says nothing; empty once the
+            recipe is read.
+        fuse: Names of recipes whose finished networks are fused into one (see
+            `emoviz.models.fusion`); `network` and `phases` are then theirs, not this one's.
     """
 
     name: str = ""
@@ -216,7 +275,7 @@ class Recipe:
     title: str = ""
     summary: str = ""
     taxonomy: str = "mikels8"
-    seed: int = _number(0, 0)
+    seed: int = number(0, 0)
     licence: str = ""
     intended_use: str = ""
     limits: str = ""
@@ -226,10 +285,11 @@ class Recipe:
     data: DataPart = DataPart()
     augment: AugmentPart = AugmentPart()
     phases: tuple[Phase, ...] = (Phase(),)
+    fuse: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, spelled as in the file."""
-        return typing.cast(dict[str, Any], _plain(self))
+        return typing.cast(dict[str, Any], plain(self))
 
 
 def load_recipe(name: str, below: tuple[str, ...] = ()) -> Recipe:
@@ -245,7 +305,9 @@ def load_recipe(name: str, below: tuple[str, ...] = ()) -> Recipe:
         known = ", ".join(sorted(item.stem for item in RECIPES.glob("*.yaml")))
         raise RecipeError(f"There is no recipe '{name}'. Known: {known}; or give a YAML file.")
     if name in below:
-        raise RecipeError(f"Recipe '{name}' extends itself, by way of {' and '.join(below)}.")
+        raise RecipeError(
+            f"Recipe '{name}' extends or fuses itself, by way of {' and '.join(below)}."
+        )
     try:
         return read_recipe(path.read_text(encoding="utf-8"), path.name, (*below, name))
     except (OSError, UnicodeDecodeError) as error:
@@ -254,134 +316,56 @@ def load_recipe(name: str, below: tuple[str, ...] = ()) -> Recipe:
 
 def read_recipe(text: str, name: str = "recipe", below: tuple[str, ...] = ()) -> Recipe:
     """Validate a recipe's text; see `load_recipe`."""
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{name} is not valid YAML: {error}") from None
-    if node is None:
-        raise RecipeError(f"{name} is empty.")
-    recipe = typing.cast(Recipe, _Reader(name).read(node, Recipe, "the recipe"))
-    if recipe.extends:
-        merged = _merged(load_recipe(recipe.extends, below).to_dict(), yaml.safe_load(text))
-        node = yaml.compose(yaml.safe_dump({**merged, "extends": ""}), Loader=yaml.SafeLoader)
-        assert node is not None
-        recipe = typing.cast(Recipe, _Reader(name).read(node, Recipe, "the recipe"))
-    if recipe.taxonomy not in TAXONOMIES:
-        raise RecipeError(
-            f"{name}: taxonomy is '{recipe.taxonomy}'; allowed: {', '.join(TAXONOMIES)}."
-        )
+    node = compose(text, name)
+    parent = scalar_under(node, "extends")
+    if parent:
+        base = yaml.safe_dump(load_recipe(parent, below).to_dict())
+        node = merged(compose(base, parent), node)
+    recipe = typing.cast(Recipe, Reader(name).read(node, Recipe, "the recipe"))
+    recipe = replace(recipe, extends="")  # it is whole now
+    check_recipe(recipe, name, below)
     return recipe
 
 
-_NO_LIMITS: Mapping[str, Any] = types.MappingProxyType({})
+def apply_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """A recipe with single values changed, as by ``--set`` on the command line.
+
+    Args:
+        recipe: The recipe to change.
+        settings: ``key=value`` each, with dots for what lies deeper and numbers from 0 for the
+            items of a list: ``loss.beta=0.5``, ``network.layers=[1, 2]``, ``phases.0.epochs=3``,
+            ``data.sets.emotion6.weight=2``.
+
+    Raises:
+        RecipeError: A key is unknown, or a value impossible or in conflict with another; the
+            message begins with the setting.
+    """
+    for setting in settings:
+        recipe = with_setting(recipe, Recipe, setting)
+    if settings:
+        check_recipe(recipe, f"--set {' '.join(settings)}")
+    return recipe
 
 
-def _merged(base: Any, over: Any) -> Any:
-    """Blocks are merged key by key; single values and lists are replaced."""
-    if not (isinstance(base, dict) and isinstance(over, dict)):
-        return over
-    return {**base, **{key: _merged(base.get(key), value) for key, value in over.items()}}
+def check_recipe(recipe: Recipe, source: str, below: tuple[str, ...] = ()) -> None:
+    """Raise `RecipeError` where single values are possible but not with one another.
+
+    Args:
+        recipe: What was read.
+        source: File or setting, to begin the message with.
+        below: Recipes that are being read already, to find circles.
+    """
+    problem = next(conflicts(recipe), "")
+    if problem:
+        raise RecipeError(f"{source}: {problem}.")
+    for name in recipe.fuse:
+        _check_member(recipe, load_recipe(name, below), source)
 
 
-class _Reader:
-    """Turns YAML nodes into dataclasses, with the line of whatever does not fit."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def read(
-        self, node: yaml.Node, kind: Any, key: str, limits: Mapping[str, Any] = _NO_LIMITS
-    ) -> Any:
-        if dataclasses.is_dataclass(kind):
-            return self._dataclass(node, kind, key)
-        origin, arguments = get_origin(kind), get_args(kind)
-        if origin is tuple:
-            return self._tuple(node, arguments[0], key)
-        if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
-            return self._mapping(node, arguments[1], key)
-        return self._scalar(node, kind, key, limits)
-
-    def _dataclass(self, node: yaml.Node, kind: Any, key: str) -> Any:
-        if not isinstance(node, yaml.MappingNode):
-            self._fail(node, f"{key} must be a block of keys")
-        fields = {_spelled(item.name): item for item in dataclasses.fields(kind)}
-        types_ = typing.get_type_hints(kind)
-        values: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            name = str(key_node.value)
-            if name not in fields:
-                self._fail(key_node, f"{key} has no key '{name}'; allowed: {', '.join(fields)}")
-            item = fields[name]
-            values[item.name] = self.read(value_node, types_[item.name], name, item.metadata)
-        return kind(**values)
-
-    def _tuple(self, node: yaml.Node, kind: Any, key: str) -> tuple[Any, ...]:
-        if not isinstance(node, yaml.SequenceNode):
-            self._fail(node, f"{key} must be a list")
-        items = node.value
-        return tuple(self.read(item, kind, key) for item in items)
-
-    def _mapping(self, node: yaml.Node, kind: Any, key: str) -> dict[str, Any]:
-        if not isinstance(node, yaml.MappingNode):
-            self._fail(node, f"{key} must be a block of keys")
-        pairs = node.value
-        for key_node, _ in pairs:
-            if key_node.value not in TAXONOMIES:
-                self._fail(key_node, f"'{key_node.value}' is no taxonomy; {', '.join(TAXONOMIES)}")
-        return {str(k.value): self.read(v, kind, str(k.value)) for k, v in pairs}
-
-    def _scalar(self, node: yaml.Node, kind: Any, key: str, limits: Mapping[str, Any]) -> Any:
-        if not isinstance(node, yaml.ScalarNode):
-            self._fail(node, f"{key} must be a single value")
-        value = yaml.safe_load(str(node.value)) if kind is not str else str(node.value)
-        if get_origin(kind) in (Literal, types.UnionType):
-            if value not in get_args(kind):
-                self._fail(node, f"{key} is '{value}'; allowed: {', '.join(get_args(kind))}")
-            return value
-        if kind is float:
-            value = self._float(node, key, value)
-        if type(value) is not kind:
-            self._fail(node, f"{key} is '{node.value}'; wanted: {_KINDS[kind]}")
-        if limits:
-            self._check_limits(node, key, typing.cast(float, value), limits)
-        return value
-
-    def _float(self, node: yaml.Node, key: str, value: Any) -> float:
-        if isinstance(value, bool):
-            self._fail(node, f"{key} is '{node.value}'; wanted: a number")
-        try:
-            return float(value)  # YAML 1.1 reads 1e-3 as a text
-        except (TypeError, ValueError):
-            self._fail(node, f"{key} is '{node.value}'; wanted: a number")
-
-    def _check_limits(
-        self, node: yaml.Node, key: str, value: float, limits: Mapping[str, Any]
-    ) -> None:
-        low, high, is_open = limits["low"], limits["high"], limits["open_low"]
-        if not (low < value if is_open else low <= value) or not value <= high:
-            words = f"above {low:g}" if is_open else f"at least {low:g}"
-            words += "" if high == float("inf") else f" and at most {high:g}"
-            self._fail(node, f"{key} is {value:g}; allowed: {words}")
-
-    def _fail(self, node: yaml.Node, message: str) -> typing.NoReturn:
-        raise RecipeError(f"{self._name}, line {node.start_mark.line + 1}: {message}.")
-
-
-_KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-
-
-def _spelled(name: str) -> str:
-    return name.rstrip("_")
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            _spelled(item.name): _plain(getattr(value, item.name))
-            for item in dataclasses.fields(value)
-        }
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
+def _check_member(recipe: Recipe, member: Recipe, source: str) -> None:
+    """The networks that are fused must see the same images and speak of the same classes."""
+    if member.fuse:
+        raise RecipeError(f"{source}: fuse names '{member.name}', which is itself a fusion.")
+    for key in ("taxonomy", "input"):
+        if getattr(member, key) != getattr(recipe, key):
+            raise RecipeError(f"{source}: '{member.name}' of fuse has another {key}.")

@@ -10,12 +10,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.data.records import SPLITS, LabelledSet, Record, Split, assign_splits
+from emoviz.data.records import (
+    SPLITS,
+    LabelledSet,
+    Record,
+    Split,
+    assign_splits,
+    merge_labels,
+)
 from emoviz.errors import TrainingError
 from emoviz.labels import Bridge, Taxonomy, bridge_between
+from emoviz.models.losses import NO_CLASS
 from emoviz.training.recipe import DataPart, Recipe, SetPart
-
-NO_CLASS = -1
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,9 @@ class Targets:
         records: (N) the images.
         sets: (N,) index of each image's set.
         names: Names of the sets.
-        taxonomies: Names of the sets' taxonomies.
+        taxonomies: Names of the sets' taxonomies, as their tables have them.
+        joins: From the network's classes to each set's labels. Labels that the network cannot tell
+            apart are one here, and in the records.
         shares: (N, S) targets, S the largest number of labels of any set; rows add up to 1.
         bridges: (sets, S, C) 0/1.
         single: (N,) the class whose center the image pulls on, or -1.
@@ -37,6 +45,7 @@ class Targets:
     sets: NDArray[np.int64]
     names: tuple[str, ...]
     taxonomies: tuple[str, ...]
+    joins: tuple[Bridge, ...]
     shares: NDArray[np.float32]
     bridges: NDArray[np.float32]
     single: NDArray[np.int64]
@@ -52,6 +61,7 @@ class Targets:
             self.sets[index],
             self.names,
             self.taxonomies,
+            self.joins,
             self.shares[index],
             self.bridges,
             self.single[index],
@@ -87,13 +97,15 @@ def make_targets(sets: Sequence[LabelledSet], recipe: Recipe, taxonomy: Taxonomy
         TaxonomyError: No bridge joins a set with the network's taxonomy.
         TrainingError: No image is left.
     """
-    width = max(len(item.taxonomy) for item in sets)
+    found = [bridge_between(taxonomy, item.taxonomy) for item in sets]
+    joins = tuple(bridge.merged for bridge in found)
+    width = max(len(bridge.labels) for bridge in joins)
     bridges = np.zeros((len(sets), width, len(taxonomy)), np.float32)
     parts = []
-    for i, item in enumerate(sets):
-        bridge = bridge_between(taxonomy, item.taxonomy)
-        bridges[i, : len(item.taxonomy)] = bridge.matrix
-        parts.append(_set_targets(item, bridge, _part(recipe, item.taxonomy), width, i))
+    for i, (item, bridge) in enumerate(zip(sets, found, strict=True)):
+        bridges[i, : len(joins[i].labels)] = joins[i].matrix
+        part = _part(recipe, item.taxonomy)
+        parts.append(_set_targets(merge_labels(item, bridge), joins[i], part, width, i))
     records = tuple(record for part in parts for record in part[0])
     if not records:
         raise TrainingError("No image has a label that one of the network's classes may be called.")
@@ -102,7 +114,7 @@ def make_targets(sets: Sequence[LabelledSet], recipe: Recipe, taxonomy: Taxonomy
     )
     names = tuple(item.name for item in sets)
     taxonomies = tuple(item.taxonomy.name for item in sets)
-    return Targets(records, index, names, taxonomies, shares, bridges, single, weights)
+    return Targets(records, index, names, taxonomies, joins, shares, bridges, single, weights)
 
 
 def _part(recipe: Recipe, taxonomy: Taxonomy) -> SetPart:
@@ -130,7 +142,7 @@ def _set_targets(
         records.append(record)
         shares.append(row)
         single.append(int(bridge.single[top]) if clear else NO_CLASS)
-        weights.append(part.weight * covered**part.bridge_weight)
+        weights.append(part.weight)
     return (
         records,
         np.full(len(records), number, np.int64),
@@ -149,13 +161,15 @@ def _same_sentiment(bridge: Bridge, share: float) -> NDArray[np.float64]:
     return np.asarray(np.diag(keep) + share * spread)
 
 
-def check_splits(targets: Targets) -> None:
-    """Each split needs at least two images.
+def check_splits(targets: Targets, needs_validation: bool = True) -> None:
+    """Each split needs at least two images; validation may be left out on purpose.
 
     Raises:
         TrainingError: One has fewer.
     """
     for split in SPLITS:
+        if split == "validation" and not needs_validation:
+            continue
         count = sum(record.split == split for record in targets.records)
         if count < 2:
             raise TrainingError(

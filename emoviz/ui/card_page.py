@@ -75,7 +75,7 @@ def _dataset(entry: Mapping[str, Any]) -> str:
 
 def _network(card: Card) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        **card.network,
+        **_built_from(card),
         "width": card.width,
         "input": f"{card.preprocessing.size} × {card.preprocessing.size} pixels",
         "temperature": card.temperature,
@@ -84,6 +84,13 @@ def _network(card: Card) -> dict[str, Any]:
         "weights_sha256": card.weights_sha256,
     }
     return {key: value for key, value in facts.items() if value not in ("", None)}
+
+
+def _built_from(card: Card) -> Mapping[str, Any]:
+    """The network's settings; of a fusion, one block for each member."""
+    if len(card.members) == 1:
+        return card.members[0]
+    return {f"network {number}": member for number, member in enumerate(card.members, start=1)}
 
 
 def _rule(card: Card) -> str:

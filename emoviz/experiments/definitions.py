@@ -1,0 +1,481 @@
+"""The experiments: which question, which rows, what is shown, what the papers found.
+
+Each is defined for two families. ``paper`` takes the papers' own networks, which need pretrained
+weights and a GPU. ``lite`` asks the same question of EfficientNet-Lite2, whose weights come with
+the installation, with a frozen backbone whose features are computed once and kept.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from emoviz.errors import RecipeError
+from emoviz.experiments import figures
+from emoviz.experiments.figures import Figure
+
+Family = Literal["paper", "lite"]
+View = Literal["headline", "classes", "crossing"]
+OWN_LABELS = "own"
+FROZEN, FROZEN_BASELINE = "mikels8-frozen", "mikels8-frozen-baseline"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network of a table.
+
+    Attributes:
+        key: Names the row on the command line and in folders.
+        label: What people read.
+        recipe: A recipe's name or file.
+        settings: ``key=value`` that change the recipe.
+        figure: The row's name in `emoviz.experiments.figures`; ``{epochs}`` in it stands for
+            the epochs of the recipe. Empty where the papers have no such network.
+    """
+
+    key: str
+    label: str
+    recipe: str
+    settings: tuple[str, ...] = ()
+    figure: str = ""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A table to be made.
+
+    Attributes:
+        name: On the command line.
+        question: What it answers.
+        rows: By family; the first row is what the others are compared with.
+        measures: Columns of the first table.
+        figures: What the papers print.
+        notes: What a reader must know, beside what is generated from the numbers.
+        judged: Measures whose differences are put into words.
+        views: Tables shown: the headline measures; precision, recall and F1 of each class of
+            sets with two; the counts of the top-2 cross-sentiment measure.
+        settings: Changes to every recipe, by family.
+        taxonomy: Of the networks: ``own`` takes each set's own labels; empty leaves the recipe's.
+        together: One network learns from all sets, instead of one from each.
+        finished: A finished network is wanted too, not only those of the folds.
+        elsewhere: The finished networks are also measured on every other set.
+        unlabelled: Folders without labels are welcome: trained checkpoints read them.
+        probe: A linear probe stands beside the networks.
+    """
+
+    name: str
+    question: str
+    rows: Mapping[Family, tuple[Row, ...]]
+    measures: tuple[str, ...]
+    figures: tuple[Figure, ...] = ()
+    notes: tuple[str, ...] = ()
+    judged: tuple[str, ...] = ("accuracy",)
+    views: tuple[View, ...] = ("headline",)
+    settings: Mapping[Family, tuple[str, ...]] | None = None
+    taxonomy: str = ""
+    together: bool = False
+    finished: bool = False
+    elsewhere: bool = False
+    unlabelled: bool = False
+    probe: bool = False
+
+    def common(self, family: Family) -> tuple[str, ...]:
+        """Settings of every row."""
+        return (self.settings or {}).get(family, ())
+
+
+_CLUSTERS = ("accuracy", "macro_f1", "ari", "nmi", "asr", "cross_sentiment", "cross_sentiment_0.3")
+_LABELS = ("accuracy", "macro_f1", "sentiment_accuracy", "cross_sentiment", "ari", "nmi", "asr")
+_NO_LOSS: Mapping[Family, tuple[str, ...]] = {
+    "paper": ("loss.beta=0",),
+    "lite": ("loss.beta=0",),
+}
+_OTHER_SETS = (
+    "The papers' columns were measured on other, larger sets with other networks: compare the "
+    "direction of a difference, never one number with another."
+)
+
+
+def _layers(*layers: int) -> str:
+    return f"network.layers=[{', '.join(map(str, layers))}]"
+
+
+def _numbered(
+    name: str,
+    recipe: str,
+    key: str,
+    known: tuple[Figure, ...],
+    values: tuple[float, ...],
+    extra: tuple[str, ...] = (),
+) -> tuple[Row, ...]:
+    """A row for each value of one setting, with its figure where one is printed."""
+    rows = []
+    for value in values:
+        label = f"{name} = {value:g}"
+        settings = (*extra, f"{key}={value:g}")
+        figure = label if any(item.row == label for item in known) else ""
+        rows.append(Row(f"{name}{value:g}", label, recipe, settings, figure))
+    return tuple(rows)
+
+
+def _modules(count: int) -> str:
+    return f"v = {count}" if count else "v = 0, the plain backbone"
+
+
+GRAM_GAIN = Experiment(
+    name="gram-gain",
+    question="Do Gram modules help, and how many?",
+    rows={
+        "paper": tuple(
+            Row(f"v{v}", _modules(v), f"dissertation-v{v}", (), f"v = {v}" if v else "baseline")
+            for v in range(5)
+        ),
+        "lite": tuple(
+            Row(
+                f"v{len(layers)}",
+                _modules(len(layers)),
+                FROZEN,
+                (_layers(*layers),),
+                f"v = {len(layers)}" if layers else "baseline",
+            )
+            for layers in ((), (2,), (1, 2), (1, 2, 3))
+        ),
+    },
+    measures=_LABELS,
+    figures=figures.GRAM_GAIN,
+    notes=(
+        "As in chapter 5.1 of the dissertation the contrastive-center loss is off (beta = 0), and "
+        "the baseline is the plain backbone.",
+        _OTHER_SETS,
+    ),
+    judged=("accuracy", "macro_f1", "cross_sentiment"),
+    views=("headline", "classes"),
+    settings=_NO_LOSS,
+    taxonomy=OWN_LABELS,
+)
+
+BETA = Experiment(
+    name="beta",
+    question="What does the strength beta of the contrastive-center loss do to accuracy and to "
+    "the clusters of u?",
+    rows={
+        "paper": _numbered(
+            "beta",
+            "dissertation",
+            "loss.beta",
+            figures.BETA,
+            (0, 0.1, 0.3, 0.4, 0.5, 0.8, 1, 1.2),
+        ),
+        "lite": _numbered("beta", FROZEN, "loss.beta", figures.BETA, (0, 0.003, 0.1, 0.5, 1)),
+    },
+    measures=_CLUSTERS,
+    figures=figures.BETA,
+    notes=(
+        "beta = 0 is what chapter 5.2 of the dissertation calls the baseline: the same network "
+        "with its Gram modules, without the loss.",
+        "beta = 0.003 is the strength that the shipped networks were trained with; it was chosen "
+        "for their small sets.",
+        "ASR falls when u shrinks onto its centers, so read it together with accuracy and ARI.",
+        _OTHER_SETS,
+    ),
+    judged=("accuracy", "ari", "nmi", "asr", "cross_sentiment"),
+    taxonomy=OWN_LABELS,
+)
+
+MARGIN = Experiment(
+    name="margin",
+    question="What does the margin m between the class centers do?",
+    rows={
+        "paper": _numbered("m", "dissertation", "loss.margin", figures.MARGIN, (1.5, 3, 5, 10)),
+        "lite": _numbered("m", FROZEN, "loss.margin", figures.MARGIN, (1.5, 3, 5, 10)),
+    },
+    measures=(*_CLUSTERS[:6], "center_distance.least", "center_distance.largest"),
+    figures=figures.MARGIN,
+    notes=(
+        "Distances are those between the learned centers of the finished network; the papers' are "
+        "read off the colours of Figure 5.4.",
+    ),
+    judged=("accuracy", "ari", "center_distance.least"),
+    taxonomy=OWN_LABELS,
+    finished=True,
+)
+
+LAMBDA = Experiment(
+    name="lambda",
+    question="What does the weight lambda of the inter-class term do?",
+    rows={
+        "paper": _numbered(
+            "lambda",
+            "dissertation",
+            "loss.lambda",
+            figures.LAMBDA,
+            (0.05, 0.1, 0.6, 1, 2, 5, 10, 20),
+            ("loss.beta=0.5", "loss.margin=5"),
+        ),
+        "lite": _numbered("lambda", FROZEN, "loss.lambda", figures.LAMBDA, (0.1, 1, 5, 20)),
+    },
+    measures=_CLUSTERS,
+    figures=figures.LAMBDA,
+    notes=(_OTHER_SETS,),
+    judged=("accuracy", "ari", "asr"),
+    taxonomy=OWN_LABELS,
+)
+
+_PLAIN_LITE = (
+    Row("lite2", "EfficientNet-Lite2", FROZEN, (_layers(),)),
+    Row(
+        "lite2-untrained",
+        "EfficientNet-Lite2 without pre-training",
+        FROZEN,
+        (_layers(), "network.pretrained=false"),
+    ),
+)
+_UNTRAINED = (
+    "Plain backbones without Gram modules and without the contrastive-center loss.",
+    "In the family lite a backbone without pre-training gives frozen features of random filters, "
+    "where the papers trained the whole network from random weights.",
+)
+
+BACKBONES = Experiment(
+    name="backbones",
+    question="How much does the backbone matter?",
+    rows={
+        "paper": (
+            Row("resnet50", "ResNet50", "backbone-resnet50", (), "ResNet50"),
+            Row("xception", "Xception", "backbone-xception", (), "Xception"),
+            Row("v2s", "EfficientNetV2-S", "backbone-v2s", (), "EfficientNetV2-S"),
+        ),
+        "lite": _PLAIN_LITE,
+    },
+    measures=_LABELS,
+    figures=figures.BACKBONES,
+    notes=(*_UNTRAINED, _OTHER_SETS),
+    judged=("accuracy", "macro_f1"),
+    settings=_NO_LOSS,
+    taxonomy=OWN_LABELS,
+)
+
+POSTER = Experiment(
+    name="poster",
+    question="How much do the backbone and its pre-training matter for sadness against the rest?",
+    rows={
+        "paper": tuple(
+            Row(f"poster-{key}", name, f"poster-{key}", (), f"poster {name}")
+            for key, name in (
+                ("xception", "Xception"),
+                ("v2b0", "EfficientNetV2-B0"),
+                ("v2b2", "EfficientNetV2-B2"),
+                ("v2s", "EfficientNetV2-S"),
+                ("xception-untrained", "Xception without pre-training"),
+            )
+        ),
+        "lite": _PLAIN_LITE,
+    },
+    measures=("accuracy", "macro_f1", "ari", "nmi", "asr"),
+    figures=figures.POSTER_FIGURES,
+    notes=(*_UNTRAINED, _OTHER_SETS),
+    judged=("accuracy", "macro_f1"),
+    views=("headline", "classes"),
+    settings=_NO_LOSS,
+    taxonomy="sadness2",
+)
+
+_SADNESS_LAYER = "blocks.2.1.conv_pwl"  # the second block of the third stage, as in the paper
+
+
+_LEAKY = "network.pooled_activation=leaky_relu"
+
+
+def _parallel(count: int, *figure: str) -> Row:
+    settings = (
+        f"network.layers=[{_SADNESS_LAYER}]",
+        "network.module=multiplicative",
+        f"network.parallel={count}",
+        _LEAKY,
+    )
+    return Row(f"k{count}", f"k = {count}", FROZEN, settings, *figure)
+
+
+SADNESS = Experiment(
+    name="sadness",
+    question="Does the sadness network, with k parallel Gram modules on one layer, beat its plain "
+    "backbone?",
+    rows={
+        "paper": (
+            Row("plain", "plain backbone", "sadness-baseline", (), "baseline B2"),
+            Row("zhang", "Zhang et al.", "zhang", (), "Zhang et al."),
+            *(Row(f"k{k}", f"k = {k}", f"sadness-k{k}", (), f"k = {k}") for k in range(2, 6)),
+        ),
+        "lite": (
+            Row("plain", "plain backbone", FROZEN, (_layers(), _LEAKY), "baseline B2"),
+            *(_parallel(k, f"k = {k}") for k in range(2, 6)),
+        ),
+    },
+    measures=("accuracy", "macro_f1", "ari", "nmi", "asr", "ece"),
+    figures=figures.SADNESS,
+    notes=(
+        "Two classes, sadness and others; finer labels come in through the bridge.",
+        "Sadness is the smaller class in our sets, so the macro F1 says more than the accuracy, "
+        "which a network reaches that never says sadness.",
+        _OTHER_SETS,
+    ),
+    judged=("accuracy", "macro_f1"),
+    views=("headline", "classes"),
+    settings=_NO_LOSS,
+    taxonomy="sadness2",
+)
+
+CROSS_DATASET = Experiment(
+    name="cross-dataset",
+    question="Does a network that learned sadness on one set find it on another?",
+    rows={
+        "paper": (
+            Row("v0", "plain backbone", "dissertation-v0"),
+            Row("v4", "v = 4", "dissertation-v4", (), "v = 4"),
+            Row("k4", "k = 4", "sadness-k4", (), "k = 4"),
+        ),
+        "lite": (
+            Row("v0", "plain backbone", FROZEN, (_layers(),)),
+            Row("v3", "v = 3", FROZEN, (_layers(1, 2, 3),), "v = 4"),
+            _parallel(4, "k = 4"),
+        ),
+    },
+    measures=("accuracy", "macro_f1"),
+    figures=figures.CROSS_DATASET,
+    notes=(
+        "Sadness against the rest, through the bridge. A network is measured on the test split "
+        "of its own set and on all images of the others.",
+        "Where a family has no network with v = 4, the papers' figure stands beside v = 3.",
+    ),
+    judged=("accuracy", "macro_f1"),
+    views=("headline", "classes"),
+    settings={"paper": _NO_LOSS["paper"], "lite": (*_NO_LOSS["lite"], "data.folds=0")},
+    taxonomy="sadness2",
+    finished=True,
+    elsewhere=True,
+)
+
+CROSS_SENTIMENT = Experiment(
+    name="cross-sentiment",
+    question="Does the contrastive-center loss keep a network from wavering between opposite "
+    "sentiments?",
+    rows={
+        "paper": (
+            Row("baseline", "baseline, beta = 0", "dissertation-baseline", (), "baseline"),
+            Row("ours", "with the loss", "dissertation", (), "ours"),
+        ),
+        "lite": (
+            Row("baseline", "baseline, beta = 0", FROZEN_BASELINE, (), "baseline"),
+            Row("ours", "with the loss", FROZEN, (), "ours"),
+        ),
+    },
+    measures=("accuracy", "sentiment_accuracy", "cross_sentiment", "cross_sentiment_0.3"),
+    figures=figures.CROSS_SENTIMENT,
+    notes=(
+        "Top-2 cross-sentiment: the share of eligible images whose two most probable classes have "
+        "opposite sentiments. Eligible are those whose two top probabilities reach theta.",
+        "One network learns from all labelled sets together. Folders without labels are read by "
+        "the shipped pair mikels8-baseline and mikels8, one trained network each.",
+        "A lower rate is not a better one by itself: a network that always says the same two "
+        "classes has a rate of 0. Read it beside the accuracy.",
+    ),
+    judged=("accuracy", "cross_sentiment", "cross_sentiment_0.3"),
+    views=("headline", "crossing"),
+    taxonomy="mikels8",
+    together=True,
+    unlabelled=True,
+)
+
+_RESNET18 = Row("resnet18", "ResNet18", "faces-resnet18", (), "ResNet18, {epochs} epochs")
+FACES = Experiment(
+    name="faces",
+    question="How well do ResNet18, VGG19 and their fusion read faces, trained from scratch?",
+    rows={
+        "paper": (
+            _RESNET18,
+            Row("vgg19", "VGG19", "faces-vgg19", (), "VGG19, {epochs} epochs"),
+            Row("fusion", "fusion", "faces-fusion", (), "fusion, {epochs} epochs"),
+        ),
+        "lite": (_RESNET18,),
+    },
+    measures=("accuracy", "macro_f1", "ece"),
+    figures=figures.FACES,
+    notes=(
+        "The thesis gives one run each and does not say which of FER2013's two test files its "
+        "figures are of; ours are of the file that was given with --test-data.",
+    ),
+    judged=("accuracy", "macro_f1"),
+    views=("headline", "classes"),
+    taxonomy="",
+)
+
+SHIPPED = Experiment(
+    name="shipped",
+    question="How do the networks that come along compare with linear probes and each other?",
+    rows={
+        family: tuple(Row(name, name, name) for name in ("mikels8-baseline", "mikels8"))
+        for family in ("paper", "lite")
+    },
+    measures=_LABELS,
+    notes=("All sets are learned together, through bridges, as the shipped networks were.",),
+    judged=("accuracy", "cross_sentiment"),
+    together=True,
+    finished=True,
+    probe=True,
+)
+
+EXPERIMENTS: Mapping[str, Experiment] = {
+    item.name: item
+    for item in (
+        GRAM_GAIN,
+        BETA,
+        MARGIN,
+        LAMBDA,
+        BACKBONES,
+        POSTER,
+        SADNESS,
+        CROSS_DATASET,
+        CROSS_SENTIMENT,
+        FACES,
+        SHIPPED,
+    )
+}
+
+
+def get_experiment(name: str) -> Experiment:
+    """The experiment called `name`.
+
+    Raises:
+        RecipeError: There is none of that name.
+    """
+    if name not in EXPERIMENTS:
+        raise RecipeError(f"There is no experiment '{name}'. Known: {', '.join(EXPERIMENTS)}.")
+    return EXPERIMENTS[name]
+
+
+def chosen_rows(
+    experiment: Experiment,
+    family: Family,
+    keys: tuple[str, ...] = (),
+    recipes: tuple[str, ...] = (),
+) -> tuple[Row, ...]:
+    """The rows to run: the family's, some of either family's, or recipes as they are.
+
+    Args:
+        experiment: Whose rows.
+        family: Which networks.
+        keys: Only these, in this order; a row of the other family may be named too.
+        recipes: A row for each of these instead.
+
+    Raises:
+        RecipeError: A key names no row.
+    """
+    if recipes:
+        return tuple(Row(name, name, name) for name in recipes)
+    other: Family = "lite" if family == "paper" else "paper"
+    known = {row.key: row for row in (*experiment.rows[other], *experiment.rows[family])}
+    missing = [key for key in keys if key not in known]
+    if missing:
+        raise RecipeError(
+            f"Experiment '{experiment.name}' has no row '{missing[0]}'. Known: {', '.join(known)}."
+        )
+    return tuple(known[key] for key in keys) if keys else experiment.rows[family]

@@ -1,0 +1,102 @@
+"""``docs/experiments.md`` out of the tables of several experiments."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from emoviz.errors import TableError
+from emoviz.experiments.definitions import EXPERIMENTS
+from emoviz.experiments.markdown import NAMES, markdown, shown
+from emoviz.experiments.run import TABLE_JSON
+from emoviz.experiments.tables import Table, TableRow
+from emoviz.files import write_text
+
+INTRODUCTION = """# Experiments
+
+What the networks do on the data at hand, with the papers' figures in the next column. This page is
+written by `python -m emoviz experiment report FOLDER... --out docs/experiments.md` from the tables
+that `python -m emoviz experiment NAME` leaves; no number in it is typed by hand.
+
+How to read it. Each number is a mean over seeds with the sample standard deviation. A difference
+is taken seed by seed to the first row of the same set; one that is farther from zero than twice
+its standard error is set in bold. With three seeds that is a weak test: it says that the difference
+is larger than what first weights and order do, not that it would hold on other images, and among
+many differences some stand out by chance. The papers' columns come from other sets and other
+networks; only the direction of a difference can be compared."""
+
+
+def write_report(folders: Sequence[Path], out: Path) -> str:
+    """Write one page about the experiments in some folders, in the order of the definitions.
+
+    Raises:
+        TableError: A folder holds no table, or none was named.
+    """
+    if not folders:
+        raise TableError("Name the folders of the experiments that the report is about.")
+    tables = sorted(map(read_experiment, folders), key=_place)
+    parts = [INTRODUCTION, *(section(table) for table in tables)]
+    text = "\n\n".join(part.strip() for part in parts) + "\n"
+    write_text(out, text)
+    return text
+
+
+def read_experiment(folder: Path) -> Table:
+    """The table that an experiment left in its folder.
+
+    Raises:
+        TableError: There is none, or it is of another version.
+    """
+    path = folder / TABLE_JSON if folder.is_dir() else folder
+    try:
+        table = Table.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        EXPERIMENTS[table.experiment]  # one that is no longer known cannot be put into words
+        return table
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TableError(
+            f"'{path}' holds no table of an experiment ({error}). Run the experiment again."
+        ) from None
+
+
+def section(table: Table) -> str:
+    """One experiment: what it shows, then its tables."""
+    head, _, rest = markdown(table).partition(f"\n\n{table.question}\n\n")
+    findings = "\n".join(f"- {line}" for line in sentences(table))
+    shows = f"**What it shows.**\n\n{findings}" if findings else ""
+    return "\n\n".join(part for part in (head, table.question, shows, rest) if part)
+
+
+def sentences(table: Table) -> Iterable[str]:
+    """For each set and judged measure, which rows differ from the first beyond the seeds."""
+    for data in dict.fromkeys(row.data for row in table.rows):
+        rows = [row for row in table.rows if row.data == data]
+        for measure in EXPERIMENTS[table.experiment].judged:
+            line = _sentence(rows, measure)
+            if line:
+                yield f"{data}, {NAMES.get(measure, measure)}: {line}"
+    if table.failures:
+        yield f"Failed: {table.failures} seeds of rows, which stand on fewer seeds or on none."
+
+
+def _sentence(rows: Sequence[TableRow], measure: str) -> str:
+    known = [row for row in rows if measure in row.difference]
+    beyond = [row for row in known if row.difference[measure].stands_out]
+    within = [row for row in known if row.difference[measure].stands_out is False]
+    single = [row for row in known if row.difference[measure].stands_out is None]
+    parts = []
+    if beyond:
+        parts.append(f"beyond twice the standard error {_differences(beyond, measure)}")
+    if within:
+        parts.append(f"within it {_differences(within, measure)}")
+    if single:
+        parts.append(f"measured once {_differences(single, measure)}")
+    return f"against {rows[0].label}, {'; '.join(parts)}." if parts else ""
+
+
+def _differences(rows: Sequence[TableRow], measure: str) -> str:
+    return ", ".join(
+        f"{row.label} ({shown(row.difference[measure], measure, signed=True)})" for row in rows
+    )
+
+
+def _place(table: Table) -> int:
+    return list(EXPERIMENTS).index(table.experiment)

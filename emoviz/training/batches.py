@@ -1,0 +1,310 @@
+"""Where the batches of a phase come from: kept features, or fresh views of the images.
+
+Both give the same batches again for the same (seed, phase, epoch, step), from any step on.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from emoviz.errors import TrainingError
+from emoviz.models.network import Output
+from emoviz.models.standardise import Standardise, standardise
+from emoviz.training.features import FeatureSource, FrozenFeatures
+from emoviz.training.recipe import Phase
+from emoviz.training.state import Training
+from emoviz.training.views import RandomViews
+
+Rows = NDArray[np.int64]
+_ORDER, _DRAWS = 0, 1  # what random numbers of a place are for
+
+
+class Batch(NamedTuple):
+    """This process's share of a global batch.
+
+    Attributes:
+        step: In the epoch, from 0.
+        rows: (N,) of the training targets.
+        images: (N, H, W, 3) bytes, where fresh views are trained on.
+        total: Images of the global batch.
+    """
+
+    step: int
+    rows: Rows
+    images: Tensor | None
+    total: int
+
+
+class Mix(NamedTuple):
+    """Mixup (Zhang et al. 2018): each image blended with another of its batch.
+
+    Attributes:
+        share: Of the image itself, in 0-1.
+        partner: (N,) the other's place in the batch; None leaves images as they are.
+    """
+
+    share: float = 1.0
+    partner: Rows | None = None
+
+
+UNMIXED = Mix()
+
+
+class Batches(Protocol):
+    """What a phase learns from."""
+
+    steps: int
+
+    def epoch(self, epoch: int, first: int) -> Iterator[Batch]:
+        """The batches of an epoch from step `first` on."""
+        ...
+
+    def output(self, batch: Batch, rng: np.random.Generator) -> Output:
+        """What the network makes of a batch, with a gradient."""
+        ...
+
+    def validate(self) -> Iterator[tuple[Rows, Output]]:
+        """What the network makes of the validation images."""
+        ...
+
+
+def make_batches(state: Training, phase: Phase, number: int) -> Batches:
+    """The batches of a phase, from where the training is on."""
+    if phase.train == "all":
+        return ViewBatches(state, phase, number)
+    return KeptBatches(state, phase, number)
+
+
+def batch_size(state: Training, phase: Phase) -> int:
+    """Images of a global batch."""
+    devices = state.processes.count if phase.per_device and phase.train == "all" else 1
+    return phase.batch * devices
+
+
+def _global_batches(state: Training, phase: Phase, number: int, epoch: int) -> list[Rows]:
+    """Rows of each step of an epoch; a last batch too small for batch normalisation is left out."""
+    size = batch_size(state, phase)
+    order = state.rng(_ORDER, number, epoch).permutation(len(state.train))
+    parts = [order[start : start + size] for start in range(0, len(order), size)]
+    least = 2 * (state.processes.count if phase.train == "all" else 1)
+    return [part for part in parts if len(part) >= least]
+
+
+class KeptBatches:
+    """Everything behind the last Gram layer learns from features kept in memory.
+
+    In a ``heads`` phase the backbone stays as it is; in a ``tail`` phase its last stages learn
+    too, from the kept maps of the last Gram layer.
+    """
+
+    def __init__(self, state: Training, phase: Phase, number: int) -> None:
+        self._state, self._phase, self._number = state, phase, number
+        network = state.network
+        source = state.features or FeatureSource(state.maker, None, state.tell)
+        self._features = source.of(network, state.train, phase.views, phase.positions)
+        if state.recipe.network.standardise and not _is_standardised(network):
+            standardise(network, self._features.moments())
+        held_out = len(state.validation) > 0
+        self._held_out = source.of(network, state.validation, 1, 0) if held_out else None
+        network.backbone.requires_grad_(False)
+        if phase.train == "tail":
+            for parameter in network.backbone.tail(phase.first, phase.depthwise):
+                parameter.requires_grad_(True)
+        self.steps = len(_global_batches(state, phase, number, 1))
+
+    def epoch(self, epoch: int, first: int) -> Iterator[Batch]:
+        """Every process sees the whole of each batch: this is quick work."""
+        self._state.network.train()
+        self._state.network.backbone.eval()  # ImageNet's statistics: small sets only spoil them
+        parts = _global_batches(self._state, self._phase, self._number, epoch)
+        for step, rows in enumerate(parts[first:], start=first):
+            yield Batch(step, rows, None, len(rows))
+
+    def output(self, batch: Batch, rng: np.random.Generator) -> Output:
+        """From kept features of a random view of each image on."""
+        view = rng.integers(0, self._phase.views, len(batch.rows))
+        return on_features(
+            self._state,
+            self._features,
+            view,
+            batch.rows,
+            self._phase.positions,
+            rng,
+            self._phase.precision,
+        )
+
+    def validate(self) -> Iterator[tuple[Rows, Output]]:
+        """From the kept features of the plain views on."""
+        if self._held_out is not None:
+            yield from on_all_features(self._state, self._held_out, len(self._state.validation))
+
+
+def on_features(
+    state: Training,
+    features: FrozenFeatures,
+    view: Rows,
+    rows: Rows,
+    positions: int,
+    rng: np.random.Generator,
+    precision: str = "bf16",
+) -> Output:
+    """The network from kept features on: the backbone's tail where it has moved, then the heads."""
+    maps, pooled, grams = features.batch(view, rows, positions, rng)
+    if state.tail_moved:
+        deepest = features.deepest(view, rows).contiguous(memory_format=torch.channels_last)
+        mixed = state.network.training and precision == "bf16"
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+            pooled = state.network.backbone.forward_tail(deepest)
+    return state.network.head(maps, pooled.float(), grams)
+
+
+def on_all_features(
+    state: Training, features: FrozenFeatures, count: int
+) -> Iterator[tuple[Rows, Output]]:
+    """Plain views of all images, batch after batch, on whole maps."""
+    for start in range(0, count, 64):
+        rows = np.arange(start, min(start + 64, count))
+        rng = np.random.default_rng(0)  # nothing is drawn: whole maps of the first view
+        yield rows, on_features(state, features, np.zeros_like(rows), rows, 0, rng)
+
+
+class ViewBatches:
+    """The whole network learns from fresh views, in mixed precision (bfloat16).
+
+    Batches are read by torch's data loader, all epochs in one go, so that its worker processes
+    never pause between two epochs.
+    """
+
+    def __init__(self, state: Training, phase: Phase, number: int) -> None:
+        self._state, self._phase, self._number = state, phase, number
+        self._device = state.device
+        state.network.to(state.device).to(memory_format=torch.channels_last)
+        state.processes.join_batch_norms(state.network, phase.batch_norm == "trained")
+        state.loss.to(state.device)
+        state.normalise.to(state.device)
+        state.network.backbone.requires_grad_(phase.backbone_learning_rate > 0)
+        state.processes.same_start([*state.network.parameters(), *state.network.buffers()])
+        state.processes.same_start([state.loss.centers])
+        self.steps = len(_global_batches(state, phase, number, 1))
+        self._loader: Iterator[tuple[Rows, Tensor | None, list[int]]] | None = None
+        self._told: set[int] = set()
+
+    def epoch(self, epoch: int, first: int) -> Iterator[Batch]:
+        """This process's share of each batch; the loader goes on with the epoch after."""
+        self._state.network.train()
+        if self._phase.batch_norm == "kept":
+            self._state.network.backbone.eval()
+        if self._loader is None:
+            self._loader = iter(self._make_loader(epoch, first))
+        for step in range(first, self.steps):
+            rows, images, failed = next(self._loader)
+            self._tell_failed(failed)
+            if images is None:
+                raise TrainingError(
+                    f"None of the {len(failed)} images of a batch can be read any more. Is the "
+                    "folder still there?"
+                )
+            yield Batch(step, rows, images, len(rows) * self._state.processes.count)
+
+    def output(self, batch: Batch, rng: np.random.Generator) -> Output:
+        """The whole network."""
+        return self.output_of(self.inputs(batch, self.mix(batch, rng)))
+
+    def mix(self, batch: Batch, rng: np.random.Generator) -> Mix:
+        """How the images of a batch are blended."""
+        alpha = self._state.recipe.augment.mixup
+        if not alpha:
+            return UNMIXED
+        return Mix(float(rng.beta(alpha, alpha)), rng.permutation(len(batch.rows)))
+
+    def inputs(self, batch: Batch, mix: Mix) -> Tensor:
+        """The network's input (N, 3, H, W) for a batch."""
+        assert batch.images is not None
+        inputs = self.prepared(batch.images)
+        if mix.partner is None:
+            return inputs
+        return mix.share * inputs + (1 - mix.share) * inputs[torch.from_numpy(mix.partner)]
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """(N, H, W, 3) bytes to the network's input (N, 3, H, W) on its device."""
+        on_device = images.to(self._device, non_blocking=True)
+        prepared: Tensor = self._state.normalise(on_device)
+        return prepared.contiguous(memory_format=torch.channels_last)
+
+    def output_of(self, inputs: Tensor) -> Output:
+        """The whole network in the phase's precision; its outputs are float32."""
+        with self.precision():
+            out = self._state.network(inputs)
+        return Output(*(part.float() for part in out))
+
+    def precision(self) -> torch.autocast:
+        """The phase's, as a context."""
+        mixed = self._phase.precision == "bf16"
+        return torch.autocast(self._device, dtype=torch.bfloat16, enabled=mixed)
+
+    def validate(self) -> Iterator[tuple[Rows, Output]]:
+        """Plain views."""
+        state = self._state
+        order = np.arange(len(state.validation))
+        size = min(self._phase.batch, 64)
+        for rows, images in state.maker.batches(state.validation.records, order, size, None):
+            yield rows, self.output_of(self.prepared(images))
+
+    def _make_loader(self, epoch: int, first: int) -> DataLoader[Any]:
+        state = self._state
+        return DataLoader(
+            RandomViews(state.maker, state.train.records),
+            batch_sampler=_Plan(state, self._phase, self._number, epoch, first),
+            num_workers=state.workers,
+            collate_fn=_collate,
+            pin_memory=self._device == "cuda",
+            prefetch_factor=2 if state.workers else None,
+        )
+
+    def _tell_failed(self, failed: Sequence[int]) -> None:
+        for row in failed:
+            if row not in self._told:
+                self._told.add(row)
+                name = self._state.train.records[row].name
+                self._state.tell(f"{name} cannot be read any more; the training goes on without.")
+
+
+class _Plan:
+    """Which (epoch, row) pairs make up each batch of this process, to the end of the phase."""
+
+    def __init__(self, state: Training, phase: Phase, number: int, epoch: int, first: int) -> None:
+        self._state, self._phase, self._number = state, phase, number
+        self._epoch, self._first = epoch, first
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        for epoch in range(self._epoch, self._phase.epochs + 1):
+            parts = _global_batches(self._state, self._phase, self._number, epoch)
+            for rows in parts[self._first if epoch == self._epoch else 0 :]:
+                mine = self._state.processes.share(rows)
+                yield [(1000 * self._number + epoch, int(row)) for row in mine]
+
+
+def _collate(
+    items: Sequence[tuple[int, NDArray[np.uint8] | None]],
+) -> tuple[Rows, Tensor | None, list[int]]:
+    kept = [(row, view) for row, view in items if view is not None]
+    failed = [row for row, view in items if view is None]
+    rows = np.array([row for row, _ in kept], np.int64)
+    views = torch.from_numpy(np.stack([view for _, view in kept])) if kept else None
+    return rows, views, failed
+
+
+def _is_standardised(network: nn.Module) -> bool:
+    return any(isinstance(module, Standardise) for module in network.modules())
+
+
+def draws(state: Training, number: int, epoch: int, step: int) -> np.random.Generator:
+    """The random numbers of one step; torch's own (dropout) are seeded from them too."""
+    rng = state.rng(_DRAWS, number, epoch, step, state.processes.index)
+    torch.manual_seed(int(rng.integers(2**63)))
+    return rng

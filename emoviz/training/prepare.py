@@ -1,0 +1,215 @@
+"""What every training of a run shares: the images, their targets, the features, the network."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from emoviz.data.preprocessing import Preprocessing
+from emoviz.data.records import LabelledSet, parse_data_argument, read_table
+from emoviz.errors import TrainingError
+from emoviz.labels import Taxonomy, get_taxonomy
+from emoviz.models.backbones import Backbone, load_pretrained
+from emoviz.models.losses import NO_CLASS, ContrastiveCenterLoss
+from emoviz.models.network import EmotionNetwork, NetworkConfig
+from emoviz.training.features import FeatureSource
+from emoviz.training.processes import Processes
+from emoviz.training.recipe import Recipe
+from emoviz.training.state import Training
+from emoviz.training.targets import (
+    Targets,
+    check_splits,
+    make_targets,
+    split_sets,
+    with_class_weights,
+)
+from emoviz.training.views import ViewMaker, unreadable
+
+Rows = NDArray[np.int64]
+Refusals = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What the work is done with.
+
+    Attributes:
+        device: ``cpu`` or ``cuda``, of phases that train ``all``.
+        readers: Processes that read images for such phases.
+        processes: Those that share the work.
+        cache: Folder of kept features; None keeps them in memory alone.
+    """
+
+    device: str = "cpu"
+    readers: int = 0
+    processes: Processes = field(default_factory=Processes)
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What every training of a run shares.
+
+    Attributes:
+        recipe: What to do.
+        sets: The labelled sets, without what cannot be read.
+        targets: Of all their images.
+        preprocessing: Of the finished network.
+        features: Of the frozen backbone, computed once for all trainings.
+        tell: Called with a line for people.
+        worker: What the work is done with.
+        unreadable: Table to image to reason, of the files that cannot be read.
+    """
+
+    recipe: Recipe
+    sets: tuple[LabelledSet, ...]
+    targets: Targets
+    preprocessing: Preprocessing
+    features: FeatureSource
+    tell: Callable[[str], None]
+    worker: Worker
+    unreadable: Refusals
+
+    def training(self, train_rows: Rows, watched: Rows) -> tuple[Training, str]:
+        """A fresh network to train on some of the images, and where its backbone came from."""
+        torch.manual_seed(self.recipe.seed)
+        network, pretrained = build_network(self.recipe)
+        part = self.recipe.loss
+        classes = len(get_taxonomy(self.recipe.taxonomy))
+        loss = ContrastiveCenterLoss(classes, network.width, part.margin, part.center_spread)
+        state = Training(
+            self.recipe,
+            network,
+            loss,
+            self.preprocessing,
+            with_class_weights(self.targets.rows(train_rows), self.recipe.data.class_weight_power),
+            self.targets.rows(watched),
+            self.tell,
+            self.features,
+            device=self.worker.device,
+            workers=self.worker.readers,
+            processes=self.worker.processes,
+        )
+        return state, pretrained
+
+    def rows_of_split(self, split: str) -> Rows:
+        """Indices of the images of one split."""
+        return np.flatnonzero([record.split == split for record in self.targets.records])
+
+
+def prepare(
+    recipe: Recipe,
+    tables: Sequence[str],
+    tell: Callable[[str], None],
+    worker: Worker | None = None,
+    test_tables: Sequence[str] = (),
+    known: Refusals | None = None,
+) -> Prepared:
+    """Read the tables, leave out what cannot be read, and make the targets.
+
+    Args:
+        recipe: What to do.
+        tables: ``TAXONOMY=PATH`` or ``PATH`` each.
+        tell: Called with a line for people.
+        worker: What the work is done with.
+        test_tables: Tables whose images are all kept for the test; the others then give none.
+        known: `Prepared.unreadable` of an earlier start, so that no image is opened twice.
+
+    Raises:
+        TableError, TaxonomyError: A table cannot be used.
+        TrainingError: There is too little to learn from.
+    """
+    worker = worker or Worker()
+    preprocessing = _preprocessing(recipe)
+    reasons: dict[str, Mapping[str, str]] = {}
+    sets: list[LabelledSet] = []
+    for text in (*tables, *test_tables):
+        taxonomy, path = parse_data_argument(text)
+        item = read_table(path, taxonomy)
+        found = known.get(text) if known is not None else None
+        reasons[text] = unreadable(item.records, preprocessing) if found is None else found
+        item = without_unreadable(item, reasons[text])
+        tell(f"{item.name}: {len(item.records)} images, {len(item.refused)} refused")
+        sets.append(item)
+    sets = _split(sets, len(tables), recipe)
+    taxonomy = get_taxonomy(recipe.taxonomy)
+    targets = make_targets(sets, recipe, taxonomy)
+    if not recipe.data.folds:
+        check_splits(targets, needs_validation=recipe.data.validation > 0)
+    _check_classes(targets, taxonomy, tell)
+    maker = ViewMaker(preprocessing, recipe.augment, recipe.augment.view_seed)
+    pool = targets.records if recipe.data.folds else None
+    features = FeatureSource(maker, worker.cache, tell, pool)
+    return Prepared(recipe, tuple(sets), targets, preprocessing, features, tell, worker, reasons)
+
+
+def build_network(recipe: Recipe) -> tuple[EmotionNetwork, str]:
+    """The recipe's network with its starting weights, and where those came from."""
+    network = EmotionNetwork(network_config(recipe))
+    source = load_pretrained(network.backbone) if recipe.network.pretrained else "random"
+    return network, source
+
+
+def network_config(recipe: Recipe) -> NetworkConfig:
+    """What the recipe's network is built from."""
+    part = recipe.network
+    return NetworkConfig(
+        backbone=part.backbone,
+        classes=len(get_taxonomy(recipe.taxonomy)),
+        layers=part.layers,
+        dropout=part.dropout,
+        gram_dropout=part.gram_dropout,
+        pooled_dropout=part.pooled_dropout,
+        module=part.module,
+        parallel=part.parallel,
+        reduce=part.reduce,
+        pooled_activation=part.pooled_activation,
+    )
+
+
+def without_unreadable(item: LabelledSet, reasons: Mapping[str, str]) -> LabelledSet:
+    """The set without the files that cannot be read, which join its refusals."""
+    kept = tuple(record for record in item.records if record.name not in reasons)
+    return replace(item, records=kept, refused=(*item.refused, *reasons.items()))
+
+
+def _preprocessing(recipe: Recipe) -> Preprocessing:
+    """The recipe's input with the mean and deviation that the backbone was trained with."""
+    mean, std = Backbone(recipe.network.backbone, ()).normalisation
+    return Preprocessing.from_dict({**asdict(recipe.input), "mean": mean, "std": std})
+
+
+def _split(sets: Sequence[LabelledSet], own: int, recipe: Recipe) -> list[LabelledSet]:
+    """Splits by the recipe; sets after the first `own` are all test, and then the only one."""
+    if own == len(sets):
+        return split_sets(sets, recipe.data)
+    if recipe.data.folds:
+        raise TrainingError(
+            "Tables for the test alone do not go with data.folds. Set data.folds=0, or give all "
+            "tables with --data."
+        )
+    first = split_sets(sets[:own], replace(recipe.data, test=0.0))
+    test = [
+        replace(item, records=tuple(replace(r, split="test") for r in item.records))
+        for item in sets[own:]
+    ]
+    return [*first, *test]
+
+
+def _check_classes(targets: Targets, taxonomy: Taxonomy, tell: Callable[[str], None]) -> None:
+    """At least two classes must be told apart by the training images."""
+    learned = [r.split in (None, "train") for r in targets.records]
+    rows = np.flatnonzero(learned) if any(learned) else np.arange(len(targets))
+    mass = np.einsum("ns,nsc->c", targets.shares[rows], targets.bridges[targets.sets[rows]])
+    missing = [name for name, m in zip(taxonomy.names, mass, strict=True) if m == 0]
+    single = np.unique(targets.single[rows][targets.single[rows] != NO_CLASS])
+    if len(taxonomy) - len(missing) < 2 or (len(single) == 1 and len(missing) == len(taxonomy) - 1):
+        raise TrainingError(
+            f"All training images are of one class ({', '.join(set(taxonomy.names) - set(missing))}"
+            "). A network needs at least two to tell apart."
+        )
+    if missing:
+        tell(f"No training image is {', '.join(missing)}: the network cannot learn to say so.")

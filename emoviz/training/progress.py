@@ -1,0 +1,212 @@
+"""What a run tells while it works: lines for programs, lines for people, TensorBoard's events.
+
+::
+
+    progress.jsonl    one line an epoch, and one a second in between
+    log.txt           what was told to people, with the time
+    events/           TensorBoard, one folder a fold
+
+A full disk is told once and costs the lines alone.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+PROGRESS, LOG, EVENTS = "progress.jsonl", "log.txt", "events"
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step did, as it stands in ``progress.jsonl`` with ``"kind": "step"``.
+
+    Attributes:
+        phase: Number of the phase, from 1.
+        epoch: Number of the epoch in the phase, from 1.
+        step: Steps since the start of the training.
+        loss: L_total of the step's batch.
+        entropy: Its first term.
+        intra: L_intra, unweighted.
+        inter: L_inter, unweighted.
+        learning_rate: Of the modules and the classifier.
+        gradient_norm: L2 norm before clipping.
+        images_per_second: Since the epoch began.
+        seconds_left: Estimate for the rest of the phase.
+    """
+
+    phase: int
+    epoch: int
+    step: int
+    loss: float
+    entropy: float
+    intra: float
+    inter: float
+    learning_rate: float
+    gradient_norm: float
+    images_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What one epoch did, as it stands in ``progress.jsonl`` with ``"kind": "epoch"``.
+
+    Attributes:
+        phase: Number of the phase, from 1.
+        epoch: Number of the epoch in the phase, from 1.
+        epochs: Epochs of the phase.
+        step: Steps since the start of the training.
+        loss: L_total, mean over the epoch.
+        entropy: Its first term.
+        intra: L_intra, unweighted.
+        inter: L_inter, unweighted.
+        validation_entropy: The bridged cross-entropy of the validation images, plain views; None
+            where there are none.
+        learning_rate: At the end of the epoch.
+        gradient_norm: Mean L2 norm before clipping.
+        images_per_second: Of the training steps.
+        seconds_left: Estimate for the rest of the phase.
+    """
+
+    phase: int
+    epoch: int
+    epochs: int
+    step: int
+    loss: float
+    entropy: float
+    intra: float
+    inter: float
+    validation_entropy: float | None
+    learning_rate: float
+    gradient_norm: float
+    images_per_second: float
+    seconds_left: float
+
+
+class Progress:
+    """Writes the lines of a run folder.
+
+    Args:
+        folder: The run's.
+        tell: Also called with each line for people.
+        writes: False keeps every file untouched: a process that is not the first.
+        size: ``progress.jsonl`` is cut to so many bytes: what a resumed run has done for good.
+    """
+
+    def __init__(
+        self, folder: Path, tell: Callable[[str], None], writes: bool = True, size: int = 0
+    ) -> None:
+        self._folder, self._tell, self._writes = folder, tell, writes
+        self._size = size
+        self._failed = False
+        self._fold = 0
+        self._events: Any = None
+        self._told = 0.0
+        if writes:
+            self._safely(self._cut)
+
+    @property
+    def size(self) -> int:
+        """Bytes of ``progress.jsonl`` so far."""
+        return self._size
+
+    def tell(self, line: str) -> None:
+        """A line for people."""
+        self._tell(line)
+        if self._writes:
+            stamp = datetime.now(UTC).isoformat(timespec="seconds")
+            self._safely(lambda: _append(self._folder / LOG, f"{stamp} {line}\n"))
+
+    def begin(self, fold: int, step: int) -> None:
+        """A training begins, or goes on at a step; fold 0 is that of the finished network."""
+        self.close()
+        self._fold = fold
+        if self._writes:
+            self._safely(lambda: self._open_events(step))
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._events is not None:
+            self._safely(self._events.close)
+            self._events = None
+
+    def step(self, result: StepResult) -> None:
+        """Note a step; more than one a second are left out."""
+        if time.monotonic() - self._told >= 1:
+            self._told = time.monotonic()
+            self._note("step", asdict(result))
+
+    def epoch(self, result: EpochResult) -> None:
+        """Note an epoch, for people too."""
+        self._note("epoch", asdict(result))
+        self.tell(_words(result))
+
+    def _note(self, kind: str, values: dict[str, Any]) -> None:
+        if self._writes:
+            line = json.dumps({"kind": kind, "fold": self._fold, **values}) + "\n"
+            self._safely(lambda: self._write_line(line))
+            self._safely(lambda: self._write_events(kind, values))
+
+    def _write_line(self, line: str) -> None:
+        _append(self._folder / PROGRESS, line)
+        self._size += len(line.encode())
+
+    def _open_events(self, step: int) -> None:
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+        place = self._folder / EVENTS / (f"fold-{self._fold}" if self._fold else "training")
+        place.mkdir(parents=True, exist_ok=True)
+        self._events = EventsWriter(str(place / "events"))
+        # TensorBoard drops what an interrupted run wrote past this step.
+        start = SessionLog(status=SessionLog.START)
+        self._events.write_event(Event(wall_time=time.time(), step=step, session_log=start))
+
+    def _write_events(self, kind: str, values: dict[str, Any]) -> None:
+        if self._events is None:
+            return
+        from tensorboardX import summary
+        from tensorboardX.proto.event_pb2 import Event
+
+        for name, value in values.items():
+            if name not in ("phase", "epoch", "epochs", "step") and value is not None:
+                scalar = summary.scalar(f"{kind}/{name}", value)
+                self._events.write_event(
+                    Event(wall_time=time.time(), step=values["step"], summary=scalar)
+                )
+        self._events.flush()
+
+    def _cut(self) -> None:
+        file = self._folder / PROGRESS
+        if file.exists() and file.stat().st_size > self._size:
+            with file.open("r+b") as stream:
+                stream.truncate(self._size)
+        elif self._size:
+            self._size = file.stat().st_size if file.exists() else 0
+
+    def _safely(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            if not self._failed:
+                self._failed = True
+                self._tell(f"The progress cannot be written ({error}); the training goes on.")
+
+
+def _append(file: Path, text: str) -> None:
+    with file.open("a", encoding="utf-8", newline="\n") as stream:
+        stream.write(text)
+
+
+def _words(result: EpochResult) -> str:
+    held_out = result.validation_entropy
+    watched = "" if held_out is None else f"held out {held_out:.3f}, "
+    return (
+        f"phase {result.phase} epoch {result.epoch}/{result.epochs}: loss {result.loss:.3f} "
+        f"(entropy {result.entropy:.3f}, intra {result.intra:.3f}, inter {result.inter:.3f}), "
+        f"{watched}{result.images_per_second:.0f} images/s, {result.seconds_left:.0f} s left"
+    )

@@ -1,0 +1,58 @@
+"""What a recipe may not say at once, though each value is possible by itself."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from emoviz.labels import TAXONOMIES
+
+if TYPE_CHECKING:
+    from emoviz.training.recipe import NetworkPart, Recipe
+
+
+def conflicts(recipe: "Recipe") -> Iterator[str]:
+    """What does not go together, in words for a message; nothing where all is well."""
+    if recipe.extends:
+        yield "extends works in a recipe's file alone"
+    if recipe.taxonomy not in TAXONOMIES:
+        yield f"taxonomy is '{recipe.taxonomy}'; allowed: {', '.join(TAXONOMIES)}"
+    if not recipe.phases:
+        yield "phases is an empty list; wanted: one phase or more"
+    if len(recipe.fuse) == 1:
+        yield "fuse names one recipe; wanted: two or more"
+    yield from _network_conflicts(recipe.network, {phase.train for phase in recipe.phases})
+    yield from _view_conflicts(recipe)
+    if recipe.network.standardise and not recipe.network.layers and recipe.loss.beta:
+        yield (
+            "network.standardise without network.layers needs loss.beta 0: the scale of u goes "
+            "into the classifier at the end, and the centers would stand in another space"
+        )
+
+
+def _network_conflicts(part: "NetworkPart", trained: set[str]) -> Iterator[str]:
+    if not part.layers:
+        if part.module != "additive" or part.parallel > 1 or part.reduce:
+            yield "network.layers is empty, and module, parallel and reduce speak of its layers"
+        if "tail" in trained:
+            yield "a phase trains the tail, which begins behind network.layers; these are empty"
+    if "tail" in trained and any(isinstance(layer, str) for layer in part.layers):
+        yield "a phase trains the tail; network.layers must then be stages by their numbers"
+    if part.module == "gathered" and part.parallel > 1:
+        yield "network.module is gathered, which has one module a layer; parallel must be 1"
+    if part.module == "gathered" and part.standardise:
+        yield "network.module is gathered, which cannot be trained with standardise: true"
+    if part.reduce and trained != {"all"}:
+        yield "network.reduce needs phases that train all: kept Gram matrices are not reduced"
+    if part.reduce and part.standardise:
+        yield "network.reduce cannot be trained with standardise: true"
+
+
+def _view_conflicts(recipe: "Recipe") -> Iterator[str]:
+    size, ten, augment = recipe.input.size, recipe.input.ten_crop, recipe.augment
+    if ten > size:
+        yield f"input.ten_crop is {ten}; allowed: at most input.size, {size}"
+    if augment.crop == "window" and not ten:
+        yield "augment.crop is window, whose side is input.ten_crop; that is 0"
+    if augment.zoom_least > augment.zoom:
+        yield f"augment.zoom_least is {augment.zoom_least:g}, above zoom {augment.zoom:g}"
+    if augment.mixup and all(phase.train != "all" for phase in recipe.phases):
+        yield "augment.mixup needs a phase that trains all; others train on kept features"

@@ -1,0 +1,349 @@
+"""Runs that are interrupted: killed, out of memory, on a full disk, with a loss gone wild."""
+
+import csv
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from emoviz.errors import TrainingError
+from emoviz.labels import MIKELS8
+from emoviz.models.backbones import Backbone
+from emoviz.settings import Settings
+from emoviz.training import loop, progress, state
+from emoviz.training.loop import train
+from emoviz.training.prepare import Worker, prepare
+from emoviz.training.recipe import Recipe, read_recipe
+from emoviz.training.run import train_in_folder
+from emoviz.training.state import Keeper, Training, network_tensors, read_values
+
+HERE = Path(__file__).resolve().parent
+BASE = """
+name: little
+taxonomy: mikels8
+network: {backbone: test_efficientnet, pretrained: false, pooled_dropout: 0.2, standardise: true}
+input: {size: 64}
+loss: {beta: 0.1, margin: 3}
+data: {validation: 0.25, test: 0.25}
+phases:
+"""
+HEADS = "  - {train: heads, epochs: 2, batch: 8, views: 2, positions: 8}\n"
+TAIL = "  - {train: tail, epochs: 2, batch: 8, views: 2, positions: 8, average: 0.5}\n"
+MIXUP = "augment: {mixup: 0.2}\n"
+ALL = "  - {train: all, epochs: 2, batch: 8, schedule: restarts, optimiser: sgd}\n"
+
+
+@pytest.fixture
+def table(tmp_path: Path, picture: Callable[..., bytes]) -> Path:
+    """A CSV of 32 small images in all eight classes, one of them broken."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    with (folder / "labels.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["file", "label", "artist"])
+        for i in range(32):
+            (folder / f"{i}.jpg").write_bytes(picture(seed=i) if i else b"broken")
+            writer.writerow([f"{i}.jpg", MIKELS8.names[i % 8], f"artist {i}"])
+    return folder / "labels.csv"
+
+
+@pytest.fixture(autouse=True)
+def _no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exporting the graph takes seconds and is tested elsewhere."""
+    monkeypatch.setattr("emoviz.models.export.export_graph", lambda *arguments: None)
+
+
+def quiet(line: str) -> None:
+    """Nobody listens."""
+
+
+def weights(run: Path, name: str = "little") -> dict[str, torch.Tensor]:
+    return load_file(run / "checkpoints" / name / "model.safetensors")
+
+
+def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    return set(one) == set(two) and all(torch.equal(one[key], two[key]) for key in one)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
+def test_twenty_random_kills_change_nothing(table: Path, tmp_path: Path, home: Path) -> None:
+    recipe = tmp_path / "little.yaml"
+    text = BASE.replace("{validation: 0.25, test: 0.25}", "{folds: 2}")
+    recipe.write_text((MIXUP + text + HEADS + TAIL + ALL).replace("epochs: 2", "epochs: 1"))
+    environment = {**os.environ, "EMOVIZ_SAVE_SECONDS": "0.01", "EMOVIZ_READERS": "0"}
+    done = subprocess.run(
+        [sys.executable, str(HERE / "killed_runs.py"), recipe, table, tmp_path, "20"],
+        env={**environment, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["kills"] >= 20
+    undisturbed = weights(tmp_path / "undisturbed")
+    runs = sorted(tmp_path.glob("killed-*"))
+    assert len(runs) == len(told["runs"])
+    for run in runs:
+        assert same(weights(run), undisturbed), run.name
+        assert epochs(run) == epochs(tmp_path / "undisturbed")
+        assert not (run / "state.safetensors").exists()
+
+
+def epochs(run: Path) -> list[tuple[int, ...]]:
+    """What the progress says was done, without the times."""
+    lines = [json.loads(line) for line in (run / "progress.jsonl").read_text().splitlines()]
+    keys = ("fold", "phase", "epoch", "step", "loss", "entropy", "intra", "validation_entropy")
+    return [tuple(line[key] for key in keys) for line in lines if line["kind"] == "epoch"]
+
+
+class Killed(BaseException):
+    """Stands for the death of the process."""
+
+
+def started(recipe: Recipe, table: Path, file: Path | None) -> tuple[Training, Keeper]:
+    prepared = prepare(recipe, [str(table)], quiet, Worker())
+    state_, _ = prepared.training(
+        prepared.rows_of_split("train"), prepared.rows_of_split("validation")
+    )
+    keeper = Keeper(file, every=0.0)
+    keeper.restore(state_)
+    return state_, keeper
+
+
+@pytest.mark.parametrize("phases", [HEADS, TAIL, ALL, HEADS + TAIL + ALL])
+def test_death_after_any_step_or_epoch_ends_with_the_same_weights(
+    table: Path, tmp_path: Path, phases: str
+) -> None:
+    recipe = read_recipe((MIXUP if ALL in phases else "") + BASE + phases)
+    whole, _ = started(recipe, table, None)
+    steps: list[int] = []
+    list(train(whole, watch=lambda result: steps.append(result.step)))
+    dice = np.random.default_rng(1)
+    for stop in dice.choice(steps[:-1], min(4, len(steps) - 1), replace=False):
+        file = tmp_path / f"state-{stop}.safetensors"
+
+        def die(result: Any, stop: int = int(stop)) -> None:
+            if result.step > stop:
+                raise Killed
+
+        first, keeper = started(recipe, table, file)
+        with pytest.raises(Killed):
+            list(train(first, keeper, die))
+        again, keeper = started(recipe, table, file)
+        assert 0 < again.place.total <= stop + 1
+        list(train(again, keeper))
+        ours, theirs = network_tensors(whole.network), network_tensors(again.network)
+        assert same(ours, theirs), f"killed after step {stop}"
+        assert torch.equal(whole.loss.centers, again.loss.centers)
+
+
+def test_a_finished_run_is_given_back_at_once(
+    table: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read_recipe(BASE + HEADS)
+    run = tmp_path / "run"
+    first = train_in_folder(recipe, [str(table)], run, settings, quiet)
+    monkeypatch.setattr("emoviz.training.run.train", lambda *a: pytest.fail("trained again"))
+    again = train_in_folder(recipe, [str(table)], run, settings, quiet, resume=True)
+    assert again.measures == first.measures
+    assert again.checkpoint is not None
+    assert again.checkpoint.card == first.checkpoint.card  # type: ignore[union-attr]
+
+
+def test_resume_without_a_run_begins_one(table: Path, tmp_path: Path, settings: Settings) -> None:
+    recipe = read_recipe(BASE + HEADS)
+    result = train_in_folder(recipe, [str(table)], tmp_path / "r", settings, quiet, resume=True)
+    assert result.checkpoint is not None
+
+
+def interrupted(recipe: Recipe, table: Path, run: Path, settings: Settings, after: int) -> None:
+    """A run that dies after some epochs."""
+    count = 0
+
+    def die(line: str) -> None:
+        nonlocal count
+        count += line.startswith("phase")
+        if count > after:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_in_folder(recipe, [str(table)], run, settings, die)
+
+
+def test_another_recipe_or_table_does_not_go_on_with_a_run(
+    table: Path, tmp_path: Path, settings: Settings
+) -> None:
+    recipe = read_recipe(BASE + HEADS)
+    run = tmp_path / "run"
+    interrupted(recipe, table, run, settings, 1)
+    other = read_recipe((BASE + HEADS).replace("beta: 0.1", "beta: 0.2"))
+    with pytest.raises(TrainingError, match=r"another recipe \(loss.beta: 0.1, now 0.2\)"):
+        train_in_folder(other, [str(table)], run, settings, quiet, resume=True)
+    with table.open("a") as stream:
+        stream.write("1.jpg,awe,x\n")
+    with pytest.raises(TrainingError, match="begun with another tables"):
+        train_in_folder(recipe, [str(table)], run, settings, quiet, resume=True)
+    with pytest.raises(TrainingError, match=r"is not empty.*--resume"):
+        train_in_folder(recipe, [str(table)], run, settings, quiet)
+
+
+def test_a_damaged_state_costs_time_alone(table: Path, tmp_path: Path, settings: Settings) -> None:
+    recipe = read_recipe(BASE + HEADS + ALL)
+    whole = tmp_path / "whole"
+    train_in_folder(recipe, [str(table)], whole, settings, quiet)
+    run = tmp_path / "run"
+    interrupted(recipe, table, run, settings, 2)
+    (run / "state.safetensors").write_bytes(b"half a file")
+    train_in_folder(recipe, [str(table)], run, settings, quiet, resume=True)
+    assert same(weights(run), weights(whole))
+    assert epochs(run) == epochs(whole)
+
+
+def test_a_state_of_another_network_is_refused(table: Path, tmp_path: Path) -> None:
+    file = tmp_path / "state.safetensors"
+    one, keeper = started(read_recipe(BASE + HEADS), table, file)
+    list(train(one, keeper))
+    narrow = read_recipe((BASE + HEADS).replace("standardise: true", "layers: [1, 2]"))
+    with pytest.raises(TrainingError, match="does not fit the recipe's network"):
+        started(narrow, table, file)
+
+
+def test_two_processes_do_not_share_a_run(table: Path, tmp_path: Path, settings: Settings) -> None:
+    from filelock import FileLock
+
+    run = tmp_path / "run"
+    run.mkdir()
+    with (
+        FileLock(run / "run.lock"),
+        pytest.raises(TrainingError, match="Another process is at work"),
+    ):
+        train_in_folder(read_recipe(BASE + HEADS), [str(table)], run, settings, quiet)
+
+
+def full_disk(*arguments: Any, **named: Any) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_told_and_survived(
+    table: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read_recipe(BASE + HEADS)
+    told: list[str] = []
+    whole = tmp_path / "whole"
+    train_in_folder(recipe, [str(table)], whole, settings, quiet)
+    monkeypatch.setattr(state, "write_tensors", full_disk)
+    monkeypatch.setattr(progress, "_append", full_disk)
+    run = tmp_path / "run"
+    train_in_folder(recipe, [str(table)], run, settings, told.append)
+    assert same(weights(run), weights(whole))
+    assert sum("state cannot be kept" in line for line in told) == 1
+    assert sum("progress cannot be written" in line for line in told) == 1
+
+
+def test_a_checkpoint_that_finds_no_room_can_be_written_later(
+    table: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read_recipe(BASE + HEADS)
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("emoviz.training.run.save_checkpoint", full_disk)
+        with pytest.raises(TrainingError, match=r"No space left.*--resume"):
+            train_in_folder(recipe, [str(table)], run, settings, quiet)
+    monkeypatch.setattr(loop, "_backward", lambda *a: pytest.fail("learned again"))
+    result = train_in_folder(recipe, [str(table)], run, settings, quiet, resume=True)
+    assert result.checkpoint is not None
+
+
+def shorten_memory(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """A backbone that takes so many images at most while it learns."""
+    forward = Backbone.forward
+
+    def limited(self: Backbone, images: torch.Tensor) -> Any:
+        if len(images) > most and torch.is_grad_enabled():
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate a lot")
+        return forward(self, images)
+
+    monkeypatch.setattr(Backbone, "forward", limited)
+
+
+EXACT = "  - {train: all, epochs: 2, batch: 12, precision: fp32, optimiser: sgd}\n"
+
+
+def test_a_batch_too_large_for_the_memory_goes_in_pieces(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read_recipe((BASE + EXACT).replace("standardise: true", "gram_dropout: 0.3"))
+    whole, _ = started(recipe, table, None)
+    list(train(whole))
+    told: list[str] = []
+    shorten_memory(monkeypatch, 3)
+    cut, _ = started(recipe, table, None)
+    cut.tell = told.append
+    list(train(cut))
+    assert len(told) == 2
+    assert "batches now pass the backbone in 4 pieces; the result stays the same" in told[-1]
+    theirs = network_tensors(cut.network)
+    for name, value in network_tensors(whole.network).items():
+        torch.testing.assert_close(value, theirs[name], atol=2e-5, rtol=2e-4)
+
+
+def test_memory_too_short_for_two_images_is_an_error(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorten_memory(monkeypatch, 1)
+    recipe = read_recipe((BASE + EXACT).replace("batch: 12", "batch: 4"))
+    cut, _ = started(recipe, table, None)
+    with pytest.raises(TrainingError, match=r"Memory is too short.*phases\.0\.batch"):
+        list(train(cut))
+
+
+def test_other_errors_are_not_taken_for_short_memory(table: Path) -> None:
+    cut, _ = started(read_recipe(BASE + EXACT), table, None)
+    cut.network.classifier = torch.nn.Linear(3, 8)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        list(train(cut))
+
+
+@pytest.mark.parametrize("phases", [HEADS, ALL])
+def test_a_loss_gone_wild_keeps_the_last_good_state(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phases: str
+) -> None:
+    file = tmp_path / "state.safetensors"
+    wild, keeper = started(read_recipe(BASE + phases), table, file)
+    entropy = loop._entropy
+
+    def sometimes(*arguments: Any) -> torch.Tensor:
+        value = entropy(*arguments)
+        return value * float("nan") if wild.place.total >= 3 else value
+
+    monkeypatch.setattr(loop, "_entropy", sometimes)
+    with pytest.raises(TrainingError, match=r"entropy term of the loss is nan at step 3 \(phase 1"):
+        list(train(wild, keeper))
+    kept = read_values(file)
+    assert kept is not None
+    assert kept["place"]["total"] == 3
+    for name, value in load_file(file).items():
+        assert torch.isfinite(value.float()).all(), name
+    assert all(torch.isfinite(v).all() for v in network_tensors(wild.network).values())
+
+
+def test_a_gradient_that_is_not_finite_is_told_apart(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wild, _ = started(read_recipe(BASE + HEADS), table, None)
+    norm = torch.nn.utils.clip_grad_norm_
+    monkeypatch.setattr(
+        torch.nn.utils, "clip_grad_norm_", lambda *a: norm(*a) + torch.tensor(float("inf"))
+    )
+    with pytest.raises(TrainingError, match="gradient is inf at step 0"):
+        list(train(wild))
