@@ -233,6 +233,32 @@ def test_standardised_features_have_mean_zero_and_deviation_one(
     torch.testing.assert_close(moments.maps[1].mean, flat.mean(0), atol=1e-4, rtol=1e-3)
 
 
+@pytest.mark.parametrize("standardised", [False, True])
+def test_multiplicative_heads_on_kept_maps_are_the_whole_network(
+    table: Path, maker: ViewMaker, standardised: bool
+) -> None:
+    torch.manual_seed(0)
+    config = NetworkConfig(
+        "test_efficientnet", 8, ("blocks.1.0",), module="multiplicative", parallel=2
+    )
+    network = EmotionNetwork(config).eval()
+    records = readable(table)[:5]
+    features = frozen_features(network, maker, records, views=1, positions=0)
+    positions = network.backbone.positions(64)
+    if standardised:
+        standardise(network, features.moments(positions))
+    index = np.arange(5)
+    maps, pooled, grams = features.batch(np.zeros_like(index), index, 0, np.random.default_rng(0))
+    images = torch.stack([view for _, view in _views(maker, records, index, None)])
+    normalise = Normalise(maker.preprocessing.mean, maker.preprocessing.std)
+    with torch.no_grad():
+        kept = network.head(maps, pooled, grams, positions)
+        if standardised:
+            fold(network)
+        whole = network(normalise(images))
+    torch.testing.assert_close(kept.logits, whole.logits, atol=5e-3, rtol=5e-3)
+
+
 def _full_grams(features: FrozenFeatures, k: int) -> list[torch.Tensor]:
     index = np.arange(features.pooled.shape[1])
     _, _, grams = features.batch(np.zeros_like(index), index, 0, np.random.default_rng(0))
@@ -260,14 +286,42 @@ def test_kept_features_are_read_again_and_keyed_by_content(
     assert len(calls) > made
 
 
+def test_networks_with_other_layers_share_what_is_kept(
+    table: Path, maker: ViewMaker, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    network = EmotionNetwork(NetworkConfig("test_efficientnet", 8)).eval()
+    records, cache = readable(table)[:5], tmp_path / "cache"
+    kept_features(network, maker, records, 2, 2, cache)
+    for layers in ((2,), (1, 3), ()):
+        fewer = EmotionNetwork(NetworkConfig("test_efficientnet", 8, layers)).eval()
+        fewer.backbone.load_state_dict(network.backbone.state_dict())
+        made = frozen_features(fewer, maker, records, 2, 2, whole_last=False)
+        never = lambda done, total: pytest.fail("computed again")  # noqa: E731
+        read = kept_features(fewer, maker, records, 2, 2, cache, never, whole_last=False)
+        assert torch.equal(read.pooled, made.pooled)
+        for ours, theirs in zip((*read.grams, *read.maps), (*made.grams, *made.maps), strict=True):
+            assert torch.equal(ours, theirs)
+
+
+def test_features_of_two_sets_are_those_of_each(table: Path, maker: ViewMaker) -> None:
+    network = EmotionNetwork(NetworkConfig("test_efficientnet", 8)).eval()
+    records = readable(table)
+    parts = [frozen_features(network, maker, r, 1, 2) for r in (records[:6], records[6:9])]
+    both = FrozenFeatures.joined(parts)
+    assert torch.equal(both.pooled[:, 6:], parts[1].pooled)
+    assert torch.equal(both.maps[1][:, :6], parts[0].maps[1])
+
+
 def test_a_damaged_or_unwritable_cache_costs_nothing_but_time(
     table: Path, maker: ViewMaker, tmp_path: Path
 ) -> None:
     network = EmotionNetwork(NetworkConfig("test_efficientnet", 8)).eval()
     records, cache = readable(table)[:3], tmp_path / "cache"
     first = kept_features(network, maker, records, 1, 4, cache)
-    (file,) = cache.iterdir()
-    file.write_bytes(b"garbage")
+    (folder,) = cache.iterdir()
+    for file in folder.iterdir():
+        file.write_bytes(b"garbage")
     assert torch.equal(kept_features(network, maker, records, 1, 4, cache).pooled, first.pooled)
     blocked = tmp_path / "file"
     blocked.write_text("in the way")

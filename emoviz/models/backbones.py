@@ -67,6 +67,7 @@ class Backbone(nn.Module):
         self.layers = tuple(layers)
         self.stages = sorted({layer for layer in layers if isinstance(layer, int)})
         self.parts = [layer for layer in layers if isinstance(layer, str)]
+        self._positions: dict[int, tuple[int, ...]] = {}
         self.body = _create(name)
         self._check_layers()
         for part in self.parts:
@@ -105,6 +106,17 @@ class Backbone(nn.Module):
                 )
         if len(set(self.layers)) < len(self.layers):
             raise WeightsError(f"Layers {list(self.layers)} name one twice; name each once.")
+
+    def positions(self, size: int) -> tuple[int, ...]:
+        """H_i W_i of each selected map for an input of `size` x `size` pixels."""
+        if size not in self._positions:
+            was_training = self.training
+            self.eval()
+            with torch.no_grad():
+                maps = self(next(self.parameters()).new_zeros(1, 3, size, size)).maps
+            self.train(was_training)
+            self._positions[size] = tuple(F.shape[2] * F.shape[3] for F in maps)
+        return self._positions[size]
 
     @property
     def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]]:

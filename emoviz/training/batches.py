@@ -108,7 +108,7 @@ class KeptBatches:
         source = state.features or FeatureSource(state.maker, None, state.tell)
         self._features = source.of(network, state.train, phase.views, phase.positions)
         if state.recipe.network.standardise and not _is_standardised(network):
-            standardise(network, self._features.moments())
+            standardise(network, self._features.moments(undivided_positions(state)))
         held_out = len(state.validation) > 0
         self._held_out = source.of(network, state.validation, 1, 0) if held_out else None
         network.backbone.requires_grad_(False)
@@ -160,7 +160,14 @@ def on_features(
         mixed = state.network.training and precision == "bf16"
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
             pooled = state.network.backbone.forward_tail(deepest)
-    return state.network.head(maps, pooled.float(), grams)
+    return state.network.head(maps, pooled.float(), grams, undivided_positions(state))
+
+
+def undivided_positions(state: Training) -> tuple[int, ...] | None:
+    """H W of each layer's map where the modules take Gram matrices that are not divided by it."""
+    if state.network.config.module != "multiplicative":
+        return None
+    return state.network.backbone.positions(state.preprocessing.size)
 
 
 def on_all_features(

@@ -1,11 +1,13 @@
 """Features of a frozen backbone, computed once from a few views of each image and kept.
 
-In memory for the run, and in a cache on disk for the next one with the same images.
+In memory for the run, and in a cache on disk for the next one with the same images. The cache
+holds one file for each labelled set and layer, so that networks with other layers, and runs on
+other sets together, find what they share.
 """
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +27,8 @@ from emoviz.models.standardise import FeatureMoments, Moments
 from emoviz.training.targets import Targets
 from emoviz.training.views import ViewMaker
 
-_KEY_VERSION = 2  # of what is kept and how it is computed
+_KEY_VERSION = 3  # of what is kept and how it is computed
+_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class FrozenFeatures:
         pooled: (V, N, C*) float32.
         grams: One (V, N, C (C + 1) / 2) float32 for each module: the upper triangles.
         maps: One (V, N, C, P) float16 for each module: P positions of the map, drawn at random
-            once; the last module's map is whole.
+            once; the last layer's map is whole where a ``tail`` phase needs it.
         chosen: Indices of the images meant, among all that are kept; None for all.
     """
 
@@ -78,30 +81,31 @@ class FrozenFeatures:
         side = round(flat.shape[2] ** 0.5)
         return flat.view(*flat.shape[:2], side, side)
 
-    def to_arrays(self) -> dict[str, Tensor]:
-        """What the cache stores."""
-        grams = {f"gram{i}": value for i, value in enumerate(self.grams)}
-        maps = {f"map{i}": value.contiguous() for i, value in enumerate(self.maps)}
-        return {"pooled": self.pooled, **grams, **maps}
-
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Tensor]) -> "FrozenFeatures":
-        """Read what the cache stores."""
-        count = sum(name.startswith("gram") for name in arrays)
+    def joined(cls, parts: Sequence["FrozenFeatures"]) -> "FrozenFeatures":
+        """Features of several sets of images, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        layers = range(len(parts[0].grams))
         return cls(
-            arrays["pooled"],
-            tuple(arrays[f"gram{i}"] for i in range(count)),
-            tuple(arrays[f"map{i}"] for i in range(count)),
+            torch.cat([part.pooled for part in parts], dim=1),
+            tuple(torch.cat([part.grams[i] for part in parts], dim=1) for i in layers),
+            tuple(torch.cat([part.maps[i] for part in parts], dim=1) for i in layers),
         )
 
-    def moments(self) -> FeatureMoments:
-        """Means and deviations over the images meant and all views."""
+    def moments(self, positions: Sequence[int] | None = None) -> FeatureMoments:
+        """Means and deviations over the images meant and all views.
+
+        Args:
+            positions: H W of each whole map: then the moments are those of Gram matrices that are
+                not divided by it.
+        """
         every = self._places(
             np.arange(self.pooled.shape[1] if self.chosen is None else len(self.chosen))
         )
         grams = []
-        for packed in self.grams:
-            of = Moments.of(packed[:, every].flatten(0, 1))
+        for packed, times in zip(self.grams, positions or [1] * len(self.grams), strict=True):
+            of = Moments.of(packed[:, every].flatten(0, 1) * times)
             mean, std = (_unpack(part[None])[0].flatten() for part in (of.mean, of.std))
             grams.append(Moments(mean, std))
         maps = tuple(_map_moments(m, every) for m in self.maps)
@@ -132,6 +136,7 @@ def frozen_features(
     views: int,
     positions: int,
     progress: Callable[[int, int], None] | None = None,
+    whole_last: bool = True,
 ) -> FrozenFeatures:
     """Pass each image's views through the backbone once.
 
@@ -143,27 +148,30 @@ def frozen_features(
         records: The images; all must be readable.
         views: V.
         positions: Positions of each map that a step will use; four times as many are kept, so
-            that steps differ, and the last map is kept whole. 0 keeps all of all maps.
+            that steps differ. 0 keeps all of all maps.
         progress: Called with (images done, all) as views are finished.
+        whole_last: Keep the last layer's map whole.
     """
     normalise = Normalise(maker.preprocessing.mean, maker.preprocessing.std)
     backbone = network.backbone.eval().to(memory_format=torch.channels_last)
     order = np.arange(len(records))
-    generator = torch.Generator().manual_seed(maker.seed)
     pooled: list[Tensor] = []
     grams: list[list[Tensor]] = [[] for _ in backbone.channels]
     maps: list[list[Tensor]] = [[] for _ in backbone.channels]
     done, last = 0, len(maps) - 1
     for view in range(views):
-        for index, images in maker.batches(records, order, 32, None if view == 0 else view):
+        # A layer's positions are the same whatever other layers there are.
+        generators = [_generator(maker.seed, layer, view) for layer in backbone.layers]
+        for index, images in maker.batches(records, order, _BATCH, None if view == 0 else view):
             batch = normalise(images).contiguous(memory_format=torch.channels_last)
             # Random views are noise anyway; the plain view is what networks are judged on.
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=view > 0):
                 features = backbone(batch)
             pooled.append(features.pooled.float())
             for k, F in enumerate(features.maps):
+                count = 0 if whole_last and k == last else 4 * positions
                 grams[k].append(_pack(gram_matrix(F)))
-                maps[k].append(_some_positions(F, 0 if k == last else 4 * positions, generator))
+                maps[k].append(_some_positions(F, count, generators[k]))
             done += len(index)
             if progress is not None:
                 progress(done, views * len(records))
@@ -183,28 +191,73 @@ def kept_features(
     positions: int,
     cache: Path | None,
     progress: Callable[[int, int], None] | None = None,
+    whole_last: bool = True,
 ) -> FrozenFeatures:
     """`frozen_features`, read from the cache where the same ones were computed before.
 
     The key is made of the backbone's weights, the preprocessing, the augmentation and the names
     and contents of the images. A cache that cannot be written costs nothing but time.
     """
-    file = (
-        cache / f"{_key(network, maker, records, views, positions)}.safetensors" if cache else None
-    )
-    if file is not None and file.is_file():
+    if cache is None:
+        return frozen_features(network, maker, records, views, positions, progress, whole_last)
+    folder = cache / _key(network, maker, records, views, positions)
+    names = _file_names(network, whole_last)
+    kept = _read_cache(folder, names)
+    if kept is None:
+        kept = frozen_features(network, maker, records, views, positions, progress, whole_last)
+        _write_cache(folder, names, kept)
+        if whole_last and names:
+            _write_cache(
+                folder, _file_names(network, False), _thinned(network, maker, kept, positions)
+            )
+    return kept
+
+
+def _thinned(
+    network: EmotionNetwork, maker: ViewMaker, features: FrozenFeatures, positions: int
+) -> FrozenFeatures:
+    """What would have been kept without the whole last map, for runs that do without."""
+    whole, layer = features.maps[-1], network.backbone.layers[-1]
+    count = 4 * positions
+    if not 0 < count < whole.shape[3]:
+        return features
+    thin = torch.empty((*whole.shape[:3], count), dtype=whole.dtype)
+    for view in range(len(whole)):
+        generator = _generator(maker.seed, layer, view)
+        for start in range(0, whole.shape[1], _BATCH):
+            some = whole[view, start : start + _BATCH].unsqueeze(2)
+            thin[view, start : start + _BATCH] = _some_positions(some, count, generator)
+    return replace(features, maps=(*features.maps[:-1], thin))
+
+
+def _file_names(network: EmotionNetwork, whole_last: bool) -> list[str]:
+    layers = list(network.backbone.layers)
+    names = [f"layer-{layer}" for layer in layers]
+    if whole_last and names:
+        names[-1] += "-whole"
+    return [f"{name}.safetensors" for name in names]
+
+
+def _read_cache(folder: Path, names: Sequence[str]) -> FrozenFeatures | None:
+    try:
+        pooled = load_file(folder / "pooled.safetensors")["pooled"]
+        layers = [load_file(folder / name) for name in names]
+        grams = tuple(layer["gram"] for layer in layers)
+        return FrozenFeatures(pooled, grams, tuple(layer["map"] for layer in layers))
+    except (SafetensorError, KeyError, OSError):
+        return None  # not there, or damaged: written anew
+
+
+def _write_cache(folder: Path, names: Sequence[str], features: FrozenFeatures) -> None:
+    parts = {"pooled.safetensors": {"pooled": features.pooled}}
+    for name, gram, some in zip(names, features.grams, features.maps, strict=True):
+        parts[name] = {"gram": gram, "map": some.contiguous()}
+    for name, arrays in parts.items():
         try:
-            return FrozenFeatures.from_arrays(load_file(file))
-        except (SafetensorError, KeyError, OSError):
-            file.unlink(missing_ok=True)
-    features = frozen_features(network, maker, records, views, positions, progress)
-    if file is not None:
-        try:
-            with replaced_file(file) as aside:
-                save_file(features.to_arrays(), aside)
+            with replaced_file(folder / name) as aside:
+                save_file(arrays, aside)
         except (OSError, SafetensorError):
-            pass  # a full disk: the features are in memory all the same
-    return features
+            return  # a full disk: the features are in memory all the same
 
 
 class Stopwatch:
@@ -229,8 +282,9 @@ class FeatureSource:
         maker: Gives the views; its seed is that of the views.
         cache: Folder where they are kept; None keeps them in memory alone.
         tell: Called with a line for people while something takes long.
-        pool: Images that will be asked for, so that they are computed together; None computes
-            what is asked for.
+        pools: Sets of images that will be asked for, so that each is computed at once; none
+            computes what is asked for.
+        whole_last: Keep the last layer's map whole, for ``tail`` phases.
     """
 
     def __init__(
@@ -238,20 +292,24 @@ class FeatureSource:
         maker: ViewMaker,
         cache: Path | None,
         tell: Callable[[str], None],
-        pool: Sequence[Record] | None = None,
+        pools: Sequence[Sequence[Record]] = (),
+        whole_last: bool = True,
     ) -> None:
-        self._maker, self._cache, self._tell, self._pool = maker, cache, tell, pool
+        self._maker, self._cache, self._tell, self._pools = maker, cache, tell, pools
+        self._whole_last = whole_last
         self._kept: dict[tuple[int, int], FrozenFeatures] = {}
-        self._place = {record: i for i, record in enumerate(pool or ())}
+        every = (record for pool in pools for record in pool)
+        self._place = {record: i for i, record in enumerate(every)}
 
     def of(
         self, network: EmotionNetwork, targets: Targets, views: int, positions: int
     ) -> FrozenFeatures:
         """The features of the targets' images; the network's backbone must not have changed."""
-        if self._pool is None:
+        if not self._pools:
             return self._computed(network, targets.records, views, positions)
         if (views, positions) not in self._kept:
-            self._kept[views, positions] = self._computed(network, self._pool, views, positions)
+            parts = [self._computed(network, pool, views, positions) for pool in self._pools]
+            self._kept[views, positions] = FrozenFeatures.joined(parts)
         index = np.array([self._place[record] for record in targets.records], np.int64)
         return self._kept[views, positions].rows(index)
 
@@ -259,22 +317,23 @@ class FeatureSource:
         self, network: EmotionNetwork, records: Sequence[Record], views: int, positions: int
     ) -> FrozenFeatures:
         self._tell(f"Features of the frozen backbone, {len(records)} images, {views} views ...")
-        watch = Stopwatch(self._tell)
-        return kept_features(network, self._maker, records, views, positions, self._cache, watch)
+        return kept_features(
+            network,
+            self._maker,
+            records,
+            views,
+            positions,
+            self._cache,
+            Stopwatch(self._tell),
+            self._whole_last,
+        )
 
 
 def _key(
     network: EmotionNetwork, maker: ViewMaker, records: Sequence[Record], views: int, positions: int
 ) -> str:
     digest = hashlib.sha256()
-    settings = (
-        _KEY_VERSION,
-        network.config.backbone,
-        network.config.layers,
-        maker,
-        views,
-        positions,
-    )
+    settings = (_KEY_VERSION, network.config.backbone, maker, views, positions)
     digest.update(repr(settings).encode())
     for tensor in network.backbone.state_dict().values():
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -283,6 +342,11 @@ def _key(
         digest.update(f"{record.name}\0".encode(errors="surrogateescape"))
         digest.update(hashlib.sha256(record.read(limits)).digest())
     return digest.hexdigest()[:32]
+
+
+def _generator(seed: int, layer: int | str, view: int) -> torch.Generator:
+    digest = hashlib.sha256(f"{seed}/{layer}/{view}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
 def _some_positions(maps: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -270,7 +270,7 @@ def make_card(
         width=state.network.width,
         recipe=recipe.to_dict(),
         data=tuple(_data_entry(item, targets, recipe) for item in sets),
-        measures=measured.measures,
+        measures={name: _flat(values) for name, values in measured.measures.items()},
         calibration=measured.calibration,
         novelty=measured.novelty_words,
         seed=recipe.seed,
@@ -285,6 +285,11 @@ def make_card(
         intended_use=recipe.intended_use,
         limits=recipe.limits,
     )
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the tables in it: the card keeps to headline numbers, ``measures.json`` has all."""
+    return {key: value for key, value in values.items() if not isinstance(value, Mapping)}
 
 
 def _scores(logits: NDArray[np.floating], temperature: float | Floats, targets: Targets) -> Floats:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from emoviz.data.preprocessing import Preprocessing
-from emoviz.data.records import LabelledSet, parse_data_argument, read_table
+from emoviz.data.records import LabelledSet, Record, parse_data_argument, read_table
 from emoviz.errors import TrainingError
 from emoviz.labels import Taxonomy, get_taxonomy
 from emoviz.models.backbones import Backbone, load_pretrained
@@ -141,8 +141,9 @@ def prepare(
         check_splits(targets, needs_validation=recipe.data.validation > 0)
     _check_classes(targets, taxonomy, tell)
     maker = ViewMaker(preprocessing, recipe.augment, recipe.augment.view_seed)
-    pool = targets.records if recipe.data.folds else None
-    features = FeatureSource(maker, worker.cache, tell, pool)
+    pools = _pools(targets) if recipe.data.folds else ()
+    tail = any(phase.train == "tail" for phase in recipe.phases)
+    features = FeatureSource(maker, worker.cache, tell, pools, whole_last=tail)
     return Prepared(recipe, tuple(sets), targets, preprocessing, features, tell, worker, reasons)
 
 
@@ -197,6 +198,12 @@ def _split(sets: Sequence[LabelledSet], own: int, recipe: Recipe) -> list[Labell
         for item in sets[own:]
     ]
     return [*first, *test]
+
+
+def _pools(targets: Targets) -> list[tuple[Record, ...]]:
+    """The images set by set."""
+    sets = [np.flatnonzero(targets.sets == i) for i in range(len(targets.names))]
+    return [tuple(targets.records[i] for i in rows) for rows in sets if len(rows)]
 
 
 def _check_classes(targets: Targets, taxonomy: Taxonomy, tell: Callable[[str], None]) -> None:

@@ -318,12 +318,20 @@ def _train_fused(
     worker: Worker,
     tell: Callable[[str], None],
 ) -> RunResult:
-    """Train each member in a folder of its own, then measure their fusion."""
+    """Train each member in a folder of its own, then measure their fusion.
+
+    The fused recipe gives everything but the networks, so that ``--set`` reaches all members.
+    """
     members = []
     for name in request.recipe.fuse:
-        whole = request.recipe
+        own = load_recipe(name)
         recipe = replace(
-            load_recipe(name), taxonomy=whole.taxonomy, seed=whole.seed, data=whole.data
+            request.recipe,
+            name=own.name,
+            title=own.title,
+            summary=own.summary,
+            network=own.network,
+            fuse=(),
         )
         part, place = replace(request, recipe=recipe), folder / "members" / name
         with _opened(place, part, True, worker.processes):
@@ -470,8 +478,7 @@ def _columns(part: Outputs) -> tuple[NDArray[np.float32], ...]:
 
 def _device(recipe: Recipe, settings: Settings) -> str:
     """Where phases that train ``all`` run; the rest is quick anywhere."""
-    members = [load_recipe(name) for name in recipe.fuse] or [recipe]
-    whole = any(phase.train == "all" for member in members for phase in member.phases)
+    whole = any(phase.train == "all" for phase in recipe.phases)
     return "cuda" if whole and settings.device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
