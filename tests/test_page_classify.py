@@ -17,11 +17,12 @@ from streamlit.testing.v1 import AppTest
 
 from emoviz.checkpoints import Card, Checkpoint, read_checkpoint
 from emoviz.inference.predict import Prediction
-from emoviz.labels import MIKELS8
+from emoviz.labels import FER7, MIKELS8, SADNESS2, TEXT2, Taxonomy
 from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.ui import cards, export, results, running, words
 from emoviz.ui.card_page import card_html, novelty_rule
 from emoviz.ui.results import Result
+from emoviz.ui.wording import wording
 from emoviz.ui.workspace import FORGOTTEN, Workspace
 
 Make = Callable[..., bytes]
@@ -417,6 +418,40 @@ def test_sentences_are_graded(values: dict[str, float], grade: str, part: str) -
     text = words.sentence(prediction).replace("\N{NO-BREAK SPACE}", " ")
     assert part in text
     assert text.startswith("The model")
+
+
+@pytest.mark.parametrize(
+    ("taxonomy", "values", "part"),
+    [
+        (FER7, {"happy": 0.9, "sad": 0.1}, "this face very likely shows the expression happy"),
+        (SADNESS2, {"others": 0.9, "sadness": 0.1}, "evokes something other than sadness (90 %)"),
+        (TEXT2, {"text": 0.9, "no text": 0.1}, "this image very likely holds text (90 %)"),
+    ],
+)
+def test_each_kind_of_checkpoint_has_its_words(
+    taxonomy: Taxonomy, values: dict[str, float], part: str
+) -> None:
+    shares = {"positive": 0.9, "negative": 0.1, "none": 0.0}
+    prediction = Prediction("x.jpg", "x", values, next(iter(values)), None, shares)
+    text = words.sentence(prediction, wording(taxonomy)).replace("\N{NO-BREAK SPACE}", " ")
+    assert part in text
+    assert ("ev-sentiment" in cards.single(Result(1, prediction), taxonomy)) == (taxonomy == FER7)
+
+
+def test_a_checkpoint_of_faces_says_what_it_is_not_for(
+    tiny_source: Path, home: Path, tmp_path: Path
+) -> None:
+    card = json.loads((tiny_source / "card.json").read_text())
+    folder = home / "checkpoints" / "faces"
+    shutil.copytree(tiny_source, folder)
+    seven = {**FER7.to_dict(), "classes": [*FER7.to_dict()["classes"]]}
+    eighth = {"name": "none", "sentiment": None, "colour": "#888888"}
+    seven["classes"].append(eighth)  # the tiny network has eight outputs
+    (folder / "card.json").write_text(json.dumps({**card, "id": "faces", "taxonomy": seven}))
+    page = open_app("faces").run()
+    assert not page.exception
+    assert page.title[0].value == "Which expression does a face show?"
+    assert "cut-out faces alone" in page.info[0].value
 
 
 def test_sentiment_that_disagrees_with_the_first_class_is_said() -> None:

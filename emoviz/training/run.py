@@ -219,7 +219,9 @@ class _Run:
             progress.tell,
             lambda: {"fold": fold, "progress": progress.size},
         )
-        if (read_values(file) or {}).get("notes", {}).get("fold") == fold:
+        kept = (read_values(file) or {}).get("notes", {}).get("fold") == fold
+        self._prepared.worker.processes.wait()  # before the first one writes a new state
+        if kept:
             keeper.restore(state)
             place = state.place
             progress.tell(

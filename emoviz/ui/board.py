@@ -19,6 +19,7 @@ from emoviz.ui.results import (
     predicted_counts,
 )
 from emoviz.ui.shell import Context
+from emoviz.ui.wording import wording
 from emoviz.ui.words import counted
 from emoviz.ui.workspace import Workspace, workspace
 
@@ -39,7 +40,8 @@ def heading(rows: Sequence[Result], refused: Sequence[Refusal], context: Context
 def overview(rows: Sequence[Result], taxonomy: Taxonomy) -> None:
     """The share of each emotion among the most likely ones, where there are several images."""
     if len(rows) > 1:
-        st.html(shares_strip(predicted_counts(rows, taxonomy), taxonomy.colours))
+        title = f"Most likely {wording(taxonomy).unit}"
+        st.html(shares_strip(predicted_counts(rows, taxonomy), taxonomy.colours, title))
 
 
 def refusals(refused: Sequence[Refusal]) -> None:

@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from emoviz.checkpoints import Card
+from emoviz.ui.wording import wording
 from emoviz.ui.words import readable
 
 # Where a word is an abbreviation, capitals are kept.
@@ -28,7 +29,7 @@ def card_html(card: Card) -> str:
         _paragraph(card.summary, "ev-lead"),
         _section("Intended use", _paragraph(card.intended_use)),
         _section("Limits", _paragraph(card.limits)),
-        _section("The emotions that it tells apart", _classes(card)),
+        _section(f"The {wording(card.taxonomy).unit}s that it tells apart", _classes(card)),
         _section("Trained on", "".join(_dataset(entry) for entry in card.data)),
         _section("Measured on data that it had not seen", _table(card.measures)),
         _section("Are its probabilities to be believed?", _values(card.calibration)),

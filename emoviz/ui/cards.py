@@ -11,6 +11,7 @@ from html import escape
 from emoviz.labels import Taxonomy
 from emoviz.plots import probability_bars, sentiment_bar
 from emoviz.ui.results import FLAGS, Flag, Refusal, Result
+from emoviz.ui.wording import has_two_sentiments, wording
 from emoviz.ui.words import conflict_note, mixed_note, readable, sentence
 
 TOP = 3
@@ -57,7 +58,8 @@ def data_uri(jpeg: bytes) -> str:
 def _card(row: Result, taxonomy: Taxonomy, rule: str) -> str:
     name = f"ev-{row.number}"
     rest = len(taxonomy) - TOP
-    more = f"Larger, with all {len(taxonomy)} emotions" if rest > 0 else "Larger"
+    unit = wording(taxonomy).unit
+    more = f"Larger, with all {len(taxonomy)} {unit}s" if rest > 0 else "Larger"
     return (
         f'<article class="ev-card" id="{name}" popover="auto" aria-label="{_title(row)}">'
         f'<button type="button" class="ev-picture" popovertarget="{name}" '
@@ -71,12 +73,14 @@ def _card(row: Result, taxonomy: Taxonomy, rule: str) -> str:
 
 def _body(row: Result, taxonomy: Taxonomy, rule: str, visible: int) -> str:
     prediction = row.prediction
+    weighed = has_two_sentiments(taxonomy)
+    feelings = sentiment_bar(prediction.sentiment_shares) if weighed else ""
     return (
         f'<div class="ev-body">{_heading(row)}'
-        f'<p class="ev-sentence">{escape(sentence(prediction))}</p>'
+        f'<p class="ev-sentence">{escape(sentence(prediction, wording(taxonomy)))}</p>'
         f"{_tags(row.flags)}"
         f"{probability_bars(prediction.ranked, taxonomy.colours, visible)}"
-        f"{sentiment_bar(prediction.sentiment_shares)}"
+        f"{feelings}"
         f'<div class="ev-notes">{"".join(_notes(row, taxonomy, rule))}</div></div>'
     )
 

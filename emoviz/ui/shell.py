@@ -15,6 +15,7 @@ from emoviz.ui.card_page import card_html, novelty_rule
 from emoviz.ui.cards import PLAIN_RULE
 from emoviz.ui.models import identity, is_ready, ready
 from emoviz.ui.style import SHEET
+from emoviz.ui.wording import has_two_sentiments, wording
 from emoviz.ui.words import counted, plain, readable
 
 DEFAULT = "mikels8"
@@ -215,14 +216,19 @@ def _guide(checkpoint: Checkpoint) -> str:
         if checkpoint.card.calibration
         else ""
     )
+    taxonomy = checkpoint.card.taxonomy
+    speech = wording(taxonomy)
+    weighed = (
+        f"<b>Sentiment</b> (the thin bar) adds up the positive and the negative {speech.unit}s.",
+        f"<b>Mixed feelings</b>: the two most likely {speech.unit}s have opposite sentiments.",
+    )
     parts = (
-        "What you see is <b>the model's estimate of the emotion that an image evokes</b> in people "
-        "who look at it. It is not a fact about the image, and viewers differ.",
-        f"<b>Bars</b> are the probabilities of {len(checkpoint.card.taxonomy)} emotions; they add "
+        f"What you see is <b>the model's estimate of {speech.subject}</b>, as people who look at "
+        "it would say. It is not a fact about the image, and viewers differ.",
+        f"<b>Bars</b> are the probabilities of {len(taxonomy)} {speech.unit}s; they add "
         f"up to 100 %.{believed}",
-        "<b>Sentiment</b> (the thin bar) adds up the positive and the negative emotions.",
-        "<b>Mixed feelings</b>: the two most likely emotions have opposite sentiments.",
-        "<b>Unsure</b>: several emotions are about as likely; make nothing of their order.",
+        *(weighed if has_two_sentiments(taxonomy) else ()),
+        f"<b>Unsure</b>: several {speech.unit}s are about as likely; make nothing of their order.",
         "<b>Unlike the training images</b>: the model has seen little of the kind; take its "
         "estimate with care.",
     )

@@ -12,6 +12,7 @@ from typing import Literal
 from emoviz.inference.predict import Prediction
 from emoviz.labels import Taxonomy
 from emoviz.plots import percent
+from emoviz.ui.wording import EVOKED, Wording
 
 Certainty = Literal["clear", "leaning", "divided", "unsure"]
 
@@ -43,19 +44,20 @@ def certainty(prediction: Prediction) -> Certainty:
     return "clear" if first >= _CLEAR else "leaning"
 
 
-def sentence(prediction: Prediction) -> str:
+def sentence(prediction: Prediction, speech: Wording = EVOKED) -> str:
     """One plain sentence on what the model estimates."""
     ranked = prediction.ranked
-    first, *others = [_named(row) for row in ranked]
+    first, *others = [_named(row, speech) for row in ranked]
     grade = certainty(prediction)
     if grade == "unsure":
         spread = listed([first, *others[:2]])
         return f"The model is unsure: its estimate spreads over {spread}."
     if grade == "divided":
-        return f"The model's estimate is divided: this image evokes {first} or {others[0]}."
+        either = f"{first} or {others[0]}"
+        return f"The model's estimate is divided: {speech.thing} {speech.verb} {either}."
     words = "very likely" if grade == "clear" else "most likely"
     tail = f"; next {others[0]}" if others and ranked[1][1] >= _WORTH_NAMING else ""
-    return f"The model's estimate: this image {words} evokes {first}{tail}."
+    return f"The model's estimate: {speech.thing} {words} {speech.verb} {first}{tail}."
 
 
 def mixed_note(prediction: Prediction, taxonomy: Taxonomy) -> str | None:
@@ -118,5 +120,6 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes"
 
 
-def _named(row: tuple[str, float]) -> str:
-    return f"{row[0]} ({percent(row[1])})"
+def _named(row: tuple[str, float], speech: Wording) -> str:
+    name, share = row
+    return f"{speech.names.get(name, name)} ({percent(share)})"

@@ -4,15 +4,16 @@ import streamlit as st
 
 from emoviz.ui import board, intake, shell
 from emoviz.ui.running import run_pending
+from emoviz.ui.wording import EVOKED, wording
 from emoviz.ui.workspace import workspace
 
 context, space = shell.current(), workspace()
 
-st.title("Which emotion does an image evoke?", anchor=False)
-st.markdown(
-    "Drop photographs or paintings and read **the model's estimate of the emotion that each "
-    "evokes**."
-)
+words = wording(context.checkpoint.card.taxonomy) if context.checkpoint else EVOKED
+st.title(words.question, anchor=False)
+st.markdown(words.task)
+if words.caution:
+    st.info(words.caution, icon=":material/face:")
 if context.checkpoint is None:
     shell.explain_no_checkpoint(context.settings)
 else:
