@@ -91,7 +91,9 @@ def test_mixup_blends_images_and_their_losses(table: Path) -> None:
         torch.testing.assert_close(mixed[i], by_hand)
     logits, u = torch.randn(8, 8), torch.randn(8, state.network.width)
     out = Output(logits, u, u, u)
-    total, entropy, intra, inter = loop._terms(state, batch.rows, out, mix).detach()
+    total, entropy, intra, inter = loop._terms(
+        state, loop.Truth.of(state, batch.rows), out, mix
+    ).detach()
     single, centers = state.train.single[batch.rows], state.loss.centers.detach()
     wanted_entropy = wanted_intra = 0.0
     for i, j in enumerate(mix.partner):
@@ -143,7 +145,7 @@ def test_a_folder_that_vanishes_is_an_error(table: Path) -> None:
     state = training(recipe, table)
     for file in table.parent.glob("*.jpg"):
         file.unlink()
-    with pytest.raises(TrainingError, match="None of the 8 images of a batch can be read"):
+    with pytest.raises(TrainingError, match="Only 0 of the 8 images of a batch can be read"):
         list(train(state))
 
 

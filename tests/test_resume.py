@@ -191,7 +191,7 @@ def test_another_recipe_or_table_does_not_go_on_with_a_run(
         train_in_folder(other, [str(table)], run, settings, quiet, resume=True)
     with table.open("a") as stream:
         stream.write("1.jpg,awe,x\n")
-    with pytest.raises(TrainingError, match="begun with another tables"):
+    with pytest.raises(TrainingError, match="begun with other tables, or they have changed"):
         train_in_folder(recipe, [str(table)], run, settings, quiet, resume=True)
     with pytest.raises(TrainingError, match=r"is not empty.*--resume"):
         train_in_folder(recipe, [str(table)], run, settings, quiet)
@@ -207,6 +207,88 @@ def test_a_damaged_state_costs_time_alone(table: Path, tmp_path: Path, settings:
     train_in_folder(recipe, [str(table)], run, settings, quiet, resume=True)
     assert same(weights(run), weights(whole))
     assert epochs(run) == epochs(whole)
+
+
+@pytest.mark.parametrize("after", [3, 4])
+def test_death_in_the_tail_of_a_fold_does_not_reach_the_next(
+    table: Path, tmp_path: Path, settings: Settings, after: int
+) -> None:
+    text = BASE.replace("{validation: 0.25, test: 0.25}", "{folds: 2}") + HEADS + TAIL
+    recipe = read_recipe(text)
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    train_in_folder(recipe, [str(table)], whole, settings, quiet)
+    cache = sorted((settings.home / "cache" / "features").iterdir())
+    interrupted(recipe, table, run, settings, after)
+    train_in_folder(recipe, [str(table)], run, settings, quiet, resume=True)
+    assert same(weights(run), weights(whole))
+    assert epochs(run) == epochs(whole)
+    assert sorted((settings.home / "cache" / "features").iterdir()) == cache
+    for file in (whole / "folds").iterdir():
+        assert same(load_file(file), load_file(run / "folds" / file.name))
+
+
+def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from emoviz.training.progress import Progress, StepResult
+
+    told = Progress(tmp_path, quiet)
+    result = StepResult(1, 1, 1, 1.0, 1.0, 1.0, 1.0, 0.1, 1.0, 1.0, 1.0)
+    told.step(result)
+    append = progress._append
+
+    def half(file: Path, text: str) -> None:
+        append(file, text[:9])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(progress, "_append", half)
+        told._note("step", {"step": 2})
+    told._note("step", {"step": 3})
+    lines = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 3]
+    assert told.size == (tmp_path / "progress.jsonl").stat().st_size
+
+
+def test_what_a_killed_process_left_aside_is_swept_up(
+    table: Path, tmp_path: Path, settings: Settings
+) -> None:
+    recipe, run = read_recipe(BASE + HEADS), tmp_path / "run"
+    interrupted(recipe, table, run, settings, 1)
+    (run / ".state.safetensors.abc").write_bytes(b"half")
+    (run / ".best-state.safetensors.abc").write_bytes(b"half")
+    train_in_folder(recipe, [str(table)], run, settings, quiet, resume=True)
+    names = {item.name for item in run.iterdir()}
+    kept = {"settings.json", "progress.jsonl", "log.txt", "events", "measures.json"}
+    assert names - {"run.lock"} == kept | {"checkpoints"}
+
+
+def test_a_vanished_image_is_not_measured(
+    table: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read_recipe(BASE + ALL)
+    told: list[str] = []
+    prepared = prepare(recipe, [str(table)], quiet)
+    test = [r for r in prepared.targets.records if r.split == "test"]
+    measure = "emoviz.training.run.measure_splits"
+    from emoviz.training.finish import measure_splits
+
+    def later(state_: Training, targets: Any) -> Any:
+        test[0].path.unlink()
+        return measure_splits(state_, targets)
+
+    monkeypatch.setattr(measure, later)
+    result = train_in_folder(recipe, [str(table)], tmp_path / "r", settings, told.append)
+    (values,) = result.measures.values()
+    assert values["n"] == len(test) - 1
+    assert any(f"not measured: {test[0].name}" in line for line in told)
+
+
+def test_features_of_a_vanished_image_are_an_error_that_names_it(table: Path) -> None:
+    recipe = read_recipe(BASE + HEADS)
+    gone, _ = started(recipe, table, None)
+    name = gone.train.records[3].name
+    (table.parent / name).unlink()
+    with pytest.raises(TrainingError, match=f"{name} cannot be read any more"):
+        list(train(gone))
 
 
 def test_a_state_of_another_network_is_refused(table: Path, tmp_path: Path) -> None:
@@ -320,14 +402,14 @@ def test_a_loss_gone_wild_keeps_the_last_good_state(
 ) -> None:
     file = tmp_path / "state.safetensors"
     wild, keeper = started(read_recipe(BASE + phases), table, file)
-    entropy = loop._entropy
+    entropy = loop.bridged_cross_entropy
 
     def sometimes(*arguments: Any) -> torch.Tensor:
         value = entropy(*arguments)
         return value * float("nan") if wild.place.total >= 3 else value
 
-    monkeypatch.setattr(loop, "_entropy", sometimes)
-    with pytest.raises(TrainingError, match=r"entropy term of the loss is nan at step 3 \(phase 1"):
+    monkeypatch.setattr(loop, "bridged_cross_entropy", sometimes)
+    with pytest.raises(TrainingError, match=r"entropy term of the loss is nan at step 4 \(phase 1"):
         list(train(wild, keeper))
     kept = read_values(file)
     assert kept is not None
@@ -345,5 +427,5 @@ def test_a_gradient_that_is_not_finite_is_told_apart(
     monkeypatch.setattr(
         torch.nn.utils, "clip_grad_norm_", lambda *a: norm(*a) + torch.tensor(float("inf"))
     )
-    with pytest.raises(TrainingError, match="gradient is inf at step 0"):
+    with pytest.raises(TrainingError, match="gradient is inf at step 1"):
         list(train(wild))

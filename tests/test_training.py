@@ -425,7 +425,7 @@ def test_out_of_fold_outputs_come_from_networks_that_never_saw_the_image(
         rest, out = np.flatnonzero(folds != k), np.flatnonzero(folds == k)
         state, _ = prepared.training(rest, np.arange(0))
         list(train(state))
-        again = outputs(state, prepared.targets.rows(out))
+        _, again = outputs(state, prepared.targets.rows(out))
         kept = load_file(run / "folds" / f"fold-{k + 1}.safetensors")["logits"]
         np.testing.assert_allclose(again.logits, kept.numpy(), atol=5e-3, rtol=5e-3)
 
@@ -454,7 +454,7 @@ def test_features_and_tail_together_are_the_whole_network(table: Path, maker: Vi
     list(train(state))
     some = prepared.targets.rows(np.arange(20, 31))
     kept = outputs_on_features(state, prepared.features, some)
-    whole = outputs(state, some)
+    _, whole = outputs(state, some)
     np.testing.assert_allclose(kept.logits, whole.logits, atol=5e-3, rtol=5e-3)
     np.testing.assert_allclose(kept.energy, whole.energy, atol=5e-3, rtol=5e-3)
 

@@ -12,7 +12,7 @@ from emoviz.errors import TrainingError
 from emoviz.labels import bridge_between, get_taxonomy
 from emoviz.settings import Settings
 from emoviz.training.finish import summary
-from emoviz.training.prepare import Prepared, Worker, build_network, prepare
+from emoviz.training.prepare import Prepared, Worker, prepare
 from emoviz.training.recipe import Recipe, SetPart
 
 Rows = NDArray[np.int64]
@@ -53,8 +53,7 @@ def probe_measures(
         )
     prepared = prepare(recipe, tables, tell, Worker(cache=settings.home / "cache" / "features"))
     phase = recipe.phases[0]
-    network, _ = build_network(recipe)
-    features = prepared.features.of(network, prepared.targets, phase.views, phase.positions)
+    features = prepared.features.of(prepared.targets, phase.views, phase.positions)
     blocks = [features.pooled[0].numpy()]
     if kinds > 1:
         grams = np.hstack([gram[0].numpy() for gram in features.grams])

@@ -60,9 +60,9 @@ class ContrastiveCenterLoss(nn.Module):
 
     def intra(self, embedding: Tensor, classes: Tensor) -> Tensor:
         """L_intra over the samples that have a single class."""
-        single = classes != NO_CLASS
-        gap = embedding[single].float() - self.centers[classes[single]]
-        return gap.square().sum() / single.sum().clamp(min=1)
+        single = (classes != NO_CLASS).float()  # a factor: choosing rows would make a GPU wait
+        gap = embedding.float() - self.centers[classes.clamp(min=0)]
+        return (gap.square().sum(dim=1) * single).sum() / single.sum().clamp(min=1)
 
     def inter(self) -> Tensor:
         """L_inter over all ordered pairs of different centers."""

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from emoviz.errors import TrainingError
 from emoviz.models.network import Output
 from emoviz.models.standardise import Standardise, standardise
-from emoviz.training.features import FeatureSource, FrozenFeatures
+from emoviz.training.features import FrozenFeatures
 from emoviz.training.recipe import Phase
 from emoviz.training.state import Training
 from emoviz.training.views import RandomViews
@@ -105,12 +105,12 @@ class KeptBatches:
     def __init__(self, state: Training, phase: Phase, number: int) -> None:
         self._state, self._phase, self._number = state, phase, number
         network = state.network
-        source = state.features or FeatureSource(state.maker, None, state.tell)
-        self._features = source.of(network, state.train, phase.views, phase.positions)
+        source = state.features
+        self._features = source.of(state.train, phase.views, phase.positions)
         if state.recipe.network.standardise and not _is_standardised(network):
             standardise(network, self._features.moments(undivided_positions(state)))
         held_out = len(state.validation) > 0
-        self._held_out = source.of(network, state.validation, 1, 0) if held_out else None
+        self._held_out = source.of(state.validation, 1, 0) if held_out else None
         network.backbone.requires_grad_(False)
         if phase.train == "tail":
             for parameter in network.backbone.tail(phase.first, phase.depthwise):
@@ -211,10 +211,10 @@ class ViewBatches:
         for step in range(first, self.steps):
             rows, images, failed = next(self._loader)
             self._tell_failed(failed)
-            if images is None:
+            if images is None or len(rows) < 2:  # batch normalisation needs two
                 raise TrainingError(
-                    f"None of the {len(failed)} images of a batch can be read any more. Is the "
-                    "folder still there?"
+                    f"Only {len(rows)} of the {len(rows) + len(failed)} images of a batch can be "
+                    "read any more. Is the folder still there?"
                 )
             yield Batch(step, rows, images, len(rows) * self._state.processes.count)
 
@@ -235,7 +235,8 @@ class ViewBatches:
         inputs = self.prepared(batch.images)
         if mix.partner is None:
             return inputs
-        return mix.share * inputs + (1 - mix.share) * inputs[torch.from_numpy(mix.partner)]
+        partner = torch.from_numpy(mix.partner).to(inputs.device)
+        return mix.share * inputs + (1 - mix.share) * inputs[partner]
 
     def prepared(self, images: Tensor) -> Tensor:
         """(N, H, W, 3) bytes to the network's input (N, 3, H, W) on its device."""
@@ -310,8 +311,12 @@ def _is_standardised(network: nn.Module) -> bool:
     return any(isinstance(module, Standardise) for module in network.modules())
 
 
-def draws(state: Training, number: int, epoch: int, step: int) -> np.random.Generator:
-    """The random numbers of one step; torch's own (dropout) are seeded from them too."""
-    rng = state.rng(_DRAWS, number, epoch, step, state.processes.index)
+def draws(state: Training, batches: Batches, step: int) -> np.random.Generator:
+    """The random numbers of one step; torch's own (dropout) are seeded from them too.
+
+    Processes draw differently for their shares of a batch, and alike where each sees the whole.
+    """
+    own = state.processes.index if isinstance(batches, ViewBatches) else 0
+    rng = state.rng(_DRAWS, state.place.phase, state.place.epoch, step, own)
     torch.manual_seed(int(rng.integers(2**63)))
     return rng

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from emoviz.data.images import Limits
 from emoviz.data.records import Record
+from emoviz.errors import TrainingError
 from emoviz.files import replaced_file
 from emoviz.models.gram import gram_matrix
 from emoviz.models.network import EmotionNetwork, Normalise
@@ -162,7 +163,10 @@ def frozen_features(
     for view in range(views):
         # A layer's positions are the same whatever other layers there are.
         generators = [_generator(maker.seed, layer, view) for layer in backbone.layers]
+        seen = 0
         for index, images in maker.batches(records, order, _BATCH, None if view == 0 else view):
+            _check_all_read(records, index, seen)
+            seen = int(index[-1]) + 1
             batch = normalise(images).contiguous(memory_format=torch.channels_last)
             # Random views are noise anyway; the plain view is what networks are judged on.
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=view > 0):
@@ -279,6 +283,8 @@ class FeatureSource:
     """Features of a frozen backbone for any part of a pool of images, computed once for all.
 
     Args:
+        fresh: Gives the network as it is before training. A network that is being trained may have
+            moved its backbone's tail, and a resumed one has from the start.
         maker: Gives the views; its seed is that of the views.
         cache: Folder where they are kept; None keeps them in memory alone.
         tell: Called with a line for people while something takes long.
@@ -289,6 +295,7 @@ class FeatureSource:
 
     def __init__(
         self,
+        fresh: Callable[[], EmotionNetwork],
         maker: ViewMaker,
         cache: Path | None,
         tell: Callable[[str], None],
@@ -296,29 +303,32 @@ class FeatureSource:
         whole_last: bool = True,
     ) -> None:
         self._maker, self._cache, self._tell, self._pools = maker, cache, tell, pools
-        self._whole_last = whole_last
+        self._fresh, self._whole_last = fresh, whole_last
+        self._network: EmotionNetwork | None = None
         self._kept: dict[tuple[int, int], FrozenFeatures] = {}
         every = (record for pool in pools for record in pool)
         self._place = {record: i for i, record in enumerate(every)}
 
-    def of(
-        self, network: EmotionNetwork, targets: Targets, views: int, positions: int
-    ) -> FrozenFeatures:
-        """The features of the targets' images; the network's backbone must not have changed."""
+    def of(self, targets: Targets, views: int, positions: int) -> FrozenFeatures:
+        """The features of the targets' images.
+
+        Raises:
+            TrainingError: An image cannot be read any more.
+        """
         if not self._pools:
-            return self._computed(network, targets.records, views, positions)
+            return self._computed(targets.records, views, positions)
         if (views, positions) not in self._kept:
-            parts = [self._computed(network, pool, views, positions) for pool in self._pools]
+            parts = [self._computed(pool, views, positions) for pool in self._pools]
             self._kept[views, positions] = FrozenFeatures.joined(parts)
         index = np.array([self._place[record] for record in targets.records], np.int64)
         return self._kept[views, positions].rows(index)
 
-    def _computed(
-        self, network: EmotionNetwork, records: Sequence[Record], views: int, positions: int
-    ) -> FrozenFeatures:
+    def _computed(self, records: Sequence[Record], views: int, positions: int) -> FrozenFeatures:
+        if self._network is None:
+            self._network = self._fresh()
         self._tell(f"Features of the frozen backbone, {len(records)} images, {views} views ...")
         return kept_features(
-            network,
+            self._network,
             self._maker,
             records,
             views,
@@ -347,6 +357,18 @@ def _key(
 def _generator(seed: int, layer: int | str, view: int) -> torch.Generator:
     digest = hashlib.sha256(f"{seed}/{layer}/{view}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def _check_all_read(records: Sequence[Record], index: NDArray[np.int64], first: int) -> None:
+    """Features stand in the images' order, so none may be missing."""
+    last = min(-(-(int(index[-1]) + 1) // _BATCH) * _BATCH, len(records))
+    missing = sorted(set(range(first, last)) - set(index.tolist()))
+    if missing:
+        names = ", ".join(records[i].name for i in missing[:5])
+        raise TrainingError(
+            f"{names} cannot be read any more. Put the images back and go on with --resume, or "
+            "begin a new run without them."
+        )
 
 
 def _some_positions(maps: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -90,22 +90,34 @@ class Measured:
     novelty_words: Mapping[str, Any]
 
 
-@torch.inference_mode()
-def outputs(state: Training, targets: Targets) -> Outputs:
-    """Pass images through the finished network once, in float32, as an engine would."""
-    if not len(targets):
-        return Outputs.none(state.network)
+@torch.no_grad()  # not inference mode: a network that was moved in it cannot be exported
+def outputs(state: Training, targets: Targets) -> tuple[Targets, Outputs]:
+    """Pass images through the finished network once, in float32, as an engine would.
+
+    Returns:
+        The targets of the images that can still be read, and what the network makes of them.
+    """
     module = Exported(state.network, state.preprocessing).eval().to(state.device)
     batches = state.maker.batches(targets.records, np.arange(len(targets)), 32, None)
-    parts = [tuple(part.cpu() for part in module(images.to(state.device))) for _, images in batches]
+    rows: list[NDArray[np.int64]] = [np.arange(0)]
+    parts = []
+    for index, images in batches:
+        rows.append(index)
+        parts.append(tuple(part.cpu() for part in module(images.to(state.device))))
     module.to("cpu")
-    return Outputs.joined(parts)
+    kept = np.concatenate(rows)
+    if len(kept) < len(targets):
+        missing = sorted(set(range(len(targets))) - set(kept.tolist()))
+        names = ", ".join(targets.records[i].name for i in missing[:5])
+        state.tell(f"{len(missing)} images cannot be read any more and are not measured: {names}")
+    made = Outputs.joined(parts) if parts else Outputs.none(state.network)
+    return targets.rows(kept), made
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def outputs_on_features(state: Training, source: FeatureSource, targets: Targets) -> Outputs:
     """The same where the layers up to the last Gram layer never changed, from kept features."""
-    features = source.of(state.network, targets, 1, 0)
+    features = source.of(targets, 1, 0)
     parts = on_all_features(state, features, len(targets))
     return Outputs.joined([tuple(out) for _, out in parts])
 
@@ -114,9 +126,9 @@ def measure_splits(state: Training, targets: Targets) -> Measured:
     """Calibrate and set the novelty threshold on validation, measure on test."""
     recipe = state.recipe
     validation, test = (
-        HeldOut(f"{split} split", part, outputs(state, part), np.zeros(len(part), np.int64))
+        HeldOut(f"{split} split", part, made, np.zeros(len(part), np.int64))
         for split in SPLITS[1:]
-        for part in (targets.of_split(split),)
+        for part, made in (outputs(state, targets.of_split(split)),)
     )
     watched = len(validation.targets) > 0
     temperature = 1.0
@@ -133,7 +145,7 @@ def measure_splits(state: Training, targets: Targets) -> Measured:
     novelty, flagged = None, None
     width = _novelty_width(state.network)
     if width and watched:
-        known = outputs(state, targets.of_split("train")).energy[:, :width]
+        known = outputs(state, targets.of_split("train"))[1].energy[:, :width]
         novelty = fit_novelty(known, validation.outputs.energy[:, :width])
         flagged = float((novelty.distance(test.outputs.energy) > 1).mean())
     measures = measure(test, np.full(len(test.targets), temperature), recipe)

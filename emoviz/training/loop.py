@@ -5,7 +5,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -119,34 +119,38 @@ def _backward(
     Returns:
         (4,) this process's part of L_total, L_entropy, L_intra and L_inter.
     """
-    place = state.place
     statistics = moving_statistics(state.network)
     before = [value.clone() for value in statistics]
     while True:
         optimiser.zero_grad(set_to_none=True)
-        rng = draws(state, place.phase, place.epoch, batch.step)
         try:
-            if not isinstance(batches, ViewBatches):
-                terms = _terms(state, batch.rows, batches.output(batch, rng))
-                terms[0].backward()  # type: ignore[no-untyped-call]
-                return terms.detach()
-            mix = batches.mix(batch, rng)
-            inputs = batches.inputs(batch, mix)
-            if place.pieces == 1:
-                out = batches.output_of(inputs)
-                terms = _terms(state, batch.rows, out, mix, shared=True)
-                terms[0].backward()  # type: ignore[no-untyped-call]
-                return terms.detach()
-            terms_of = functools.partial(_terms, state, batch.rows, mix=mix, shared=True)
-            return backward_in_pieces(
-                state.network, inputs, place.pieces, batches.precision, terms_of
-            )
+            return _attempt(state, batches, batch)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            for value, kept in zip(statistics, before, strict=True):
-                value.copy_(kept)
-            _cut_finer(state, phase, batch, isinstance(batches, ViewBatches))
+        # Behind the handler, where nothing holds on to what the attempt had in memory.
+        for value, kept in zip(statistics, before, strict=True):
+            value.copy_(kept)
+        _cut_finer(state, phase, batch, isinstance(batches, ViewBatches))
+
+
+def _attempt(state: Training, batches: Batches, batch: Batch) -> Tensor:
+    """Gradients and terms of a batch, in as many pieces as it takes by now."""
+    place = state.place
+    rng = draws(state, batches, batch.step)
+    truth = Truth.of(state, batch.rows)
+    if not isinstance(batches, ViewBatches):
+        terms = _terms(state, truth, batches.output(batch, rng))
+        terms[0].backward()  # type: ignore[no-untyped-call]
+        return terms.detach()
+    mix = batches.mix(batch, rng)
+    inputs = batches.inputs(batch, mix)
+    if place.pieces == 1:
+        terms = _terms(state, truth, batches.output_of(inputs), mix, shared=True)
+        terms[0].backward()  # type: ignore[no-untyped-call]
+        return terms.detach()
+    terms_of = functools.partial(_terms, state, truth, mix=mix, shared=True)
+    return backward_in_pieces(state.network, inputs, place.pieces, batches.precision, terms_of)
 
 
 def _cut_finer(state: Training, phase: Phase, batch: Batch, can: bool) -> None:
@@ -171,13 +175,56 @@ def _cut_finer(state: Training, phase: Phase, batch: Batch, can: bool) -> None:
     )
 
 
+class Truth(NamedTuple):
+    """What the loss needs to know of a batch, on the network's device.
+
+    Attributes:
+        bridges: (N, S, C) 0/1.
+        shares: (N, S) targets.
+        single: (N,) the class whose center each image pulls on, or -1.
+        weights: (N,).
+    """
+
+    bridges: Tensor
+    shares: Tensor
+    single: Tensor
+    weights: Tensor
+
+    @classmethod
+    def of(cls, state: Training, rows: Rows) -> "Truth":
+        """Of some training images; labels are smoothed as the recipe says."""
+        device = next(state.network.parameters()).device
+        bridges, shares, single, weights = _arrays(state.train, rows, device)
+        smoothing = state.recipe.loss.label_smoothing
+        if smoothing:
+            classes = bridges.sum(dim=2)  # a label spreads as many shares as it covers classes
+            even = classes / classes.sum(dim=1, keepdim=True)
+            shares = (1 - smoothing) * shares + smoothing * even
+        return cls(bridges, shares, single, weights)
+
+    def of_partners(self, partner: Tensor) -> "Truth":
+        """That of the images in other places of the batch."""
+        return Truth(*(value[partner] for value in self))
+
+
+def _arrays(targets: Targets, rows: Rows, device: torch.device) -> list[Tensor]:
+    arrays = (
+        targets.bridges[targets.sets[rows]],
+        targets.shares[rows],
+        targets.single[rows],
+        targets.weights[rows],
+    )
+    return [torch.from_numpy(array).to(device, non_blocking=True) for array in arrays]
+
+
 def _terms(
-    state: Training, rows: Rows, out: Output, mix: Mix = UNMIXED, shared: bool = False
+    state: Training, truth: Truth, out: Output, mix: Mix = UNMIXED, shared: bool = False
 ) -> Tensor:
     """(4,) L_total, L_entropy, L_intra, L_inter; each process's part where the batch is shared."""
-    first = _sample_terms(state, rows, out, shared)
+    first = _sample_terms(state, truth, out, shared)
     if mix.partner is not None:
-        other = _sample_terms(state, rows[mix.partner], out, shared)
+        partner = torch.from_numpy(mix.partner).to(out.logits.device)
+        other = _sample_terms(state, truth.of_partners(partner), out, shared)
         first = mix.share * first + (1 - mix.share) * other
     inter = state.loss.inter() / (state.processes.count if shared else 1)
     entropy, intra = first[0], first[1]
@@ -186,31 +233,15 @@ def _terms(
     return torch.stack([total, entropy, intra, inter])
 
 
-def _sample_terms(state: Training, rows: Rows, out: Output, shared: bool) -> Tensor:
-    """(2,) L_entropy and L_intra with the targets of `rows`."""
-    device = out.logits.device
-    single = torch.from_numpy(state.train.single[rows]).to(device)
-    terms = torch.stack(
-        [_entropy(state, state.train, rows, out.logits), state.loss.intra(out.embedding, single)]
-    )
+def _sample_terms(state: Training, truth: Truth, out: Output, shared: bool) -> Tensor:
+    """(2,) L_entropy and L_intra."""
+    entropy = bridged_cross_entropy(out.logits, truth.shares, truth.bridges, truth.weights)
+    terms = torch.stack([entropy, state.loss.intra(out.embedding, truth.single)])
     if not shared or state.processes.count == 1:
         return terms
     # Means over the global batch: each process's mean, weighed by its part of what is counted.
-    mine = torch.stack([torch.tensor(float(state.train.weights[rows].sum())), (single >= 0).sum()])
-    mine = mine.to(device)
+    mine = torch.stack([truth.weights.sum(), (truth.single >= 0).float().sum()])
     return terms * mine / state.processes.summed(mine).clamp(min=1e-8)
-
-
-def _entropy(state: Training, targets: Targets, rows: Rows, logits: Tensor) -> Tensor:
-    device = logits.device
-    bridges = torch.from_numpy(targets.bridges[targets.sets[rows]]).to(device)
-    shares = torch.from_numpy(targets.shares[rows]).to(device)
-    smoothing = state.recipe.loss.label_smoothing
-    if smoothing and targets is state.train:
-        classes = bridges.sum(dim=2)  # a label spreads as many shares as it covers classes
-        shares = (1 - smoothing) * shares + smoothing * classes / classes.sum(dim=1, keepdim=True)
-    weights = torch.from_numpy(targets.weights[rows]).to(device)
-    return bridged_cross_entropy(logits, shares, bridges, weights)
 
 
 @torch.no_grad()
@@ -219,7 +250,8 @@ def _validate(state: Training, batches: Batches) -> float | None:
     state.network.eval()
     total, count = 0.0, 0
     for rows, out in batches.validate():
-        total += len(rows) * float(_entropy(state, state.validation, rows, out.logits))
+        bridges, shares, _, weights = _arrays(state.validation, rows, out.logits.device)
+        total += len(rows) * float(bridged_cross_entropy(out.logits, shares, bridges, weights))
         count += len(rows)
     value = total / count if count else None
     if value is not None and value < state.place.best:
@@ -233,7 +265,7 @@ def _finish(state: Training, keeper: Keeper) -> None:
     state.normalise.to("cpu")
     if 0 <= state.place.best_total < state.place.total:
         best = copy.deepcopy(state.network)
-        centers = keeper.read_best(best)
+        centers = keeper.read_best(best, state.place.best_total)
         if centers is not None:
             fold(best)
             state.best = (best.eval(), centers)
@@ -262,7 +294,7 @@ class _Meter:
 
     def add(self, terms: Tensor, norm: Tensor) -> None:
         """Note a step's loss terms (4,) and the gradient's norm."""
-        self._pending.append((self._state.place.total, torch.cat([terms, norm.reshape(1)])))
+        self._pending.append((self._state.place.total + 1, torch.cat([terms, norm.reshape(1)])))
         if self._state.device == "cpu" or time.monotonic() - self._looked > _PATIENCE:
             self.take()
 
@@ -387,7 +419,9 @@ def make_optimiser(state: Training, phase: Phase) -> torch.optim.Optimizer:
             groups, lr=phase.learning_rate, momentum=phase.momentum, nesterov=phase.nesterov
         )
     if phase.optimiser == "adagrad":
-        return torch.optim.Adagrad(groups, lr=phase.learning_rate)
+        return torch.optim.Adagrad(
+            groups, lr=phase.learning_rate, initial_accumulator_value=phase.accumulator
+        )
     return torch.optim.AdamW(groups, lr=phase.learning_rate)
 
 

@@ -87,8 +87,8 @@ class Prepared:
             self.preprocessing,
             with_class_weights(self.targets.rows(train_rows), self.recipe.data.class_weight_power),
             self.targets.rows(watched),
-            self.tell,
             self.features,
+            self.tell,
             device=self.worker.device,
             workers=self.worker.readers,
             processes=self.worker.processes,
@@ -143,7 +143,12 @@ def prepare(
     maker = ViewMaker(preprocessing, recipe.augment, recipe.augment.view_seed)
     pools = _pools(targets) if recipe.data.folds else ()
     tail = any(phase.train == "tail" for phase in recipe.phases)
-    features = FeatureSource(maker, worker.cache, tell, pools, whole_last=tail)
+
+    def fresh() -> EmotionNetwork:
+        torch.manual_seed(recipe.seed)
+        return build_network(recipe)[0]
+
+    features = FeatureSource(fresh, maker, worker.cache, tell, pools, whole_last=tail)
     return Prepared(recipe, tuple(sets), targets, preprocessing, features, tell, worker, reasons)
 
 

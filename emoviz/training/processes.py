@@ -78,6 +78,22 @@ class Processes:
             for tensor in tensors:
                 tensor.copy_(broadcast(tensor.detach().clone(), from_process=0))
 
+    def agree_on(self, numbers: list[int]) -> None:
+        """Check that every process is at the same place.
+
+        Raises:
+            TrainingError: They do not see the same run folder.
+        """
+        if self.count == 1:
+            return
+        mine = torch.tensor(numbers, device=self.accelerator.device)
+        every = self.accelerator.gather(mine).view(self.count, -1)
+        if not bool((every == mine).all()):
+            raise TrainingError(
+                "The processes do not find the same state in the run folder: it must be one folder "
+                "that all machines share."
+            )
+
     def wait(self) -> None:
         """Until every process is here."""
         if self.count > 1:
@@ -102,6 +118,8 @@ class Processes:
                 )
             from timm.layers.norm_act import convert_sync_batchnorm
 
+            if any(isinstance(module, nn.SyncBatchNorm) for module in network.modules()):
+                return  # an earlier phase has done it
             for name, child in list(network.named_children()):
                 if name == "backbone":
                     setattr(network, name, convert_sync_batchnorm(child))  # type: ignore[no-untyped-call]

@@ -152,7 +152,11 @@ class Progress:
             self._safely(lambda: self._write_events(kind, values))
 
     def _write_line(self, line: str) -> None:
-        _append(self._folder / PROGRESS, line)
+        try:
+            _append(self._folder / PROGRESS, line)
+        except OSError:
+            self._cut()  # half a line would spoil the next
+            raise
         self._size += len(line.encode())
 
     def _open_events(self, step: int) -> None:

@@ -213,6 +213,8 @@ class Phase:
         optimiser: sgd, adamw or adagrad.
         momentum: Of sgd.
         nesterov: Whether sgd looks ahead along its momentum.
+        accumulator: What adagrad's sums of squares begin with: 0 in torch, 0.1 in Keras. From 0 the
+            first step moves every weight by the whole learning rate.
         learning_rate: Of the modules, the projection and the classifier.
         backbone_learning_rate: Of the backbone, where it is trained.
         center_learning_rate: Of the centers, as a multiple of `learning_rate`.
@@ -243,6 +245,7 @@ class Phase:
     optimiser: Literal["sgd", "adamw", "adagrad"] = "adamw"
     momentum: float = number(0.9, 0, 0.999)
     nesterov: bool = False
+    accumulator: float = number(0.0, 0, 10)
     learning_rate: float = number(1e-3, 0, 10, open_low=True)
     backbone_learning_rate: float = number(1e-4, 0, 10)
     center_learning_rate: float = number(1.0, 0, 1000)

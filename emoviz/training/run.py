@@ -13,11 +13,11 @@
                                validation images liked an earlier epoch better
 """
 
+import contextlib
 import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,7 +53,6 @@ from emoviz.training.processes import Processes
 from emoviz.training.progress import Progress
 from emoviz.training.recipe import Recipe, load_recipe
 from emoviz.training.state import Keeper, Training, read_tensors, read_values, write_tensors
-from emoviz.training.targets import Targets
 
 SETTINGS, STATE, MEASURES = "settings.json", "state.safetensors", "measures.json"
 CHECKPOINTS, FOLDS, LOCK = "checkpoints", "folds", "run.lock"
@@ -83,11 +82,11 @@ class _Request:
     test_tables: tuple[str, ...]
     refit: bool
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self, folder: Path) -> dict[str, Any]:
         return {
             "recipe": self.recipe.to_dict(),
-            "tables": [_described(text) for text in self.tables],
-            "test_tables": [_described(text) for text in self.test_tables],
+            "tables": [_described(text, folder) for text in self.tables],
+            "test_tables": [_described(text, folder) for text in self.test_tables],
             "refit": self.refit,
         }
 
@@ -219,14 +218,16 @@ class _Run:
             progress.tell,
             lambda: {"fold": fold, "progress": progress.size},
         )
-        kept = (read_values(file) or {}).get("notes", {}).get("fold") == fold
-        self._prepared.worker.processes.wait()  # before the first one writes a new state
-        if kept:
+        processes = self._prepared.worker.processes
+        if (read_values(file) or {}).get("notes", {}).get("fold") == fold:
             keeper.restore(state)
             place = state.place
             progress.tell(
                 f"Going on at phase {place.phase}, epoch {place.epoch}, step {place.step}"
             )
+        place = state.place
+        processes.agree_on([place.phase, place.epoch, place.step, place.total])
+        processes.wait()  # until all have read, before the first one writes
         progress.begin(fold, state.place.total)
         for result in train(state, keeper, progress.step):
             progress.epoch(result)
@@ -250,27 +251,32 @@ class _Run:
                     f"Fold {k + 1} of {recipe.data.folds} holds {len(held)} of {len(folds)} "
                     "images. Bring more images (or groups), or set data.folds lower."
                 )
-            parts.append(self._outputs_of_fold(k + 1, rest, held))
-            order.append(held)
-        back = np.argsort(np.concatenate(order))
+            seen, made = self._outputs_of_fold(k + 1, rest, held)
+            parts.append(made)
+            order.append(seen)
+        rows = np.concatenate(order)
+        back = np.argsort(rows)
         joined = (np.concatenate(c)[back] for c in zip(*map(_columns, parts), strict=True))
-        return HeldOut(f"out of {recipe.data.folds} folds", targets, Outputs(*joined), folds)
+        words, rows = f"out of {recipe.data.folds} folds", rows[back]
+        return HeldOut(words, targets.rows(rows), Outputs(*joined), folds[rows])
 
-    def _outputs_of_fold(self, fold: int, rest: Rows, held: Rows) -> Outputs:
+    def _outputs_of_fold(self, fold: int, rest: Rows, held: Rows) -> tuple[Rows, Outputs]:
+        """What a network makes of the fold that it was trained without, and of which rows."""
         file = self._folder / FOLDS / f"fold-{fold}.safetensors"
         kept = read_tensors(file)
         if kept is not None:
-            return Outputs(*(kept[0][name].numpy() for name in Outputs.names()))
+            return kept[0]["rows"].numpy(), Outputs(*(kept[0][n].numpy() for n in Outputs.names()))
         count = self._request.recipe.data.folds
         self._prepared.tell(f"Fold {fold} of {count}: {len(held)} images held out")
         state, _, keeper = self._fit(rest, held, fold)
-        made = _outputs(self._prepared, state, self._prepared.targets.rows(held))
+        seen, made = _outputs(self._prepared, state, held)
         if self._prepared.worker.processes.is_first:
-            arrays = dict(zip(Outputs.names(), map(torch.from_numpy, _columns(made)), strict=True))
+            named = zip(("rows", *Outputs.names()), (seen, *_columns(made)), strict=True)
+            arrays = {name: torch.from_numpy(array) for name, array in named}
             with _kept_for_later("What was computed cannot be kept"):
                 write_tensors(file, arrays, {"notes": {"progress": self._progress.size}})
             keeper.forget()
-        return made
+        return seen, made
 
     def _save(
         self, state: Training, measured: Measured, pretrained: str, suffix: str
@@ -282,7 +288,8 @@ class _Run:
             f"{(time.monotonic() - self._began) / 60:.0f} minutes",
         }
         card = make_card(state, prepared.sets, prepared.targets, measured, origin)
-        centers = state.loss.centers.detach().cpu() if recipe.loss.beta else None
+        learned = recipe.loss.beta and not recipe.fuse
+        centers = state.loss.centers.detach().cpu() if learned else None
         name = (recipe.name or "network") + suffix
         place = self._folder / CHECKPOINTS / name
         if not prepared.worker.processes.is_first:
@@ -338,12 +345,15 @@ def _train_fused(
         part, place = replace(request, recipe=recipe), folder / "members" / name
         with _opened(place, part, True, worker.processes):
             done = _finished(place, part)
-            members.append(done or _Run(part, place, settings, worker, tell).result())
-    run = _Run(replace(request, recipe=recipe), folder, settings, worker, tell)
-    return run.fused(members, request.recipe)
+            done or _Run(part, place, settings, worker, tell).result()
+            worker.processes.wait()  # the first one writes, all read
+            members.append(_finished(place, part))
+    # What measuring needs besides the networks is the same for every member.
+    run = _Run(part, folder, settings, worker, tell)
+    return run.fused([member for member in members if member], request.recipe)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _opened(folder: Path, request: _Request, resume: bool, processes: Processes) -> Iterator[None]:
     """The run folder, ours alone, with its settings written."""
     if not processes.is_first:
@@ -360,16 +370,16 @@ def _opened(folder: Path, request: _Request, resume: bool, processes: Processes)
         raise TrainingError(f"Another process is at work in the run folder '{folder}'.") from None
     try:
         _claim(folder, request, resume)
+        _sweep(folder)
         processes.wait()
         yield
     finally:
         lock.release()
-        (folder / LOCK).unlink(missing_ok=True)
 
 
 def _claim(folder: Path, request: _Request, resume: bool) -> None:
     """Write the settings of a new run, or compare those of one that goes on."""
-    asked = request.to_dict()
+    asked = request.to_dict(folder)
     kept = _read_json(folder / SETTINGS)
     others = [item for item in folder.iterdir() if item.name not in (LOCK, "members")]
     if others and not resume:
@@ -385,12 +395,34 @@ def _claim(folder: Path, request: _Request, resume: bool) -> None:
         write_json(folder / SETTINGS, {**asked, "started": started, "versions": versions})
         return
     for key, wanted in asked.items():
-        if kept.get(key) != wanted:
+        if _comparable(kept.get(key)) != _comparable(wanted):
             raise TrainingError(
-                f"'{folder}' was begun with another {key.replace('_', ' ')}"
-                f"{_difference(kept.get(key), wanted)}. Resume it as it was begun, or choose "
-                "another folder with --run."
+                f"'{folder}' was begun with {_OTHER[key]}{_difference(kept.get(key), wanted)}. "
+                "Resume it as it was begun, or choose another folder with --run."
             )
+
+
+_OTHER = {
+    "recipe": "another recipe",
+    "tables": "other tables, or they have changed since",
+    "test_tables": "other test tables, or they have changed since",
+    "refit": "another end in mind",
+}
+
+
+def _comparable(value: Any) -> Any:
+    """Tables are the same where their content is, whatever the way to them is called."""
+    if isinstance(value, list):
+        return [(item.get("taxonomy"), item.get("sha256")) for item in value]
+    return value
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed process was writing aside, and the state of a run that is finished."""
+    for file in folder.glob(f".*{STATE}.*"):
+        file.unlink(missing_ok=True)
+    if (folder / MEASURES).exists():
+        Keeper(folder / STATE).forget()
 
 
 def _difference(kept: Any, wanted: Any, path: str = "") -> str:
@@ -431,7 +463,9 @@ def _known_refusals(folder: Path) -> Refusals | None:
 
 def _add_setting(folder: Path, key: str, value: Any) -> None:
     kept = _read_json(folder / SETTINGS) or {}
-    write_json(folder / SETTINGS, {**kept, key: value})
+    if kept.get(key) != value:
+        with contextlib.suppress(OSError):  # a full disk: it is found out again
+            write_json(folder / SETTINGS, {**kept, key: value})
 
 
 def _read_json(file: Path) -> Any:
@@ -441,7 +475,7 @@ def _read_json(file: Path) -> Any:
         return None
 
 
-@contextmanager
+@contextlib.contextmanager
 def _kept_for_later(what: str) -> Iterator[None]:
     """Say of an error of the disk that nothing learned is lost."""
     try:
@@ -453,25 +487,30 @@ def _kept_for_later(what: str) -> Iterator[None]:
         ) from None
 
 
-def _described(text: str) -> dict[str, str]:
+def _described(text: str, run: Path) -> dict[str, str]:
     """A table and a hash of its content, so that a resumed run learns from the same."""
-    _, path = parse_data_argument(text)
+    taxonomy, path = parse_data_argument(text)
     digest = hashlib.sha256()
     if path.is_dir():
         for item in sorted(path.rglob("*")):
-            if item.is_file():
+            if item.is_file() and not item.is_relative_to(run):
                 name = item.relative_to(path).as_posix().encode(errors="surrogateescape")
                 digest.update(name + b"\0%d\0" % item.stat().st_size)
     elif path.is_file():
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256")
-    return {"table": text, "sha256": digest.hexdigest()}
+    labels = taxonomy.name if taxonomy else ""
+    return {"table": text, "taxonomy": labels, "sha256": digest.hexdigest()}
 
 
-def _outputs(prepared: Prepared, state: Training, targets: Targets) -> Outputs:
+def _outputs(prepared: Prepared, state: Training, rows: Rows) -> tuple[Rows, Outputs]:
+    """What a network makes of some images, and of which of them: one may have vanished."""
+    targets = prepared.targets.rows(rows)
     if all(phase.train != "all" for phase in prepared.recipe.phases):
-        return outputs_on_features(state, prepared.features, targets)
-    return outputs(state, targets)
+        return rows, outputs_on_features(state, prepared.features, targets)
+    seen, made = outputs(state, targets)
+    place = dict(zip(targets.records, rows, strict=True))
+    return np.array([place[record] for record in seen.records], np.int64), made
 
 
 def _columns(part: Outputs) -> tuple[NDArray[np.float32], ...]:

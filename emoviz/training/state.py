@@ -80,8 +80,8 @@ class Training:
         preprocessing: Of the finished network.
         train: Targets of the training images.
         validation: Targets of the images that only watch; may be empty.
-        tell: Called with a line for people while something takes long.
         features: Gives the features of a frozen backbone for the images of some targets.
+        tell: Called with a line for people while something takes long.
         device: ``cpu`` or ``cuda``, of phases that train ``all``; the others learn from kept
             features on the CPU.
         workers: Processes that read and augment images for phases that train ``all``; 0 reads
@@ -98,8 +98,8 @@ class Training:
     preprocessing: Preprocessing
     train: Targets
     validation: Targets
+    features: FeatureSource
     tell: Callable[[str], None] = lambda line: None
-    features: FeatureSource | None = None
     device: str = "cpu"
     workers: int = 0
     processes: Processes = field(default_factory=Processes)
@@ -212,10 +212,15 @@ class Keeper:
         if average is not None:
             _copy(network_tensors(average), saved.tensors, AVERAGE)
 
-    def read_best(self, network: EmotionNetwork) -> Tensor | None:
-        """Fill a network with the best weights and give the centers; None where there are none."""
+    def read_best(self, network: EmotionNetwork, total: int) -> Tensor | None:
+        """Fill a network with the best weights and give the centers.
+
+        Returns:
+            None where there are none, or those of another step than `total`: they could not be
+            kept when they were reached.
+        """
         saved = _read(self._best_file) if self.file is not None else None
-        if saved is None:
+        if saved is None or saved.place.best_total != total:
             return None
         _copy(network_tensors(network), saved.tensors, NETWORK)
         return saved.tensors[CENTERS]
