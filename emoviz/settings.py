@@ -43,8 +43,8 @@ class Settings:
         readers: Processes that read and augment images while a whole network is trained; 0 reads
             between the steps, -1 takes one on a CPU and up to eight for a GPU
             (``EMOVIZ_READERS``).
-        save_seconds: A training keeps its state at least this often, and after each epoch
-            (``EMOVIZ_SAVE_SECONDS``).
+        save_seconds: A training keeps its state at least this often, and after epochs of five
+            seconds and more (``EMOVIZ_SAVE_SECONDS``).
     """
 
     home: Path = field(default_factory=_default_home)

@@ -57,6 +57,8 @@ def train(
     for number, phase in enumerate(state.recipe.phases, start=1):
         if number == state.place.phase:
             yield from _train_phase(state, phase, number, keeper, watch)
+    if state.place.total:
+        keeper.save(state, None, None)
     _finish(state, keeper)
 
 
@@ -102,9 +104,10 @@ def _train_phase(
         place.to_next_epoch(phase)
         if place.best_total == place.total:
             keeper.save_best(state)
-        yield result
-        in_phase = place.phase == number
-        keeper.save(state, optimiser if in_phase else None, average if in_phase else None)
+        yield result  # its line is written before a state that says that the epoch is done
+        if keeper.is_due(epoch_ended=True):
+            in_phase = place.phase == number
+            keeper.save(state, optimiser if in_phase else None, average if in_phase else None)
 
 
 def _backward(

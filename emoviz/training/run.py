@@ -217,6 +217,7 @@ class _Run:
             self._settings.save_seconds,
             progress.tell,
             lambda: {"fold": fold, "progress": progress.size},
+            keeps_best=fold == 0,
         )
         processes = self._prepared.worker.processes
         if (read_values(file) or {}).get("notes", {}).get("fold") == fold:

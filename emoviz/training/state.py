@@ -31,6 +31,7 @@ from emoviz.training.recipe import Phase, Recipe
 from emoviz.training.targets import Targets
 from emoviz.training.views import ViewMaker
 
+_BETWEEN_EPOCHS = 5.0  # seconds: epochs on kept features are shorter than writing a state is worth
 NETWORK, CENTERS, AVERAGE, OPTIMISER = "network.", "centers", "average.", "optimiser."
 
 
@@ -142,6 +143,7 @@ class Keeper:
         every: Seconds between two writings within an epoch.
         tell: Called once where the state cannot be written.
         notes: Plain values that are kept along, asked for at each writing.
+        keeps_best: Also keep the weights of the lowest validation entropy.
     """
 
     def __init__(
@@ -150,16 +152,19 @@ class Keeper:
         every: float = 60.0,
         tell: Callable[[str], None] = lambda line: None,
         notes: Callable[[], Mapping[str, Any]] = dict,
+        keeps_best: bool = True,
     ) -> None:
         self.file = file
         self._every, self._tell, self._notes = every, tell, notes
+        self._keeps_best = keeps_best
         self._last = time.monotonic()
         self._failed = False
         self._saved: Saved | None = None
 
-    def is_due(self) -> bool:
-        """Whether it is time to write."""
-        return self.file is not None and time.monotonic() - self._last >= self._every
+    def is_due(self, epoch_ended: bool = False) -> bool:
+        """Whether it is time to write; at the end of an epoch sooner than within one."""
+        wait = min(self._every, _BETWEEN_EPOCHS) if epoch_ended else self._every
+        return self.file is not None and time.monotonic() - self._last >= wait
 
     def save(
         self, state: Training, optimiser: torch.optim.Optimizer | None, average: nn.Module | None
@@ -178,7 +183,7 @@ class Keeper:
 
     def save_best(self, state: Training) -> None:
         """Keep the weights of the lowest validation entropy beside the state."""
-        if self.file is None or not state.processes.is_first:
+        if self.file is None or not (self._keeps_best and state.processes.is_first):
             return
         tensors = {NETWORK + k: v for k, v in network_tensors(state.network).items()}
         tensors[CENTERS] = state.loss.centers
