@@ -145,8 +145,8 @@ GRAM_GAIN = Experiment(
     notes=(
         "As in chapter 5.1 of the dissertation the contrastive-center loss is off (beta = 0), and "
         "the baseline is the plain backbone.",
-        "In the family lite, dropout, weight decay and learning rate are those that were chosen for "
-        "v = 3; the plain backbone was not tuned by itself, which flatters the modules.",
+        "In the family lite, dropout, weight decay and learning rate are those that were chosen "
+        "for v = 3; the plain backbone was not tuned by itself, which flatters the modules.",
         _OTHER_SETS,
     ),
     judged=("accuracy", "macro_f1", "cross_sentiment"),

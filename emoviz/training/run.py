@@ -163,6 +163,7 @@ class _Run:
         self._began = time.monotonic()
         first = worker.processes.is_first
         size = _done_for_good(folder)
+        self._resumed = size > 0
         self._progress = Progress(folder, tell, writes=first, size=size)
         self._prepared = prepare(
             request.recipe,
@@ -222,14 +223,11 @@ class _Run:
         processes = self._prepared.worker.processes
         if (read_values(file) or {}).get("notes", {}).get("fold") == fold:
             keeper.restore(state)
-            place = state.place
-            progress.tell(
-                f"Going on at phase {place.phase}, epoch {place.epoch}, step {place.step}"
-            )
-        place = state.place
-        processes.agree_on([place.phase, place.epoch, place.step, place.total])
+            progress.tell(f"Going on after {state.place.total} steps.")
+        reached = state.place
+        processes.agree_on([reached.phase, reached.epoch, reached.step, reached.total])
         processes.wait()  # until all have read, before the first one writes
-        progress.begin(fold, state.place.total)
+        progress.begin(fold, reached.total)
         for result in train(state, keeper, progress.step):
             progress.epoch(result)
         return state, pretrained, keeper
@@ -285,8 +283,7 @@ class _Run:
         recipe, prepared = self._request.recipe, self._prepared
         origin = {
             "backbone_weights": pretrained,
-            "trained_on": f"{prepared.worker.device}, "
-            f"{(time.monotonic() - self._began) / 60:.0f} minutes",
+            "trained_on": f"{prepared.worker.device}, {self._minutes()}",
         }
         card = make_card(state, prepared.sets, prepared.targets, measured, origin)
         learned = recipe.loss.beta and not recipe.fuse
@@ -299,6 +296,10 @@ class _Run:
             return save_checkpoint(
                 place, replace(card, id=name), state.network, centers, measured.novelty
             )
+
+    def _minutes(self) -> str:
+        minutes = f"{(time.monotonic() - self._began) / 60:.0f} minutes"
+        return f"{minutes} since it was resumed" if self._resumed else minutes
 
     def _ended(self, measured: Measured, checkpoint: Checkpoint | None) -> RunResult:
         if self._prepared.worker.processes.is_first:
@@ -345,8 +346,8 @@ def _train_fused(
         )
         part, place = replace(request, recipe=recipe), folder / "members" / name
         with _opened(place, part, True, worker.processes):
-            done = _finished(place, part)
-            done or _Run(part, place, settings, worker, tell).result()
+            if _finished(place, part) is None:
+                _Run(part, place, settings, worker, tell).result()
             worker.processes.wait()  # the first one writes, all read
             members.append(_finished(place, part))
     # What measuring needs besides the networks is the same for every member.
