@@ -227,6 +227,28 @@ def test_death_in_the_tail_of_a_fold_does_not_reach_the_next(
         assert same(load_file(file), load_file(run / "folds" / file.name))
 
 
+def test_parallel_modules_that_share_their_scales_survive(table: Path, tmp_path: Path) -> None:
+    text = (BASE + HEADS).replace(
+        "standardise: true",
+        "standardise: true, layers: [blocks.1.0], module: multiplicative, parallel: 3",
+    )
+    recipe, file = read_recipe(text), tmp_path / "state.safetensors"
+    whole, _ = started(recipe, table, None)
+    list(train(whole))
+
+    def die(result: Any) -> None:
+        if result.step > 2:
+            raise Killed
+
+    first, keeper = started(recipe, table, file)
+    with pytest.raises(Killed):
+        list(train(first, keeper, die))
+    again, keeper = started(recipe, table, file)
+    assert again.place.total > 0
+    list(train(again, keeper))
+    assert same(network_tensors(whole.network), network_tensors(again.network))
+
+
 def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from emoviz.training.progress import Progress, StepResult
 

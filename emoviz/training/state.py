@@ -255,10 +255,15 @@ class Keeper:
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
     """Write arrays with plain values beside them as one safetensors file, aside and renamed."""
-    plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    unshared = {name: t.clone() if t.dim() == 0 else t for name, t in plain.items()}
+    plain: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in tensors.items():
+        here = tensor.detach().cpu().contiguous()
+        # Parallel modules standardise with the same buffers; the file wants each by itself.
+        plain[name] = here.clone() if here.data_ptr() in seen else here
+        seen.add(here.data_ptr())
     with replaced_file(file) as aside:
-        save_file(unshared, aside, metadata={"values": json.dumps(values)})
+        save_file(plain, aside, metadata={"values": json.dumps(values)})
 
 
 def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
