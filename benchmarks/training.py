@@ -74,7 +74,11 @@ def plain_epoch(network: EmotionNetwork, images: Images, workers: int, device: s
     criterion = ContrastiveCenterLoss(8, network.width).to(device)
     parameters = [*network.parameters(), *criterion.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=1e-3)
-    loader = DataLoader(images, 32, shuffle=True, num_workers=workers, pin_memory=device == "cuda")
+    single = len(images) % 32 == 1  # batch normalisation needs two
+    pin = device == "cuda"
+    loader = DataLoader(
+        images, 32, shuffle=True, drop_last=single, num_workers=workers, pin_memory=pin
+    )
     for batch, labels in loader:
         batch = batch.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
         labels = labels.to(device, non_blocking=True)
