@@ -1,0 +1,58 @@
+"""The command line: the same verbs as the pages, without a screen.
+
+Each verb imports what it needs when it runs: a prediction waits for neither torch nor Streamlit.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+from emoviz import __version__
+from emoviz.cli import images, measuring, training
+from emoviz.errors import EmovizError
+from emoviz.settings import load_settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 where at least one image was read (or the verb did its work), 1 where cells of an
+        experiment failed, 2 where no image was read or the arguments cannot be used, 130 after
+        Ctrl-C.
+    """
+    arguments = _parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a file's name may be no text at all
+    try:
+        settings = load_settings()
+        code = int(arguments.verb(arguments, settings))
+        sys.stdout.flush()
+        return code
+    except EmovizError as error:
+        print(f"emoviz: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("emoviz: stopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:  # a full disk, a home that may not be written
+        print(f"emoviz: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="emoviz", description="Estimate the emotion that images evoke, and measure it."
+    )
+    parser.add_argument("--version", action="version", version=f"emoviz {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for room in (images, measuring, training):
+        room.add_verbs(verbs)
+    return parser

@@ -1,0 +1,133 @@
+"""Verbs on images and checkpoints: ``predict``, ``checkpoints``."""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, print_json
+from emoviz.settings import Settings
+
+if TYPE_CHECKING:
+    from emoviz.inference.predict import Prediction
+
+
+def add_verbs(verbs: Any) -> None:
+    """Add this module's verbs to the parser."""
+    _add_predict(verbs)
+    _add_checkpoints(verbs)
+
+
+def _add_predict(verbs: Any) -> None:
+    verb = verbs.add_parser("predict", help="estimate the emotions that images evoke")
+    verb.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files, folders, ZIPs")
+    verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
+    verb.add_argument("--format", choices=("table", "json", "csv"), default="table")
+    verb.add_argument("--batch", type=int, default=32, help="images at once (32)")
+    verb.set_defaults(verb=_predict)
+
+
+def _add_checkpoints(verbs: Any) -> None:
+    verb = verbs.add_parser("checkpoints", help="list the trained networks")
+    verb.add_argument("--format", choices=("table", "json"), default="table")
+    verb.set_defaults(verb=_checkpoints)
+
+
+def _predict(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.checkpoints import open_checkpoint
+    from emoviz.data.images import Limits
+    from emoviz.data.sources import expand
+    from emoviz.inference.predict import load_model, predict
+
+    checkpoint = open_checkpoint(arguments.checkpoint, settings)
+    limits = Limits.of(settings)
+    sources = expand(arguments.paths, limits, int(settings.max_archive_mb * 1e6))
+    model = load_model(checkpoint, settings)
+    results = predict(model, sources, limits, batch=max(1, arguments.batch))
+    counted = _Counter(results, len(sources) if arguments.format != "table" else 0)
+    _WRITERS[arguments.format](counted, list(model.taxonomy.names), sys.stdout)
+    return 0 if counted.read else NOTHING_READ
+
+
+class _Counter:
+    """Passes predictions on, counts those that could be read, shows progress on a terminal."""
+
+    def __init__(self, results: Iterable["Prediction"], total: int) -> None:
+        self._results, self._total, self.read = results, total, 0
+
+    def __iter__(self) -> Iterator["Prediction"]:
+        shown = self._total > 64 and sys.stderr.isatty()
+        for done, result in enumerate(self._results, start=1):
+            self.read += result.error is None
+            if shown:
+                print(f"\r{done} of {self._total} images", end="", file=sys.stderr)
+            yield result
+        if shown:
+            print(file=sys.stderr)
+
+
+def _write_json(results: Iterable["Prediction"], names: list[str], out: TextIO) -> None:
+    print_json([result.to_dict() for result in results], out)
+
+
+def _write_csv(results: Iterable["Prediction"], names: list[str], out: TextIO) -> None:
+    from emoviz.inference.tabular import csv_header, csv_row
+
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(csv_header(names))
+    for result in results:
+        writer.writerow(csv_row(result, names))
+
+
+def _write_table(results: Iterable["Prediction"], names: list[str], out: TextIO) -> None:
+    print("The model's estimate of the emotion that each image evokes:", file=out)
+    for result in results:
+        if result.error is not None:
+            print(f"{result.path}: not read: {result.error}", file=out)
+            continue
+        (first, p), *rest = result.ranked
+        second = f", then {rest[0][0]} {rest[0][1]:.0%}" if rest else ""
+        flags = "  [top two opposite]" if result.top2_opposite else ""
+        flags += "  [unlike the training images]" if result.unlike_training else ""
+        print(
+            f"{result.path}: {first} {p:.0%}{second}; {result.sentiment or 'no sentiment'}{flags}",
+            file=out,
+        )
+
+
+_WRITERS = {"json": _write_json, "csv": _write_csv, "table": _write_table}
+
+
+def _checkpoints(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.checkpoints import list_checkpoints
+
+    found, refused = list_checkpoints(settings)
+    rows: list[dict[str, Any]] = [
+        {
+            "id": item.card.id,
+            "title": item.card.title,
+            "taxonomy": item.card.taxonomy.name,
+            "backbone": item.card.backbone,
+            "layers": item.card.layers,
+            "width": item.card.width,
+            "measures": dict(item.card.measures),
+        }
+        for item in found
+    ]
+    if arguments.format == "json":
+        print_json(rows, sys.stdout)
+    else:
+        for row in rows:
+            layers = ", ".join(map(str, row["layers"])) or "none"
+            print(
+                f"{row['id']}: {row['title']}. {row['taxonomy']}, {row['backbone']}, "
+                f"Gram layers {layers}, width {row['width']}"
+            )
+            for name, value in row["measures"].items():
+                print(f"    {name}: {json.dumps(value, ensure_ascii=False)}")
+    for reason in refused:
+        print(f"emoviz: {reason}", file=sys.stderr)
+    return 0

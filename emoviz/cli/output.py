@@ -1,0 +1,28 @@
+"""What the verbs share: exit codes, and how values reach the terminal."""
+
+import json
+from typing import Any, TextIO
+
+DEFAULT_CHECKPOINT = "mikels8"
+NOTHING_READ = 2
+SOME_FAILED = 1
+
+
+def print_json(values: Any, out: TextIO) -> None:
+    """Letters as they are where `out` can hold them, else escaped: valid JSON either way."""
+    text = json.dumps(values, indent=1, ensure_ascii=False)
+    try:
+        text.encode(out.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(values, indent=1)
+    print(text, file=out)
+
+
+def tell(line: str) -> None:
+    """A line of a long task, shown at once also where the output is a file."""
+    print(line, flush=True)
+
+
+def number_text(value: float | None) -> str:
+    """Seven letters wide; a dash where there is no number."""
+    return "      -" if value is None else f"{value:7.4f}"

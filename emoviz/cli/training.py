@@ -1,0 +1,161 @@
+"""Verbs that train: ``recipes``, ``train``, ``experiment``."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from emoviz.cli.output import SOME_FAILED, print_json, tell
+from emoviz.errors import TrainingError
+from emoviz.settings import Settings
+
+
+def add_verbs(verbs: Any) -> None:
+    """Add this module's verbs to the parser."""
+    _add_recipes(verbs)
+    _add_train(verbs)
+    _add_experiment(verbs)
+
+
+def _add_recipes(verbs: Any) -> None:
+    verb = verbs.add_parser("recipes", help="list the recipes and the networks that they build")
+    verb.add_argument("--format", choices=("table", "json"), default="table")
+    verb.set_defaults(verb=_recipes)
+
+
+def _add_train(verbs: Any) -> None:
+    verb = verbs.add_parser("train", help="train a recipe on labelled images")
+    verb.add_argument("recipe", metavar="RECIPE", help="a name (see emoviz/recipes) or a YAML file")
+    verb.add_argument(
+        "--data",
+        required=True,
+        nargs="+",
+        metavar="TABLE",
+        help="CSV or Parquet files, or folders of classes; TAXONOMY=FILE says what the labels are",
+    )
+    verb.add_argument(
+        "--test-data",
+        nargs="+",
+        default=[],
+        metavar="TABLE",
+        help="tables whose images are all kept for the test",
+    )
+    verb.add_argument("--run", type=Path, help="run folder (default: a new one)")
+    verb.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    verb.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change the recipe: loss.beta=0.5 phases.0.epochs=3",
+    )
+    verb.add_argument("--seed", type=int, help="instead of the recipe's")
+    verb.set_defaults(verb=_train)
+
+
+def _add_experiment(verbs: Any) -> None:
+    verb = verbs.add_parser("experiment", help="a table of networks over seeds, or a report")
+    verb.add_argument(
+        "name",
+        metavar="NAME",
+        help="gram-gain, beta, margin, lambda, backbones, poster, sadness, cross-dataset, "
+        "cross-sentiment, faces, shipped; or report, which writes one page about several",
+    )
+    verb.add_argument("folders", nargs="*", type=Path, metavar="DIR", help="for report alone")
+    verb.add_argument("--data", nargs="+", default=[], metavar="TABLE", help="as for train")
+    verb.add_argument("--test-data", nargs="+", default=[], metavar="TABLE", help="as for train")
+    verb.add_argument("--seeds", type=int, default=3, help="how many (3)")
+    verb.add_argument(
+        "--family",
+        choices=("paper", "lite"),
+        help="the papers' networks, or a small one (default: paper where there is a GPU)",
+    )
+    verb.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="only these")
+    verb.add_argument("--recipes", nargs="+", default=[], metavar="RECIPE", help="as the rows")
+    verb.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change every recipe, as for train",
+    )
+    verb.add_argument("--at-once", type=int, default=1, help="cells at the same time (1)")
+    verb.add_argument("--out", required=True, type=Path, help="folder, or the report's file")
+    verb.add_argument("--format", choices=("table", "json"), default="table")
+    verb.set_defaults(verb=_experiment)
+
+
+def _recipes(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.training.catalogue import catalogue
+
+    entries = catalogue()
+    if arguments.format == "json":
+        print_json([entry.to_dict() for entry in entries], sys.stdout)
+        return 0
+    for entry in entries:
+        layers = ", ".join(map(str, entry.layers)) or "none"
+        print(
+            f"{entry.name}: {entry.backbone}, Gram layers {layers}, width {entry.width}, "
+            f"{entry.classes} classes, {entry.parameters:,} weights"
+        )
+    return 0
+
+
+def _train(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.memory import keep_large_blocks
+
+    keep_large_blocks()  # before torch takes its first block
+    from emoviz.training.recipe import apply_settings, load_recipe
+    from emoviz.training.run import train_in_folder
+
+    if arguments.resume and arguments.run is None:
+        raise TrainingError("--resume needs the run folder: name it with --run.")
+    result = train_in_folder(
+        apply_settings(load_recipe(arguments.recipe), arguments.set),
+        arguments.data,
+        arguments.run,
+        settings,
+        tell,
+        seed=arguments.seed,
+        test_tables=arguments.test_data,
+        resume=arguments.resume,
+    )
+    if result.checkpoint is not None:
+        tell(f"Checkpoint: {result.checkpoint.folder}")
+    return 0
+
+
+def _experiment(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.memory import keep_large_blocks
+
+    keep_large_blocks()
+    from emoviz.experiments.markdown import markdown
+    from emoviz.experiments.report import write_report
+    from emoviz.experiments.run import Request, run_experiment
+
+    if arguments.name == "report":
+        write_report(arguments.folders, arguments.out)
+        return 0
+    if arguments.folders:
+        raise TrainingError(f"'{arguments.folders[0]}' is one word too many; sets go to --data.")
+    request = Request(
+        arguments.name,
+        tuple(arguments.data),
+        arguments.out,
+        arguments.seeds,
+        arguments.family,
+        tuple(arguments.rows),
+        tuple(arguments.recipes),
+        tuple(arguments.set),
+        tuple(arguments.test_data),
+        max(1, arguments.at_once),
+    )
+    told = sys.stderr if arguments.format == "json" else sys.stdout
+    table = run_experiment(request, settings, lambda line: print(line, file=told, flush=True))
+    if arguments.format == "json":
+        print_json(table.to_dict(), sys.stdout)
+    else:
+        print(markdown(table))
+    return SOME_FAILED if table.failures else 0
