@@ -1,4 +1,7 @@
-"""Writing so that a full disk or a killed process leaves the old file or the new one, whole."""
+"""Writing so that a full disk or a killed process leaves the old file or the new one, whole.
+
+And reading what was written so.
+"""
 
 import contextlib
 import ctypes
@@ -61,6 +64,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, values: Any) -> None:
     """Write values as indented JSON, whole or not at all."""
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file; None where there is none that can be read."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def _swap(aside: Path, path: Path) -> None:

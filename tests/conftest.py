@@ -1,7 +1,8 @@
 """Fixtures shared by all tests: a home of their own, a tiny checkpoint, images made on the spot."""
 
+import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,43 @@ def picture() -> Callable[..., bytes]:
         return buffer.getvalue()
 
     return make
+
+
+@pytest.fixture
+def make_table(picture: Callable[..., bytes]) -> Callable[..., Path]:
+    """Makes labelled sets: `make_table(folder, labels, seed=0, **columns)` gives the CSV.
+
+    The folder is new and holds an image a label; `columns` stand beside file and label.
+    """
+
+    def make(folder: Path, labels: Sequence[str], seed: int = 0, **columns: Sequence[str]) -> Path:
+        folder.mkdir()
+        names = [f"{i}.jpg" for i in range(len(labels))]
+        for i, name in enumerate(names):
+            (folder / name).write_bytes(picture(seed=seed + i))
+        with (folder / "labels.csv").open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["file", "label", *columns])
+            writer.writerows(zip(names, labels, *columns.values(), strict=True))
+        return folder / "labels.csv"
+
+    return make
+
+
+@pytest.fixture
+def table(tmp_path: Path, make_table: Callable[..., Path]) -> Path:
+    """A CSV of 32 small images in all eight classes, by an artist each; the first is broken."""
+    made = make_table(
+        tmp_path / "set", MIKELS8.names * 4, artist=[f"artist {i}" for i in range(32)]
+    )
+    (made.parent / "0.jpg").write_bytes(b"broken")
+    return made
+
+
+@pytest.fixture
+def no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exporting the graph takes seconds and is tested elsewhere."""
+    monkeypatch.setattr("emoviz.models.export.export_graph", lambda *arguments: None)
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """The training engine's rules: batches, mixup, optimisers, splits, events, best and last."""
 
-import csv
 import json
 import struct
 from collections.abc import Callable
@@ -48,27 +47,12 @@ def quiet(line: str) -> None:
     """Nobody listens."""
 
 
-@pytest.fixture
-def table(tmp_path: Path, picture: Callable[..., bytes]) -> Path:
-    return make_table(tmp_path / "set", picture, [MIKELS8.names[i % 8] for i in range(32)])
-
-
-def make_table(folder: Path, picture: Callable[..., bytes], labels: list[str]) -> Path:
-    folder.mkdir()
-    with (folder / "labels.csv").open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["file", "label", "split"])
-        for i, label in enumerate(labels):
-            (folder / f"{i}.jpg").write_bytes(picture(seed=i))
-            split = ("train", "train", "validation", "test")[i // 8 % 4]
-            writer.writerow([f"{i}.jpg", label, split])
-    return folder / "labels.csv"
+SPLITS = [("train", "train", "validation", "test")[i // 8] for i in range(32)]
 
 
 @pytest.fixture
-def no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exporting the graph takes seconds and is tested elsewhere."""
-    monkeypatch.setattr("emoviz.models.export.export_graph", lambda *arguments: None)
+def table(tmp_path: Path, make_table: Callable[..., Path]) -> Path:
+    return make_table(tmp_path / "set", MIKELS8.names * 4, split=SPLITS)
 
 
 def training(recipe: Recipe, table: Path, worker: Worker | None = None) -> Training:
@@ -92,7 +76,7 @@ def test_mixup_blends_images_and_their_losses(table: Path) -> None:
     logits, u = torch.randn(8, 8), torch.randn(8, state.network.width)
     out = Output(logits, u, u, u)
     total, entropy, intra, inter = loop._terms(
-        state, loop.Truth.of(state, batch.rows), out, mix
+        state, loop.Truth.of(state, batch.rows), out, mix, shared=True
     ).detach()
     single, centers = state.train.single[batch.rows], state.loss.centers.detach()
     wanted_entropy = wanted_intra = 0.0
@@ -184,25 +168,23 @@ def test_without_the_loss_the_centers_stay(table: Path) -> None:
     assert torch.equal(before, state.loss.centers)
 
 
-def test_a_set_of_one_class_is_refused(tmp_path: Path, picture: Callable[..., bytes]) -> None:
-    table = make_table(tmp_path / "one", picture, ["awe"] * 32)
+def test_a_set_of_one_class_is_refused(tmp_path: Path, make_table: Callable[..., Path]) -> None:
+    table = make_table(tmp_path / "one", ["awe"] * 32, split=SPLITS)
     with pytest.raises(TrainingError, match=r"one class \(awe\)"):
         prepare(read_recipe(BASE + HEADS), [f"mikels8={table}"], quiet)
 
 
-def test_classes_without_an_image_are_told(tmp_path: Path, picture: Callable[..., bytes]) -> None:
-    table = make_table(tmp_path / "two", picture, ["awe", "fear"] * 16)
+def test_classes_without_an_image_are_told(tmp_path: Path, make_table: Callable[..., Path]) -> None:
+    table = make_table(tmp_path / "two", ["awe", "fear"] * 16, split=SPLITS)
     told: list[str] = []
     prepare(read_recipe(BASE + HEADS), [f"mikels8={table}"], told.append)
     assert any("No training image is amusement, contentment" in line for line in told)
 
 
 def test_a_run_without_validation_is_not_calibrated(
-    tmp_path: Path, picture: Callable[..., bytes], settings: Settings, no_graph: None
+    table: Path, tmp_path: Path, settings: Settings, no_graph: None
 ) -> None:
-    table = make_table(tmp_path / "set", picture, [MIKELS8.names[i % 8] for i in range(32)])
-    text = table.read_text().replace(",validation", ",train")
-    table.write_text(text)
+    table.write_text(table.read_text().replace(",validation", ",train"))
     recipe = (BASE + HEADS).replace("validation: 0.25", "validation: 0.0")
     result = train_in_folder(read_recipe(recipe), [str(table)], tmp_path / "r", settings, quiet)
     assert result.checkpoint is not None
@@ -351,9 +333,13 @@ def test_the_command_line_trains_sets_values_and_resumes(
 
 
 def test_tables_for_the_test_alone(
-    table: Path, tmp_path: Path, picture: Callable[..., bytes], settings: Settings, no_graph: None
+    table: Path,
+    tmp_path: Path,
+    make_table: Callable[..., Path],
+    settings: Settings,
+    no_graph: None,
 ) -> None:
-    other = make_table(tmp_path / "other", picture, [MIKELS8.names[i % 8] for i in range(24)])
+    other = make_table(tmp_path / "other", MIKELS8.names * 3, split=SPLITS[:24])
     recipe = read_recipe(BASE + HEADS)
     prepared = prepare(recipe, [str(table)], quiet, test_tables=[str(other)])
     splits = {r.path.parent.name: set() for r in prepared.targets.records}

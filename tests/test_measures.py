@@ -370,12 +370,31 @@ def test_evaluation_of_nothing_is_none_and_zero() -> None:
 
 
 def test_labels_without_sentiment_do_not_count_for_sentiment() -> None:
-    p = np.eye(7)[[3, 4, 0]]  # happy, neutral, anger
-    found = evaluate(
-        p, np.eye(3, 4, dtype=np.float32), np.array([3, 4, 3]), bridge_between(FER7, FER7)
-    )
-    assert found.sentiment_accuracy == 0.5  # happy right, neutral not counted, anger for happy
-    assert found.accuracy == pytest.approx(2 / 3)
+    said = [FER7.index(name) for name in ("happy", "neutral", "anger", "fear")]
+    true = [FER7.index(name) for name in ("happy", "neutral", "happy", "anger")]
+    u = np.eye(4, dtype=np.float32)
+    found = evaluate(np.eye(7)[said], u, np.array(true), bridge_between(FER7, FER7))
+    # Happy is right, neutral not counted, anger for happy wrong, fear for anger right.
+    assert found.sentiment_accuracy == pytest.approx(2 / 3)
+    assert found.accuracy == 2 / 4
+
+
+@pytest.mark.parametrize(
+    ("labels", "wanted"),
+    [
+        (("awe", "awe", "contentment"), None),
+        (("fear", "sadness", "anger"), None),
+        (("awe", "fear", "sadness"), 2 / 3),
+    ],
+    ids=["positive", "negative", "both"],
+)
+def test_sentiments_are_told_apart_only_where_both_occur(
+    labels: tuple[str, ...], wanted: float | None
+) -> None:
+    said = np.eye(8)[[MIKELS8.index(name) for name in ("amusement", "anger", "awe")]]
+    true = np.array([MIKELS8.index(name) for name in labels])
+    found = evaluate(said, np.eye(3, dtype=np.float32), true, bridge_between(MIKELS8, MIKELS8))
+    assert found.sentiment_accuracy == wanted
 
 
 def test_network_of_two_classes_is_measured_on_two_labels_of_eight() -> None:
@@ -393,7 +412,7 @@ def test_network_of_two_classes_is_measured_on_two_labels_of_eight() -> None:
     assert (sadness.precision, sadness.recall, sadness.support) == (1 / 2, 1 / 2, 2)
     right = np.array([True, True, False, True, False, True])
     assert found.ece == pytest.approx(slow_ece(p.max(axis=1), right, 15))
-    assert found.sentiment_accuracy == 0.5  # "others" has none, so the two sad ones count
+    assert found.sentiment_accuracy is None  # "others" has none: it would be sadness's recall
     assert found.cross_sentiment["none"].eligible == 0
     assert found.cross_sentiment["none"].rate is None
     assert found.clustering.clusters == 2

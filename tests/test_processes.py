@@ -1,6 +1,5 @@
 """Several processes on one run: the same result as one, and the same global batch."""
 
-import csv
 import json
 import os
 import subprocess
@@ -41,16 +40,8 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.fixture
-def table(tmp_path: Path, picture: Callable[..., bytes]) -> Path:
-    folder = tmp_path / "set"
-    folder.mkdir()
-    with (folder / "labels.csv").open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["file", "label"])
-        for i in range(40):
-            (folder / f"{i}.jpg").write_bytes(picture(seed=i))
-            writer.writerow([f"{i}.jpg", MIKELS8.names[i % 8]])
-    return folder / "labels.csv"
+def table(tmp_path: Path, make_table: Callable[..., Path]) -> Path:
+    return make_table(tmp_path / "set", MIKELS8.names * 5)
 
 
 def launched(count: int, tmp_path: Path, table: Path) -> tuple[Path, str]:

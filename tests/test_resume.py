@@ -1,12 +1,10 @@
 """Runs that are interrupted: killed, out of memory, on a full disk, with a loss gone wild."""
 
-import csv
 import errno
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +14,19 @@ import torch
 from safetensors.torch import load_file
 
 from emoviz.errors import TrainingError
-from emoviz.labels import MIKELS8
+from emoviz.files import read_json
 from emoviz.models.backbones import Backbone
+from emoviz.models.network import EmotionNetwork
 from emoviz.settings import Settings
 from emoviz.training import loop, progress, state
+from emoviz.training.folder import first_difference
 from emoviz.training.loop import train
 from emoviz.training.prepare import Worker, prepare
 from emoviz.training.recipe import Recipe, read_recipe
 from emoviz.training.run import train_in_folder
 from emoviz.training.state import Keeper, Training, network_tensors, read_values
 
+pytestmark = pytest.mark.usefixtures("no_graph")
 HERE = Path(__file__).resolve().parent
 BASE = """
 name: little
@@ -40,26 +41,6 @@ HEADS = "  - {train: heads, epochs: 2, batch: 8, views: 2, positions: 8}\n"
 TAIL = "  - {train: tail, epochs: 2, batch: 8, views: 2, positions: 8, average: 0.5}\n"
 MIXUP = "augment: {mixup: 0.2}\n"
 ALL = "  - {train: all, epochs: 2, batch: 8, schedule: restarts, optimiser: sgd}\n"
-
-
-@pytest.fixture
-def table(tmp_path: Path, picture: Callable[..., bytes]) -> Path:
-    """A CSV of 32 small images in all eight classes, one of them broken."""
-    folder = tmp_path / "set"
-    folder.mkdir()
-    with (folder / "labels.csv").open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["file", "label", "artist"])
-        for i in range(32):
-            (folder / f"{i}.jpg").write_bytes(picture(seed=i) if i else b"broken")
-            writer.writerow([f"{i}.jpg", MIKELS8.names[i % 8], f"artist {i}"])
-    return folder / "labels.csv"
-
-
-@pytest.fixture(autouse=True)
-def _no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exporting the graph takes seconds and is tested elsewhere."""
-    monkeypatch.setattr("emoviz.models.export.export_graph", lambda *arguments: None)
 
 
 def quiet(line: str) -> None:
@@ -187,7 +168,7 @@ def test_another_recipe_or_table_does_not_go_on_with_a_run(
     run = tmp_path / "run"
     interrupted(recipe, table, run, settings, 1)
     other = read_recipe((BASE + HEADS).replace("beta: 0.1", "beta: 0.2"))
-    with pytest.raises(TrainingError, match=r"another recipe \(loss.beta: 0.1, now 0.2\)"):
+    with pytest.raises(TrainingError, match=r"another recipe \(loss\.beta is 0\.1, wanted 0\.2\)"):
         train_in_folder(other, [str(table)], run, settings, quiet, resume=True)
     with table.open("a") as stream:
         stream.write("1.jpg,awe,x\n")
@@ -195,6 +176,38 @@ def test_another_recipe_or_table_does_not_go_on_with_a_run(
         train_in_folder(recipe, [str(table)], run, settings, quiet, resume=True)
     with pytest.raises(TrainingError, match=r"is not empty.*--resume"):
         train_in_folder(recipe, [str(table)], run, settings, quiet)
+
+
+def test_the_first_difference_of_two_recipes_is_named() -> None:
+    recipe = read_recipe(BASE + HEADS + ALL).to_dict()
+    other = read_recipe(BASE + HEADS + ALL.replace("epochs: 2", "epochs: 3")).to_dict()
+    assert first_difference(recipe, other) == "phases.1.epochs is 2, wanted 3"
+    longer = read_recipe(BASE + HEADS + ALL + TAIL).to_dict()
+    assert first_difference(recipe, longer).startswith("phases.2.train is missing, wanted tail")
+    assert first_difference(longer, recipe).startswith("phases.2.train is tail, wanted nothing")
+    layers = read_recipe(BASE.replace("standardise", "layers: [1, 2], standardise") + HEADS + ALL)
+    assert first_difference(recipe, layers.to_dict()) == (
+        "network.layers is [1, 2, 3], wanted [1, 2]"
+    )
+    assert first_difference({}, recipe).startswith("name is missing, wanted little")
+
+
+@pytest.mark.parametrize("text", ["", '{"half": ', "[1, 2]", None])
+def test_a_run_whose_settings_cannot_be_read_is_not_resumed(
+    tmp_path: Path, settings: Settings, text: str | None
+) -> None:
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    if text is not None:
+        (run / "settings.json").write_text(text)
+    assert read_json(run / "settings.json") is None
+    with pytest.raises(TrainingError, match=r"no readable settings\.json"):
+        train_in_folder(read_recipe(BASE + HEADS), ["x.csv"], run, settings, quiet, resume=True)
+
+
+def test_a_run_folder_is_read_without_torch() -> None:
+    code = "import sys, emoviz.training.folder; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_damaged_state_costs_time_alone(table: Path, tmp_path: Path, settings: Settings) -> None:
@@ -409,6 +422,19 @@ def test_memory_too_short_for_two_images_is_an_error(
     cut, _ = started(recipe, table, None)
     with pytest.raises(TrainingError, match=r"Memory is too short.*phases\.0\.batch"):
         list(train(cut))
+
+
+def test_memory_too_short_for_kept_features_is_an_error(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads, _ = started(read_recipe(BASE + HEADS), table, None)
+
+    def head(*arguments: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate a lot")
+
+    monkeypatch.setattr(EmotionNetwork, "head", head)
+    with pytest.raises(TrainingError, match=r"for a step of 8 images.*phases\.0\.batch"):
+        list(train(heads))
 
 
 def test_other_errors_are_not_taken_for_short_memory(table: Path) -> None:

@@ -1,9 +1,7 @@
 """Training: targets through bridges, frozen features, folding, calibration, a whole small run."""
 
-import csv
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,14 @@ from emoviz.models.network import EmotionNetwork, NetworkConfig, Normalise
 from emoviz.models.standardise import fold, standardise
 from emoviz.settings import Settings
 from emoviz.training.features import FrozenFeatures, frozen_features, kept_features
-from emoviz.training.finish import fit_temperature, outputs, outputs_on_features
+from emoviz.training.finish import (
+    HeldOut,
+    Outputs,
+    fit_temperature,
+    measure_folds,
+    outputs,
+    outputs_on_features,
+)
 from emoviz.training.loop import check_order, rate_factor, train
 from emoviz.training.prepare import prepare
 from emoviz.training.recipe import Phase, Recipe, read_recipe
@@ -143,20 +148,6 @@ def test_an_empty_split_is_told() -> None:
     records = tuple(labelled(f"p{i}", 0, "train") for i in range(10))
     with pytest.raises(TrainingError, match="validation split holds 0 images"):
         check_splits(make_targets([LabelledSet("x", MIKELS8, records)], Recipe(), MIKELS8))
-
-
-@pytest.fixture
-def table(tmp_path: Path, picture: Callable[..., bytes]) -> Path:
-    """A CSV of 32 small images in all eight classes, one of them broken."""
-    folder = tmp_path / "set"
-    folder.mkdir()
-    with (folder / "labels.csv").open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["file", "label", "artist"])
-        for i in range(32):
-            (folder / f"{i}.jpg").write_bytes(picture(seed=i) if i else b"broken")
-            writer.writerow([f"{i}.jpg", MIKELS8.names[i % 8], f"artist {i}"])
-    return folder / "labels.csv"
 
 
 @pytest.fixture
@@ -346,6 +337,20 @@ def test_temperature_finds_the_scale_of_the_logits() -> None:
     )
     object.__setattr__(targets, "records", tuple(labelled(str(i), 0, "test") for i in range(4000)))
     assert fit_temperature(truth_logits * 3.0, targets) == pytest.approx(3.0, rel=0.08)
+
+
+def test_without_a_width_nothing_is_called_unlike_the_training_images() -> None:
+    targets = make_targets(two_sets(), Recipe(), MIKELS8)
+    rng = np.random.default_rng(0)
+    logits, u, pooled, energy = (rng.random((len(targets), n), np.float32) for n in (8, 4, 4, 3))
+    folds = np.arange(len(targets)) % 2
+    held = HeldOut("out of 2 folds", targets, Outputs(logits, u, pooled, energy), folds)
+    without, some = (measure_folds(held, width, Recipe()) for width in (0, 2))
+    assert without.novelty is None
+    assert without.novelty_words == {}
+    assert some.novelty is not None
+    assert some.novelty.mean.shape == (2,)
+    assert without.measures == some.measures
 
 
 def test_restarts_go_down_to_the_floor_every_five_epochs() -> None:

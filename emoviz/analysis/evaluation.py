@@ -33,7 +33,8 @@ class Evaluation:
         per_class: Scores of each label that occurs, by the name of the merged labels where the
             model cannot tell some apart.
         sentiment_accuracy: Among samples whose label has a sentiment, the share where the
-            sentiment with the larger sum of probabilities is that one.
+            classes of that sentiment hold most of the probability. None where the labels that
+            occur do not hold both sentiments: it would be the recall of the one.
         ece: Expected calibration error of the predicted label, 15 bins.
         cross_sentiment: Without a threshold and at 0.3.
         clustering: k-means on u against the labels.
@@ -103,6 +104,7 @@ def _sentiment_accuracy(
     probabilities: NDArray[np.float64], truth: NDArray[np.int64], bridge: Bridge
 ) -> float | None:
     wanted = [bridge.labels.classes[label].sentiment for label in truth]
-    given = sentiments(bridge.model, probabilities) if len(truth) else []
-    pairs = [(a, b) for a, b in zip(wanted, given, strict=True) if a is not None]
-    return float(np.mean([a == b for a, b in pairs])) if pairs else None
+    if not {"positive", "negative"} <= set(wanted):
+        return None
+    given = sentiments(bridge.model, probabilities)
+    return float(np.mean([a == b for a, b in zip(wanted, given, strict=True) if a is not None]))

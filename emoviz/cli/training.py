@@ -33,23 +33,9 @@ def _add_train(verbs: Any) -> None:
         metavar="TABLE",
         help="CSV or Parquet files, or folders of classes; TAXONOMY=FILE says what the labels are",
     )
-    verb.add_argument(
-        "--test-data",
-        nargs="+",
-        default=[],
-        metavar="TABLE",
-        help="tables whose images are all kept for the test",
-    )
     verb.add_argument("--run", type=Path, help="run folder (default: a new one)")
     verb.add_argument("--resume", action="store_true", help="go on with the run in that folder")
-    verb.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change the recipe: loss.beta=0.5 phases.0.epochs=3",
-    )
+    _add_shared_options(verb)
     verb.add_argument("--seed", type=int, help="instead of the recipe's")
     verb.set_defaults(verb=_train)
 
@@ -64,7 +50,6 @@ def _add_experiment(verbs: Any) -> None:
     )
     verb.add_argument("folders", nargs="*", type=Path, metavar="DIR", help="for report alone")
     verb.add_argument("--data", nargs="+", default=[], metavar="TABLE", help="as for train")
-    verb.add_argument("--test-data", nargs="+", default=[], metavar="TABLE", help="as for train")
     verb.add_argument("--seeds", type=int, default=3, help="how many (3)")
     verb.add_argument(
         "--family",
@@ -73,18 +58,29 @@ def _add_experiment(verbs: Any) -> None:
     )
     verb.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="only these")
     verb.add_argument("--recipes", nargs="+", default=[], metavar="RECIPE", help="as the rows")
+    _add_shared_options(verb)
+    verb.add_argument("--at-once", type=int, default=1, help="cells at the same time (1)")
+    verb.add_argument("--out", required=True, type=Path, help="folder, or the report's file")
+    verb.add_argument("--format", choices=("table", "json"), default="table")
+    verb.set_defaults(verb=_experiment)
+
+
+def _add_shared_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--test-data",
+        nargs="+",
+        default=[],
+        metavar="TABLE",
+        help="tables whose images are all kept for the test",
+    )
     verb.add_argument(
         "--set",
         nargs="+",
         action="extend",
         default=[],
         metavar="KEY=VALUE",
-        help="change every recipe, as for train",
+        help="change values of the recipe: loss.beta=0.5 phases.0.epochs=3",
     )
-    verb.add_argument("--at-once", type=int, default=1, help="cells at the same time (1)")
-    verb.add_argument("--out", required=True, type=Path, help="folder, or the report's file")
-    verb.add_argument("--format", choices=("table", "json"), default="table")
-    verb.set_defaults(verb=_experiment)
 
 
 def _recipes(arguments: argparse.Namespace, settings: Settings) -> int:

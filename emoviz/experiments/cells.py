@@ -4,8 +4,7 @@ A cell that is done is read, one that was interrupted goes on, and one that was 
 an error, because nothing here is overwritten.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -21,19 +20,15 @@ from emoviz.data.records import merge_labels, parse_data_argument, read_table
 from emoviz.data.sources import expand
 from emoviz.errors import TrainingError
 from emoviz.experiments.definitions import Row
-from emoviz.files import write_json
+from emoviz.files import read_json, write_json
 from emoviz.labels import bridge_between
 from emoviz.settings import Settings
-from emoviz.training.recipe import Recipe, SetPart
+from emoviz.training.folder import MEASURES, SETTINGS, checkpoint_folder, first_difference
+from emoviz.training.recipe import Recipe
 
 Measures = Mapping[str, Mapping[str, Any]]
 Tell = Callable[[str], None]
-SETTINGS, MEASURES, ELSEWHERE, CHECKPOINTS = (
-    "settings.json",
-    "measures.json",
-    "elsewhere.json",
-    "checkpoints",
-)
+ELSEWHERE = "elsewhere.json"  # measures on sets that were not learned from
 ALL_IMAGES, LEARNED_FROM = ", all images", "; learned from "
 
 
@@ -68,24 +63,60 @@ class Cell(Protocol):
 
 
 @dataclass(frozen=True)
-class TrainCell:
-    """A recipe trained with one seed on one group of sets.
+class RecipeCell:
+    """What a recipe makes of one group of sets.
 
     Attributes:
         row: The row that it belongs to.
         recipe: With the row's settings and the seed.
         tables: The sets.
-        folder: The run's.
-        test_tables: Sets that are only measured on.
-        finished: A finished checkpoint is wanted, not only the networks of the folds.
-        centers: The distances between the class centers are measures too.
-        elsewhere: Sets that the finished checkpoint is measured on as well.
+        folder: Where everything of it lies; of a training, the run's.
     """
 
     row: Row
     recipe: Recipe
     tables: tuple[str, ...]
     folder: Path
+
+    @property
+    def about(self) -> str:
+        """The sets, for people."""
+        return ", ".join(short(table) for table in self.tables)
+
+    @property
+    def taxonomy(self) -> str:
+        """Of the network's classes; of a probe, of those that decide which images take part."""
+        return self.recipe.taxonomy
+
+    def check(self) -> None:
+        """Raise `TrainingError` where the folder holds a cell that was made otherwise."""
+        found = read_json(self.folder / SETTINGS)
+        what = self._otherwise(found) if found else ""
+        if what:
+            raise TrainingError(
+                f"'{self.folder}' holds another cell than '{self.row.label}' on {self.about}: "
+                f"{what}. Choose another --out."
+            )
+
+    def _otherwise(self, found: Mapping[str, Any]) -> str:
+        """In what the cell that was found differs, by its settings; nothing where it is this."""
+        wanted = self.recipe.to_dict()
+        if found.get("recipe") == wanted:
+            return ""
+        return first_difference(found.get("recipe") or {}, wanted)
+
+
+@dataclass(frozen=True)
+class TrainCell(RecipeCell):
+    """A recipe trained with one seed on one group of sets.
+
+    Attributes:
+        test_tables: Sets that are only measured on.
+        finished: A finished checkpoint is wanted, not only the networks of the folds.
+        centers: The distances between the class centers are measures too.
+        elsewhere: Sets that the finished checkpoint is measured on as well.
+    """
+
     test_tables: tuple[str, ...] = ()
     finished: bool = False
     centers: bool = False
@@ -96,34 +127,13 @@ class TrainCell:
         """Of the run."""
         return self.recipe.seed
 
-    @property
-    def about(self) -> str:
-        """The sets, for people."""
-        return ", ".join(short(table) for table in self.tables)
-
-    @property
-    def taxonomy(self) -> str:
-        """Of the network's classes."""
-        return self.recipe.taxonomy
-
-    def check(self) -> None:
-        """Raise `TrainingError` where the folder holds another recipe or other sets."""
-        found = read_json(self.folder / SETTINGS)
-        if not found:
-            return
-        wanted = self.recipe.to_dict()
-        if found.get("recipe") != wanted:
-            what = _first_difference(found.get("recipe") or {}, wanted)
-        elif _table_names(found) != [short(table) for table in self.tables]:
+    def _otherwise(self, found: Mapping[str, Any]) -> str:
+        what = super()._otherwise(found)
+        if not what and _table_names(found) != [short(table) for table in self.tables]:
             what = f"it learned from {', '.join(_table_names(found))}"
-        elif found.get("refit", self.finished) != self.finished:
+        if not what and found.get("refit", self.finished) != self.finished:
             what = "one has a finished network, the other those of the folds alone"
-        else:
-            return
-        raise TrainingError(
-            f"'{self.folder}' holds another cell than '{self.row.label}' on {self.about}: {what}. "
-            "Choose another --out."
-        )
+        return what
 
     def measure(self, settings: Settings, tell: Tell) -> Measures:
         """Train, or go on, or read; then measure on the other sets where that is asked."""
@@ -138,7 +148,8 @@ class TrainCell:
 
     def _trained(self, settings: Settings, tell: Tell) -> Measures:
         done = read_json(self.folder / MEASURES)
-        if done and not (self.finished and self._checkpoint_folder() is None):
+        place = checkpoint_folder(self.folder, self.recipe)
+        if done and (place.is_dir() or not self.finished):
             return done
         from emoviz.training.run import train_in_folder
 
@@ -159,7 +170,7 @@ class TrainCell:
         """Measures on every set, each named together with the set that was learned from."""
         own = next(iter(measures)).rpartition(", ")[0]
         found = {f"{title}{LEARNED_FROM}{own}": values for title, values in measures.items()}
-        kept = read_json(self.folder / ELSEWHERE)
+        kept = read_json(self.folder / ELSEWHERE) or {}
         for table in self.elsewhere:
             if short(table) not in kept:
                 tell(f"{self.row.label}, seed {self.seed}: on {short(table)}")
@@ -170,13 +181,9 @@ class TrainCell:
             found[f"{entry['title']}{ALL_IMAGES}{LEARNED_FROM}{own}"] = entry["measures"]
         return found
 
-    def _checkpoint_folder(self) -> Path | None:
-        folder = self.folder / CHECKPOINTS / (self.recipe.name or "network")
-        return folder if folder.is_dir() else None
-
     def _checkpoint(self) -> Checkpoint:
-        folder = self._checkpoint_folder()
-        if folder is None:
+        folder = checkpoint_folder(self.folder, self.recipe)
+        if not folder.is_dir():
             raise TrainingError(f"The run '{self.folder}' left no finished checkpoint.")
         return read_checkpoint(folder)
 
@@ -206,7 +213,7 @@ class FolderCell:
 
     def check(self) -> None:
         """Raise `TrainingError` where the folder holds another checkpoint's result."""
-        found = read_json(self.folder / SETTINGS)
+        found = read_json(self.folder / SETTINGS) or {}
         wanted = {"checkpoint": self.row.recipe, "images": self.about}
         if any(found.get(key, value) != value for key, value in wanted.items()):
             raise TrainingError(
@@ -233,43 +240,16 @@ class FolderCell:
 
 
 @dataclass(frozen=True)
-class ProbeCell:
+class ProbeCell(RecipeCell):
     """A linear probe on the frozen features of a recipe's backbone.
 
     Attributes:
-        row: The row that it belongs to.
-        recipe: Gives input, split and backbone.
-        tables: The sets.
-        folder: Where the result lies.
         kinds: 1 for the pooled vector alone, 2 with the Gram matrices.
         seed: None of its own: the fit has one solution.
     """
 
-    row: Row
-    recipe: Recipe
-    tables: tuple[str, ...]
-    folder: Path
     kinds: int
     seed: int = 0
-
-    @property
-    def about(self) -> str:
-        """The sets, for people."""
-        return ", ".join(short(table) for table in self.tables)
-
-    @property
-    def taxonomy(self) -> str:
-        """Of the classes that decide which images take part."""
-        return self.recipe.taxonomy
-
-    def check(self) -> None:
-        """Raise `TrainingError` where the folder holds another probe."""
-        found = read_json(self.folder / SETTINGS)
-        if found and found.get("recipe") != self.recipe.to_dict():
-            what = _first_difference(found.get("recipe") or {}, self.recipe.to_dict())
-            raise TrainingError(
-                f"'{self.folder}' holds another probe: {what}. Choose another --out."
-            )
 
     def measure(self, settings: Settings, tell: Tell) -> Measures:
         """Fit the probe of each set, or read it."""
@@ -295,7 +275,7 @@ def measured_on(
     taxonomy, path = parse_data_argument(table)
     labelled = read_table(path, taxonomy, likely=checkpoint.card.taxonomy)
     bridge = bridge_between(checkpoint.card.taxonomy, labelled.taxonomy)
-    title = recipe.data.sets.get(labelled.taxonomy.name, SetPart()).title or labelled.name
+    title = recipe.data.part_of(labelled.taxonomy.name).title or labelled.name
     labelled, bridge = merge_labels(labelled, bridge), bridge.merged
     seen = embed(load_model(checkpoint, settings), labelled.records, Limits.of(settings))
     return title, summary(evaluate(seen.probabilities, seen.embedding, seen.labels, bridge))
@@ -349,38 +329,6 @@ def resolved(table: str) -> str:
     return f"{name}{separator}{Path(path).resolve()}"
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; empty where there is none that can be read."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
-
-
 def _table_names(settings: Mapping[str, Any]) -> list[str]:
     """The sets of a run, as its settings name them."""
     return [short(entry["table"]) for entry in settings.get("tables", ())]
-
-
-def _first_difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """The first value in which two recipes differ, in words."""
-    one, other = _leaves(found), _leaves(wanted)
-    for key in (*other, *one):
-        if one.get(key) != other.get(key):
-            return f"{key} is {one.get(key, 'missing')}, wanted {other.get(key, 'nothing')}"
-    return "another recipe"
-
-
-def _leaves(values: Any, below: str = "") -> dict[str, Any]:
-    pairs: Sequence[tuple[Any, Any]] = ()
-    if isinstance(values, Mapping):
-        pairs = tuple(values.items())
-    elif isinstance(values, list) and any(isinstance(item, dict | list) for item in values):
-        pairs = tuple(enumerate(values))
-    if not pairs:
-        return {below: values}
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        found |= _leaves(value, f"{below}.{key}".lstrip("."))
-    return found

@@ -5,7 +5,7 @@ set and split. Each carries its table, its set, and what is known to be wrong wi
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Unit = Literal["percent", "share", "count", "distance"]
@@ -25,12 +25,6 @@ class Value:
     mean: float
     sd: float | None
     unit: Unit
-
-    @property
-    def plain(self) -> tuple[float, float | None]:
-        """Mean and deviation with percent turned into shares, as our measures are."""
-        scale = 0.01 if self.unit == "percent" else 1.0
-        return self.mean * scale, None if self.sd is None else self.sd * scale
 
 
 @dataclass(frozen=True)
@@ -405,8 +399,7 @@ def _poster(number: int, data: DataSet, text: str) -> tuple[Figure, ...]:
 
 def _with_percent(figure: Figure, name: str) -> Figure:
     value = figure.values[name]
-    values = {**figure.values, name: Value(value.mean, value.sd, "percent")}
-    return Figure(figure.source, figure.data, figure.row, values, figure.runs, figure.note)
+    return replace(figure, values={**figure.values, name: replace(value, unit="percent")})
 
 
 POSTER_FIGURES = (

@@ -13,9 +13,9 @@ from emoviz.labels import bridge_between, get_taxonomy
 from emoviz.settings import Settings
 from emoviz.training.finish import summary
 from emoviz.training.prepare import Prepared, Worker, prepare
-from emoviz.training.recipe import Recipe, SetPart
+from emoviz.training.recipe import Recipe
+from emoviz.training.targets import Rows
 
-Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
 PROBE_COMPONENTS = 200
 PROBE_STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
@@ -61,7 +61,7 @@ def probe_measures(
     measures: dict[str, Mapping[str, Any]] = {}
     for number, item in enumerate(prepared.sets):
         tell(f"linear probe: {item.name}")
-        title = recipe.data.sets.get(item.taxonomy.name, SetPart()).title or item.name
+        title = recipe.data.part_of(item.taxonomy.name).title or item.name
         measures[f"{title}, {_words(recipe)}"] = _probe_set(prepared, number, blocks)
     return measures
 
@@ -81,7 +81,7 @@ def _probe_set(
     mine = (targets.sets == number) & (labels >= 0)
     rows = np.flatnonzero(mine & reachable[np.where(mine, labels, 0)])
     probabilities = np.zeros((len(targets), len(item.taxonomy)))
-    judged: list[NDArray[np.int64]] = []
+    judged: list[Rows] = []
     for train, choose, test in _rounds(prepared, rows):
         parts = (train, choose, test)
         x = [

@@ -29,10 +29,10 @@ from emoviz.experiments.setup import setup_words
 from emoviz.experiments.tables import Table, table_rows
 from emoviz.files import write_json, write_text
 from emoviz.settings import Settings
+from emoviz.training.folder import MEMBERS
 from emoviz.training.recipe import Recipe, apply_settings, load_recipe
 
 TABLE_JSON, TABLE_MARKDOWN = "table.json", "table.md"
-MEMBERS = "members"  # of a fusion's run: see `emoviz.training.run`
 SHIPPED_PAIR = {"baseline": "mikels8-baseline", "ours": "mikels8"}
 _PROBES = (
     Row("probe", "linear probe, pooled", ""),

@@ -52,14 +52,10 @@ def _training_words(recipes: Sequence[Recipe]) -> str:
 
 
 def _loss_words(recipes: Sequence[Recipe]) -> str:
-    beta, weight, margin = (
-        _listed(f"{value:g}" for value in values)
-        for values in (
-            [recipe.loss.beta for recipe in recipes],
-            [recipe.loss.lambda_ for recipe in recipes],
-            [recipe.loss.margin for recipe in recipes],
-        )
-    )
+    losses = [recipe.loss for recipe in recipes]
+    beta = _listed(f"{loss.beta:g}" for loss in losses)
+    weight = _listed(f"{loss.lambda_:g}" for loss in losses)
+    margin = _listed(f"{loss.margin:g}" for loss in losses)
     if beta == "0":
         return "Contrastive-center loss: off (beta 0)."
     return f"Contrastive-center loss: beta {beta}; lambda {weight}; margin {margin}."

@@ -3,7 +3,7 @@
 Both give the same batches again for the same (seed, phase, epoch, step), from any step on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -16,11 +16,12 @@ from emoviz.errors import TrainingError
 from emoviz.models.network import Output
 from emoviz.models.standardise import Standardise, standardise
 from emoviz.training.features import FrozenFeatures
+from emoviz.training.pieces import backward, backward_in_pieces
 from emoviz.training.recipe import Phase
 from emoviz.training.state import Training
+from emoviz.training.targets import Rows
 from emoviz.training.views import RandomViews
 
-Rows = NDArray[np.int64]
 _ORDER, _DRAWS = 0, 1  # what random numbers of a place are for
 
 
@@ -53,19 +54,27 @@ class Mix(NamedTuple):
 
 
 UNMIXED = Mix()
+TermsOf = Callable[[Output, Mix], Tensor]  # L_total first; see `emoviz.training.loop`
 
 
 class Batches(Protocol):
-    """What a phase learns from."""
+    """What a phase learns from.
+
+    Attributes:
+        steps: Of an epoch.
+        shared: Whether each process takes its share of a global batch, and can cut that into
+            pieces where memory is short; otherwise every process sees the whole batch.
+    """
 
     steps: int
+    shared: bool
 
     def epoch(self, epoch: int, first: int) -> Iterator[Batch]:
         """The batches of an epoch from step `first` on."""
         ...
 
-    def output(self, batch: Batch, rng: np.random.Generator) -> Output:
-        """What the network makes of a batch, with a gradient."""
+    def backward(self, batch: Batch, rng: np.random.Generator, terms_of: TermsOf) -> Tensor:
+        """Add the gradients of a batch's loss; gives the terms, without a gradient."""
         ...
 
     def validate(self) -> Iterator[tuple[Rows, Output]]:
@@ -80,15 +89,14 @@ def make_batches(state: Training, phase: Phase, number: int) -> Batches:
     return KeptBatches(state, phase, number)
 
 
-def batch_size(state: Training, phase: Phase) -> int:
-    """Images of a global batch."""
-    devices = state.processes.count if phase.per_device and phase.train == "all" else 1
-    return phase.batch * devices
+def devices(state: Training, phase: Phase) -> int:
+    """What the phase's batch and learning rates are multiplied by (``per_device``)."""
+    return state.processes.count if phase.per_device and phase.train == "all" else 1
 
 
 def _global_batches(state: Training, phase: Phase, number: int, epoch: int) -> list[Rows]:
     """Rows of each step of an epoch; a last batch too small for batch normalisation is left out."""
-    size = batch_size(state, phase)
+    size = phase.batch * devices(state, phase)
     order = state.rng(_ORDER, number, epoch).permutation(len(state.train))
     parts = [order[start : start + size] for start in range(0, len(order), size)]
     least = 2 * (state.processes.count if phase.train == "all" else 1)
@@ -101,6 +109,8 @@ class KeptBatches:
     In a ``heads`` phase the backbone stays as it is; in a ``tail`` phase its last stages learn
     too, from the kept maps of the last Gram layer.
     """
+
+    shared = False  # this is quick work: every process does the whole of it
 
     def __init__(self, state: Training, phase: Phase, number: int) -> None:
         self._state, self._phase, self._number = state, phase, number
@@ -118,17 +128,17 @@ class KeptBatches:
         self.steps = len(_global_batches(state, phase, number, 1))
 
     def epoch(self, epoch: int, first: int) -> Iterator[Batch]:
-        """Every process sees the whole of each batch: this is quick work."""
+        """The same batches in every process."""
         self._state.network.train()
         self._state.network.backbone.eval()  # ImageNet's statistics: small sets only spoil them
         parts = _global_batches(self._state, self._phase, self._number, epoch)
         for step, rows in enumerate(parts[first:], start=first):
             yield Batch(step, rows, None, len(rows))
 
-    def output(self, batch: Batch, rng: np.random.Generator) -> Output:
+    def backward(self, batch: Batch, rng: np.random.Generator, terms_of: TermsOf) -> Tensor:
         """From kept features of a random view of each image on."""
         view = rng.integers(0, self._phase.views, len(batch.rows))
-        return on_features(
+        out = on_features(
             self._state,
             self._features,
             view,
@@ -137,6 +147,7 @@ class KeptBatches:
             rng,
             self._phase.precision,
         )
+        return backward(terms_of(out, UNMIXED))
 
     def validate(self) -> Iterator[tuple[Rows, Output]]:
         """From the kept features of the plain views on."""
@@ -187,6 +198,8 @@ class ViewBatches:
     never pause between two epochs.
     """
 
+    shared = True
+
     def __init__(self, state: Training, phase: Phase, number: int) -> None:
         self._state, self._phase, self._number = state, phase, number
         self._device = state.device
@@ -218,9 +231,15 @@ class ViewBatches:
                 )
             yield Batch(step, rows, images, len(rows) * self._state.processes.count)
 
-    def output(self, batch: Batch, rng: np.random.Generator) -> Output:
-        """The whole network."""
-        return self.output_of(self.inputs(batch, self.mix(batch, rng)))
+    def backward(self, batch: Batch, rng: np.random.Generator, terms_of: TermsOf) -> Tensor:
+        """Through the whole network, in as many pieces as it takes by now."""
+        mix = self.mix(batch, rng)
+        inputs, pieces = self.inputs(batch, mix), self._state.place.pieces
+        if pieces == 1:
+            return backward(terms_of(self.output_of(inputs), mix))
+        return backward_in_pieces(
+            self._state.network, inputs, pieces, self.precision, lambda out: terms_of(out, mix)
+        )
 
     def mix(self, batch: Batch, rng: np.random.Generator) -> Mix:
         """How the images of a batch are blended."""
@@ -311,12 +330,12 @@ def _is_standardised(network: nn.Module) -> bool:
     return any(isinstance(module, Standardise) for module in network.modules())
 
 
-def draws(state: Training, batches: Batches, step: int) -> np.random.Generator:
+def draws(state: Training, shared: bool, step: int) -> np.random.Generator:
     """The random numbers of one step; torch's own (dropout) are seeded from them too.
 
     Processes draw differently for their shares of a batch, and alike where each sees the whole.
     """
-    own = state.processes.index if isinstance(batches, ViewBatches) else 0
+    own = state.processes.index if shared else 0
     rng = state.rng(_DRAWS, state.place.phase, state.place.epoch, step, own)
     torch.manual_seed(int(rng.integers(2**63)))
     return rng

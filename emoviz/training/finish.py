@@ -23,9 +23,9 @@ from emoviz.models.network import EmotionNetwork
 from emoviz.models.novelty import Novelty, describe, fit_novelty, with_threshold
 from emoviz.training.batches import on_all_features
 from emoviz.training.features import FeatureSource
-from emoviz.training.recipe import Recipe, SetPart
+from emoviz.training.recipe import Recipe
 from emoviz.training.state import Training
-from emoviz.training.targets import Targets
+from emoviz.training.targets import Rows, Targets
 
 Floats = NDArray[np.float64]
 MAJORITY = "the label with most votes among those that a class may be called, for images"
@@ -45,10 +45,9 @@ class Outputs:
     pooled: NDArray[np.float32]
     energy: NDArray[np.float32]
 
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Of the arrays, in order."""
-        return tuple(item.name for item in fields(cls))
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """By their names, in order."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
     @classmethod
     def none(cls, network: EmotionNetwork) -> "Outputs":
@@ -76,7 +75,7 @@ class HeldOut:
     words: str
     targets: Targets
     outputs: Outputs
-    folds: NDArray[np.int64]
+    folds: Rows
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def outputs(state: Training, targets: Targets) -> tuple[Targets, Outputs]:
     """
     module = Exported(state.network, state.preprocessing).eval().to(state.device)
     batches = state.maker.batches(targets.records, np.arange(len(targets)), 32, None)
-    rows: list[NDArray[np.int64]] = [np.arange(0)]
+    rows: list[Rows] = [np.arange(0)]
     parts = []
     for index, images in batches:
         rows.append(index)
@@ -143,7 +142,7 @@ def measure_splits(state: Training, targets: Targets) -> Measured:
         "ece_after": _rounded(calibration_error(test, np.full(len(test.targets), temperature))),
     }
     novelty, flagged = None, None
-    width = _novelty_width(state.network)
+    width = novelty_width(state.network)
     if width and watched:
         known = outputs(state, targets.of_split("train"))[1].energy[:, :width]
         novelty = fit_novelty(known, validation.outputs.energy[:, :width])
@@ -153,11 +152,17 @@ def measure_splits(state: Training, targets: Targets) -> Measured:
     return Measured(temperature, calibration, measures, novelty, words)
 
 
-def measure_folds(held: HeldOut, network: EmotionNetwork, recipe: Recipe) -> Measured:
+def measure_folds(held: HeldOut, width: int, recipe: Recipe) -> Measured:
     """Calibrate, set the novelty threshold and measure on networks' outputs out of their folds.
 
     Each fold is calibrated by the temperature of the other folds, so the measures are those of
     images that nothing was fitted to; the finished network takes the temperature of all.
+
+    Args:
+        held: What each network makes of its fold.
+        width: Leading columns of the energy that novelty is judged by (`novelty_width`); 0 leaves
+            novelty out.
+        recipe: Gives the sets' titles.
     """
     targets, logits, folds = held.targets, held.outputs.logits, held.folds
     crossed = np.ones(len(targets))
@@ -170,7 +175,7 @@ def measure_folds(held: HeldOut, network: EmotionNetwork, recipe: Recipe) -> Mea
         "ece_before": _rounded(calibration_error(held, np.ones(len(targets)))),
         "ece_after": _rounded(calibration_error(held, crossed)),
     }
-    novelty, words = _novelty_of_folds(held, _novelty_width(network))
+    novelty, words = _novelty_of_folds(held, width)
     temperature = fit_temperature(logits, targets)
     return Measured(temperature, calibration, measure(held, crossed, recipe), novelty, words)
 
@@ -184,15 +189,15 @@ def measure(held: HeldOut, temperatures: Floats, recipe: Recipe) -> dict[str, An
     for number, (name, labels, bridge) in enumerate(sets):
         rows = np.flatnonzero(targets.sets == number)
         if len(rows):
-            title = recipe.data.sets.get(labels, SetPart()).title or name
+            title = recipe.data.part_of(labels).title or name
             measured[f"{title}, {held.words}"] = _measure_set(held, probabilities, rows, bridge)
     return measured
 
 
 def _measure_set(
-    held: HeldOut, probabilities: Floats, rows: NDArray[np.int64], bridge: Bridge
+    held: HeldOut, probabilities: Floats, rows: Rows, bridge: Bridge
 ) -> dict[str, Any]:
-    def of(chosen: NDArray[np.int64]) -> dict[str, Any]:
+    def of(chosen: Rows) -> dict[str, Any]:
         labels = np.array([held.targets.records[i].label for i in chosen], np.int64)
         embedding = held.outputs.embedding[chosen]
         return summary(evaluate(probabilities[chosen], embedding, labels, bridge))
@@ -309,8 +314,8 @@ def _scores(logits: NDArray[np.floating], temperature: float | Floats, targets: 
     return np.asarray(np.einsum("nsc,nc->ns", matrices, softmax(logits, temperature)))
 
 
-def _novelty_width(network: nn.Module) -> int:
-    """Channels of the shallower Gram layers; 0 for a network without any."""
+def novelty_width(network: nn.Module) -> int:
+    """Leading columns of the energy: the Gram layers but the deepest, or the one; 0 without any."""
     if not isinstance(network, EmotionNetwork):
         return 0
     channels = network.backbone.channels
@@ -330,7 +335,7 @@ def _novelty_of_folds(held: HeldOut, width: int) -> tuple[Novelty | None, dict[s
 
 
 def _data_entry(item: LabelledSet, targets: Targets, recipe: Recipe) -> dict[str, Any]:
-    part = recipe.data.sets.get(item.taxonomy.name, SetPart())
+    part = recipe.data.part_of(item.taxonomy.name)
     number = targets.names.index(item.name)
     mine = [r for r, s in zip(targets.records, targets.sets, strict=True) if s == number]
     groups = len({record.group for record in mine})

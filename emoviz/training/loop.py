@@ -4,7 +4,7 @@ import copy
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -15,20 +15,18 @@ from emoviz.models.losses import bridged_cross_entropy
 from emoviz.models.network import Output
 from emoviz.models.standardise import fold
 from emoviz.training.batches import (
-    UNMIXED,
     Batch,
     Batches,
     Mix,
-    Rows,
-    ViewBatches,
+    devices,
     draws,
     make_batches,
 )
-from emoviz.training.pieces import backward_in_pieces, is_out_of_memory, moving_statistics
+from emoviz.training.pieces import is_out_of_memory, moving_statistics
 from emoviz.training.progress import EpochResult, StepResult
 from emoviz.training.recipe import Phase, Recipe
 from emoviz.training.state import Keeper, Training
-from emoviz.training.targets import Targets
+from emoviz.training.targets import Rows, Targets
 
 _PATIENCE = 1.0  # seconds between two looks at what a GPU has computed
 
@@ -69,7 +67,7 @@ def _train_phase(
     keeper: Keeper,
     watch: Callable[[StepResult], None],
 ) -> Iterator[EpochResult]:
-    place, together = state.place, phase.train == "all"
+    place = state.place
     batches = make_batches(state, phase, number)
     optimiser = make_optimiser(state, phase)
     base = [group["lr"] for group in optimiser.param_groups]
@@ -83,7 +81,7 @@ def _train_phase(
             for group, rate in zip(optimiser.param_groups, base, strict=True):
                 group["lr"] = rate * factor
             terms = _backward(state, phase, optimiser, batches, batch)
-            if together:
+            if batches.shared:
                 state.processes.sum_gradients(parameters)
                 terms = state.processes.summed(terms)
             norm = nn.utils.clip_grad_norm_(parameters, phase.clip)
@@ -122,48 +120,32 @@ def _backward(
     Returns:
         (4,) this process's part of L_total, L_entropy, L_intra and L_inter.
     """
-    statistics = moving_statistics(state.network)
+    can_be_cut = batches.shared and state.processes.count == 1
+    statistics = moving_statistics(state.network) if can_be_cut else []
     before = [value.clone() for value in statistics]
+    truth = Truth.of(state, batch.rows)
+    terms_of = functools.partial(_terms, state, truth, shared=batches.shared)
     while True:
         optimiser.zero_grad(set_to_none=True)
         try:
-            return _attempt(state, batches, batch)
+            return batches.backward(batch, draws(state, batches.shared, batch.step), terms_of)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
         # Behind the handler, where nothing holds on to what the attempt had in memory.
         for value, kept in zip(statistics, before, strict=True):
             value.copy_(kept)
-        _cut_finer(state, phase, batch, isinstance(batches, ViewBatches))
+        _cut_finer(state, phase, batch, can_be_cut)
 
 
-def _attempt(state: Training, batches: Batches, batch: Batch) -> Tensor:
-    """Gradients and terms of a batch, in as many pieces as it takes by now."""
-    place = state.place
-    rng = draws(state, batches, batch.step)
-    truth = Truth.of(state, batch.rows)
-    if not isinstance(batches, ViewBatches):
-        terms = _terms(state, truth, batches.output(batch, rng))
-        terms[0].backward()  # type: ignore[no-untyped-call]
-        return terms.detach()
-    mix = batches.mix(batch, rng)
-    inputs = batches.inputs(batch, mix)
-    if place.pieces == 1:
-        terms = _terms(state, truth, batches.output_of(inputs), mix, shared=True)
-        terms[0].backward()  # type: ignore[no-untyped-call]
-        return terms.detach()
-    terms_of = functools.partial(_terms, state, truth, mix=mix, shared=True)
-    return backward_in_pieces(state.network, inputs, place.pieces, batches.precision, terms_of)
-
-
-def _cut_finer(state: Training, phase: Phase, batch: Batch, can: bool) -> None:
+def _cut_finer(state: Training, phase: Phase, batch: Batch, can_be_cut: bool) -> None:
     """Twice as many pieces from here on, or an error where that is not possible."""
     place = state.place
-    if not can or state.processes.count > 1 or 2 * place.pieces > len(batch.rows) // 2:
+    if not can_be_cut or 2 * place.pieces > len(batch.rows) // 2:
         raise TrainingError(
             f"Memory is too short for a step of {len(batch.rows)} images (phase {place.phase}, "
             f"epoch {place.epoch}). Lower phases.{place.phase - 1}.batch or input.size."
-        ) from None
+        )
     place.pieces *= 2
     if state.device == "cuda":
         torch.cuda.empty_cache()
@@ -220,9 +202,7 @@ def _arrays(targets: Targets, rows: Rows, device: torch.device) -> list[Tensor]:
     return [torch.from_numpy(array).to(device, non_blocking=True) for array in arrays]
 
 
-def _terms(
-    state: Training, truth: Truth, out: Output, mix: Mix = UNMIXED, shared: bool = False
-) -> Tensor:
+def _terms(state: Training, truth: Truth, out: Output, mix: Mix, shared: bool) -> Tensor:
     """(4,) L_total, L_entropy, L_intra, L_inter; each process's part where the batch is shared."""
     first = _sample_terms(state, truth, out, shared)
     if mix.partner is not None:
@@ -317,7 +297,16 @@ class _Meter:
 
     def step_result(self, optimiser: torch.optim.Optimizer) -> StepResult:
         """The last step's."""
-        loss, entropy, intra, inter, norm = self._last
+        return self._result(optimiser, self._last)
+
+    def epoch_result(self, optimiser: torch.optim.Optimizer, held_out: float | None) -> EpochResult:
+        """The epoch's means."""
+        place = self._state.place
+        means = self._result(optimiser, [value / max(place.step, 1) for value in place.sums])
+        return EpochResult(**vars(means), epochs=self._phase.epochs, validation_entropy=held_out)
+
+    def _result(self, optimiser: torch.optim.Optimizer, values: Sequence[float]) -> StepResult:
+        loss, entropy, intra, inter, norm = values
         place = self._state.place
         return StepResult(
             phase=place.phase,
@@ -327,26 +316,6 @@ class _Meter:
             entropy=entropy,
             intra=intra,
             inter=inter,
-            learning_rate=float(optimiser.param_groups[0]["lr"]),
-            gradient_norm=norm,
-            images_per_second=self._rate(),
-            seconds_left=self._seconds_left(),
-        )
-
-    def epoch_result(self, optimiser: torch.optim.Optimizer, held_out: float | None) -> EpochResult:
-        """The epoch's means."""
-        place = self._state.place
-        loss, entropy, intra, inter, norm = (value / max(place.step, 1) for value in place.sums)
-        return EpochResult(
-            phase=place.phase,
-            epoch=place.epoch,
-            epochs=self._phase.epochs,
-            step=place.total,
-            loss=loss,
-            entropy=entropy,
-            intra=intra,
-            inter=inter,
-            validation_entropy=held_out,
             learning_rate=float(optimiser.param_groups[0]["lr"]),
             gradient_norm=norm,
             images_per_second=self._rate(),
@@ -403,7 +372,7 @@ def make_optimiser(state: Training, phase: Phase) -> torch.optim.Optimizer:
     """Groups: heads with and without decay, backbone likewise, centers."""
     heads = [p for n, p in state.network.named_parameters() if not n.startswith("backbone.")]
     backbone = [p for p in state.network.backbone.parameters() if p.requires_grad]
-    devices = state.processes.count if phase.per_device and phase.train == "all" else 1
+    factor = devices(state, phase)
     groups: list[dict[str, Any]] = []
     parts = ((heads, phase.learning_rate), (backbone, phase.backbone_learning_rate))
     for parameters, rate in parts:
@@ -411,11 +380,9 @@ def make_optimiser(state: Training, phase: Phase) -> torch.optim.Optimizer:
             chosen = [p for p in parameters if (p.dim() > 1) == decay]
             if chosen and rate > 0:
                 weight_decay = phase.weight_decay if decay else 0.0
-                groups.append(
-                    {"params": chosen, "lr": rate * devices, "weight_decay": weight_decay}
-                )
+                groups.append({"params": chosen, "lr": rate * factor, "weight_decay": weight_decay})
     if state.recipe.loss.beta:
-        rate = phase.learning_rate * phase.center_learning_rate * devices
+        rate = phase.learning_rate * phase.center_learning_rate * factor
         groups.append({"params": [state.loss.centers], "lr": rate, "weight_decay": 0.0})
     if phase.optimiser == "sgd":
         return torch.optim.SGD(

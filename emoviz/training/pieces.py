@@ -32,6 +32,12 @@ def moving_statistics(network: nn.Module) -> list[Tensor]:
     return [buffer for norm in norms for buffer in norm.buffers()]
 
 
+def backward(terms: Tensor) -> Tensor:
+    """Add the gradients of the first of a batch's terms, the loss; the terms come back without."""
+    terms[0].backward()  # type: ignore[no-untyped-call]
+    return terms.detach()
+
+
 def backward_in_pieces(
     network: EmotionNetwork,
     inputs: Tensor,
@@ -58,10 +64,9 @@ def backward_in_pieces(
     leaves = [torch.cat(column).requires_grad_() for column in columns]
     with precision():
         out = network.head(leaves[:-1], leaves[-1])
-    terms = terms_of(Output(*(part.float() for part in out)))
-    terms[0].backward()  # type: ignore[no-untyped-call]
+    terms = backward(terms_of(Output(*(part.float() for part in out))))
     if not any(p.requires_grad for p in network.backbone.parameters()):
-        return terms.detach()
+        return terms
     start = 0
     for part in parts:
         with precision():
@@ -70,7 +75,7 @@ def backward_in_pieces(
         made = [*features.maps, features.pooled]
         torch.autograd.backward(made, [_gradient(leaf)[rows] for leaf in leaves])
         start += len(part)
-    return terms.detach()
+    return terms
 
 
 def _gradient(leaf: Tensor) -> Tensor:

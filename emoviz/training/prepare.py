@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.data.records import LabelledSet, Record, parse_data_argument, read_table
@@ -16,10 +15,12 @@ from emoviz.models.backbones import Backbone, load_pretrained
 from emoviz.models.losses import NO_CLASS, ContrastiveCenterLoss
 from emoviz.models.network import EmotionNetwork, NetworkConfig
 from emoviz.training.features import FeatureSource
+from emoviz.training.folder import Refusals
 from emoviz.training.processes import Processes
 from emoviz.training.recipe import Recipe
 from emoviz.training.state import Training
 from emoviz.training.targets import (
+    Rows,
     Targets,
     check_splits,
     make_targets,
@@ -27,9 +28,6 @@ from emoviz.training.targets import (
     with_class_weights,
 )
 from emoviz.training.views import ViewMaker, unreadable
-
-Rows = NDArray[np.int64]
-Refusals = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True)

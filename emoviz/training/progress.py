@@ -52,39 +52,20 @@ class StepResult:
 
 
 @dataclass(frozen=True)
-class EpochResult:
+class EpochResult(StepResult):
     """What one epoch did, as it stands in ``progress.jsonl`` with ``"kind": "epoch"``.
 
+    The loss, its terms and the gradient's norm are means over the epoch's steps; the rest is as
+    after the last of them.
+
     Attributes:
-        phase: Number of the phase, from 1.
-        epoch: Number of the epoch in the phase, from 1.
         epochs: Epochs of the phase.
-        step: Steps since the start of the training.
-        loss: L_total, mean over the epoch.
-        entropy: Its first term.
-        intra: L_intra, unweighted.
-        inter: L_inter, unweighted.
         validation_entropy: The bridged cross-entropy of the validation images, plain views; None
             where there are none.
-        learning_rate: At the end of the epoch.
-        gradient_norm: Mean L2 norm before clipping.
-        images_per_second: Of the training steps.
-        seconds_left: Estimate for the rest of the phase.
     """
 
-    phase: int
-    epoch: int
     epochs: int
-    step: int
-    loss: float
-    entropy: float
-    intra: float
-    inter: float
     validation_entropy: float | None
-    learning_rate: float
-    gradient_norm: float
-    images_per_second: float
-    seconds_left: float
 
 
 class Progress:

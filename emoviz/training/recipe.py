@@ -155,6 +155,10 @@ class DataPart:
     class_weight_power: float = number(0.0, 0, 1)
     sets: Mapping[str, SetPart] = field(default_factory=dict)
 
+    def part_of(self, taxonomy: str) -> SetPart:
+        """How sets of a taxonomy take part."""
+        return self.sets.get(taxonomy, SetPart())
+
 
 @dataclass(frozen=True)
 class AugmentPart:

@@ -172,8 +172,7 @@ class Keeper:
         """Write the state aside and rename it; a full disk costs the state alone."""
         if self.file is None or not state.processes.is_first:
             return
-        tensors = {NETWORK + k: v for k, v in network_tensors(state.network).items()}
-        tensors[CENTERS] = state.loss.centers
+        tensors = _learned(state)
         if average is not None:
             tensors |= {AVERAGE + k: v for k, v in network_tensors(average).items()}
         if optimiser is not None:
@@ -185,9 +184,8 @@ class Keeper:
         """Keep the weights of the lowest validation entropy beside the state."""
         if self.file is None or not (self._keeps_best and state.processes.is_first):
             return
-        tensors = {NETWORK + k: v for k, v in network_tensors(state.network).items()}
-        tensors[CENTERS] = state.loss.centers
-        self._write(self._best_file, tensors, {"place": asdict(state.place), "notes": {}})
+        values = {"place": asdict(state.place), "notes": {}}
+        self._write(self._best_file, _learned(state), values)
 
     def restore(self, state: Training) -> Mapping[str, Any] | None:
         """Take a training to where its state file is; what memory holds is taken when it asks.
@@ -268,12 +266,22 @@ def write_tensors(file: Path, tensors: Mapping[str, Tensor], values: Mapping[str
 
 def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """What `write_tensors` wrote; None where there is no such file or it is damaged."""
+    return _stored(file, with_tensors=True)
+
+
+def read_values(file: Path) -> dict[str, Any] | None:
+    """The plain values alone of what `write_tensors` wrote; None as in `read_tensors`."""
+    found = _stored(file, with_tensors=False)
+    return None if found is None else found[1]
+
+
+def _stored(file: Path, with_tensors: bool) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     if not file.is_file():
         return None
     try:
         with safe_open(file, framework="pt") as stored:
             values = json.loads(stored.metadata()["values"])
-            names = list(stored.keys())
+            names = list(stored.keys()) if with_tensors else []
             # Copied to where torch puts its own arrays: sums over memory that begins elsewhere
             # add up in another order, and a resumed run would end a rounding error away.
             return {name: stored.get_tensor(name).clone() for name in names}, values
@@ -281,16 +289,10 @@ def read_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         return None
 
 
-def read_values(file: Path) -> dict[str, Any] | None:
-    """The plain values alone of what `write_tensors` wrote; None as in `read_tensors`."""
-    if not file.is_file():
-        return None
-    try:
-        with safe_open(file, framework="pt") as stored:
-            values: dict[str, Any] = json.loads(stored.metadata()["values"])
-            return values
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError):
-        return None
+def _learned(state: Training) -> dict[str, Tensor]:
+    """Weights, buffers and centers, by their names in a state file."""
+    network = {NETWORK + k: v for k, v in network_tensors(state.network).items()}
+    return {**network, CENTERS: state.loss.centers}
 
 
 def _read(file: Path) -> Saved | None:

@@ -23,6 +23,8 @@ from emoviz.labels import Bridge, Taxonomy, bridge_between
 from emoviz.models.losses import NO_CLASS
 from emoviz.training.recipe import DataPart, Recipe, SetPart
 
+Rows = NDArray[np.int64]  # indices of images among those of some targets
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -54,18 +56,15 @@ class Targets:
     def __len__(self) -> int:
         return len(self.records)
 
-    def rows(self, index: NDArray[np.int64]) -> "Targets":
+    def rows(self, index: Rows) -> "Targets":
         """Some of the images, in the order of `index`."""
-        return Targets(
-            tuple(self.records[i] for i in index),
-            self.sets[index],
-            self.names,
-            self.taxonomies,
-            self.joins,
-            self.shares[index],
-            self.bridges,
-            self.single[index],
-            self.weights[index],
+        return replace(
+            self,
+            records=tuple(self.records[i] for i in index),
+            sets=self.sets[index],
+            shares=self.shares[index],
+            single=self.single[index],
+            weights=self.weights[index],
         )
 
     def of_split(self, split: Split) -> "Targets":
@@ -76,12 +75,8 @@ class Targets:
 def split_sets(sets: Sequence[LabelledSet], part: DataPart) -> list[LabelledSet]:
     """Give every record of every set its split, by group."""
     return [
-        LabelledSet(
-            item.name,
-            item.taxonomy,
-            assign_splits(item.records, part.validation, part.test, part.split_seed),
-            item.refused,
-            item.votes,
+        replace(
+            item, records=assign_splits(item.records, part.validation, part.test, part.split_seed)
         )
         for item in sets
     ]
@@ -104,7 +99,7 @@ def make_targets(sets: Sequence[LabelledSet], recipe: Recipe, taxonomy: Taxonomy
     parts = []
     for i, (item, bridge) in enumerate(zip(sets, found, strict=True)):
         bridges[i, : len(joins[i].labels)] = joins[i].matrix
-        part = _part(recipe, item.taxonomy)
+        part = recipe.data.part_of(item.taxonomy.name)
         parts.append(_set_targets(merge_labels(item, bridge), joins[i], part, width, i))
     records = tuple(record for part in parts for record in part[0])
     if not records:
@@ -115,10 +110,6 @@ def make_targets(sets: Sequence[LabelledSet], recipe: Recipe, taxonomy: Taxonomy
     names = tuple(item.name for item in sets)
     taxonomies = tuple(item.taxonomy.name for item in sets)
     return Targets(records, index, names, taxonomies, joins, shares, bridges, single, weights)
-
-
-def _part(recipe: Recipe, taxonomy: Taxonomy) -> SetPart:
-    return recipe.data.sets.get(taxonomy.name, SetPart())
 
 
 def _set_targets(

@@ -151,6 +151,8 @@ def _is_flat(value: Any) -> bool:
 
 
 def _scalar(value: Any) -> str:
+    if value is None:
+        return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
