@@ -16,6 +16,20 @@ page = st.navigation(
                 default=True,
             ),
         ],
+        "Explore": [
+            st.Page(
+                "pages/explore/embeddings.py",
+                title="Embeddings",
+                icon=":material/scatter_plot:",
+                help="A map of images as the network sees them.",
+            ),
+            st.Page(
+                "pages/explore/centers.py",
+                title="Class centers",
+                icon=":material/hub:",
+                help="How far apart the network holds the emotions.",
+            ),
+        ],
     }
 )
 context = shell.start()

@@ -110,6 +110,13 @@ class Taxonomy:
             f"'{label}' is no label of taxonomy '{self.name}'. Its labels: {', '.join(self.names)}."
         )
 
+    def holds(self, label: str) -> bool:
+        """Whether `index` knows the label."""
+        try:
+            return self.index(label) >= 0
+        except TaxonomyError:
+            return False
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
@@ -443,6 +450,24 @@ def get_taxonomy(name: str) -> Taxonomy:
         raise TaxonomyError(
             f"There is no taxonomy '{name}'. Known: {', '.join(TAXONOMIES)}."
         ) from None
+
+
+def taxonomy_of(labels: Iterable[str], likely: Taxonomy | None = None) -> Taxonomy | None:
+    """The smallest taxonomy that holds all the labels, by its own names before other spellings.
+
+    Args:
+        labels: Texts; empty ones do not count.
+        likely: Taken instead of a smaller one where it holds them all.
+
+    Returns:
+        None where there are no labels, or no taxonomy holds them all.
+    """
+    found = {label.strip().casefold() for label in labels} - {""}
+    by_size = sorted(TAXONOMIES.values(), key=len)
+    candidates = [likely, *by_size] if likely is not None else by_size
+    exact = (item for item in candidates if found <= set(item.names))
+    spelt = (item for item in candidates if all(item.holds(label) for label in found))
+    return (next(exact, None) or next(spelt, None)) if found else None
 
 
 @cache

@@ -1,13 +1,27 @@
-"""Clusters in the space of u: ARI, NMI, and the share of ambiguous samples (ASR)."""
+"""Clusters in the space of u: ARI, NMI, the share of ambiguous samples (ASR), silhouette."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emoviz.analysis.arrays import AnalysisError, checked_vectors
+
 Floats = NDArray[np.float64]
-_BLOCK_BYTES = 64_000_000
+Share = Callable[[float], None]
+
+# Squared distances come in panels, since large products are quick, and are looked through in
+# pieces that stay in the processor's cache.
+_BLOCK_BYTES, _PIECE_BYTES = 64_000_000, 1_000_000
+_CHUNK = 100_000
+
+DELTA_PERCENT = 10.0
+# Up to here the exact threshold takes a few seconds; at 118,102 images it takes a minute.
+EXACT_UP_TO = 40_000
+_SAMPLED_PAIRS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -18,8 +32,10 @@ class Clustering:
         ari: Adjusted Rand index.
         nmi: Normalised mutual information, arithmetic mean.
         asr: Share of the samples within delta of more than one cluster center, in 0-1.
-        delta: The 10th percentile of the pairwise distances between the samples.
+        delta: The 10th percentile of the pairwise distances between the samples, or the one given.
         clusters: As many as there are labels in the sample.
+        delta_error: Standard error of delta: 0 where it is exact over all pairs or was given, above
+            0 where it comes from two million random pairs.
     """
 
     ari: float | None
@@ -27,54 +43,199 @@ class Clustering:
     asr: float | None
     delta: float | None
     clusters: int
+    delta_error: float | None = None
 
     def to_dict(self) -> dict[str, float | int | None]:
         """Plain values for JSON."""
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Clusters:
+    """A k-means clustering of N vectors.
+
+    Attributes:
+        indices: (N,) cluster of each vector.
+        centers: (K, D).
+    """
+
+    indices: NDArray[np.int64]
+    centers: Floats
+
+
+@dataclass(frozen=True)
+class Silhouette:
+    """How much nearer vectors are to their own group than to the next (Rousseeuw 1987).
+
+    Attributes:
+        mean: Mean silhouette width, in -1 to 1.
+        error: Standard error that comes from looking at some images only; 0 where all were.
+        images: How many were looked at, each against all others.
+        total: How many there are.
+    """
+
+    mean: float
+    error: float
+    images: int
+    total: int
+
+
+# k-means against the labels ------------------------------------------------------------------
+
+
 def cluster_measures(
-    embedding: NDArray[np.floating], labels: NDArray[np.int64], seed: int = 0
+    embedding: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    seed: int = 0,
+    delta: float | None = None,
 ) -> Clustering:
     """k-means on u against the labels.
 
     Args:
         embedding: (N, D).
         labels: (N,) label indices.
-        seed: Of k-means, which starts ten times.
+        seed: Of k-means, which starts ten times, and of the sampled pairs.
+        delta: The threshold of ASR; None for the 10th percentile of the pairwise distances, which
+            is exact up to 40,000 samples and sampled above.
 
     Returns:
         The measures; all None where there are fewer than two labels or no more samples than
         labels.
+
+    Raises:
+        AnalysisError: The vectors hold NaN or infinity, or delta is negative.
     """
     clusters = len(np.unique(labels))
     if clusters < 2 or len(labels) <= clusters:
         return Clustering(None, None, None, None, clusters)
-    from sklearn.cluster import KMeans
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-    points = np.asarray(embedding, dtype=np.float64)
-    distinct = len(np.unique(points, axis=0))
-    means = KMeans(min(clusters, distinct), n_init=10, random_state=seed).fit(points)
-    delta = pairwise_percentile(points, 10.0)
+    points = checked_vectors(embedding).astype(np.float64, copy=False)
+    found = find_clusters(points, clusters, seed, starts=10)
+    threshold, error = _threshold(points, delta, seed)
     return Clustering(
-        float(adjusted_rand_score(labels, means.labels_)),
-        float(normalized_mutual_info_score(labels, means.labels_)),
-        ambiguous_share(points, means.cluster_centers_, delta),
-        delta,
+        float(adjusted_rand_score(labels, found.indices)),
+        float(normalized_mutual_info_score(labels, found.indices)),
+        ambiguous_share(points, found.centers, threshold),
+        threshold,
         clusters,
+        error,
     )
+
+
+def find_clusters(u: Any, clusters: int, seed: int = 0, starts: int = 1) -> Clusters:
+    """k-means on u, for measures and for colouring a map.
+
+    Args:
+        u: (N, D), N at least 1.
+        clusters: K; fewer where there are fewer different vectors.
+        seed: Of the starts.
+        starts: How many; the one with the smallest sum of squares is kept.
+
+    Raises:
+        AnalysisError: The vectors hold NaN or infinity, or there are none, or K is below 1.
+    """
+    points = checked_vectors(u).astype(np.float64, copy=False)
+    if not len(points) or clusters < 1:
+        raise AnalysisError(
+            f"{len(points)} vectors cannot be put into {clusters} clusters; wanted one vector and "
+            "one cluster at least."
+        )
+    from sklearn.cluster import KMeans
+
+    clusters = min(clusters, len(np.unique(points, axis=0)))
+    means = KMeans(clusters, n_init=starts, random_state=seed).fit(points)
+    return Clusters(means.labels_.astype(np.int64), means.cluster_centers_)
 
 
 def ambiguous_share(points: Floats, centers: Floats, delta: float) -> float:
     """ASR: share of points (N, D) within `delta` of more than one of the centers (K, D)."""
+    return float(ambiguous_images(points, centers, delta).mean())
+
+
+def ambiguous_images(points: Floats, centers: Floats, delta: float) -> NDArray[np.bool_]:
+    """(N,) whether each point is within `delta` of more than one of the centers (K, D)."""
     near = np.zeros(len(points), dtype=np.int64)
     for center in centers:
         near += np.linalg.norm(points - center, axis=1) <= delta
-    return float((near > 1).mean())
+    return near > 1
 
 
-def pairwise_percentile(points: Floats, percent: float) -> float:
+def _threshold(points: Floats, delta: float | None, seed: int) -> tuple[float, float]:
+    """Delta and its standard error."""
+    if delta is not None:
+        if not delta >= 0:
+            raise AnalysisError(f"The threshold delta is {delta}; wanted 0 or more, in units of u.")
+        return float(delta), 0.0
+    if len(points) <= EXACT_UP_TO:
+        return pairwise_percentile(points, DELTA_PERCENT), 0.0
+    return sampled_percentile(points, DELTA_PERCENT, _SAMPLED_PAIRS, seed)
+
+
+# Silhouette ----------------------------------------------------------------------------------
+
+
+def silhouette(u: Any, groups: NDArray[np.int64], most: int = 4_000, seed: int = 0) -> Silhouette:
+    """Mean silhouette width of groups in u: labels, predictions or clusters.
+
+    Each image that is looked at is compared with all others; above `most` images a random sample
+    is looked at. A group of one has width 0, as in scikit-learn.
+
+    Args:
+        u: (N, D).
+        groups: (N,) group of each vector.
+        most: How many images to look at.
+        seed: Of the sample.
+
+    Raises:
+        AnalysisError: The vectors hold NaN or infinity, or there are fewer than two groups.
+    """
+    points = checked_vectors(u).astype(np.float64, copy=False)
+    names, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(names) < 2 or place.shape != (len(points),):
+        raise AnalysisError(
+            f"{len(points)} vectors came with {place.size} labels of {len(names)} groups; wanted "
+            "one label a vector and at least two groups."
+        )
+    looked_at = np.arange(len(points))
+    if len(points) > most:
+        looked_at = np.sort(np.random.default_rng(seed).choice(len(points), most, replace=False))
+    widths = _silhouette_widths(points, place, sizes, looked_at)
+    share_left_out = 1 - len(looked_at) / len(points)
+    error = math.sqrt(share_left_out * float(widths.var()) / len(widths))
+    return Silhouette(float(widths.mean()), error, len(looked_at), len(points))
+
+
+def _silhouette_widths(
+    points: Floats,
+    place: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    looked_at: NDArray[np.int64],
+) -> Floats:
+    member = np.eye(len(sizes))[place]
+    left, right = _factors(points)
+    rows = max(1, _BLOCK_BYTES // (8 * len(points)))
+    widths = np.empty(len(looked_at))
+    for start in range(0, len(looked_at), rows):
+        chosen = looked_at[start : start + rows]
+        squared = left[chosen] @ right.T
+        squared[np.arange(len(chosen)), chosen] = 0.0
+        sums = np.sqrt(np.maximum(squared, 0.0)) @ member
+        own = np.arange(len(chosen)), place[chosen]
+        within = sums[own] / np.maximum(sizes[place[chosen]] - 1, 1)
+        means = sums / sizes
+        means[own] = np.inf
+        beside = means.min(axis=1)
+        larger = np.maximum(within, beside)
+        width = np.divide(beside - within, larger, out=np.zeros_like(larger), where=larger > 0)
+        widths[start : start + rows] = np.where(sizes[place[chosen]] > 1, width, 0.0)
+    return widths
+
+
+# Percentiles of the pairwise distances -------------------------------------------------------
+
+
+def pairwise_percentile(points: Any, percent: float, progress: Share | None = None) -> float:
     """Exact percentile of the distances of all pairs, never holding them all.
 
     A sample brackets the wanted order statistic; one pass counts what lies below the bracket and
@@ -83,13 +244,21 @@ def pairwise_percentile(points: Floats, percent: float) -> float:
     Args:
         points: (N, D), N at least 2.
         percent: In 0-100, linear interpolation between order statistics as in NumPy.
+        progress: Called with the share of the pass that is done, in 0-1; may raise to stop.
+
+    Raises:
+        AnalysisError: The points hold NaN or infinity, there are fewer than two, or the percent
+            is impossible.
     """
-    count = len(points) * (len(points) - 1) // 2
+    points = _checked_points(points, percent)
+    count = math.comb(len(points), 2)
     rank = percent / 100 * (count - 1)
-    low_rank, high_rank = int(np.floor(rank)), int(np.ceil(rank))
-    for width in (0.5, 4.0, 100.0):
+    low_rank, high_rank = math.floor(rank), math.ceil(rank)
+    # Five standard errors of the sampled percentile.
+    narrow = 500 * math.sqrt(percent / 100 * (1 - percent / 100) / _bracket_pairs(len(points)))
+    for width in (narrow, 4.0, 100.0):
         low, high = _bracket(points, percent, width)
-        below, inside = _count_and_keep(points, low, high)
+        below, inside = _count_and_keep(points, low, high, progress)
         if below <= low_rank and high_rank < below + len(inside):
             inside.partition((low_rank - below, high_rank - below))
             a, b = inside[low_rank - below], inside[high_rank - below]
@@ -97,37 +266,101 @@ def pairwise_percentile(points: Floats, percent: float) -> float:
     raise AssertionError("the widest bracket holds every distance")
 
 
+def sampled_percentile(
+    points: Any, percent: float, pairs: int = _SAMPLED_PAIRS, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile of the distances of randomly drawn pairs, and its standard error.
+
+    The error is half the way between the sample's order statistics one binomial standard deviation
+    to either side. Where there are no more than `pairs` pairs all are taken, and it is 0.
+
+    Args:
+        points: (N, D), N at least 2.
+        percent: In 0-100.
+        pairs: How many are drawn, with replacement.
+        seed: Of the draw.
+
+    Raises:
+        AnalysisError: As `pairwise_percentile`.
+    """
+    points = _checked_points(points, percent)
+    if math.comb(len(points), 2) <= pairs:
+        return pairwise_percentile(points, percent), 0.0
+    distances = np.sqrt(_sampled_squares(points, pairs, seed))
+    share = percent / 100
+    step = 100 * math.sqrt(share * (1 - share) / pairs)
+    wanted = np.clip((percent - step, percent, percent + step), 0, 100)
+    low, value, high = np.percentile(distances, wanted)
+    return float(value), float(high - low) / 2
+
+
+def _checked_points(points: Any, percent: float) -> Floats:
+    checked: Floats = checked_vectors(points).astype(np.float64, copy=False)
+    if len(checked) < 2 or not 0 <= percent <= 100:
+        raise AnalysisError(
+            f"Percentile {percent} of the distances between {len(checked)} vectors was asked for; "
+            "wanted 0 to 100, and two vectors at least."
+        )
+    return checked
+
+
+def _bracket_pairs(count: int) -> int:
+    """How many pairs to draw so that few lie within the bracket, and drawing stays cheap."""
+    return int(np.clip(count * count // 2000, 100_000, 2_000_000))
+
+
 def _bracket(points: Floats, percent: float, width: float) -> tuple[float, float]:
     """Squared distances that enclose the percentile, from sampled pairs; inf at 100 wide."""
-    rng = np.random.default_rng(0)
-    i = rng.integers(0, len(points), 100_000)
-    j = rng.integers(0, len(points) - 1, 100_000)
-    j = j + (j >= i)
-    sample = np.square(points[i] - points[j]).sum(axis=1)
     if percent - width <= 0 or percent + width >= 100:
         return -np.inf, np.inf
+    sample = _sampled_squares(points, _bracket_pairs(len(points)), seed=0)
     low, high = np.percentile(sample, (percent - width, percent + width))
     slack = 1e-9 * float(high)
     return float(low) - slack, float(high) + slack
 
 
-def _count_and_keep(points: Floats, low: float, high: float) -> tuple[int, Floats]:
-    below, kept = 0, []
-    for block in _squared_distances(points):
-        below += int((block < low).sum())
-        kept.append(block[(block >= low) & (block <= high)])
-    return below, np.concatenate(kept)
+def _sampled_squares(points: Floats, pairs: int, seed: int) -> Floats:
+    """Squared distances of pairs i != j drawn with replacement."""
+    rng = np.random.default_rng(seed)
+    squares = np.empty(pairs)
+    for start in range(0, pairs, _CHUNK):
+        block = squares[start : start + _CHUNK]
+        i = rng.integers(0, len(points), len(block))
+        j = rng.integers(0, len(points) - 1, len(block))
+        difference = points[i] - points[j + (j >= i)]
+        np.einsum("nd,nd->n", difference, difference, out=block)
+    return squares
+
+
+def _count_and_keep(
+    points: Floats, low: float, high: float, progress: Share | None
+) -> tuple[int, Floats]:
+    below, kept, seen = 0, [], 0
+    for panel in _squared_distances(points):
+        rows = max(1, _PIECE_BYTES // panel[:1].nbytes)
+        for start in range(0, len(panel), rows):
+            piece = panel[start : start + rows]
+            below += int(np.count_nonzero(piece < low))
+            kept.append(piece[(piece >= low) & (piece <= high)])
+        seen += panel.size
+        if progress is not None:
+            progress(min(1.0, seen / (math.comb(len(points) + 1, 2))))
+    return below, np.maximum(np.concatenate(kept), 0.0)
 
 
 def _squared_distances(points: Floats) -> Iterator[Floats]:
-    """Squared distances of all pairs i < j, a block of rows at a time."""
-    centred = points - points.mean(axis=0)
-    norms = np.square(centred).sum(axis=1)
+    """Squared distances of all pairs i < j, a panel of rows i at a time; NaN where j <= i."""
+    left, right = _factors(points)
     rows = max(1, _BLOCK_BYTES // (8 * len(points)))
-    for start in range(0, len(points) - 1, rows):
-        stop = min(start + rows, len(points) - 1)
-        block = norms[start:stop, None] + norms[None, start:]
-        block -= 2.0 * (centred[start:stop] @ centred[start:].T)
-        offset = np.arange(stop - start)[:, None]
-        upper = np.arange(len(points) - start)[None, :] > offset
-        yield np.maximum(block[upper], 0.0)
+    for start in range(0, len(points), rows):
+        panel = left[start : start + rows] @ right[start:].T
+        panel[np.tril_indices(len(panel))] = np.nan
+        yield panel
+
+
+def _factors(points: Floats) -> tuple[Floats, Floats]:
+    """Two (N, D + 2) arrays whose product is |a|^2 + |b|^2 - 2ab, centred against cancellation."""
+    centred = points - points.mean(axis=0)
+    norms = np.einsum("nd,nd->n", centred, centred)[:, None]
+    ones = np.ones_like(norms)
+    return np.hstack([-2.0 * centred, norms, ones]), np.hstack([centred, ones, norms])

@@ -29,11 +29,11 @@ class Row(NamedTuple):
     content: bytes | None = None
 
 
-def text_rows(path: Path, taxonomy: Taxonomy | None) -> tuple[Columns, list[Row]]:
-    """Read a CSV or TSV in UTF-8 or Windows-1252; a row's place is the line on which it ends.
+def table_text(path: Path) -> tuple[str, str]:
+    """A text table as text, from UTF-8 or Windows-1252, and what separates its cells.
 
     Raises:
-        TableError: It cannot be read, is no text, or lacks a column.
+        TableError: It cannot be read, or is no text.
     """
     try:
         data = path.read_bytes()
@@ -45,8 +45,16 @@ def text_rows(path: Path, taxonomy: Taxonomy | None) -> tuple[Columns, list[Row]
         text = data.decode("cp1252", errors="replace")
     if "\x00" in text:
         raise TableError(f"'{path}' is no text table (CSV or TSV).")
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
+    return text, max(",;\t", key=text.split("\n", 1)[0].count)
+
+
+def text_rows(path: Path, taxonomy: Taxonomy | None) -> tuple[Columns, list[Row]]:
+    """Read a CSV or TSV in UTF-8 or Windows-1252; a row's place is the line on which it ends.
+
+    Raises:
+        TableError: It cannot be read, is no text, or lacks a column.
+    """
+    text, delimiter = table_text(path)
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
         columns = find_columns(path, reader.fieldnames or (), taxonomy)

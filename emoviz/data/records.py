@@ -22,7 +22,7 @@ from emoviz.data.columns import Columns
 from emoviz.data.images import Limits, read_file
 from emoviz.data.readers import Row, folder_rows, parquet_rows, text_rows
 from emoviz.errors import TableError, TaxonomyError
-from emoviz.labels import TAXONOMIES, Bridge, Taxonomy, get_taxonomy
+from emoviz.labels import TAXONOMIES, Bridge, Taxonomy, get_taxonomy, taxonomy_of
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -224,25 +224,13 @@ def _guess(path: Path, rows: Sequence[Row], columns: Columns, likely: Taxonomy |
         found = {row.cells[columns.label].strip().casefold() for row in rows} - {""}
     else:
         found = set(columns.votes.values()) - {"neutral"}
-    by_size = sorted(TAXONOMIES.values(), key=len)
-    candidates = [likely, *by_size] if likely is not None else by_size
-    for exact in (True, False):  # names as they are before other spellings of them
-        for taxonomy in candidates:
-            if found and _holds(taxonomy, found, exact):
-                return taxonomy
+    taxonomy = taxonomy_of(found, likely)
+    if taxonomy is not None:
+        return taxonomy
     raise TableError(
         f"The labels of '{path}' ({', '.join(sorted(found)[:12]) or 'none'}) are not all of one "
         f"taxonomy. Say which it is: {', '.join(TAXONOMIES)}."
     )
-
-
-def _holds(taxonomy: Taxonomy, labels: Iterable[str], exact: bool) -> bool:
-    if exact:
-        return set(labels) <= set(taxonomy.names)
-    try:
-        return all(taxonomy.index(label) >= 0 for label in labels)
-    except TaxonomyError:
-        return False
 
 
 def _record(table: Path, root: Path, row: Row, columns: Columns, taxonomy: Taxonomy) -> Record:

@@ -11,7 +11,7 @@ from emoviz.data.images import open_image, thumbnail
 from emoviz.errors import ImageError
 from emoviz.ui.cards import data_uri
 
-_SIDE = 220
+_SIDE, _LARGE = 220, 800
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,31 @@ def known_samples(folder: Path) -> Mapping[str, Sample]:
     return {item.file: item for item in (*others, *gallery(folder))}
 
 
+@st.cache_data(max_entries=2, show_spinner=False)
+def artworks(folder: Path) -> list[Sample]:
+    """The paintings and prints among them."""
+    rows = _rows(folder / "images.csv")
+    return [Sample(row["file"], _caption(row)) for row in rows if row.get("kind") == "artwork"]
+
+
 @st.cache_data(max_entries=200, show_spinner=False)
 def small_picture(file: Path) -> str | None:
     """A thumbnail as a data URI; None where the file is gone."""
+    return _picture(file, _SIDE)
+
+
+@st.cache_data(max_entries=50, show_spinner=False)
+def large_picture(file: Path) -> str | None:
+    """An image as large as a page shows it, as a data URI; None where it cannot be read."""
+    return _picture(file, _LARGE)
+
+
+def _picture(file: Path, side: int) -> str | None:
     try:
-        opened = open_image(file.read_bytes(), short_side=_SIDE)
+        opened = open_image(file.read_bytes(), short_side=side)
     except (OSError, ImageError):
         return None
-    return data_uri(thumbnail(opened.pixels, _SIDE, quality=78))
+    return data_uri(thumbnail(opened.pixels, side, quality=78))
 
 
 def _rows(file: Path) -> list[dict[str, str]]:

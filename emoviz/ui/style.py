@@ -101,6 +101,9 @@ button.ev-picture { cursor: zoom-in; }
   .ev-card:popover-open .ev-picture img { max-height: 55vh; }
 }
 
+.ev-large { display: block; width: 100%; max-height: 24rem; object-fit: contain;
+  border-radius: 8px; background: light-dark(#efebe2, #12110f); }
+
 .ev-refused { list-style: none; margin: 0; padding: 0 !important; max-height: 22rem;
   overflow: auto; }
 .ev-refused li { display: grid; grid-template-columns: minmax(8rem, 2fr) 3fr; gap: 1rem; margin: 0;

@@ -1,0 +1,102 @@
+"""Verbs that make tables of embeddings: ``embed``."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, print_json
+from emoviz.jobs import Reporter
+from emoviz.settings import Settings
+
+if TYPE_CHECKING:
+    from emoviz.inference.embedding import Embedded
+
+_SHOWN = 20
+
+
+def add_verbs(verbs: Any) -> None:
+    """Add this module's verbs to the parser."""
+    _add_embed(verbs)
+
+
+def _add_embed(verbs: Any) -> None:
+    verb = verbs.add_parser("embed", help="make the table of embeddings of a collection")
+    verb.add_argument(
+        "path",
+        metavar="PATH",
+        help="a folder, a ZIP, a CSV or Parquet table, an image, or sample",
+    )
+    verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
+    verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
+    verb.add_argument(
+        "--out", type=Path, metavar="F", help=".parquet or .npz (default: the store at home)"
+    )
+    verb.add_argument("--batch", type=int, default=32, help="images at once (32)")
+    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
+    verb.add_argument("--format", choices=("table", "json"), default="table")
+    verb.set_defaults(verb=_embed)
+
+
+def _embed(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.checkpoints import open_checkpoint
+    from emoviz.inference.collection import open_collection
+    from emoviz.inference.embedding import embed_collection
+    from emoviz.inference.predict import load_model
+    from emoviz.inference.stored import check_suffix, table_path, write_embeddings
+    from emoviz.labels import get_taxonomy
+
+    if arguments.out is not None:
+        check_suffix(arguments.out)
+    taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
+    checkpoint = open_checkpoint(arguments.checkpoint, settings)
+    likely = checkpoint.card.taxonomy
+    collection = open_collection(arguments.path, settings, taxonomy, likely)
+    report = Reporter(arguments.progress)
+    report.step("embedding images", until=0.95)
+    model = load_model(checkpoint, settings)
+    try:
+        found = embed_collection(model, collection, settings, report, max(1, arguments.batch))
+    except KeyboardInterrupt:
+        print("emoviz: what is done is kept; the same command goes on from there.", file=sys.stderr)
+        raise
+    place = (collection.identity, collection.title, checkpoint.card.id)
+    out = arguments.out or table_path(settings, *place)
+    if len(found):
+        report.step("writing the table")
+        write_embeddings(out, found.parts(settings))
+    result = _summary(found, out)
+    report.finish(f"{len(found):,} images embedded", result)
+    if arguments.format == "json":
+        print_json(result, sys.stdout)
+    else:
+        _print_embedded(result)
+    return 0 if len(found) else NOTHING_READ
+
+
+def _summary(found: "Embedded", out: Path) -> dict[str, Any]:
+    return {
+        "checkpoint": found.checkpoint.card.id,
+        "collection": found.collection.identity,
+        "images": len(found),
+        "new": found.new,
+        "cached": len(found) - found.new,
+        "refused": [{"path": path, "reason": reason} for path, reason in found.refused],
+        "seconds": round(found.seconds, 3),
+        "out": str(out) if len(found) else None,
+    }
+
+
+def _print_embedded(result: dict[str, Any]) -> None:
+    refused = result["refused"]
+    print(
+        f"{result['images']} images of {result['collection']} by {result['checkpoint']}: "
+        f"{result['new']} new, {result['cached']} known before, {len(refused)} refused "
+        f"({result['seconds']:.1f} s)"
+    )
+    for row in refused[:_SHOWN]:
+        print(f"refused {row['path']}: {row['reason']}")
+    if len(refused) > _SHOWN:
+        print(f"... and {len(refused) - _SHOWN} more")
+    if result["out"]:
+        print(f"Table: {result['out']}")

@@ -1,0 +1,337 @@
+"""Tables of embeddings on disk: Parquet written and read, arrays for others, the store at home.
+
+A Parquet file has the columns ``path, sha256, predicted, label, p_<class>..., u``, then
+``second``, ``novelty`` and ``meta_<column>``; what is known of the whole table is JSON in the
+schema's metadata under ``emoviz``.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoviz.data.records import NO_LABEL
+from emoviz.errors import TableError, TaxonomyError
+from emoviz.files import replaced_file
+from emoviz.inference.table import EmbeddingTable, Origin
+from emoviz.labels import Taxonomy
+from emoviz.settings import Settings
+
+FORMAT = 1
+_ABOUT, _META = b"emoviz", "meta_"
+_ROW_GROUP = 4096
+_MOST_REFUSALS = 10_000  # listed in a file; the count is of all
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """One table of the store, as its file says without being read whole."""
+
+    path: Path
+    origin: Origin
+    count: int
+    width: int
+
+
+def write_embeddings(path: Path, parts: Iterable[EmbeddingTable]) -> None:
+    """Write a table as Parquet, or as arrays where the path ends with ``.npz``.
+
+    Args:
+        path: Its ending decides.
+        parts: At least one, with an `origin`; from `Embedded.parts`, or a whole table in a list.
+            Parquet is written part after part, in memory that does not grow with the table; npz
+            holds it whole: ``path, sha256, predicted, label, p, u, second, novelty, classes``.
+
+    Raises:
+        TableError: The path ends with neither ``.parquet`` nor ``.npz``.
+        OSError: The file cannot be written; what was there stays.
+    """
+    check_suffix(path)
+    if path.suffix.casefold() == ".npz":
+        _write_npz(path, list(parts))
+    else:
+        _write_parquet(path, iter(parts))
+
+
+def check_suffix(path: Path) -> None:
+    """Raise `TableError` unless a table can be written under such a name."""
+    if path.suffix.casefold() not in (".parquet", ".npz"):
+        raise TableError(f"'{path}' ends with neither .parquet nor .npz; a table is one of them.")
+
+
+def table_path(settings: Settings, collection: str, title: str, checkpoint: str) -> Path:
+    """Where the store keeps the table of a collection (its identity) and a checkpoint (its id)."""
+    words = re.sub(r"[^\w.-]+", "-", title).strip("-.")[:40]
+    digest = hashlib.sha256(collection.encode(errors="surrogateescape")).hexdigest()[:12]
+    return settings.home / "tables" / f"{words}-{digest}" / f"{checkpoint}.parquet"
+
+
+def list_tables(settings: Settings) -> tuple[list[StoredTable], list[str]]:
+    """The tables of the store, newest first, and the reasons why others cannot be used."""
+    found, refused = [], []
+    for path in sorted((settings.home / "tables").glob("*/[!.]*.parquet")):
+        try:
+            found.append(describe(path))
+        except TableError as error:
+            refused.append(str(error))
+    return sorted(found, key=lambda item: item.origin.created, reverse=True), refused
+
+
+def describe(path: Path) -> StoredTable:
+    """What a table's file says of itself; its rows are not read.
+
+    Raises:
+        TableError: It is no table of emoviz.
+    """
+    with _opened(path) as file:
+        about = _about(path, file.schema_arrow)
+        return StoredTable(path, about.origin, file.metadata.num_rows, about.width)
+
+
+def read_embeddings(path: Path) -> EmbeddingTable:
+    """Read a table that `write_embeddings` wrote as Parquet.
+
+    Rows whose numbers are not finite are left out and listed among the refused.
+
+    Raises:
+        TableError: The file is missing, no table of emoviz, or does not fit what it says of
+            itself.
+    """
+    with _opened(path) as file:
+        about = _about(path, file.schema_arrow)
+        table = file.read()
+    try:
+        _check_columns(table.schema, about.taxonomy)
+        return _finite(_from_arrow(table, about))
+    except ValueError as error:
+        raise TableError(f"'{path}' does not fit what it says of itself: {error}.") from None
+
+
+@dataclass(frozen=True)
+class _About:
+    """What a file says of the whole table."""
+
+    taxonomy: Taxonomy
+    label_taxonomy: Taxonomy | None
+    width: int
+    origin: Origin
+    refused: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, table: EmbeddingTable) -> "_About":
+        assert table.origin is not None
+        width = table.embedding.shape[1]
+        return cls(table.taxonomy, table.label_taxonomy, width, table.origin, table.refused)
+
+    def to_dict(self) -> dict[str, Any]:
+        labels = self.label_taxonomy
+        return {
+            "format": FORMAT,
+            "taxonomy": self.taxonomy.to_dict(),
+            "label_taxonomy": labels.to_dict() if labels is not None else None,
+            "width": self.width,
+            "origin": asdict(self.origin),
+            "refused": self.refused[:_MOST_REFUSALS],
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "_About":
+        if values["format"] != FORMAT:
+            raise ValueError(f"it is of format {values['format']}, this version reads {FORMAT}")
+        labels = values["label_taxonomy"]
+        return cls(
+            Taxonomy.from_dict(values["taxonomy"]),
+            Taxonomy.from_dict(labels) if labels is not None else None,
+            int(values["width"]),
+            Origin(**values["origin"]),
+            tuple((str(name), str(reason)) for name, reason in values["refused"]),
+        )
+
+
+def _about(path: Path, schema: Any) -> _About:
+    text = (schema.metadata or {}).get(_ABOUT)
+    if text is None:
+        raise TableError(
+            f"'{path}' is no table of embeddings that emoviz wrote (python -m emoviz embed writes "
+            "one). Vectors of your own are opened as such."
+        )
+    try:
+        return _About.from_dict(json.loads(text))
+    except (KeyError, TypeError, ValueError, TaxonomyError) as error:
+        raise TableError(f"'{path}' cannot be read: {error}. Make it anew with embed.") from None
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            yield file
+    except FileNotFoundError:
+        raise TableError(f"There is no table '{path}'.") from None
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).strip().split("\n")[0].rstrip(".")
+        raise TableError(f"'{path}' is no readable Parquet file: {reason}.") from None
+
+
+def _write_parquet(path: Path, parts: Iterator[EmbeddingTable]) -> None:
+    from pyarrow import parquet, string
+
+    first = next(parts)
+    schema = _schema(first)
+    repeated = [item.name for item in schema if item.type == string()][2:]  # not path and hash
+    with (
+        replaced_file(path) as aside,
+        parquet.ParquetWriter(aside, schema, compression="zstd", use_dictionary=repeated) as writer,
+    ):
+        for part in chain([first], parts):
+            writer.write_batch(_to_arrow(part, schema), row_group_size=_ROW_GROUP)
+
+
+def _kinds(taxonomy: Taxonomy) -> dict[str, Any]:
+    """Columns that every table has, in order, with their Arrow types."""
+    import pyarrow as pa
+
+    return {
+        **dict.fromkeys(("path", "sha256", "predicted", "label"), pa.string()),
+        **{f"p_{name}": pa.float64() for name in taxonomy.names},
+        "u": pa.list_(pa.float32()),
+        "second": pa.string(),
+        "novelty": pa.float64(),
+    }
+
+
+def _schema(table: EmbeddingTable) -> Any:
+    import pyarrow as pa
+
+    kinds = {
+        **_kinds(table.taxonomy),
+        **{_META + name: pa.string() for name in table.metadata},
+    }
+    about = json.dumps(_About.of(table).to_dict())
+    return pa.schema(list(kinds.items()), metadata={_ABOUT: about.encode()})
+
+
+def _check_columns(schema: Any, taxonomy: Taxonomy) -> None:
+    given = dict(zip(schema.names, schema.types, strict=True))
+    for name, kind in _kinds(taxonomy).items():
+        if given.get(name) != kind:
+            raise ValueError(f"column {name} is {given.get(name, 'missing')}, wanted {kind}")
+
+
+def _to_arrow(table: EmbeddingTable, schema: Any) -> Any:
+    import pyarrow as pa
+
+    names, width = table.taxonomy.names, table.embedding.shape[1]
+    offsets = np.arange(len(table) + 1, dtype=np.int32) * width
+    columns = [
+        _texts(table.paths),
+        pa.array(table.sha256, pa.string()),
+        _texts([names[i] for i in table.predicted]),
+        _texts([name or None for name in table.label_names]),
+        *(pa.array(column) for column in table.probabilities.T),
+        pa.ListArray.from_arrays(offsets, np.ascontiguousarray(table.embedding).reshape(-1)),
+        _texts([names[i] for i in table.second]),
+        pa.array(table.novelty),
+        *(_texts(column) for column in table.metadata.values()),
+    ]
+    return pa.record_batch(columns, schema=schema)
+
+
+def _texts(values: Sequence[str | None]) -> Any:
+    """A column of text; bytes of a file's name that are no text become question marks."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError:
+        return pa.array([value and os.fsencode(value).decode(errors="replace") for value in values])
+
+
+def _write_npz(path: Path, parts: Sequence[EmbeddingTable]) -> None:
+    names = np.array(parts[0].taxonomy.names)
+    columns: dict[str, Any] = {
+        "path": np.array([text for part in parts for text in part.paths], np.str_),
+        "sha256": np.array([text for part in parts for text in part.sha256], np.str_),
+        "predicted": np.concatenate([names[part.predicted] for part in parts]),
+        "label": np.array([text for part in parts for text in part.label_names], np.str_),
+        "p": np.concatenate([part.probabilities for part in parts]),
+        "u": np.concatenate([part.embedding for part in parts]),
+        "second": np.concatenate([names[part.second] for part in parts]),
+        "novelty": np.concatenate([part.novelty for part in parts]),
+        "classes": names,
+    }
+    with replaced_file(path) as aside, aside.open("wb") as stream:
+        np.savez(stream, **columns)
+
+
+def _from_arrow(table: Any, about: _About) -> EmbeddingTable:
+    names = about.taxonomy.names
+    label_names = _tuple(table.column("label"))
+    labels = about.label_taxonomy.names if about.label_taxonomy is not None else ()
+    index = {name: i for i, name in enumerate(labels)}
+    probabilities = [_numbers(table.column(f"p_{name}")) for name in names]
+    return EmbeddingTable(
+        taxonomy=about.taxonomy,
+        paths=_tuple(table.column("path")),
+        sha256=_tuple(table.column("sha256")),
+        embedding=_matrix(table.column("u"), about.width),
+        probabilities=np.stack(probabilities, axis=1),
+        novelty=_numbers(table.column("novelty")),
+        labels=np.array([index.get(name, NO_LABEL) for name in label_names], np.int64),
+        refused=about.refused,
+        label_names=label_names,
+        label_taxonomy=about.label_taxonomy,
+        metadata={
+            name.removeprefix(_META): _tuple(table.column(name))
+            for name in table.column_names
+            if name.startswith(_META)
+        },
+        origin=about.origin,
+    )
+
+
+def _numbers(column: Any) -> NDArray[np.float64]:
+    """What is missing becomes NaN."""
+    return np.asarray(column.to_numpy(), np.float64)
+
+
+def _tuple(column: Any) -> tuple[str, ...]:
+    """Texts, "" where there is none; equal ones are one object."""
+    from pyarrow import compute
+
+    coded = compute.fill_null(column, "").combine_chunks().dictionary_encode()
+    values = coded.dictionary.to_pylist()
+    return tuple(map(values.__getitem__, coded.indices.to_numpy()))
+
+
+def _matrix(column: Any, width: int) -> NDArray[np.float32]:
+    """(N, D) out of lists of D numbers."""
+    from pyarrow import compute
+
+    lengths = compute.unique(compute.list_value_length(column)).to_pylist()
+    if column.null_count or (lengths and lengths != [width]):
+        told = " or ".join(map(str, lengths))
+        raise ValueError(f"column u has {told} numbers a row, wanted {width} in each")
+    flat = compute.list_flatten(column).to_numpy()
+    return np.asarray(flat, np.float32).reshape(-1, width)
+
+
+def _finite(table: EmbeddingTable) -> EmbeddingTable:
+    """The table without rows whose numbers are not finite, which are listed."""
+    good = np.isfinite(table.embedding).all(axis=1) & np.isfinite(table.probabilities).all(axis=1)
+    if good.all():
+        return table
+    lost = tuple((table.paths[i], "the table holds no number") for i in np.flatnonzero(~good))
+    return replace(table.take(np.flatnonzero(good)), refused=(*table.refused, *lost))

@@ -1,0 +1,265 @@
+"""Vectors that somebody brings along: CSV, npz, npy or Parquet, with labels and names if there."""
+
+import csv
+import io
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoviz.errors import TableError
+
+_LABELS = ("label", "emotion", "class", "labels", "target")
+_NAMES = ("path", "file", "filename", "image", "name", "paths", "files", "names")
+_VECTORS = ("u", "embedding", "embeddings", "vector", "vectors", "features", "x")
+_NUMBERS = ("", "index", "id", "row", "unnamed: 0", "__index_level_0__")  # rows counted, no value
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """N vectors that did not come from a checkpoint.
+
+    Attributes:
+        title: The file's name.
+        values: (N, D) float32, finite.
+        names: (N) the path or name of each row, or ``row 1``, ``row 2``, ...
+        labels: (N) texts, "" where there is none; empty where the file has no labels.
+        columns: (D) names of the values' columns; empty where they come as one array.
+        left_out: Rows that cannot be used, counted from 1: (row, reason).
+    """
+
+    title: str
+    values: NDArray[np.float32]
+    names: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    left_out: tuple[tuple[int, str], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a file holds before rows are checked: (N, D) with NaN where there is no number."""
+
+    values: NDArray[np.floating]
+    names: Sequence[str] = ()
+    labels: Sequence[str] = ()
+    columns: tuple[str, ...] = ()
+
+
+def read_vectors(source: Path | bytes, name: str = "") -> Vectors:
+    """Read vectors of one's own.
+
+    Args:
+        source: A file or its bytes. CSV or TSV (every column of numbers is a dimension, with or
+            without a header), npy, npz (the array ``u``, ``embedding``, ``features`` or ``X``,
+            else the only one of two dimensions) or Parquet (one column of lists, else every
+            column of numbers). A column or array ``label``, ``emotion`` or ``class`` (in
+            npz also ``y``) holds labels, ``path``, ``file`` or ``name`` names.
+        name: The file's name, whose ending says its kind; of `source` where empty.
+
+    Returns:
+        The rows whose numbers are all finite; the others are listed with their number.
+
+    Raises:
+        TableError: The file cannot be read, has fewer than two dimensions, or no row that can
+            be used.
+    """
+    title = name or (source.name if isinstance(source, Path) else "vectors")
+    suffix = PurePath(title).suffix.casefold()
+    if suffix not in _READERS:
+        kinds = ", ".join(_READERS)
+        raise TableError(f"'{title}' is of no kind that holds vectors here; wanted: {kinds}.")
+    try:
+        data = source if isinstance(source, bytes) else source.read_bytes()
+    except OSError as error:
+        raise TableError(f"'{title}' cannot be read: {error.strerror or error}.") from None
+    return _checked(title, _READERS[suffix](title, data))
+
+
+def _checked(title: str, found: _Found) -> Vectors:
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and told below
+        values = np.asarray(found.values, np.float32)
+    if values.ndim != 2 or values.shape[1] < 2:
+        width = values.shape[1] if values.ndim == 2 else 0
+        raise TableError(
+            f"'{title}' has {width or 'no'} column{'s' * (width != 1)} of numbers; wanted two or "
+            "more, one for each dimension."
+        )
+    for what, column in (("names", found.names), ("labels", found.labels)):
+        if column and len(column) != len(values):
+            raise TableError(f"'{title}' has {len(values)} vectors, but {len(column)} {what}.")
+    finite = np.isfinite(values).all(axis=1)
+    good, bad = np.flatnonzero(finite).tolist(), np.flatnonzero(~finite).tolist()
+    if not good:
+        raise TableError(f"'{title}' has {len(values)} rows, none of which is all numbers.")
+    names = found.names or [f"row {number}" for number in range(1, len(values) + 1)]
+    return Vectors(
+        title,
+        values[good],
+        tuple(names[i] for i in good),
+        tuple(found.labels[i] for i in good) if found.labels else (),
+        found.columns,
+        tuple((i + 1, _why(values[i])) for i in bad),
+    )
+
+
+def _why(row: NDArray[np.float32]) -> str:
+    missing, endless = int(np.isnan(row).sum()), int(np.isinf(row).sum())
+    parts = [f"{missing} of {len(row)} values missing or NaN"] if missing else []
+    return " and ".join([*parts, *([f"{endless} infinite"] if endless else [])])
+
+
+def _from_text(title: str, data: bytes) -> _Found:
+    import pandas as pd
+
+    encoding = "utf-8-sig" if _is_utf8(data) else "cp1252"
+    first = data.split(b"\n", 1)[0].decode(encoding, errors="replace")
+    delimiter = max(",;\t ", key=first.count)
+    header = None if all(_is_number(cell) for cell in first.split(delimiter)) else 0
+    try:
+        frame = pd.read_csv(
+            io.BytesIO(data),
+            sep=delimiter,
+            header=header,
+            encoding=encoding,
+            encoding_errors="replace",
+            skipinitialspace=True,
+            low_memory=False,
+        )
+    except (ValueError, csv.Error) as error:  # pandas' own errors are ValueErrors
+        raise TableError(f"'{title}' is no readable table: {error}.") from None
+    return _from_frame(frame)
+
+
+def _from_frame(frame: Any) -> _Found:
+    """Columns of numbers are those that mostly hold numbers; single other cells become NaN."""
+    import pandas as pd
+
+    names, labels = _named(frame.columns, _NAMES), _named(frame.columns, _LABELS)
+    kept = {}
+    for column in frame.columns:
+        if column in (names, labels) or str(column).strip().casefold() in _NUMBERS:
+            continue
+        numbers = pd.to_numeric(frame[column], errors="coerce")
+        if 2 * numbers.count() > frame[column].count():
+            kept[str(column)] = numbers.to_numpy(np.float64)
+    return _Found(
+        np.stack(list(kept.values()), axis=1) if kept else np.empty((len(frame), 0)),
+        _texts(frame[names]) if names is not None else (),
+        _texts(frame[labels]) if labels is not None else (),
+        tuple(kept),
+    )
+
+
+def _from_parquet(title: str, data: bytes) -> _Found:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(io.BytesIO(data)) as file:
+            schema = file.schema_arrow
+            lists = [item.name for item in schema if _is_vector(item.type)]
+            if not lists:
+                flat = [item.name for item in schema if not pa.types.is_nested(item.type)]
+                return _from_frame(file.read(columns=flat).to_pandas())
+            vector = _named(lists, _VECTORS) or lists[0]
+            names, labels = _named(schema.names, _NAMES), _named(schema.names, _LABELS)
+            wanted = [column for column in (vector, names, labels) if column is not None]
+            frame = file.read(columns=list(dict.fromkeys(wanted))).to_pandas()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0].rstrip(".")
+        raise TableError(f"'{title}' is no readable Parquet file: {reason}.") from None
+    return _Found(
+        _stacked(frame[vector]),
+        _texts(frame[names]) if names is not None else (),
+        _texts(frame[labels]) if labels is not None else (),
+    )
+
+
+def _from_arrays(title: str, data: bytes) -> _Found:
+    try:
+        loaded = np.load(io.BytesIO(data), allow_pickle=False)
+        arrays = dict(loaded) if not isinstance(loaded, np.ndarray) else {"u": loaded}
+    except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        raise TableError(f"'{title}' holds no plain arrays of numbers or text: {error}.") from None
+    flat = [name for name, array in arrays.items() if array.ndim == 2 and array.dtype.kind in "fiu"]
+    vector = _named(flat, _VECTORS) or (flat[0] if len(flat) == 1 else None)
+    if vector is None:
+        told = ", ".join(f"{name} {array.shape}" for name, array in arrays.items()) or "nothing"
+        raise TableError(
+            f"'{title}' holds {told}; wanted one array (N, D) of numbers, called u, embedding, "
+            "features or X where there are several."
+        )
+    names, labels = _named(arrays, _NAMES), _named(arrays, (*_LABELS, "y"))  # y beside X
+    return _Found(
+        arrays[vector],
+        _words(arrays[names]) if names is not None else (),
+        _words(arrays[labels]) if labels is not None else (),
+    )
+
+
+def _named(columns: Iterable[Any], wanted: Sequence[str]) -> Any:
+    """The first of the wanted names that is there, as it is spelt; None where none is."""
+    known = {str(column).strip().casefold(): column for column in columns}
+    return next((known[name] for name in wanted if name in known), None)
+
+
+def _texts(column: Any) -> list[str]:
+    return [str(value) for value in column.astype(object).where(column.notna(), "")]
+
+
+def _words(array: NDArray[Any]) -> list[str]:
+    values = array.ravel().tolist()
+    return [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in values]
+
+
+def _stacked(column: Any) -> NDArray[np.float32]:
+    """(N, D) of lists; a row of another length than most becomes NaN."""
+    lengths = Counter(len(row) for row in column if row is not None)
+    width = lengths.most_common(1)[0][0] if lengths else 0
+    nothing = np.full(width, np.nan)
+    fits = (row if row is not None and len(row) == width else nothing for row in column)
+    return np.array(list(fits), np.float32).reshape(len(column), width)
+
+
+def _is_vector(kind: Any) -> bool:
+    from pyarrow import types
+
+    listed = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    return bool(
+        listed and (types.is_floating(kind.value_type) or types.is_integer(kind.value_type))
+    )
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.strip().strip('"'))
+    except ValueError:
+        return False
+    return True
+
+
+_READERS: Mapping[str, Callable[[str, bytes], _Found]] = {
+    ".csv": _from_text,
+    ".tsv": _from_text,
+    ".txt": _from_text,
+    ".npz": _from_arrays,
+    ".npy": _from_arrays,
+    ".parquet": _from_parquet,
+}

@@ -1,0 +1,416 @@
+"""Long tasks in processes of their own: start, watch, stop; a restarted server finds them again.
+
+A job is one command of ours in a folder. A small process beside it waits for its end, so that the
+exit code is known whoever started it::
+
+    jobs/<id>/job.json         what, key, command, when it was started
+              alive            locked as long as the job runs; holds the process's id
+              progress.jsonl   written by the command itself (`Reporter`, ``--progress FILE``)
+              log.txt          what the command printed
+              cancelled        there once somebody cancelled it
+              result.json      exit code and end, written last
+
+The lock says whether a job runs: the system lets go of it however the process ends, and unlike a
+process id it never comes to mean another process. No torch, no Streamlit.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal, TextIO
+
+from emoviz.files import write_json
+from emoviz.settings import PROJECT_ROOT, Settings, variable_names
+
+State = Literal["waiting", "running", "done", "failed", "cancelled", "lost"]
+_STARTS_WITHIN = 30.0  # seconds after which a job that never came to life counts as lost
+_ASKED_TO_STOP = 5  # times, a second apart, before a job is made to
+_KEPT_SECONDS, _KEPT_JOBS = 14 * 24 * 3600.0, 50
+_WINDOW = 30.0  # seconds of the past that the time left is judged by
+_DETACHED = 0x00000008 | 0x00000200 if sys.platform == "win32" else 0  # in a group of its own
+_TAIL = 65_536  # bytes at the end of a file that are read
+_BEYOND = 1 << 30  # Windows locks bytes, not files: one that no text reaches
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a command says it is.
+
+    Attributes:
+        share: Done, 0 to 1.
+        words: What it is at, for people.
+        seconds_left: Estimate; None where there is none yet.
+        time: When it said so, seconds since 1970.
+        result: What the command found out, once it is done.
+    """
+
+    share: float = 0.0
+    words: str = ""
+    seconds_left: float | None = None
+    time: float = 0.0
+    result: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command in a process of its own, running or not.
+
+    Attributes:
+        folder: Where its files are; the folder's name is its id.
+        what: What it does, for people.
+        key: What it is about; two jobs of one key never run at once.
+        command: Arguments of ``python -m emoviz``.
+        started: Seconds since 1970.
+    """
+
+    folder: Path
+    what: str
+    key: str
+    command: tuple[str, ...]
+    started: float
+
+    @property
+    def state(self) -> State:
+        """``waiting`` for its process, ``running``, or how it ended; ``lost``: nobody knows how."""
+        if self._result is None and self._is_alive:
+            return "running"
+        if self._result is not None:  # asked again: it may have ended in between
+            code = self._result["code"]
+            return "done" if code == 0 else "cancelled" if self._is_cancelled else "failed"
+        if self._is_cancelled:
+            return "cancelled"
+        late = time.time() - self.started > _STARTS_WITHIN
+        return "lost" if late or self._process is not None else "waiting"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is anything to wait for."""
+        return self.state in ("waiting", "running")
+
+    @property
+    def code(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs or where it was lost."""
+        return None if self._result is None else int(self._result["code"])
+
+    @property
+    def progress(self) -> Progress:
+        """The last that the command said."""
+        for line in reversed(_last_lines(self.folder / "progress.jsonl")):
+            with contextlib.suppress(ValueError, TypeError):  # half a line
+                return Progress(**json.loads(line))
+        return Progress(time=self.started)
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the command last said anything, or since it was started."""
+        return max(0.0, time.time() - self.progress.time)
+
+    def tail(self, lines: int = 20) -> list[str]:
+        """The last lines that the command printed."""
+        return _last_lines(self.folder / "log.txt")[-lines:]
+
+    def cancel(self) -> None:
+        """Ask the job and all its processes to stop; make them after a few seconds."""
+        if not self.is_live:
+            return
+        (self.folder / "cancelled").touch()
+        # Asked more than once: the first may come before there is a command to hear it.
+        for _ in range(_ASKED_TO_STOP):
+            self._kill(signal.SIGTERM)
+            if _comes(lambda: not self._is_alive, within=1.0):
+                return
+        self._kill(int(getattr(signal, "SIGKILL", signal.SIGTERM)))
+
+    def wait(self, seconds: float) -> State:
+        """The state as soon as the job has ended, or after so many seconds."""
+        _comes(lambda: not self.is_live, seconds)
+        return self.state
+
+    @property
+    def _result(self) -> dict[str, Any] | None:
+        return _read_json(self.folder / "result.json")
+
+    @property
+    def _is_cancelled(self) -> bool:
+        return (self.folder / "cancelled").exists()
+
+    @property
+    def _process(self) -> int | None:
+        """The id of the job's process, running or not; None where it has not come to life."""
+        try:
+            return int((self.folder / "alive").read_text())
+        except (OSError, ValueError):
+            return None
+
+    @property
+    def _is_alive(self) -> bool:
+        try:
+            with (self.folder / "alive").open("r+b") as stream:
+                return _is_held(stream)
+        except OSError:
+            return False
+
+    def _kill(self, sign: int) -> None:
+        """To the whole group of processes; the lock, just seen, says that the id is still its."""
+        process = self._process
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            if sys.platform == "win32":
+                subprocess.run(["taskkill", "/F", "/T", "/PID", str(process)], check=False)
+            else:
+                os.killpg(process, sign)
+
+
+def start(settings: Settings, what: str, command: Sequence[str], key: str) -> Job:
+    """Start a command in a process that outlives this one, unless it is running already.
+
+    Args:
+        settings: Where jobs are kept.
+        what: For people.
+        command: Arguments of ``python -m emoviz``; ``--progress FILE`` is added.
+        key: What it is about. While a job of this key runs, that one is given, so that two
+            sessions that ask at once watch the same.
+
+    Raises:
+        OSError: No process or no file can be made.
+    """
+    root = _root(settings)
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".lock").open("a+b") as guard:
+        _hold(guard)
+        running = find(settings, key)
+        if running is not None and running.is_live:
+            return running
+        _sweep(settings)
+        return _started(settings, what, command, key)
+
+
+def find(settings: Settings, key: str) -> Job | None:
+    """The latest job of that key; None where there was none."""
+    folders = sorted(_root(settings).glob(f"*-{_digest(key)}"), reverse=True)
+    jobs = (job for job in map(_read, folders) if job is not None and job.key == key)
+    return next(jobs, None)
+
+
+def list_jobs(settings: Settings) -> list[Job]:
+    """All jobs, the latest first."""
+    folders = sorted(_root(settings).glob("[!.]*"), reverse=True)
+    return [job for job in map(_read, folders) if job is not None]
+
+
+class Reporter:
+    """Says how far a command is: to people on a stream, to a job's watchers in a file.
+
+    Args:
+        file: Where lines for programs go; None says it to people.
+        stream: Where lines for people go; standard error where None.
+        every: Seconds between two lines.
+    """
+
+    def __init__(self, file: Path | None, stream: TextIO | None = None, every: float = 1.0) -> None:
+        self._file, self._stream, self._every = file, stream or sys.stderr, every
+        self._lock = threading.Lock()
+        self._words, self._from, self._until = "", 0.0, 0.0
+        self._past: deque[tuple[float, float]] = deque()
+        self._told = 0.0
+
+    def step(self, words: str, until: float = 1.0) -> None:
+        """Begin a part of the work that ends when the share `until` of all of it is done."""
+        with self._lock:
+            self._from, self._until, self._words = self._until, until, words
+            self._past.clear()
+            self._say(self._from, words)
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many of so many in this part; may be called from any thread."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._told < self._every and done < total:
+                return
+            share = self._from + (self._until - self._from) * done / max(total, 1)
+            self._say(share, f"{self._words}, {done:,} of {total:,}")
+
+    def at(self, share: float, words: str) -> None:
+        """So much of all the work is done, for commands that count in shares (0-1)."""
+        with self._lock:
+            if time.monotonic() - self._told >= self._every or words != self._words:
+                self._words = words
+                self._say(share, words)
+
+    def finish(self, words: str, result: Mapping[str, Any]) -> None:
+        """All is done; what was found out goes to the job's watchers."""
+        with self._lock:
+            self._say(1.0, words, result)
+
+    def _say(self, share: float, words: str, result: Mapping[str, Any] | None = None) -> None:
+        self._told = time.monotonic()
+        left = self._seconds_left(share)
+        if self._file is not None:
+            line = Progress(round(share, 4), words, left, time.time(), result)
+            with contextlib.suppress(OSError), self._file.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(vars(line)) + "\n")
+        else:
+            print(f"{words}{_time_words(left)}", file=self._stream, flush=True)
+
+    def _seconds_left(self, share: float) -> float | None:
+        """By the speed of the last half minute: images that are known already fly past."""
+        now = self._told
+        self._past.append((now, share))
+        while len(self._past) > 2 and now - self._past[0][0] > _WINDOW:
+            self._past.popleft()
+        before, first = self._past[0]
+        gained = share - first
+        return round((1.0 - share) * (now - before) / gained, 1) if gained > 0 else None
+
+
+def _time_words(seconds: float | None) -> str:
+    if not seconds:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    words = f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else ""
+    return f", {words or f'{rest} s'} left"
+
+
+def _comes(condition: Callable[[], bool], within: float) -> bool:
+    """Wait until something is so; False where it is not within so many seconds."""
+    until = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _started(settings: Settings, what: str, command: Sequence[str], key: str) -> Job:
+    now = time.time_ns()
+    second = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now // 10**9))
+    folder = _root(settings) / f"{second}-{now % 10**9:09}-{_digest(key)}"
+    folder.mkdir()
+    values = {"what": what, "key": key, "command": list(command), "started": now / 1e9}
+    write_json(folder / "job.json", values)
+    with (folder / "log.txt").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "emoviz.jobs", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            creationflags=_DETACHED,
+            env=_environment(settings),
+        )
+    # Somebody has to ask for the end of a process that this one made, or it stays a zombie.
+    threading.Thread(target=process.wait, name="emoviz-job", daemon=True).start()
+    return Job(folder, what, key, tuple(command), now / 1e9)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """The settings of this process, and the project, which may run without being installed."""
+    path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
+    own = {variable: str(getattr(settings, name)) for name, variable in variable_names().items()}
+    return {**os.environ, **own, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def _watch(folder: Path) -> None:
+    """Run a job's command to its end; the process that `start` makes."""
+    command = json.loads((folder / "job.json").read_text(encoding="utf-8"))["command"]
+    with (folder / "alive").open("wb", buffering=0) as alive:
+        _hold(alive)
+        alive.write(str(os.getpid()).encode())
+        # A stop is meant for the command; this process lives on to say how it ended. A handler,
+        # because signals that are ignored would be ignored by the command too.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        whole = [sys.executable, "-m", "emoviz", *command]
+        whole += ["--progress", str(folder / "progress.jsonl")]
+        stopped = (folder / "cancelled").exists()  # before it began
+        code = -signal.SIGTERM if stopped else subprocess.call(whole)
+        write_json(folder / "result.json", {"code": code, "ended": time.time()})
+
+
+def _hold(stream: IO[bytes]) -> None:
+    """Lock an open file until it is closed; waits for whoever has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        stream.seek(_BEYOND)
+        msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)
+        stream.seek(0)
+    else:
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX)
+
+
+def _is_held(stream: IO[bytes]) -> bool:
+    """Whether another process holds an open file; those who ask do not see each other."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            stream.seek(_BEYOND)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
+
+
+def _sweep(settings: Settings) -> None:
+    """Remove what is old, and more than there is use for; never what runs."""
+    for number, job in enumerate(list_jobs(settings)):
+        old = time.time() - job.started > _KEPT_SECONDS
+        if (old or number >= _KEPT_JOBS) and not job.is_live:
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def _read(folder: Path) -> Job | None:
+    values = _read_json(folder / "job.json")
+    try:
+        return Job(folder, **{**values, "command": tuple(values["command"])}) if values else None
+    except (KeyError, TypeError):
+        return None
+
+
+def _read_json(file: Path) -> dict[str, Any] | None:
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return values if isinstance(values, dict) else None
+
+
+def _last_lines(file: Path) -> list[str]:
+    try:
+        with file.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, size - _TAIL))
+            return stream.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _root(settings: Settings) -> Path:
+    return settings.home / "jobs"
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()[:12]
+
+
+if __name__ == "__main__":
+    _watch(Path(sys.argv[1]))

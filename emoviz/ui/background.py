@@ -1,0 +1,67 @@
+"""A long task on a page: started once, watched by every session, cancelled by a button."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import streamlit as st
+
+from emoviz import jobs
+from emoviz.settings import Settings
+from emoviz.ui.words import duration, plain
+
+Outcome = Literal["none", "live", "done", "ended"]
+_EVERY = 0.5
+_LINES = 12
+
+
+def outcome(settings: Settings, key: str) -> Outcome:
+    """Whether there is a task of that key, and whether it goes on, was done, or ended early."""
+    job = jobs.find(settings, key)
+    if job is None:
+        return "none"
+    if job.is_live:
+        return "live"
+    return "done" if job.state == "done" else "ended"
+
+
+def begin(settings: Settings, what: str, command: Sequence[str], key: str) -> None:
+    """Start a task; a running one of the same key is left to run."""
+    try:
+        jobs.start(settings, what, command, key)
+    except OSError as error:
+        st.error(f"It cannot be started: {plain(str(error))}", icon=":material/error:")
+
+
+@st.fragment(run_every=_EVERY)
+def watch(settings: Settings, key: str) -> None:
+    """A task's progress with an estimate and a stop; draws the page anew once it has ended."""
+    job = jobs.find(settings, key)
+    if job is None or not job.is_live:
+        st.rerun()
+    progress = job.progress
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(progress.share, _words(job, progress))
+        st.button(
+            "Stop", key=f"stop-{key}", icon=":material/stop_circle:", on_click=_cancel, args=(job,)
+        )
+
+
+def explain(settings: Settings, key: str) -> None:
+    """Why a task ended before it was done, with what it printed."""
+    job = jobs.find(settings, key)
+    if job is None or job.state in ("done", "cancelled"):
+        return
+    st.warning(f"{plain(job.what)} ended early. What is done is kept.", icon=":material/error:")
+    printed = job.tail(_LINES)
+    if printed:
+        st.code("\n".join(printed), language=None, wrap_lines=True)
+
+
+def _words(job: jobs.Job, progress: jobs.Progress) -> str:
+    words = plain(progress.words or job.what)
+    left = progress.seconds_left
+    return words if left is None else f"{words}, about {duration(left)} left"
+
+
+def _cancel(job: jobs.Job) -> None:
+    job.cancel()

@@ -1,0 +1,56 @@
+"""A picker whose choice is in the link, by a short key instead of the words that people read."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+
+def linked_choice(
+    label: str,
+    options: Mapping[str, str],
+    key: str,
+    default: str = "",
+    *,
+    help: str | None = None,  # as Streamlit calls it
+    width: int = 200,
+) -> str:
+    """A selectbox over keys, shown by their words.
+
+    Streamlit's own binding writes the words into the link, which change with a card's title.
+
+    Args:
+        label: Above the box.
+        options: Key -> words; at least one.
+        key: Of the widget and of the link's parameter.
+        default: Key that the link leaves out; the first option where it is none of them.
+        help: Behind the question mark.
+        width: In CSS pixels.
+
+    Returns:
+        The chosen key.
+    """
+    first = default if default in options else next(iter(options))
+    if st.session_state.get(key) not in options:
+        asked = st.query_params.get(key, first)
+        st.session_state[key] = asked if asked in options else first
+    chosen = st.selectbox(
+        label,
+        list(options),
+        format_func=lambda name: options.get(name, name),
+        key=key,
+        persist_state="session",
+        help=help,
+        width=width,
+    )
+    write_parameter(key, "" if chosen in (None, first) else str(chosen))
+    return chosen or first
+
+
+def write_parameter(key: str, value: str) -> None:
+    """Put a value into the link, or take it out where it is empty."""
+    if st.query_params.get(key, "") == value:
+        return
+    if value:
+        st.query_params[key] = value
+    else:
+        st.query_params.pop(key, None)

@@ -1,0 +1,208 @@
+"""The pages Embeddings and Class centers without a browser: empty, normal and broken input."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from emoviz import jobs
+from emoviz.checkpoints import Checkpoint, read_checkpoint
+from emoviz.inference.collection import open_collection
+from emoviz.inference.embedding import embed_collection
+from emoviz.inference.predict import load_model
+from emoviz.inference.stored import table_path, write_embeddings
+from emoviz.settings import PROJECT_ROOT, Settings
+
+Make = Callable[..., bytes]
+MAP = "emoviz.ui.map.component._MAP"
+
+
+@pytest.fixture(autouse=True)
+def _no_job_outlives_its_test(settings: Settings) -> Iterator[None]:
+    yield
+    for job in jobs.list_jobs(settings):
+        job.cancel()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, picture: Make) -> Path:
+    """Twelve images: four each of awe, fear and sadness."""
+    for i, name in enumerate(["awe", "fear", "sadness"] * 4):
+        file = tmp_path / "paintings" / name / f"{i}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(picture(seed=i))
+    return tmp_path / "paintings"
+
+
+@pytest.fixture
+def other(tiny_checkpoint: Checkpoint) -> Checkpoint:
+    """A second checkpoint, without learned centers."""
+    folder = tiny_checkpoint.folder.parent / "other"
+    shutil.copytree(tiny_checkpoint.folder, folder)
+    card = json.loads((folder / "card.json").read_text())
+    (folder / "card.json").write_text(json.dumps({**card, "title": "Other network"}))
+    return read_checkpoint(folder)
+
+
+def embedded(folder: Path, checkpoint: Checkpoint, settings: Settings) -> str:
+    """Store the collection's table; gives the collection's key in the link."""
+    collection = open_collection(folder, settings, likely=checkpoint.card.taxonomy)
+    found = embed_collection(load_model(checkpoint, settings), collection, settings)
+    path = table_path(settings, collection.identity, collection.title, checkpoint.card.id)
+    write_embeddings(path, found.parts(settings))
+    return path.parent.name
+
+
+def open_page(page: str = "embeddings", **query: str) -> AppTest:
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=90)
+    for name, value in {"checkpoint": "tiny", **query}.items():
+        app.query_params[name] = value
+    app.run()
+    app.switch_page(f"pages/explore/{page}.py")
+    for name, value in {"checkpoint": "tiny", **query}.items():
+        app.query_params[name] = value
+    return healthy(app.run())
+
+
+def healthy(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    return app
+
+
+def said(app: AppTest) -> str:
+    """All plain text of the page."""
+    kinds: tuple[Any, ...] = (app.markdown, app.info, app.caption, app.warning, app.error)
+    return "\n".join(str(item.value) for kind in kinds for item in kind)
+
+
+def widget(app: AppTest, label: str) -> Any:
+    return next(item for item in app.selectbox if item.label == label)
+
+
+def test_a_collection_is_mapped_and_explained(
+    folder: Path, tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    key = embedded(folder, tiny_checkpoint, settings)
+    app = open_page(collection=key, map="pca")
+    assert app.title[0].value == "What has the network learned?"
+    assert widget(app, "Collection").value == key
+    assert "True class" in widget(app, "Colour by").options
+    assert "Draw around points" in said(app)
+
+
+def test_every_colouring_draws(
+    folder: Path, tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    app = open_page(collection=embedded(folder, tiny_checkpoint, settings), map="pca")
+    for name in widget(app, "Colour by").options:
+        widget(app, "Colour by").set_value(name)
+        healthy(app.run())
+        assert app.query_params.get("colour", "True class") == name
+
+
+def test_images_that_are_not_embedded_are_offered_and_embedded_by_a_job(
+    folder: Path, tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    app = open_page(map="pca")
+    app.text_input(key="explore-path").set_value(str(folder))
+    healthy(app.run())
+    job = next(job for job in jobs.list_jobs(settings) if str(folder) in job.command)
+    assert job.wait(60) == "done", job.tail()
+    healthy(app.run())
+    assert widget(app, "Collection").value.startswith("paintings")
+    assert "Draw around points" in said(app)
+
+
+def test_a_path_that_is_not_there_is_told(tiny_checkpoint: Checkpoint) -> None:
+    app = open_page(map="pca")
+    app.text_input(key="explore-path").set_value("/no/such/folder")
+    healthy(app.run())
+    assert "There is no" in said(app)
+
+
+def test_two_checkpoints_stand_side_by_side(
+    folder: Path, tiny_checkpoint: Checkpoint, other: Checkpoint, settings: Settings
+) -> None:
+    key = embedded(folder, tiny_checkpoint, settings)
+    embedded(folder, other, settings)
+    app = open_page(collection=key, map="pca", beside="other")
+    assert widget(app, "Beside it").value == "other"
+    assert "Draw around points" in said(app)
+
+
+def test_a_single_image_is_no_error(
+    tmp_path: Path, picture: Make, tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a.jpg").write_bytes(picture())
+    key = embedded(tmp_path / "one", tiny_checkpoint, settings)
+    for kind in ("pca", "umap"):
+        healthy(open_page(collection=key, map=kind))
+
+
+def test_images_all_alike_are_no_error(
+    tmp_path: Path, picture: Make, tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    (tmp_path / "alike").mkdir()
+    for i in range(5):
+        (tmp_path / "alike" / f"{i}.jpg").write_bytes(picture())
+    key = embedded(tmp_path / "alike", tiny_checkpoint, settings)
+    healthy(open_page(collection=key, map="pca"))
+    healthy(open_page("centers", collection=key))
+
+
+def test_a_table_of_other_weights_is_made_anew(
+    folder: Path, tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    key = embedded(folder, tiny_checkpoint, settings)
+    card = json.loads((tiny_checkpoint.folder / "card.json").read_text())
+    (tiny_checkpoint.folder / "card.json").write_text(json.dumps({**card, "temperature": 3.0}))
+    open_page(collection=key, map="pca")
+    assert any(str(folder) in job.command for job in jobs.list_jobs(settings))
+
+
+def test_a_damaged_table_costs_only_itself(
+    folder: Path, tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    embedded(folder, tiny_checkpoint, settings)
+    table = next((settings.home / "tables").glob("*/*.parquet"))
+    table.write_bytes(b"no parquet")
+    app = open_page(map="pca")
+    assert widget(app, "Collection").options == ["Sample images"]
+
+
+def test_own_vectors_are_mapped_without_images(
+    tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    file = settings.home / "vectors" / "abcd-own.csv"
+    file.parent.mkdir(parents=True)
+    rows = np.random.default_rng(0).normal(size=(20, 3))
+    lines = [",".join(map(str, row)) + f",{'ab'[i % 2]}" for i, row in enumerate(rows)]
+    file.write_text("\n".join(["x1,x2,x3,label", *lines, "nan,1,2,a"]))
+    app = open_page(collection="vectors-abcd-own", map="pca")
+    assert widget(app, "Colour by").value == "True class"
+    assert "1 row left out" in said(app)
+
+
+def test_centers_are_shown_with_what_falls_short(
+    folder: Path, tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    key = embedded(folder, tiny_checkpoint, settings)
+    app = open_page("centers", collection=key)
+    assert app.title[0].value == "Which emotions can the network not tell apart?"
+    assert "Distances from" in said(app)
+    assert "Spearman" in str(app.table[0].value.reset_index().columns)
+
+
+def test_without_a_checkpoint_both_pages_say_what_to_do(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emoviz.settings.PROJECT_ROOT", home)
+    for page in ("embeddings", "centers"):
+        app = open_page(page)
+        assert "trained network" in said(app)
