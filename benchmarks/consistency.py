@@ -9,9 +9,7 @@ scikit-learn's. Vectors are drawn from a mixture of eight groups.
 """
 
 import argparse
-import resource
-import subprocess
-import sys
+import tracemalloc
 
 import numpy as np
 from _timing import alternate, report, seconds
@@ -20,17 +18,6 @@ from emoviz.analysis.bootstrap import Outcomes, intervals, paired_differences
 from emoviz.analysis.clustering import find_clusters, pairwise_percentile, sampled_percentile
 
 WIDTH, CLASSES, LARGE = 136, 8, 118_102
-
-PEAK = """
-import resource, sys
-sys.path.insert(0, sys.argv[2])
-from consistency import mixture
-from emoviz.analysis.clustering import pairwise_percentile
-u, _ = mixture(int(sys.argv[1]))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-pairwise_percentile(u, 10.0)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
-"""
 
 
 def main() -> None:
@@ -68,11 +55,10 @@ def exact(size: int, rounds: int) -> None:
     print(f"{size:,} x {WIDTH}: {np.median(ours):.1f} s, SciPy {np.median(theirs):.1f} s")
     report("exact threshold, faster than SciPy", ">= 4", theirs, ours)
     print(f"relative difference {abs(found[0] - wanted[0]) / wanted[0]:.1e}")
-    folder = __file__.rpartition("/")[0] or "."
-    peak = subprocess.run(
-        [sys.executable, "-c", PEAK, str(size), folder], check=True, capture_output=True, text=True
-    )
-    print(f"memory above the vectors: {float(peak.stdout):.0f} MB (wanted below 1000)")
+    tracemalloc.start()
+    pairwise_percentile(u, 10.0)
+    print(f"memory at most: {tracemalloc.get_traced_memory()[1] / 1e6:.0f} MB (wanted below 1000)")
+    tracemalloc.stop()
 
 
 def agreement(size: int) -> None:
@@ -101,11 +87,10 @@ def sampled() -> None:
     taken = seconds(lambda: sampled_percentile(u, 10.0))
     whole: list[float] = []
     slow = seconds(lambda: whole.append(pairwise_percentile(u, 10.0)))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"{LARGE:,}: sampled {taken:.1f} s, exact {slow:.0f} s; relative difference "
         f"{abs(value - whole[0]) / whole[0]:.1e}, its stated error {error / value:.1e} "
-        f"(wanted below 1e-3); process at most {peak:.0f} MB"
+        "(wanted below 1e-3)"
     )
 
 

@@ -7,6 +7,7 @@
     ├── TaxonomyError      unknown taxonomy, label or class; no bridge between two taxonomies
     ├── ImageError         one image cannot be read; the others can
     ├── TableError         a table of images and labels does not fit
+    ├── AnalysisError      arrays cannot be analysed, or a kept analysis cannot be read
     ├── CheckpointError    a checkpoint is missing, damaged or does not fit
     ├── RecipeError        a recipe has an unknown key or an impossible value
     ├── WeightsError       pretrained weights cannot be had here
@@ -34,6 +35,10 @@ class ImageError(EmovizError):
 
 class TableError(EmovizError):
     """A table of images and labels lacks a column, a label or a file."""
+
+
+class AnalysisError(EmovizError):
+    """Arrays cannot be analysed, or a file that holds an analysis cannot be read."""
 
 
 class CheckpointError(EmovizError):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from emoviz.analysis.arrays import AnalysisError
 from emoviz.analysis.bootstrap import Interval, Outcomes, intervals, paired_differences
+from emoviz.errors import AnalysisError
 
 NAMES = ("accuracy", "ari", "nmi", "asr")
 

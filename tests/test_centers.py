@@ -8,7 +8,6 @@ from scipy.cluster.hierarchy import cophenet
 from scipy.spatial.distance import cdist, pdist, squareform
 from scipy.stats import spearmanr
 
-from emoviz.analysis.arrays import AnalysisError
 from emoviz.analysis.centers import (
     Pair,
     caught_between,
@@ -20,6 +19,7 @@ from emoviz.analysis.centers import (
     summarise_centers,
 )
 from emoviz.analysis.orders import MIKELS_WHEEL, agreement, arrangements, mantel_test
+from emoviz.errors import AnalysisError
 from emoviz.labels import (
     EMOTION6,
     FER7,

@@ -7,7 +7,6 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from emoviz.analysis import clustering
-from emoviz.analysis.arrays import AnalysisError
 from emoviz.analysis.clustering import (
     Clustering,
     ambiguous_images,
@@ -18,6 +17,7 @@ from emoviz.analysis.clustering import (
     sampled_percentile,
     silhouette,
 )
+from emoviz.errors import AnalysisError
 
 
 def blobs(

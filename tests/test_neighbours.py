@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from emoviz.analysis import neighbours
-from emoviz.analysis.arrays import AnalysisError
 from emoviz.analysis.neighbours import nearest, nearest_others
+from emoviz.errors import AnalysisError
 
 
 def drawn(size: int, width: int, seed: int = 0) -> np.ndarray:

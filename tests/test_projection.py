@@ -11,7 +11,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
-from emoviz.analysis.arrays import AnalysisError, vectors_digest
+from emoviz.analysis.arrays import vectors_digest
 from emoviz.analysis.projection import (
     DEFAULTS,
     METHODS,
@@ -22,6 +22,7 @@ from emoviz.analysis.projection import (
     projection_key,
     save_projection,
 )
+from emoviz.errors import AnalysisError
 
 QUICK: dict[str, dict[str, Any]] = {
     "umap": {"n_epochs": 20},

@@ -6,13 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.errors import EmovizError
+from emoviz.errors import AnalysisError
 
 Floats = NDArray[np.float64]
-
-
-class AnalysisError(EmovizError):
-    """Arrays cannot be analysed, or a file that holds an analysis cannot be read."""
 
 
 def checked_vectors(vectors: Any, name: str = "u") -> NDArray[np.floating]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.analysis.arrays import AnalysisError, Floats
+from emoviz.analysis.arrays import Floats
+from emoviz.errors import AnalysisError
 
 Labels = NDArray[np.int64]
 Counts = NDArray[np.int64]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.analysis.arrays import AnalysisError, Floats, checked_vectors
+from emoviz.analysis.arrays import Floats, checked_vectors
+from emoviz.errors import AnalysisError
 
 Labels = NDArray[np.int64]
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.analysis.arrays import AnalysisError, checked_vectors
+from emoviz.analysis.arrays import checked_vectors
+from emoviz.errors import AnalysisError
 
 Floats = NDArray[np.float64]
 Share = Callable[[float], None]

@@ -5,7 +5,8 @@ Two arrangements are known here:
 - **Sentiment**: classes of one polarity are at 0 from each other, of opposite polarity at 1.
 - **Mikels' wheel**: the eight emotions of Mikels et al. (2005) on a circle, the distance between
   two being the steps from one to the other (Zhao et al., "Predicting personalized emotion
-  perceptions of social images", ACM Multimedia 2016, who add 1 to each; ranks do not mind).
+  perceptions of social images", ACM Multimedia 2016). The order is the one that public
+  implementations of learning with the wheel agree on.
 
 The agreement is Spearman's rank correlation over the pairs of classes. Pairs share classes and are
 not independent, so the probability comes from permuting the classes (Mantel 1967), no table.
@@ -20,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.analysis.arrays import AnalysisError, Floats
+from emoviz.analysis.arrays import Floats
 from emoviz.analysis.centers import center_distances
-from emoviz.errors import TaxonomyError
+from emoviz.errors import AnalysisError, TaxonomyError
 from emoviz.labels import Taxonomy
 
 MIKELS_WHEEL = (

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emoviz.cli.output import number_text, print_json
-from emoviz.errors import TableError
+from emoviz.errors import AnalysisError, TableError
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,11 +27,17 @@ def add_verbs(verbs: Any) -> None:
 def _add_project(verbs: Any) -> None:
     verb = verbs.add_parser("project", help="lay embeddings out as a map")
     verb.add_argument("table", type=Path, metavar="FILE", help="what embed wrote, or own vectors")
-    verb.add_argument("--method", default="umap", help="umap, pacmap or pca (umap)")
+    verb.add_argument("--method", default="umap", help="umap, tsne or pca (umap)")
     verb.add_argument("--dimensions", type=int, default=2, help="2 or 3 (2)")
     verb.add_argument("--seed", type=int, default=0, help="the same seed draws the same map (0)")
-    verb.add_argument("--neighbours", type=int, help="of each image that are kept together")
-    verb.add_argument("--min-distance", type=float, help="between points, UMAP only, 0 to 1")
+    verb.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of the method: n_neighbors, min_dist, n_epochs; perplexity, max_iter",
+    )
     verb.add_argument(
         "--out",
         required=True,
@@ -70,14 +76,13 @@ def _project(arguments: argparse.Namespace, settings: Settings) -> int:
     if suffix not in (".parquet", ".npz"):
         raise TableError(f"'{arguments.out}' ends with neither .parquet nor .npz.")
     given = read_vectors(arguments.table)
-    chosen = {"n_neighbors": arguments.neighbours, "min_dist": arguments.min_distance}
     report = Reporter(arguments.progress)
     projection = fit_projection(
         given.values,
         arguments.method,
         arguments.dimensions,
         arguments.seed,
-        {name: value for name, value in chosen.items() if value is not None},
+        dict(map(_setting, arguments.set)),
         report.at,
     )
     if suffix == ".npz":
@@ -86,6 +91,15 @@ def _project(arguments: argparse.Namespace, settings: Settings) -> int:
         _write_with_coordinates(arguments.table, given, projection, arguments.out)
     _tell_map(projection, arguments.out)
     return 0
+
+
+def _setting(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        raise AnalysisError(f"'{text}' is no setting; wanted NAME=NUMBER.") from None
+    return name, int(number) if number.is_integer() else number
 
 
 def _write_with_coordinates(

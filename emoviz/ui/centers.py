@@ -31,7 +31,7 @@ from emoviz.plots.centers import distance_heat_map, tree
 from emoviz.ui.explorer.board import tiles_of
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.gallery import gallery
-from emoviz.ui.words import plain
+from emoviz.ui.words import plain, readable
 
 Floats = NDArray[np.float64]
 NEAR, BETWEEN = 6, 24
@@ -101,7 +101,7 @@ def choose(known: Mapping[str, Checkpoint], first: Checkpoint) -> list[Checkpoin
         list(known),
         default=[first.card.id],
         max_selections=_SIDE_BY_SIDE,
-        format_func=lambda name: plain(known[name].card.title),
+        format_func=lambda name: readable(known[name].card.title),
         key=f"centers-{first.card.id}",
         placeholder="One or more",
         help="Side by side on one colour scale.",

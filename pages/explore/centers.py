@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from emoviz.analysis.arrays import AnalysisError
 from emoviz.checkpoints import list_checkpoints
+from emoviz.errors import AnalysisError
 from emoviz.inference.cache import Thumbnails
 from emoviz.ui import centers, shell
 from emoviz.ui.explorer import board, sources

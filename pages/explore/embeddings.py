@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from emoviz.analysis.arrays import AnalysisError
+from emoviz.errors import AnalysisError
 from emoviz.inference.cache import Thumbnails
 from emoviz.ui import shell
 from emoviz.ui.explorer import board, controls, measures, placing, scene, sources

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.analysis.arrays import AnalysisError, checked_vectors, vectors_digest
+from emoviz.analysis.arrays import checked_vectors, vectors_digest
 from emoviz.analysis.projection import pca, tsne_fit, umap_fit
+from emoviz.errors import AnalysisError
 
 # Called with the share that is done, in 0-1, and words for people. Raising stops the work.
 Progress = Callable[[float, str], None]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from emoviz.analysis.arrays import AnalysisError
 from emoviz.analysis.projection.fit import Projection
+from emoviz.errors import AnalysisError
 from emoviz.files import replaced_file
 
 _FORMAT = 1

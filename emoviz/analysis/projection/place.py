@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from emoviz.analysis.arrays import AnalysisError, Floats
+from emoviz.analysis.arrays import Floats
 from emoviz.analysis.neighbours import nearest
+from emoviz.errors import AnalysisError
 
 
 def place(u: Any, coordinates: Any, new: Any, neighbours: int = 15) -> Floats:

@@ -3,7 +3,7 @@
 umap-learn is used as its authors ship it. Four things are done around it:
 
 - Up to `_EXACT` vectors the nearest neighbours are searched exactly (`emoviz.analysis.neighbours`)
-  and handed over. The approximate search of umap-learn takes no less time at that size, and numba
+  and handed over. The approximate search of umap-learn takes about as long at 17,716, and numba
   compiles it afresh in every process (20 to 40 s).
 - The points start from their principal components (Kobak and Linderman 2021), not from the
   graph's spectrum: classes that a margin keeps apart make a graph in pieces, whose spectrum says
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from emoviz.analysis.neighbours import nearest
 from emoviz.analysis.projection import pca
 
-# Exact search costs N^2: 2 s at 17,716 x 136 on two cores. Beyond this the approximate one wins.
+# Exact search grows with N^2: 2 s at 17,716 x 136 on two cores, so some 10 s here.
 _EXACT = 40_000
 
 # Shares of the work at which the phases end, as measured at 17,716 x 136.

@@ -6,12 +6,11 @@ from typing import Any
 
 import streamlit as st
 
-from emoviz.analysis.projection import METHODS
 from emoviz.checkpoints import Checkpoint, list_checkpoints
 from emoviz.settings import Settings
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.linked import linked_choice
-from emoviz.ui.words import plain
+from emoviz.ui.words import readable
 
 NOBODY = "none"
 
@@ -25,25 +24,24 @@ class MapKind:
     words: str
 
 
-_KINDS = {
+MAPS: Mapping[str, MapKind] = {
     "umap": MapKind("umap", 2, "UMAP"),
     "umap3": MapKind("umap", 3, "UMAP, three dimensions"),
-    "pacmap": MapKind("pacmap", 2, "PaCMAP"),
+    "tsne": MapKind("tsne", 2, "t-SNE"),
     "pca": MapKind("pca", 2, "PCA"),
     "pca3": MapKind("pca", 3, "PCA, three dimensions"),
 }
-MAPS: Mapping[str, MapKind] = {key: kind for key, kind in _KINDS.items() if kind.method in METHODS}
 _HELP = (
-    "How vectors of a hundred numbers are laid out flat. UMAP and PaCMAP keep neighbours together; "
-    "distances between far islands mean little. PCA is a plain projection: it keeps the largest "
-    "differences and hides the rest."
+    "How vectors of a hundred numbers are laid out flat. UMAP and t-SNE keep neighbours together; "
+    "distances between far islands mean little; t-SNE takes minutes for thousands of images. PCA "
+    "is a plain projection: it keeps the largest differences and hides the rest."
 )
 
 
 def second_checkpoint(settings: Settings, first: Checkpoint) -> Checkpoint | None:
     """A checkpoint to stand beside the chosen one, or None."""
     others = {c.card.id: c for c in list_checkpoints(settings)[0] if c.card.id != first.card.id}
-    words = {name: plain(other.card.title) for name, other in others.items()}
+    words = {name: readable(other.card.title) for name, other in others.items()}
     chosen = linked_choice(
         "Beside it",
         {NOBODY: "nothing", **words},
@@ -69,29 +67,47 @@ def map_settings(kind: MapKind) -> tuple[int, dict[str, Any]]:
         st.number_input(
             "Seed", 0, 2**31, 0, key="seed", bind="query-params", help="Another draw of the map."
         )
-        chosen: dict[str, Any] = {
-            "n_neighbors": st.slider(
-                "Neighbours",
-                2,
-                100,
-                15,
-                key="neighbours",
-                bind="query-params",
-                help="Few show fine groups, many show the large picture.",
-            )
-        }
-        if kind.method == "umap":
-            chosen["min_dist"] = st.slider(
-                "Least distance",
-                0.0,
-                1.0,
-                0.1,
-                0.05,
-                key="distance",
-                bind="query-params",
-                help="How tightly alike images are packed.",
-            )
+        chosen = _umap_settings() if kind.method == "umap" else _tsne_settings()
     return int(st.session_state["seed"]), chosen
+
+
+def _umap_settings() -> dict[str, Any]:
+    return {
+        "n_neighbors": st.slider(
+            "Neighbours",
+            2,
+            100,
+            15,
+            key="neighbours",
+            bind="query-params",
+            help="Few show fine groups, many show the large picture.",
+        ),
+        "min_dist": st.slider(
+            "Least distance",
+            0.0,
+            1.0,
+            0.1,
+            0.05,
+            key="distance",
+            bind="query-params",
+            help="How tightly alike images are packed.",
+        ),
+    }
+
+
+def _tsne_settings() -> dict[str, Any]:
+    return {
+        "perplexity": st.slider(
+            "Perplexity",
+            5.0,
+            100.0,
+            30.0,
+            5.0,
+            key="perplexity",
+            bind="query-params",
+            help="About how many neighbours count: few show fine groups, many the large picture.",
+        )
+    }
 
 
 def colour_by(names: Sequence[str]) -> str:

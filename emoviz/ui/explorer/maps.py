@@ -9,7 +9,6 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from emoviz.analysis.arrays import AnalysisError
 from emoviz.analysis.projection import (
     Projection,
     fit_projection,
@@ -18,6 +17,7 @@ from emoviz.analysis.projection import (
     projection_key,
     save_projection,
 )
+from emoviz.errors import AnalysisError
 from emoviz.settings import Settings
 from emoviz.ui import background
 from emoviz.ui.explorer.controls import MapKind
@@ -153,9 +153,8 @@ def _fit_later(
     state = background.outcome(settings, key)
     command = ["project", str(file), "--method", kind.method, "--seed", str(seed)]
     command += ["--dimensions", str(kind.dimensions), "--out", str(kept)]
-    for name, option in (("n_neighbors", "--neighbours"), ("min_dist", "--min-distance")):
-        if name in chosen:
-            command += [option, str(chosen[name])]
+    if chosen:
+        command += ["--set", *(f"{name}={value}" for name, value in chosen.items())]
     if state in ("none", "done"):
         background.begin(settings, f"Drawing the map by {kind.words}", command, key)
         state = "live"

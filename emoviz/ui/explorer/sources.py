@@ -17,7 +17,7 @@ from emoviz.settings import Settings
 from emoviz.ui import background
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.linked import linked_choice
-from emoviz.ui.words import counted, plain
+from emoviz.ui.words import counted, plain, readable
 
 _ADDED = "explore-added"
 _NOTES = "explore-notes"
@@ -110,7 +110,7 @@ def bring_in(settings: Settings) -> None:
 
 
 def _shown(source: Source) -> str:
-    return plain(source.title[:1].upper() + source.title[1:])
+    return readable(source.title[:1].upper() + source.title[1:])
 
 
 def _sources(settings: Settings) -> list[Source]:
