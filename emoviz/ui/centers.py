@@ -23,12 +23,12 @@ from emoviz.analysis.centers import (
 )
 from emoviz.analysis.orders import Arrangement, agreement, arrangements
 from emoviz.checkpoints import Checkpoint
-from emoviz.inference.cache import Thumbnails
 from emoviz.inference.centers import classes_of_images, learned_centers
 from emoviz.inference.table import EmbeddingTable
 from emoviz.labels import Taxonomy
 from emoviz.plots.centers import distance_heat_map, tree
 from emoviz.ui.explorer.board import tiles_of
+from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.gallery import gallery
 from emoviz.ui.words import plain, readable
@@ -205,7 +205,7 @@ def orders(shown: Sequence[Centers]) -> None:
     )
 
 
-def near_images(item: Centers, points: Points, pictures: Thumbnails) -> int | None:
+def near_images(item: Centers, points: Points, pictures: Pictures) -> int | None:
     """The images nearest to each center; the one that was pressed just now."""
     pressed = None
     rows, distances = nearest_to_centers(points.vectors, item.values, NEAR)
@@ -222,7 +222,7 @@ def near_images(item: Centers, points: Points, pictures: Thumbnails) -> int | No
     return pressed
 
 
-def between_images(item: Centers, points: Points, pictures: Thumbnails) -> int | None:
+def between_images(item: Centers, points: Points, pictures: Pictures) -> int | None:
     """The images that lie most evenly between two centers; the one that was pressed just now."""
     found = caught_between(points.vectors, item.values, BETWEEN)
     details = [

@@ -4,9 +4,9 @@ import streamlit as st
 
 from emoviz.checkpoints import list_checkpoints
 from emoviz.errors import AnalysisError
-from emoviz.inference.cache import Thumbnails
 from emoviz.ui import centers, shell
 from emoviz.ui.explorer import board, sources
+from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.words import plain
 
 context = shell.current()
@@ -48,22 +48,22 @@ centers.trees(shown)
 st.subheader("Do they lie as psychology arranges emotions?", anchor=False)
 centers.orders(shown)
 
+pictures = Pictures(settings)
 for found in shown:
     points = views.get(found.checkpoint.card.id)
     if points is None:
         continue
     st.header(plain(found.checkpoint.card.title), anchor=False, divider="gray")
     try:
-        with Thumbnails(settings) as pictures:
-            near, between, offset = st.tabs(
-                ["Nearest to each center", "Caught between two", "Centers and class means"]
-            )
-            with near:
-                board.look_at(points, centers.near_images(found, points, pictures))
-            with between:
-                board.look_at(points, centers.between_images(found, points, pictures))
-            with offset:
-                centers.offsets(found)
-            board.show_image(points, pictures)
+        near, between, offset = st.tabs(
+            ["Nearest to each center", "Caught between two", "Centers and class means"]
+        )
+        with near:
+            board.look_at(points, centers.near_images(found, points, pictures))
+        with between:
+            board.look_at(points, centers.between_images(found, points, pictures))
+        with offset:
+            centers.offsets(found)
+        board.show_image(points, pictures)
     except AnalysisError as error:
         st.info(plain(str(error)), icon=":material/info:")

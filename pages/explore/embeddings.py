@@ -3,10 +3,10 @@
 import streamlit as st
 
 from emoviz.errors import AnalysisError
-from emoviz.inference.cache import Thumbnails
 from emoviz.ui import shell
 from emoviz.ui.explorer import board, controls, measures, placing, scene, sources
 from emoviz.ui.explorer.colouring import colourings
+from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.words import plain
 
 context = shell.current()
@@ -59,11 +59,11 @@ if views:
         find = controls.wanted_text()
     with center_place:
         centers = controls.show_centers(first)
-    with Thumbnails(settings) as pictures:
-        event = scene.show(views, ways[colour](), find, centers, pictures, settings)
-        if not source.is_vectors:
-            placing.ways_in(settings)
-        board.show(first, event, pictures)
+    pictures = Pictures(settings)
+    event = scene.show(views, ways[colour](), find, centers, pictures, settings)
+    if not source.is_vectors:
+        placing.ways_in(settings)
+    board.show(first, event, pictures)
     measures.show(views)
 with st.expander("Bring in images or vectors", icon=":material/add_photo_alternate:"):
     sources.bring_in(settings)

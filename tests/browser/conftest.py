@@ -128,7 +128,7 @@ def server(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         assert "Traceback" not in written, written
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=10)
+        process.wait(timeout=30)
         log.close()
 
 

@@ -6,6 +6,8 @@
     colouring  by what it can be coloured                           (no Streamlit)
     taking     a selection as CSV, JSON or a list of files          (no Streamlit)
     linking    a selection as a part of the link                    (no Streamlit)
+    pictures   thumbnails for elements that run again by themselves  (no Streamlit)
+    agreement  accuracy, ARI, NMI, ASR of one view or two            (no Streamlit)
     controls   collection, second checkpoint, kind of map, colours
     sources    what can be explored, and ways to bring in more
     maps       maps out of the store, drawn in the background

@@ -10,10 +10,10 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from emoviz.analysis.neighbours import nearest_others
-from emoviz.inference.cache import Thumbnails
 from emoviz.plots import percent, probability_bars, shares_strip
 from emoviz.ui.cards import data_uri
 from emoviz.ui.explorer import taking
+from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.map import MapEvent
@@ -26,7 +26,7 @@ _TABLE_ROWS = 2000
 _IMAGE, _CLICKED = "explore-image", "explore-clicked"
 
 
-def show(points: Points, event: MapEvent, pictures: Thumbnails) -> None:
+def show(points: Points, event: MapEvent, pictures: Pictures) -> None:
     """What follows from the map: the selection, the image that was pressed, or what to do."""
     chosen = event.selected
     if event.clicked != st.session_state.get(_CLICKED):
@@ -50,7 +50,7 @@ def look_at(points: Points, index: int | None) -> None:
         st.session_state[_IMAGE] = (points.title, index)
 
 
-def show_image(points: Points, pictures: Thumbnails) -> None:
+def show_image(points: Points, pictures: Pictures) -> None:
     """The image to look at, large, over the page; nothing where it is none of these."""
     index = _looked_at(points)
     if index is not None:
@@ -67,7 +67,7 @@ def _look_away() -> None:
     st.session_state.pop(_IMAGE, None)
 
 
-def selection(points: Points, chosen: NDArray[np.int64], pictures: Thumbnails) -> int | None:
+def selection(points: Points, chosen: NDArray[np.int64], pictures: Pictures) -> int | None:
     """The selected images; the one that was pressed just now."""
     part = points.part(chosen)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -93,7 +93,7 @@ def selection(points: Points, chosen: NDArray[np.int64], pictures: Thumbnails) -
 
 
 def wall(
-    points: Points, shown: Sequence[int] | NDArray[np.int64], pictures: Thumbnails, key: str
+    points: Points, shown: Sequence[int] | NDArray[np.int64], pictures: Pictures, key: str
 ) -> int | None:
     """Pictures of some points; the index of the one that was pressed."""
     tiles = tiles_of(points, shown, pictures)
@@ -104,7 +104,7 @@ def wall(
 def tiles_of(
     points: Points,
     shown: Sequence[int] | NDArray[np.int64],
-    pictures: Thumbnails,
+    pictures: Pictures,
     details: Sequence[str] = (),
 ) -> list[Tile]:
     """Pictures with name and estimate, or with `details` of the caller's."""
@@ -120,7 +120,7 @@ def tiles_of(
     ]
 
 
-def _image(points: Points, first: int, pictures: Thumbnails) -> None:
+def _image(points: Points, first: int, pictures: Pictures) -> None:
     """One image large, with its probabilities and its nearest neighbours in u."""
     found = _looked_at(points)
     index = first if found is None else found

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from emoviz.analysis.centers import class_means
 from emoviz.analysis.clustering import find_clusters
 from emoviz.checkpoints import Checkpoint
-from emoviz.inference.cache import Thumbnails
 from emoviz.inference.centers import learned_centers
 from emoviz.settings import Settings
 from emoviz.ui.explorer import board, linking, maps, placing
 from emoviz.ui.explorer.controls import MapKind
 from emoviz.ui.explorer.maps import Layout
+from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.linked import write_parameter
 from emoviz.ui.map import Colouring, HoverCard, MapEvent, Mark, Panel, emotion_map
@@ -79,7 +79,7 @@ def show(
     colouring: Colouring,
     find: str,
     with_centers: bool,
-    pictures: Thumbnails,
+    pictures: Pictures,
     settings: Settings,
 ) -> MapEvent:
     """The map; the link follows what is selected."""
@@ -107,7 +107,7 @@ def found(points: Points, text: str) -> NDArray[np.bool_]:
     return np.fromiter((all(word in row for word in words) for row in rows), bool, len(points))
 
 
-def card(points: Points, index: int, pictures: Thumbnails) -> HoverCard:
+def card(points: Points, index: int, pictures: Pictures) -> HoverCard:
     """What hovers beside an image: thumbnail, label, the most likely classes."""
     bars: tuple[tuple[str, float, str], ...] = ()
     if points.taxonomy is not None and points.probabilities is not None:
@@ -119,7 +119,7 @@ def card(points: Points, index: int, pictures: Thumbnails) -> HoverCard:
         )
     label = points.labels[index]
     lines = (f"Label: {points.label_names[label]}",) if label >= 0 else ()
-    picture = pictures.get(points.sha256[index]) if points.sha256[index] else None
+    picture = pictures.get(points.sha256[index])
     return HoverCard(board.short_name(points, index), lines, picture, bars)
 
 
