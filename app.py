@@ -15,6 +15,12 @@ page = st.navigation(
                 help="Drop images and read which emotions the model estimates that they evoke.",
                 default=True,
             ),
+            st.Page(
+                "pages/predict/textures.py",
+                title="Textures",
+                icon=":material/texture:",
+                help="Why the network says so: regions, style or content, textures, what if.",
+            ),
         ],
         "Explore": [
             st.Page(

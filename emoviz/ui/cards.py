@@ -11,6 +11,7 @@ from html import escape
 from emoviz.labels import Taxonomy
 from emoviz.plots import probability_bars, sentiment_bar
 from emoviz.ui.results import FLAGS, Flag, Refusal, Result
+from emoviz.ui.why_button import why_button
 from emoviz.ui.wording import has_two_sentiments, wording
 from emoviz.ui.words import conflict_note, mixed_note, readable, sentence
 
@@ -33,7 +34,9 @@ def grid(rows: Sequence[Result], taxonomy: Taxonomy, rule: str = "") -> str:
 def single(row: Result, taxonomy: Taxonomy, rule: str = "") -> str:
     """One image: the large picture beside all bars."""
     inside = (
-        f'<div class="ev-picture">{_image(row)}</div>{_body(row, taxonomy, rule, len(taxonomy))}'
+        f'<div class="ev-picture">{_image(row)}</div>'
+        f"<div>{_body(row, taxonomy, rule, len(taxonomy))}"
+        f"{why_button(row.number, _title(row))}</div>"
     )
     return (
         f'<div class="ev-wrap"><article class="ev-single" aria-label="{_title(row)}">'
@@ -66,6 +69,7 @@ def _card(row: Result, taxonomy: Taxonomy, rule: str) -> str:
         f'aria-label="Show larger: {_title(row)}">{_image(row)}</button>'
         f"{_body(row, taxonomy, rule, TOP)}"
         f'<button type="button" class="ev-more" popovertarget="{name}">{more}</button>'
+        f"{why_button(row.number, _title(row))}"
         f'<div class="ev-shut"><button type="button" popovertarget="{name}" '
         'popovertargetaction="hide">Close</button></div></article>'
     )

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from emoviz.ui import board, intake, shell
+from emoviz.ui import board, intake, shell, whatif, why
 from emoviz.ui.running import run_pending
 from emoviz.ui.wording import EVOKED, wording
 from emoviz.ui.workspace import workspace
@@ -29,6 +29,9 @@ else:
         board.overview(rows, taxonomy)
         board.refusals(refused)
         board.results(rows, taxonomy, context.rule)
+        why.follow("pages/predict/classify.py")
+        if len(rows) == 1:
+            whatif.offer(context, rows[0])
         more = st.expander(
             "More sample images", icon=":material/photo_library:", on_change="rerun", key="more"
         )

@@ -1,0 +1,294 @@
+"""Verbs that say why: ``explain``, ``texture``."""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emoviz.cli.output import DEFAULT_CHECKPOINT, print_json
+from emoviz.errors import TaxonomyError
+from emoviz.settings import Settings
+
+if TYPE_CHECKING:
+    from emoviz.checkpoints import Checkpoint
+    from emoviz.data.images import OpenedImage
+    from emoviz.inference.attribution import HeatMap
+    from emoviz.inference.texture_pictures import TextureSet
+
+METHODS = ("gradcam", "ig", "occlusion", "split")
+
+
+def add_verbs(verbs: Any) -> None:
+    """Add this module's verbs to the parser."""
+    _add_explain(verbs)
+    _add_texture(verbs)
+
+
+def _add_explain(verbs: Any) -> None:
+    verb = verbs.add_parser("explain", help="why the network says so: regions, style or content")
+    verb.add_argument("image", type=Path, metavar="IMAGE")
+    verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
+    verb.add_argument("--method", choices=METHODS, default="split")
+    verb.add_argument(
+        "--class", dest="name", metavar="NAME", help="to explain (default: the most likely one)"
+    )
+    verb.add_argument("--out", type=Path, metavar="DIR", help="for the heat map (PNG and NPY)")
+    verb.add_argument("--format", choices=("table", "json"), default="table")
+    verb.set_defaults(verb=_explain)
+
+
+def _add_texture(verbs: Any) -> None:
+    verb = verbs.add_parser("texture", help="make an image with the same Gram matrices")
+    verb.add_argument("image", type=Path, metavar="IMAGE")
+    verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
+    verb.add_argument("--size", type=int, default=224, help="pixels, 128 to 512 (224)")
+    verb.add_argument("--steps", type=int, default=200, help="passes through the network (200)")
+    verb.add_argument("--seed", type=int, default=0, help="of the noise at the beginning (0)")
+    verb.add_argument(
+        "--each-layer", action="store_true", help="also one picture for each layer alone"
+    )
+    verb.add_argument(
+        "--out", type=Path, metavar="DIR", help="(default: the store at home, made only once)"
+    )
+    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
+    verb.add_argument("--format", choices=("table", "json"), default="table")
+    verb.set_defaults(verb=_texture)
+
+
+def _open(path: Path, short_side: int, settings: Settings) -> "OpenedImage":
+    from emoviz.data.images import Limits, open_image, read_file
+    from emoviz.errors import ImageError
+
+    limits = Limits.of(settings)
+    try:
+        data = read_file(path, limits)
+        return open_image(data, limits, short_side)
+    except ImageError as error:
+        raise ImageError(f"{path} cannot be read: {error}.") from None
+
+
+def _explain(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.memory import keep_large_blocks
+
+    keep_large_blocks()  # before torch takes its first block
+    from emoviz.checkpoints import open_checkpoint
+
+    checkpoint = open_checkpoint(arguments.checkpoint, settings)
+    names = list(checkpoint.card.taxonomy.names)
+    if arguments.name is not None and arguments.name not in names:
+        raise TaxonomyError(
+            f"Checkpoint '{checkpoint.card.id}' has no class '{arguments.name}'. It has: "
+            f"{', '.join(names)}."
+        )
+    short_side = checkpoint.card.preprocessing.short_side
+    opened = _open(arguments.image, short_side, settings)
+    if arguments.method == "split":
+        return _explain_split(arguments, checkpoint, opened, settings)
+    return _explain_regions(arguments, checkpoint, opened, settings)
+
+
+def _explain_split(
+    arguments: argparse.Namespace,
+    checkpoint: "Checkpoint",
+    opened: "OpenedImage",
+    settings: Settings,
+) -> int:
+    from emoviz.errors import CheckpointError
+    from emoviz.inference.explainer import load_explainer
+    from emoviz.inference.parts import NoSplit, split
+
+    pixels = checkpoint.card.preprocessing.to_array(opened.pixels)
+    found = split(load_explainer(checkpoint, settings), pixels[None])
+    if isinstance(found, NoSplit):
+        raise CheckpointError(found.reason)
+
+    def row(values: Any) -> dict[str, float]:
+        chosen = dict(zip(found.classes, values[0].tolist(), strict=True))
+        return {arguments.name: chosen[arguments.name]} if arguments.name else chosen
+
+    result = {
+        "logits": row(found.logits),
+        "parts": {name: row(values) for name, values in found.parts.items()},
+        "branches": {
+            name: {"gram": row(two.gram), "conv": row(two.conv)}
+            for name, two in found.branches.items()
+        },
+    }
+    if arguments.out is not None:
+        from emoviz.files import write_json
+
+        write_json(arguments.out / "split.json", result)
+    if arguments.format == "json":
+        print_json(result, sys.stdout)
+    else:
+        _print_split(result)
+    return 0
+
+
+def _print_split(result: dict[str, Any]) -> None:
+    print("Each class's logit is the sum of its parts, exactly:")
+    columns = list(result["parts"])
+    print(f"{'class':14}" + "".join(f"{name:>18}" for name in ("logit", *columns)))
+    for name, logit in result["logits"].items():
+        numbers = (logit, *(result["parts"][part][name] for part in columns))
+        print(f"{name:14}" + "".join(f"{number:18.3f}" for number in numbers))
+
+
+def _explain_regions(
+    arguments: argparse.Namespace,
+    checkpoint: "Checkpoint",
+    opened: "OpenedImage",
+    settings: Settings,
+) -> int:
+    from emoviz.inference.predict import load_model
+
+    model = load_model(checkpoint, settings)
+    pixels = checkpoint.card.preprocessing.to_array(opened.pixels)
+    names = checkpoint.card.taxonomy.names
+    likely = int(model.engine.run(pixels[None]).logits[0].argmax())
+    index = likely if arguments.name is None else names.index(arguments.name)
+    heat = _heat_map(arguments.method, checkpoint, settings, pixels, index, model.engine)
+    row, column = divmod(int(heat.values.argmax()), heat.values.shape[1])
+    result: dict[str, Any] = {
+        "checkpoint": checkpoint.card.id,
+        "image": str(arguments.image),
+        "method": arguments.method,
+        "class": heat.name,
+        "side": len(heat.values),
+        "strongest": {"x": column, "y": row, "value": float(heat.values.max())},
+        "files": _write_heat(arguments.out, heat, pixels) if arguments.out else [],
+    }
+    if heat.completeness is not None:
+        done = heat.completeness
+        result["completeness"] = {
+            "attributed": done.attributed,
+            "difference": done.difference,
+            "gap": done.gap,
+        }
+    if arguments.format == "json":
+        print_json(result, sys.stdout)
+    else:
+        _print_regions(result)
+    return 0
+
+
+def _heat_map(
+    method: str, checkpoint: "Checkpoint", settings: Settings, pixels: Any, index: int, engine: Any
+) -> "HeatMap":
+    from emoviz.errors import CheckpointError
+    from emoviz.inference.attribution import HeatMap, grad_cam, integrated_gradients, occlusion
+    from emoviz.inference.explainer import load_explainer
+
+    if method == "occlusion":
+        lost = occlusion(engine, pixels, checkpoint.card.preprocessing)
+        return HeatMap(checkpoint.card.taxonomy.names[index], lost[index])
+    explainer = load_explainer(checkpoint, settings)
+    if method == "ig":
+        return integrated_gradients(explainer, pixels, index)
+    if not explainer.stages:
+        raise CheckpointError(
+            f"Checkpoint '{checkpoint.card.id}' has no stage whose maps can be had. Take another "
+            "method: ig or occlusion."
+        )
+    return grad_cam(explainer, pixels, [index], explainer.stages[-1])[0]
+
+
+def _write_heat(folder: Path, heat: "HeatMap", pixels: Any) -> list[str]:
+    """The overlay for people, the numbers for programs."""
+    import numpy as np
+
+    from emoviz.files import replaced_file
+    from emoviz.plots.explaining import overlay, smoothed
+
+    picture, numbers = folder / "overlay.png", folder / "heat.npy"
+    with replaced_file(picture) as aside:
+        shown = heat.values if heat.completeness is None else smoothed(heat.values)
+        overlay(pixels, shown).save(aside, "PNG")
+    with replaced_file(numbers) as aside, aside.open("wb") as stream:
+        np.save(stream, heat.values, allow_pickle=False)
+    return [str(picture), str(numbers)]
+
+
+def _print_regions(result: dict[str, Any]) -> None:
+    place = result["strongest"]
+    print(
+        f"{result['image']}, {result['class']} by {result['method']}: spoke for it most at "
+        f"x {place['x']}, y {place['y']} of {result['side']}"
+    )
+    if "completeness" in result:
+        done = result["completeness"]
+        print(
+            f"completeness: {done['attributed']:.4f} attributed, {done['difference']:.4f} to be "
+            f"explained, gap {done['gap']:.4f}"
+        )
+    for file in result["files"]:
+        print(file)
+
+
+def _texture(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.memory import keep_large_blocks
+
+    keep_large_blocks()
+    from emoviz.checkpoints import open_checkpoint
+    from emoviz.inference.explainer import load_explainer
+    from emoviz.inference.texture_pictures import (
+        TextureRequest,
+        make_pictures,
+        read_pictures,
+        texture_folder,
+    )
+    from emoviz.jobs import Reporter
+
+    request = TextureRequest(arguments.size, arguments.steps, arguments.seed, arguments.each_layer)
+    request.check()
+    checkpoint = open_checkpoint(arguments.checkpoint, settings)
+    opened = _open(arguments.image, 2 * request.size, settings)
+    folder = arguments.out or texture_folder(settings, checkpoint, opened.sha256, request)
+    report = Reporter(arguments.progress)
+    made = read_pictures(folder)
+    if arguments.out is not None or not made.is_complete:
+        report.step("texture pictures")
+        about = {"image": arguments.image.name, "sha256": opened.sha256}
+        explainer = load_explainer(checkpoint, _beside_a_page(arguments, settings))
+        made = make_pictures(explainer, opened.pixels, request, folder, about, report)
+    result = _texture_result(checkpoint, made)
+    report.finish("texture pictures made", result)
+    if arguments.format == "json":
+        print_json(result, sys.stdout)
+    else:
+        for row in result["pictures"]:
+            print(
+                f"{folder / row['file']}: {', '.join(row['layers'])}; loss "
+                f"{row['first_loss']:.4g} -> {row['loss']:.4g} in {row['steps']} steps"
+            )
+    return 0
+
+
+def _beside_a_page(arguments: argparse.Namespace, settings: Settings) -> Settings:
+    """A job leaves one core to the page that watches it.
+
+    Threads that wait for each other on a busy core are slower than fewer threads.
+    """
+    from emoviz.inference.engines import available_cores
+
+    if arguments.progress is None or settings.threads:
+        return settings
+    return replace(settings, threads=max(1, available_cores() - 1))
+
+
+def _texture_result(checkpoint: "Checkpoint", made: "TextureSet") -> dict[str, Any]:
+    return {
+        "checkpoint": checkpoint.card.id,
+        "out": str(made.folder),
+        "pictures": [
+            {
+                "file": picture.file,
+                "layers": list(picture.layers),
+                "steps": len(picture.losses),
+                "first_loss": picture.losses[0],
+                "loss": picture.losses[-1],
+            }
+            for picture in made.pictures
+        ],
+    }

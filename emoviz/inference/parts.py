@@ -1,0 +1,161 @@
+"""How much of each logit came from content and how much from texture, without approximation.
+
+The logits are linear in u = p + [z_1; ...; z_v], so each class's logit is a sum (dissertation,
+chapter 4)::
+
+    y = W p + W_1 z_1 + ... + W_v z_v + b          W_i: the columns of W that read z_i
+    W_i z_i = W_i gram_branch(G_i) + W_i conv_branch(F_i)
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoviz.inference.explainer import Bytes, Explainer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from emoviz.models.network import EmotionNetwork
+
+Array = NDArray[np.float64]
+SEMANTIC, BIAS = "semantic", "bias"
+
+
+@dataclass(frozen=True)
+class Branches:
+    """One Gram module's part of the logits, in two: they add up to it.
+
+    Attributes:
+        gram: (N, C) through the Gram matrix.
+        conv: (N, C) through the 1x1 convolution.
+    """
+
+    gram: Array
+    conv: Array
+
+
+@dataclass(frozen=True)
+class Split:
+    """The logits of N images in parts.
+
+    Attributes:
+        classes: Names of the C outputs.
+        logits: (N, C) as the network gives them, before calibration.
+        parts: (N, C) each, adding up to `logits`: ``semantic`` (W p), one for each Gram module
+            (``texture, stage 1``), ``bias``.
+        branches: Of each Gram module's part, by the same name.
+    """
+
+    classes: tuple[str, ...]
+    logits: Array
+    parts: Mapping[str, Array]
+    branches: Mapping[str, Branches] = field(default_factory=dict)
+
+    @property
+    def textures(self) -> tuple[str, ...]:
+        """Names of the Gram modules' parts; empty for a plain backbone."""
+        return tuple(self.branches)
+
+
+@dataclass(frozen=True)
+class NoSplit:
+    """The network has no such split, and why, as a sentence."""
+
+    reason: str
+
+
+_FUSION = (
+    "This checkpoint is a fusion of several networks. Its probabilities are the mean of theirs, so "
+    "its logits are no sum of a semantic and a texture part, and no exact split exists."
+)
+_MULTIPLIED = (
+    "In this network each Gram module multiplies its Gram branch with its convolution branch, so "
+    "what one adds depends on the other, and no exact split exists."
+)
+_GATHERED = (
+    "This network gathers the Gram matrices of all layers through further nonlinear layers, so no "
+    "part of a logit belongs to one Gram module, and no exact split exists."
+)
+
+
+def no_split(explainer: Explainer) -> NoSplit | None:
+    """Why the network has no split; None where it has one."""
+    members = explainer.checkpoint.card.members
+    if len(members) > 1:
+        return NoSplit(_FUSION)
+    kind = members[0].get("module", "additive") if members[0]["layers"] else "additive"
+    reasons = {"multiplicative": _MULTIPLIED, "gathered": _GATHERED}
+    return NoSplit(reasons[kind]) if kind in reasons else None
+
+
+def split(explainer: Explainer, images: Bytes) -> Split | NoSplit:
+    """Split the logits of a batch.
+
+    Args:
+        explainer: From `load_explainer`.
+        images: (N, side, side, 3) bytes, as the checkpoint's preprocessing makes them.
+
+    Returns:
+        The parts, or why there are none: fusions, multiplicative and gathered networks.
+    """
+    if (reason := no_split(explainer)) is not None:
+        return reason
+    import torch
+
+    with torch.inference_mode():
+        found = {key: _over_crops(value, len(images)) for key, value in _pieces(explainer, images)}
+    logits = found.pop("logits")
+    names = list(dict.fromkeys(name for name, _ in found))
+    branches = {
+        name: Branches(found[name, "gram"], found[name, "conv"])
+        for name in names
+        if (name, "gram") in found
+    }
+    parts = {
+        name: branches[name].gram + branches[name].conv
+        if name in branches
+        else np.broadcast_to(found[name, ""], logits.shape)
+        for name in names
+    }
+    return Split(explainer.classes, logits, parts, branches)
+
+
+def _pieces(explainer: Explainer, images: Bytes) -> Iterator[tuple[Any, "Tensor"]]:
+    """("logits", (N, C)), then ((part, branch), (N, C)); ten rows an image where it has crops."""
+    from emoviz.models.crops import ten_crops
+
+    network: Any = explainer.network
+    side = explainer.checkpoint.card.preprocessing.ten_crop
+    batch = explainer.to_input(images)
+    maps, pooled = network.backbone(ten_crops(batch, side) if side else batch)
+    yield "logits", network.head(maps, pooled).logits
+    W, b = network.classifier.weight, network.classifier.bias
+    p = network.projection(network.pooled_scale(network.pooled_activation(pooled)))
+    yield (SEMANTIC, ""), p @ W.T
+    yield from _module_pieces(explainer, network, maps)
+    yield (BIAS, ""), b.expand(len(p), -1)
+
+
+def _module_pieces(
+    explainer: Explainer, network: "EmotionNetwork", maps: "tuple[Tensor, ...]"
+) -> Iterator[tuple[tuple[str, str], "Tensor"]]:
+    k, start = network.config.parallel, 0
+    modules: Any = network.gram_modules
+    for number, module in enumerate(modules):
+        F = maps[number // k]
+        W = network.classifier.weight[:, start : start + module.width]
+        start += module.width
+        name = f"texture, {explainer.gram_layers[number // k].name}"
+        name = f"{name}, module {number % k + 1} of {k}" if k > 1 else name
+        yield (name, "gram"), module.gram_branch(module.gram(F)) @ W.T
+        yield (name, "conv"), module.conv_branch(module.reduce(F)) @ W.T
+
+
+def _over_crops(rows: "Tensor", count: int) -> Array:
+    """(N or 10 N, C) -> (N, C): the mean over an image's crops, which keeps the sum of parts."""
+    values = rows.double().cpu().numpy()
+    return np.asarray(values.reshape(-1, count, values.shape[1]).mean(axis=0))

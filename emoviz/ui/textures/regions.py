@@ -1,0 +1,180 @@
+"""Where: which regions spoke for an emotion, by three methods, and whether that means anything."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from emoviz.plots import percent
+from emoviz.plots.explaining import deletion_insertion, overlay, smoothed
+from emoviz.ui.shell import Context
+from emoviz.ui.textures import asking
+from emoviz.ui.textures.subject import Subject
+from emoviz.ui.wording import wording
+from emoviz.ui.words import duration, plain
+
+METHODS: Mapping[str, str] = {
+    "gradcam": "Grad-CAM",
+    "ig": "Integrated gradients",
+    "occlusion": "Occlusion",
+}
+_HOW: Mapping[str, str] = {
+    "gradcam": "Grad-CAM marks the places whose features, at one stage of the network, raise the "
+    "class. It is quick and coarse, and shows only what spoke **for** the class.",
+    "ig": "Integrated gradients follow the image from plain grey to itself and add up what each "
+    "pixel contributes, **for** or **against**.",
+    "occlusion": "A grey window wanders over the image. Where hiding a place lowers the class, "
+    "the place spoke **for** it. No gradients: what you see is what was tried.",
+}
+_WIDTH = 261
+
+
+def show(context: Context, subject: Subject) -> None:
+    """Controls, the heat maps of the chosen classes, and their test against chance."""
+    assert context.checkpoint is not None
+    taxonomy = context.checkpoint.card.taxonomy
+    method, names, opacity = _controls(context, subject)
+    if not names:
+        st.info(f"Choose at least one {wording(taxonomy).unit}.", icon=":material/touch_app:")
+        return
+    layer = _stage(context) if method == "gradcam" else None
+    if method == "gradcam" and layer is None:
+        st.info("This network has no stage whose maps can be had; choose another method.")
+        return
+    maps = {name: _heat(context, subject, method, name, layer) for name in names}
+    picture = subject.shown(context.checkpoint)
+    with st.container(horizontal=True, key="heat-maps"):
+        st.image(picture, caption="What the model sees", width=_WIDTH)
+        for name, heat in maps.items():
+            drawn = smoothed(heat[0]) if method == "ig" else heat[0]
+            share = subject.prediction.probabilities[name]
+            caption = f"{name}, estimated {percent(share)}"
+            st.image(overlay(picture, drawn, opacity), caption=caption, width=_WIDTH)
+    against = "" if method == "gradcam" else ", :blue[**blue**] against it"
+    st.caption(
+        f":orange[**Orange**] spoke for the class{against}; each map has its own scale. "
+        f"{_HOW[method]}"
+    )
+    _completeness(maps)
+    _test(context, subject, method, maps)
+
+
+def _controls(context: Context, subject: Subject) -> tuple[str, list[str], float]:
+    ranked = [name for name, _ in subject.prediction.ranked]
+    key = f"regions-classes-{context.identity[:8]}-{subject.sha256[:12]}"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        method = st.selectbox(
+            "Method",
+            list(METHODS),
+            format_func=lambda name: METHODS.get(name, ""),
+            key="regions-method",
+            persist_state="session",
+            width=210,
+        )
+        names = st.multiselect(
+            "Classes: what would each look at?",
+            ranked,
+            default=ranked[:2],
+            key=key,
+            max_selections=4,
+            width=380,
+        )
+        opacity = st.slider(
+            "Opacity", 0, 100, 70, 5, key="regions-opacity", persist_state="session", width=180
+        )
+    return method or "gradcam", names, opacity / 100
+
+
+def _stage(context: Context) -> Any:
+    stages = asking.explainer(context).stages
+    if not stages:
+        return None
+    names = [stage.name for stage in stages]
+    chosen = st.select_slider(
+        "Stage: from fine and simple to coarse and rich in meaning",
+        names,
+        value=names[-1],
+        key=f"regions-stage-{context.identity[:8]}",
+        width=420,
+    )
+    return stages[names.index(chosen)]
+
+
+def _heat(
+    context: Context, subject: Subject, method: str, name: str, layer: Any
+) -> tuple[Any, Any]:
+    """The map, and the completeness of integrated gradients."""
+    if method == "gradcam":
+        found = asking.grad_cam_of(context, subject, name, layer)
+        return found.values, None
+    with timed(f"{METHODS[method]} of {name}") as progress:
+        if method == "ig":
+            found = asking.gradients_of(context, subject, name, progress)
+            return found.values, found.completeness
+        assert context.checkpoint is not None
+        index = context.checkpoint.card.taxonomy.names.index(name)
+        return asking.occlusion_of(context, subject, progress)[index], None
+
+
+def _completeness(maps: Mapping[str, tuple[Any, Any]]) -> None:
+    for name, (_, completeness) in maps.items():
+        if completeness is not None:
+            st.caption(
+                f"Completeness for {plain(name)}: the map adds up to "
+                f"{completeness.attributed:+.3f}; image less plain grey is "
+                f"{completeness.difference:+.3f} logits (gap {completeness.gap:.3f})."
+            )
+
+
+def _test(context: Context, subject: Subject, method: str, maps: Mapping[str, Any]) -> None:
+    """Deletion and insertion of the first class's map."""
+    name, (heat, _) = next(iter(maps.items()))
+    open_ = st.expander(
+        f"Does the map of {name} mean anything? Test it against random maps",
+        icon=":material/science:",
+        on_change="rerun",
+        key="regions-test",
+    )
+    if not open_.open:
+        return
+    with open_:
+        digest = f"{method}-{float(np.abs(heat).sum()):.6g}"
+        with timed("Testing the map") as progress:
+            found = asking.faithfulness_of(context, subject, digest, name, heat, progress)
+        st.plotly_chart(deletion_insertion(found, name), key="regions-curves")
+        st.markdown(_verdict(found.better_deletion, found.better_insertion))
+
+
+def _verdict(deletion: float, insertion: float) -> str:
+    parts = (
+        f"Taking the marked places away lowers the estimate by {100 * deletion:+.1f} points more "
+        f"than taking random places; showing them first raises it by {100 * insertion:+.1f} "
+        "points more (means over the curves)."
+    )
+    good = (deletion > 0.01) + (insertion > 0.01)
+    ends = (
+        "**The map does no better than chance here: make nothing of it.**",
+        "**Only one of the two tests speaks for the map: take it with care.**",
+        "**Both tests speak for the map: the marked places do matter to the model.**",
+    )
+    return f"{parts} {ends[good]}"
+
+
+class timed:  # noqa: N801  used like a function
+    """A bar with the time left while something is computed; gone as soon as it is done."""
+
+    def __init__(self, words: str) -> None:
+        self._words, self._place, self._start = plain(words), st.empty(), time.monotonic()
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self._tell
+
+    def __exit__(self, *_: object) -> None:
+        self._place.empty()
+
+    def _tell(self, done: int, total: int) -> None:
+        left = (time.monotonic() - self._start) / done * (total - done)
+        words = f"{self._words}: about {duration(left)} left"
+        self._place.progress(done / total, words)
