@@ -95,6 +95,20 @@ def test_a_collection_is_mapped_and_explained(
     assert "Draw around points" in said(app)
 
 
+def test_the_chosen_checkpoint_stays_from_page_to_page(
+    folder: Path, tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    embedded(folder, tiny_checkpoint, settings)
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=90).run()
+    app.selectbox(key="checkpoint").set_value("tiny")
+    healthy(app.run())
+    app.switch_page("pages/explore/centers.py")
+    app.query_params.clear()  # as a press in the menu does
+    healthy(app.run())
+    assert app.selectbox(key="checkpoint").value == "tiny"
+    assert app.query_params["checkpoint"] == "tiny"
+
+
 def test_every_colouring_draws(
     folder: Path, tiny_checkpoint: Checkpoint, settings: Settings
 ) -> None:

@@ -171,15 +171,14 @@ def offsets(item: Centers) -> None:
         st.caption("Only learned centers can lie elsewhere than the images of their class.")
         return
     found = center_offsets(item.values, item.means)
-    frame = pd.DataFrame(
-        {
-            "images": item.means.counts,
-            "distance to their mean": found.distances.round(3),
-            "as a share of the mean distance between centers": found.relative.round(2),
-        },
-        index=list(item.names),
-    )
-    st.table(frame.astype(object).where(frame.notna(), "–"))
+    rows = {
+        "images": [f"{count:,}" for count in item.means.counts],
+        "distance to their mean": [_number(value, 3) for value in found.distances],
+        "as a share of the mean distance between centers": [
+            _number(value, 2) for value in found.relative
+        ],
+    }
+    st.table(pd.DataFrame(rows, index=list(item.names)))
     if not item.by_labels:
         st.caption("The images have no labels of these classes: means of what is predicted so.")
 
@@ -235,6 +234,10 @@ def between_images(item: Centers, points: Points, pictures: Pictures) -> int | N
 
 
 _QUIET = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+
+
+def _number(value: float, digits: int) -> str:
+    return "–" if np.isnan(value) else f"{value:.{digits}f}"
 
 
 def _notice(item: Centers) -> None:

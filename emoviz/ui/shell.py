@@ -151,16 +151,18 @@ def _picker(by_id: dict[str, Checkpoint]) -> Checkpoint:
     """Choose a checkpoint; the link names it, so that it can be passed on."""
     asked = st.query_params.get(_CHOICE)
     if st.session_state.get(_CHOICE) not in by_id:
-        first = DEFAULT if DEFAULT in by_id else next(iter(by_id))
-        st.session_state[_CHOICE] = asked if asked in by_id else first
+        st.session_state[_CHOICE] = asked if asked in by_id else _default(by_id)
     chosen = st.selectbox(
         "Checkpoint",
         list(by_id),
         format_func=lambda name: _label(by_id, name),
         key=_CHOICE,
         on_change=_write_link,
+        persist_state="session",  # else each page would begin with the default again
         help="The trained network that is asked.",
     )
+    if asked is None and chosen != _default(by_id):
+        _write_link()  # the menu's links carry no parameters
     if asked and asked not in by_id:
         st.html(f'<p class="ev-quiet">The link asks for “{_short(asked)}”, which is not here.</p>')
     checkpoint = by_id[chosen or st.session_state[_CHOICE]]
@@ -169,6 +171,10 @@ def _picker(by_id: dict[str, Checkpoint]) -> Checkpoint:
     if st.button("About this checkpoint", icon=":material/description:", width="stretch"):
         st.dialog(f"{plain(card.title)} ({plain(card.id)})", width=880)(_show_card)(checkpoint)
     return checkpoint
+
+
+def _default(by_id: dict[str, Checkpoint]) -> str:
+    return DEFAULT if DEFAULT in by_id else next(iter(by_id))
 
 
 def _write_link() -> None:

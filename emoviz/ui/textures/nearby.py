@@ -62,7 +62,7 @@ def _row(
     st.markdown(f"**{title}**")
     folder = context.settings.sample_data
     tiles = [Tile(_jpeg(small_picture(folder / found.files[i])), found.captions[i]) for i in rows]
-    gallery(tiles, key, title, side=130)
+    gallery(tiles, key, title, side=108)
 
 
 def _jpeg(address: str | None) -> bytes | None:
