@@ -504,6 +504,8 @@ def test_command_that_is_interrupted_says_how_to_go_on(
         [sys.executable, "-m", "emoviz", "embed", str(tmp_path / "set"), "--checkpoint", "tiny"],
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that runs the tests in the background lets its children ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     place = home / "embeddings" / f"{fingerprint(tiny_checkpoint)}.sqlite"
     until = time.monotonic() + 60

@@ -59,7 +59,9 @@ def test_a_texture_picture_is_made_and_kept(visitor: "Visitor", picture: Make) -
     visitor.page.locator("label", has_text="Each layer by itself too").click()
     visitor.settle()
     visitor.page.get_by_role("button", name="Make the pictures").click()
-    visitor.page.get_by_role("button", name="Stop").wait_for()
+    visitor.page.get_by_test_id("stMainBlockContainer").get_by_role(
+        "button", name="Stop"
+    ).wait_for()
     visitor.page.get_by_role("button", name="Picture (PNG)").wait_for(timeout=240_000)
     turn_to(visitor, "What if")
     visitor.page.get_by_text("its texture picture", exact=True).click()
