@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, TextIO
 
-from emoviz.files import write_json
+from emoviz.files import read_json, write_json
 from emoviz.settings import PROJECT_ROOT, Settings, variable_names
 
 State = Literal["waiting", "running", "done", "failed", "cancelled", "lost"]
@@ -139,7 +139,7 @@ class Job:
 
     @property
     def _result(self) -> dict[str, Any] | None:
-        return _read_json(self.folder / "result.json")
+        return read_json(self.folder / "result.json")
 
     @property
     def _is_cancelled(self) -> bool:
@@ -379,19 +379,11 @@ def _sweep(settings: Settings) -> None:
 
 
 def _read(folder: Path) -> Job | None:
-    values = _read_json(folder / "job.json")
+    values = read_json(folder / "job.json")
     try:
         return Job(folder, **{**values, "command": tuple(values["command"])}) if values else None
     except (KeyError, TypeError):
         return None
-
-
-def _read_json(file: Path) -> dict[str, Any] | None:
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return values if isinstance(values, dict) else None
 
 
 def _last_lines(file: Path) -> list[str]:

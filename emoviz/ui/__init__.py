@@ -15,4 +15,14 @@
     intake     the ways in: files, folder, ZIP, samples, deep link
     running    predicting what waits, with progress and a stop
     board      the results: overview, refusals, cards, downloads
+    background a job on a page: progress, estimate, stop
+    linked     a picker whose choice is in the link
+    serve      starts the server
+    map        the map component: points, lasso, linked panels
+    gallery    a wall of pictures that are buttons
+    explorer   the Embeddings page in parts
+    centers    the Class centers page in parts
+    textures   the Textures page in parts
+    whatif     an image changed by hand, and the estimate beside it
+    why        from any image to the page that says why (why_button: the button)
 """
