@@ -4,10 +4,12 @@ import csv
 import io
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
+from emoviz.analysis.clustering import sampled_percentile
 from emoviz.inference.table import EmbeddingTable
 from emoviz.inference.vectors import Vectors
 from emoviz.labels import EMOTION6, FER7, MIKELS8, Taxonomy
@@ -246,7 +248,7 @@ def test_measures_are_those_of_a_hand_made_case() -> None:
     assert measured.intervals["ari"].value == pytest.approx(1.0)
     assert measured.intervals["asr"].value == 0.0
     assert measured.intervals["accuracy"].low < 75 / 80 < measured.intervals["accuracy"].high
-    assert measured.is_exact
+    assert measured.delta_error == 0.0
     assert measured.silhouette > 0.95
 
 
@@ -258,6 +260,21 @@ def test_the_difference_has_the_sign_of_second_minus_first() -> None:
     assert other is not None
     assert agreement.difference(one, other)["ari"].high < 0
     assert agreement.difference(other, one)["ari"].low > 0
+
+
+def test_delta_of_very_many_images_is_sampled_unless_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(agreement, "EXACT_UP_TO", 50)
+    monkeypatch.setattr(agreement, "sampled_percentile", partial(sampled_percentile, pairs=500))
+    images = clusters_of(1.0)
+    rows = agreement.comparable(images)
+    sampled, exact = (agreement.measure(images, rows, 10, exact=wish) for wish in (False, True))
+    assert sampled is not None
+    assert exact is not None
+    assert sampled.delta_error > 0.0
+    assert exact.delta_error == 0.0
+    assert sampled.delta == pytest.approx(exact.delta, rel=0.2)
 
 
 def test_one_class_alone_is_not_measured() -> None:

@@ -34,7 +34,7 @@ class Agreement:
         outcomes: What became of each.
         intervals: Measure -> value with its 95 % interval.
         delta: The threshold of ASR, in units of u.
-        is_exact: Whether it is the percentile of all pairs, not of a sample.
+        delta_error: Its standard error, 0 where it is the percentile of all pairs.
         silhouette: Of the labels in u, -1 to 1.
     """
 
@@ -42,7 +42,7 @@ class Agreement:
     outcomes: Outcomes
     intervals: Mapping[str, Interval]
     delta: float
-    is_exact: bool
+    delta_error: float
     silhouette: float
 
 
@@ -51,13 +51,16 @@ def comparable(points: Points) -> NDArray[np.int64]:
     return np.flatnonzero(points.right >= 0) if points.right is not None else np.array([], int)
 
 
-def measure(points: Points, rows: NDArray[np.int64], percent: float) -> Agreement | None:
+def measure(
+    points: Points, rows: NDArray[np.int64], percent: float, exact: bool = False
+) -> Agreement | None:
     """Accuracy, ARI, NMI, ASR and silhouette on some images.
 
     Args:
         points: A checkpoint's view of them.
         rows: Which images; see `comparable`.
         percent: delta is this percentile of the pairwise distances, in 0-100.
+        exact: Of all pairs also where there are so many images that it takes minutes.
 
     Returns:
         None where there are fewer than two labels among them, or hardly more images than labels.
@@ -70,8 +73,10 @@ def measure(points: Points, rows: NDArray[np.int64], percent: float) -> Agreemen
         return None
     u = points.vectors[rows].astype(np.float64)
     found = find_clusters(u, kinds, starts=10)
-    is_exact = len(u) <= EXACT_UP_TO
-    delta = pairwise_percentile(u, percent) if is_exact else sampled_percentile(u, percent)[0]
+    if exact or len(u) <= EXACT_UP_TO:
+        delta, error = pairwise_percentile(u, percent), 0.0
+    else:
+        delta, error = sampled_percentile(u, percent)
     predicted = points.bridge.merged.apply(points.probabilities[rows]).argmax(axis=1)
     outcomes = Outcomes(
         labels.astype(np.int64),
@@ -80,7 +85,7 @@ def measure(points: Points, rows: NDArray[np.int64], percent: float) -> Agreemen
         ambiguous_images(u, found.centers, delta),
     )
     width = silhouette(u, labels).mean
-    return Agreement(rows, outcomes, intervals(outcomes), delta, is_exact, width)
+    return Agreement(rows, outcomes, intervals(outcomes), delta, error, width)
 
 
 def difference(one: Agreement, other: Agreement) -> Mapping[str, Interval]:

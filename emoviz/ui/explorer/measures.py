@@ -9,6 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from emoviz.analysis.bootstrap import Interval
+from emoviz.analysis.clustering import EXACT_UP_TO
 from emoviz.ui.explorer.agreement import MEASURES, Agreement, comparable, difference, measure
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.scene import View, matched
@@ -48,9 +49,12 @@ def _table(views: Sequence[View]) -> None:
         bind="query-params",
         help="The dissertation takes the 10th.",
     )
+    exact = len(rows) > EXACT_UP_TO and st.toggle(
+        "Delta from all pairs of images, which takes minutes", key="exact"
+    )
     with st.spinner("Clustering and resampling …"):
         found = [
-            _measured(view.points, own, view.file, view.file.stat().st_mtime_ns, percent)
+            _measured(view.points, own, view.file, view.file.stat().st_mtime_ns, percent, exact)
             for view, own in zip(views, _own_rows(views, rows), strict=True)
         ]
     measured = [item for item in found if item is not None]
@@ -60,8 +64,9 @@ def _table(views: Sequence[View]) -> None:
     st.caption(f"On {counted(len(rows), 'image')} with a label.")
     st.table(_frame(views, measured))
     for view, item in zip(views, measured, strict=True):
-        how = "all pairs" if item.is_exact else "two million sampled pairs"
-        st.caption(f"{plain(view.points.title)}: delta = {item.delta:.3f}, of {how}.")
+        how = f"± {item.delta_error:.4f}, of two million sampled pairs"
+        delta = f"{item.delta:.3f} {how if item.delta_error else 'of all pairs'}"
+        st.caption(f"{plain(view.points.title)}: delta = {delta}.")
     st.markdown(_GUIDE)
 
 
@@ -82,9 +87,14 @@ def _own_rows(views: Sequence[View], rows: NDArray[np.int64]) -> list[NDArray[np
 
 @st.cache_resource(max_entries=12, show_spinner=False)
 def _measured(
-    _points: Points, rows: NDArray[np.int64], file: Path, changed: int, percent: float
+    _points: Points,
+    rows: NDArray[np.int64],
+    file: Path,
+    changed: int,
+    percent: float,
+    exact: bool,
 ) -> Agreement | None:
-    return measure(_points, rows, percent)
+    return measure(_points, rows, percent, exact)
 
 
 def _frame(views: Sequence[View], measured: Sequence[Agreement]) -> pd.DataFrame:
