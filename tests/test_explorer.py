@@ -79,6 +79,7 @@ def test_labels_outside_every_taxonomy_keep_their_words() -> None:
         np.full(3, -1),
         label_names=("stormy", "", "calm"),
     )
+    assert table.named_labels[0].tolist() == [1, -1, 0]
     found = Points.from_table(table, "x")
     assert found.label_names == ("calm", "stormy")
     assert found.labels.tolist() == [1, -1, 0]

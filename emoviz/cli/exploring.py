@@ -137,9 +137,10 @@ def _measure(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.inference.stored import read_embeddings
 
     table = read_embeddings(arguments.table)
-    known = table.labels >= 0
+    labels, _ = table.named_labels
+    known = labels >= 0
     measured = cluster_measures(
-        table.embedding[known], table.labels[known], arguments.seed, arguments.delta
+        table.embedding[known], labels[known], arguments.seed, arguments.delta
     )
     result = {"n": int(known.sum()), **measured.to_dict()}
     if arguments.format == "json":

@@ -83,6 +83,20 @@ class EmbeddingTable:
         return len(self.paths)
 
     @property
+    def named_labels(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+        """(N,) index of each label, -1 where there is none, and the names that it counts.
+
+        Names of the labels' taxonomy, or the texts themselves, sorted, where no taxonomy holds
+        them all.
+        """
+        if self.label_taxonomy is not None or not self.label_names:
+            names = self.label_taxonomy.names if self.label_taxonomy is not None else ()
+            return self.labels, names
+        names = tuple(sorted(set(self.label_names) - {""}))
+        place = {name: i for i, name in enumerate(names)}
+        return np.array([place.get(text, -1) for text in self.label_names], np.int64), names
+
+    @property
     def predicted(self) -> NDArray[np.int64]:
         """(N,) the most probable class."""
         return np.asarray(self.probabilities.argmax(axis=1))

@@ -18,7 +18,6 @@ from emoviz.ui.wording import wording
 from emoviz.ui.words import plain, sentence
 from emoviz.ui.workspace import workspace
 
-_WIDTH = 420
 ORIGINAL, TEXTURE = "the image", "its texture picture"
 
 
@@ -51,7 +50,7 @@ def show(
         st.html(bars)
         st.caption("Bars: the estimate now. Line: the estimate for the image as it is.")
     with right:
-        st.image(changed, caption="As the model gets it now", width=_WIDTH)
+        st.image(changed, caption="As the model gets it now", width="stretch")
 
 
 def offer(context: Context, row: Result) -> None:

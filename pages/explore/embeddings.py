@@ -33,7 +33,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="explore-con
         st.container(width=150),
     )
 
-views = []
+views: list[scene.View] = []
 for checkpoint in [context.checkpoint, *([beside] if beside else [])]:
     points = sources.points(source, checkpoint, settings)
     if points is None:
@@ -45,7 +45,7 @@ for checkpoint in [context.checkpoint, *([beside] if beside else [])]:
         st.error(plain(str(error)), icon=":material/error:")
         continue
     made_by = None if source.is_vectors else checkpoint
-    views.append(scene.View(points, file, made_by, layout))
+    views.append(scene.view_of(points, file, made_by, layout, views[0] if views else None))
 
 if views:
     first, file = views[0].points, views[0].file

@@ -83,13 +83,20 @@ def selection(points: Points, chosen: NDArray[np.int64], pictures: Pictures) -> 
     first = (number - 1) * PER_PAGE
     with place:
         pressed = wall(points, chosen[first : first + PER_PAGE], pictures, "explore-wall")
-    with st.expander("As a table", icon=":material/table:"):
-        st.dataframe(
-            pd.DataFrame(taking.records(part.part(np.arange(min(len(part), _TABLE_ROWS)))))
-        )
-        if len(part) > _TABLE_ROWS:
-            st.caption(f"The first {_TABLE_ROWS:,}; the downloads hold all.")
+    table = st.expander(
+        "As a table", icon=":material/table:", on_change="rerun", key="explore-table"
+    )
+    if table.open:
+        with table:
+            _table(part)
     return pressed
+
+
+def _table(part: Points) -> None:
+    first = part.part(np.arange(min(len(part), _TABLE_ROWS)))
+    st.dataframe(pd.DataFrame(taking.records(first)))
+    if len(part) > len(first):
+        st.caption(f"The first {len(first):,}; the downloads hold all.")
 
 
 def wall(

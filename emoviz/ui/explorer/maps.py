@@ -25,7 +25,7 @@ from emoviz.ui.explorer.points import Points
 from emoviz.ui.map import Mark, Pin
 from emoviz.ui.words import plain
 
-# Fewer than this and a projection costs less than a process of its own.
+# What takes less time than a process of its own.
 _QUICK = frozenset({"pca"})
 
 

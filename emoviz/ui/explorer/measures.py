@@ -12,7 +12,7 @@ from emoviz.analysis.bootstrap import Interval
 from emoviz.analysis.clustering import EXACT_UP_TO
 from emoviz.ui.explorer.agreement import MEASURES, Agreement, comparable, difference, measure
 from emoviz.ui.explorer.points import Points
-from emoviz.ui.explorer.scene import View, matched
+from emoviz.ui.explorer.scene import View
 from emoviz.ui.words import counted, plain
 
 _GUIDE = """
@@ -55,7 +55,7 @@ def _table(views: Sequence[View]) -> None:
     with st.spinner("Clustering and resampling …"):
         found = [
             _measured(view.points, own, view.file, view.file.stat().st_mtime_ns, percent, exact)
-            for view, own in zip(views, _own_rows(views, rows), strict=True)
+            for view, own in ((view, view.rows[rows]) for view in views)
         ]
     measured = [item for item in found if item is not None]
     if len(measured) < len(views):
@@ -74,15 +74,8 @@ def _common(views: Sequence[View]) -> NDArray[np.int64]:
     """Rows of the first view that every view can be measured on."""
     rows = comparable(views[0].points)
     for view in views[1:]:
-        partner = matched(views[0].points, view.points)[rows]
-        good = np.isin(partner, comparable(view.points)) & (partner >= 0)
-        rows = rows[good]
+        rows = rows[np.isin(view.rows[rows], comparable(view.points))]
     return rows
-
-
-def _own_rows(views: Sequence[View], rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    first = views[0].points
-    return [rows, *(matched(first, view.points)[rows] for view in views[1:])]
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)

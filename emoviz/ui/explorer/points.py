@@ -87,22 +87,19 @@ class Points:
     @classmethod
     def from_table(cls, table: EmbeddingTable, title: str) -> "Points":
         """A checkpoint's view of a collection; the title is the checkpoint's, for people."""
-        known = table.label_taxonomy
-        names = known.names if known else tuple(sorted(set(table.label_names) - {""}))
-        place = {name: i for i, name in enumerate(names)}
-        labels = table.labels if known else [place.get(name, -1) for name in table.label_names]
+        labels, names = table.named_labels
         return cls(
             title=title,
             names=table.paths,
             sha256=table.sha256,
             vectors=table.embedding,
-            labels=np.asarray(labels if len(labels) else np.full(len(table), -1), np.int64),
+            labels=labels,
             label_names=names,
             columns=table.metadata,
             taxonomy=table.taxonomy,
             probabilities=table.probabilities,
             novelty=table.novelty,
-            label_taxonomy=known,
+            label_taxonomy=table.label_taxonomy,
             table=table,
         )
 

@@ -27,12 +27,21 @@ _SHOWN_BARS = 4
 
 @dataclass(frozen=True)
 class View:
-    """One panel: whose view of the images, where it is kept, and how it is laid out."""
+    """One panel.
+
+    Attributes:
+        points: Whose view of the images.
+        file: Where it is kept.
+        checkpoint: None for brought vectors.
+        layout: Where the images lie.
+        rows: (N,) row of this view for each image of the first view; -1 where it has none.
+    """
 
     points: Points
     file: Path
     checkpoint: Checkpoint | None
     layout: Layout
+    rows: NDArray[np.int64]
 
 
 def matched(first: Points, second: Points) -> NDArray[np.int64]:
@@ -49,16 +58,36 @@ def matched(first: Points, second: Points) -> NDArray[np.int64]:
     return np.fromiter(rows, np.int64, len(first))
 
 
+def view_of(
+    points: Points,
+    file: Path,
+    checkpoint: Checkpoint | None,
+    layout: Layout,
+    first: View | None,
+) -> View:
+    """A panel of the same images as `first`; None where it is the first itself."""
+    if first is None:
+        return View(points, file, checkpoint, layout, np.arange(len(points)))
+    stamps = first.file.stat().st_mtime_ns, file.stat().st_mtime_ns
+    rows = _kept_match(first.points, points, first.file, file, stamps)
+    return View(points, file, checkpoint, layout, rows)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _kept_match(
+    _first: Points, _second: Points, one: Path, other: Path, changed: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Kept by the tables' files and their times of change."""
+    return matched(_first, _second)
+
+
 def panels(views: Sequence[View], with_centers: bool, settings: Settings) -> list[Panel]:
     """The views as panels over the images of the first."""
-    first = views[0].points
     visiting = placing.guests(settings)
     made = []
     for view in views:
-        coordinates = view.layout.projection.coordinates
-        if view is not views[0]:
-            rows = matched(first, view.points)
-            coordinates = np.where(rows[:, None] >= 0, coordinates[np.maximum(rows, 0)], np.nan)
+        places = view.layout.projection.coordinates[np.maximum(view.rows, 0)]
+        coordinates = np.where(view.rows[:, None] >= 0, places, np.nan)
         made.append(
             Panel(
                 view.points.title,
@@ -82,9 +111,14 @@ def show(
     pictures: Pictures,
     settings: Settings,
 ) -> MapEvent:
-    """The map; the link follows what is selected."""
+    """The map; the link follows what is selected.
+
+    A link's selection waits for the map that it was drawn on: PCA, which stands in until that one
+    is there, has the images elsewhere.
+    """
     first = views[0].points
-    region = linking.from_text(st.query_params.get("selection", ""))
+    is_final = all(view.layout.is_final for view in views)
+    region = linking.from_text(st.query_params.get("selection", "")) if is_final else None
     event = emotion_map(
         panels(views, with_centers, settings),
         colouring,
@@ -95,7 +129,8 @@ def show(
         panel=region.panel if region else 0,
         rotation=region.rotation if region else None,
     )
-    write_parameter("selection", linking.to_text(event))
+    if is_final:
+        write_parameter("selection", linking.to_text(event))
     return event
 
 

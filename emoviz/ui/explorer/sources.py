@@ -9,6 +9,7 @@ import streamlit as st
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.errors import EmovizError
+from emoviz.files import replaced_file
 from emoviz.inference.cache import fingerprint
 from emoviz.inference.collection import SAMPLE, open_collection
 from emoviz.inference.stored import describe, list_tables, read_embeddings, table_path
@@ -239,8 +240,8 @@ def _take_vectors(settings: Settings) -> None:
     name = re.sub(r"[^\w.-]+", "-", upload.name)[-60:]
     file = settings.home / "vectors" / f"{hashlib.sha256(data).hexdigest()[:8]}-{name}"
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
+        with replaced_file(file) as aside:
+            aside.write_bytes(data)
     except OSError as error:
         st.session_state[_NOTES] = [f"The file cannot be kept: {plain(str(error))}"]
         return
