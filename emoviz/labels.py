@@ -15,8 +15,9 @@ No torch here: arrays only.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
+from itertools import cycle
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +34,8 @@ Matrix = NDArray[np.float64]
 _GOLD, _LAVENDER, _MINT, _ROSE = "#e7ac13", "#cba7ff", "#23d1a0", "#be4472"
 _RED, _KHAKI, _TEAL, _BLUE = "#bb0004", "#9d8b4d", "#008fab", "#2a57b9"
 _GREY = "#8a8f98"
+# For labels that are no emotions of the field, in turn.
+_SPARE = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#72b7b2", "#9d755d", "#eeca3b")
 SENTIMENT_COLOURS: Mapping[str, str] = {"positive": _GOLD, "negative": _BLUE, "none": _GREY}
 
 # Spellings met in the field for the same emotion.
@@ -450,6 +453,40 @@ def get_taxonomy(name: str) -> Taxonomy:
         raise TaxonomyError(
             f"There is no taxonomy '{name}'. Known: {', '.join(TAXONOMIES)}."
         ) from None
+
+
+def own_taxonomy(name: str, labels: Iterable[str], title: str = "") -> Taxonomy:
+    """A taxonomy of any labels, for sets whose labels no taxonomy of the field holds.
+
+    A label that is an emotion of a registered taxonomy keeps its colour and its sentiment there;
+    any other has no sentiment, and takes no part in the measures of sentiment.
+
+    Args:
+        name: Identifier, none of the registered ones.
+        labels: In the order of the outputs; spaces around them and repeats do not count.
+        title: For people; the labels themselves where left out.
+
+    Raises:
+        TaxonomyError: There is no label, or the name is taken.
+    """
+    names = tuple(dict.fromkeys(text for label in labels if (text := label.strip())))
+    if name.strip().casefold() in TAXONOMIES:
+        raise TaxonomyError(f"'{name}' is a registered taxonomy; choose another name.")
+    if not names:
+        raise TaxonomyError(f"Taxonomy '{name}' would have no label; wanted one at least.")
+    spare = cycle(_SPARE)
+    classes = [_known_class(label) or EmotionClass(label, None, next(spare)) for label in names]
+    made = Taxonomy(name, title or ", ".join(names), tuple(classes))
+    made.check()
+    return made
+
+
+def _known_class(label: str) -> EmotionClass | None:
+    """An emotion of the field under the name that it was given."""
+    for taxonomy in (MIKELS8, EMOTION6, WEBEMO8, WIKIART20):
+        if taxonomy.holds(label):
+            return replace(taxonomy.classes[taxonomy.index(label)], name=label)
+    return None
 
 
 def taxonomy_of(labels: Iterable[str], likely: Taxonomy | None = None) -> Taxonomy | None:

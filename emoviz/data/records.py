@@ -52,6 +52,7 @@ class Record:
         split: Where the table or `assign_splits` put it.
         content: The bytes of an image inside a table; None for a file of its own. Records are
             compared without it: name and place say which image it is.
+        metadata: What else is known of the image, such as its artist: name -> text.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Record:
     group: str
     split: Split | None = None
     content: bytes | None = field(default=None, repr=False, compare=False)
+    metadata: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def read(self, limits: Limits) -> bytes:
         """The encoded image; its size is capped here for a file, and again when it is opened.
@@ -124,6 +126,11 @@ def read_table(
     Raises:
         TableError: The table cannot be read, lacks a column, or no row of it can be used.
     """
+    from emoviz.data.sets import read_set  # which is written in terms of records
+
+    own = read_set(path) if path.suffix.casefold() == ".parquet" else None
+    if own is not None:
+        return _relabelled(own, taxonomy)
     # os.path answers no where Path raises: a name too long, a folder that is closed to us
     is_folder = os.path.isdir(path)  # noqa: PTH112
     columns, rows = folder_rows(path, SPLIT_WORDS) if is_folder else _table_rows(path, taxonomy)
@@ -212,6 +219,29 @@ def fold_indices(groups: Sequence[str], folds: int, seed: int = 0) -> NDArray[np
 def label_array(records: Iterable[Record]) -> NDArray[np.int64]:
     """(N,) label indices."""
     return np.array([record.label for record in records], dtype=np.int64)
+
+
+def _relabelled(item: LabelledSet, taxonomy: Taxonomy | None) -> LabelledSet:
+    """A set that says itself what its labels are; another taxonomy may only order them anew."""
+    if taxonomy is None or taxonomy.names == item.taxonomy.names:
+        return item
+    place = [taxonomy.index(name) for name in item.taxonomy.names]
+    records = tuple(
+        replace(
+            record,
+            label=place[record.label] if record.label != NO_LABEL else NO_LABEL,
+            shares=_moved(record.shares, place, len(taxonomy)),
+        )
+        for record in item.records
+    )
+    return replace(item, taxonomy=taxonomy, records=records)
+
+
+def _moved(shares: Sequence[float], place: Sequence[int], count: int) -> tuple[float, ...]:
+    row = [0.0] * count
+    for target, share in zip(place, shares, strict=True):
+        row[target] += share
+    return tuple(row)
 
 
 def _table_rows(path: Path, taxonomy: Taxonomy | None) -> tuple[Columns, list[Row]]:

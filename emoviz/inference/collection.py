@@ -269,6 +269,8 @@ def _table(
     taxonomy: Taxonomy | None,
     likely: Taxonomy | None,
 ) -> Collection:
+    if sheet.head is not None:
+        taxonomy = taxonomy or sheet.head.taxonomy
     columns = _columns(path, sheet, taxonomy)
     named, inside = sheet.columns[columns.file], sheet.columns[sheet.images or columns.file]
     names = [a.strip() or b.strip() for a, b in zip(named, inside, strict=True)]
@@ -281,7 +283,7 @@ def _table(
     used = {columns.file, columns.label, sheet.images, *columns.votes}
     return Collection(
         path=_absolute(path),
-        title="/".join(_absolute(path).parts[-2:]),
+        title=sheet.head.title if sheet.head else "/".join(_absolute(path).parts[-2:]),
         root=root,
         names=kept,
         contents=(

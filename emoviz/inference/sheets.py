@@ -4,7 +4,7 @@ import contextlib
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from emoviz.data.columns import find_columns
 from emoviz.data.readers import table_text
+from emoviz.data.sets import META, SetHead, read_head
 from emoviz.errors import TableError
 from emoviz.labels import Taxonomy
 
@@ -20,10 +21,17 @@ _IMAGE = "image"
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table as columns of text, "" where there is nothing; `images` names a column of bytes."""
+    """A table as columns of text, "" where there is nothing.
+
+    Attributes:
+        columns: By their names.
+        images: The column of bytes.
+        head: What a set of the library says of itself.
+    """
 
     columns: Mapping[str, Sequence[str]]
     images: str | None = None
+    head: SetHead | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -75,7 +83,19 @@ def parquet_sheet(path: Path, taxonomy: Taxonomy | None) -> Sheet:
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".")
         raise TableError(f"'{path}' is no readable Parquet file: {reason}.") from None
-    return Sheet(columns, images)
+    head = read_head(path)
+    return Sheet(columns if head is None else dict(_of_set(columns)), images, head)
+
+
+def _of_set(columns: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, Sequence[str]]]:
+    """The columns of a set of the library: metadata under their own names, empty ones left out."""
+    for name, column in columns.items():
+        own = name.removeprefix(META)
+        if name == "name" or (name == "split" and not any(column)):
+            continue
+        if name == "group" and len(set(column)) == len(column):  # each image by itself
+            continue
+        yield name if own in columns else own, column
 
 
 def _is_nested(kind: Any) -> bool:

@@ -1,0 +1,131 @@
+"""The library: labelled sets that were brought in, prepared or made by review, by their ids.
+
+``<home>/sets/<id>.parquet``, each as `emoviz.data.sets` writes it. The set that comes with the
+project is among them.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emoviz.data.records import LabelledSet, read_table
+from emoviz.data.sets import read_head, write_set
+from emoviz.errors import TableError
+from emoviz.labels import Taxonomy
+from emoviz.settings import Settings
+
+SAMPLE = "sample"
+_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True)
+class KnownSet:
+    """One labelled set of the library.
+
+    Attributes:
+        id: Its name on the command line and in links.
+        title: For people.
+        path: What `read_table` takes.
+        taxonomy: Of its labels.
+        count: Of its records.
+        about: Source, terms, citation, lineage: whatever its maker knew.
+    """
+
+    id: str
+    title: str
+    path: Path
+    taxonomy: Taxonomy
+    count: int
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def list_sets(settings: Settings) -> tuple[list[KnownSet], list[str]]:
+    """The sets of the library, the project's own first, then the newest, and why others cannot.
+
+    Returns:
+        The sets, and a sentence for each file that is no set or a damaged one.
+    """
+    found, refused = [], []
+    if (settings.sample_data / "labels.csv").is_file():
+        found.append(_sample(settings))
+    files = (settings.home / "sets").glob("[!.]*.parquet")
+    for path in sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True):
+        try:
+            found.append(_known(path))
+        except TableError as error:
+            refused.append(str(error))
+    return found, refused
+
+
+def find_set(settings: Settings, name: str) -> KnownSet:
+    """The set of that id.
+
+    Raises:
+        TableError: There is none, or it cannot be read.
+    """
+    path = set_path(settings, name) if _ID.fullmatch(name) else None
+    if name == SAMPLE:
+        return _sample(settings)
+    if path is not None and path.is_file():
+        return _known(path)
+    known = ", ".join(item.id for item in list_sets(settings)[0]) or "none"
+    raise TableError(f"There is no set '{name}' in the library. Known ids: {known}.")
+
+
+def save_set(
+    settings: Settings, id: str, title: str, labelled: LabelledSet, about: Mapping[str, Any]
+) -> KnownSet:
+    """Put a set into the library; one of the same id is replaced.
+
+    Args:
+        settings: Where the library is.
+        id: Small letters, digits, ``-``, ``_`` and ``.``, 64 at most; see `free_id`.
+        title: For people.
+        labelled: Its records; those whose file's name is no text are left out and named under
+            ``left_out`` in `about`.
+        about: Plain values for JSON: source, terms, citation, lineage.
+
+    Raises:
+        TableError: The id cannot be used.
+        OSError: The disk is full or closed; what was there stays.
+    """
+    if not _ID.fullmatch(id) or id == SAMPLE:
+        raise TableError(
+            f"'{id}' cannot be a set's id; wanted small letters, digits, '-', '_' or '.', at most "
+            f"64, and not '{SAMPLE}'."
+        )
+    path = set_path(settings, id)
+    left_out = write_set(path, title, labelled, about)
+    if left_out:
+        write_set(path, title, labelled, {**about, "left_out": list(map(ascii, left_out))})
+    return _known(path)
+
+
+def free_id(settings: Settings, title: str) -> str:
+    """An id made of a title that no set of the library has yet."""
+    words = re.sub(r"[^a-z0-9_.-]+", "-", title.casefold()).strip("-_.")[:48] or "set"
+    taken = {SAMPLE, *(file.stem for file in (settings.home / "sets").glob("*.parquet"))}
+    numbered = (f"{words}-{number}" for number in range(2, len(taken) + 3))
+    return words if words not in taken else next(id for id in numbered if id not in taken)
+
+
+def set_path(settings: Settings, id: str) -> Path:
+    """Where the library keeps a set."""
+    return settings.home / "sets" / f"{id}.parquet"
+
+
+def _known(path: Path) -> KnownSet:
+    head = read_head(path)
+    if head is None:
+        raise TableError(f"'{path}' is no labelled set that emoviz wrote.")
+    return KnownSet(path.stem, head.title, path, head.taxonomy, head.count, head.about)
+
+
+def _sample(settings: Settings) -> KnownSet:
+    path = settings.sample_data / "labels.csv"
+    labelled = read_table(path)
+    about = {"source": "comes with the project", "terms": "see ATTRIBUTION.md beside it"}
+    count = len(labelled.records)
+    return KnownSet(SAMPLE, "Sample images", path, labelled.taxonomy, count, about)

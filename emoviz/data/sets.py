@@ -1,0 +1,197 @@
+"""Labelled sets as files: one Parquet table that says itself what its labels are.
+
+Columns ``name, file, label, p_<label>..., group, split``, then ``meta_<column>``, and ``image``
+where images are inside. What is known of the whole set is JSON in the schema's metadata.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emoviz.data.records import NO_LABEL, LabelledSet, Record, Split
+from emoviz.errors import TableError, TaxonomyError
+from emoviz.files import replaced_file
+from emoviz.labels import Taxonomy
+
+FORMAT = 1
+META = "meta_"
+_ABOUT = b"emoviz_set"
+_VOTES = "p_"
+_BATCH = 2048
+
+
+@dataclass(frozen=True)
+class SetHead:
+    """What a set's file says of the whole set.
+
+    Attributes:
+        title: For people.
+        taxonomy: Of its labels, registered or not.
+        votes: Whether the shares are votes of several people.
+        count: Records in the file.
+        about: Source, terms, citation, lineage: whatever its maker knew.
+    """
+
+    title: str
+    taxonomy: Taxonomy
+    votes: bool
+    count: int
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_set(
+    path: Path, title: str, item: LabelledSet, about: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Write a set, whole or not at all.
+
+    Args:
+        path: Of the Parquet file.
+        title: For people.
+        item: Files of images are named by their absolute paths; images inside tables are copied.
+        about: Plain values for JSON.
+
+    Returns:
+        Names of records that were left out, because the name of their file is no text.
+
+    Raises:
+        OSError: It cannot be written; what was there stays.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    named = {str(record.path): _is_text(str(record.path)) for record in item.records}
+    kept = [r for r in item.records if named[str(r.path)] and _is_text(r.name)]
+    schema = _schema(title, item, kept, about)
+    with replaced_file(path) as aside, parquet.ParquetWriter(aside, schema) as writer:
+        for start in range(0, max(len(kept), 1), _BATCH):
+            part = kept[start : start + _BATCH]
+            writer.write_batch(pa.record_batch(_columns(part, schema, item.taxonomy), schema))
+    whole = set(map(id, kept))
+    return tuple(record.name for record in item.records if id(record) not in whole)
+
+
+def read_head(path: Path) -> SetHead | None:
+    """What a file says of its set, without reading its rows; None where it is no set of ours.
+
+    Raises:
+        TableError: It is one, and is damaged or of another version.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            about = (file.schema_arrow.metadata or {}).get(_ABOUT)
+            count = file.metadata.num_rows
+    except (pa.ArrowException, OSError):
+        return None
+    if about is None:
+        return None
+    try:
+        values = json.loads(about)
+        if values["format"] != FORMAT:
+            raise ValueError(f"it is of format {values['format']}, this version reads {FORMAT}")
+        taxonomy = Taxonomy.from_dict(values["taxonomy"])
+        votes, known = bool(values["votes"]), dict(values["about"])
+        return SetHead(str(values["title"]), taxonomy, votes, count, known)
+    except (KeyError, TypeError, ValueError, TaxonomyError) as error:
+        raise TableError(f"The set '{path}' cannot be read: {error}. Make it anew.") from None
+
+
+def read_set(path: Path) -> LabelledSet | None:
+    """Read a set that `write_set` wrote; None where the file is no set of ours.
+
+    Raises:
+        TableError: It is one, and is damaged or of another version.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    head = read_head(path)
+    if head is None:
+        return None
+    try:
+        with parquet.ParquetFile(path) as file:
+            batches = file.iter_batches(_BATCH)
+            rows = (row for batch in batches for row in batch.to_pylist())
+            records = tuple(_record(path, row, head.taxonomy) for row in rows)
+    except (pa.ArrowException, OSError, KeyError, TypeError, TaxonomyError) as error:
+        raise TableError(f"The set '{path}' cannot be read: {error}. Make it anew.") from None
+    return LabelledSet(head.title, head.taxonomy, records, votes=head.votes)
+
+
+def _schema(
+    title: str, item: LabelledSet, records: Sequence[Record], about: Mapping[str, Any]
+) -> Any:
+    import pyarrow as pa
+
+    meta = dict.fromkeys(name for record in records for name in record.metadata)
+    kinds = {
+        **dict.fromkeys(("name", "file", "label"), pa.string()),
+        **{_VOTES + name: pa.float64() for name in item.taxonomy.names},
+        **dict.fromkeys(("group", "split"), pa.string()),
+        **{META + name: pa.string() for name in meta},
+    }
+    if any(record.content is not None for record in records):
+        kinds["image"] = pa.binary()
+    head = {
+        "format": FORMAT,
+        "title": title,
+        "taxonomy": item.taxonomy.to_dict(),
+        "votes": item.votes,
+        "about": dict(about),
+    }
+    return pa.schema(list(kinds.items()), metadata={_ABOUT: json.dumps(head).encode()})
+
+
+def _columns(records: Sequence[Record], schema: Any, taxonomy: Taxonomy) -> list[Any]:
+    import pyarrow as pa
+
+    rows = [_row(record, taxonomy) for record in records]
+    return [pa.array([row.get(item.name) for row in rows], item.type) for item in schema]
+
+
+def _row(record: Record, taxonomy: Taxonomy) -> dict[str, Any]:
+    inside = record.content is not None
+    shares = zip(taxonomy.names, record.shares, strict=True)
+    return {
+        "name": record.name,
+        "file": record.name if inside else str(record.path.absolute()),
+        "label": taxonomy.names[record.label] if record.label != NO_LABEL else None,
+        **{_VOTES + name: share for name, share in shares},
+        "group": record.group,
+        "split": record.split,
+        **{META + name: text for name, text in record.metadata.items()},
+        "image": record.content,
+    }
+
+
+def _record(table: Path, row: Mapping[str, Any], taxonomy: Taxonomy) -> Record:
+    content = row.get("image")
+    split: Split | None = row["split"]
+    return Record(
+        name=row["name"],
+        path=Path(row["file"]) if content is None else table,
+        label=taxonomy.index(row["label"]) if row["label"] else NO_LABEL,
+        shares=tuple(row[_VOTES + name] for name in taxonomy.names),
+        group=row["group"],
+        split=split,
+        content=content,
+        metadata=dict(_metadata(row)),
+    )
+
+
+def _metadata(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, text in row.items():
+        if name.startswith(META) and text:
+            yield name.removeprefix(META), text
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is one that can be written: bytes of a file's name may be no text."""
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
