@@ -7,6 +7,7 @@
     ├── TaxonomyError      unknown taxonomy, label or class; no bridge between two taxonomies
     ├── ImageError         one image cannot be read; the others can
     ├── TableError         a table of images and labels does not fit
+    ├── FetchError         something cannot be fetched from the network, or must not be
     ├── AnalysisError      arrays cannot be analysed, or a kept analysis cannot be read
     ├── CheckpointError    a checkpoint is missing, damaged or does not fit
     ├── RecipeError        a recipe has an unknown key or an impossible value
@@ -35,6 +36,19 @@ class ImageError(EmovizError):
 
 class TableError(EmovizError):
     """A table of images and labels lacks a column, a label or a file."""
+
+
+class FetchError(EmovizError):
+    """Something cannot be fetched. The message is the reason, without the address.
+
+    Args:
+        reason: For people.
+        status: What the server answered, where it answered.
+    """
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 class AnalysisError(EmovizError):

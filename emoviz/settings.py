@@ -56,6 +56,8 @@ class Settings:
     threads: int = 0
     readers: int = -1
     save_seconds: float = 60.0
+    allow_private_urls: bool = False
+    fetch_pause: float = 0.25
 
     @property
     def user_checkpoints(self) -> Path:
@@ -110,6 +112,8 @@ def _parse(variable: str, text: str, default: object) -> object:
         return Path(text).expanduser()
     if isinstance(default, str):
         return _one_of(variable, text.strip().lower(), get_args(Device))
+    if isinstance(default, bool):
+        return _yes_or_no(variable, text.strip().casefold())
     kind = type(default)
     try:
         number = kind(text)  # type: ignore[call-arg]
@@ -121,6 +125,13 @@ def _parse(variable: str, text: str, default: object) -> object:
     if number < least or (number == 0 and default > 0):  # type: ignore[operator]
         raise SettingsError(f"{variable} is {text}; it must be positive, like {default}.")
     return number
+
+
+def _yes_or_no(variable: str, text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text not in words:
+        raise SettingsError(f"{variable} is '{text}'; it must be true or false.")
+    return words[text]
 
 
 def _one_of(variable: str, text: str, allowed: tuple[str, ...]) -> str:

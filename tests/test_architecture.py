@@ -299,5 +299,7 @@ def test_described_defaults_are_those_of_the_code() -> None:
         written = table[variable]
         if isinstance(value, Path):
             assert Path(written).expanduser() == value
+        elif isinstance(value, bool):
+            assert written == str(value).lower()
         else:
             assert type(value)(written) == value
