@@ -62,6 +62,7 @@ class Item:
         place: Where the image is.
         title: For people; "" where the source gives none.
         artist: Likewise.
+        style: Likewise; of a folder of folders, the folder.
         date: In the source's words.
         rights: A licence's address, or the source's words.
         canvas: Id of the IIIF canvas that shows it.
@@ -76,6 +77,7 @@ class Item:
     place: Place
     title: str = ""
     artist: str = ""
+    style: str = ""
     date: str = ""
     rights: str = ""
     canvas: str = ""
