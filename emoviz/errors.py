@@ -44,11 +44,12 @@ class FetchError(EmovizError):
     Args:
         reason: For people.
         status: What the server answered, where it answered.
+        unanswered: Whether no server answers, so that others of its addresses fare no better.
     """
 
-    def __init__(self, reason: str, status: int | None = None) -> None:
+    def __init__(self, reason: str, status: int | None = None, unanswered: bool = False) -> None:
         super().__init__(reason)
-        self.status = status
+        self.status, self.unanswered = status, unanswered
 
 
 class AnalysisError(EmovizError):

@@ -153,10 +153,10 @@ class Fetcher:
             except _AgainError as again:
                 wait = again.wait if again.wait is not None else min(2.0**attempt * 0.5, 8.0)
                 if attempt == self._caps.attempts:
-                    raise FetchError(again.reason) from None
+                    raise FetchError(again.reason, again.status, again.status is None) from None
                 if wait > self._caps.patience:
                     told = f"{again.reason} and asks to wait {wait:,.0f} s; try again later"
-                    raise FetchError(told) from None
+                    raise FetchError(told, again.status, unanswered=True) from None
                 self._host(place).free_at = time.monotonic() + wait
         raise AssertionError("attempts are at least 1")
 
@@ -208,7 +208,8 @@ class Fetcher:
         try:
             addresses = self._resolve(host, port)
         except (OSError, UnicodeError):
-            raise FetchError(f"there is no host '{host}', or no network") from None
+            told = f"there is no host '{host}', or no network"
+            raise FetchError(told, unanswered=True) from None
         if not addresses:
             raise FetchError(f"there is no host '{host}'")
         closed = [text for text in addresses if not is_public(text)]
@@ -221,11 +222,17 @@ class Fetcher:
 
 
 class _AgainError(Exception):
-    """Asking again may help; `wait` is what the server asked for, in seconds."""
+    """Asking again may help.
 
-    def __init__(self, reason: str, wait: float | None = None) -> None:
+    Args:
+        reason: Why there is no answer yet.
+        wait: Seconds that the server asked for.
+        status: What it answered; None where the line broke.
+    """
+
+    def __init__(self, reason: str, wait: float | None = None, status: int | None = None) -> None:
         super().__init__(reason)
-        self.reason, self.wait = reason, wait
+        self.reason, self.wait, self.status = reason, wait, status
 
 
 def checked_url(address: str) -> SplitResult:
@@ -348,11 +355,10 @@ def _answer(
             raise FetchError(f"the server sends on (status {status}) without saying where to")
         return _sent_on(place, where)
     if status in _BUSY:
-        raise _AgainError(
-            f"the server is busy (status {status})", _asked_wait(head.get("Retry-After"))
-        )
+        wait = _asked_wait(head.get("Retry-After"))
+        raise _AgainError(f"the server is busy (status {status})", wait, status)
     if status in _PASSING:
-        raise _AgainError(f"the server has a fault (status {status})")
+        raise _AgainError(f"the server has a fault (status {status})", status=status)
     marks = {name: head[name] for name in ("etag", "last-modified") if name in head}
     kind = head.get_content_type().casefold()
     if status == 304:

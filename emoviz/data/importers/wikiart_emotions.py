@@ -178,3 +178,13 @@ def sentiment_group(shares: Mapping[str, float]) -> str:
     if not row.any():
         return ""
     return WIKIART3.names[int(bridge_between(WIKIART20, WIKIART3).predict(row)[0])]
+
+
+def is_wikiart_emotions(table: Path) -> bool:
+    """Whether a table's first line is that of WikiArt Emotions."""
+    try:
+        with table.open(encoding="utf-8-sig", errors="replace") as stream:
+            head = stream.readline(20_000).rstrip("\n").split("\t")
+    except OSError:
+        return False
+    return {*_NEEDED, f"{VOTERS['image']}: {WIKIART20.names[0]}"} <= set(head)
