@@ -8,11 +8,14 @@
     ├── ImageError         one image cannot be read; the others can
     ├── TableError         a table of images and labels does not fit
     ├── FetchError         something cannot be fetched from the network, or must not be
+    ├── ReviewError        the review store cannot be used, or what is asked of it is not allowed
     ├── AnalysisError      arrays cannot be analysed, or a kept analysis cannot be read
     ├── CheckpointError    a checkpoint is missing, damaged or does not fit
     ├── RecipeError        a recipe has an unknown key or an impossible value
     ├── WeightsError       pretrained weights cannot be had here
-    └── TrainingError      training cannot start or cannot go on
+    ├── TrainingError      training cannot start or cannot go on
+    └── ReviewError        the review store cannot take or give what was asked
+        └── NotAllowedError    the person's role does not allow it
 
 Each message says what came, what was wanted and what to do, in words for the person who sees it.
 """
@@ -52,6 +55,10 @@ class FetchError(EmovizError):
         self.status, self.unanswered = status, unanswered
 
 
+class ReviewError(EmovizError):
+    """The review store cannot be reached or written, or does not allow what is asked of it."""
+
+
 class AnalysisError(EmovizError):
     """Arrays cannot be analysed, or a file that holds an analysis cannot be read."""
 
@@ -70,3 +77,11 @@ class WeightsError(EmovizError):
 
 class TrainingError(EmovizError):
     """Training cannot start, or cannot go on."""
+
+
+class ReviewError(EmovizError):
+    """The review store cannot be opened, or cannot take or give what was asked of it."""
+
+
+class NotAllowedError(ReviewError):
+    """The person's role in the review store does not allow what they asked for."""
