@@ -234,6 +234,23 @@ def read_gathered(settings: Settings, name: str) -> Gathered:
     return Gathered(request, tuple(items), tuple(problems), states)
 
 
+def list_gathered(settings: Settings) -> list[Gathered]:
+    """Every collection that was brought in on this machine, by name."""
+    folders = sorted((settings.home / "collections").glob("*/about.json"))
+    found = []
+    for file in folders:
+        try:
+            found.append(read_gathered(settings, file.parent.name))
+        except EmovizError:  # a folder that somebody else put there
+            continue
+    return [item for item in found if item.request is not None]
+
+
+def works_table(settings: Settings, name: str) -> Path:
+    """The collection as a table that `embed`, `evaluate` and other programs take."""
+    return collection_folder(settings, name) / "works.csv"
+
+
 def _check_same(folder: Path, request: Request) -> None:
     known = read_json(folder / "about.json")
     if known and (known.get("source"), known.get("kind")) != (request.source, request.kind):
