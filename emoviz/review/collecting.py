@@ -12,7 +12,8 @@ from typing import Any
 
 from emoviz import __version__
 from emoviz.checkpoints import Checkpoint
-from emoviz.errors import EmovizError, TableError
+from emoviz.data.importers import Item
+from emoviz.errors import TableError
 from emoviz.inference.collection import open_collection
 from emoviz.inference.embedding import Embedded, embed_collection
 from emoviz.inference.predict import load_model
@@ -22,11 +23,10 @@ from emoviz.review import NewEstimate, NewWork, ReviewStore, open_store
 from emoviz.review.gathering import (
     Brought,
     Gathered,
-    Item,
     Request,
     collection_folder,
     gather,
-    read_gathered,
+    works_table,
 )
 from emoviz.settings import Settings
 
@@ -146,29 +146,12 @@ def remove_collection(name: str, settings: Settings) -> None:
     """
     folder = collection_folder(settings, name)
     store = open_store(settings)
-    row = next((item for item in store.collections() if item.name == name), None)
+    row = store.collection(name)
     if row is None and not folder.is_dir():
         raise TableError(f"There is no collection '{name}'. `collection list` names them.")
     if row is not None:
         store.remove_collection(row.id)
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def list_gathered(settings: Settings) -> list[Gathered]:
-    """Every collection that was brought in on this machine, by name."""
-    folders = sorted((settings.home / "collections").glob("*/about.json"))
-    found = []
-    for file in folders:
-        try:
-            found.append(read_gathered(settings, file.parent.name))
-        except EmovizError:  # a folder that somebody else put there
-            continue
-    return [item for item in found if item.request is not None]
-
-
-def works_table(settings: Settings, name: str) -> Path:
-    """The collection as a table that `embed`, `evaluate` and other programs take."""
-    return collection_folder(settings, name) / "works.csv"
 
 
 def about_of(found: Gathered) -> dict[str, Any]:
