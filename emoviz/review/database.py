@@ -69,6 +69,11 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def analyse(self, connection: Connection, *tables: str) -> None:
+        """Tell PostgreSQL's planner how many rows there are; it would sort all for the first."""
+        if not self.is_sqlite:
+            connection.execute(text(f"ANALYZE {', '.join(tables)}"))
+
     def insert(self, table: Any) -> Any:
         """An INSERT of the dialect, which knows ON CONFLICT."""
         if self.is_sqlite:

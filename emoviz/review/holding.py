@@ -90,6 +90,7 @@ class Holdings:
                 update(estimates).where(estimates.c.estimate_set.in_(mine)).values(number=number)
             )
             _mark_there(made, collection)
+            self.database.analyse(made, "works", "estimates", "standing")
         self.database.frontiers.clear()
 
     def works(self, collection: int, removed: bool = False) -> list[Work]:
@@ -182,6 +183,7 @@ class Holdings:
             count = self._put(made, id, _images(made, collection), given, taxonomy)
             made.execute(update(estimate_sets).where(mine).values(count=count))
             row = made.execute(select(estimate_sets).where(mine)).mappings().one()
+            self.database.analyse(made, "works", "estimates", "standing")
         self.database.frontiers.clear()
         return rows.estimate_set_of(row)
 
