@@ -8,7 +8,6 @@
     ├── ImageError         one image cannot be read; the others can
     ├── TableError         a table of images and labels does not fit
     ├── FetchError         something cannot be fetched from the network, or must not be
-    ├── ReviewError        the review store cannot be used, or what is asked of it is not allowed
     ├── AnalysisError      arrays cannot be analysed, or a kept analysis cannot be read
     ├── CheckpointError    a checkpoint is missing, damaged or does not fit
     ├── RecipeError        a recipe has an unknown key or an impossible value
@@ -53,10 +52,6 @@ class FetchError(EmovizError):
     def __init__(self, reason: str, status: int | None = None, unanswered: bool = False) -> None:
         super().__init__(reason)
         self.status, self.unanswered = status, unanswered
-
-
-class ReviewError(EmovizError):
-    """The review store cannot be reached or written, or does not allow what is asked of it."""
 
 
 class AnalysisError(EmovizError):

@@ -115,14 +115,8 @@ class Deciding:
 
     def rebuild_standing(self, collection: int) -> None:
         """Work out anew, from the decisions alone, which of them stand."""
-        query = select(decisions).where(decisions.c.collection == collection)
         with self.database.writing() as made:
-            made.execute(delete(standing).where(standing.c.collection == collection))
-            found = made.execute(query.order_by(decisions.c.id)).mappings()
-            stands = standing_rows(found).values()
-            known = _work_columns(made, collection)
-            if stands:
-                made.execute(insert(standing), [row | known[row["work"]] for row in stands])
+            rebuild(made, collection)
         self.database.frontiers.clear()
 
     def _decisions(self, query: Any) -> list[Decision]:
@@ -152,6 +146,17 @@ class Deciding:
         if stands is not None:
             there = _work_columns(made, row["collection"], row["work"])[row["work"]]
             made.execute(insert(standing).values(_standing_row(stands) | there))
+
+
+def rebuild(made: Connection, collection: int) -> None:
+    """The same within a transaction; see `Deciding.rebuild_standing`."""
+    query = select(decisions).where(decisions.c.collection == collection)
+    made.execute(delete(standing).where(standing.c.collection == collection))
+    found = made.execute(query.order_by(decisions.c.id)).mappings()
+    stands = standing_rows(found).values()
+    known = _work_columns(made, collection)
+    if stands:
+        made.execute(insert(standing), [row | known[row["work"]] for row in stands])
 
 
 def standing_rows(

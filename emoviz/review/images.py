@@ -9,6 +9,16 @@ from emoviz.errors import ImageError
 from emoviz.review.facts import Work
 from emoviz.settings import Settings
 
+_BEGINNINGS = (
+    *((b"\xff\xd8", ".jpg"), (b"\x89PNG", ".png"), (b"GIF8", ".gif"), (b"BM", ".bmp")),
+    *((b"II*\x00", ".tif"), (b"MM\x00*", ".tif"), (b"RIFF", ".webp")),
+)
+
+
+def ending(data: bytes) -> str:
+    """How the name of a file with these bytes ends; ``.img`` where that cannot be told."""
+    return next((end for start, end in _BEGINNINGS if data.startswith(start)), ".img")
+
 
 def read_work(work: Work, settings: Settings) -> bytes:
     """The encoded image of a work, in full size.
