@@ -40,10 +40,15 @@ class Database:
         # Where each reviewer's queue begins: all before it is decided. Only ever a short cut.
         self.frontiers: dict[Any, Any] = {}
         self.engine = _engine(url)
-        with _told(self.where):
-            self._upgrade()
-            with self.reading() as found:
-                self.uid = str(found.scalar(select(about.c.value).where(about.c.name == "uid")))
+        try:
+            with _told(self.where):
+                self._upgrade()
+                with self.reading() as found:
+                    query = select(about.c.value).where(about.c.name == "uid")
+                    self.uid: str = found.execute(query).scalar_one()
+        except ReviewError:
+            self.engine.dispose()
+            raise
 
     @property
     def where(self) -> str:

@@ -109,7 +109,7 @@ class Queueing:
                 _of_share(share, standing),
             )
             query = select(standing.c.kind, func.count()).where(mine).group_by(standing.c.kind)
-            counts: dict[str, int] = dict(found.execute(query).tuples().all())
+            counts: dict[str, int] = dict(found.execute(query).all())
         skipped = counts.pop("skip", 0)
         return Progress(int(total or 0), sum(counts.values()), skipped)
 
