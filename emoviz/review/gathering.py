@@ -33,6 +33,7 @@ from emoviz.data.sources import ImageSource, from_zip
 from emoviz.errors import EmovizError, FetchError, ImageError, TableError
 from emoviz.files import read_json, replaced_file, write_json
 from emoviz.inference.cache import THUMBNAIL_SIDE, Thumbnails
+from emoviz.review.images import ending
 from emoviz.settings import Settings
 
 Kind = Literal["folder", "zip", "table", "iiif", "wikiart-emotions", "sample"]
@@ -44,10 +45,6 @@ _GIVE_UP = 5  # failures of the line, one after another, after which the rest wa
 _NAMED = ("title", "artist", "style", "date", "rights", "canvas", "manifest", "page")
 _RESERVED = frozenset({"file", "path", "image", "filename", "key", "label", "emotion", "class"})
 _MOST_COLUMNS = 60
-_BEGINNINGS = (
-    *((b"\xff\xd8", ".jpg"), (b"\x89PNG", ".png"), (b"GIF8", ".gif"), (b"BM", ".bmp")),
-    *((b"II*\x00", ".tif"), (b"MM\x00*", ".tif"), (b"RIFF", ".webp")),
-)
 
 Progress = Callable[[int, int], None]
 
@@ -460,8 +457,7 @@ class _Bringer:
         return found
 
     def _keep(self, data: bytes, sha256: str) -> Path:
-        suffix = next((end for start, end in _BEGINNINGS if data.startswith(start)), ".img")
-        file = self._folder / "images" / sha256[:2] / f"{sha256}{suffix}"
+        file = self._folder / "images" / sha256[:2] / f"{sha256}{ending(data)}"
         if not file.is_file():
             with replaced_file(file) as aside:
                 aside.write_bytes(data)
