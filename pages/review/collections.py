@@ -24,10 +24,9 @@ collections_add.note()
 collections.watch(settings)
 known = collections.known(settings)
 if known:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        found = collections.choose(known)
-        collections.actions(found, context.checkpoint, settings, manages)
+    found = collections.choose(known)
     collections.summary(found, settings)
+    collections.actions(found, context.checkpoint, settings, manages)
     collections.wall(found, settings)
     collections.missing(found)
 elif manages:
