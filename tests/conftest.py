@@ -170,7 +170,8 @@ def store(request: pytest.FixtureRequest, settings: Settings) -> "Iterator[Revie
 
     if request.param == "postgresql":
         cluster = request.getfixturevalue("postgresql")
-        settings = replace(settings, database_url=cluster.url())
+        settings = replace(settings, database_url=cluster.emptied())
+    open_database.cache_clear()
     opened = open_store(settings)
     yield opened
     opened.engine.dispose()

@@ -35,7 +35,7 @@ class Cluster:
         self, folder: Path, server: "subprocess.Popen[bytes]", bin: Path, durable: bool
     ) -> None:
         self.folder, self._server, self._bin, self._durable = folder, server, bin, durable
-        self._count = 0
+        self._count, self._kept = 0, ""
 
     def url(self) -> str:
         """Of a new, empty database."""
@@ -43,6 +43,19 @@ class Cluster:
         name = f"review{self._count}"
         self._sql(f"CREATE DATABASE {name}")
         return f"postgresql://{_owner()}@/{name}?host={self.folder}"
+
+    def emptied(self) -> str:
+        """Of one database that is kept: its tables, if it has any, are emptied."""
+        import psycopg
+
+        self._kept = self._kept or self.url()
+        with psycopg.connect(self._kept) as connection:
+            query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            names = {name for (name,) in connection.execute(query)} - {"alembic_version", "about"}
+            if names:
+                tables = ", ".join(sorted(names))
+                connection.execute(f"TRUNCATE {tables} RESTART IDENTITY")  # type: ignore[arg-type]
+        return self._kept
 
     def _sql(self, command: str) -> None:
         import psycopg

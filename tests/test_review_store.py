@@ -412,8 +412,9 @@ def test_a_store_of_a_newer_version_is_refused_and_left_alone(store: ReviewStore
         made.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ReviewError, match="newer emoviz"):
         Database(url)
-    with store.read() as found:
-        assert found.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+    with store.write() as made:
+        assert made.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+        made.execute(text(f"UPDATE alembic_version SET version_num = '{HEAD}'"))
 
 
 def test_several_processes_may_make_the_store_at_once(settings: Settings) -> None:
