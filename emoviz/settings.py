@@ -43,12 +43,12 @@ class Settings:
         readers: Processes that read and augment images while a whole network is trained; 0 reads
             between the steps, -1 takes one on a CPU and up to eight for a GPU
             (``EMOVIZ_READERS``).
-        database_url: Of the review store, ``postgresql://...``; empty for a file of SQLite in the
-            home (``EMOVIZ_DATABASE_URL``).
         save_seconds: A training keeps its state at least this often, and after epochs of five
             seconds and more (``EMOVIZ_SAVE_SECONDS``).
         database_url: Where reviews are stored, ``postgresql://user:password@host/name`` or
             ``sqlite:///path``; a file in the home where empty (``EMOVIZ_DATABASE_URL``).
+        managers: Addresses of electronic mail, with commas between them, of those who may manage
+            reviews once they are logged in (``EMOVIZ_MANAGERS``).
     """
 
     home: Path = field(default_factory=_default_home)
@@ -60,10 +60,10 @@ class Settings:
     threads: int = 0
     readers: int = -1
     save_seconds: float = 60.0
-    database_url: str = ""
     allow_private_urls: bool = False
     fetch_pause: float = 0.25
     database_url: str = field(default="", repr=False)  # may hold a password
+    managers: str = ""
 
     @property
     def user_checkpoints(self) -> Path:
@@ -116,8 +116,6 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 def _parse(variable: str, text: str, default: object) -> object:
     if isinstance(default, Path):
         return Path(text).expanduser()
-    if default == "":
-        return text.strip()
     if default == "":
         return text.strip()
     if isinstance(default, str):
