@@ -141,6 +141,7 @@ def test_a_server_that_is_gone_leaves_the_rest_for_later(
     found = gather(Request("urls", str(table), "table"), settings, quiet, fetcher=quick)
     assert "5 times in a row" in found.stopped
     assert found.waiting == 36
+    assert read_gathered(settings, "urls").stopped == found.stopped
 
 
 def test_private_addresses_are_refused_one_by_one(
@@ -212,6 +213,7 @@ def test_the_table_is_one_that_embed_takes(
     assert list(collection.names) == [state.file for _, state in found.ready]
     assert collection.metadata["artist"] == [artist for _, _, artist, _ in PAINTINGS]
     assert collection.metadata["collection"][0] == "A small museum"
+    assert collection.metadata["title"][2] == "'=Garden()"  # no spreadsheet takes it for a formula
     assert collection.taxonomy is None
 
 
@@ -267,6 +269,38 @@ def test_a_manifest_that_is_none_leaves_nothing_behind(
         with pytest.raises((TableError, FetchError)):
             gather(Request("m", source, "iiif"), settings, quiet)
     assert read_gathered(settings, "m").request is None
+
+
+def test_a_manifest_that_names_files_of_this_machine_reads_none(
+    settings: Settings, server: LocalServer, tmp_path: Path, picture: Picture
+) -> None:
+    (tmp_path / "secret.jpg").write_bytes(picture())
+    secret = tmp_path / "secret.json"
+    body = {"id": f"{server.address}/good.jpg", "type": "Image"}
+    canvas = {"type": "Canvas", "items": [{"items": [{"body": body}]}]}
+    secret.write_text(json.dumps({"type": "Manifest", "id": "x", "items": [canvas]}))
+    server.answers["/good.jpg"] = (200, {}, picture())
+    bad = [
+        {"id": str(tmp_path / "secret.jpg"), "type": "Image"},
+        {"id": f"file://{tmp_path}/secret.jpg", "type": "Image"},
+        {"type": "Image", "service": [{"id": str(tmp_path), "type": "ImageService3"}]},
+        body,
+    ]
+    canvases = [
+        {"id": f"c{i}", "type": "Canvas", "items": [{"items": [{"body": one}]}]}
+        for i, one in enumerate(bad)
+    ]
+    manifest = {"type": "Manifest", "id": "http://m", "items": canvases}
+    members = [manifest, {"id": str(secret), "type": "Manifest"}, {"id": f"file://{secret}"}]
+    collection = json.dumps({"type": "Collection", "items": members})
+    server.answers["/c"] = (200, {}, collection.encode())
+    (tmp_path / "c.json").write_text(collection)
+    for name, source in (("far", f"{server.address}/c"), ("near", str(tmp_path / "c.json"))):
+        found = gather(Request(name, source, "iiif"), settings, quiet)
+        assert [item.key for item, _ in found.ready] == ["c3"]
+        assert len(found.failed) == 3
+        assert len(found.problems) == 2
+        assert all("only http" in state.error for _, state in found.failed)
 
 
 def test_the_image_of_a_work_is_read_wherever_it_is(

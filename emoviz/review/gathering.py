@@ -5,6 +5,7 @@ Each collection has a folder, from which a killed process goes on::
     <home>/collections/<name>/about.json     what was asked for
                               items.jsonl    what the source names, whole or not at all
                               states.jsonl   one line an image, as soon as it is there or refused
+                              last.json      why the last run stopped early, if it did
                               documents/     IIIF documents, so that they are asked for once
                               images/ab/...  what was fetched or unpacked, by its SHA-256
                               works.csv      the artworks as a table that `embed` takes
@@ -17,7 +18,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, get_args
 
@@ -33,6 +35,7 @@ from emoviz.data.sources import ImageSource, from_zip
 from emoviz.errors import EmovizError, FetchError, ImageError, TableError
 from emoviz.files import read_json, replaced_file, write_json
 from emoviz.inference.cache import THUMBNAIL_SIDE, Thumbnails
+from emoviz.inference.tabular import safe_cell
 from emoviz.review.images import ending
 from emoviz.settings import Settings
 
@@ -106,7 +109,7 @@ class Gathered:
     request: Request | None
     items: tuple[Item, ...] = ()
     problems: tuple[Problem, ...] = ()
-    states: Mapping[str, Brought] = ()  # type: ignore[assignment]
+    states: Mapping[str, Brought] = field(default_factory=dict)
     stopped: str = ""
 
     @property
@@ -208,7 +211,8 @@ def gather(
         _write_items(folder / "items.jsonl", rows)
     found = read_gathered(settings, request.name)
     stopped = _bring_all(found, folder, settings, fetcher, progress)
-    found = replace(read_gathered(settings, request.name), stopped=stopped)
+    write_json(folder / "last.json", {"stopped": stopped})
+    found = read_gathered(settings, request.name)
     write_table(folder / "works.csv", found)
     return found
 
@@ -216,6 +220,13 @@ def gather(
 def read_gathered(settings: Settings, name: str) -> Gathered:
     """What is known of a collection's images, whatever state it is in."""
     folder = collection_folder(settings, name)
+    files = ("about.json", "items.jsonl", "states.jsonl", "last.json")
+    return _read(folder, tuple(_changed(folder / file) for file in files))
+
+
+@lru_cache(maxsize=16)
+def _read(folder: Path, changed: tuple[tuple[int, int], ...]) -> Gathered:
+    """Kept by the files' sizes and times of change, too."""
     about = read_json(folder / "about.json")
     try:
         request = Request(**about) if about else None
@@ -228,7 +239,16 @@ def read_gathered(settings: Settings, name: str) -> Gathered:
         else:
             items.append(Item(**{**row["item"], "place": Place.from_dict(row["item"]["place"])}))
     states = {row["key"]: Brought(**row) for row in _lines(folder / "states.jsonl")}
-    return Gathered(request, tuple(items), tuple(problems), states)
+    stopped = str((read_json(folder / "last.json") or {}).get("stopped", ""))
+    return Gathered(request, tuple(items), tuple(problems), states, stopped)
+
+
+def _changed(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
 
 
 def list_gathered(settings: Settings) -> list[Gathered]:
@@ -289,10 +309,9 @@ def _found(
         return read_wikiart_emotions(path, images, request.voters)
     if request.kind == "sample":
         return read_urls(settings.sample_data / "images.csv")
-    documents = _Documents(folder / "documents", fetcher, again)
-    if path.is_file():
-        return read_iiif(request.source, documents.load)
-    documents.load(request.source)  # the first one: where it fails, all does
+    documents = _Documents(folder / "documents", fetcher, again, request.source)
+    if not documents.is_local:
+        documents.load(request.source)  # the first one: where it fails, all does
     return read_iiif(request.source, documents.load)
 
 
@@ -303,15 +322,22 @@ class _Documents:
         folder: Where they are kept.
         fetcher: Fetches those that are not.
         again: Whether to ask if those that are kept have changed.
+        source: What the person named, alone of all may be a file of this machine: a document that
+            names one reads nothing here.
     """
 
-    def __init__(self, folder: Path, fetcher: Fetcher, again: bool) -> None:
+    def __init__(self, folder: Path, fetcher: Fetcher, again: bool, source: str) -> None:
         self._folder, self._fetcher, self._again = folder, fetcher, again
-        self._fresh: set[str] = set()
+        self._source, self._fresh = source, set[str]()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the source is a file."""
+        return not re.match(r"https?://", self._source, re.IGNORECASE)
 
     def load(self, address: str) -> Any:
         """The JSON there; `FetchError` with the reason where there is none."""
-        if not re.match(r"https?://", address, re.IGNORECASE) and Path(address).is_file():
+        if self.is_local and address == self._source:
             return _parsed(read_file(Path(address), Limits(max_bytes=_DOCUMENT)))
         file = self._folder / f"{url_digest(address)}.json"
         kept = read_json(file)
@@ -468,7 +494,10 @@ class _Bringer:
 
 
 def write_table(file: Path, found: Gathered) -> None:
-    """The artworks whose images are here, as a table that `embed` and other programs take."""
+    """The artworks whose images are here, as a table that `embed` and spreadsheets take.
+
+    Texts that a spreadsheet would take for a formula begin with an apostrophe.
+    """
     rows = [(item, state) for item, state in found.ready if _is_text(state.file)]
     names = [name for name in _NAMED if any(getattr(item, name) for item, _ in rows)]
     answers = list(dict.fromkeys(name for item, _ in rows for name in item.shares))
@@ -485,12 +514,13 @@ def write_table(file: Path, found: Gathered) -> None:
         aside.open("w", encoding="utf-8", errors="replace", newline="") as stream,
     ):
         writer = csv.writer(stream)
-        writer.writerow(header)
+        writer.writerow(map(safe_cell, header))
         for item, state in rows:
-            cells = [state.file, item.key, *(getattr(item, name) for name in names)]
-            cells += [item.label] if labelled else []
-            cells += [f"{item.shares.get(name, 0.0):g}" for name in answers]
-            writer.writerow([*cells, *(item.metadata.get(name, "") for name in others)])
+            texts = [item.key, *(getattr(item, name) for name in names)]
+            texts += [item.label] if labelled else []
+            shares = [f"{item.shares.get(name, 0.0):g}" for name in answers]
+            rest = [item.metadata.get(name, "") for name in others]
+            writer.writerow([state.file, *map(safe_cell, texts), *shares, *map(safe_cell, rest)])
 
 
 def _column(name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from emoviz.checkpoints import Checkpoint
-from emoviz.data.images import open_image, thumbnail
+from emoviz.data.images import Limits, open_image, read_file, thumbnail
 from emoviz.data.importers import Item
 from emoviz.errors import EmovizError, ImageError
 from emoviz.inference.stored import table_path
@@ -132,6 +132,10 @@ def summary(found: Gathered, settings: Settings) -> None:
     if found.waiting:
         words += f". {counted(found.waiting, 'artwork waits', 'artworks wait')} to be brought in"
     st.markdown(f"{words}.")
+    if found.stopped and found.waiting:
+        st.warning(
+            f"The last try stopped early: {plain(found.stopped)}.", icon=":material/cloud_off:"
+        )
 
 
 def actions(found: Gathered, checkpoint: Checkpoint, settings: Settings, manages: bool) -> None:
@@ -255,9 +259,9 @@ def _tile(item: Item, picture: bytes | None) -> Tile:
 def _details(item: Item, state: Brought) -> None:
     """One artwork with all that its source says of it."""
     try:
-        opened = open_image(Path(state.file).read_bytes(), short_side=_LARGE)
+        opened = open_image(read_file(Path(state.file), Limits()), short_side=_LARGE)
         st.image(thumbnail(opened.pixels, _LARGE), width="content")
-    except (OSError, ImageError) as error:
+    except ImageError as error:
         st.warning(f"Its image cannot be shown: {plain(str(error))}", icon=":material/error:")
     st.html(details_html(item))
 
