@@ -65,8 +65,8 @@ def ways_in(settings: Settings, checkpoint: Checkpoint) -> None:
 def _address(settings: Settings, checkpoint: Checkpoint) -> None:
     st.markdown(
         "Many museums publish their artworks as IIIF. Look for the IIIF sign or *IIIF manifest* on "
-        "an artwork's or a collection's page, and paste the address here. emoviz asks that "
-        "museum's server, one image at a time, and nobody else."
+        "an artwork's or a collection's page, and paste the address here. emoviz asks the "
+        "servers that it names, one image at a time, and nobody else."
     )
     st.text_input(
         "Address of a manifest or collection",
