@@ -75,9 +75,14 @@ class Database:
                 yield connection
 
     def analyse(self, connection: Connection, *tables: str) -> None:
-        """Tell PostgreSQL's planner how many rows there are; it would sort all for the first."""
-        if not self.is_sqlite:
-            connection.execute(text(f"ANALYZE {', '.join(tables)}"))
+        """Tell the planner how many rows there are; PostgreSQL would sort all for the first.
+
+        SQLite would look for one artist's works among all estimates.
+        """
+        if self.is_sqlite:
+            connection.execute(text("PRAGMA analysis_limit = 1000"))  # rows: it need not be exact
+        for table in tables:
+            connection.execute(text(f"ANALYZE {table}"))
 
     def insert(self, table: Any) -> Any:
         """An INSERT of the dialect, which knows ON CONFLICT."""

@@ -261,20 +261,20 @@ def _wanted(queue: Queue, share: Share | None, known: EstimateSet | None) -> Any
         _ready(queue.collection),
         _of_share(share),
         _of_stage(queue),
-        _of_work(filters),
+        _of_work(queue),
         _of_estimate(filters, known),
     )
 
 
-def _of_work(filters: Filters) -> Any:
+def _of_work(queue: Queue) -> Any:
+    filters = queue.filters
     wanted: list[Any] = [true()]
     if filters.artist:
         wanted.append(works.c.artist == filters.artist)
     if filters.style:
         wanted.append(works.c.style == filters.style)
     if filters.text.strip():
-        text = filters.text.strip().casefold()
-        wanted.append(works.c.search.contains(rows.clean(text), autoescape=True))
+        wanted.append(works.c.id.in_(_found(queue.collection, filters.text)))
     first, last = filters.years
     if first is not None:
         wanted.append(works.c.year >= first)
@@ -286,6 +286,14 @@ def _of_work(filters: Filters) -> Any:
         )
         wanted.append(any_one.exists() if filters.decided else ~any_one.exists())
     return and_(*wanted)
+
+
+def _found(collection: int, words: str) -> Any:
+    """Ids of works that hold the words, looked for once in the order in which works lie."""
+    table = works.alias()
+    text = rows.clean(words.strip().casefold())
+    holds = table.c.search.contains(text, autoescape=True)
+    return select(table.c.id).where(table.c.collection == collection, holds)
 
 
 def _of_estimate(filters: Filters, known: EstimateSet | None) -> Any:

@@ -117,9 +117,7 @@ def _tables(found: Connection, collection: int) -> Iterator[tuple[str, Iterable[
     people = {r["id"]: r for r in found.execute(select(schema.reviewers)).mappings()}
     works = schema.works
     mine = works.c.collection == collection
-    keys: dict[int, str] = dict(
-        found.execute(select(works.c.id, works.c.key).where(mine)).all()
-    )
+    keys: dict[int, str] = dict(found.execute(select(works.c.id, works.c.key).where(mine)).all())
     part = schema.shares.c.collection == collection
     shares = found.execute(select(schema.shares).where(part)).mappings().all()
     facts = schema.decisions
