@@ -1,4 +1,4 @@
-"""Works that are alike: in feeling (u) and in style (Gram matrices)."""
+"""Works that are alike in feeling: nearest in u, from the table of embeddings."""
 
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def rows(
 
 
 def _found(work: Work, chosen: Chosen, context: Context) -> list[dict[str, Any]]:
-    """In feeling always; in style where the collection's Gram matrices are known."""
+    """The nearest in u; none where the checkpoint has no table."""
     estimates = chosen.estimates
     if estimates is None or not estimates.table or not Path(estimates.table).is_file():
         return []

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -75,7 +76,8 @@ class Kitchen:
 
 def picture(work: Work, settings: Settings) -> Made:
     """JPEG of the artwork, `SIDE` pixels at most."""
-    return _pictures().get(f"{work.sha256} {work.key}", lambda: _large(work, settings))
+    key = f"{work.sha256} {work.file} {work.inside} {_changed(work.file)}"
+    return _pictures().get(key, lambda: _large(work, settings))
 
 
 def heat_map(work: Work, estimate: Estimate, context: Context) -> Made:
@@ -97,6 +99,14 @@ def _pictures() -> Kitchen:
 @st.cache_resource(show_spinner=False)
 def _explanations() -> Kitchen:
     return Kitchen()
+
+
+def _changed(file: str) -> int:
+    """When a file was changed; 0 where it is gone, so that it is tried again once it is back."""
+    try:
+        return Path(file).stat().st_mtime_ns if file else 0
+    except (OSError, ValueError):
+        return 0
 
 
 def _read(work: Work, settings: Settings) -> bytes:

@@ -80,7 +80,7 @@ def explain_no_right(reviewer: Reviewer) -> None:
 
 
 def _logged_in(store: ReviewStore, settings: Settings) -> Reviewer | None:
-    if not st.user.is_logged_in:
+    if not getattr(st.user, "is_logged_in", False):
         st.info("Reviewing here needs a login.", icon=":material/lock:")
         st.button("Sign in", icon=":material/login:", type="primary", on_click=st.login)
         return None
@@ -92,21 +92,24 @@ def _logged_in(store: ReviewStore, settings: Settings) -> Reviewer | None:
     email = str(claims.get("email", "")) if claims.get("email_verified", True) else ""
     name = readable(str(claims.get("name") or email or claims["sub"]))[:_LONGEST]
     try:
-        return store.login(subject, name, role_of(settings, email))
+        known = next((item for item in store.reviewers() if item.subject == subject), None)
+        given = role_of(settings, email)
+        return store.login(subject, name, given if known is None or given == "manager" else None)
     except EmovizError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return None
 
 
-def role_of(settings: Settings, email: str) -> Role | None:
-    """The role that the settings give to somebody who logs in; None where they leave it open."""
+def role_of(settings: Settings, email: str) -> Role:
+    """The role of somebody who logs in for the first time; nobody manages by being early."""
     managers = {item.strip().casefold() for item in settings.managers.split(",") if item.strip()}
-    return "manager" if email and email.casefold() in managers else None
+    return "manager" if email and email.casefold() in managers else "reviewer"
 
 
 def _remembered() -> str:
     """What the browser remembers from last time."""
-    return readable(unquote(str(st.context.cookies.get(_COOKIE, ""))))[:_LONGEST].strip()
+    kept = st.context.cookies.get(_COOKIE, "")
+    return readable(unquote(kept))[:_LONGEST].strip() if isinstance(kept, str) else ""
 
 
 def _named(store: ReviewStore, name: str) -> Reviewer | None:

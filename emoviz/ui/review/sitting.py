@@ -83,6 +83,10 @@ def _header(
         **_around(chosen, store, memory, standing.last),
         "works": works,
         "revealed": _revealed(standing),
+        "decided": [
+            (item.emotion, item.strength)
+            for item in (standing.revealed.feelings if standing.revealed is not None else ())
+        ],
         "end": "" if works else _end(chosen, store.progress(chosen.queue)),
     }
     return header, pictures

@@ -114,5 +114,5 @@ def revealed(decision: Decision, estimate: Estimate | None) -> str:
 
 def undo_words(work: Work, decision: Decision) -> dict[str, Any]:
     """The button that takes the last decision back."""
-    words = f"Undo: {title_of(work)}, {decided(decision.kind, decision.feelings)}"
+    words = f"Undo: {title_of(work)}, {decided(decision.kind, decision.feelings, decision.note)}"
     return {"id": decision.id, "words": words}

@@ -87,9 +87,7 @@ def shares(
     """Shares of emotions by artist, style or time: of the estimates, or of people's decisions."""
     options = {key: title for key, (title, of) in _BY.items() if any(map(of, works))}
     if not options:
-        st.caption(
-            "Neither artist, style nor date is known here: there is nothing to divide by."
-        )
+        st.caption("Neither artist, style nor date is known here: there is nothing to divide by.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         by = linked_choice("By", options, "by", width=190)

@@ -87,6 +87,7 @@ class Desk {
       if (this.talk.pending) return
       this.polls += 1
       this.talk.say()
+      this.ask() // an answer that brings nothing new does not reach the component
     }, Math.min(POLL * 1.1 ** this.polls, 1500))
   }
 
@@ -209,7 +210,7 @@ class Desk {
     this.panel.replaceChildren(
       this.heading(),
       this.told(),
-      ...(this.header.revealed ? [] : [this.choices()]),
+      this.header.revealed ? this.bars() : this.choices(),
       this.acts(),
       ...(this.header.revealed ? [] : [this.note]),
       this.footer(),
@@ -289,6 +290,18 @@ class Desk {
       )
     box.append(title, group)
     return box
+  }
+
+  // After a blind decision: the same list, to compare; nothing can be pressed.
+  bars() {
+    const group = make("div", "chips barred")
+    const own = new Map(this.header.decided)
+    for (const emotion of this.work.shares ? this.header.emotions : []) {
+      const shown = chip(emotion, own.get(emotion.name) ?? 0, this.work.shares[emotion.name])
+      shown.disabled = true
+      group.append(shown)
+    }
+    return group
   }
 
   acts() {
