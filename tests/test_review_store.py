@@ -19,7 +19,16 @@ from emoviz.labels import MIKELS8
 from emoviz.review import schema
 from emoviz.review.database import HEAD, Database, open_database
 from emoviz.review.deciding import standing_rows
-from emoviz.review.facts import Draft, Estimate, Filters, NewWork, Queue, Share, Work
+from emoviz.review.facts import (
+    Draft,
+    Estimate,
+    Filters,
+    NewWork,
+    Queue,
+    Share,
+    Shown,
+    Work,
+)
 from emoviz.review.store import ReviewStore, open_store
 from emoviz.settings import Settings
 
@@ -314,6 +323,30 @@ def test_an_undone_work_is_met_again(store: ReviewStore) -> None:
     assert store.upcoming(queue, 1)[0].work != first
     store.undo(collection.id, ona.id, "u")
     assert store.upcoming(queue, 1)[0].work == first
+
+
+def test_a_restarted_queue_goes_on_where_it_was_left_and_ends_with_what_was_left_behind(
+    store: ReviewStore,
+) -> None:
+    collection, _ = furnish_review(store, new_works(9))
+    ona = store.reviewer("Ona")
+    for order in ("uncertain", "artist", "random", "number"):
+        queue = Queue(collection.id, ona.id, FINGERPRINT, order, 5)  # type: ignore[arg-type]
+        store.database.frontiers.clear()
+        before = store.upcoming(queue, 9)
+        for place in (before[1], before[3]):  # the first and the third are left behind
+            shown = Shown(order=order)
+            token = f"{order}-{place.work.id}"
+            store.decide(Draft(place.work.id, ona.id, "none", token, (), "", FINGERPRINT, shown))
+        store.database.frontiers.clear()  # as in a process that has just begun
+        after = [place.work.id for place in store.upcoming(queue, 5)]
+        assert after == [place.work.id for place in before[4:]]
+        every = {place.work.id for place in store.upcoming(queue, 9)}
+        assert every == {before[n].work.id for n in (0, 2, 4, 5, 6, 7, 8)}
+        with_filter = replace(queue, filters=Filters(years=(1600, 1700)))
+        assert store.upcoming(with_filter, 1)[0].work == before[0].work
+        for number in ("a", "b"):
+            store.undo(collection.id, ona.id, f"{order}-{number}")
 
 
 def test_random_queues_hold_every_work_once_and_differ_by_seed(store: ReviewStore) -> None:
