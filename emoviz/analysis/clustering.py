@@ -81,6 +81,21 @@ class Silhouette:
     total: int
 
 
+@dataclass(frozen=True)
+class Grouping:
+    """Clusters of N vectors beside their labels, image by image.
+
+    Attributes:
+        indices: (N,) cluster of each vector.
+        ambiguous: (N,) within delta of more than one cluster center.
+        measures: Against the labels.
+    """
+
+    indices: NDArray[np.int64]
+    ambiguous: NDArray[np.bool_]
+    measures: Clustering
+
+
 # k-means against the labels ------------------------------------------------------------------
 
 
@@ -106,22 +121,37 @@ def cluster_measures(
     Raises:
         AnalysisError: The vectors hold NaN or infinity, or delta is negative.
     """
+    grouping = group_images(embedding, labels, seed, delta)
+    if grouping is None:
+        return Clustering(None, None, None, None, len(np.unique(labels)))
+    return grouping.measures
+
+
+def group_images(
+    embedding: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    seed: int = 0,
+    delta: float | None = None,
+) -> Grouping | None:
+    """As `cluster_measures`, with the cluster of each image; None where that has no measures."""
     clusters = len(np.unique(labels))
     if clusters < 2 or len(labels) <= clusters:
-        return Clustering(None, None, None, None, clusters)
+        return None
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     points = checked_vectors(embedding).astype(np.float64, copy=False)
     found = find_clusters(points, clusters, seed, starts=10)
     threshold, error = _threshold(points, delta, seed)
-    return Clustering(
+    ambiguous = ambiguous_images(points, found.centers, threshold)
+    measures = Clustering(
         float(adjusted_rand_score(labels, found.indices)),
         float(normalized_mutual_info_score(labels, found.indices)),
-        ambiguous_share(points, found.centers, threshold),
+        float(ambiguous.mean()),
         threshold,
         clusters,
         error,
     )
+    return Grouping(found.indices, ambiguous, measures)
 
 
 def find_clusters(u: Any, clusters: int, seed: int = 0, starts: int = 1) -> Clusters:

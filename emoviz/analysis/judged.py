@@ -80,7 +80,8 @@ class Judged:
     @property
     def right(self) -> NDArray[np.bool_]:
         """(n,) whether the answer is the label."""
-        return self.truth == self.predicted
+        right: NDArray[np.bool_] = self.truth == self.predicted
+        return right
 
     @property
     def confidence(self) -> Floats:
@@ -88,9 +89,16 @@ class Judged:
         highest: Floats = np.minimum(self.scores.max(axis=1, initial=0.0), 1.0)
         return highest
 
+    @property
+    def certainty(self) -> Floats:
+        """(n,) the probability of the model's own likeliest class, whatever the labels are."""
+        highest: Floats = self.probabilities.max(axis=1, initial=0.0)
+        return highest
+
     def cell(self, truth: int, predicted: int) -> Indices:
         """Which of the N images lie in one cell of the confusion matrix."""
-        return self.rows[(self.truth == truth) & (self.predicted == predicted)]
+        inside: Indices = self.rows[(self.truth == truth) & (self.predicted == predicted)]
+        return inside
 
     def take(self, positions: NDArray[np.int64] | NDArray[np.bool_]) -> "Judged":
         """Some of the n images."""
@@ -157,7 +165,9 @@ def judge_together(
     unlabelled = int((truth < 0).sum())
     rows = np.flatnonzero(used)
     return [
-        replace(_answered(item, rows, truth[rows], bridge), left_out=left_out, unlabelled=unlabelled)
+        replace(
+            _answered(item, rows, truth[rows], bridge), left_out=left_out, unlabelled=unlabelled
+        )
         for item, bridge in zip(answers, common, strict=True)
     ]
 
