@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.analysis.judged import Judged
-from emoviz.analysis.kinds import FEWEST
+from emoviz.analysis.kinds import ECE_BINS, FEWEST
 from emoviz.analysis.measures import confidence_bins, expected_calibration_error
-from emoviz.analysis.tally import ECE_BINS, brier_terms
+from emoviz.analysis.tally import brier_terms
 
 Floats = NDArray[np.float64]
 FOLDS, _FEWEST_FOR_FOLDS = 5, 50

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 FEWEST = 10  # images below which an interval would say nothing
+ECE_BINS = 15  # of equal width, over the confidence
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,11 @@ from emoviz.analysis.bootstrap import adjusted_rand_indices, normalised_mutual_i
 from emoviz.analysis.clustering import Grouping
 from emoviz.analysis.curves import average_precision, roc_area
 from emoviz.analysis.judged import Judged
-from emoviz.analysis.kinds import MEASURES
+from emoviz.analysis.kinds import ECE_BINS, MEASURES
 from emoviz.analysis.measures import confidence_bins, crossing_masks
 from emoviz.labels import sentiments
 
 Floats = NDArray[np.float64]
-ECE_BINS = 15
 _LEVELS = 2048  # of a score, in resamples; areas of fewer images are exact
 Ends = tuple[Floats, Floats]  # lower and upper ends of the intervals of (M,) measures
 _ONE_LABEL = "all images have one label"
