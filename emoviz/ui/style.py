@@ -131,6 +131,25 @@ button.ev-picture { cursor: zoom-in; }
 .ev-facts details { margin: .3rem 0; }
 .ev-facts .ev-wide { overflow-x: auto; }
 
+.ev-tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr));
+  gap: .8rem; list-style: none; margin: .2rem 0 .4rem; padding: 0 !important; }
+.ev-tiles li { display: flex; flex-direction: column; gap: .15rem; margin: 0; padding: .7rem .9rem;
+  border-radius: 10px; border: 1px solid light-dark(#e3ddd1, #37332d);
+  background: light-dark(#fff, #201e1b); }
+.ev-tile-name { font-size: .83rem; line-height: 1.3; min-height: 2.6em;
+  color: color-mix(in srgb, currentColor 82%, transparent); }
+.ev-less { display: block; font-size: .75rem; opacity: .85; }
+.ev-tile-value { font-size: 1.55rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
+.ev-tile-under { font-size: .8rem; min-height: 1.2em; font-variant-numeric: tabular-nums;
+  color: color-mix(in srgb, currentColor 78%, transparent); }
+.ev-rail { position: relative; display: block; height: .4rem; border-radius: .2rem;
+  margin: .15rem 0;
+  background: color-mix(in srgb, currentColor 10%, transparent); }
+.ev-rail i { position: absolute; top: 0; bottom: 0; border-radius: .2rem; }
+.ev-span { background: light-dark(#b3abd9, #5d5396); }
+.ev-mark { width: 3px; margin-left: -1.5px; top: -.15rem !important; bottom: -.15rem !important;
+  background: light-dark(#4b4377, #d9d3f5); }
+
 .st-key-drop-zones section { border-style: dashed; }
 .st-key-samples button { padding: 0; border: 0; border-radius: 7px; overflow: hidden;
   min-height: 0; vertical-align: top; }
