@@ -12,12 +12,13 @@ from emoviz.inference.labelled import proposed_bridge
 from emoviz.settings import Settings
 from emoviz.ui.explorer import sources
 from emoviz.ui.explorer.sources import Source
-from emoviz.ui.linked import linked_choice
+from emoviz.ui.linked import linked_choice, write_parameter
 from emoviz.ui.measure import computed, numbers
 from emoviz.ui.measure.subject import own_labels, subject
 from emoviz.ui.words import plain, readable
 
 _MOST = 6
+_KEY = "across-sets"
 _GUIDE = (
     "Each row is a checkpoint, each column a set; labels and classes are joined by the proposed "
     "bridges. A number is of the labels that the model can answer on that set, so numbers of "
@@ -29,16 +30,7 @@ _GUIDE = (
 def show(checkpoints: Sequence[Checkpoint], settings: Settings) -> None:
     """The table, as far as its cells are embedded; the first that is not is offered."""
     known = {item.key: item for item in sources.known(settings)}
-    chosen = st.multiselect(
-        "Sets",
-        list(known),
-        default=list(known)[: min(3, len(known))],
-        format_func=lambda key: capital(known[key].title),
-        key="across-sets",
-        max_selections=_MOST,
-        placeholder="One or more",
-        help="Sets with labels: the sample, those of the library, and what was embedded before.",
-    )
+    chosen = _choose_sets(known, checkpoints[0], settings)
     if not chosen:
         st.info("Choose the sets above.", icon=":material/table:")
         return
@@ -55,6 +47,29 @@ def show(checkpoints: Sequence[Checkpoint], settings: Settings) -> None:
     st.table(_table(checkpoints, [known[key] for key in chosen], cells, measure))
     st.caption(f"**{MEASURES[measure].title}**: {MEASURES[measure].plain} {_GUIDE}")
     _printed()
+
+
+def _choose_sets(
+    known: Mapping[str, Source], checkpoint: Checkpoint, settings: Settings
+) -> list[str]:
+    """Those of the link, or those that the checkpoint has seen; the link keeps them."""
+    if _KEY not in st.session_state:
+        asked = [key for key in st.query_params.get("on", "").split(",") if key in known]
+        seen = [key for key, item in known.items() if item.table(settings, checkpoint).is_file()]
+        st.session_state[_KEY] = (asked or seen[:3] or list(known)[:1])[:_MOST]
+    st.session_state[_KEY] = [key for key in st.session_state[_KEY] if key in known]
+    chosen = st.multiselect(
+        "Sets",
+        list(known),
+        format_func=lambda key: capital(known[key].title),
+        key=_KEY,
+        max_selections=_MOST,
+        placeholder="One or more",
+        persist_state="session",
+        help="Sets with labels: the sample, those of the library, and what was embedded before.",
+    )
+    write_parameter("on", ",".join(chosen))
+    return chosen
 
 
 def _cell(
