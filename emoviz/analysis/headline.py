@@ -7,7 +7,15 @@ import numpy as np
 from emoviz.analysis.bootstrap import percentile_ends, resampled_counts
 from emoviz.analysis.clustering import Grouping
 from emoviz.analysis.judged import Judged
-from emoviz.analysis.kinds import FEWEST, MEASURES, Estimate, MeasureKind, few_words
+from emoviz.analysis.kinds import (
+    COPIES,
+    DRAWN_UP,
+    FEWEST,
+    MEASURES,
+    Estimate,
+    MeasureKind,
+    few_words,
+)
 from emoviz.analysis.tally import Ends, Tally
 
 __all__ = ["MEASURES", "Estimate", "MeasureKind", "estimates", "headline", "points"]
@@ -60,5 +68,6 @@ def estimates(tally: Tally, ends: Ends | None, reason: str) -> Mapping[str, Esti
             why = reason or (few_words(tally.bases[name]) if ends is not None else "")
             found[name] = Estimate(float(value), reason=why)
         else:
-            found[name] = Estimate(float(value), float(ends[0][m]), float(ends[1][m]))
+            why = COPIES if name in DRAWN_UP else ""
+            found[name] = Estimate(float(value), float(ends[0][m]), float(ends[1][m]), why)
     return found

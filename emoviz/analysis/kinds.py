@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+# Measures that are larger in resamples, where images stand several times, than in the images.
+DRAWN_UP = ("ari", "nmi", "ece")
+COPIES = "resamples hold copies of images, which draws this interval upwards"
 FEWEST = 10  # images below which an interval would say nothing
 ECE_BINS = 15  # of equal width, over the confidence
 

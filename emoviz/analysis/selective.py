@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.analysis.kinds import FEWEST
+from emoviz.analysis.shares import wilson
 from emoviz.errors import AnalysisError
 
 Floats = NDArray[np.float64]
-_WIDTH = 1.959964  # of a normal distribution: 95 %
 
 
 @dataclass(frozen=True)
@@ -140,14 +140,6 @@ def at_threshold(confidence: Floats, right: NDArray[np.bool_], threshold: float)
     low, high = wilson(hits, count)
     coverage = count / len(confidence)
     return Choice(threshold, coverage, hits / count, low, high, count, len(confidence))
-
-
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927)."""
-    share, z2 = hits / count, _WIDTH**2 / count
-    middle = (share + z2 / 2) / (1 + z2)
-    half = _WIDTH / (1 + z2) * float(np.sqrt(share * (1 - share) / count + z2 / (4 * count)))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _no_threshold(images: int, reason: str) -> Choice:

@@ -4,6 +4,7 @@ A set may be an id of the library, a CSV, TSV or Parquet table, or a folder of c
 model is measured on begins here; the measures themselves are in `emoviz.analysis`.
 """
 
+import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -133,18 +134,16 @@ def labels_of(table: EmbeddingTable, labelled: LabelledSet | None = None) -> Lab
 
 
 def proposed_bridge(model: Taxonomy, labels: Taxonomy) -> Bridge:
-    """The bridge between two taxonomies; where none is known, labels that are classes' names.
+    """The bridge between two taxonomies, or what comes nearest to one.
 
-    Its matrix may be all zeros: then a person has to say what may be called what.
+    Where none is known, labels that a taxonomy of the field holds are bridged as there, and others
+    if they are names of classes. The matrix may be all zeros: then a person has to say what may be
+    called what.
     """
     try:
         return bridge_between(model, labels)
     except TaxonomyError:
-        matrix = np.zeros((len(labels), len(model)))
-        for s, name in enumerate(labels.names):
-            if model.holds(name):
-                matrix[s, model.index(name)] = 1.0
-        return Bridge(model, labels, matrix)
+        return Bridge(model, labels, _likely_matrix(model, labels))
 
 
 def bridge_from(rule: Mapping[str, Sequence[str]], model: Taxonomy, labels: Taxonomy) -> Bridge:
@@ -194,6 +193,23 @@ def table_digest(table: EmbeddingTable, labels: Labels) -> str:
 def duplicates(table: EmbeddingTable) -> int:
     """Images whose very bytes stand in the table before."""
     return len(table) - len(set(table.sha256))
+
+
+def _likely_matrix(model: Taxonomy, labels: Taxonomy) -> NDArray[np.float64]:
+    """Rows of the taxonomy that holds most of the labels, else of classes of the same name."""
+    matrix = np.zeros((len(labels), len(model)))
+    fitting = _fitting(labels.names, model)
+    rule: dict[str, NDArray[np.float64]] = {}
+    if fitting is not None:
+        with contextlib.suppress(TaxonomyError):
+            known = bridge_between(model, fitting)
+            rule = dict(zip(fitting.names, known.matrix, strict=True))
+    for s, name in enumerate(labels.names):
+        if fitting is not None and rule and fitting.holds(name):
+            matrix[s] = rule[fitting.names[fitting.index(name)]]
+        elif model.holds(name):
+            matrix[s, model.index(name)] = 1.0
+    return matrix
 
 
 def _occurrences(hashes: Sequence[str]) -> dict[tuple[str, int], int]:
@@ -302,6 +318,8 @@ def _shares(table: EmbeddingTable, labelled: LabelledSet) -> NDArray[np.float64]
     if labelled.taxonomy.names != table.label_taxonomy.names:
         return None
     nothing = (0.0,) * len(labelled.taxonomy)
-    known = {record.name: record.shares for record in labelled.records}
+    # a table of a library's set names its images by their files
+    known = {str(record.path): record.shares for record in labelled.records}
+    known |= {record.name: record.shares for record in labelled.records}
     rows = [known.get(path, nothing) for path in table.paths]
     return np.array(rows, np.float64).reshape(-1, len(labelled.taxonomy))
