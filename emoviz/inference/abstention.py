@@ -4,7 +4,8 @@ One small file a checkpoint, ``<home>/abstention/<fingerprint>.json``, since shi
 may not be writable. The fingerprint ties it to the weights: other weights have other thresholds.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from emoviz.checkpoints import Checkpoint
 from emoviz.errors import CheckpointError
 from emoviz.files import read_json, write_json
 from emoviz.inference.cache import fingerprint
+from emoviz.inference.predict import Prediction
 from emoviz.settings import Settings
 
 
@@ -76,6 +78,20 @@ def save_abstention(checkpoint: Checkpoint, settings: Settings, chosen: Abstenti
 def clear_abstention(checkpoint: Checkpoint, settings: Settings) -> None:
     """Let the checkpoint answer always again."""
     _path(checkpoint, settings).unlink(missing_ok=True)
+
+
+def with_abstention(
+    predictions: Iterable[Prediction], chosen: Abstention | None
+) -> Iterator[Prediction]:
+    """The predictions, told where the model had better not answer; as they are without a threshold.
+
+    Refused images stay as they are.
+    """
+    for item in predictions:
+        if chosen is None or not item.probabilities:
+            yield item
+        else:
+            yield replace(item, not_sure=chosen.abstains(max(item.probabilities.values())))
 
 
 def _path(checkpoint: Checkpoint, settings: Settings) -> Path:

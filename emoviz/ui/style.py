@@ -57,6 +57,7 @@ button.ev-picture { cursor: zoom-in; }
 .ev-tag { margin: 0; padding: .05rem .55rem; border-radius: 1rem; font-size: .78rem;
   border: 1px solid color-mix(in srgb, currentColor 35%, transparent); }
 .ev-tag.ev-unlike { background: light-dark(#f6ead0, #4a3a17); border-color: transparent; }
+.ev-tag.ev-abstains { background: light-dark(#e4e8ec, #333b44); border-color: transparent; }
 .ev-tag.ev-mixed { background: light-dark(#e9e5f6, #35304f); border-color: transparent; }
 .ev-more { font: inherit; font-size: .83rem; color: light-dark(#4b4377, #bdb4ee); border: 0;
   background: none; padding: .45rem .95rem .75rem; text-align: left; text-decoration: underline;
