@@ -21,6 +21,7 @@ from emoviz.plots.document import (
     to_html,
     to_markdown,
 )
+from emoviz.plots.report_across import across_document
 from emoviz.plots.report_parts import (
     calibration_section,
     changed_section,
@@ -107,6 +108,8 @@ def wanted_pictures(values: Values, most: int = 24) -> list[str]:
 def report_document(values: Values, pictures: Pictures | None = None) -> Document:
     """The report as sections, in either form."""
     shown = pictures or {}
+    if "across" in values:
+        return across_document(values)
     if "runs" in values:
         return _runs_document(values)
     return _comparison(values, shown) if "difference" in values else _evaluation(values, shown)
