@@ -41,7 +41,7 @@ def choose_bridge(
     bridge = Bridge(model, labels, held)
     _state("held")[name] = held
     with st.expander(
-        f"{title or 'Labels and classes'}: {_summary(bridge, proposal)}",
+        f"{title or 'Labels and classes'}: {_summary(proposal)}",
         icon=":material/join_inner:",
         expanded=not proposal.matrix.any(),
     ):
@@ -55,6 +55,8 @@ def choose_bridge(
                 key=f"reset-{name}",
             )
     changed = not np.array_equal(bridge.matrix, proposal.matrix)
+    if changed:
+        st.caption(":material/edit: Which class may be called which label was changed by hand.")
     write_parameter(link, to_text(bridge.matrix) if changed else "")
     return bridge
 
@@ -123,14 +125,13 @@ def _remarks(bridge: Bridge) -> None:
             )
 
 
-def _summary(bridge: Bridge, proposal: Bridge) -> str:
-    if not np.array_equal(bridge.matrix, proposal.matrix):
-        return "changed by hand"
-    if not bridge.matrix.any():
+def _summary(proposal: Bridge) -> str:
+    """Of the proposal alone: an expander whose title changes under a tick would close."""
+    if not proposal.matrix.any():
         return "nothing joins them yet; tick which class may be called which label"
-    if bridge.labels.names == bridge.model.names:
+    if proposal.labels.names == proposal.model.names:
         return "the same"
-    told = len(bridge.merged.labels) - int((~bridge.merged.reachable).sum())
+    told = int(proposal.merged.reachable.sum())
     return f"{counted(told, 'label')} that the model can answer, by a proposed bridge"
 
 
