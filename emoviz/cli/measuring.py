@@ -87,7 +87,7 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
         for run, own, joining in zip(runs, tables, bridges, strict=True)
     ]
     result = printed(found[0]) if len(found) == 1 else _over_runs(found)
-    _write_report(arguments.report, found[0] if len(found) == 1 else result)
+    _write_report(arguments.report, found[0] if len(found) == 1 else result, settings)
     report.finish(f"{found[0]['n']:,} images measured", {"n": found[0]["n"]})
     if arguments.format == "json":
         print_json(result, sys.stdout)
@@ -115,7 +115,7 @@ def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
         settings,
         _resampling(arguments),
     )
-    _write_report(arguments.report, found)
+    _write_report(arguments.report, found, settings)
     report.finish(f"{found['a']['n']:,} images measured", {"n": found["a"]["n"]})
     if arguments.format == "json":
         print_json(compared(found), sys.stdout)
@@ -202,11 +202,13 @@ def _bridge(model: Any, labels: Any, rule: Mapping[str, Any] | None) -> "Bridge"
     return bridge_from(rule, model, labels)
 
 
-def _write_report(path: Path | None, values: dict[str, Any]) -> None:
+def _write_report(path: Path | None, values: dict[str, Any], settings: Settings) -> None:
     if path is not None:
-        from emoviz.plots.report import write_report
+        from emoviz.inference.cache import Thumbnails
+        from emoviz.plots.report import wanted_pictures, write_report
 
-        write_report(path, values)
+        with Thumbnails(settings) as thumbnails:
+            write_report(path, values, thumbnails.get_many(wanted_pictures(values)))
 
 
 def _over_runs(found: list[dict[str, Any]]) -> dict[str, Any]:
