@@ -1,5 +1,6 @@
 """Tables of embeddings made by hand, put where the pages find them; and pages to open on them."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,7 +75,17 @@ def open_measure(page: str, **query: str) -> AppTest:
     app.run()
     app.switch_page(f"pages/measure/{page}.py")
     app.query_params.update(asked)
-    return healthy(app.run())
+    return settled(app)
+
+
+def settled(app: AppTest) -> AppTest:
+    """The page once nothing is computed in the background: no browser asks for it here."""
+    for _ in range(60):
+        healthy(app.run())
+        if not any("hourglass" in item.value for item in app.caption):
+            return app
+        time.sleep(0.5)
+    raise AssertionError("the page still waits")
 
 
 def healthy(app: AppTest) -> AppTest:

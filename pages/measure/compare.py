@@ -82,9 +82,11 @@ elif found is not None:
     elif view == "sentiment":
         versus.show_sentiment([one.judged, other.judged])
     else:
-        with st.spinner("Clustering, and resampling for the intervals …"):
-            values = computed.compared(one.key, other.key, one, other, settings)
-        if view == "measures":
+        asked = computed.comparing(one, other, settings)
+        values = asked.now()
+        if values is None:
+            asked.wait("Clustering, and resampling for the intervals; it is kept once it is done.")
+        elif view == "measures":
             versus.show_measures(one, other, values)
         else:
             versus.show_changed(one, other, values, pictures)

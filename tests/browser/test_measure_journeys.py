@@ -68,11 +68,9 @@ def test_a_tick_of_the_bridge_changes_the_numbers_and_the_link(visitor: "Visitor
     assert "theta=0.1" in page.url
     page.get_by_text(re.compile("eligible images? (are|is) torn")).first.wait_for()
     page.get_by_text("Labels and classes: the same").click()
-    # The editor is a canvas: press the tick of the first label and class, and take it away.
-    page.wait_for_timeout(500)
-    box = page.locator("[data-testid=stDataFrame] canvas").first.bounding_box()
-    page.mouse.click(box["x"] + 0.17 * box["width"], box["y"] + 52)
-    visitor.settle()
+    tick = page.get_by_role("button", name="class amusement may be called label amusement")
+    tick.focus()
+    page.keyboard.press("Enter")
     page.get_by_text("was changed by hand").wait_for()
     page.get_by_text(
         re.compile(r"left out, because no class may be called so: amusement \(8\)")

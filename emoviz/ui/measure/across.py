@@ -86,8 +86,11 @@ def _cell(
     file = sources.file_of(source, checkpoint, settings)
     bridge = proposed_bridge(points.table.taxonomy, labels.taxonomy)
     item = subject(source, checkpoint, points, file, labels, bridge)
-    with st.spinner(f"{plain(checkpoint.card.title)} on {plain(source.title)} …"):
-        values = computed.evaluated(item.key, item, settings)
+    asked = computed.evaluating(item, settings)
+    values = asked.now()
+    if values is None:
+        asked.wait(f"{plain(checkpoint.card.title)} on {plain(source.title)} …")
+        return None
     return computed.estimates(values["intervals"])
 
 

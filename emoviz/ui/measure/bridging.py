@@ -1,15 +1,14 @@
 """Which of the model's classes may be called which label: a table of ticks that people change."""
 
 import hashlib
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from emoviz.inference.labelled import proposed_bridge
 from emoviz.labels import Bridge, Matrix, Taxonomy
 from emoviz.ui.linked import write_parameter
+from emoviz.ui.measure.matrix import Cell, Grid, matrix, pressed_in
 from emoviz.ui.words import counted, listed, plain, readable
 
 _GUIDE = (
@@ -32,21 +31,19 @@ def choose_bridge(
     """
     proposal = proposed_bridge(model, labels)
     name = _name(model, labels)
-    key = f"bridge-{name}-{_state('version').get(name, 0)}"
-    base = _base(name, key, link, proposal)
-    held = base.copy()
-    for row, cells in st.session_state.get(key, {}).get("edited_rows", {}).items():
-        for column, value in cells.items():
-            held[int(row), model.names.index(column)] = float(bool(value))
-    bridge = Bridge(model, labels, held)
-    _state("held")[name] = held
+    held = _held()
+    if name not in held:
+        linked = from_text(st.query_params.get(link, ""), proposal.matrix.shape)
+        held[name] = np.array(proposal.matrix if linked is None else linked)
+    bridge = Bridge(model, labels, held[name])
+    changed = not np.array_equal(bridge.matrix, proposal.matrix)
     with st.expander(
         f"{title or 'Labels and classes'}: {_summary(proposal)}",
         icon=":material/join_inner:",
         expanded=not proposal.matrix.any(),
     ):
-        _editor(base, bridge, key)
-        if not np.array_equal(bridge.matrix, proposal.matrix):
+        _ticks(bridge, name)
+        if changed:
             st.button(
                 "Back to the proposal",
                 icon=":material/undo:",
@@ -54,7 +51,6 @@ def choose_bridge(
                 args=(name, proposal),
                 key=f"reset-{name}",
             )
-    changed = not np.array_equal(bridge.matrix, proposal.matrix)
     if changed:
         st.caption(":material/edit: Which class may be called which label was changed by hand.")
     write_parameter(link, to_text(bridge.matrix) if changed else "")
@@ -78,37 +74,35 @@ def from_text(text: str, shape: tuple[int, ...]) -> Matrix | None:
     return np.array([float(bit) for bit in bits]).reshape(shape)
 
 
-def _base(name: str, key: str, link: str, proposal: Bridge) -> Matrix:
-    """What the editor began with: it would forget the ticks if that changed under it.
-
-    An editor that is new on the page begins with what was ticked last, or with what the link says.
-    """
-    bases = _state("base")
-    if key not in st.session_state or key not in bases:
-        linked = from_text(st.query_params.get(link, ""), proposal.matrix.shape)
-        begun = _state("held").get(name, linked)
-        bases[key] = np.array(proposal.matrix if begun is None else begun)
-    found: Matrix = bases[key]
-    return found
-
-
-def _editor(base: Matrix, bridge: Bridge, key: str) -> None:
-    ticks = pd.DataFrame(
-        base.astype(bool),
-        index=pd.Index([readable(name) for name in bridge.labels.names], name="label"),
-        columns=list(bridge.model.names),
-    )
+def _ticks(bridge: Bridge, name: str) -> None:
     st.caption(_GUIDE)
-    st.data_editor(
-        ticks,
-        key=key,
-        column_config={
-            name: st.column_config.CheckboxColumn(readable(name), width="small")
-            for name in bridge.model.names
-        },
-        alt="Ticks: which class may be called which label",
+    shape = bridge.matrix.shape
+    labels = [readable(text) for text in bridge.labels.names]
+    classes = [readable(text) for text in bridge.model.names]
+    cells = [
+        [_tick(bool(bridge.matrix[s, c]), labels[s], classes[c]) for c in range(shape[1])]
+        for s in range(shape[0])
+    ]
+    matrix(
+        Grid(labels, cells, "label", "class of the model", column_names=classes),
+        f"ticks-{name}",
+        "Which class may be called which label",
+        on_press=lambda: _toggle(name, shape[0], shape[1]),
     )
     _remarks(bridge)
+
+
+def _tick(on: bool, label: str, name: str) -> Cell:
+    words = f"class {name} {'may' if on else 'may not'} be called label {label}"
+    return Cell("✓" if on else "", words, 0.8 if on else 0.0, down=on)
+
+
+def _toggle(name: str, rows: int, columns: int) -> None:
+    place = pressed_in(f"ticks-{name}", rows, columns)
+    if place is not None:
+        ticks = np.array(_held()[name])
+        ticks[place] = 1.0 - ticks[place]
+        _held()[name] = ticks
 
 
 def _remarks(bridge: Bridge) -> None:
@@ -136,14 +130,12 @@ def _summary(proposal: Bridge) -> str:
 
 
 def _reset(name: str, proposal: Bridge) -> None:
-    versions = _state("version")
-    versions[name] = versions.get(name, 0) + 1
-    _state("held")[name] = proposal.matrix
+    _held()[name] = np.array(proposal.matrix)
 
 
-def _state(what: str) -> dict[str, Any]:
-    """Of all bridges of the session, by their names."""
-    found: dict[str, Any] = st.session_state.setdefault(f"bridge-{what}", {})
+def _held() -> dict[str, Matrix]:
+    """What was ticked in this session, by the name of the bridge."""
+    found: dict[str, Matrix] = st.session_state.setdefault("bridges", {})
     return found
 
 

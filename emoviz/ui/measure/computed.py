@@ -4,6 +4,9 @@ The key of a subject names its table, labels and bridge; arrays are left out of 
 keys, because Streamlit hashes large ones by sample.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
@@ -22,9 +25,35 @@ from emoviz.experiments.assess import Measured, Values, comparison, evaluation
 from emoviz.experiments.contenders import TOGETHER, Contender, answers_of
 from emoviz.inference.table import EmbeddingTable
 from emoviz.settings import Settings
+from emoviz.ui.measure import later
 from emoviz.ui.measure.subject import Subject
 
 Measures = dict[str, Estimate]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Values that take seconds, and how they are had; see `emoviz.ui.measure.later`.
+
+    Attributes:
+        key: Of all that they hang on.
+        make: Computes them.
+    """
+
+    key: str
+    make: Callable[[], Values]
+
+    def now(self) -> Values | None:
+        """The values, where they are there at once."""
+        return later.value(self.key, self.make)
+
+    def wait(self, words: str) -> None:
+        """Draw the page anew once they are there."""
+        later.wait_for(self.key, self.make, words)
+
+    def result(self) -> Values:
+        """The values, however long they take."""
+        return later.result(self.key, self.make)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
@@ -89,30 +118,30 @@ def described(key: str, _table: EmbeddingTable, title: str) -> Unlabelled:
     return describe_answers(answers_of(_table, title))
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
-def evaluated(key: str, _item: Subject, _settings: Settings) -> Values:
+def evaluating(item: Subject, settings: Settings) -> Asked:
     """Everything about one model on one set, as the report has it; kept on disk by content."""
-    name = TOGETHER.join(member.card.id for member in _item.members)
-    contender = Contender(name, _item.members)
-    return evaluation(contender, _item.tables, _item.bridges, measured(_item), _settings)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def compared(
-    key: str, other_key: str, _one: Subject, _other: Subject, _settings: Settings
-) -> Values:
-    """Everything about two models on the same images, as the report has it; kept on disk."""
-    pair = [
-        Contender(TOGETHER.join(member.card.id for member in item.members), item.members)
-        for item in (_one, _other)
-    ]
-    return comparison(
-        (pair[0], pair[1]),
-        (_one.tables, _other.tables),
-        (_one.bridges, _other.bridges),
-        measured(_one),
-        _settings,
+    return Asked(
+        f"evaluation {item.key}",
+        lambda: evaluation(_contender(item), item.tables, item.bridges, measured(item), settings),
     )
+
+
+def comparing(one: Subject, other: Subject, settings: Settings) -> Asked:
+    """Everything about two models on the same images, as the report has it; kept on disk."""
+    return Asked(
+        f"comparison {one.key} {other.key}",
+        lambda: comparison(
+            (_contender(one), _contender(other)),
+            (one.tables, other.tables),
+            (one.bridges, other.bridges),
+            measured(one),
+            settings,
+        ),
+    )
+
+
+def _contender(item: Subject) -> Contender:
+    return Contender(TOGETHER.join(member.card.id for member in item.members), item.members)
 
 
 def measured(item: Subject) -> Measured:

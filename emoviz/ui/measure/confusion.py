@@ -12,7 +12,7 @@ from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.gallery import gallery
 from emoviz.ui.linked import linked_segments, write_parameter
-from emoviz.ui.measure.matrix import Cell, Matrix, matrix
+from emoviz.ui.measure.matrix import Cell, Grid, matrix
 from emoviz.ui.measure.subject import Subject
 from emoviz.ui.words import counted, plain, readable
 
@@ -107,7 +107,7 @@ def _chosen(size: int) -> tuple[int, int] | None:
 
 def _matrix(
     counts: NDArray[np.int64], shown: NDArray[np.float64], names: Sequence[str], way: str
-) -> Matrix:
+) -> Grid:
     support = counts.sum(axis=1)
     share = counts / np.maximum(support[:, None], 1)
     strength = shown / max(float(np.nanmax(shown, initial=0.0)), 1e-9)
@@ -126,7 +126,7 @@ def _matrix(
     ]
     notes = [f"{int(count):,}" for count in support]
     shown_names = [readable(name) for name in names]
-    return Matrix(shown_names, cells, "label", "the model's answer", notes, "images")
+    return Grid(shown_names, cells, "label", "the model's answer", notes, "images")
 
 
 def _number(value: float, way: str) -> str:

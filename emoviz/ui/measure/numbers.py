@@ -135,7 +135,10 @@ def is_told_apart(item: Estimate) -> bool:
 
 def _meaning(item: Estimate, kind: MeasureKind) -> str:
     direction = "" if kind.better == "more" else " Less is better."
-    return f"{item.reason[:1].upper()}{item.reason[1:]}." if item.reason else kind.plain + direction
+    reason = f"{item.reason[:1].upper()}{item.reason[1:]}." if item.reason else ""
+    if item.value is None:
+        return reason
+    return " ".join(filter(None, (f"{kind.plain}{direction}", reason)))
 
 
 def _tile(kind: MeasureKind, item: Estimate, waiting: bool) -> str:

@@ -19,21 +19,24 @@ _GUIDE = (
 
 def show(item: Subject, settings: Settings) -> None:
     """Numbers first, at once; intervals follow as soon as they are computed."""
-    judged, place, line = item.judged, st.empty(), st.empty()
+    judged, asked = item.judged, computed.evaluating(item, settings)
+    place, line = st.empty(), st.empty()
     quick = computed.quick_measures(item.key, judged)
     place.html(numbers.tiles(quick, waiting=True))
     line.markdown(numbers.verdict(quick, _answerable(item)))
+    values = asked.now()
+    if values is None:
+        asked.wait("The intervals follow; it takes some seconds, and is kept.")
+    else:
+        found = computed.estimates(values["intervals"])
+        place.html(numbers.tiles(found))
+        line.markdown(numbers.verdict(found, _answerable(item)))
     st.subheader("Each label", anchor=False)
     _classes(item)
-    whole = st.expander("All measures", icon=":material/table:", key="all-measures")
-    with st.spinner("Resampling for the intervals …"):
-        values = computed.evaluated(item.key, item, settings)
-    found = computed.estimates(values["intervals"])
-    place.html(numbers.tiles(found))
-    line.markdown(numbers.verdict(found, _answerable(item)))
-    with whole:
-        st.table(numbers.table(found))
-    _beside(item, found)
+    if values is not None:
+        with st.expander("All measures", icon=":material/table:"):
+            st.table(numbers.table(found))
+        _beside(item, found)
     with st.expander("How to read this", icon=":material/help:"):
         st.markdown(_GUIDE)
 

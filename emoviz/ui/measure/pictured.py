@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
+from emoviz.analysis.judged import Judged
 from emoviz.analysis.kinds import MEASURES, Estimate
 from emoviz.analysis.slices import Slice
 from emoviz.plots import percent
@@ -33,12 +35,7 @@ def show_mistakes(item: Subject, pictures: Pictures) -> None:
         st.info("Every answer is the label.", icon=":material/check_circle:")
         return
     places = computed.worst(item.key, judged, MOST)
-    names = judged.labels.names
-    details = [
-        f"{readable(names[judged.truth[i]])} → {readable(names[judged.predicted[i]])} "
-        f"{percent(float(judged.confidence[i]))}"
-        for i in places
-    ]
+    details = _details(judged, places)
     first = "" if len(places) == wrong else f", the first {len(places)} of them"
     title = f"**{counted(wrong, 'wrong answer')}**{first}: label → answer, surest first"
     images(item.points, judged.rows[places], pictures, title, "mistakes", details)
@@ -68,12 +65,11 @@ def show_slices(item: Subject, pictures: Pictures) -> None:
     names = {part.name: f"{readable(part.name)} ({part.n:,})" for part in found}
     looked = linked_choice("Look at the images of", names, "slice", width=320)
     part = next(part for part in found if part.name == looked)
-    wrong = [int(i) for i in part.positions if not item.judged.right[i]]
-    order = np.array([*wrong, *(int(i) for i in part.positions if item.judged.right[i])], np.int64)
-    details = [_detail(item, int(i)) for i in order]
-    title = (
-        f"**{counted(part.n, 'image')}**, {len(wrong):,} of them answered wrongly, which come first"
-    )
+    right = item.judged.right[part.positions]
+    order = np.concatenate([part.positions[~right], part.positions[right]])
+    details = _details(item.judged, order)
+    wrong = int((~right).sum())
+    title = f"**{counted(part.n, 'image')}**, {wrong:,} of them answered wrongly, which come first"
     images(item.points, item.judged.rows[order], pictures, title, "slice-images", details)
 
 
@@ -122,11 +118,12 @@ def _table(found: Sequence[Slice]) -> pd.DataFrame:
     )
 
 
-def _detail(item: Subject, place: int) -> str:
-    names, judged = item.judged.labels.names, item.judged
-    answer = (
-        f"{readable(names[judged.predicted[place]])} {percent(float(judged.confidence[place]))}"
-    )
-    if judged.right[place]:
-        return answer
-    return f"{readable(names[judged.truth[place]])} → {answer}"
+def _details(judged: Judged, places: NDArray[np.int64]) -> list[str]:
+    """``label → answer 54 %`` of some of the judged images; the answer alone where it is right."""
+    names = [readable(name) for name in judged.labels.names]
+    columns = (judged.truth, judged.predicted, judged.confidence)
+    rows = zip(*(column[places].tolist() for column in columns), strict=True)
+    return [
+        f"{'' if label == answer else names[label] + ' → '}{names[answer]} {percent(sure)}"
+        for label, answer, sure in rows
+    ]

@@ -16,16 +16,12 @@ from emoviz.ui.measure.subject import Subject
 
 def offer(item: Subject, settings: Settings) -> None:
     """The evaluation to take home; it is computed when it is asked for."""
-    _offer(lambda: computed.evaluated(item.key, item, settings), "emoviz-evaluation", settings)
+    _offer(computed.evaluating(item, settings).result, "emoviz-evaluation", settings)
 
 
 def offer_comparison(one: Subject, other: Subject, settings: Settings) -> None:
     """The comparison to take home."""
-    _offer(
-        lambda: computed.compared(one.key, other.key, one, other, settings),
-        "emoviz-comparison",
-        settings,
-    )
+    _offer(computed.comparing(one, other, settings).result, "emoviz-comparison", settings)
 
 
 def offer_unlabelled(points: Points, key: str) -> None:

@@ -17,7 +17,7 @@ from emoviz.plots.evaluation import BAD, GOOD, GREY, Spot, spots
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.measure import computed, numbers, sentiment
 from emoviz.ui.measure.confusion import images
-from emoviz.ui.measure.matrix import Cell, Matrix, matrix
+from emoviz.ui.measure.matrix import Cell, Grid, matrix
 from emoviz.ui.measure.subject import Subject
 from emoviz.ui.words import counted, plain, readable
 
@@ -137,14 +137,14 @@ def show_confusion(one: Subject, other: Subject, pictures: Pictures) -> None:
     for mine, others, who, key in ((second, first, "B", "came"), (first, second, "A", "left")):
         inside = (mine.truth == chosen[0]) & (mine.predicted == chosen[1])
         rows = np.flatnonzero(inside & (others.predicted != chosen[1]))
-        details = [_both(first, second, int(i)) for i in rows]
+        details = _both(first, second, rows)
         title = (
             f"Label **{label}**: only {who} answers **{answer}** ({counted(len(rows), 'image')})"
         )
         images(one.points, mine.rows[rows], pictures, title, f"moved-{key}", details)
 
 
-def difference_matrix(one: Judged, other: Judged) -> Matrix:
+def difference_matrix(one: Judged, other: Judged) -> Grid:
     """B minus A as cells, tinted by whether it is good or bad."""
     kept = np.flatnonzero(one.bridge.reachable)
     names = [one.labels.names[label] for label in kept]
@@ -160,7 +160,7 @@ def difference_matrix(one: Judged, other: Judged) -> Matrix:
     ]
     support = [f"{int(count):,}" for count in counts[0].sum(axis=1)[kept]]
     shown = [readable(name) for name in names]
-    return Matrix(shown, cells, "label", "the models' answer, B minus A", support, "images")
+    return Grid(shown, cells, "label", "the models' answer, B minus A", support, "images")
 
 
 def show_changed(one: Subject, other: Subject, values: Values, pictures: Pictures) -> None:
@@ -179,7 +179,7 @@ def show_changed(one: Subject, other: Subject, values: Values, pictures: Picture
             if not positions:
                 st.info(f"There is no image on which {words[key]}.", icon=":material/info:")
                 continue
-            details = [_both(one.judged, other.judged, i) for i in positions]
+            details = _both(one.judged, other.judged, positions)
             count = counted(len(positions), "image")
             title = f"**{count}** on which {words[key]}: answer of A | of B"
             images(one.points, one.judged.rows[positions], pictures, title, key, details)
@@ -260,9 +260,15 @@ def _cell(
     return Cell(text, words, value / most * (1 if i == j else -1), opens)
 
 
-def _both(one: Judged, other: Judged, place: int) -> str:
-    names = one.labels.names
-    return " | ".join(
-        f"{readable(names[item.predicted[place]])} {percent(float(item.confidence[place]))}"
+def _both(one: Judged, other: Judged, places: Sequence[int] | NDArray[np.int64]) -> list[str]:
+    """``answer of A 54 % | answer of B 31 %`` of some of the judged images."""
+    names = [readable(name) for name in one.labels.names]
+    at = np.asarray(places, np.int64)
+    sides = [
+        zip(item.predicted[at].tolist(), item.confidence[at].tolist(), strict=True)
         for item in (one, other)
-    )
+    ]
+    return [
+        " | ".join(f"{names[answer]} {percent(sure)}" for answer, sure in pair)
+        for pair in zip(*sides, strict=True)
+    ]

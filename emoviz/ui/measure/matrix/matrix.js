@@ -1,4 +1,4 @@
-// A square table whose cells are buttons. Arrow keys walk from cell to cell, Enter presses.
+// A table whose cells are buttons. Arrow keys walk from cell to cell, Enter presses.
 const kept = new WeakMap()
 // About how wide a sign and the room around a name are, in CSS pixels.
 const SIGN = 7.4
@@ -16,14 +16,14 @@ function heading(data) {
   const corner = make("td")
   corner.colSpan = 1
   const over = make("th", data.columns, "over")
-  over.colSpan = data.names.length
+  over.colSpan = data.columnNames.length
   over.scope = "colgroup"
   group.append(corner, over)
   const row = make("tr")
   const first = make("th", data.rows, "over side")
   first.scope = "col"
   row.append(first)
-  for (const name of data.names) {
+  for (const name of data.columnNames) {
     const cell = make("th")
     cell.scope = "col"
     cell.append(make("span", name))
@@ -51,18 +51,20 @@ function button(cell, row, column, data, press) {
   if (cell.tint) inside.classList.add(cell.tint > 0 ? "good" : "bad")
   if (!cell.opens) inside.setAttribute("aria-disabled", "true")
   const chosen = data.chosen && data.chosen[0] === row && data.chosen[1] === column
-  inside.setAttribute("aria-pressed", chosen ? "true" : "false")
+  inside.setAttribute("aria-pressed", chosen || cell.down ? "true" : "false")
+  inside.classList.toggle("chosen", Boolean(chosen))
   inside.onclick = () => cell.opens && press([row, column])
   return inside
 }
 
-function walk(event, root, size) {
+function walk(event, root, rows, columns) {
   const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }
   const move = moves[event.key]
   const place = event.target.dataset?.place
   if (!move || !place) return
   const [row, column] = place.split(",").map(Number)
-  const to = [row + move[0], column + move[1]].map(v => Math.min(size - 1, Math.max(0, v)))
+  const within = (value, size) => Math.min(size - 1, Math.max(0, value))
+  const to = [within(row + move[0], rows), within(column + move[1], columns)]
   event.preventDefault()
   focusOn(root, to.join(","), true)
 }
@@ -91,7 +93,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       name.scope = "row"
       line.append(name)
       cells.forEach((cell, column) => {
-        const place = make("td", undefined, row === column ? "same" : "")
+        const place = make("td", undefined, data.square && row === column ? "same" : "")
         place.append(button(cell, row, column, data, press))
         line.append(place)
       })
@@ -99,15 +101,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
       body.append(line)
     })
     table.append(heading(data), body)
-    table.onkeydown = (event) => walk(event, root, data.names.length)
+    table.onkeydown = (event) => walk(event, root, data.names.length, data.columnNames.length)
     root.replaceChildren(table)
     focusOn(root, active ?? data.chosen?.join(",") ?? "0,0", Boolean(active))
     kept.set(parentElement, { text })
   }
   // Names stand upright where the longest has no room beside the others.
-  const longest = SIGN * Math.max(...data.names.map(name => name.length)) + AROUND
+  const longest = SIGN * Math.max(...data.columnNames.map(name => name.length)) + AROUND
   const fit = () =>
-    root.classList.toggle("upright", root.clientWidth < longest * (data.names.length + 1.5))
+    root.classList.toggle("upright", root.clientWidth < longest * (data.columnNames.length + 1.5))
   const watch = new ResizeObserver(fit)
   watch.observe(root)
   fit()
