@@ -67,6 +67,8 @@ def main() -> None:
             visitor = browser.new_context(viewport={"width": 1280, "height": 1600})
             visit(visitor, address, "", "h1")  # the server has loaded what every page needs
             visit(visitor, address, "centers", "h1")
+            bare = [visit(visitor, address, "", "h1") for _ in range(arguments.rounds)]
+            print(f"a page without figures: {statistics.median(bare):.2f} s")
             for view, selector in READY.items():
                 link = f"evaluate?collection={key}&view={view}"
                 first = visit(visitor, address, link, selector)

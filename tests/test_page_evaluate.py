@@ -85,15 +85,15 @@ def test_theta_moves_the_counts(tiny_checkpoint: Checkpoint, settings: Settings)
 
 def test_slices_are_counted_and_their_names_stay_text(hand: str) -> None:
     app = open_measure("evaluate", collection=hand, view="slices", by="style")
-    rows = app.dataframe[-1].value.set_index("value")
+    rows = app.table[-1].value
     assert rows.loc["cubism", "images"] == 8
     assert rows.loc["cubism", "accuracy"].startswith("100.0")  # every second, which are right
-    assert rows.loc["*pop* <b>art</b>", "accuracy"].startswith("0.0")
+    assert rows.loc[r"\*pop\* \<b\>art\</b\>", "accuracy"].startswith("0.0")
     figure = json.loads(app.get("plotly_chart")[0].proto.spec)
     ticks = figure["layout"]["yaxis"]["ticktext"]
     assert any("&lt;b&gt;" in tick for tick in ticks)
     widget(app, "Divide by").set_value("unlike the training images")
-    rows = healthy(app.run()).dataframe[-1].value.set_index("value")
+    rows = healthy(app.run()).table[-1].value
     assert rows.loc["unlike the training images", "images"] == 4
 
 

@@ -132,7 +132,7 @@ button.ev-picture { cursor: zoom-in; }
 .ev-facts details { margin: .3rem 0; }
 .ev-facts .ev-wide { overflow-x: auto; }
 
-.ev-tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr));
+.ev-tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr));
   gap: .8rem; list-style: none; margin: .2rem 0 .4rem; padding: 0 !important; }
 .ev-tiles li { display: flex; flex-direction: column; gap: .15rem; margin: 0; padding: .7rem .9rem;
   border-radius: 10px; border: 1px solid light-dark(#e3ddd1, #37332d);
@@ -150,6 +150,17 @@ button.ev-picture { cursor: zoom-in; }
 .ev-span { background: light-dark(#b3abd9, #5d5396); }
 .ev-mark { width: 3px; margin-left: -1.5px; top: -.15rem !important; bottom: -.15rem !important;
   background: light-dark(#4b4377, #d9d3f5); }
+
+.ev-wide { overflow-x: auto; }
+.ev-scores { border-collapse: collapse; width: 100%; max-width: 60rem; font-size: .9rem;
+  font-variant-numeric: tabular-nums; }
+.ev-scores th, .ev-scores td { text-align: left; font-weight: 400; padding: .34rem .9rem .34rem 0;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
+.ev-scores thead th { font-size: .83rem;
+  color: color-mix(in srgb, currentColor 78%, transparent); }
+.ev-score { display: flex; align-items: center; gap: .55rem; white-space: nowrap; }
+.ev-score .ev-track { flex: 1; min-width: 1.5rem; max-width: 9rem; }
+.ev-score .ev-fill { background: light-dark(#4b4377, #8a7fd0); }
 
 .st-key-drop-zones section { border-style: dashed; }
 .st-key-samples button { padding: 0; border: 0; border-radius: 7px; overflow: hidden;

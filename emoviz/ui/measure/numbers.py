@@ -12,6 +12,7 @@ from emoviz.ui.words import readable
 _NBSP = "\N{NO-BREAK SPACE}"
 NOTHING = "–"
 PERCENT = f"{_NBSP}%"
+_SCORES = ("precision", "recall", "F1")
 TILES = ("accuracy", "macro_f1", "sentiment_accuracy", "cross_sentiment", "ece", "roc_auc")
 
 
@@ -74,16 +75,18 @@ def table(found: Mapping[str, Estimate]) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns)
 
 
-def class_table(scores: Mapping[str, ClassScore]) -> pd.DataFrame:
-    """Precision, recall and F1 of each label in percent, with its number of images."""
-    return pd.DataFrame(
-        {
-            "label": [readable(name) for name in scores],
-            "images": [item.support for item in scores.values()],
-            "precision": [100 * item.precision for item in scores.values()],
-            "recall": [100 * item.recall for item in scores.values()],
-            "F1": [100 * item.f1 for item in scores.values()],
-        }
+def class_table(scores: Mapping[str, ClassScore], colours: Mapping[str, str]) -> str:
+    """Precision, recall and F1 of each label with its number of images, as an HTML table.
+
+    Args:
+        scores: By label.
+        colours: Of the labels, as ``#rrggbb``.
+    """
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("images", *_SCORES))
+    rows = "".join(_class_row(name, item, colours) for name, item in scores.items())
+    return (
+        '<div class="ev-wide"><table class="ev-scores"><thead><tr><th scope="col">label</th>'
+        f"{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -139,6 +142,19 @@ def _meaning(item: Estimate, kind: MeasureKind) -> str:
     if item.value is None:
         return reason
     return " ".join(filter(None, (f"{kind.plain}{direction}", reason)))
+
+
+def _class_row(name: str, item: ClassScore, colours: Mapping[str, str]) -> str:
+    dot = f'<i class="ev-dot" style="background:{escape(colours.get(name, ""))}"></i>'
+    cells = "".join(
+        f'<td><span class="ev-score"><span class="ev-track"><span class="ev-fill" '
+        f'style="width:{100 * value:.1f}%"></span></span>{100 * value:.1f}{PERCENT}</span></td>'
+        for value in (item.precision, item.recall, item.f1)
+    )
+    return (
+        f'<tr><th scope="row"><span class="ev-score">{dot}{escape(readable(name))}</span></th>'
+        f"<td>{item.support:,}</td>{cells}</tr>"
+    )
 
 
 def _tile(kind: MeasureKind, item: Estimate, waiting: bool) -> str:

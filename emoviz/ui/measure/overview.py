@@ -48,18 +48,8 @@ def _answerable(item: Subject) -> int:
 def _classes(item: Subject) -> None:
     judged, names = item.judged, item.judged.labels.names
     scores = class_scores(judged.truth, judged.predicted, len(names))
-    found = numbers.class_table({names[label]: score for label, score in scores.items()})
-    bar = {
-        name: st.column_config.ProgressColumn(name, format="%.1f %%", min_value=0, max_value=100)
-        for name in ("precision", "recall", "F1")
-    }
-    st.dataframe(
-        found,
-        hide_index=True,
-        column_config=bar,
-        height="content",
-        alt="Precision, recall and F1 of each label",
-    )
+    named = {names[label]: score for label, score in scores.items()}
+    st.html(numbers.class_table(named, judged.labels.colours))
 
 
 def _beside(item: Subject, found: computed.Measures) -> None:

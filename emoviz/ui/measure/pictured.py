@@ -17,7 +17,7 @@ from emoviz.ui.linked import linked_choice
 from emoviz.ui.measure import computed, numbers
 from emoviz.ui.measure.confusion import images
 from emoviz.ui.measure.subject import Subject
-from emoviz.ui.words import counted, readable
+from emoviz.ui.words import counted, plain, readable
 
 MOST = 240
 _SLICES = (
@@ -61,7 +61,7 @@ def show_slices(item: Subject, pictures: Pictures) -> None:
     figure = spots([_spot(part) for part in found], "accuracy", None if whole is None else whole)
     st.plotly_chart(figure, key="slices", alt="Accuracy of each slice")
     st.caption(_SLICES)
-    st.dataframe(_table(found), hide_index=True, alt="Measures of each slice")
+    st.table(_table(found))
     names = {part.name: f"{readable(part.name)} ({part.n:,})" for part in found}
     looked = linked_choice("Look at the images of", names, "slice", width=320)
     part = next(part for part in found if part.name == looked)
@@ -104,7 +104,6 @@ def _table(found: Sequence[Slice]) -> pd.DataFrame:
 
     return pd.DataFrame(
         {
-            "value": [readable(part.name) for part in found],
             "images": [part.n for part in found],
             "accuracy": [words(part.accuracy, "accuracy") for part in found],
             "macro F1": [numbers.number(part.macro_f1, MEASURES["macro_f1"]) for part in found],
@@ -114,7 +113,8 @@ def _table(found: Sequence[Slice]) -> pd.DataFrame:
             "top-2 cross-sentiment": [
                 words(part.cross_sentiment, "cross_sentiment") for part in found
             ],
-        }
+        },
+        index=pd.Index([plain(part.name) for part in found]),
     )
 
 

@@ -26,6 +26,7 @@ function heading(data) {
   for (const name of data.columnNames) {
     const cell = make("th")
     cell.scope = "col"
+    cell.style.width = `${100 / data.columnNames.length}%` // all columns alike
     cell.append(make("span", name))
     row.append(cell)
   }
