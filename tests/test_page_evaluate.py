@@ -1,13 +1,15 @@
 """The Evaluate page without a browser: numbers against a case made by hand, empty and bad input."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from stored_tables import answers, healthy, open_measure, said, store
+from stored_tables import answers, healthy, open_measure, said, settled, store
 
+from emoviz import jobs
 from emoviz.checkpoints import Checkpoint
 from emoviz.inference.abstention import abstention_of
 from emoviz.labels import EMOTION6, MIKELS8, Bridge, bridge_between
@@ -21,6 +23,13 @@ NAMES = MIKELS8.names
 TRUTH = [label for label in range(8) for _ in range(2)]
 ANSWERED = [(label + number) % 8 for label in range(8) for number in range(2)]
 LABELS = [NAMES[label] for label in TRUTH]
+
+
+@pytest.fixture(autouse=True)
+def _no_job_outlives_its_test(settings: Settings) -> Iterator[None]:
+    yield
+    for job in jobs.list_jobs(settings):
+        job.cancel()
 
 
 @pytest.fixture
@@ -179,8 +188,6 @@ def test_nonsense_in_the_link_changes_nothing(hand: str) -> None:
 def test_the_sample_is_embedded_where_there_is_nothing_else(
     tiny_checkpoint: Checkpoint, settings: Settings
 ) -> None:
-    from emoviz import jobs
-
     open_measure("evaluate")
     (job,) = jobs.list_jobs(settings)
     job.cancel()
@@ -202,3 +209,24 @@ def test_ticks_survive_the_link() -> None:
     assert Bridge(MIKELS8, EMOTION6, found).groups.tolist() == [0, 1, 2, 3, 4, 5]
     for text in ("", "zz", to_text(matrix)[:-1], "ff", "-1"):
         assert from_text(text, matrix.shape) is None
+
+
+def test_an_untidy_table_is_measured_and_what_is_wrong_is_told(
+    tiny_checkpoint: Checkpoint, settings: Settings, make_table: Any, tmp_path: Path
+) -> None:
+    labels = [" Awe", "FEAR", "fear ", "joyful", "", "anger", "awe"]
+    made = make_table(tmp_path / "untidy", labels, style=["<i>a</i>", "b"] * 3 + ["b"])
+    (made.parent / "5.jpg").unlink()
+    (made.parent / "6.jpg").write_bytes((made.parent / "0.jpg").read_bytes())
+    app = open_measure("evaluate", collection="none")
+    app.text_input(key="explore-path").set_value(str(made))
+    healthy(app.run())
+    job = next(job for job in jobs.list_jobs(settings) if str(made) in job.command)
+    assert job.wait(90) == "done", job.tail()
+    text = said(settled(app))
+    assert "On **4 images** with a label that the model can answer" in text
+    assert "1 image without a label" in text
+    assert "left out, because no class may be called so: joyful (1)" in text
+    assert "1 copy of another among all images" in text
+    assert "no interval: 4 images" in text
+    assert any("could not be used" in item.label for item in app.expander)

@@ -126,7 +126,7 @@ def say_what_is_measured(item: Subject) -> None:
         named = [f"{plain(name)} ({count:,})" for name, count in _most(judged.left_out)]
         parts.append(f"left out, because no class may be called so: {listed(named)}")
     if copies := duplicates(item.table):
-        parts.append(f"{counted(copies, 'image')} among all are copies of another")
+        parts.append(f"{counted(copies, 'copy', 'copies')} of another among all images")
     st.markdown("; ".join(parts) + ".")
     if item.table.refused:
         _refused(item.table.refused)
