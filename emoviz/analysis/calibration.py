@@ -86,7 +86,7 @@ def calibration(judged: Judged, bins: int = ECE_BINS, seed: int = 0) -> Calibrat
         "ece": expected_calibration_error(confidence, right, bins),
         "largest": max(abs(item.confidence - item.accuracy) for item in found),
         "brier": float(brier_terms(judged).mean()),
-        "nll": float(_losses(judged, 1.0).mean()),
+        "nll": float(_Losses.of(judged).at(1.0).mean()),
     }
     if len(judged) < FEWEST:
         reason = f"no temperature: {len(judged)} images, wanted {FEWEST} or more"
@@ -122,15 +122,16 @@ def with_temperature(judged: Judged, temperature: Floats | float) -> Floats:
 def _tempered(judged: Judged, bins: int, seed: int) -> dict[str, Any]:
     from scipy.optimize import minimize_scalar
 
+    losses = _Losses.of(judged)
     fitted = minimize_scalar(
-        lambda log_t: _losses(judged, float(np.exp(log_t))).mean(),
+        lambda log_t: losses.at(float(np.exp(log_t))).mean(),
         bounds=(np.log(_LOWEST), np.log(_HIGHEST)),
         method="bounded",
         options={"xatol": 1e-3},
     )
     best = float(fitted.x)
     validated = len(judged) >= _FEWEST_FOR_FOLDS
-    each = _left_out_temperatures(judged, best, seed) if validated else np.full(1, np.exp(best))
+    each = _left_out_temperatures(losses, best, seed) if validated else np.full(1, np.exp(best))
     scores = with_temperature(judged, each)
     confidence = np.minimum(scores.max(axis=1), 1.0)
     right = scores.argmax(axis=1) == judged.truth
@@ -147,11 +148,11 @@ def _tempered(judged: Judged, bins: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _left_out_temperatures(judged: Judged, best: float, seed: int) -> Floats:
+def _left_out_temperatures(losses: "_Losses", best: float, seed: int) -> Floats:
     """(n,) for each image the temperature that fits the other parts best, near the one for all."""
-    fold = np.random.default_rng(seed).permutation(len(judged)) % FOLDS
+    fold = np.random.default_rng(seed).permutation(losses.logs.shape[1]) % FOLDS
     grid = best + _AROUND
-    sums = np.stack([np.bincount(fold, _losses(judged, np.exp(t)), FOLDS) for t in grid])
+    sums = np.stack([np.bincount(fold, losses.at(float(np.exp(t))), FOLDS) for t in grid])
     rest = sums.sum(axis=1, keepdims=True) - sums  # (T, FOLDS) loss on the other parts
     each = np.exp(np.array([_lowest(grid, rest[:, k]) for k in range(FOLDS)]))
     temperatures: Floats = each[fold]
@@ -167,9 +168,28 @@ def _lowest(grid: Floats, loss: Floats) -> float:
     return float(grid[k] + np.clip(step, -1, 1) * (grid[1] - grid[0]))
 
 
-def _losses(judged: Judged, temperature: float) -> Floats:
-    """(n,) -log of the label's score."""
-    scores = with_temperature(judged, temperature)
-    own = np.take_along_axis(scores, judged.truth[:, None], axis=1)[:, 0]
-    losses: Floats = -np.log(np.clip(own, 1e-12, None))
-    return losses
+@dataclass(frozen=True)
+class _Losses:
+    """-log of the label's score at any temperature, of n images.
+
+    Classes come first, since sums over a long axis are quick.
+
+    Attributes:
+        logs: (C, n) logarithms of the probabilities.
+        allowed: (C, n) whether the class may be called as the image's label.
+    """
+
+    logs: Floats
+    allowed: Floats
+
+    @classmethod
+    def of(cls, judged: Judged) -> "_Losses":
+        logs = np.log(np.clip(judged.probabilities, 1e-12, None)).T
+        return cls(np.ascontiguousarray(logs), judged.bridge.matrix[judged.truth].T.copy())
+
+    def at(self, temperature: float) -> Floats:
+        """(n,) in nats."""
+        p = np.exp(self.logs / temperature)  # the largest is 1/C or more before, so no sum is 0
+        own = (p * self.allowed).sum(axis=0) / p.sum(axis=0)
+        losses: Floats = -np.log(np.maximum(own, 1e-12))
+        return losses
