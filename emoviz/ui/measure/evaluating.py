@@ -43,7 +43,13 @@ def show(item: Subject, pictures: Pictures, settings: Settings) -> None:
         return
     view = linked_segments("Look at", VIEWS, "view")
     _view(view, item, pictures, settings)
-    reporting.offer(item, settings)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        reporting.offer(item, settings)
+        st.page_link(
+            "pages/measure/compare.py",
+            label="Set it against another network",
+            icon=":material/compare_arrows:",
+        )
     board.show_image(item.points, pictures)
 
 
