@@ -122,6 +122,18 @@ def test_other_classes_are_compared_on_the_labels_that_both_can_answer(
     assert "No image has a label that all of these networks can answer" in said(app)
 
 
+def test_a_set_that_a_network_was_trained_on_is_told(
+    tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    seen = copied(tiny_checkpoint, "seen", {"title": "Seen", "data": [{"name": "D-ViSA"}]})
+    for checkpoint in (seen, tiny_checkpoint):
+        key = store(settings, checkpoint, answers(A), LABELS, title="my dvisa, test")
+    app = open_measure("compare", collection=key, pair="seen")
+    told = "\n".join(item.value for item in app.warning)
+    assert r"Seen was trained on D\-ViSA" in told
+    assert "Tiny" not in told
+
+
 def test_images_without_labels_and_lone_checkpoints_are_told(
     tiny_checkpoint: Checkpoint, settings: Settings, monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:

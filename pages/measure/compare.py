@@ -70,7 +70,7 @@ if found is not None and not len(found[0].judged):
         icon=":material/join_inner:",
     )
 elif found is not None:
-    say_what_is_measured(found[0])
+    say_what_is_measured(*found)
     if way == "runs":
         versus.show_runs(found)
         st.stop()

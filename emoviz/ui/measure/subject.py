@@ -116,8 +116,13 @@ def subject(
     return Subject(source, (checkpoint,), points, tables, labels, bridges, found, key)
 
 
-def say_what_is_measured(item: Subject) -> None:
-    """How many images are measured, and what was left out and why."""
+def say_what_is_measured(item: Subject, *others: Subject) -> None:
+    """How many images are measured, what was left out and why, and who may know them already.
+
+    Args:
+        item: What is measured.
+        others: Other models on the same images.
+    """
     judged = item.judged
     parts = [f"On **{counted(len(judged), 'image')}** with a label that the model can answer"]
     if judged.unlabelled:
@@ -128,8 +133,25 @@ def say_what_is_measured(item: Subject) -> None:
     if copies := duplicates(item.table):
         parts.append(f"{counted(copies, 'copy', 'copies')} of another among all images")
     st.markdown("; ".join(parts) + ".")
+    for member in (member for one in (item, *others) for member in one.members):
+        if names := trained_on(member, item.source.title):
+            st.warning(
+                f"By their names, {plain(member.card.title)} was trained on {listed(names)}. On "
+                "images that it has seen a network looks better than it is: take others.",
+                icon=":material/school:",
+            )
     if item.table.refused:
         _refused(item.table.refused)
+
+
+def trained_on(checkpoint: Checkpoint, title: str) -> list[str]:
+    """Sets that the card names and whose letters are in a set's title: the images may be known."""
+    names = [str(part.get("name", "")) for part in checkpoint.card.data]
+    return [plain(name) for name in names if _letters(name) and _letters(name) in _letters(title)]
+
+
+def _letters(text: str) -> str:
+    return "".join(sign for sign in text.casefold() if sign.isalnum())
 
 
 def single(
