@@ -11,6 +11,7 @@ images; vectors are a mixture of eight groups that overlap.
 import argparse
 import os
 import statistics
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -50,8 +51,10 @@ def main() -> None:
     def everything() -> None:
         whole(answers, labels, column, arguments.resamples)
 
+    began = time.process_time()
     times = [seconds(everything) for _ in range(arguments.rounds)]
-    spread = f"from {min(times):.2f} to {max(times):.2f}"
+    busy = (time.process_time() - began) / arguments.rounds
+    spread = f"from {min(times):.2f} to {max(times):.2f}; {busy:.1f} s of processor time"
     print(f"all numbers: {statistics.median(times):.2f} s ({spread}; wanted < 5 s)", flush=True)
     parts(answers, labels, column, arguments.resamples)
     quick(answers, labels, arguments.rounds)

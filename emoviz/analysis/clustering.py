@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -140,8 +141,10 @@ def group_images(
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     points = checked_vectors(embedding).astype(np.float64, copy=False)
-    found = find_clusters(points, clusters, seed, starts=10)
-    threshold, error = _threshold(points, delta, seed)
+    with ThreadPoolExecutor(1) as beside:
+        clustered = beside.submit(find_clusters, points, clusters, seed, 10)
+        threshold, error = _threshold(points, delta, seed)
+        found = clustered.result()
     ambiguous = ambiguous_images(points, found.centers, threshold)
     measures = Clustering(
         float(adjusted_rand_score(labels, found.indices)),
@@ -173,9 +176,13 @@ def find_clusters(u: Any, clusters: int, seed: int = 0, starts: int = 1) -> Clus
             "one cluster at least."
         )
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
     clusters = min(clusters, len(np.unique(points, axis=0)))
-    means = KMeans(clusters, n_init=starts, random_state=seed).fit(points)
+    # One thread: several wait for each other by spinning, which on a busy machine takes ten times
+    # as long as it saves on an idle one.
+    with threadpool_limits(1, "openmp"):
+        means = KMeans(clusters, n_init=starts, random_state=seed).fit(points)
     return Clusters(means.labels_.astype(np.int64), means.cluster_centers_)
 
 
