@@ -52,7 +52,7 @@ def main() -> None:
             explainer.logits(explainer.to_input(image[None]))
 
     def gradients() -> None:
-        integrated_gradients(explainer, image, 0, STEPS, BATCH)
+        integrated_gradients(explainer, image, 0, STEPS)
 
     ours, theirs = alternate(lambda: grad_cam(explainer, image, [0], layer), forward, rounds)
     report("Grad-CAM against one forward pass", "at most 4", ours, theirs)
