@@ -113,7 +113,7 @@ def _data(row: Result) -> bytes:
 def _show_all(context: Context, rows: Sequence[Result]) -> None:
     """One change for all images: which estimates hold, which turn."""
     assert context.checkpoint is not None
-    edit, _ = _controls("all", False)
+    edit, _ = _controls("all", False, wide=True)
     tried = rows[:_MOST]
     if len(tried) < len(rows):
         st.caption(f"The first {_MOST} of {len(rows):,} images are tried.")
@@ -198,16 +198,20 @@ def _copy_controls(source: str, target: str) -> None:
             st.session_state[after + key.removeprefix(before)] = st.session_state[key]
 
 
-def _controls(sha256: str, has_texture: bool) -> tuple[Edit, bool]:
+def _controls(sha256: str, has_texture: bool, wide: bool = False) -> tuple[Edit, bool]:
+    """The change that is asked for, and whether to the texture picture."""
     name = f"whatif-{sha256[:12]}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         colour = st.toggle("Colour", True, key=f"{name}-colour")
         st.button(
             "Reset", key=f"{name}-reset", icon=":material/undo:", on_click=_reset, args=(name,)
         )
-    hue = st.slider("Hue, in degrees", -180, 180, 0, 10, key=f"{name}-hue", disabled=not colour)
-    light = st.slider("Brightness, in %", 20, 200, 100, 10, key=f"{name}-light")
-    blur = st.slider("Blur", 0, 10, 0, key=f"{name}-blur")
+    places = st.columns(3, gap="medium") if wide else [st.container()] * 3
+    hue = places[0].slider(
+        "Hue, in degrees", -180, 180, 0, 10, key=f"{name}-hue", disabled=not colour
+    )
+    light = places[1].slider("Brightness, in %", 20, 200, 100, 10, key=f"{name}-light")
+    blur = places[2].slider("Blur", 0, 10, 0, key=f"{name}-blur")
     swapped = False
     if has_texture:
         swapped = (

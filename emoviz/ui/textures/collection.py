@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from emoviz.analysis.textures import style_distances
 from emoviz.inference.cache import StyleCache
+from emoviz.inference.collection import SAMPLE
 from emoviz.inference.parts import NoSplit, Split
 from emoviz.inference.style import kept_grams, kept_split, packed_triangle, reduced
 from emoviz.ui import background
@@ -17,7 +18,7 @@ from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.sources import Source
 from emoviz.ui.shell import Context
 from emoviz.ui.textures import asking
-from emoviz.ui.textures.subject import Subject
+from emoviz.ui.textures.subject import Subject, kept_link
 from emoviz.ui.words import counted, duration, plain
 
 # So many images are read without asking; seconds that one takes, roughly, for what is said before.
@@ -41,14 +42,22 @@ class Styled:
     @property
     def title(self) -> str:
         """For people, in a sentence."""
-        return f"the {len(self.points):,} images of {plain(self.source.title)}"
+        count = f"the {len(self.points):,}"
+        if self.source.key == SAMPLE:
+            return f"{count} {self.source.title}"
+        return f"{count} images of {plain(self.source.title)}"
 
 
 def choose(context: Context) -> Styled | None:
     """A picker of collections, and what is known of the chosen one; None while it is being read."""
     assert context.checkpoint is not None
     source = sources.choose(context.settings, vectors=False)
-    st.caption("Other images of yours come in on the Embeddings page, and can then be chosen here.")
+    st.page_link(
+        "pages/explore/embeddings.py",
+        label="Bring in images of your own on the Embeddings page; they can then be chosen here",
+        icon=":material/add_photo_alternate:",
+        query_params=kept_link(),
+    )
     points = sources.points(source, context.checkpoint, context.settings)
     if points is None or not _is_read(source, points, context):
         return None

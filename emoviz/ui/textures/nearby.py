@@ -7,7 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from emoviz.analysis.neighbours import nearest
-from emoviz.ui.explorer.board import estimate, tiles_of
+from emoviz.ui.explorer.board import tiles_of
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.gallery import gallery
@@ -49,10 +49,12 @@ def _rows(context: Context, subject: Subject, styled: collection.Styled) -> None
     _row("Same feeling: nearest u", by_feeling, points, u, context)
     shared, count = len(set(by_style) & set(by_feeling)), len(by_style)
     st.markdown(
-        f"Of {styled.title}, {counted(shared, 'image')} of {count} in both rows. The rows differ "
-        "because images made alike need not move people alike, as the model estimates it. The "
-        "number is the distance: of Gram matrices from 0 (the same) to 1 (nothing in common), of u "
-        "without a limit."
+        f"Among {styled.title}; {counted(shared, 'image')} of {count} in both rows. The rows "
+        "differ because images made alike need not move people alike, as the model estimates it."
+    )
+    st.caption(
+        "Under each: the distance, of Gram matrices from 0 (the same) to 1 (nothing in common), of "
+        "u without a limit; and the most likely class."
     )
 
 
@@ -75,6 +77,8 @@ def _row(
     context: Context,
 ) -> None:
     st.markdown(f"**{title}**")
-    words = [f"{estimate(points, i)} · {distances[i]:.2f}" for i in rows]
+    assert points.taxonomy is not None
+    assert points.predicted is not None
+    words = [f"{distances[i]:.2f} · {points.taxonomy.names[points.predicted[i]]}" for i in rows]
     tiles = tiles_of(points, rows, Pictures(context.settings), words)
     gallery(tiles, f"near-{title[:10]}", title, side=108)

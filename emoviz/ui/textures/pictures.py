@@ -64,7 +64,7 @@ def _pictures(context: Context, subject: Subject, request: TextureRequest) -> No
         ):
             _begin(context, subject, request, folder, key)
             st.rerun()
-        st.caption("Takes about a minute for each picture on an ordinary computer.")
+        st.caption("Takes 10 seconds to a minute for each picture on an ordinary computer.")
     if made.pictures:
         _sheet(made, subject, context, request.size)
 
