@@ -54,8 +54,9 @@ def choose(context: Context) -> Styled | None:
     source = sources.choose(context.settings, vectors=False)
     st.page_link(
         "pages/explore/embeddings.py",
-        label="Bring in images of your own on the Embeddings page; they can then be chosen here",
+        label="Bring in images of your own",
         icon=":material/add_photo_alternate:",
+        help="On the Embeddings page; they can then be chosen here.",
         query_params=kept_link(),
     )
     points = sources.points(source, context.checkpoint, context.settings)

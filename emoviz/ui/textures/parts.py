@@ -51,6 +51,7 @@ def show(context: Context, subjects: Sequence[Subject]) -> None:
             st.markdown(f"**{plain(subject.title)}**")
         one = {name: values[0] for name, values in split.parts.items()}
         figure = stacked_parts(split.classes, one, part_names(split), split.logits[0])
+        figure.update_xaxes(range=_reach(known))
         st.plotly_chart(figure, key=f"parts-image-{number}")
         st.markdown(_summary(split, subject))
     if not known[0].textures:
@@ -67,6 +68,14 @@ def show(context: Context, subjects: Sequence[Subject]) -> None:
             "and one that reads averages of a 1x1 convolution (how much of each)."
         )
     _collection(context, unit)
+
+
+def _reach(splits: Sequence[Split]) -> tuple[float, float]:
+    """Ends of an axis on which the bars of all the images can be compared."""
+    values = np.stack([list(found.parts.values()) for found in splits])  # (images, P, 1, C)
+    low, high = (np.where(values * sign > 0, values, 0).sum(axis=1) for sign in (-1, 1))
+    room = 0.04 * float(high.max() - low.min()) or 1.0
+    return float(low.min()) - room, float(high.max()) + room
 
 
 def _summary(split: Split, subject: Subject) -> str:

@@ -24,7 +24,7 @@ from emoviz.ui.textures.subject import Subject
 from emoviz.ui.words import plain
 
 _SIZES = (128, 224, 320, 512)
-_WIDTH = 260
+_WIDTH = 224  # two side by side in a window of 800 pixels
 
 
 def show(context: Context, subjects: Sequence[Subject]) -> None:

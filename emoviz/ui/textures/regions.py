@@ -34,7 +34,7 @@ _BASELINES: Mapping[Baseline, str] = {
     "black": "black",
     "blurred": "the image, blurred",
 }
-_WIDTH = 261
+_WIDTH = 224  # two side by side in a window of 800 pixels
 
 
 def show(context: Context, subjects: Sequence[Subject]) -> None:
