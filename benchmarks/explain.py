@@ -46,9 +46,7 @@ def gaps(explainer: Explainer, folder: Path, baseline: Baseline) -> None:
     """What the heat maps of sample images miss, in logits, and how many points they took."""
     fit, found = explainer.checkpoint.card.preprocessing, []
     for file in sorted(folder.glob("*.jpg"))[::9]:
-        image = explainer.checkpoint.card.preprocessing.to_array(
-            open_image(file.read_bytes()).pixels
-        )
+        image = fit.to_array(open_image(file.read_bytes()).pixels)
         with torch.inference_mode():
             index = int(explainer.logits(explainer.to_input(image[None])).argmax())
         done = integrated_gradients(explainer, image, index, baseline=baseline).completeness

@@ -12,6 +12,7 @@ from emoviz.inference.attribution import (
     BASELINES,
     Baseline,
     _from_crops,
+    _Way,
     grad_cam,
     integrated_gradients,
     occlusion,
@@ -116,6 +117,19 @@ def test_integrated_gradients_are_complete_on_a_network() -> None:
     assert heat.values.sum() == pytest.approx(float(wanted), abs=0.02 * abs(float(wanted)) + 1e-3)
     assert heat.completeness is not None
     assert heat.completeness.difference == pytest.approx(float(wanted), abs=1e-5)
+
+
+def test_a_piece_of_the_way_is_captums() -> None:
+    from captum.attr import IntegratedGradients
+
+    explainer = explainer_of(untrained(), SIDE)
+    pixels = images(1)[0]
+    x, black = explainer.to_input(pixels[None]), explainer.to_input(np.zeros_like(pixels)[None])
+    piece = _Way(explainer, pixels, 3, "black", 5).piece(0.25, 1.0)
+    theirs: Any = IntegratedGradients(explainer.logits).attribute(
+        x, baselines=black + 0.25 * (x - black), target=3, n_steps=5
+    )
+    np.testing.assert_allclose(piece.values, theirs[0].sum(dim=0).numpy(), atol=1e-6)
 
 
 @pytest.mark.parametrize("baseline", BASELINES)
