@@ -29,7 +29,7 @@ svg text{font:11px system-ui,sans-serif;fill:currentColor}
 .pictures img{width:100%;height:7rem;object-fit:contain;background:var(--soft)}
 .note{opacity:.8}
 @media print{:root{color-scheme:light}body{margin:0;max-width:none;font-size:11px}
-h2{break-after:avoid}table,figure,li{break-inside:avoid}.wide{overflow:visible}}
+h2{break-after:avoid}td{overflow-wrap:anywhere}table,figure,li{break-inside:avoid}.wide{overflow:visible}}
 """
 
 
