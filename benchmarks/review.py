@@ -161,7 +161,9 @@ def walk(store: ReviewStore, queue: Queue, steps: int = STEPS) -> list[float]:
         found = store.upcoming(queue, 3)
         spent.append(1000 * (time.perf_counter() - began))
         token = f"{queue.reviewer}-{found[0].work.id}"
-        store.decide(Draft(found[0].work.id, queue.reviewer, "none", token))
+        shown = Shown(order=queue.order)
+        draft = Draft(*(found[0].work.id, queue.reviewer, "none", token), shown=shown)
+        store.decide(replace(draft, fingerprint=FINGERPRINT))
     return spent
 
 
@@ -182,10 +184,11 @@ def decide_half(store: ReviewStore, queue: Queue, count: int) -> None:
     fact = {
         "collection": queue.collection,
         "reviewer": queue.reviewer,
-        **dict.fromkeys(("sha256", "checkpoint", "fingerprint", "note"), ""),
+        **dict.fromkeys(("sha256", "checkpoint", "note"), ""),
+        "fingerprint": FINGERPRINT,
         "kind": "none",
         "feelings": [],
-        "shown": vars(Shown()),
+        "shown": vars(Shown(order=queue.order)),
         "time": rows.now(),
     }
     with store.write() as made:

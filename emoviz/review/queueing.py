@@ -18,7 +18,7 @@ from emoviz.review.facts import (
     Queue,
     Share,
 )
-from emoviz.review.schema import estimate_sets, estimates, shares, standing, works
+from emoviz.review.schema import decisions, estimate_sets, estimates, shares, standing, works
 
 _BY_ESTIMATE = {
     "uncertain": estimates.c.uncertainty,
@@ -53,15 +53,15 @@ class Queueing:
             share = _share(found, queue.collection, queue.reviewer)
             if after is not None or queue.filters.stage != "open":
                 return _places(found, queue, known, share, limit, after)
-            begin = self.database.frontiers.get(queue)
+            begin = self.database.frontiers.get(queue) or _left_off(found, queue, known)
             places = _places(found, queue, known, share, limit, begin)
-            if begin is not None and len(places) < limit:  # another process may have undone some
+            if begin is not None and len(places) < limit:  # some may have been left behind
                 places = _places(found, queue, known, share, limit, None)
         self._remember(queue, places)
         return places
 
     def _remember(self, queue: Queue, places: list[Place]) -> None:
-        """The queue begins at its first work: what comes before is decided."""
+        """The queue goes on at its first work: what comes before is decided, or left to the end."""
         if len(self.database.frontiers) > _MOST_FRONTIERS:
             self.database.frontiers.clear()
         if places:
@@ -156,10 +156,10 @@ def _places(
     after: Mark | None,
 ) -> list[Place]:
     value, query = _query(queue, known, share)
+    if queue.order == "random":
+        return _shuffled(found, queue, known, query, limit, after)
     if after is not None:
         query = query.where(_later(queue, value, after))
-    if queue.order == "random":
-        return _shuffled(found, queue, known, query, limit)
     ordered = _in_order(queue, value, query).limit(limit)
     places = [_place(row, known) for row in found.execute(ordered).mappings()]
     if len(places) < limit and queue.order in _BY_ESTIMATE and _may_lack_estimate(queue.filters):
@@ -168,18 +168,28 @@ def _places(
 
 
 def _shuffled(
-    found: Connection, queue: Queue, known: EstimateSet | None, query: Select[Any], limit: int
+    found: Connection,
+    queue: Queue,
+    known: EstimateSet | None,
+    query: Select[Any],
+    limit: int,
+    after: Mark | None,
 ) -> list[Place]:
     """The works as the hashes of their keys lie; the seed says where in that circle to begin.
 
     In two halves, each of which an index gives in its order.
     """
-    begin, places = _begin(queue.seed), list[Place]()
-    for half in (works.c.deal >= begin, works.c.deal < begin):
-        rest = limit - len(places)
-        if rest:
-            ordered = query.where(half).order_by(works.c.deal, works.c.number).limit(rest)
-            places += [_place(row, known) for row in found.execute(ordered).mappings()]
+    begin, deal, places = _begin(queue.seed), works.c.deal, list[Place]()
+    passed = -1.0 if after is None else float(after.value)
+    for lap, half in enumerate((deal >= begin, deal < begin)):
+        rest, at = limit - len(places), int(passed) - lap * _MILLION
+        if not rest or at >= _MILLION:
+            continue
+        wanted = query.where(half)
+        if after is not None and at >= 0:
+            wanted = wanted.where(deal >= at, or_(deal > at, works.c.number > after.number))
+        ordered = wanted.order_by(deal, works.c.number).limit(rest)
+        places += [_place(row, known) for row in found.execute(ordered).mappings()]
     return places
 
 
@@ -248,11 +258,34 @@ def _in_order(queue: Queue, value: Any, query: Select[Any]) -> Select[Any]:
     return query.order_by(value, works.c.number)
 
 
+def _left_off(found: Connection, queue: Queue, known: EstimateSet | None) -> Mark | None:
+    """Where a reviewer's last decision was made in this very queue; None where it was elsewhere.
+
+    After a restart the way to the first open work may lead past half of the collection.
+    """
+    if queue.filters != Filters():
+        return None
+    mine = and_(standing.c.collection == queue.collection, standing.c.reviewer == queue.reviewer)
+    last = select(standing.c.decision).where(mine).order_by(standing.c.decision.desc()).limit(1)
+    fact = select(decisions).where(decisions.c.id == last.scalar_subquery())
+    row = found.execute(fact).mappings().first()
+    if row is None or row["shown"].get("order") != queue.order:
+        return None
+    if queue.order in _BY_ESTIMATE and row["fingerprint"] != queue.fingerprint:
+        return None
+    place = _joined(queue, known)[1].where(works.c.id == row["work"])
+    there = found.execute(place).mappings().first()
+    return None if there is None else _place(there, known).mark
+
+
 def _later(queue: Queue, value: Any, after: Mark) -> Any:
+    """Written so that an index begins at the place: with OR outside, SQLite would sort the rest."""
     if queue.order in _BY_ESTIMATE:
         number = estimates.c.number
-        return or_(value < after.value, and_(value == after.value, number > after.number))
-    return or_(value > after.value, and_(value == after.value, works.c.number > after.number))
+        return and_(value <= after.value, or_(value < after.value, number > after.number))
+    if queue.order == "number":
+        return works.c.number > after.number
+    return and_(value >= after.value, or_(value > after.value, works.c.number > after.number))
 
 
 def _wanted(queue: Queue, share: Share | None, known: EstimateSet | None) -> Any:
@@ -260,7 +293,7 @@ def _wanted(queue: Queue, share: Share | None, known: EstimateSet | None) -> Any
     return and_(
         _ready(queue.collection),
         _of_share(share),
-        _of_stage(queue),
+        _of_stage(queue, known),
         _of_work(queue),
         _of_estimate(filters, known),
     )
@@ -315,12 +348,14 @@ def _may_lack_estimate(filters: Filters) -> bool:
     return not (filters.emotion or filters.opposite or filters.unlike)
 
 
-def _of_stage(queue: Queue) -> Any:
+def _of_stage(queue: Queue, known: EstimateSet | None) -> Any:
     stage = queue.filters.stage
     if stage == "any":
         return true()
+    # Asked of the table that is read first, before the work itself is looked up.
+    work = estimates.c.work if known is not None and queue.order in _BY_ESTIMATE else works.c.id
     mine = select(standing.c.work).where(
-        standing.c.work == works.c.id, standing.c.reviewer == queue.reviewer
+        standing.c.work == work, standing.c.reviewer == queue.reviewer
     )
     if stage == "open":
         return ~mine.exists()
