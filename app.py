@@ -36,6 +36,20 @@ page = st.navigation(
                 help="How far apart the network holds the emotions.",
             ),
         ],
+        "Measure": [
+            st.Page(
+                "pages/measure/evaluate.py",
+                title="Evaluate",
+                icon=":material/straighten:",
+                help="How often the network is right, where it fails, and whether it knows.",
+            ),
+            st.Page(
+                "pages/measure/compare.py",
+                title="Compare",
+                icon=":material/compare_arrows:",
+                help="Is one network better than another on the same images?",
+            ),
+        ],
         "Review": [
             st.Page(
                 "pages/review/collections.py",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from reviews import furnish_review, new_works, say, with_files
 
+from emoviz.inference.abstention import Abstention
 from emoviz.review import Queue, Reviewer, ReviewStore, open_store
 from emoviz.settings import Settings
 from emoviz.ui.review import agreement, decide, telling
@@ -185,6 +186,18 @@ def test_hostile_titles_stay_text(store: ReviewStore, queue: Queue) -> None:
     assert "<script" not in telling.estimate_html(work, place.estimate, "<b>rule</b>")
     assert "<b>" not in telling.estimate_html(work, place.estimate, "<b>rule</b>")
     assert "\u202e" not in telling.title_of(work)
+
+
+def test_below_the_threshold_of_the_checkpoint_the_desk_says_not_sure(
+    store: ReviewStore, queue: Queue
+) -> None:
+    place = store.upcoming(queue, 1)[0]
+    assert place.estimate is not None
+    most = max(place.estimate.probabilities.values())
+    for threshold, expected in ((most + 1e-6, True), (most, False)):
+        shown = telling.estimate_html(place.work, place.estimate, "", Abstention(threshold))
+        assert ("Not sure enough" in shown) == expected
+    assert "Not sure enough" not in telling.estimate_html(place.work, place.estimate)
 
 
 def test_every_emotion_has_a_key_of_its_own() -> None:

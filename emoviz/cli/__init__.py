@@ -19,6 +19,7 @@ from emoviz.cli import (
     images,
     measuring,
     reviewing,
+    style,
     training,
 )
 from emoviz.errors import EmovizError
@@ -62,7 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"emoviz {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    rooms = (images, explaining, embedding, exploring, collecting, reviewing, measuring, training)
+    rooms = (
+        *(images, explaining, style, embedding, exploring),
+        *(collecting, reviewing, measuring, training),
+    )
     for room in rooms:
         room.add_verbs(verbs)
     return parser

@@ -59,11 +59,16 @@ def _add_experiment(verbs: Any) -> None:
     )
     verb.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="only these")
     verb.add_argument("--recipes", nargs="+", default=[], metavar="RECIPE", help="as the rows")
+    verb.add_argument(
+        "--checkpoints",
+        nargs="+",
+        default=[],
+        metavar="ID",
+        help="nothing is trained; of cross-dataset: measured on every set of --data, of wikiart: "
+        "the baseline and the model",
+    )
     _add_shared_options(verb)
     verb.add_argument("--at-once", type=int, default=1, help="cells at the same time (1)")
-    verb.add_argument(
-        "--checkpoints", nargs=2, metavar="ID", help="of wikiart: the baseline and the model"
-    )
     verb.add_argument("--seed", type=int, default=0, help="of wikiart's maps (0)")
     verb.add_argument("--progress", type=Path, metavar="FILE", help="of wikiart, as JSON lines")
     verb.add_argument("--out", required=True, type=Path, help="folder, or the report's file")
@@ -142,6 +147,8 @@ def _experiment(arguments: argparse.Namespace, settings: Settings) -> int:
         return 0
     if arguments.name == "wikiart":
         return _wikiart(arguments, settings)
+    if arguments.checkpoints:
+        return _across(arguments, settings)
     if arguments.folders:
         raise TrainingError(f"'{arguments.folders[0]}' is one word too many; sets go to --data.")
     request = Request(
@@ -165,6 +172,26 @@ def _experiment(arguments: argparse.Namespace, settings: Settings) -> int:
     return SOME_FAILED if table.failures else 0
 
 
+def _across(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Checkpoints as they are on every set: the same question as the experiment's, in minutes."""
+    from emoviz.checkpoints import open_checkpoint
+    from emoviz.experiments.across import across, across_values
+    from emoviz.plots.report import json_report, markdown_report, write_report
+
+    if arguments.name != "cross-dataset" or not arguments.data:
+        raise TrainingError("--checkpoints is for 'cross-dataset', with sets in --data.")
+    checkpoints = [open_checkpoint(name, settings) for name in arguments.checkpoints]
+    told = sys.stderr if arguments.format == "json" else sys.stdout
+    cells = list(
+        across(checkpoints, arguments.data, settings, step=lambda line: print(line, file=told))
+    )
+    values = across_values(cells)
+    for ending in (".json", ".md", ".html"):
+        write_report(arguments.out / f"table{ending}", values)
+    print(json_report(values) if arguments.format == "json" else markdown_report(values))
+    return SOME_FAILED if any(cell.reason for cell in cells) else 0
+
+
 def _wikiart(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.checkpoints import open_checkpoint
     from emoviz.experiments.wikiart import CHECKPOINTS, run_study, save_study, study_markdown
@@ -174,6 +201,8 @@ def _wikiart(arguments: argparse.Namespace, settings: Settings) -> int:
 
     report = Reporter(arguments.progress)
     chosen = arguments.checkpoints or CHECKPOINTS
+    if len(chosen) != 2:
+        raise TrainingError("wikiart compares two checkpoints: the baseline and the model.")
     study = run_study(arguments.data, settings, report.at, chosen, arguments.seed)
     save_study(arguments.out, study)
     with Thumbnails(settings) as kept:

@@ -131,7 +131,11 @@ def _work(
         "hidden": note,
         "shares": dict(estimate.probabilities) if estimate is not None else None,
         "agree": estimate.first if estimate is not None else "",
-        "estimate": telling.estimate_html(work, estimate, context.rule) if estimate else None,
+        "estimate": (
+            telling.estimate_html(work, estimate, context.rule, context.abstention)
+            if estimate
+            else None
+        ),
     }
 
 

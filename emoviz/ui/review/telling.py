@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from emoviz.inference.abstention import Abstention, with_abstention
 from emoviz.inference.predict import Prediction
 from emoviz.labels import Taxonomy, sentiment_shares, sentiments
 from emoviz.plots import percent, sentiment_bar
@@ -72,14 +73,19 @@ def prediction_of(work: Work, estimate: Estimate) -> Prediction:
     )
 
 
-def estimate_html(work: Work, estimate: Estimate, rule: str = "") -> str:
+def estimate_html(
+    work: Work, estimate: Estimate, rule: str = "", abstention: Abstention | None = None
+) -> str:
     """Flags, one sentence, sentiment, and what to be careful about; the bars are on the keys."""
-    prediction, taxonomy = prediction_of(work, estimate), estimate.taxonomy
+    (prediction,) = with_abstention([prediction_of(work, estimate)], abstention)
+    taxonomy = estimate.taxonomy
     flags = Result(0, prediction).flags
     tags = "".join(f'<li class="ev-tag ev-{flag}">{FLAGS[flag]}</li>' for flag in flags)
     notes = [mixed_note(prediction, taxonomy), conflict_note(prediction, taxonomy)]
     if prediction.unlike_training:
         notes.append(f"Unlike the training images: take the estimate with care. {rule}".strip())
+    if prediction.not_sure:
+        notes.append("Not sure enough: below the threshold that was set on the Evaluate page.")
     said = "".join(f'<p class="quiet">{escape(readable(note))}</p>' for note in notes if note)
     feelings = sentiment_bar(prediction.sentiment_shares) if has_two_sentiments(taxonomy) else ""
     return (
