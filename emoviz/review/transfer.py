@@ -142,6 +142,8 @@ def _estimate_sets(
     query = select(sets).where(sets.c.collection == collection).order_by(sets.c.id)
     for head in found.execute(query).mappings().all():
         of_set = select(estimates).where(estimates.c.estimate_set == head["id"])
+        # A work that was removed may have the number of another: the id says which came first.
+        in_order = of_set.order_by(estimates.c.number, estimates.c.work)
         listed = [
             {
                 "work": keys[row["work"]],
@@ -149,7 +151,7 @@ def _estimate_sets(
                 "probabilities": rows.unpacked(row["probabilities"]),
                 "novelty": row["novelty"],
             }
-            for row in found.execute(of_set.order_by(estimates.c.number)).mappings()
+            for row in found.execute(in_order).mappings()
         ]
         yield {**_without(head, {"id", "collection", "count"}), "estimates": listed}
 
