@@ -44,6 +44,7 @@ class Desk {
     const work = this.header.works[0] ?? null
     const place = work && `${work.id} ${Boolean(this.header.revealed)} ${this.header.visit}`
     if (place !== this.shown) this.turn(work, place)
+    this.work = work // also of the same artwork more may be known by now
     this.draw()
     this.settle(work)
   }
@@ -51,7 +52,6 @@ class Desk {
   // Another artwork: nothing of the one before may cling to it.
   turn(work, place) {
     this.shown = place
-    this.work = work
     this.choice = new Map((work?.chosen ?? []).map(([name, strength]) => [name, strength]))
     this.note.value = work?.note ?? ""
     if (document.activeElement === this.note) this.note.blur()
@@ -249,7 +249,7 @@ class Desk {
       this.stage.replaceChildren(button)
     }
     this.stage.dataset.note = heat
-      ? `Orange: what spoke for ${work.heat_of} (Grad-CAM)`
+      ? `Orange: what spoke for ${work.heat_of} (Grad-CAM; the part that the model sees)`
       : talk.heat && work.estimate && !work.error
         ? work.no_heat || "The heat map is being made …"
         : ""
