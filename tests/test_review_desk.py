@@ -7,13 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from reviews import furnish_review, new_works, say, with_files
 
+from emoviz.checkpoints import Checkpoint
 from emoviz.inference.abstention import Abstention
-from emoviz.review import Queue, Reviewer, ReviewStore, open_store
+from emoviz.inference.collection import open_collection
+from emoviz.inference.embedding import embed_collection
+from emoviz.inference.predict import load_model
+from emoviz.inference.stored import read_embeddings, write_embeddings
+from emoviz.review import Queue, Reviewer, ReviewStore, Work, open_store
 from emoviz.settings import Settings
-from emoviz.ui.review import agreement, decide, telling
+from emoviz.ui.explorer.points import Points
+from emoviz.ui.review import agreement, alike, decide, telling
 from emoviz.ui.review.desk import packed
 
 Make = Callable[..., bytes]
@@ -225,3 +232,48 @@ def test_a_message_is_a_header_and_its_pictures() -> None:
 def test_coefficients_have_words(kappa: float, works: int, words: str) -> None:
     assert words in agreement.in_words(kappa, works)
     assert "lightly" in agreement.in_words(kappa, 3)
+
+
+def test_alike_in_feeling_and_in_style_are_the_nearest(
+    tiny_checkpoint: Checkpoint, settings: Settings, tmp_path: Path, picture: Make
+) -> None:
+    from emoviz.inference.explainer import load_explainer
+    from emoviz.inference.style import kept_grams, observe_collection
+
+    folder = tmp_path / "paintings"
+    folder.mkdir()
+    for n in range(12):
+        (folder / f"{n}.jpg").write_bytes(picture(seed=n))
+    collection = open_collection(folder, settings)
+    found = embed_collection(load_model(tiny_checkpoint, settings), collection, settings)
+    path = tmp_path / "table.parquet"
+    write_embeddings(path, found.parts(settings))
+    observe_collection(
+        load_explainer(tiny_checkpoint, settings), collection, found.hashes, settings
+    )
+    points = Points.from_table(read_embeddings(path), "")
+    work = Work(1, 1, 0, "0", sha256=points.sha256[3])
+
+    u = [np.linalg.norm(points.vectors[i] - points.vectors[3]) for i in range(12)]
+    table = alike._Table(path, path.stat().st_mtime_ns, str(folder))
+    tiles = alike._in_feeling(work, table)["tiles"]
+    assert [tile["sha256"] for tile in tiles] == [
+        points.sha256[i] for i in sorted(range(12), key=lambda i: u[i])[1:9]
+    ]
+    grams = {
+        name: [layer[row] for layer in layers]
+        for names, layers in kept_grams(tiny_checkpoint, points.sha256, settings)
+        for row, name in enumerate(names)
+    }
+    own = grams[work.sha256]
+
+    def apart(sha256: str) -> float:
+        pairs = zip(own, grams[sha256], strict=True)
+        return float(
+            np.mean([np.linalg.norm(a - b) / np.sqrt((a @ a) + (b @ b)) for a, b in pairs])
+        )
+
+    near = alike._nearest_style(work, points, tiny_checkpoint, settings)
+    assert [tile["sha256"] for tile in near] == sorted(grams, key=apart)[1:9]
+    unread = replace(work, sha256="0" * 64)
+    assert alike._nearest_style(unread, points, tiny_checkpoint, settings) == []

@@ -139,7 +139,7 @@ def test_why_leads_to_textures_and_back_to_the_same_work(visitor: "Visitor") -> 
     page.keyboard.press("h")  # made in a thread, brought when it is there
     page.wait_for_selector(".ev-desk .stage[data-note^=Orange]", timeout=60 * SECONDS)
     page.keyboard.press("l")
-    page.locator(".ev-desk .near li").nth(7).wait_for()
+    page.locator(".ev-desk .near").nth(1).locator("li").nth(7).wait_for(timeout=90 * SECONDS)
     page.keyboard.press("w")
     page.wait_for_url("**/textures**")
     page.get_by_text("spoke for the class").wait_for(timeout=60 * SECONDS)

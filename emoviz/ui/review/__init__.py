@@ -8,7 +8,7 @@
     decide     what the browser said -> facts in the store -> what stands on the desk next
     telling    a work and its estimate in the words that the desk shows
     beside     pictures and heat maps, made in threads while people look
-    alike      works that are alike in feeling
+    alike      works that are alike in feeling and in style
     sitting    the desk on the page, in a fragment of its own
     starting   what is missing and what to do
     taking     what goes home

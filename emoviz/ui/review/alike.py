@@ -1,15 +1,28 @@
-"""Works that are alike in feeling: nearest in u, from the table of embeddings."""
+"""Works that are alike: in feeling (nearest in u) and in style (nearest Gram matrices).
 
+u stands in the table of embeddings. Gram matrices are read once by the verb ``style``, in the
+background, as on the Textures page; until then the desk says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from emoviz.analysis.neighbours import nearest_others
+from emoviz.analysis.textures import style_distances
+from emoviz.checkpoints import Checkpoint
 from emoviz.errors import AnalysisError
-from emoviz.inference.cache import Thumbnails
-from emoviz.inference.stored import read_embeddings
-from emoviz.review import ReviewStore, Work
+from emoviz.inference.cache import StyleCache, Thumbnails
+from emoviz.inference.stored import describe, read_embeddings
+from emoviz.inference.style import kept_grams
+from emoviz.review import Work
+from emoviz.settings import Settings
+from emoviz.ui import background
 from emoviz.ui.explorer.board import short_name
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.review import beside
@@ -17,6 +30,56 @@ from emoviz.ui.review.queue import Chosen
 from emoviz.ui.shell import Context
 
 _SHOWN = 8
+_ASK_ABOVE = 500  # images whose Gram matrices are read without asking
+_READING = "Their Gram matrices are being read; this row fills by itself."
+_NOT_READ = "Not read yet: press W, open “Same style, or same feeling?” there and read them once."
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A checkpoint's table of a collection: its file, when it was written, its collection."""
+
+    file: Path
+    changed: int
+    collection: str
+
+    @property
+    def points(self) -> Points:
+        return _points(self.file, self.changed)
+
+
+def rows(
+    work: Work, chosen: Chosen, context: Context, held: set[str], pictures: dict[str, bytes]
+) -> dict[str, Any]:
+    """Rows of works for the desk; their thumbnails are put among the pictures.
+
+    Returns:
+        ``near``: rows of tiles; ``no_near``: why there are none, "" while more is being made.
+    """
+    assert context.checkpoint is not None
+    table = _table(chosen)
+    if table is None:
+        return {"no_near": "There is no table of embeddings to look in: ask the model again."}
+    key = f"near {work.sha256} {table}"
+    made = beside.made_later(key, lambda: _in_feeling(work, table))
+    if made.is_waiting or made.error:
+        return {"no_near": made.error}
+    style, waits = _in_style(work, table, context.checkpoint, context.settings)
+    shown = [made.value, *style]
+    hashes = {tile["sha256"] for row in shown for tile in row["tiles"]}
+    missing = {sha256 for sha256 in hashes if f"small {sha256}" not in held}
+    with Thumbnails(context.settings) as kept:
+        pictures.update({f"small {key}": jpeg for key, jpeg in kept.get_many(missing).items()})
+    return {"near": shown, **({"no_near": ""} if waits else {})}
+
+
+def _table(chosen: Chosen) -> _Table | None:
+    estimates = chosen.estimates
+    if estimates is None or not estimates.table or not Path(estimates.table).is_file():
+        return None
+    file = Path(estimates.table)
+    changed = file.stat().st_mtime_ns
+    return _Table(file, changed, _collection(file, changed))
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -25,58 +88,84 @@ def _points(file: Path, changed: int) -> Points:
     return Points.from_table(read_embeddings(file), "")
 
 
-def rows(
-    work: Work,
-    chosen: Chosen,
-    store: ReviewStore,
-    context: Context,
-    held: set[str],
-    pictures: dict[str, bytes],
-) -> dict[str, Any]:
-    """Rows of works for the desk; their thumbnails are put among the pictures.
-
-    Returns:
-        ``near``: rows of tiles; or ``no_near``: why there are none, "" while they are looked for.
-    """
-    key = f"near {work.sha256} {chosen.queue.fingerprint} {chosen.collection.id}"
-    made = beside.made_later(key, lambda: _found(work, chosen, context))
-    if made.is_waiting:
-        return {"no_near": ""}
-    if made.error or not made.value:
-        return {"no_near": made.error or "There is no table of embeddings to look in."}
-    shown = [dict(row) for row in made.value]
-    hashes = {tile["sha256"] for row in shown for tile in row["tiles"]}
-    missing = {sha256 for sha256 in hashes if f"small {sha256}" not in held}
-    with Thumbnails(context.settings) as kept:
-        pictures.update({f"small {key}": jpeg for key, jpeg in kept.get_many(missing).items()})
-    return {"near": shown}
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _collection(file: Path, changed: int) -> str:
+    return describe(file).origin.collection
 
 
-def _found(work: Work, chosen: Chosen, context: Context) -> list[dict[str, Any]]:
-    """The nearest in u; none where the checkpoint has no table."""
-    estimates = chosen.estimates
-    if estimates is None or not estimates.table or not Path(estimates.table).is_file():
+def _in_feeling(work: Work, table: _Table) -> dict[str, Any]:
+    points = table.points
+    near = nearest_others(points.vectors, _row_of(work, points), 2 * _SHOWN)
+    return {
+        "title": "Alike in feeling",
+        "note": "Nearest in u: what the network sees as most alike in what it evokes.",
+        "tiles": _tiles(points, near.indices[0], work),
+    }
+
+
+def _in_style(
+    work: Work, table: _Table, checkpoint: Checkpoint, settings: Settings
+) -> tuple[list[dict[str, Any]], bool]:
+    """The row of style, and whether it is worth asking again."""
+    head = {"title": "Alike in style", "tiles": []}
+    hashes = tuple(table.points.sha256)
+    with StyleCache(settings, checkpoint) as cache:
+        missing = len(set(hashes) - cache.known(hashes))
+    key = f"style {table.collection} {checkpoint.folder}"
+    state = background.outcome(settings, key)
+    if missing and state == "none" and missing <= _ASK_ABOVE:
+        command = ["style", table.collection, "--checkpoint", str(checkpoint.folder)]
+        background.begin(settings, "Style and content of the works", command, key)
+        state = "live"
+    if missing and state == "live":
+        return [{**head, "note": _READING}], True
+    found = beside.made_later(
+        f"style {work.sha256} {table} {missing}",
+        lambda: _nearest_style(work, table.points, checkpoint, settings),
+    )
+    if found.value is None:
+        words = found.error or _READING
+        return [{**head, "note": words}], found.is_waiting
+    if not found.value:
+        return [{**head, "note": _NOT_READ}], False
+    note = "Nearest Gram matrices: textures and colours, whatever is painted."
+    return [{**head, "note": note, "tiles": found.value}], False
+
+
+def _nearest_style(
+    work: Work, points: Points, checkpoint: Checkpoint, settings: Settings
+) -> list[dict[str, str]]:
+    """Tiles of the works with the nearest Gram matrices; none where this one was not read."""
+    own = [layers for _, layers in kept_grams(checkpoint, [work.sha256], settings)]
+    if not own:
         return []
-    file = Path(estimates.table)
-    points = _points(file, file.stat().st_mtime_ns)
+    one = [layer[:1] for layer in own[0]]
+    apart: dict[str, float] = {}
+    for names, layers in kept_grams(checkpoint, points.sha256, settings):
+        found = style_distances(one, [layer[:, None] for layer in layers])
+        apart |= dict(zip(names, found.tolist(), strict=True))
+    order = np.argsort([apart.get(sha256, np.inf) for sha256 in points.sha256], kind="stable")
+    known = [int(row) for row in order[: 3 * _SHOWN] if points.sha256[row] in apart]
+    return _tiles(points, known, work)
+
+
+def _row_of(work: Work, points: Points) -> int:
     if work.sha256 not in points.sha256 or len(points) < 2:
         raise AnalysisError(
             "this work is not in the table of embeddings: ask the model again under Collections"
         )
-    index = points.sha256.index(work.sha256)
-    near = nearest_others(points.vectors, index, _SHOWN)
-    feeling = {
-        "title": "Alike in feeling",
-        "note": "Nearest in u: what the network sees as most alike in what it evokes.",
-        "tiles": [_tile(points, int(i)) for i in near.indices[0]],
-    }
-    return [feeling]
+    return points.sha256.index(work.sha256)
 
 
-def _tile(points: Points, index: int) -> dict[str, str]:
-    sha256 = points.sha256[index]
-    return {
-        "sha256": sha256,
-        "picture": f"small {sha256}",
-        "caption": short_name(points, index),
-    }
+def _tiles(
+    points: Points, order: Sequence[int] | NDArray[np.int64], work: Work
+) -> list[dict[str, str]]:
+    """The first of them, without the work itself and without copies."""
+    seen, found = {work.sha256}, list[dict[str, str]]()
+    for row in map(int, order):
+        sha256 = points.sha256[row]
+        if sha256 not in seen and len(found) < _SHOWN:
+            seen.add(sha256)
+            caption = short_name(points, row)
+            found.append({"sha256": sha256, "picture": f"small {sha256}", "caption": caption})
+    return found

@@ -75,7 +75,7 @@ def _header(
         if shown.estimate is not None and said.get("heat") is True and not row["error"]:
             row |= _heat(shown, held, pictures, context)
         if number == 0 and shown.estimate is not None and said.get("near") is True:
-            row |= alike.rows(place.work, chosen, store, context, held, pictures)
+            row |= alike.rows(place.work, chosen, context, held, pictures)
         row["wanting"] = number == 0 and bool(row.get("no_heat") == "" or row.get("no_near") == "")
         works.append(row)
     _small(standing.places, works, held, pictures, context.settings)

@@ -310,7 +310,7 @@ class Desk {
       row.append(keyed("Enter", "Next artwork", () => this.act({ does: "next" }), "save"))
       return row
     }
-    const save = keyed("Enter", "Save my choice", () => this.choice.size && this.decide("choose"), "save")
+    const save = keyed("Enter", "Save", () => this.choice.size && this.decide("choose"), "save")
     save.disabled = !this.choice.size
     row.append(
       save,
