@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +40,7 @@ class Pairs:
 def equal_pairs(keys: Sequence[str]) -> Pairs:
     """Each image with the first that has the same key; empty keys are no one's equals."""
     seen: dict[str, int] = {}
-    found = [
-        (seen[key], i)
-        for i, key in enumerate(keys)
-        if key and seen.setdefault(key, i) != i
-    ]
+    found = [(seen[key], i) for i, key in enumerate(keys) if key and seen.setdefault(key, i) != i]
     pairs = np.array(sorted(found), np.int64).reshape(-1, 2)
     return Pairs(pairs[:, 0], pairs[:, 1], np.zeros(len(pairs)))
 
@@ -142,7 +139,7 @@ def _near_values(values: NDArray[np.uint64], distance: int) -> tuple[Ints, Ints]
     parts = distance + 1
     edges = np.linspace(0, BITS, parts + 1).round().astype(int)
     found = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         mask = np.uint64(((1 << int(high - low)) - 1) << int(low))
         found.append(_within_part(values, values & mask, distance))
         if sum(map(len, found)) > _MOST_PAIRS:
@@ -190,6 +187,7 @@ def _close(data: NDArray[np.float32], rows: Ints, limit: float) -> Pairs:
     for place, i in enumerate(rows):
         others = rows[place + 1 :]
         apart = np.sqrt(((data[others].astype(np.float64) - data[i]) ** 2).sum(axis=1))
-        found += [(int(i), int(j), float(d)) for j, d in zip(others, apart, strict=True) if d <= limit]
+        near = np.flatnonzero(apart <= limit)
+        found += [(int(i), int(others[k]), float(apart[k])) for k in near]
     table = np.array(found, np.float64).reshape(-1, 3)
     return Pairs(table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2])

@@ -42,9 +42,7 @@ class Suspects:
     looked_at: int
 
 
-def out_of_fold(
-    vectors: NDArray[np.floating], labels: Ints, folds: Ints, classes: int
-) -> Floats:
+def out_of_fold(vectors: NDArray[np.floating], labels: Ints, folds: Ints, classes: int) -> Floats:
     """(N, C) probabilities of each image by a logistic regression fitted without its fold.
 
     Args:

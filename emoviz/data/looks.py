@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from functools import cache
 from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ class Looks:
     @classmethod
     def joined(cls, parts: Sequence["Looks"]) -> "Looks":
         """One after the other."""
-        values = {}
+        values: dict[str, Any] = {}
         for item in fields(cls):
             columns = [getattr(part, item.name) for part in parts or [cls()]]
             is_text = isinstance(columns[0], tuple)

@@ -51,7 +51,7 @@ class Stamp(NamedTuple):
     changed: int
 
 
-class _Store:
+class Store:
     """One SQLite file with one table, whose rows are found by a key of bytes.
 
     Raises:
@@ -117,7 +117,7 @@ class _Store:
             ) from None
 
 
-class EmbeddingCache(_Store):
+class EmbeddingCache(Store):
     """What one checkpoint made of the images that it has seen."""
 
     columns: Mapping[str, str] = {
@@ -156,7 +156,7 @@ class EmbeddingCache(_Store):
         )
 
 
-class Thumbnails(_Store):
+class Thumbnails(Store):
     """Small JPEGs of every image that was embedded, long side at most `THUMBNAIL_SIDE`."""
 
     columns: Mapping[str, str] = {"sha256": "BLOB PRIMARY KEY", "jpeg": "BLOB NOT NULL"}
@@ -181,7 +181,7 @@ class Thumbnails(_Store):
         self._put((bytes.fromhex(key), jpeg) for key, jpeg in jpegs.items())
 
 
-class KnownFiles(_Store):
+class KnownFiles(Store):
     """The hashes of files that have not changed since they were read."""
 
     columns: Mapping[str, str] = {

@@ -198,7 +198,7 @@ def images_by_class(
         yield place, label, image, split
 
 
-def split_folders(root: Path) -> list[tuple[str, Split]]:
+def split_folders(root: Path) -> list[tuple[str, Split | None]]:
     """The folders of a root that are splits, such as ``train`` and ``val``."""
     return [
         (name, SPLIT_WORDS[name.casefold()])

@@ -12,7 +12,7 @@ folders, `assign_splits` or a recipe makes one.
 from pathlib import Path
 
 from emoviz.data.importers.common import Gathered, Importer, expect, images_by_class, split_folders
-from emoviz.data.records import LabelledSet, Split
+from emoviz.data.records import LabelledSet
 from emoviz.labels import MIKELS8
 
 TITLE = "FI-8"
@@ -24,7 +24,7 @@ def read(root: Path, labels: str = "") -> LabelledSet:
     Raises:
         TableError: The folder is another one.
     """
-    splits: list[tuple[str, Split]] = split_folders(root)
+    splits = split_folders(root)
     wanted = [f"{splits[0][0]}/amusement"] if splits else MIKELS8.names
     files = expect(root, TITLE, *wanted)
     found = Gathered(MIKELS8)

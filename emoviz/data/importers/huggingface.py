@@ -45,8 +45,9 @@ def read(root: Path, labels: str = "") -> LabelledSet:
             f"Found: {names[:200]}."
         )
     rows = [(split, table, row) for table, split in shards for row in _rows(table)]
-    names = {row.label for _, _, row in rows}
-    found = Gathered(get_taxonomy(labels) if labels else any_taxonomy("huggingface", names))
+    found_labels = {row.label for _, _, row in rows}
+    taxonomy = get_taxonomy(labels) if labels else any_taxonomy("huggingface", found_labels)
+    found = Gathered(taxonomy)
     files = Files(root)
     for number, (split, table, row) in enumerate(rows):
         name = row.name or f"{table.stem}/{row.number:06}"
