@@ -30,8 +30,8 @@ else:
         board.refusals(refused)
         board.results(rows, taxonomy, context.rule)
         why.follow("pages/predict/classify.py")
-        if len(rows) == 1:
-            whatif.offer(context, rows[0])
+        if rows:
+            whatif.offer(context, rows)
         more = st.expander(
             "More sample images", icon=":material/photo_library:", on_change="rerun", key="more"
         )
