@@ -16,6 +16,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from emoviz.checkpoints import Card, Checkpoint, read_checkpoint
+from emoviz.inference.abstention import Abstention, clear_abstention, save_abstention
 from emoviz.inference.predict import Prediction
 from emoviz.labels import FER7, MIKELS8, SADNESS2, TEXT2, Taxonomy
 from emoviz.settings import PROJECT_ROOT, Settings
@@ -564,6 +565,20 @@ def copy_with(checkpoint: Checkpoint, name: str, **values: Any) -> Checkpoint:
     card = {**checkpoint.card.to_dict(), "id": name, **values}
     (folder / "card.json").write_text(json.dumps(card))
     return read_checkpoint(folder)
+
+
+def test_a_threshold_that_was_set_flags_what_is_below_it(
+    tiny_checkpoint: Checkpoint, settings: Settings, picture: Make
+) -> None:
+    """Also on predictions that were made before it was set; then it is cleared again."""
+    app = drop(open_app(), ("a.jpg", picture()), ("b.jpg", picture(seed=1)))
+    assert "Not sure enough" not in html(app)
+    save_abstention(tiny_checkpoint, settings, Abstention(1.0))
+    text = html(healthy(app.run()))
+    assert text.count('<li class="ev-tag ev-abstains">Not sure enough</li>') == 2
+    assert "below the threshold that was set" in text
+    clear_abstention(tiny_checkpoint, settings)
+    assert "Not sure enough" not in html(healthy(app.run()))
 
 
 # What if ------------------------------------------------------------------------------------------

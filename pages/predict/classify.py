@@ -22,7 +22,8 @@ else:
     intake.drop_zones(context.settings)
     run_pending(space, context, lambda: board.preview(space, context, taxonomy))
     intake.notes()
-    rows, refused = space.results(context.identity), space.refusals(context.identity)
+    rows = space.results(context.identity, context.abstention)
+    refused = space.refusals(context.identity)
 
     if rows or refused:
         board.heading(rows, refused, context)
