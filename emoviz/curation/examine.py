@@ -77,7 +77,15 @@ def examine(
         "stamp": stamp_of(table),
         "emoviz": __version__,
     }
-    return item, {**about, **found}
+    return item, {**about, **found, "not_looked_for": _reasons(wishes, found)}
+
+
+def _reasons(wishes: Wishes, found: Mapping[str, Any]) -> dict[str, str]:
+    """Kind -> why nobody looked for it."""
+    unasked = {"text": "not asked for", "faces": "not asked for"}
+    doubts = "needs two classes in two folds that the checkpoint could read"
+    unasked["suspect_labels"] = doubts if wishes.checkpoint else "needs a checkpoint"
+    return {kind: why for kind, why in unasked.items() if found[kind] is None}
 
 
 def look(

@@ -17,7 +17,7 @@ import yaml
 
 from emoviz.errors import RecipeError
 from emoviz.labels import TAXONOMIES
-from emoviz.training.recipe_reading import Reader, compose, number, plain
+from emoviz.recipe_reading import Reader, compose, number, plain
 
 _SHARES = 1.0
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")

@@ -17,6 +17,7 @@ _MODULES = (
     "unbiasedemo",
     "emotion6",
     "caers",
+    "wikiart",
     "dvisa",
     "artphoto",
     "abstract",
