@@ -44,6 +44,8 @@ def _add_examine(parts: Any) -> None:
     verb.add_argument("table", metavar="T.parquet", type=Path, help="or a CSV, or a folder")
     verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
     verb.add_argument("--checkpoint", help="id or folder; doubts labels by what it sees")
+    verb.add_argument("--text", action="store_true", help="look for text (half a second an image)")
+    verb.add_argument("--faces", action="store_true", help="look for faces")
     verb.add_argument("--out", type=Path, metavar="DIR", help="keep what was found here")
     _add_shared(verb)
     verb.set_defaults(verb=_examine)
@@ -139,7 +141,11 @@ def _examine(arguments: argparse.Namespace, settings: Settings) -> int:
     checkpoint = open_checkpoint(arguments.checkpoint, settings) if arguments.checkpoint else None
     report = Reporter(arguments.progress)
     item, found = examine(
-        labelled, arguments.table, settings, Wishes(checkpoint=checkpoint), report
+        labelled,
+        arguments.table,
+        settings,
+        Wishes(arguments.text, arguments.faces, checkpoint),
+        report,
     )
     if arguments.out is not None:
         keep(arguments.out, item, found)
@@ -169,7 +175,7 @@ def _print_found(found: dict[str, Any]) -> None:
 
 def _prepare(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.curation.examine import look
-    from emoviz.curation.prepare import prepare, report_of
+    from emoviz.curation.prepare import needs, prepare, report_of
     from emoviz.curation.recipe import dump_preparation, load_preparation
     from emoviz.data.lineage import with_step
     from emoviz.data.sets import write_set
@@ -180,7 +186,9 @@ def _prepare(arguments: argparse.Namespace, settings: Settings) -> int:
         raise TableError(f"'{arguments.out}' is there already; name a new folder.")
     labelled = _read(arguments)
     report = Reporter(arguments.progress)
-    made = prepare(labelled, look(labelled, settings, report), recipe)
+    text, faces = needs(recipe)
+    item = look(labelled, settings, report, text=text, faces=faces)
+    made = prepare(labelled, item, recipe)
     result = report_of(made, recipe)
     step = {
         "words": f"prepared by the recipe {recipe.name}",

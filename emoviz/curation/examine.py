@@ -14,7 +14,8 @@ from emoviz.curation.examined import Detected, Examined, of_set, write_examined
 from emoviz.data.images import Limits
 from emoviz.data.looks import look_at
 from emoviz.data.records import LabelledSet
-from emoviz.files import read_json, write_json
+from emoviz.errors import SettingsError
+from emoviz.files import write_json
 from emoviz.settings import Settings
 
 ROWS, FOUND = "images.parquet", "examination.json"
@@ -64,7 +65,12 @@ def examine(
     Returns:
         The rows, and what was found (see `findings.find`).
     """
-    item = look(labelled, settings, report, text=wishes.text, faces=wishes.faces, until=0.7)
+    missing = _missing(wishes, settings)
+    text, faces = (
+        wished and kind not in missing
+        for kind, wished in (("text", wishes.text), ("faces", wishes.faces))
+    )
+    item = look(labelled, settings, report, text=text, faces=faces, until=0.7)
     vectors = None
     if wishes.checkpoint is not None:
         report.step("asking the network", until=0.9)
@@ -77,15 +83,34 @@ def examine(
         "stamp": stamp_of(table),
         "emoviz": __version__,
     }
-    return item, {**about, **found, "not_looked_for": _reasons(wishes, found)}
+    return item, {**about, **found, "not_looked_for": _reasons(wishes, missing, found)}
 
 
-def _reasons(wishes: Wishes, found: Mapping[str, Any]) -> dict[str, str]:
+def _missing(wishes: Wishes, settings: Settings) -> dict[str, str]:
+    """Kind -> why its detector, which was asked for, cannot look."""
+    from emoviz.inference import detect
+
+    found = {}
+    for kind, wished in (("text", wishes.text), ("faces", wishes.faces)):
+        try:
+            if wished:
+                detect.detector(kind, settings)
+        except SettingsError as error:
+            found[kind] = str(error)
+    return found
+
+
+def _reasons(
+    wishes: Wishes, missing: Mapping[str, str], found: Mapping[str, Any]
+) -> dict[str, str]:
     """Kind -> why nobody looked for it."""
-    unasked = {"text": "not asked for", "faces": "not asked for"}
     doubts = "needs two classes in two folds that the checkpoint could read"
-    unasked["suspect_labels"] = doubts if wishes.checkpoint else "needs a checkpoint"
-    return {kind: why for kind, why in unasked.items() if found[kind] is None}
+    reasons = {
+        "text": missing.get("text", "not asked for"),
+        "faces": missing.get("faces", "not asked for"),
+        "suspect_labels": doubts if wishes.checkpoint else "needs a checkpoint",
+    }
+    return {kind: why for kind, why in reasons.items() if found[kind] is None}
 
 
 def look(
@@ -124,12 +149,6 @@ def keep(folder: Path, item: Examined, found: Mapping[str, Any]) -> None:
     write_json(folder / FOUND, found)
 
 
-def kept(folder: Path, table: Path) -> dict[str, Any] | None:
-    """What an examination found; None where there is none of the table as it is now."""
-    found = read_json(folder / FOUND)
-    return found if found is not None and found.get("stamp") == stamp_of(table) else None
-
-
 def stamp_of(table: Path) -> list[int]:
     """Size and time of change: whether a table is still the one that was examined."""
     try:
@@ -144,7 +163,7 @@ def _detected(
 ) -> Detected:
     from emoviz.inference import detect
 
-    looking = detect.text_detector(settings) if kind == "text" else detect.face_detector()
+    looking = detect.detector(kind, settings)
     hashes = item.looks.sha256
     return Detected(*detect.detect(looking, labelled.records, hashes, settings, report))
 

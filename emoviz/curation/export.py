@@ -212,9 +212,9 @@ def _meaning(column: str) -> str:
 
 def _context() -> dict[str, Any]:
     """The context of Croissant 1.0, as its specification gives it."""
-    plain = "citeAs column conformsTo equivalentProperty extract field fileProperty fileObject fileSet format"
-    plain += " includes isLiveDataset jsonPath key md5 parentField path recordSet references regex"
-    plain += " repeated replace samplingRate separator source subField transform"
+    plain = "citeAs column equivalentProperty extract field fileProperty fileObject fileSet"
+    plain += " format includes isLiveDataset jsonPath key md5 parentField path recordSet references"
+    plain += " regex repeated replace samplingRate separator source subField transform"
     terms: dict[str, Any] = {name: f"cr:{name}" for name in plain.split()}
     return {
         "@language": "en",

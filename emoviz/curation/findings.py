@@ -177,11 +177,12 @@ def _grouped(item: Examined, *pairs: Pairs) -> dict[str, Any]:
     for i in np.flatnonzero(sizes[number] > 1):
         members.setdefault(int(number[i]), []).append(int(i))
     ordered = sorted(members.values(), key=lambda rows: (-len(rows), item.names[rows[0]]))
+    labels = [[_label(item, i) for i in rows] for rows in ordered]
     groups = [
-        {"names": [item.names[i] for i in rows], "labels": [_label(item, i) for i in rows]}
-        for rows in ordered
+        {"names": [item.names[i] for i in rows], "labels": row}
+        for rows, row in zip(ordered, labels, strict=True)
     ]
-    contradicting = sum(len(set(group["labels"])) > 1 for group in groups)
+    contradicting = sum(len(set(row)) > 1 for row in labels)
     surplus = sum(len(rows) - 1 for rows in ordered)
     return {**_listed(groups), "surplus": surplus, "contradicting": contradicting}
 

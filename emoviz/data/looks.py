@@ -4,7 +4,6 @@ Everything is read from one thumbnail of 32 x 32 pixels. A JPEG is decoded at a 
 size where that suffices, so looking at an image costs less than decoding it whole.
 """
 
-import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
@@ -190,16 +189,3 @@ def _cosines() -> Floats:
     """(8, 32) rows of the cosine transform (type II, without scale, as scipy has it)."""
     k, n = np.arange(_LOW)[:, None], np.arange(SIDE)[None, :]
     return (2 * np.cos(np.pi * k * (2 * n + 1) / (2 * SIDE))).astype(np.float32)
-
-
-def thumbnail_of(record: Record, limits: Limits, side: int = 96) -> bytes | None:
-    """A small JPEG of a record's image, None where it cannot be read."""
-    try:
-        opened = open_image(record.read(limits), limits, side)
-    except ImageError:
-        return None
-    small = opened.pixels.copy()
-    small.thumbnail((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)
-    buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()

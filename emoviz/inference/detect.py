@@ -63,6 +63,15 @@ class Detector(NamedTuple):
     look: Callable[[Image.Image], Seen]
 
 
+def detector(kind: str, settings: Settings) -> Detector:
+    """The one for ``text`` or for ``faces``.
+
+    Raises:
+        SettingsError: Its package is not installed.
+    """
+    return text_detector(settings) if kind == "text" else face_detector()
+
+
 def text_detector(settings: Settings) -> Detector:
     """Finds text that can be read.
 

@@ -94,6 +94,9 @@ class Gathered:
         if path is None:
             self.refuse(place, f"{name} is not there; is the set unpacked whole?")
             return
+        if content is None and path.is_symlink() and not path.exists():
+            self.refuse(place, f"{name} is a link that leads nowhere")
+            return
         try:
             index, row = _target(self.taxonomy, label, shares)
         except (TaxonomyError, TableError) as error:

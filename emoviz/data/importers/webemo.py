@@ -53,7 +53,8 @@ def read(root: Path, labels: str = "") -> LabelledSet:
         raise TableError(
             f"'{root}' holds no lists of WEBEmo's level {level}; wanted text files such as "
             f"train{level}.txt and test{level}.txt, with '<image> <label>' on each line. Levels "
-            f"found: {told}. Point at the folder that holds the lists and the images."
+            f"found: {told}. Point at the folder that holds the lists and the images. "
+            f"Found: {', '.join(sorted(Files(root).listing()))[:200] or 'nothing'}."
         )
     files = Files(root)
     others = {
