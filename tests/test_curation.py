@@ -529,3 +529,16 @@ def test_what_the_command_line_refuses(
     assert "call it x.parquet" in capsys.readouterr().err
     with pytest.raises(TableError, match="leaves no image"):
         prepared(planted, Settings(home=home), "name: r\nfilters: {min_side: 9000}\n")
+
+
+def test_the_card_of_a_model_tells_the_steps_of_its_data(made: Path) -> None:
+    from emoviz.training.finish import _data_entry
+    from emoviz.training.recipe import read_recipe
+    from emoviz.training.targets import make_targets
+
+    recipe = read_recipe("name: r\ntitle: R\ntaxonomy: mikels8\n", "r.yaml")
+    labelled = read_table(made / "set.parquet")
+    entry = _data_entry(labelled, make_targets([labelled], recipe, MIKELS8), recipe)
+    words = "brought in as table from labels.csv; then prepared by the recipe clean"
+    assert entry["lineage"] == words
+    assert entry["source"] == "your own"
