@@ -16,12 +16,13 @@ PACKAGE = ROOT / "emoviz"
 
 # Left to right; what stands on one floor may import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "settings", "labels", "files", "memory"),
+    ("errors", "settings", "labels", "files", "memory", "recipe_reading"),
     ("data",),
     ("models",),
     ("checkpoints",),
     ("inference",),
     ("analysis",),
+    ("curation",),
     ("training", "experiments"),
     ("jobs", "review"),
     ("plots",),

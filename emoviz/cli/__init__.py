@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from emoviz import __version__
 from emoviz.cli import (
     collecting,
+    curating,
     embedding,
     explaining,
     exploring,
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     rooms = (
         *(images, explaining, style, embedding, exploring),
-        *(collecting, reviewing, measuring, training),
+        *(collecting, reviewing, curating, measuring, training),
     )
     for room in rooms:
         room.add_verbs(verbs)

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,7 @@ class LabelledSet:
         records: What could be used, in the table's order.
         refused: What could not: (line, row or folder, reason).
         votes: Whether the shares are votes of several people.
+        about: What its file says of it: source, terms, citation, lineage.
     """
 
     name: str
@@ -90,6 +91,7 @@ class LabelledSet:
     records: tuple[Record, ...]
     refused: tuple[tuple[str, str], ...] = ()
     votes: bool = False
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     def of_split(self, split: Split) -> tuple[Record, ...]:
         """The records of one split."""

@@ -119,7 +119,7 @@ def read_set(path: Path) -> LabelledSet | None:
             records = tuple(_record(path, row, head.taxonomy) for row in rows)
     except (pa.ArrowException, OSError, KeyError, TypeError, TaxonomyError) as error:
         raise TableError(f"The set '{path}' cannot be read: {error}. Make it anew.") from None
-    return LabelledSet(head.title, head.taxonomy, records, votes=head.votes)
+    return LabelledSet(head.title, head.taxonomy, records, votes=head.votes, about=head.about)
 
 
 def _schema(

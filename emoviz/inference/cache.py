@@ -52,7 +52,7 @@ class Stamp(NamedTuple):
     changed: int
 
 
-class _Store:
+class Store:
     """One SQLite file with one table, whose rows are found by a key of bytes.
 
     Raises:
@@ -118,7 +118,7 @@ class _Store:
             ) from None
 
 
-class EmbeddingCache(_Store):
+class EmbeddingCache(Store):
     """What one checkpoint made of the images that it has seen."""
 
     columns: Mapping[str, str] = {
@@ -157,7 +157,7 @@ class EmbeddingCache(_Store):
         )
 
 
-class StyleCache(_Store):
+class StyleCache(Store):
     """Parts of the logits and Gram matrices that one checkpoint made of images, as bytes.
 
     `emoviz.inference.style` says what the bytes mean.
@@ -191,7 +191,7 @@ class StyleCache(_Store):
         self._put((bytes.fromhex(key), *row) for key, row in rows.items())
 
 
-class Thumbnails(_Store):
+class Thumbnails(Store):
     """Small JPEGs of every image that was embedded, long side at most `THUMBNAIL_SIDE`."""
 
     columns: Mapping[str, str] = {"sha256": "BLOB PRIMARY KEY", "jpeg": "BLOB NOT NULL"}
@@ -216,7 +216,7 @@ class Thumbnails(_Store):
         self._put((bytes.fromhex(key), jpeg) for key, jpeg in jpegs.items())
 
 
-class KnownFiles(_Store):
+class KnownFiles(Store):
     """The hashes of files that have not changed since they were read."""
 
     columns: Mapping[str, str] = {

@@ -1,7 +1,6 @@
 """Training: a recipe, labelled sets, a run folder, a checkpoint.
 
 recipe.py           what can be set
-recipe_reading.py   YAML and ``--set`` to recipes, with line numbers
 recipe_checks.py    what does not go together
 catalogue.py        what the shipped recipes build
 targets.py          labelled sets -> shares, bridges, single classes, sample weights

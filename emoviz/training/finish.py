@@ -15,6 +15,7 @@ import emoviz
 from emoviz.analysis.evaluation import Evaluation, evaluate
 from emoviz.analysis.measures import expected_calibration_error, negative_log_likelihood
 from emoviz.checkpoints import Card
+from emoviz.data.lineage import lineage_words
 from emoviz.data.records import SPLITS, LabelledSet, Record
 from emoviz.inference.predict import softmax
 from emoviz.labels import Bridge, bridge_between, get_taxonomy
@@ -339,11 +340,12 @@ def _data_entry(item: LabelledSet, targets: Targets, recipe: Recipe) -> dict[str
     number = targets.names.index(item.name)
     mine = [r for r, s in zip(targets.records, targets.sets, strict=True) if s == number]
     groups = len({record.group for record in mine})
+    lineage = lineage_words(item.about)
     together = f"; works of one artist or group ({groups} of them) stay together"
     return {
         "name": part.title or item.name,
-        "source": part.source,
-        "terms": part.terms,
+        "source": part.source or str(item.about.get("source", "")),
+        "terms": part.terms or str(item.about.get("terms", "")),
         "labels": item.taxonomy.title + (", shares of votes" if item.votes else ""),
         "bridge to the classes": _bridge_words(item, recipe),
         "images": len(item.records) + len(item.refused),
@@ -351,6 +353,7 @@ def _data_entry(item: LabelledSet, targets: Targets, recipe: Recipe) -> dict[str
         "files refused": len(item.refused),
         "kept out for measuring": _kept_out(mine, recipe)
         + (together if groups < len(mine) else ""),
+        **({"lineage": "; then ".join(lineage)} if lineage else {}),
     }
 
 

@@ -13,8 +13,7 @@ from typing import Any, Literal
 import yaml
 
 from emoviz.errors import RecipeError
-from emoviz.training.recipe_checks import conflicts
-from emoviz.training.recipe_reading import (
+from emoviz.recipe_reading import (
     Reader,
     compose,
     merged,
@@ -23,6 +22,7 @@ from emoviz.training.recipe_reading import (
     scalar_under,
     with_setting,
 )
+from emoviz.training.recipe_checks import conflicts
 
 RECIPES = Path(__file__).resolve().parent.parent / "recipes"
 

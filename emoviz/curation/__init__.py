@@ -1,0 +1,9 @@
+"""Curation: labelled sets examined, cleaned, filtered and split before anything is trained on them.
+
+examined.py    one row an image: what it looks like, text, faces; kept as Parquet
+examine.py     a set looked at once
+findings.py    what is wrong with it: duplicates, leaks, suspects, balance
+recipe.py      what a preparation recipe may say
+prepare.py     a recipe applied: the same result on any machine
+export.py      CSV, folders of images, Croissant
+"""

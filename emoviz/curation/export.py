@@ -1,0 +1,231 @@
+"""A labelled set for other programs: a table, folders of images, Croissant metadata.
+
+Croissant is MLCommons' description of data sets (https://docs.mlcommons.org/croissant/), version
+1.0. It describes a table of names, labels and splits that is written beside it; images are named,
+not copied.
+"""
+
+import csv
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from emoviz.data.records import NO_LABEL, LabelledSet, Record
+from emoviz.errors import TableError
+from emoviz.files import replaced_file, replaced_folder, write_json
+from emoviz.inference.tabular import safe_cell
+
+KINDS = ("csv", "imagefolder", "croissant")
+TABLE, METADATA = "records.csv", "croissant.json"
+_SUFFIX = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"GIF8": ".gif", b"RIFF": ".webp"}
+
+
+def to_csv(item: LabelledSet, path: Path) -> int:
+    """Write the set as a table that `read_table` takes: labels, or votes where people voted.
+
+    Images are named by their absolute paths. Images inside a table go into a folder beside the
+    CSV, ``<name>_images``.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        OSError: It cannot be written; a table that was there stays.
+    """
+    inside = path.with_name(f"{path.stem}_images")
+    kept = [record for record in item.records if record.content is not None]
+    if kept:
+        with replaced_folder(inside) as aside:
+            for name, record in _file_names(kept):
+                (aside / name).write_bytes(record.content or b"")
+    files = {id(record): f"{inside.name}/{name}" for name, record in _file_names(kept)}
+    with replaced_file(path) as aside:
+        _write_rows(aside, item, files)
+    return len(item.records)
+
+
+def to_folders(item: LabelledSet, path: Path, copies: bool = False) -> tuple[int, int]:
+    """Write ``<split>/<label>/<image>``, or ``<label>/<image>`` where no image has a split.
+
+    Args:
+        item: The set.
+        path: A new folder, or an empty one.
+        copies: Copy files; else they are linked to.
+
+    Returns:
+        How many images were written, and how many left out because they have no label (or no
+        split where others have one).
+
+    Raises:
+        TableError: There is something at the path already.
+        OSError: A file cannot be read or written.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise TableError(f"'{path}' is there already; name a new folder.")
+    split = any(record.split for record in item.records)
+    wanted = [r for r in item.records if r.label != NO_LABEL and (r.split or not split)]
+    with replaced_folder(path) as aside:
+        for name, record in _file_names(wanted):
+            label = _folder_name(item.taxonomy.names[record.label])
+            folder = aside / (record.split or "") / label
+            folder.mkdir(parents=True, exist_ok=True)
+            _place(record, folder / name, copies)
+    return len(wanted), len(item.records) - len(wanted)
+
+
+def to_croissant(item: LabelledSet, about: Mapping[str, Any], path: Path) -> int:
+    """Write a folder with ``croissant.json`` and the table that it describes.
+
+    Args:
+        item: The set.
+        about: Its source, terms and citation, where they are known.
+        path: Of the folder.
+
+    Returns:
+        How many images it names.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    count = to_csv(item, path / TABLE)
+    digest = hashlib.sha256((path / TABLE).read_bytes()).hexdigest()
+    with (path / TABLE).open(encoding="utf-8", newline="") as stream:
+        columns = next(csv.reader(stream))
+    write_json(path / METADATA, croissant(item, about, columns, digest))
+    return count
+
+
+def croissant(
+    item: LabelledSet, about: Mapping[str, Any], columns: Sequence[str], sha256: str
+) -> dict[str, Any]:
+    """The description of `TABLE` as JSON-LD."""
+    fields = [
+        {
+            "@type": "cr:Field",
+            "@id": f"images/{column}",
+            "name": column,
+            "description": _meaning(column),
+            "dataType": "sc:Float" if column.startswith("p_") else "sc:Text",
+            "source": {"fileObject": {"@id": TABLE}, "extract": {"column": column}},
+        }
+        for column in columns
+    ]
+    file = {
+        "@type": "cr:FileObject",
+        "@id": TABLE,
+        "name": TABLE,
+        "contentUrl": TABLE,
+        "encodingFormat": "text/csv",
+        "sha256": sha256,
+    }
+    known = {
+        "license": about.get("terms") or "not stated",
+        "url": _address(str(about.get("source", ""))),
+        "citeAs": about.get("citation"),
+    }
+    return {
+        "@context": _context(),
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": item.name,
+        "description": f"{len(item.records)} images, labels: {', '.join(item.taxonomy.names)}.",
+        "version": "1.0.0",
+        "datePublished": datetime.now(UTC).date().isoformat(),
+        **{key: value for key, value in known.items() if value},
+        "distribution": [file],
+        "recordSet": [
+            {"@type": "cr:RecordSet", "@id": "images", "name": "images", "field": fields}
+        ],
+    }
+
+
+def _write_rows(path: Path, item: LabelledSet, files: Mapping[int, str]) -> None:
+    names = item.taxonomy.names
+    labels = [f"p_{name}" for name in names] if item.votes else ["label"]
+    meta = list(dict.fromkeys(key for record in item.records for key in record.metadata))
+    taken = {"file", "label", "group", "split", "artist"}
+    header = ["file", *labels, "group", "split"]
+    header += [f"meta_{key}" if key.casefold() in taken else key for key in meta]
+    with path.open("w", encoding="utf-8", errors="replace", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([safe_cell(cell) for cell in header])
+        for record in item.records:
+            file = files.get(id(record)) or str(record.path.absolute())
+            label = names[record.label] if record.label != NO_LABEL else ""
+            shares = [f"{share:.6g}" for share in record.shares] if item.votes else [label]
+            texts = [record.group, record.split or "", *(record.metadata.get(k, "") for k in meta)]
+            writer.writerow([safe_cell(file), *shares, *map(safe_cell, texts)])
+
+
+def _file_names(records: Sequence[Record]) -> Iterator[tuple[str, Record]]:
+    """A name for each image's file, no two the same whatever the capitals."""
+    taken: set[str] = set()
+    for number, record in enumerate(records):
+        stem, suffix = os.path.splitext(Path(record.name).name)  # noqa: PTH122
+        name = _folder_name(stem) + (suffix if record.content is None else _suffix_of(record))
+        if name.casefold() in taken:
+            name = f"{number:06}-{name}"
+        taken.add(name.casefold())
+        yield name, record
+
+
+def _suffix_of(record: Record) -> str:
+    head = (record.content or b"")[:4]
+    return next((suffix for sign, suffix in _SUFFIX.items() if head.startswith(sign)), ".img")
+
+
+def _folder_name(text: str) -> str:
+    """Without what leads elsewhere or what a file system refuses."""
+    return re.sub(r'[\x00-\x1f/\\:*?"<>|]+', "_", text).strip(". ")[:120] or "_"
+
+
+def _place(record: Record, target: Path, copies: bool) -> None:
+    if record.content is not None:
+        target.write_bytes(record.content)
+    elif copies:
+        shutil.copyfile(record.path, target)
+    else:
+        target.symlink_to(record.path.absolute())
+
+
+def _address(text: str) -> str:
+    return text.split(" ")[0] if text.startswith(("http://", "https://")) else ""
+
+
+def _meaning(column: str) -> str:
+    if column.startswith("p_"):
+        return f"Share of the votes for {column.removeprefix('p_')}, 0 to 1."
+    known = {
+        "file": "Path of the image.",
+        "label": "The emotion that the image evokes, as the set has it.",
+        "group": "Images of one group stand in one split.",
+        "split": "train, validation or test.",
+    }
+    return known.get(column, f"What the set says of the image: {column}.")
+
+
+def _context() -> dict[str, Any]:
+    """The context of Croissant 1.0, as its specification gives it."""
+    plain = "citeAs column equivalentProperty extract field fileProperty fileObject fileSet"
+    plain += " format includes isLiveDataset jsonPath key md5 parentField path recordSet references"
+    plain += " regex repeated replace samplingRate separator source subField transform"
+    terms: dict[str, Any] = {name: f"cr:{name}" for name in plain.split()}
+    return {
+        "@language": "en",
+        "@vocab": "https://schema.org/",
+        **terms,
+        "conformsTo": "dct:conformsTo",
+        "cr": "http://mlcommons.org/croissant/",
+        "rai": "http://mlcommons.org/croissant/RAI/",
+        "data": {"@id": "cr:data", "@type": "@json"},
+        "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+        "dct": "http://purl.org/dc/terms/",
+        "examples": {"@id": "cr:examples", "@type": "@json"},
+        "sc": "https://schema.org/",
+    }

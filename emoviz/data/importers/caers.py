@@ -1,0 +1,42 @@
+"""CAER-S: 70,000 stills of television scenes, seven emotions of the people in context.
+
+Source: https://caer-dataset.github.io. Terms: academic research.
+Cite: Lee et al., "Context-Aware Emotion Recognition Networks", ICCV 2019.
+
+Layout (certain): ``train/<Emotion>/<number>.png`` and ``test/<Emotion>/<number>.png`` with the
+folders Anger, Disgust, Fear, Happy, Neutral, Sad, Surprise. There is no validation split. The
+stills of one scene are not marked as such: near duplicates across the split are to be expected.
+"""
+
+from pathlib import Path
+
+from emoviz.data.importers.common import Gathered, Importer, expect, images_by_class, split_folders
+from emoviz.data.records import LabelledSet
+from emoviz.labels import CAER7
+
+TITLE = "CAER-S"
+
+
+def read(root: Path, labels: str = "") -> LabelledSet:
+    """Bring in CAER-S.
+
+    Raises:
+        TableError: The folder is another one.
+    """
+    files = expect(root, TITLE, "train/Anger|train/Happy", "test/Anger|test/Happy")
+    found = Gathered(CAER7)
+    for folder, split in split_folders(root):
+        for place, label, image, given in images_by_class(files, folder, split):
+            found.add(place, files.name(image), image, label, split=given)
+    return found.finish(root, TITLE)
+
+
+IMPORTER = Importer(
+    kind="caers",
+    title=TITLE,
+    layout="train and test, each with the folders Anger to Surprise",
+    source="https://caer-dataset.github.io",
+    terms="Academic research only.",
+    citation="Lee, Kim, Kim, Park, Sohn, Context-Aware Emotion Recognition Networks, ICCV 2019",
+    read=read,
+)

@@ -1,0 +1,310 @@
+"""What the importers share: what is said of a set, where its files are, what does not fit."""
+
+import os
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from emoviz.data.readers import Row, table_text
+from emoviz.data.records import NO_LABEL, SPLIT_WORDS, LabelledSet, Record, Split
+from emoviz.data.sources import walk_images
+from emoviz.errors import TableError, TaxonomyError
+from emoviz.labels import Taxonomy, own_taxonomy, taxonomy_of
+
+_SHOWN = 12
+_LOOKED_AT = 50  # folders below a wrong root that are looked into for the right one
+
+
+@dataclass(frozen=True)
+class Importer:
+    """One kind of set that can be brought in.
+
+    Attributes:
+        kind: Its name on the command line.
+        title: For people.
+        layout: What the folder (or file) to point at holds, in one line.
+        source: Where the set is had.
+        terms: Under which it is given away, as far as its page says.
+        citation: What to cite.
+        read: From the path, and which of several labels are wanted ("" for the first choice).
+        choices: What `read` takes for labels, first choice first; empty where any taxonomy's name
+            is taken, or nothing at all.
+    """
+
+    kind: str
+    title: str
+    layout: str
+    source: str
+    terms: str
+    citation: str
+    read: Callable[[Path, str], LabelledSet]
+    choices: tuple[str, ...] = ()
+    takes_taxonomy: bool = False
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What a set of this kind says of its origin."""
+        return {"source": self.source, "terms": self.terms, "citation": self.citation}
+
+
+@dataclass
+class Gathered:
+    """Records and refusals on the way to a `LabelledSet`.
+
+    Attributes:
+        taxonomy: Of the labels.
+        records: What fits.
+        refused: What does not: (line, row or folder, reason).
+    """
+
+    taxonomy: Taxonomy
+    records: list[Record] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+    def refuse(self, place: str, reason: str) -> None:
+        """List something that does not fit."""
+        self.refused.append((place, reason))
+
+    def add(
+        self,
+        place: str,
+        name: str,
+        path: Path | None,
+        label: str | None = None,
+        shares: Mapping[str, float] | None = None,
+        split: Split | None = None,
+        group: str = "",
+        metadata: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> None:
+        """Take one image, or list why it cannot be taken.
+
+        Args:
+            place: Where people find it.
+            name: Of the image, relative to the set's folder, the same on any machine.
+            path: Of its file, or of the table that holds it; None where it is missing.
+            label: Its label; taken from the shares where None.
+            shares: Label -> share of the votes; others count as answers outside the taxonomy.
+            split: Where the set puts it.
+            group: What keeps images together; each by itself where empty.
+            metadata: Texts by name; empty ones are left out.
+            content: The image, where a table holds it.
+        """
+        if path is None:
+            self.refuse(place, f"{name} is not there; is the set unpacked whole?")
+            return
+        if content is None and path.is_symlink() and not path.exists():
+            self.refuse(place, f"{name} is a link that leads nowhere")
+            return
+        try:
+            index, row = _target(self.taxonomy, label, shares)
+        except (TaxonomyError, TableError) as error:
+            self.refuse(place, str(error))
+            return
+        kept = {key: text for key, text in (metadata or {}).items() if text}
+        made = Record(name, path, index, row, group or name, split, content, kept)
+        self.records.append(made)
+
+    def finish(self, root: Path, title: str, votes: bool = False) -> LabelledSet:
+        """The set; raises `TableError` where not one image could be taken."""
+        if not self.records:
+            first = "".join(f" First: {place}: {why}" for place, why in self.refused[:1])
+            raise TableError(f"'{root}': no image of {title} could be taken.{first}")
+        return LabelledSet(title, self.taxonomy, tuple(self.records), tuple(self.refused), votes)
+
+
+class Files:
+    """Finds files below a folder, whatever the capitals and however accents are composed.
+
+    Each folder is listed once, so that 118,102 questions cost about as many as there are folders.
+
+    Args:
+        root: Of the set.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._known: dict[Path, dict[str, str]] = {}
+
+    def find(self, relative: str) -> Path | None:
+        """The file or folder of that relative name, or None; names that lead outside have none."""
+        parts = PurePosixPath(relative.strip().replace("\\", "/")).parts
+        here = self.root
+        for part in parts:
+            if part in ("..", "/") or ":" in part:
+                return None
+            name = self._listed(here).get(_folded(part))
+            if name is None:
+                return None
+            here = here / name
+        return here
+
+    def listing(self) -> list[str]:
+        """What the root holds, hidden names left out."""
+        return [name for name in self._listed(self.root).values() if not name.startswith(".")]
+
+    def name(self, path: Path) -> str:
+        """The relative name, with ``/``."""
+        return path.relative_to(self.root).as_posix()
+
+    def _listed(self, folder: Path) -> Mapping[str, str]:
+        if folder not in self._known:
+            try:
+                with os.scandir(folder) as items:
+                    found = {_folded(item.name): item.name for item in items if _exists(item)}
+            except (OSError, ValueError):
+                found = {}
+            self._known[folder] = found
+        return self._known[folder]
+
+
+def expect(root: Path, importer: str, *wanted: str) -> Files:
+    """The files of a set's root, once it holds what it should.
+
+    Args:
+        root: What a person pointed at.
+        importer: The set's title.
+        wanted: Relative names; ``a|b`` where either will do.
+
+    Raises:
+        TableError: It does not. The message says what was expected and found, and whether a
+            folder below or above holds it.
+    """
+    files = Files(root)
+    missing = [names for names in wanted if not _any_of(files, names)]
+    if not missing:
+        return files
+    if not os.path.isdir(root):  # noqa: PTH112  (Path raises for a name too long)
+        raise TableError(f"There is no folder '{root}'. {_wanted(importer, wanted)}")
+    found = sorted(_visible(root))
+    told = ", ".join(found[:_SHOWN]) + (" …" if len(found) > _SHOWN else "")
+    near = _elsewhere(root, wanted)
+    raise TableError(
+        f"'{root}' is not the folder of {importer}: it lacks {' and '.join(missing)}. "
+        f"{_wanted(importer, wanted)} Found: {told or 'nothing'}."
+        + (f" '{near}' holds it: point there." if near else "")
+    )
+
+
+def images_by_class(
+    files: Files, folder: str = "", split: Split | None = None
+) -> Iterator[tuple[str, str, Path, Split | None]]:
+    """(place, label, image, split) of ``<folder>/<class>/...``, hidden files left out."""
+    base = files.find(folder) if folder else files.root
+    if base is None:
+        return
+    for image in walk_images(base):
+        inside = image.relative_to(base)
+        label = inside.parts[0] if len(inside.parts) > 1 else ""
+        place = files.name(base / label) if label else files.name(image)
+        yield place, label, image, split
+
+
+def split_folders(root: Path) -> list[tuple[str, Split | None]]:
+    """The folders of a root that are splits, such as ``train`` and ``val``."""
+    return [
+        (name, SPLIT_WORDS[name.casefold()])
+        for name in sorted(_visible(root))
+        if name.casefold() in SPLIT_WORDS and (root / name).is_dir()
+    ]
+
+
+def list_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """(``file, line n``, text) of a text file, blank lines left out.
+
+    Raises:
+        TableError: It cannot be read, or is no text.
+    """
+    text, _ = table_text(path)
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            yield f"{path.name}, line {number}", line.strip()
+
+
+def any_taxonomy(kind: str, labels: Iterable[str]) -> Taxonomy:
+    """A registered taxonomy that holds the labels, or one made of them, in alphabetical order."""
+    found = sorted({label.strip() for label in labels} - {""})
+    return taxonomy_of(found) or own_taxonomy(f"{kind}-labels", found)
+
+
+def labels_of(rows: Iterable[Row], column: str | None) -> set[str]:
+    """The labels in a column; empty where there is no such column."""
+    return {row.cells[column].strip() for row in rows} - {""} if column is not None else set()
+
+
+def number(text: str, place: str) -> float:
+    """A number out of a cell.
+
+    Raises:
+        TableError: It is none.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise TableError(f"{place} is '{text}', not a number") from None
+
+
+def _target(
+    taxonomy: Taxonomy, label: str | None, shares: Mapping[str, float] | None
+) -> tuple[int, tuple[float, ...]]:
+    """(label index, shares): the majority, unless the set says itself what the label is."""
+    if shares is None:
+        index = taxonomy.index(label or "")
+        return index, tuple(float(i == index) for i in range(len(taxonomy)))
+    row, outside = [0.0] * len(taxonomy), 0.0
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise TableError(f"the share of {name} is {share}, not between 0 and 1")
+        if taxonomy.holds(name):
+            row[taxonomy.index(name)] += share
+        else:
+            outside = max(outside, share)
+    if label is not None:
+        return taxonomy.index(label), tuple(row)
+    best = max(range(len(row)), key=row.__getitem__)
+    return (best if row[best] > 0 and row[best] >= outside else NO_LABEL), tuple(row)
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _exists(item: "os.DirEntry[str]") -> bool:
+    """Not a link that leads nowhere or in a circle."""
+    try:
+        return not item.is_symlink() or bool(item.stat())
+    except OSError:
+        return False
+
+
+def _any_of(files: Files, names: str) -> bool:
+    return any(files.find(name) is not None for name in names.split("|"))
+
+
+def _wanted(importer: str, wanted: Sequence[str]) -> str:
+    names = ", ".join(item.replace("|", " or ") for item in wanted)
+    return f"Wanted: the unpacked folder of {importer}, which holds {names}."
+
+
+def _visible(folder: Path) -> list[str]:
+    try:
+        return [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def _elsewhere(root: Path, wanted: Sequence[str]) -> Path | None:
+    """The folder that was meant: the parent, or one a little below."""
+    below = _folders(root)
+    deeper = [inner for folder in below for inner in _folders(folder)]
+    for folder in [root.absolute().parent, *below, *deeper]:
+        files = Files(folder)
+        if all(_any_of(files, names) for names in wanted):
+            return folder
+    return None
+
+
+def _folders(root: Path) -> list[Path]:
+    found = (root / name for name in sorted(_visible(root))[:_LOOKED_AT])
+    return [folder for folder in found if folder.is_dir() and not folder.is_symlink()]

@@ -1,0 +1,57 @@
+"""D-ViSA: abstract paintings of WikiArt, eight emotions, valence, arousal and dominance.
+
+Source: https://github.com/dxlabskku/D-ViSA. Terms: research; images by their owners.
+Cite: Kim et al., "D-ViSA: A Dataset for Detecting Visual Sentiment from Art Images", ICCV
+Workshops 2023.
+
+Layout: a table (CSV) whose columns name the image, its emotion, and valence, arousal and
+dominance (0-1), with the images below the same folder. Of the columns' names only these are
+certain here: ``file, label, valence, arousal, dominance, style, artist``; other spellings that
+`find_columns` knows are taken too. Works of one artist are one group. Where no column gives the
+artist, the part of the file's name before the first ``_`` does (WikiArt's naming).
+"""
+
+from pathlib import Path
+
+from emoviz.data.importers.common import Gathered, Importer, expect
+from emoviz.data.importers.tabled import rows_of
+from emoviz.data.records import LabelledSet
+from emoviz.labels import MIKELS8
+
+TITLE = "D-ViSA"
+_KEPT = ("valence", "arousal", "dominance", "style", "artist")
+
+
+def read(root: Path, labels: str = "") -> LabelledSet:
+    """Bring in D-ViSA.
+
+    Raises:
+        TableError: The folder is another one, or its table lacks a column.
+    """
+    files = expect(root, TITLE, "labels.csv|D-ViSA.csv|dvisa.csv|annotation.csv", "images")
+    names = ("labels.csv", "D-ViSA.csv", "dvisa.csv", "annotation.csv")
+    table = next(path for name in names if (path := files.find(name)) is not None)
+    found = Gathered(MIKELS8)
+    for row in rows_of(table, MIKELS8):
+        metadata = {name: row.cells[name] for name in _KEPT if name in row.cells}
+        metadata.setdefault("artist", _artist(row.file))
+        path = files.find(row.file) or files.find(f"images/{row.file}")
+        found.add(row.place, row.file, path, row.label, metadata=metadata, group=metadata["artist"])
+    return found.finish(root, TITLE)
+
+
+def _artist(file: str) -> str:
+    stem = Path(file).stem
+    return stem.split("_", 1)[0] if "_" in stem else ""
+
+
+IMPORTER = Importer(
+    kind="dvisa",
+    title=TITLE,
+    layout="labels.csv and the folder images",
+    source="https://github.com/dxlabskku/D-ViSA",
+    terms="Research; the images belong to their owners.",
+    citation="Kim, Bae, Lee et al., D-ViSA: A Dataset for Detecting Visual Sentiment from Art "
+    "Images, ICCV Workshops 2023",
+    read=read,
+)

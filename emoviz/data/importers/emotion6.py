@@ -1,0 +1,106 @@
+"""Emotion6: 1,980 photographs, votes for Ekman's six and neutral, valence and arousal.
+
+Source: http://chenlab.ece.cornell.edu/downloads.html. Terms: academic research; images by their
+owners. Cite: Peng et al., "A Mixed Bag of Emotions: Model, Predict, and Transfer Emotion
+Distributions", CVPR 2015.
+
+Layout (certain)::
+
+    ground_truth.txt     tab-separated: [image_filename] [valence] [arousal] [prob. (anger)] ...
+                         [prob. (surprise)] [prob. (neutral)]
+    images/<keyword>/<number>.jpg
+
+A ``labels.csv`` with the columns file, folder_keyword, valence, arousal and p_anger to p_neutral
+is read as well. The keyword is the word that the photograph was searched with; it becomes metadata,
+as valence and arousal (1-9) do. Labels are the votes, or with ``keyword`` that word.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from emoviz.data.importers.common import Files, Gathered, Importer, expect, number
+from emoviz.data.readers import table_text
+from emoviz.data.records import LabelledSet
+from emoviz.errors import TableError
+from emoviz.labels import EMOTION6
+
+TITLE = "Emotion6"
+_ANSWERS = (*EMOTION6.names, "neutral")
+_CHOICES = ("votes", "keyword")
+_FILE = ("image_filename", "file")
+
+
+def read(root: Path, labels: str = "") -> LabelledSet:
+    """Bring in Emotion6.
+
+    Args:
+        root: The unpacked folder.
+        labels: ``votes`` (the default) or ``keyword``.
+
+    Raises:
+        TableError: The folder is another one, or its table lacks a column.
+    """
+    files = expect(root, TITLE, "ground_truth.txt|labels.csv", "images/joy")
+    table = files.find("ground_truth.txt") or files.find("labels.csv")
+    assert table is not None
+    found = Gathered(EMOTION6)
+    by_keyword = labels == "keyword"
+    for place, row in _rows(table):
+        try:
+            _take(found, files, place, row, by_keyword)
+        except TableError as error:
+            found.refuse(place, str(error))
+    return found.finish(root, TITLE, votes=not by_keyword)
+
+
+def _take(found: Gathered, files: Files, place: str, row: dict[str, str], by_keyword: bool) -> None:
+    name = next(row[key] for key in _FILE if key in row)
+    name = name if name.startswith("images/") else f"images/{name}"
+    keyword = row.get("folder_keyword") or Path(name).parent.name
+    shares = {answer: number(row[f"p_{answer}"], f"p_{answer}") for answer in _ANSWERS}
+    found.add(
+        place,
+        name,
+        files.find(name),
+        keyword if by_keyword else None,
+        None if by_keyword else shares,
+        metadata={"keyword": keyword, "valence": row["valence"], "arousal": row["arousal"]},
+    )
+
+
+def _rows(table: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Rows by plain column names: ``[prob. (anger)]`` is ``p_anger``."""
+    text, delimiter = table_text(table)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    header = [_plain(name) for name in next(reader, [])]
+    wanted = {"valence", "arousal", *(f"p_{answer}" for answer in _ANSWERS)}
+    missing = sorted(wanted - set(header))
+    if missing or not set(_FILE) & set(header):
+        told = ", ".join([*missing, *([] if set(_FILE) & set(header) else ["image_filename"])])
+        raise TableError(f"'{table}' lacks the columns {told}; is it Emotion6's ground truth?")
+    for row in filter(None, reader):
+        cells = dict(zip(header, row, strict=False))
+        place = f"{table.name}, line {reader.line_num}"
+        yield place, {**dict.fromkeys(header, ""), **cells}
+
+
+def _plain(name: str) -> str:
+    name = name.strip().strip("[]").strip().casefold()
+    share = re.fullmatch(r"prob\.?\s*\(?(\w+)\)?", name)
+    return f"p_{share[1]}" if share else name
+
+
+IMPORTER = Importer(
+    kind="emotion6",
+    title=TITLE,
+    layout="ground_truth.txt and the folder images",
+    source="http://chenlab.ece.cornell.edu/downloads.html",
+    terms="For academic research only; image copyright remains with the owners.",
+    citation="Peng, Chen, Sadovnik, Gallagher, A Mixed Bag of Emotions: Model, Predict, and "
+    "Transfer Emotion Distributions, CVPR 2015",
+    read=read,
+    choices=_CHOICES,
+)

@@ -1,0 +1,142 @@
+"""FER2013: 35,887 grey faces of 48 x 48 pixels, seven facial expressions.
+
+Source: Kaggle, "Challenges in Representation Learning: Facial Expression Recognition Challenge".
+Terms: research. Cite: Goodfellow et al., "Challenges in Representation Learning: A report on
+three machine learning contests", ICONIP 2013.
+
+Layouts::
+
+    fer2013.csv                     emotion (0-6), pixels (2,304 numbers), Usage (Training,
+                                    PublicTest, PrivateTest): certain
+    train/<emotion>/*, test/...     as Kaggle's copies have it: certain; private and public test
+                                    are one there
+    train.parquet, validation.parquet, test.parquet    label (0-6 or a name) and image
+
+Numbers are 0 angry, 1 disgust, 2 fear, 3 happy, 4 sad, 5 surprise, 6 neutral. The public test is
+the validation split, the private test the test split. Pixels are kept inside the set as PNG.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from emoviz.data.importers.common import Gathered, Importer, expect, images_by_class, split_folders
+from emoviz.data.importers.inside import parquet_images
+from emoviz.data.records import SPLIT_WORDS, LabelledSet, Split
+from emoviz.errors import TableError
+from emoviz.labels import FER7
+
+TITLE = "FER2013"
+NUMBERED = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+_SIDE = 48
+_USAGE: dict[str, Split] = {
+    "training": "train",
+    "publictest": "validation",
+    "privatetest": "test",
+}
+_HEADER = ["emotion", "pixels", "usage"]
+
+
+def read(root: Path, labels: str = "") -> LabelledSet:
+    """Bring in FER2013: the CSV itself, or the folder that holds it, the folders or the tables.
+
+    Raises:
+        TableError: There is none of these.
+    """
+    found = Gathered(FER7)
+    if root.is_file():
+        _from_csv(found, root)
+        return found.finish(root, TITLE)
+    expect(root, TITLE, "fer2013.csv|train.parquet|train")
+    for fits, take in _LAYOUTS:
+        if fits(root):
+            take(found, root)
+            break
+    return found.finish(root, TITLE)
+
+
+def _from_csv(found: Gathered, path: Path) -> None:
+    with path.open(encoding="utf-8-sig", errors="replace") as stream:
+        header = [cell.strip().casefold() for cell in stream.readline().split(",")]
+        if header != _HEADER:
+            raise TableError(
+                f"'{path}' has the columns {', '.join(header)}; wanted emotion, pixels, Usage."
+            )
+        for line, text in enumerate(stream, 2):
+            place = f"{path.name}, line {line}"
+            try:
+                label, content, split = _csv_row(text)
+            except TableError as error:
+                found.refuse(place, str(error))
+                continue
+            name = f"{split}/{line - 2:05}.png"
+            found.add(place, name, path, label, split=split, content=content)
+
+
+def _csv_row(text: str) -> tuple[str, bytes, Split]:
+    cells = text.strip().split(",")
+    if len(cells) != 3:
+        raise TableError(f"it has {len(cells)} cells; wanted emotion, pixels, Usage")
+    split = _USAGE.get(cells[2].strip().casefold())
+    if split is None:
+        raise TableError(f"Usage is '{cells[2]}'; wanted Training, PublicTest or PrivateTest")
+    try:
+        values = np.array(cells[1].strip('"').split(), dtype=np.int64)
+    except ValueError:
+        raise TableError("a pixel is no number") from None
+    if len(values) != _SIDE**2 or values.min() < 0 or values.max() > 255:
+        raise TableError(f"it has {len(values)} pixels; wanted {_SIDE**2} between 0 and 255")
+    buffer = io.BytesIO()
+    Image.fromarray(values.astype(np.uint8).reshape(_SIDE, _SIDE)).save(buffer, "PNG")
+    return _named(cells[0]), buffer.getvalue(), split
+
+
+def _from_folders(found: Gathered, root: Path) -> None:
+    files = expect(root, TITLE, "train")
+    for folder, split in split_folders(root):
+        for place, label, image, given in images_by_class(files, folder, split):
+            found.add(place, files.name(image), image, label, split=given)
+
+
+def _from_tables(found: Gathered, root: Path) -> None:
+    for table, split in _tables(root):
+        for row in parquet_images(table):
+            name = f"{split}/{row.number:05}.jpg"
+            label = _named(row.label)
+            found.add(row.place, name, table, label, split=split, content=row.content)
+
+
+def _tables(root: Path) -> Iterator[tuple[Path, Split]]:
+    for path in sorted(root.glob("*.parquet")):
+        if path.stem.casefold() in SPLIT_WORDS:
+            yield path, SPLIT_WORDS[path.stem.casefold()]
+
+
+def _named(label: str) -> str:
+    number = label.strip()
+    known = number.isdigit() and int(number) < len(NUMBERED)
+    return NUMBERED[int(number)] if known else number
+
+
+_LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[[Gathered, Path], None]], ...] = (
+    (
+        lambda root: (root / "fer2013.csv").is_file(),
+        lambda found, root: _from_csv(found, root / "fer2013.csv"),
+    ),
+    (lambda root: any(_tables(root)), _from_tables),
+    (lambda root: True, _from_folders),
+)
+
+IMPORTER = Importer(
+    kind="fer2013",
+    title=TITLE,
+    layout="fer2013.csv; or train and test with a folder an expression; or train.parquet",
+    source="Kaggle, Challenges in Representation Learning: Facial Expression Recognition Challenge",
+    terms="Research.",
+    citation="Goodfellow et al., Challenges in Representation Learning: A report on three machine "
+    "learning contests, ICONIP 2013",
+    read=read,
+)

@@ -1,0 +1,46 @@
+"""FI-8 (Flickr and Instagram): about 23,000 photographs, eight emotions of Mikels.
+
+Source: https://qzyou.github.io (on request). Terms: research; images by their owners.
+Cite: You et al., "Building a Large Scale Dataset for Image Emotion Recognition: The Fine Print
+and the Benchmark", AAAI 2016.
+
+Layout: one folder of JPEGs an emotion (certain), by itself or below ``train``, ``val`` and
+``test`` as some mirrors have it (assumed). The set has no official split: where there are no such
+folders, `assign_splits` or a recipe makes one.
+"""
+
+from pathlib import Path
+
+from emoviz.data.importers.common import Gathered, Importer, expect, images_by_class, split_folders
+from emoviz.data.records import LabelledSet
+from emoviz.labels import MIKELS8
+
+TITLE = "FI-8"
+
+
+def read(root: Path, labels: str = "") -> LabelledSet:
+    """Bring in FI-8.
+
+    Raises:
+        TableError: The folder is another one.
+    """
+    splits = split_folders(root)
+    wanted = [f"{splits[0][0]}/amusement"] if splits else MIKELS8.names
+    files = expect(root, TITLE, *wanted)
+    found = Gathered(MIKELS8)
+    for folder, split in splits or [("", None)]:
+        for place, label, image, given in images_by_class(files, folder, split):
+            found.add(place, files.name(image), image, label, split=given)
+    return found.finish(root, TITLE)
+
+
+IMPORTER = Importer(
+    kind="fi8",
+    title=TITLE,
+    layout="one folder an emotion, amusement to sadness",
+    source="https://qzyou.github.io (on request)",
+    terms="Research; the images belong to their owners.",
+    citation="You, Luo, Jin, Yang, Building a Large Scale Dataset for Image Emotion Recognition: "
+    "The Fine Print and the Benchmark, AAAI 2016",
+    read=read,
+)

@@ -1,0 +1,49 @@
+"""UnbiasedEmo: 3,045 photographs of ten objects, each object with six emotions; for tests.
+
+Source: https://rpand002.github.io/emotion.html. Terms: research; images by their owners.
+Cite: Panda et al., "Contemplating Visual Emotions: Understanding and Overcoming Dataset Bias",
+ECCV 2018.
+
+Layout: one folder an emotion (anger, fear, joy, love, sadness, surprise) with images, directly or
+in a folder an object (the six emotions certain, the nesting assumed), in the root or below
+``images``. Where there is a folder an object, it becomes metadata ``object`` and the group: images
+of one object share what the emotion is not. The set is a test set; no split is given.
+"""
+
+from pathlib import Path
+
+from emoviz.data.importers.common import Files, Gathered, Importer, expect, images_by_class
+from emoviz.data.records import LabelledSet
+from emoviz.labels import own_taxonomy
+
+TITLE = "UnbiasedEmo"
+EMOTIONS = ("anger", "fear", "joy", "love", "sadness", "surprise")
+
+
+def read(root: Path, labels: str = "") -> LabelledSet:
+    """Bring in UnbiasedEmo.
+
+    Raises:
+        TableError: The folder is another one.
+    """
+    below = "images" if Files(root).find("images/sadness") is not None else ""
+    files = expect(root, TITLE, *(f"{below}/{name}".lstrip("/") for name in EMOTIONS))
+    found = Gathered(own_taxonomy("unbiasedemo6", EMOTIONS, "UnbiasedEmo, six emotions"))
+    for place, label, image, _ in images_by_class(files, below):
+        name = files.name(image)
+        inner = Path(name).parts[2 if below else 1 : -1]
+        thing = inner[0] if inner else ""
+        found.add(place, name, image, label, metadata={"object": thing}, group=thing)
+    return found.finish(root, TITLE)
+
+
+IMPORTER = Importer(
+    kind="unbiasedemo",
+    title=TITLE,
+    layout="one folder an emotion: anger, fear, joy, love, sadness, surprise",
+    source="https://rpand002.github.io/emotion.html",
+    terms="Research; the images belong to their owners.",
+    citation="Panda, Zhang, Li, Lee, Lu, Roy-Chowdhury, Contemplating Visual Emotions: "
+    "Understanding and Overcoming Dataset Bias, ECCV 2018",
+    read=read,
+)

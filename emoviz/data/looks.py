@@ -1,0 +1,191 @@
+"""What an image looks like without a network: size, light, colour, a perceptual hash.
+
+Everything is read from one thumbnail of 32 x 32 pixels. A JPEG is decoded at a fraction of its
+size where that suffices, so looking at an image costs less than decoding it whole.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields
+from functools import cache
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from emoviz.data.images import Limits, open_image
+from emoviz.data.records import Record
+from emoviz.errors import ImageError
+
+SIDE = 32  # of the thumbnail that everything is read from
+_LOW = 8  # frequencies of the hash in each direction
+_TINY = 8  # side of the picture by which near duplicates are told from chance
+_DECODED = 2 * SIDE  # least short side of what is decoded
+_BATCH = 256
+_READERS = 2
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What N images look like; unreadable ones have a reason and zeros.
+
+    Attributes:
+        sha256: (N) of the files' bytes, "" where unreadable.
+        reason: (N) why an image cannot be read, "" where it can.
+        width: (N,) in pixels, upright.
+        height: (N,) in pixels.
+        brightness: (N,) mean luma, 0 (black) to 1 (white).
+        contrast: (N,) standard deviation of luma, 0 to 0.5.
+        saturation: (N,) mean of (max - min) / max over the channels, 0 to 1.
+        colourfulness: (N,) Hasler and Suesstrunk 2003, of values 0-1: 0 for grey, about 0.4 for
+            very colourful.
+        warmth: (N,) mean of red minus blue, -1 to 1.
+        spread: (N,) largest standard deviation of a channel, 0 to 0.5; near 0 for one colour.
+        chroma: (N,) mean distance between the largest and the smallest channel, 0 to 1.
+        hash: (N,) perceptual hash: the signs of 64 DCT coefficients around their median.
+        tiny: (N, 8, 8, 3) the image in 64 pixels.
+    """
+
+    sha256: tuple[str, ...] = ()
+    reason: tuple[str, ...] = ()
+    width: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    height: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    brightness: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    contrast: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    saturation: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    colourfulness: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    warmth: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    spread: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    chroma: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
+    hash: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    tiny: Bytes = field(default_factory=lambda: np.zeros((0, _TINY, _TINY, 3), np.uint8))
+
+    def __len__(self) -> int:
+        return len(self.sha256)
+
+    @property
+    def readable(self) -> NDArray[np.bool_]:
+        """(N,) whether the image could be read."""
+        return np.array([not why for why in self.reason], dtype=bool)
+
+    @property
+    def aspect(self) -> NDArray[np.float64]:
+        """(N,) long side over short side, at least 1; 1 where unreadable."""
+        sides = np.stack([self.width, self.height]).astype(np.float64)
+        return np.asarray(sides.max(axis=0) / np.maximum(sides.min(axis=0), 1)).clip(1.0)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Looks"]) -> "Looks":
+        """One after the other."""
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            columns = [getattr(part, item.name) for part in parts or [cls()]]
+            is_text = isinstance(columns[0], tuple)
+            values[item.name] = tuple(chain(*columns)) if is_text else np.concatenate(columns)
+        return cls(**values)
+
+
+# sha256, width, height, thumbnail, reason
+_Seen = tuple[str, int, int, Bytes, str]
+_NOTHING = np.zeros((SIDE, SIDE, 3), np.uint8)
+
+
+def look_at(
+    records: Sequence[Record],
+    limits: Limits,
+    report: Callable[[int, int], None] | None = None,
+) -> Looks:
+    """Look at each image once; memory does not grow but by the numbers (about 400 bytes an image).
+
+    Args:
+        records: Any.
+        limits: Caps for each image.
+        report: Told (done, total) after each batch.
+    """
+    parts = []
+    for number, part in enumerate(_batches(records, limits), 1):
+        parts.append(part)
+        if report is not None:
+            report(min(number * _BATCH, len(records)), len(records))
+    return Looks.joined(parts)
+
+
+def measure(thumbnails: Bytes) -> dict[str, Floats]:
+    """Light and colour of thumbnails (N, H, W, 3) in 0-255: the float columns of `Looks`."""
+    values = thumbnails.astype(np.float32) / 255.0
+    luma = values @ _LUMA
+    high, low = values.max(axis=-1), values.min(axis=-1)
+    red, green, blue = np.moveaxis(values, -1, 0)
+    opponents = (red - green, 0.5 * (red + green) - blue)
+    spreads = np.sqrt(sum(part.var(axis=(1, 2)) for part in opponents))
+    means = np.sqrt(sum(part.mean(axis=(1, 2)) ** 2 for part in opponents))
+    saturation = (high - low) / np.maximum(high, 1e-6)
+    return {
+        "brightness": luma.mean(axis=(1, 2)),
+        "contrast": luma.std(axis=(1, 2)),
+        "saturation": saturation.mean(axis=(1, 2)),
+        "colourfulness": spreads + 0.3 * means,
+        "warmth": (red - blue).mean(axis=(1, 2)),
+        "spread": values.std(axis=(1, 2)).max(axis=-1),
+        "chroma": (high - low).mean(axis=(1, 2)),
+    }
+
+
+def perceptual_hash(grey: NDArray[np.floating]) -> NDArray[np.uint64]:
+    """(N,) 64-bit hashes of grey pictures (N, 32, 32), as `imagehash.phash` has them.
+
+    The 8 x 8 lowest coefficients of the two-dimensional cosine transform, each a bit: above their
+    median or not. The first coefficient is the highest bit.
+    """
+    basis = _cosines()
+    low = basis @ np.asarray(grey, np.float32) @ basis.T
+    flat = low.reshape(len(low), -1)
+    bits = flat > np.median(flat, axis=1, keepdims=True)
+    packed = np.packbits(bits, axis=1)
+    return np.ascontiguousarray(packed).view(">u8").astype(np.uint64).reshape(-1)
+
+
+def _batches(records: Sequence[Record], limits: Limits) -> Iterator[Looks]:
+    def see(record: Record) -> _Seen:
+        return _see(record, limits)
+
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="emoviz-look") as readers:
+        for start in range(0, len(records), _BATCH):
+            yield _measured(list(readers.map(see, records[start : start + _BATCH])))
+
+
+def _see(record: Record, limits: Limits) -> _Seen:
+    try:
+        opened = open_image(record.read(limits), limits, _DECODED)
+    except ImageError as error:
+        return "", 0, 0, _NOTHING, str(error)
+    small = opened.pixels.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=2.0)
+    return opened.sha256, *opened.size, np.asarray(small, np.uint8), ""
+
+
+def _measured(seen: Sequence[_Seen]) -> Looks:
+    thumbnails = np.stack([row[3] for row in seen])
+    step = SIDE // _TINY
+    blocks = thumbnails.reshape(-1, _TINY, step, _TINY, step, 3).astype(np.float32)
+    return Looks(
+        sha256=tuple(row[0] for row in seen),
+        reason=tuple(row[4] for row in seen),
+        width=np.array([row[1] for row in seen], np.int32),
+        height=np.array([row[2] for row in seen], np.int32),
+        hash=perceptual_hash(thumbnails.astype(np.float32) @ _LUMA),
+        tiny=blocks.mean(axis=(2, 4)).astype(np.uint8),
+        **measure(thumbnails),
+    )
+
+
+@cache
+def _cosines() -> Floats:
+    """(8, 32) rows of the cosine transform (type II, without scale, as scipy has it)."""
+    k, n = np.arange(_LOW)[:, None], np.arange(SIDE)[None, :]
+    return (2 * np.cos(np.pi * k * (2 * n + 1) / (2 * SIDE))).astype(np.float32)
