@@ -12,6 +12,7 @@
     ├── RecipeError        a recipe has an unknown key or an impossible value
     ├── WeightsError       pretrained weights cannot be had here
     └── TrainingError      training cannot start or cannot go on
+        └── PausedError somebody asked it to stop for now; its state is kept
 
 Each message says what came, what was wanted and what to do, in words for the person who sees it.
 """
@@ -55,3 +56,7 @@ class WeightsError(EmovizError):
 
 class TrainingError(EmovizError):
     """Training cannot start, or cannot go on."""
+
+
+class PausedError(TrainingError):
+    """A training was asked to stop for now; what has been learned is kept."""
