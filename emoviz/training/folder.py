@@ -33,7 +33,7 @@ from filelock import FileLock, Timeout
 import emoviz
 from emoviz.checkpoints import Checkpoint, read_checkpoint
 from emoviz.data.records import parse_data_argument
-from emoviz.errors import CheckpointError, TrainingError, PausedError
+from emoviz.errors import CheckpointError, PausedError, TrainingError
 from emoviz.files import read_json, write_json
 from emoviz.training.recipe import Recipe, as_written_now
 
@@ -184,7 +184,7 @@ def keep_refusals(folder: Path, refusals: Refusals) -> None:
 
 def first_difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """The first value in which two recipes' plain values differ, in words."""
-    one, other = _leaves(found), _leaves(wanted)
+    one, other = flat_values(found), flat_values(wanted)
     for key in (*other, *one):
         if one.get(key) != other.get(key):
             words = f"{key} is {one.get(key, 'missing')}, wanted {other.get(key, 'nothing')}"
@@ -268,7 +268,7 @@ def _described(text: str, run: Path) -> dict[str, str]:
     return {"table": text, "taxonomy": labels, "sha256": digest.hexdigest()}
 
 
-def _leaves(values: Any, below: str = "") -> dict[str, Any]:
+def flat_values(values: Any, below: str = "") -> dict[str, Any]:
     """Single values and plain lists of nested ones, by their keys joined with dots."""
     pairs: list[tuple[Any, Any]] = []
     if isinstance(values, Mapping):
@@ -279,5 +279,5 @@ def _leaves(values: Any, below: str = "") -> dict[str, Any]:
         return {below: values}
     found: dict[str, Any] = {}
     for key, value in pairs:
-        found |= _leaves(value, f"{below}.{key}".lstrip("."))
+        found |= flat_values(value, f"{below}.{key}".lstrip("."))
     return found

@@ -129,7 +129,7 @@ class Looker:
         if shown is not None:
             u, right = np.concatenate([u, shown.u]), np.concatenate([right, shown.right])
         drawn = moving_map(u, np.nan_to_num(centers), self._before)
-        missing = np.isnan(centers).any(axis=1)
+        missing: NDArray[np.bool_] = np.asarray(np.isnan(centers).any(axis=1))
         places = np.where(missing[:, None], np.nan, drawn.others)
         gaps = np.linalg.norm(centers[:, None] - centers[None, :], axis=2)
         self._before = drawn.places

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emoviz.errors import TrainingError, PausedError
+from emoviz.errors import PausedError, TrainingError
 from emoviz.models.losses import bridged_cross_entropy
 from emoviz.models.network import Output
 from emoviz.models.standardise import fold

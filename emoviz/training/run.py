@@ -13,7 +13,7 @@ import torch
 
 from emoviz.checkpoints import Checkpoint, load_network, open_checkpoint, save_checkpoint
 from emoviz.data.records import fold_indices
-from emoviz.errors import TrainingError, PausedError
+from emoviz.errors import PausedError, TrainingError
 from emoviz.files import write_json
 from emoviz.inference.engines import available_cores
 from emoviz.models.fusion import FusedNetwork

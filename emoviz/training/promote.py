@@ -1,0 +1,76 @@
+"""A run's network among the checkpoints, with a card that people may have edited."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from emoviz.checkpoints import (
+    Checkpoint,
+    list_checkpoints,
+    load_centers,
+    load_network,
+    load_novelty,
+    read_checkpoint,
+    save_checkpoint,
+)
+from emoviz.errors import TrainingError
+from emoviz.settings import Settings
+
+EDITABLE = ("title", "summary", "licence", "intended_use", "limits")
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+
+
+def promote(source: Path, id: str, edits: Mapping[str, str], settings: Settings) -> Checkpoint:
+    """Put a run's checkpoint under the person's checkpoints, with its graph.
+
+    Args:
+        source: Folder of the checkpoint in the run.
+        id: Its new name; small letters, digits, ``-`` and ``_``.
+        edits: Of the card: some of `EDITABLE`.
+        settings: Where the home is.
+
+    Raises:
+        TrainingError: The id cannot be used or is taken.
+        CheckpointError: The run's checkpoint cannot be read.
+        OSError: The disk is full; nothing is left behind.
+    """
+    check_id(id, settings)
+    checkpoint = read_checkpoint(source)
+    unknown = set(edits) - set(EDITABLE)
+    if unknown:
+        raise TrainingError(
+            f"{', '.join(sorted(unknown))} of a card cannot be edited; {', '.join(EDITABLE)} can."
+        )
+    import torch
+
+    given: dict[str, Any] = dict(edits)
+    centers = load_centers(checkpoint)
+    return save_checkpoint(
+        settings.user_checkpoints / id,
+        replace(checkpoint.card, **{**given, "id": id}),
+        load_network(checkpoint),
+        None if centers is None else torch.from_numpy(centers),
+        load_novelty(checkpoint),
+    )
+
+
+def check_id(id: str, settings: Settings) -> None:
+    """Raise `TrainingError` where a checkpoint cannot be called so."""
+    if not _ID.fullmatch(id):
+        raise TrainingError(
+            f"'{id}' cannot be a checkpoint's id; wanted small letters, digits, '-' or '_', at "
+            "most 48, beginning with a letter or a digit."
+        )
+    roots = (settings.shipped_checkpoints, settings.user_checkpoints)
+    if any((root / id).exists() for root in roots):
+        raise TrainingError(f"There is a checkpoint '{id}' already. Choose another id.")
+
+
+def free_checkpoint_id(text: str, settings: Settings) -> str:
+    """An id made of some words that no checkpoint has yet."""
+    words = re.sub(r"[^a-z0-9_-]+", "-", text.casefold()).strip("-_")[:40] or "network"
+    taken = {item.card.id for item in list_checkpoints(settings)[0]}
+    numbered = (f"{words}-{number}" for number in range(2, len(taken) + 3))
+    return words if words not in taken else next(id for id in numbered if id not in taken)
