@@ -75,6 +75,9 @@ def _add_promote(verbs: Any) -> None:
     verb = verbs.add_parser("promote", help="put a run's network among the checkpoints")
     verb.add_argument("source", type=Path, metavar="DIR", help="<run>/checkpoints/<name>")
     verb.add_argument("id", metavar="ID", help="what it is called from then on")
+    verb.add_argument(
+        "--run", type=Path, help="its run: the test images become a set of the library"
+    )
     verb.add_argument("--title", help="on the card")
     verb.add_argument("--summary", help="on the card")
     verb.add_argument("--licence", help="on the card")
@@ -229,13 +232,15 @@ def _print_sweep(rows: "Sequence[SweepRow]", by: str, form: str) -> None:
 
 def _promote(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.jobs import Reporter
-    from emoviz.training.promote import EDITABLE, promote
+    from emoviz.training.promote import EDITABLE, keep_held_out, promote
 
     given = {name: getattr(arguments, name) for name in EDITABLE}
     edits = {name: value for name, value in given.items() if value is not None}
     reporter = Reporter(arguments.progress)
     reporter.step("Writing the checkpoint and its graph")
     found = promote(arguments.source, arguments.id, edits, settings)
+    if arguments.run is not None:
+        keep_held_out(arguments.run, found, settings, tell)
     reporter.finish("The checkpoint is there", {"checkpoint": found.card.id})
     tell(f"Checkpoint: {found.folder}")
     return 0

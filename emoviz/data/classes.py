@@ -18,7 +18,7 @@ MOST_CLASSES = 10_000
 
 
 def read_classes(path: Path, settings: Settings) -> LabelledSet:
-    """Read a folder with one sub-folder a class, a ZIP of one, or any table that `read_table` takes.
+    """Read a folder with one sub-folder a class, a ZIP of one, or a table for `read_table`.
 
     Labels that no registered taxonomy holds make one of their own, named after the folder or ZIP.
 
@@ -90,8 +90,8 @@ def _labels(places: Iterable[tuple[str, ...]]) -> list[str]:
 def _taxonomy(name: str, labels: list[str]) -> Taxonomy:
     if not labels:
         raise TableError(
-            f"'{name}' holds no folders with images; wanted: one folder a class, with its images in "
-            "it, such as awe/1.jpg and fear/2.jpg."
+            f"'{name}' holds no folders with images; wanted: one folder a class, with its images "
+            "in it, such as awe/1.jpg and fear/2.jpg."
         )
     if len(labels) > MOST_CLASSES:
         raise TableError(

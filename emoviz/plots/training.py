@@ -108,7 +108,9 @@ def moving_map(
                     mode="markers",
                     name=name,
                     legendgroup=name,
-                    showlegend=bool(held_out or not (snapshot.classes[snapshot.held_out] == c).any()),
+                    showlegend=bool(
+                        held_out or not (snapshot.classes[snapshot.held_out] == c).any()
+                    ),
                     marker={
                         "color": colour,
                         "size": 11 if held_out else 5,
@@ -175,7 +177,12 @@ def _axis(key: str, values: Sequence[str]) -> dict[str, Any]:
         ticks = [float(i) for i in range(len(distinct))]
         return {"label": label, "values": places, "tickvals": ticks, "ticktext": distinct}
     ticks = sorted(set(numbers))
-    return {"label": label, "values": numbers, "tickvals": ticks, "ticktext": [f"{t:g}" for t in ticks]}
+    return {
+        "label": label,
+        "values": numbers,
+        "tickvals": ticks,
+        "ticktext": [f"{t:g}" for t in ticks],
+    }
 
 
 def _line(

@@ -1,7 +1,7 @@
 """A run's network among the checkpoints, with a card that people may have edited."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,12 @@ from emoviz.checkpoints import (
     read_checkpoint,
     save_checkpoint,
 )
-from emoviz.errors import TrainingError
+from emoviz.data.library import save_set
+from emoviz.data.records import assign_splits, parse_data_argument, read_table
+from emoviz.errors import TableError, TrainingError
+from emoviz.files import read_json
 from emoviz.settings import Settings
+from emoviz.training.folder import SETTINGS
 
 EDITABLE = ("title", "summary", "licence", "intended_use", "limits")
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
@@ -54,6 +58,43 @@ def promote(source: Path, id: str, edits: Mapping[str, str], settings: Settings)
         None if centers is None else torch.from_numpy(centers),
         load_novelty(checkpoint),
     )
+
+
+def keep_held_out(
+    run: Path, checkpoint: Checkpoint, settings: Settings, tell: Callable[[str], None]
+) -> None:
+    """Put the images that a run kept for the test into the library, as a set of their own.
+
+    On them the new network and any other can be compared: none of them was learned from. What
+    cannot be read any more is told and left out.
+    """
+    kept = read_json(run / SETTINGS) or {}
+    recipe = checkpoint.card.recipe
+    part = recipe.get("data", {})
+    for number, entry in enumerate(kept.get("tables", [])):
+        taxonomy, path = parse_data_argument(str(entry["table"]))
+        try:
+            item = read_table(path, taxonomy)
+        except TableError as error:
+            tell(f"The held-out images are not kept as a set: {error}")
+            return
+        records = assign_splits(
+            item.records,
+            float(part.get("validation", 0.1)),
+            float(part.get("test", 0.15)),
+            int(part.get("split_seed", 0)),
+        )
+        test = tuple(record for record in records if record.split == "test")
+        if not test:
+            continue
+        id = f"{checkpoint.card.id}-held-out" + (f"-{number + 1}" if number else "")
+        about = {
+            "source": item.name,
+            "lineage": f"images that checkpoint {checkpoint.card.id} was not trained on",
+        }
+        title = f"Held out from {checkpoint.card.title}"
+        save_set(settings, id, title, replace(item, records=test), about)
+        tell(f"{len(test)} held-out images: set {id}")
 
 
 def check_id(id: str, settings: Settings) -> None:

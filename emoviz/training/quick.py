@@ -168,7 +168,9 @@ def check_set(labelled: LabelledSet, validation: float, test: float) -> SetCheck
     found = Counter(record.label for record in labelled.records if record.label != NO_LABEL)
     counts = {name: found.get(i, 0) for i, name in enumerate(names)}
     records = assign_splits(labelled.records, validation, test)
-    splits: dict[str, int] = {name: sum(record.split == name for record in records) for name in SPLITS}
+    splits: dict[str, int] = {
+        name: sum(record.split == name for record in records) for name in SPLITS
+    }
     learned = {r.label for r in records if r.split == "train" and r.label != NO_LABEL}
     return SetCheck(
         counts,
