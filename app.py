@@ -36,6 +36,46 @@ page = st.navigation(
                 help="How far apart the network holds the emotions.",
             ),
         ],
+        "Measure": [
+            st.Page(
+                "pages/measure/evaluate.py",
+                title="Evaluate",
+                icon=":material/straighten:",
+                help="How often the network is right, where it fails, and whether it knows.",
+            ),
+            st.Page(
+                "pages/measure/compare.py",
+                title="Compare",
+                icon=":material/compare_arrows:",
+                help="Is one network better than another on the same images?",
+            ),
+        ],
+        "Review": [
+            st.Page(
+                "pages/review/collections.py",
+                title="Collections",
+                icon=":material/collections:",
+                help="Artworks from a museum's IIIF address, a folder, a ZIP or a table.",
+            ),
+            st.Page(
+                "pages/review/artworks.py",
+                title="Artworks",
+                icon=":material/palette:",
+                help="Go through a collection by keys and say where the model is right.",
+            ),
+            st.Page(
+                "pages/review/overview.py",
+                title="Overview",
+                icon=":material/dashboard:",
+                help="What people and the model say of a collection, and where they differ.",
+            ),
+            st.Page(
+                "pages/review/study.py",
+                title="WikiArt study",
+                icon=":material/science:",
+                help="Two networks on paintings, as in the dissertation.",
+            ),
+        ],
         "Train": [
             st.Page(
                 "pages/train/retrain.py",

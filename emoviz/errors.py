@@ -7,12 +7,15 @@
     ├── TaxonomyError      unknown taxonomy, label or class; no bridge between two taxonomies
     ├── ImageError         one image cannot be read; the others can
     ├── TableError         a table of images and labels does not fit
+    ├── FetchError         something cannot be fetched from the network, or must not be
     ├── AnalysisError      arrays cannot be analysed, or a kept analysis cannot be read
     ├── CheckpointError    a checkpoint is missing, damaged or does not fit
     ├── RecipeError        a recipe has an unknown key or an impossible value
     ├── WeightsError       pretrained weights cannot be had here
-    └── TrainingError      training cannot start or cannot go on
-        └── PausedError somebody asked it to stop for now; its state is kept
+    ├── TrainingError      training cannot start or cannot go on
+    │   └── PausedError        somebody asked it to stop for now; its state is kept
+    └── ReviewError        the review store cannot take or give what was asked
+        └── NotAllowedError    the person's role does not allow it
 
 Each message says what came, what was wanted and what to do, in words for the person who sees it.
 """
@@ -38,6 +41,20 @@ class TableError(EmovizError):
     """A table of images and labels lacks a column, a label or a file."""
 
 
+class FetchError(EmovizError):
+    """Something cannot be fetched. The message is the reason, without the address.
+
+    Args:
+        reason: For people.
+        status: What the server answered, where it answered.
+        unanswered: Whether no server answers, so that others of its addresses fare no better.
+    """
+
+    def __init__(self, reason: str, status: int | None = None, unanswered: bool = False) -> None:
+        super().__init__(reason)
+        self.status, self.unanswered = status, unanswered
+
+
 class AnalysisError(EmovizError):
     """Arrays cannot be analysed, or a file that holds an analysis cannot be read."""
 
@@ -60,3 +77,11 @@ class TrainingError(EmovizError):
 
 class PausedError(TrainingError):
     """A training was asked to stop for now; what has been learned is kept."""
+
+
+class ReviewError(EmovizError):
+    """The review store cannot be opened, or cannot take or give what was asked of it."""
+
+
+class NotAllowedError(ReviewError):
+    """The person's role in the review store does not allow what they asked for."""

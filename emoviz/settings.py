@@ -45,6 +45,10 @@ class Settings:
             (``EMOVIZ_READERS``).
         save_seconds: A training keeps its state at least this often, and after epochs of five
             seconds and more (``EMOVIZ_SAVE_SECONDS``).
+        database_url: Where reviews are stored, ``postgresql://user:password@host/name`` or
+            ``sqlite:///path``; a file in the home where empty (``EMOVIZ_DATABASE_URL``).
+        managers: Addresses of electronic mail, with commas between them, of those who may manage
+            reviews once they are logged in (``EMOVIZ_MANAGERS``).
     """
 
     home: Path = field(default_factory=_default_home)
@@ -56,6 +60,10 @@ class Settings:
     threads: int = 0
     readers: int = -1
     save_seconds: float = 60.0
+    allow_private_urls: bool = False
+    fetch_pause: float = 0.25
+    database_url: str = field(default="", repr=False)  # may hold a password
+    managers: str = ""
 
     @property
     def user_checkpoints(self) -> Path:
@@ -108,8 +116,12 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
 def _parse(variable: str, text: str, default: object) -> object:
     if isinstance(default, Path):
         return Path(text).expanduser()
+    if default == "":
+        return text.strip()
     if isinstance(default, str):
         return _one_of(variable, text.strip().lower(), get_args(Device))
+    if isinstance(default, bool):
+        return _yes_or_no(variable, text.strip().casefold())
     kind = type(default)
     try:
         number = kind(text)  # type: ignore[call-arg]
@@ -121,6 +133,13 @@ def _parse(variable: str, text: str, default: object) -> object:
     if number < least or (number == 0 and default > 0):  # type: ignore[operator]
         raise SettingsError(f"{variable} is {text}; it must be positive, like {default}.")
     return number
+
+
+def _yes_or_no(variable: str, text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text not in words:
+        raise SettingsError(f"{variable} is '{text}'; it must be true or false.")
+    return words[text]
 
 
 def _one_of(variable: str, text: str, allowed: tuple[str, ...]) -> str:

@@ -2,8 +2,11 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +16,11 @@ from emoviz.checkpoints import Card, Checkpoint, read_checkpoint, save_checkpoin
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.labels import MIKELS8
 from emoviz.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from postgresql import Cluster
+
+    from emoviz.review.store import ReviewStore
 
 
 @pytest.fixture(scope="session")
@@ -136,3 +144,35 @@ def _no_leftover_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in variable_names().values():
         if variable in os.environ and variable != "EMOVIZ_HOME":
             monkeypatch.delenv(variable)
+
+
+# The review store -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator["Cluster"]:
+    """A PostgreSQL of its own; tests that want one are left out where none is installed."""
+    from postgresql import cluster, programs
+
+    found = programs()
+    if found is None:
+        assert "EMOVIZ_REQUIRE_POSTGRES" not in os.environ, "PostgreSQL is not installed"
+        pytest.skip("PostgreSQL is not installed")
+    with cluster(found) as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, settings: Settings) -> "Iterator[ReviewStore]":
+    """An empty review store, once on each database."""
+    from emoviz.review.database import open_database
+    from emoviz.review.store import open_store
+
+    if request.param == "postgresql":
+        cluster = request.getfixturevalue("postgresql")
+        settings = replace(settings, database_url=cluster.emptied())
+    open_database.cache_clear()
+    opened = open_store(settings)
+    yield opened
+    opened.engine.dispose()
+    open_database.cache_clear()

@@ -9,7 +9,10 @@ from test_parts import explainer_of, images, untrained
 
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.inference.attribution import (
+    BASELINES,
+    Baseline,
     _from_crops,
+    _Way,
     grad_cam,
     integrated_gradients,
     occlusion,
@@ -116,6 +119,58 @@ def test_integrated_gradients_are_complete_on_a_network() -> None:
     assert heat.completeness.difference == pytest.approx(float(wanted), abs=1e-5)
 
 
+def test_a_piece_of_the_way_is_captums() -> None:
+    from captum.attr import IntegratedGradients
+
+    explainer = explainer_of(untrained(), SIDE)
+    pixels = images(1)[0]
+    x, black = explainer.to_input(pixels[None]), explainer.to_input(np.zeros_like(pixels)[None])
+    piece = _Way(explainer, pixels, 3, "black", 5).piece(0.25, 1.0)
+    theirs: Any = IntegratedGradients(explainer.logits).attribute(
+        x, baselines=black + 0.25 * (x - black), target=3, n_steps=5
+    )
+    np.testing.assert_allclose(piece.values, theirs[0].sum(dim=0).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_steep_networks_get_steps_where_they_are_steep(baseline: Baseline) -> None:
+    """Whatever the way begins with, the map adds up."""
+    explainer = explainer_of(Steep(NetworkConfig("test_efficientnet", 8, layers=())), SIDE)
+    pixels = images(1)[0]
+    heat = integrated_gradients(explainer, pixels, 0, baseline=baseline)
+    done = heat.completeness
+    assert done is not None
+    assert done.baseline == baseline
+    assert done.gap < 0.05 + 0.03 * abs(done.difference)
+    assert done.gap == pytest.approx(abs(float(heat.values.sum()) - done.difference), abs=1e-4)
+    assert done.steps <= 160
+
+
+def test_steep_networks_defeat_a_rule_of_as_many_steps_in_one_piece() -> None:
+    """What the pieces are for: Captum's own rule over the whole way misses more."""
+    from captum.attr import IntegratedGradients
+
+    explainer = explainer_of(Steep(NetworkConfig("test_efficientnet", 8, layers=())), SIDE)
+    pixels = images(1)[0]
+    ours = integrated_gradients(explainer, pixels, 0, steps=96).completeness
+    assert ours is not None
+    assert ours.steps <= 96
+    x = explainer.to_input(pixels[None])
+    whole: Any = IntegratedGradients(explainer.logits).attribute(x, target=0, n_steps=96)
+    assert abs(float(whole.sum()) - ours.difference) > 3 * ours.gap
+
+
+class Steep(EmotionNetwork):
+    """Its logit goes up and down twice, with corners, in the first 6 % of the way from grey."""
+
+    def forward(self, x: torch.Tensor) -> Output:
+        size = x.square().mean(dim=(1, 2, 3)).sqrt()
+        near = (size / 0.08).clamp(max=1.0)  # 1 from 6 % of the way on
+        swing = 2 * (4 * near - 2 * (2 * near).round()).abs() + size
+        logits = torch.stack([swing, *[torch.zeros_like(size)] * 7], dim=1)
+        return Output(logits, logits, logits, logits)
+
+
 def test_occlusion_is_captums_for_every_class() -> None:
     from captum.attr import Occlusion
 
@@ -196,7 +251,7 @@ def test_a_one_colour_image_has_an_empty_map_and_no_error() -> None:
 def test_progress_ends_where_it_should() -> None:
     told: list[tuple[int, int]] = []
     explainer = explainer_of(untrained((2,)), SIDE)
-    integrated_gradients(explainer, images(1)[0], 0, 20, 8, lambda *pair: told.append(pair))
+    integrated_gradients(explainer, images(1)[0], 0, 20, progress=lambda *pair: told.append(pair))
     assert told[-1] == (20, 20)
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     told.clear()

@@ -16,6 +16,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from emoviz.checkpoints import Card, Checkpoint, read_checkpoint
+from emoviz.inference.abstention import Abstention, clear_abstention, save_abstention
 from emoviz.inference.predict import Prediction
 from emoviz.labels import FER7, MIKELS8, SADNESS2, TEXT2, Taxonomy
 from emoviz.settings import PROJECT_ROOT, Settings
@@ -564,3 +565,57 @@ def copy_with(checkpoint: Checkpoint, name: str, **values: Any) -> Checkpoint:
     card = {**checkpoint.card.to_dict(), "id": name, **values}
     (folder / "card.json").write_text(json.dumps(card))
     return read_checkpoint(folder)
+
+
+def test_a_threshold_that_was_set_flags_what_is_below_it(
+    tiny_checkpoint: Checkpoint, settings: Settings, picture: Make
+) -> None:
+    """Also on predictions that were made before it was set; then it is cleared again."""
+    app = drop(open_app(), ("a.jpg", picture()), ("b.jpg", picture(seed=1)))
+    assert "Not sure enough" not in html(app)
+    save_abstention(tiny_checkpoint, settings, Abstention(1.0))
+    text = html(healthy(app.run()))
+    assert text.count('<li class="ev-tag ev-abstains">Not sure enough</li>') == 2
+    assert "below the threshold that was set" in text
+    clear_abstention(tiny_checkpoint, settings)
+    assert "Not sure enough" not in html(healthy(app.run()))
+
+
+# What if ------------------------------------------------------------------------------------------
+
+
+def test_what_if_is_tried_on_all_images_or_on_one(app: AppTest, picture: Make) -> None:
+    drop(app, ("a.jpg", picture()), ("b.jpg", picture(seed=2)), ("c.jpg", picture(seed=3)))
+    app.session_state["whatif"] = True
+    healthy(app.run())
+    assert "each image is shown to the model anew" in app.main.info[-1].value
+    light = next(item for item in app.slider if item.label.startswith("Brightness"))
+    healthy(light.set_value(20).run())
+    told = next(item.value for item in app.main.markdown if "changes for" in item.value)
+    dark = [predict_dark(name, picture(seed=seed)) for name, seed in (("a", 0), ("b", 2), ("c", 3))]
+    before = {row.path[0]: row.predicted for row in space(app).outcome(identity_of(app))}
+    turned = sum(row.predicted != before[row.path] for row in dark)
+    assert f"**{turned} of 3 images**" in told
+    picker = app.selectbox(key="whatif-image")
+    healthy(picker.set_value(2).run())
+    assert any("Bars: the estimate now" in item.value for item in app.main.caption)
+
+
+def identity_of(app: AppTest) -> str:
+    return next(key[1] for key in space(app).predictions)
+
+
+def predict_dark(name: str, data: bytes) -> Prediction:
+    from emoviz.checkpoints import open_checkpoint
+    from emoviz.data.edits import Edit, edit_image, to_png
+    from emoviz.data.images import open_image
+    from emoviz.data.sources import from_bytes
+    from emoviz.inference.predict import load_model, predict
+    from emoviz.settings import load_settings
+
+    settings = load_settings()
+    dark = to_png(edit_image(open_image(data).pixels, Edit(brightness=0.2)))
+    (found,) = predict(
+        load_model(open_checkpoint("tiny", settings), settings), [from_bytes(name, dark)]
+    )
+    return found

@@ -13,11 +13,13 @@ from test_page_classify import drop, healthy, html, open_app
 from test_parts import untrained
 
 from emoviz.checkpoints import Card, Checkpoint, save_checkpoint
+from emoviz.cli import main
 from emoviz.data.preprocessing import Preprocessing
+from emoviz.inference.stored import list_tables
 from emoviz.labels import MIKELS8
 from emoviz.models.fusion import FusedNetwork
 from emoviz.plots.explaining import moved_bars, overlay, strengths
-from emoviz.settings import PROJECT_ROOT, Settings
+from emoviz.settings import PROJECT_ROOT, Settings, load_settings
 
 Make = Callable[..., bytes]
 PAGE = "pages/predict/textures.py"
@@ -79,7 +81,7 @@ def test_without_an_image_it_offers_ways_in(tiny_checkpoint: Checkpoint) -> None
     [
         Image.new("RGB", (80, 80), (200, 30, 30)),
         Image.new("RGB", (16, 16), (0, 90, 0)),
-        Image.effect_noise((2000, 10), 80).convert("RGB"),
+        Image.effect_noise((10_000, 50), 80).convert("RGB"),
     ],
     ids=["one-colour", "16x16", "strip"],
 )
@@ -121,31 +123,103 @@ def test_what_if_moves_the_estimate_and_reset_brings_it_back(
     assert html(app) == before
 
 
-def test_a_plain_backbone_shows_what_it_can(settings: Settings, picture: Make) -> None:
-    save(settings, "plain", untrained(()))
-    app = opened(("a.jpg", picture()), checkpoint="plain")
-    turn_to(app, "Style or content")
-    assert "has no Gram modules" in text(app)
-    turn_to(app, "Textures")
-    assert "stage 1, " in text(app)
-
-
 @pytest.mark.parametrize(
-    ("name", "words"), [("product", "multiplies"), ("fused", "is a fusion of several networks")]
+    ("name", "words"),
+    [
+        ("plain", "has no Gram modules"),
+        ("product", "multiplies"),
+        ("fused", "is a fusion of several networks"),
+    ],
 )
-def test_networks_without_a_split_say_so(
+def test_every_network_shows_what_it_can_in_every_view(
     name: str, words: str, settings: Settings, picture: Make
 ) -> None:
     networks = {
+        "plain": lambda: untrained(()),
         "product": lambda: untrained((2,), module="multiplicative"),
         "fused": lambda: FusedNetwork([untrained((), seed=i) for i in range(2)]),  # type: ignore[misc]
     }
     save(settings, name, networks[name]())
-    app = opened(("a.jpg", picture()), checkpoint=name)
+    app = opened(("a.jpg", picture()), ("b.jpg", picture(seed=4)), checkpoint=name)
+    healthy(app.selectbox(key="textures-beside").set_value(1).run())
     turn_to(app, "Style or content")
     assert words in text(app)
+    turn_to(app, "Textures")
+    assert "Channels that go together stand side by side" in text(app)
+    assert sum(str(item.key).startswith("make-") for item in app.button) == 2
+    turn_to(app, "What if")
+    assert "Bars: the estimate now" in text(app)
     turn_to(app, "Where")
-    assert "spoke for the class" in text(app)
+    for method in ("gradcam", "ig", "occlusion"):
+        healthy(app.selectbox(key="regions-method").set_value(method).run())
+        assert "spoke for the class" in text(app)
+        assert not app.main.error
+
+
+def test_the_baseline_of_integrated_gradients_is_said(
+    tiny_checkpoint: Checkpoint, picture: Make
+) -> None:
+    app = opened(("a.jpg", picture()))
+    healthy(app.selectbox(key="regions-method").set_value("ig").run())
+    assert "image less plain grey is" in text(app)
+    healthy(app.segmented_control(key="regions-baseline").set_value("black").run())
+    assert "image less black is" in text(app)
+
+
+# A collection ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stored(tiny_checkpoint: Checkpoint, tmp_path: Path, make_table: Callable[..., Path]) -> str:
+    """Ten images read by the command line; the key of their collection."""
+    table = make_table(tmp_path / "mine", MIKELS8.names[:5] * 2)
+    assert main(["style", str(table), "--checkpoint", "tiny"]) == 0
+    (item,) = list_tables(load_settings())[0]
+    return item.path.parent.name
+
+
+def open_box(app: AppTest, key: str) -> AppTest:
+    app.session_state[key] = True
+    return healthy(app.run())
+
+
+def test_a_stored_collection_tells_which_emotions_lean_on_texture(
+    stored: str, picture: Make
+) -> None:
+    app = turn_to(opened(("a.jpg", picture())), "Style or content")
+    app.session_state["collection"] = stored
+    open_box(app, "parts-collection")
+    assert "95 % intervals, n = 10" in text(app)
+    assert "Mean over 10 images" in text(app)
+    box = next(item for item in app.selectbox if str(item.key).startswith("parts-class"))
+    healthy(box.set_value(box.options[1]).run())
+    assert "Mean over 10 images" not in text(app)
+
+
+def test_same_style_beside_same_feeling_in_a_stored_collection(stored: str, picture: Make) -> None:
+    app = turn_to(opened(("a.jpg", picture(seed=3))), "Textures")
+    app.session_state["collection"] = stored
+    open_box(app, "textures-nearby")
+    assert "Same style: nearest Gram matrices" in text(app)
+    assert "of 6 in both rows" in text(app)
+
+
+def test_a_collection_that_was_not_read_is_offered(
+    tiny_checkpoint: Checkpoint,
+    tmp_path: Path,
+    make_table: Callable[..., Path],
+    picture: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = make_table(tmp_path / "mine", MIKELS8.names[:3])
+    assert main(["embed", str(table), "--checkpoint", "tiny"]) == 0
+    (item,) = list_tables(load_settings())[0]
+    monkeypatch.setattr("emoviz.ui.textures.collection._ASK_ABOVE", 2)
+    app = turn_to(opened(("a.jpg", picture())), "Style or content")
+    app.session_state["collection"] = item.path.parent.name
+    open_box(app, "parts-collection")
+    assert "3 images of mine/labels.csv are not read yet" in text(app).replace("\\", "")
+    assert app.button(key="style-read").label == "Read them"
 
 
 def test_the_page_waits_for_an_image_before_torch_comes_in(tiny_checkpoint: Checkpoint) -> None:

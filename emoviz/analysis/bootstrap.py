@@ -6,6 +6,7 @@ or another delta. A measure depends on the images only through how many there ar
 one label, cluster, ...), so the counts of the kinds are drawn, which is the same and far quicker.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -115,6 +116,39 @@ def paired_differences(
     return _intervals(value, draws, level)
 
 
+def resampled_counts(images: int, resamples: int = 1000, seed: int = 0) -> Iterator[Floats]:
+    """How often each image is drawn in resamples of all of them, some resamples at a time.
+
+    For measures that depend on more than an image's kind; `intervals` needs less.
+
+    Args:
+        images: N, 1 or more.
+        resamples: How often N images are drawn.
+        seed: Of the draws. The same images under another model are drawn alike.
+
+    Yields:
+        (R, N), every row adding up to N.
+    """
+    rng = np.random.default_rng(seed)
+    step = max(1, _CELLS_AT_ONCE // (2 * images))
+    for start in range(0, resamples, step):
+        size = min(step, resamples - start)
+        drawn = rng.integers(0, images, (size, images))
+        yield np.stack([np.bincount(row, minlength=images) for row in drawn]).astype(np.float64)
+
+
+def percentile_ends(draws: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
+    """(M,) lower and upper ends of the intervals of M measures in R resamples (R, M).
+
+    Resamples in which a measure is not defined (NaN) do not count; the ends are NaN where that
+    are all.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # "All-NaN slice encountered"
+        low, high = np.nanquantile(draws, ((1 - level) / 2, (1 + level) / 2), axis=0)
+    return low, high
+
+
 def _intervals(value: Floats, draws: Floats, level: float) -> Mapping[str, Interval]:
     ends = np.quantile(draws, ((1 - level) / 2, (1 + level) / 2), axis=0)
     return {
@@ -183,8 +217,8 @@ class _Kinds:
         return np.column_stack(
             [
                 counts @ self.right / total,
-                _adjusted_rand_index(tables),
-                _normalised_mutual_information(tables),
+                adjusted_rand_indices(tables),
+                normalised_mutual_informations(tables),
                 counts @ self.ambiguous / total,
             ]
         )
@@ -207,8 +241,8 @@ def _columns(outcomes: Outcomes) -> Labels:
     return np.column_stack(columns).astype(np.int64)
 
 
-def _adjusted_rand_index(tables: Floats) -> Floats:
-    """(R,) of contingency tables (R, labels, clusters): Hubert and Arabie 1985."""
+def adjusted_rand_indices(tables: Floats) -> Floats:
+    """(R,) ARI of contingency tables (R, labels, clusters): Hubert and Arabie 1985."""
 
     def pairs(counts: Floats) -> Floats:
         return counts * (counts - 1) / 2
@@ -226,8 +260,11 @@ def _adjusted_rand_index(tables: Floats) -> Floats:
     return result
 
 
-def _normalised_mutual_information(tables: Floats) -> Floats:
-    """(R,) mutual information over the mean of the two entropies; 1 where neither has any."""
+def normalised_mutual_informations(tables: Floats) -> Floats:
+    """(R,) NMI of contingency tables (R, labels, clusters), over the mean of the two entropies.
+
+    1 where neither has any entropy.
+    """
     p = tables / tables.sum(axis=(1, 2), keepdims=True)
     by_label, by_cluster = _entropy(p.sum(axis=2)), _entropy(p.sum(axis=1))
     shared = by_label + by_cluster - _entropy(p.reshape(len(p), -1))

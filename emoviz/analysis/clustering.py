@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -81,6 +82,21 @@ class Silhouette:
     total: int
 
 
+@dataclass(frozen=True)
+class Grouping:
+    """Clusters of N vectors beside their labels, image by image.
+
+    Attributes:
+        indices: (N,) cluster of each vector.
+        ambiguous: (N,) within delta of more than one cluster center.
+        measures: Against the labels.
+    """
+
+    indices: NDArray[np.int64]
+    ambiguous: NDArray[np.bool_]
+    measures: Clustering
+
+
 # k-means against the labels ------------------------------------------------------------------
 
 
@@ -106,22 +122,39 @@ def cluster_measures(
     Raises:
         AnalysisError: The vectors hold NaN or infinity, or delta is negative.
     """
+    grouping = group_images(embedding, labels, seed, delta)
+    if grouping is None:
+        return Clustering(None, None, None, None, len(np.unique(labels)))
+    return grouping.measures
+
+
+def group_images(
+    embedding: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    seed: int = 0,
+    delta: float | None = None,
+) -> Grouping | None:
+    """As `cluster_measures`, with the cluster of each image; None where that has no measures."""
     clusters = len(np.unique(labels))
     if clusters < 2 or len(labels) <= clusters:
-        return Clustering(None, None, None, None, clusters)
+        return None
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     points = checked_vectors(embedding).astype(np.float64, copy=False)
-    found = find_clusters(points, clusters, seed, starts=10)
-    threshold, error = _threshold(points, delta, seed)
-    return Clustering(
+    with ThreadPoolExecutor(1) as beside:
+        clustered = beside.submit(find_clusters, points, clusters, seed, 10)
+        threshold, error = _threshold(points, delta, seed)
+        found = clustered.result()
+    ambiguous = ambiguous_images(points, found.centers, threshold)
+    measures = Clustering(
         float(adjusted_rand_score(labels, found.indices)),
         float(normalized_mutual_info_score(labels, found.indices)),
-        ambiguous_share(points, found.centers, threshold),
+        float(ambiguous.mean()),
         threshold,
         clusters,
         error,
     )
+    return Grouping(found.indices, ambiguous, measures)
 
 
 def find_clusters(u: Any, clusters: int, seed: int = 0, starts: int = 1) -> Clusters:
@@ -143,9 +176,13 @@ def find_clusters(u: Any, clusters: int, seed: int = 0, starts: int = 1) -> Clus
             "one cluster at least."
         )
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
     clusters = min(clusters, len(np.unique(points, axis=0)))
-    means = KMeans(clusters, n_init=starts, random_state=seed).fit(points)
+    # One thread: several wait for each other by spinning, which on a busy machine takes ten times
+    # as long as it saves on an idle one.
+    with threadpool_limits(1, "openmp"):
+        means = KMeans(clusters, n_init=starts, random_state=seed).fit(points)
     return Clusters(means.labels_.astype(np.int64), means.cluster_centers_)
 
 

@@ -1,6 +1,8 @@
 """Measures of predictions: right and wrong, cross-sentiment, calibration."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from emoviz.labels import Taxonomy
 
 Labels = NDArray[np.int64]
 Floats = NDArray[np.float64]
+THETAS = tuple(round(step / 100, 2) for step in range(51))  # of the curve: 0 to 0.5
 
 
 @dataclass(frozen=True)
@@ -90,18 +93,79 @@ def cross_sentiment(
         taxonomy: Gives each class's sentiment; classes without one take no part.
         threshold: theta, which both top probabilities must reach; None for no threshold.
     """
+    signs, second = _top_two(probabilities, taxonomy)
+    eligible = (signs != 0).all(axis=1) & (second >= (threshold or 0.0))
+    return _counted(signs[eligible])
+
+
+def crossing_masks(
+    probabilities: Floats, taxonomy: Taxonomy, threshold: float | None = None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(N,) which images are eligible, and which of these have opposite top classes."""
+    signs, second = _top_two(probabilities, taxonomy)
+    eligible = (signs != 0).all(axis=1) & (second >= (threshold or 0.0))
+    return eligible, eligible & (signs[:, 0] * signs[:, 1] < 0)
+
+
+@dataclass(frozen=True)
+class CrossingCurve:
+    """Top-2 cross-sentiment over thresholds.
+
+    Attributes:
+        thresholds: (T,) theta.
+        counts: At each of them.
+        shares: (T,) eligible images of all, 0 to 1.
+    """
+
+    thresholds: tuple[float, ...]
+    counts: tuple[CrossSentiment, ...]
+    shares: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def crossing_curve(
+    probabilities: Floats, taxonomy: Taxonomy, thresholds: Sequence[float] = THETAS
+) -> CrossingCurve:
+    """`cross_sentiment` at every threshold.
+
+    Args:
+        probabilities: (N, C).
+        taxonomy: As there.
+        thresholds: theta; above 0.5 no two probabilities can both be.
+    """
+    signs, second = _top_two(probabilities, taxonomy)
+    both = (signs != 0).all(axis=1)
+    found = tuple(_counted(signs[both & (second >= theta)]) for theta in thresholds)
+    images = max(len(probabilities), 1)
+    shares = tuple(item.eligible / images for item in found)
+    return CrossingCurve(tuple(map(float, thresholds)), found, shares)
+
+
+def _top_two(probabilities: Floats, taxonomy: Taxonomy) -> tuple[NDArray[np.int8], Floats]:
+    """(N, 2) signs of the two likeliest classes, (N,) the second's probability."""
     if len(taxonomy) < 2 or not len(probabilities):
-        return CrossSentiment(0, 0, 0, 0, 0, None)
+        return np.zeros((len(probabilities), 2), np.int8), np.zeros(len(probabilities))
     top = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
     second = np.take_along_axis(probabilities, top[:, 1:2], axis=1)[:, 0]
-    signs = taxonomy.signs[top]
-    eligible = (signs != 0).all(axis=1) & (second >= (threshold or 0.0))
-    one, two = signs[eligible, 0], signs[eligible, 1]
+    return taxonomy.signs[top], second
+
+
+def _counted(signs: NDArray[np.int8]) -> CrossSentiment:
+    """The four counts of eligible images, by the signs (N, 2) of their two likeliest classes."""
+    one, two = signs[:, 0], signs[:, 1]
     pos_neg, neg_pos = int(((one > 0) & (two < 0)).sum()), int(((one < 0) & (two > 0)).sum())
     pos_pos, neg_neg = int(((one > 0) & (two > 0)).sum()), int(((one < 0) & (two < 0)).sum())
-    count = int(eligible.sum())
-    rate = (pos_neg + neg_pos) / count if count else None
-    return CrossSentiment(count, pos_neg, neg_pos, pos_pos, neg_neg, rate)
+    rate = (pos_neg + neg_pos) / len(signs) if len(signs) else None
+    return CrossSentiment(len(signs), pos_neg, neg_pos, pos_pos, neg_neg, rate)
+
+
+def confidence_bins(confidence: Floats, bins: int) -> NDArray[np.int64]:
+    """(N,) which of the equal bins (a, b] over 0-1 each falls into."""
+    place: Labels = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    return place
 
 
 def expected_calibration_error(
@@ -114,7 +178,7 @@ def expected_calibration_error(
         right: (N,) whether the answer was right.
         bins: Number of equal-width bins (a, b] over 0-1.
     """
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    place = confidence_bins(confidence, bins)
     total = 0.0
     for b in np.unique(place):
         inside = place == b

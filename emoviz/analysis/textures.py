@@ -1,6 +1,7 @@
 """Gram matrices as things to look at and to compare: order, patches, distances, shares."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +114,44 @@ def carried_shares(parts: Mapping[str, NDArray[np.floating]]) -> dict[str, Float
     variance = np.square(spread).sum(axis=0)
     known = np.where(variance > _SILENT, variance, np.nan)
     return {key: (y * spread).sum(axis=0) / known for key, y in centred.items()}
+
+
+@dataclass(frozen=True)
+class CarriedShare:
+    """What some parts together carry of the differences between images, by class.
+
+    Attributes:
+        value: (C,) of 1, NaN where a class's logit is the same for all images.
+        error: (C,) standard error: how far other images of the kind would move it.
+    """
+
+    value: Floats
+    error: Floats
+
+
+def carried_share(
+    parts: Mapping[str, NDArray[np.floating]], names: Collection[str]
+) -> CarriedShare:
+    """`carried_shares` of some parts together, with a standard error.
+
+    The error is the infinitesimal jackknife's (Efron 1982): the root of the summed squares of each
+    image's influence on the share, over N. For a ratio of moments it agrees with the bootstrap, and
+    takes one pass.
+
+    Args:
+        parts: (N, C) each, N above 1; they add up to the logits.
+        names: Of the parts that count together.
+    """
+    centred = {key: y - y.mean(axis=1, keepdims=True) for key, y in parts.items()}
+    total = np.sum(list(centred.values()), axis=0)
+    some = np.sum([centred[name] for name in names], axis=0)
+    spread, moved = total - total.mean(axis=0), some - some.mean(axis=0)
+    variance = np.square(spread).mean(axis=0)
+    known = np.where(variance > _SILENT, variance, np.nan)
+    value = (moved * spread).mean(axis=0) / known
+    influence = (moved * spread - value * np.square(spread)) / known
+    error = np.sqrt(np.square(influence).sum(axis=0)) / len(total)
+    return CarriedShare(value, error)
 
 
 def _start(places: NDArray[np.int64], count: int, length: int, side: int) -> NDArray[np.int64]:

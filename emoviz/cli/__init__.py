@@ -11,7 +11,17 @@ import sys
 from collections.abc import Sequence
 
 from emoviz import __version__
-from emoviz.cli import embedding, explaining, exploring, images, measuring, training
+from emoviz.cli import (
+    collecting,
+    embedding,
+    explaining,
+    exploring,
+    images,
+    measuring,
+    reviewing,
+    style,
+    training,
+)
 from emoviz.errors import EmovizError
 from emoviz.settings import load_settings
 
@@ -53,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"emoviz {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    for room in (images, explaining, embedding, exploring, measuring, training):
+    rooms = (
+        *(images, explaining, style, embedding, exploring),
+        *(collecting, reviewing, measuring, training),
+    )
+    for room in rooms:
         room.add_verbs(verbs)
     return parser

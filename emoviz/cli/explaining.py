@@ -33,6 +33,12 @@ def _add_explain(verbs: Any) -> None:
     verb.add_argument(
         "--class", dest="name", metavar="NAME", help="to explain (default: the most likely one)"
     )
+    verb.add_argument(
+        "--baseline",
+        choices=("mean", "black", "blurred"),
+        default="mean",
+        help="where integrated gradients begin (mean: the mean colour of the training images)",
+    )
     verb.add_argument("--out", type=Path, metavar="DIR", help="for the heat map (PNG and NPY)")
     verb.add_argument("--format", choices=("table", "json"), default="table")
     verb.set_defaults(verb=_explain)
@@ -148,7 +154,7 @@ def _explain_regions(
     names = checkpoint.card.taxonomy.names
     likely = int(model.engine.run(pixels[None]).logits[0].argmax())
     index = likely if arguments.name is None else names.index(arguments.name)
-    heat = _heat_map(arguments.method, checkpoint, settings, pixels, index, model.engine)
+    heat = _heat_map(arguments, checkpoint, settings, pixels, index, model.engine)
     row, column = divmod(int(heat.values.argmax()), heat.values.shape[1])
     result: dict[str, Any] = {
         "checkpoint": checkpoint.card.id,
@@ -165,6 +171,8 @@ def _explain_regions(
             "attributed": done.attributed,
             "difference": done.difference,
             "gap": done.gap,
+            "steps": done.steps,
+            "baseline": done.baseline,
         }
     if arguments.format == "json":
         print_json(result, sys.stdout)
@@ -174,18 +182,23 @@ def _explain_regions(
 
 
 def _heat_map(
-    method: str, checkpoint: "Checkpoint", settings: Settings, pixels: Any, index: int, engine: Any
+    arguments: argparse.Namespace,
+    checkpoint: "Checkpoint",
+    settings: Settings,
+    pixels: Any,
+    index: int,
+    engine: Any,
 ) -> "HeatMap":
     from emoviz.errors import CheckpointError
     from emoviz.inference.attribution import HeatMap, grad_cam, integrated_gradients, occlusion
     from emoviz.inference.explainer import load_explainer
 
-    if method == "occlusion":
+    if arguments.method == "occlusion":
         lost = occlusion(engine, pixels, checkpoint.card.preprocessing)
         return HeatMap(checkpoint.card.taxonomy.names[index], lost[index])
     explainer = load_explainer(checkpoint, settings)
-    if method == "ig":
-        return integrated_gradients(explainer, pixels, index)
+    if arguments.method == "ig":
+        return integrated_gradients(explainer, pixels, index, baseline=arguments.baseline)
     if not explainer.stages:
         raise CheckpointError(
             f"Checkpoint '{checkpoint.card.id}' has no stage whose maps can be had. Take another "
@@ -220,7 +233,8 @@ def _print_regions(result: dict[str, Any]) -> None:
         done = result["completeness"]
         print(
             f"completeness: {done['attributed']:.4f} attributed, {done['difference']:.4f} to be "
-            f"explained, gap {done['gap']:.4f}"
+            f"explained (image less {done['baseline']} baseline), gap {done['gap']:.4f} after "
+            f"{done['steps']} steps"
         )
     for file in result["files"]:
         print(file)
@@ -250,7 +264,7 @@ def _texture(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.out is not None or not made.is_complete:
         report.step("texture pictures")
         about = {"image": arguments.image.name, "sha256": opened.sha256}
-        explainer = load_explainer(checkpoint, _beside_a_page(arguments, settings))
+        explainer = load_explainer(checkpoint, beside_a_page(arguments, settings))
         made = make_pictures(explainer, opened.pixels, request, folder, about, report)
     result = _texture_result(checkpoint, made)
     report.finish("texture pictures made", result)
@@ -265,7 +279,7 @@ def _texture(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _beside_a_page(arguments: argparse.Namespace, settings: Settings) -> Settings:
+def beside_a_page(arguments: argparse.Namespace, settings: Settings) -> Settings:
     """A job leaves one core to the page that watches it.
 
     Threads that wait for each other on a busy core are slower than fewer threads.

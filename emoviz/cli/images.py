@@ -40,15 +40,20 @@ def _predict(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.checkpoints import open_checkpoint
     from emoviz.data.images import Limits
     from emoviz.data.sources import expand
+    from emoviz.inference.abstention import abstention_of, with_abstention
     from emoviz.inference.predict import load_model, predict
 
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
+    chosen = abstention_of(checkpoint, settings)
     limits = Limits.of(settings)
     sources = expand(arguments.paths, limits, int(settings.max_archive_mb * 1e6))
     model = load_model(checkpoint, settings)
     results = predict(model, sources, limits, batch=max(1, arguments.batch))
-    counted = _Counter(results, len(sources) if arguments.format != "table" else 0)
-    _WRITERS[arguments.format](counted, list(model.taxonomy.names), sys.stdout)
+    counted = _Counter(
+        with_abstention(results, chosen), len(sources) if arguments.format != "table" else 0
+    )
+    names = list(model.taxonomy.names)
+    _WRITERS[arguments.format](counted, names, sys.stdout, chosen is not None)
     return 0 if counted.read else NOTHING_READ
 
 
@@ -69,20 +74,26 @@ class _Counter:
             print(file=sys.stderr)
 
 
-def _write_json(results: Iterable["Prediction"], names: list[str], out: TextIO) -> None:
+def _write_json(
+    results: Iterable["Prediction"], names: list[str], out: TextIO, abstains: bool
+) -> None:
     print_json([result.to_dict() for result in results], out)
 
 
-def _write_csv(results: Iterable["Prediction"], names: list[str], out: TextIO) -> None:
+def _write_csv(
+    results: Iterable["Prediction"], names: list[str], out: TextIO, abstains: bool
+) -> None:
     from emoviz.inference.tabular import csv_header, csv_row
 
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(csv_header(names))
+    writer.writerow(csv_header(names, abstains))
     for result in results:
-        writer.writerow(csv_row(result, names))
+        writer.writerow(csv_row(result, names, abstains))
 
 
-def _write_table(results: Iterable["Prediction"], names: list[str], out: TextIO) -> None:
+def _write_table(
+    results: Iterable["Prediction"], names: list[str], out: TextIO, abstains: bool
+) -> None:
     print("The model's estimate of the emotion that each image evokes:", file=out)
     for result in results:
         if result.error is not None:
@@ -92,6 +103,7 @@ def _write_table(results: Iterable["Prediction"], names: list[str], out: TextIO)
         second = f", then {rest[0][0]} {rest[0][1]:.0%}" if rest else ""
         flags = "  [top two opposite]" if result.top2_opposite else ""
         flags += "  [unlike the training images]" if result.unlike_training else ""
+        flags += "  [not sure enough]" if result.not_sure else ""
         print(
             f"{result.path}: {first} {p:.0%}{second}; {result.sentiment or 'no sentiment'}{flags}",
             file=out,

@@ -1,79 +1,291 @@
-"""Verbs that measure a checkpoint: ``evaluate``."""
+"""Verbs that measure checkpoints: ``evaluate`` and ``compare``."""
 
 import argparse
+import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, number_text, print_json
+from emoviz.errors import TableError
+from emoviz.jobs import Reporter
 from emoviz.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emoviz.experiments.assess import Measured
+    from emoviz.experiments.contenders import Contender
+    from emoviz.inference.table import EmbeddingTable
+    from emoviz.labels import Bridge
+
+_SHOWN = 20
 
 
 def add_verbs(verbs: Any) -> None:
     """Add this module's verbs to the parser."""
     _add_evaluate(verbs)
+    _add_compare(verbs)
 
 
 def _add_evaluate(verbs: Any) -> None:
     verb = verbs.add_parser("evaluate", help="measure a checkpoint on labelled images")
-    verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
     verb.add_argument(
-        "--data",
-        required=True,
-        type=Path,
-        help="CSV with file,label, a Parquet file, or a folder with one sub-folder a class",
+        "--checkpoint",
+        default=DEFAULT_CHECKPOINT,
+        help="id or folder; A+B is an ensemble, A,B,C are runs of one recipe",
     )
-    verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
-    verb.add_argument("--split", choices=("train", "validation", "test"), help="only this split")
-    verb.add_argument("--format", choices=("table", "json"), default="table")
+    _add_set_options(verb)
     verb.set_defaults(verb=_evaluate)
 
 
-def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
-    from emoviz.analysis.evaluation import evaluate
-    from emoviz.checkpoints import open_checkpoint
-    from emoviz.data.images import Limits
-    from emoviz.data.records import merge_labels, read_table
-    from emoviz.inference.predict import load_model
-    from emoviz.inference.table import embed
-    from emoviz.labels import bridge_between, get_taxonomy
+def _add_compare(verbs: Any) -> None:
+    verb = verbs.add_parser("compare", help="measure two checkpoints on the same labelled images")
+    verb.add_argument("a", metavar="A", help="id or folder, or an ensemble A+B")
+    verb.add_argument("b", metavar="B", help="the other; differences are B minus A")
+    _add_set_options(verb)
+    verb.set_defaults(verb=_compare)
 
-    taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
-    checkpoint = open_checkpoint(arguments.checkpoint, settings)
-    labelled = read_table(arguments.data, taxonomy, likely=checkpoint.card.taxonomy)
-    bridge = bridge_between(checkpoint.card.taxonomy, labelled.taxonomy)
-    labelled, bridge = merge_labels(labelled, bridge), bridge.merged
-    records = labelled.of_split(arguments.split) if arguments.split else labelled.records
-    table = embed(load_model(checkpoint, settings), records, Limits.of(settings))
-    refused = [*labelled.refused, *table.refused]
-    measured = evaluate(table.probabilities, table.embedding, table.labels, bridge)
-    result = {
-        "checkpoint": checkpoint.card.id,
-        "taxonomy": labelled.taxonomy.name,
-        "n": measured.n,
-        "refused": len(refused),
-        **{key: value for key, value in measured.to_dict().items() if key != "n"},
-        "refusals": [{"path": path, "reason": reason} for path, reason in refused],
-    }
+
+def _add_set_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--data",
+        required=True,
+        metavar="SET",
+        help="CSV with file,label, a Parquet file, a folder with one sub-folder a class, or the id "
+        "of a set of the library",
+    )
+    verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
+    verb.add_argument("--split", choices=("train", "validation", "test"), help="only this split")
+    verb.add_argument(
+        "--bridge",
+        type=Path,
+        metavar="JSON",
+        help='what may be called what: {"label": ["class", ...]}; proposed where left out',
+    )
+    verb.add_argument(
+        "--report", type=Path, metavar="FILE", help="everything as .html, .md or .json"
+    )
+    verb.add_argument("--resamples", type=int, default=1000, help="of the intervals (1000)")
+    verb.add_argument("--seed", type=int, default=0, help="of the draws and of k-means (0)")
+    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
+    verb.add_argument("--format", choices=("table", "json"), default="table")
+
+
+def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.experiments.assess import evaluation, printed
+    from emoviz.experiments.contenders import open_runs
+
+    _check(arguments)
+    runs = open_runs(arguments.checkpoint, settings)
+    report = Reporter(arguments.progress)
+    measured, tables, bridges = _seen(arguments, runs, settings, report)
+    report.step("measuring")
+    found = [
+        evaluation(run, own, joining, measured, settings, _resampling(arguments))
+        for run, own, joining in zip(runs, tables, bridges, strict=True)
+    ]
+    result = printed(found[0]) if len(found) == 1 else _over_runs(found)
+    _write_report(arguments.report, found[0] if len(found) == 1 else result, settings)
+    report.finish(f"{found[0]['n']:,} images measured", {"n": found[0]["n"]})
     if arguments.format == "json":
         print_json(result, sys.stdout)
-    else:
+    elif len(found) == 1:
         _print_evaluation(result)
-    return 0 if len(table) else NOTHING_READ
+    else:
+        _print_runs(result)
+    return 0 if len(tables[0][0]) else NOTHING_READ
+
+
+def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.experiments.assess import compared, comparison
+    from emoviz.experiments.contenders import open_contender
+
+    _check(arguments)
+    pair = open_contender(arguments.a, settings), open_contender(arguments.b, settings)
+    report = Reporter(arguments.progress)
+    measured, tables, bridges = _seen(arguments, pair, settings, report)
+    report.step("measuring")
+    found = comparison(
+        pair,
+        (tables[0], tables[1]),
+        (bridges[0], bridges[1]),
+        measured,
+        settings,
+        _resampling(arguments),
+    )
+    _write_report(arguments.report, found, settings)
+    report.finish(f"{found['a']['n']:,} images measured", {"n": found["a"]["n"]})
+    if arguments.format == "json":
+        print_json(compared(found), sys.stdout)
+    else:
+        _print_comparison(found)
+    return 0 if len(tables[0][0]) else NOTHING_READ
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Before anything is computed: what would be refused at the end."""
+    if arguments.report is not None:
+        from emoviz.plots.report import check_report
+
+        check_report(arguments.report)
+    if arguments.resamples < 1:
+        raise TableError(f"--resamples is {arguments.resamples}; wanted 1 or more.")
+
+
+def _resampling(arguments: argparse.Namespace) -> Any:
+    from emoviz.experiments.assess import Resampling
+
+    return Resampling(resamples=arguments.resamples, seed=arguments.seed)
+
+
+def _seen(
+    arguments: argparse.Namespace,
+    contenders: "Sequence[Contender]",
+    settings: Settings,
+    report: Reporter,
+) -> "tuple[Measured, list[list[EmbeddingTable]], list[list[Bridge]]]":
+    """The set, and of each contender's members the tables and the bridges."""
+    from emoviz.experiments.assess import Measured
+    from emoviz.experiments.contenders import table_of
+    from emoviz.inference.labelled import labels_of, open_labelled
+    from emoviz.labels import get_taxonomy
+
+    taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
+    first = contenders[0].members[0].card.taxonomy
+    opened = open_labelled(arguments.data, settings, taxonomy, first, arguments.split)
+    rule = _bridge_rule(arguments.bridge)
+    members = [member for item in contenders for member in item.members]
+    bridges = [
+        [_bridge(member.card.taxonomy, opened.labelled.taxonomy, rule) for member in item.members]
+        for item in contenders
+    ]
+    tables, done = [], 0
+    for item in contenders:
+        own = []
+        for member in item.members:
+            done += 1
+            report.step(f"embedding images with {member.card.id}", until=0.9 * done / len(members))
+            own.append(table_of(member, opened.collection, settings, report))
+        tables.append(own)
+    refused = {row: None for own in tables for table in own for row in table.refused}
+    measured = Measured(
+        opened.title,
+        labels_of(tables[0][0], opened.labelled),
+        opened.id,
+        opened.unknown,
+        tuple(refused),
+        opened.about,
+    )
+    return measured, tables, bridges
+
+
+def _bridge_rule(path: Path | None) -> Mapping[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        rule = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TableError(f"The bridge '{path}' cannot be read: {error}.") from None
+    if not isinstance(rule, dict):
+        raise TableError(f"The bridge '{path}' is no table of labels and lists of classes.")
+    return rule
+
+
+def _bridge(model: Any, labels: Any, rule: Mapping[str, Any] | None) -> "Bridge":
+    from emoviz.inference.labelled import bridge_from
+    from emoviz.labels import bridge_between
+
+    if rule is None:
+        return bridge_between(model, labels)
+    return bridge_from(rule, model, labels)
+
+
+def _write_report(path: Path | None, values: dict[str, Any], settings: Settings) -> None:
+    if path is not None:
+        from emoviz.inference.cache import Thumbnails
+        from emoviz.plots.report import wanted_pictures, write_report
+
+        with Thumbnails(settings) as thumbnails:
+            write_report(path, values, thumbnails.get_many(wanted_pictures(values)))
+
+
+def _over_runs(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Each run as it would be printed alone, and mean and deviation of every measure."""
+    from emoviz.experiments.assess import printed
+    from emoviz.experiments.statistics import spread
+
+    means = {}
+    for name in found[0]["intervals"]:
+        values = {
+            i: run["intervals"][name]["value"]
+            for i, run in enumerate(found)
+            if run["intervals"][name]["value"] is not None
+        }
+        mean = spread(values)
+        means[name] = None if mean is None else mean.to_dict()
+    return {"runs": [printed(run) for run in found], "over_runs": means}
+
+
+# Tables for people ---------------------------------------------------------------------------
 
 
 def _print_evaluation(result: dict[str, Any]) -> None:
     print(f"{result['checkpoint']} on {result['n']} images, labels of {result['taxonomy']}")
     print(f"refused {result['refused']}, left out {result['left_out']} (label has no class)")
-    for key in ("accuracy", "macro_f1", "sentiment_accuracy", "ece"):
-        print(f"{key:20} {number_text(result[key])}")
+    _print_left_out(result)
+    for name, row in result["intervals"].items():
+        print(f"{name:20} {_interval_text(row)}")
     for name, row in result["cross_sentiment"].items():
         print(f"cross-sentiment {name:4} {number_text(row['rate'])} of {row['eligible']} eligible")
-    for key in ("ari", "nmi", "asr", "delta"):
-        print(f"{key:20} {number_text(result['clustering'][key])}")
+    print(f"{'delta':20} {number_text(result['clustering']['delta'])}")
     print(f"{'label':20} precision  recall     f1  support")
     for label, row in result["per_class"].items():
         scores = "  ".join(number_text(row[key]) for key in ("precision", "recall", "f1"))
         print(f"{label:20} {scores}  {row['support']:7}")
-    for row in result["refusals"][:20]:
+    for row in result["refusals"][:_SHOWN]:
         print(f"refused {row['path']}: {row['reason']}")
+
+
+def _print_left_out(result: dict[str, Any]) -> None:
+    for label, count in result["left_out_labels"].items():
+        print(f"left out {label}: {count} (no class may be called so)")
+    for label, count in result["unknown_labels"].items():
+        print(f"unknown label '{label}': {count}")
+    if result["duplicates"]:
+        print(f"images that stand there twice: {result['duplicates']}")
+
+
+def _interval_text(row: dict[str, Any]) -> str:
+    text = number_text(row["value"])
+    if row["low"] is not None:
+        return f"{text}  [{row['low']:.4f}, {row['high']:.4f}]"
+    return f"{text}  {row['reason']}"
+
+
+def _print_comparison(found: dict[str, Any]) -> None:
+    one, other = found["a"], found["b"]
+    print(f"A {one['checkpoint']}, B {other['checkpoint']} on the same {one['n']} images,")
+    print(f"labels of {one['taxonomy']}; refused {one['refused']}, left out {one['left_out']}")
+    _print_left_out(one)
+    print(f"{'':20}       A        B    B - A")
+    for name, row in found["difference"].items():
+        values = (side["intervals"][name]["value"] for side in (one, other))
+        print(f"{name:20} {'  '.join(map(number_text, values))}  {_interval_text(row)}")
+    test = found["mcnemar"]
+    print(
+        f"McNemar p {test['p']:.4g} ({test['method']}): only A right {test['only_a_right']}, "
+        f"only B right {test['only_b_right']}"
+    )
+    print(f"Cohen's kappa of the answers {_interval_text(found['kappa'])}")
+    for row in one["refusals"][:_SHOWN]:
+        print(f"refused {row['path']}: {row['reason']}")
+
+
+def _print_runs(result: dict[str, Any]) -> None:
+    names = ", ".join(run["checkpoint"] for run in result["runs"])
+    print(f"{names} on {result['runs'][0]['n']} images: mean and standard deviation")
+    for name, row in result["over_runs"].items():
+        if row is not None:
+            print(f"{name:20} {number_text(row['mean'])}  ± {number_text(row['sd']).strip()}")

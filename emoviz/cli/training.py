@@ -93,7 +93,8 @@ def _add_experiment(verbs: Any) -> None:
         "name",
         metavar="NAME",
         help="gram-gain, beta, margin, lambda, backbones, poster, sadness, cross-dataset, "
-        "cross-sentiment, faces, shipped; or report, which writes one page about several",
+        "cross-sentiment, faces, shipped; wikiart, which compares two checkpoints on paintings; or "
+        "report, which writes one page about several",
     )
     verb.add_argument("folders", nargs="*", type=Path, metavar="DIR", help="for report alone")
     verb.add_argument("--data", nargs="+", default=[], metavar="TABLE", help="as for train")
@@ -105,8 +106,18 @@ def _add_experiment(verbs: Any) -> None:
     )
     verb.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="only these")
     verb.add_argument("--recipes", nargs="+", default=[], metavar="RECIPE", help="as the rows")
+    verb.add_argument(
+        "--checkpoints",
+        nargs="+",
+        default=[],
+        metavar="ID",
+        help="nothing is trained; of cross-dataset: measured on every set of --data, of wikiart: "
+        "the baseline and the model",
+    )
     _add_shared_options(verb)
     verb.add_argument("--at-once", type=int, default=1, help="cells at the same time (1)")
+    verb.add_argument("--seed", type=int, default=0, help="of wikiart's maps (0)")
+    verb.add_argument("--progress", type=Path, metavar="FILE", help="of wikiart, as JSON lines")
     verb.add_argument("--out", required=True, type=Path, help="folder, or the report's file")
     verb.add_argument("--format", choices=("table", "json"), default="table")
     verb.set_defaults(verb=_experiment)
@@ -280,6 +291,10 @@ def _experiment(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.name == "report":
         write_report(arguments.folders, arguments.out)
         return 0
+    if arguments.name == "wikiart":
+        return _wikiart(arguments, settings)
+    if arguments.checkpoints:
+        return _across(arguments, settings)
     if arguments.folders:
         raise TrainingError(f"'{arguments.folders[0]}' is one word too many; sets go to --data.")
     request = Request(
@@ -301,3 +316,48 @@ def _experiment(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         print(markdown(table))
     return SOME_FAILED if table.failures else 0
+
+
+def _across(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Checkpoints as they are on every set: the same question as the experiment's, in minutes."""
+    from emoviz.checkpoints import open_checkpoint
+    from emoviz.experiments.across import across, across_values
+    from emoviz.plots.report import json_report, markdown_report, write_report
+
+    if arguments.name != "cross-dataset" or not arguments.data:
+        raise TrainingError("--checkpoints is for 'cross-dataset', with sets in --data.")
+    checkpoints = [open_checkpoint(name, settings) for name in arguments.checkpoints]
+    told = sys.stderr if arguments.format == "json" else sys.stdout
+    cells = list(
+        across(checkpoints, arguments.data, settings, step=lambda line: print(line, file=told))
+    )
+    values = across_values(cells)
+    for ending in (".json", ".md", ".html"):
+        write_report(arguments.out / f"table{ending}", values)
+    print(json_report(values) if arguments.format == "json" else markdown_report(values))
+    return SOME_FAILED if any(cell.reason for cell in cells) else 0
+
+
+def _wikiart(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.checkpoints import open_checkpoint
+    from emoviz.experiments.wikiart import CHECKPOINTS, run_study, save_study, study_markdown
+    from emoviz.inference.cache import Thumbnails
+    from emoviz.jobs import Reporter
+    from emoviz.plots.study import write_study_pictures
+
+    report = Reporter(arguments.progress)
+    chosen = arguments.checkpoints or CHECKPOINTS
+    if len(chosen) != 2:
+        raise TrainingError("wikiart compares two checkpoints: the baseline and the model.")
+    study = run_study(arguments.data, settings, report.at, chosen, arguments.seed)
+    save_study(arguments.out, study)
+    with Thumbnails(settings) as kept:
+        pictures = kept.get_many(art.sha256 for art in study.sides[1].artworks)
+    taxonomy = open_checkpoint(chosen[1], settings).card.taxonomy
+    write_study_pictures(arguments.out, study, taxonomy, pictures)
+    report.finish(f"{len(study.paths):,} paintings compared", {"out": str(arguments.out)})
+    if arguments.format == "json":
+        print_json(study.to_dict(), sys.stdout)
+    else:
+        print(study_markdown(study))
+    return 0

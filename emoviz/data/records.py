@@ -170,17 +170,33 @@ def merge_labels(item: LabelledSet, bridge: Bridge) -> LabelledSet:
     merged = bridge.merged
     if merged is bridge:
         return item
-    together = np.eye(len(merged.labels))[bridge.groups]
     shares = np.array([record.shares for record in item.records]).reshape(-1, len(bridge.labels))
-    sums = shares @ together
-    even = sums.round(6)  # a tie stays one, in whatever order the shares were added up
-    most, outside = even.max(axis=1), (1.0 - shares.sum(axis=1)).round(6)
-    labels = np.where((most > 0) & (most >= outside), even.argmax(axis=1), NO_LABEL)
+    labels, sums = merge_shares(shares, bridge.groups)
     records = tuple(
         replace(record, label=int(label), shares=tuple(row.tolist()))
         for record, label, row in zip(item.records, labels, sums, strict=True)
     )
     return replace(item, taxonomy=merged.labels, records=records)
+
+
+def merge_shares(
+    shares: NDArray[np.float64], groups: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Votes over merged labels, and the label of most of them: see `merge_labels`.
+
+    Args:
+        shares: (N, S) of each label, 0 to 1.
+        groups: (S,) to which merged label each belongs, 0 to G - 1.
+
+    Returns:
+        (N,) the merged label of most votes, -1 where answers outside have more, and the sums
+        (N, G).
+    """
+    sums = shares @ np.eye(int(groups.max()) + 1)[groups]
+    even = sums.round(6)  # a tie stays one, in whatever order the shares were added up
+    most, outside = even.max(axis=1), (1.0 - shares.sum(axis=1)).round(6)
+    labels = np.where((most > 0) & (most >= outside), even.argmax(axis=1), NO_LABEL)
+    return labels.astype(np.int64), sums
 
 
 def assign_splits(

@@ -1,12 +1,13 @@
 """What was computed before, kept by content: embeddings, thumbnails, the hashes of files.
 
-Three kinds of SQLite files under the home. Each may be deleted while nothing runs; what is
+Four kinds of SQLite files under the home. Each may be deleted while nothing runs; what is
 missing is computed again. A transaction is there whole or not at all, so a killed process costs
 at most the batch it was at, and several processes may write at once.
 
 ::
 
     embeddings/<fingerprint>.sqlite   u, probabilities and novelty of one checkpoint
+    styles/<fingerprint>.sqlite       parts of the logits and Gram matrices, likewise
     thumbnails.sqlite                 small JPEGs, the same for all checkpoints
     files.sqlite                      path, size and time of change -> SHA-256
 """
@@ -154,6 +155,40 @@ class EmbeddingCache(_Store):
             )
             for key, row in rows.items()
         )
+
+
+class StyleCache(_Store):
+    """Parts of the logits and Gram matrices that one checkpoint made of images, as bytes.
+
+    `emoviz.inference.style` says what the bytes mean.
+    """
+
+    columns: Mapping[str, str] = {
+        "sha256": "BLOB PRIMARY KEY",
+        "parts": "BLOB NOT NULL",
+        "grams": "BLOB NOT NULL",
+    }
+
+    def __init__(self, settings: Settings, checkpoint: Checkpoint) -> None:
+        super().__init__(settings.home / "styles" / f"{fingerprint(checkpoint)}.sqlite")
+
+    def known(self, hashes: Iterable[str]) -> set[str]:
+        """Those of the images that are here."""
+        return {row[0].hex() for row in self._rows(map(bytes.fromhex, hashes), "sha256")}
+
+    def parts(self, hashes: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """SHA-256 and parts of some images, in any order."""
+        for key, parts in self._rows(map(bytes.fromhex, hashes), "sha256, parts"):
+            yield key.hex(), parts
+
+    def grams(self, hashes: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """SHA-256 and Gram matrices of some images, in any order."""
+        for key, grams in self._rows(map(bytes.fromhex, hashes), "sha256, grams"):
+            yield key.hex(), grams
+
+    def put(self, rows: Mapping[str, tuple[bytes, bytes]]) -> None:
+        """Keep (parts, Gram matrices) of images by hash, all or none."""
+        self._put((bytes.fromhex(key), *row) for key, row in rows.items())
 
 
 class Thumbnails(_Store):

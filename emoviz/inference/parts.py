@@ -58,7 +58,7 @@ class Split:
     @property
     def textures(self) -> tuple[str, ...]:
         """Names of the Gram modules' parts; empty for a plain backbone."""
-        return tuple(self.branches)
+        return tuple(name for name in self.parts if name not in (SEMANTIC, BIAS))
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,19 @@ def no_split(explainer: Explainer) -> NoSplit | None:
     return NoSplit(reasons[kind]) if kind in reasons else None
 
 
+def part_names(explainer: Explainer) -> tuple[str, ...]:
+    """Names of the parts of a network that has a split, in order."""
+    config = explainer.checkpoint.card.members[0]
+    k = int(config.get("parallel", 1))
+    layers = [layer.name for layer in explainer.gram_layers] if config["layers"] else []
+    textures = [
+        f"texture, {name}" + (f", module {i} of {k}" if k > 1 else "")
+        for name in layers
+        for i in range(1, k + 1)
+    ]
+    return (SEMANTIC, *textures, BIAS)
+
+
 def split(explainer: Explainer, images: Bytes) -> Split | NoSplit:
     """Split the logits of a batch.
 
@@ -102,12 +115,34 @@ def split(explainer: Explainer, images: Bytes) -> Split | NoSplit:
     Returns:
         The parts, or why there are none: fusions, multiplicative and gathered networks.
     """
+    return split_and_grams(explainer, images)[0]
+
+
+def split_and_grams(
+    explainer: Explainer, images: Bytes
+) -> "tuple[Split | NoSplit, list[Tensor] | None]":
+    """The split, and the Gram matrices that the network's modules saw on the way.
+
+    Returns:
+        As `split`; and (N, C_i, C_i) for each of `Explainer.gram_layers`, or None where the pass
+        did not make them: no modules, no split, ten crops.
+    """
     if (reason := no_split(explainer)) is not None:
-        return reason
+        return reason, None
     import torch
 
+    from emoviz.models.gram import gram_matrix
+
     with torch.inference_mode():
-        found = {key: _over_crops(value, len(images)) for key, value in _pieces(explainer, images)}
+        maps, pooled = _seen(explainer, images)
+        pieces = _pieces(explainer, maps, pooled)
+        found = {key: _over_crops(value, len(images)) for key, value in pieces}
+        whole = maps and not explainer.checkpoint.card.preprocessing.ten_crop
+        grams = [gram_matrix(F) for F in maps] if whole else None
+    return _joined(explainer.classes, found), grams
+
+
+def _joined(classes: tuple[str, ...], found: dict[Any, Array]) -> Split:
     logits = found.pop("logits")
     names = list(dict.fromkeys(name for name, _ in found))
     branches = {
@@ -121,17 +156,25 @@ def split(explainer: Explainer, images: Bytes) -> Split | NoSplit:
         else np.broadcast_to(found[name, ""], logits.shape)
         for name in names
     }
-    return Split(explainer.classes, logits, parts, branches)
+    return Split(classes, logits, parts, branches)
 
 
-def _pieces(explainer: Explainer, images: Bytes) -> Iterator[tuple[Any, "Tensor"]]:
-    """("logits", (N, C)), then ((part, branch), (N, C)); ten rows an image where it has crops."""
+def _seen(explainer: Explainer, images: Bytes) -> "tuple[tuple[Tensor, ...], Tensor]":
+    """What the backbone makes of the images; ten rows an image where it has crops."""
     from emoviz.models.crops import ten_crops
 
     network: Any = explainer.network
     side = explainer.checkpoint.card.preprocessing.ten_crop
     batch = explainer.to_input(images)
     maps, pooled = network.backbone(ten_crops(batch, side) if side else batch)
+    return maps, pooled
+
+
+def _pieces(
+    explainer: Explainer, maps: "tuple[Tensor, ...]", pooled: "Tensor"
+) -> Iterator[tuple[Any, "Tensor"]]:
+    """("logits", (N, C)), then ((part, branch), (N, C))."""
+    network: Any = explainer.network
     yield "logits", network.head(maps, pooled).logits
     W, b = network.classifier.weight, network.classifier.bias
     p = network.projection(network.pooled_scale(network.pooled_activation(pooled)))
@@ -145,12 +188,12 @@ def _module_pieces(
 ) -> Iterator[tuple[tuple[str, str], "Tensor"]]:
     k, start = network.config.parallel, 0
     modules: Any = network.gram_modules
+    names = part_names(explainer)[1:-1]
     for number, module in enumerate(modules):
         F = maps[number // k]
         W = network.classifier.weight[:, start : start + module.width]
         start += module.width
-        name = f"texture, {explainer.gram_layers[number // k].name}"
-        name = f"{name}, module {number % k + 1} of {k}" if k > 1 else name
+        name = names[number]
         yield (name, "gram"), module.gram_branch(module.gram(F)) @ W.T
         yield (name, "conv"), module.conv_branch(module.reduce(F)) @ W.T
 

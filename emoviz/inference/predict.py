@@ -55,6 +55,9 @@ class Prediction:
         unlike_training: Whether the image is farther from the training images than the
             checkpoint's threshold (see its card).
         novelty: That distance, in units of the threshold (above 1: unlike the training data).
+        not_sure: Whether the model had better not answer: its likeliest class is below the
+            threshold that was set for the checkpoint; None where none was set
+            (`emoviz.inference.abstention`).
         error: Why the image could not be read; None where it could.
         notes: What was done to the image on the way in, such as "first of several frames".
         size: (width, height) in pixels.
@@ -71,6 +74,7 @@ class Prediction:
     top2_opposite: bool = False
     unlike_training: bool = False
     novelty: float | None = None
+    not_sure: bool | None = None
     error: str | None = None
     notes: tuple[str, ...] = ()
     size: tuple[int, int] = (0, 0)
@@ -83,7 +87,8 @@ class Prediction:
         return sorted(self.probabilities.items(), key=lambda item: -item[1])
 
     def to_dict(self) -> dict[str, Any]:
-        """The command line's contract."""
+        """The command line's contract; ``not_sure`` only where a threshold was set."""
+        abstains = {} if self.not_sure is None else {"not_sure": self.not_sure}
         return {
             "path": self.path,
             "sha256": self.sha256,
@@ -92,6 +97,7 @@ class Prediction:
             "probabilities": {name: round(p, 6) for name, p in self.probabilities.items()},
             "top2_opposite": self.top2_opposite,
             "unlike_training": self.unlike_training,
+            **abstains,
             "error": self.error,
         }
 

@@ -7,14 +7,24 @@ from emoviz.inference.predict import Prediction
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def csv_header(classes: Sequence[str]) -> list[str]:
-    """Column names; one ``p_<class>`` for each class."""
+def csv_header(classes: Sequence[str], abstains: bool = False) -> list[str]:
+    """Column names; one ``p_<class>`` for each class.
+
+    Args:
+        classes: Of the checkpoint.
+        abstains: Whether a threshold was set for it: then there is a column ``not_sure``.
+    """
     fixed = ["path", "sha256", "predicted", "sentiment", "top2_opposite", "unlike_training"]
-    return [*fixed, "error", *(f"p_{name}" for name in classes)]
+    return [
+        *fixed,
+        *(["not_sure"] if abstains else []),
+        "error",
+        *(f"p_{name}" for name in classes),
+    ]
 
 
-def csv_row(prediction: Prediction, classes: Sequence[str]) -> list[str]:
-    """One prediction as cells; empty probabilities where the image could not be read."""
+def csv_row(prediction: Prediction, classes: Sequence[str], abstains: bool = False) -> list[str]:
+    """One prediction as cells under `csv_header`; no probabilities where it was not read."""
     return [
         safe_cell(prediction.path),
         prediction.sha256,
@@ -22,6 +32,7 @@ def csv_row(prediction: Prediction, classes: Sequence[str]) -> list[str]:
         prediction.sentiment or "",
         str(prediction.top2_opposite).lower(),
         str(prediction.unlike_training).lower(),
+        *([str(bool(prediction.not_sure)).lower()] if abstains else []),
         safe_cell(prediction.error or ""),
         *(
             f"{prediction.probabilities[name]:.6f}" if prediction.probabilities else ""

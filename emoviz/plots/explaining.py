@@ -119,6 +119,41 @@ def stacked_parts(
     return figure
 
 
+def shares_with_intervals(
+    classes: Sequence[str],
+    shares: NDArray[np.floating],
+    half: NDArray[np.floating],
+) -> "go.Figure":
+    """One dot with its interval for each class, in %.
+
+    Args:
+        classes: (C) names, top to bottom.
+        shares: (C,) in %.
+        half: (C,) half the interval's width.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure(
+        go.Scatter(
+            x=shares,
+            y=list(classes),
+            mode="markers",
+            error_x={"type": "data", "array": half, "thickness": 2, "width": 6},
+            marker={"color": _TEXTURES[1], "size": 10},
+            customdata=np.column_stack([shares - half, shares + half]),
+            hovertemplate="%{y}: %{x:.1f} % (%{customdata[0]:.1f} to %{customdata[1]:.1f})"
+            "<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        height=80 + 30 * len(classes),
+        margin={"l": 0, "r": 10, "t": 10, "b": 0},
+        xaxis_title="% of what makes the images differ",
+        yaxis={"autorange": "reversed"},
+    )
+    return figure
+
+
 def deletion_insertion(found: Any, name: str) -> "go.Figure":
     """Two panels: the class's probability while pixels go, and while they come.
 

@@ -23,6 +23,7 @@
     explorer   the Embeddings page in parts
     centers    the Class centers page in parts
     textures   the Textures page in parts
+    review     the Review pages in parts
     whatif     an image changed by hand, and the estimate beside it
     why        from any image to the page that says why (why_button: the button)
 """

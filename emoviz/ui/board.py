@@ -66,7 +66,7 @@ def results(rows: Sequence[Result], taxonomy: Taxonomy, rule: str) -> None:
 
 def preview(space: Workspace, context: Context, taxonomy: Taxonomy) -> bool:
     """The first cards of a run that is still going on; whether its page is full."""
-    rows = space.results(context.identity)[:PER_PAGE]
+    rows = space.results(context.identity, context.abstention)[:PER_PAGE]
     if rows:
         st.html(cards.grid(rows, taxonomy, context.rule))
     return len(rows) == PER_PAGE
@@ -107,12 +107,14 @@ def _pages(rows: Sequence[Result], taxonomy: Taxonomy, rule: str, key: str) -> N
 def _downloads(context: Context) -> None:
     """Tables of all results, made when the button is pressed."""
     assert context.checkpoint is not None
-    card, identity = context.checkpoint.card, context.identity
+    card, identity, abstention = context.checkpoint.card, context.identity, context.abstention
     space = workspace()
     with st.popover("Download", icon=":material/download:"):
         st.download_button(
             "CSV, for a spreadsheet",
-            lambda: export.to_csv(space.outcome(identity), card.taxonomy.names, card.id),
+            lambda: export.to_csv(
+                space.outcome(identity, abstention), card.taxonomy.names, card.id
+            ),
             f"emoviz-{card.id}.csv",
             "text/csv",
             key="csv",
@@ -121,7 +123,7 @@ def _downloads(context: Context) -> None:
         )
         st.download_button(
             "JSON, for a program",
-            lambda: export.to_json(space.outcome(identity), card.id),
+            lambda: export.to_json(space.outcome(identity, abstention), card.id),
             f"emoviz-{card.id}.json",
             "application/json",
             key="json",

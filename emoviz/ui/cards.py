@@ -114,6 +114,11 @@ def _notes(row: Result, taxonomy: Taxonomy, rule: str) -> Iterator[str]:
             '<p>Unlike the training images: take the estimate with care.<span class="ev-rest"> '
             f"{_clean(words)}</span></p>"
         )
+    if prediction.not_sure:
+        yield (
+            '<p>Not sure enough: better no answer.<span class="ev-rest"> The most likely one is '
+            "below the threshold that was set for this checkpoint on the Evaluate page.</span></p>"
+        )
     yield from (f"<p>Note: {_clean(note)}.</p>" for note in prediction.notes)
     width, height = prediction.size
     name = f"{_clean(prediction.path)}, " if row.caption else ""

@@ -22,6 +22,9 @@ def to_csv(predictions: Sequence[Prediction], classes: Sequence[str], checkpoint
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*csv_header(classes), "checkpoint"])
-    writer.writerows([*csv_row(item, classes), safe_cell(checkpoint)] for item in predictions)
+    abstains = any(item.not_sure is not None for item in predictions)
+    writer.writerow([*csv_header(classes, abstains), "checkpoint"])
+    writer.writerows(
+        [*csv_row(item, classes, abstains), safe_cell(checkpoint)] for item in predictions
+    )
     return "\N{ZERO WIDTH NO-BREAK SPACE}" + buffer.getvalue()

@@ -46,6 +46,25 @@ def linked_choice(
     return chosen or first
 
 
+def linked_segments(label: str, options: Mapping[str, str], key: str, default: str = "") -> str:
+    """As `linked_choice`, as a row of buttons of which one is down: for the views of a page."""
+    first = default if default in options else next(iter(options))
+    if st.session_state.get(key) not in options:
+        asked = st.query_params.get(key, first)
+        st.session_state[key] = asked if asked in options else first
+    chosen = st.segmented_control(
+        label,
+        list(options),
+        required=True,
+        format_func=lambda name: options.get(name, name),
+        key=key,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    write_parameter(key, "" if chosen in (None, first) else str(chosen))
+    return chosen or first
+
+
 def write_parameter(key: str, value: str) -> None:
     """Put a value into the link, or take it out where it is empty."""
     if st.query_params.get(key, "") == value:

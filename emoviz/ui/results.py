@@ -10,11 +10,12 @@ from emoviz.inference.predict import Prediction
 from emoviz.labels import Taxonomy
 from emoviz.ui.words import certainty, entropy
 
-Flag = Literal["mixed", "unlike", "unsure"]
+Flag = Literal["mixed", "unlike", "unsure", "abstains"]
 FLAGS: Mapping[Flag, str] = {
     "mixed": "Mixed feelings",
     "unlike": "Unlike the training images",
     "unsure": "Unsure",
+    "abstains": "Not sure enough",
 }
 EVERYTHING = "all"
 
@@ -42,6 +43,7 @@ class Result:
             ("mixed", self.prediction.top2_opposite),
             ("unlike", self.prediction.unlike_training),
             ("unsure", certainty(self.prediction) == "unsure"),
+            ("abstains", bool(self.prediction.not_sure)),
         )
         return tuple(flag for flag, holds in checks if holds)
 

@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from emoviz import __version__
 from emoviz.checkpoints import Checkpoint, list_checkpoints
 from emoviz.errors import EmovizError, SettingsError
+from emoviz.inference.abstention import Abstention, abstention_of
 from emoviz.settings import Settings, load_settings
 from emoviz.ui.card_page import card_html, novelty_rule
 from emoviz.ui.cards import PLAIN_RULE
@@ -54,6 +55,11 @@ class Context:
     checkpoint: Checkpoint | None = None
     identity: str = ""
     engine_line: DeltaGenerator | None = None
+
+    @property
+    def abstention(self) -> Abstention | None:
+        """The threshold below which the checkpoint had better not answer, where one was set."""
+        return abstention_of(self.checkpoint, self.settings) if self.checkpoint else None
 
     @property
     def rule(self) -> str:

@@ -57,6 +57,7 @@ button.ev-picture { cursor: zoom-in; }
 .ev-tag { margin: 0; padding: .05rem .55rem; border-radius: 1rem; font-size: .78rem;
   border: 1px solid color-mix(in srgb, currentColor 35%, transparent); }
 .ev-tag.ev-unlike { background: light-dark(#f6ead0, #4a3a17); border-color: transparent; }
+.ev-tag.ev-abstains { background: light-dark(#e4e8ec, #333b44); border-color: transparent; }
 .ev-tag.ev-mixed { background: light-dark(#e9e5f6, #35304f); border-color: transparent; }
 .ev-more { font: inherit; font-size: .83rem; color: light-dark(#4b4377, #bdb4ee); border: 0;
   background: none; padding: .45rem .95rem .75rem; text-align: left; text-decoration: underline;
@@ -130,6 +131,36 @@ button.ev-picture { cursor: zoom-in; }
 .ev-facts td.ev-value { font-variant-numeric: tabular-nums; }
 .ev-facts details { margin: .3rem 0; }
 .ev-facts .ev-wide { overflow-x: auto; }
+
+.ev-tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr));
+  gap: .8rem; list-style: none; margin: .2rem 0 .4rem; padding: 0 !important; }
+.ev-tiles li { display: flex; flex-direction: column; gap: .15rem; margin: 0; padding: .7rem .9rem;
+  border-radius: 10px; border: 1px solid light-dark(#e3ddd1, #37332d);
+  background: light-dark(#fff, #201e1b); }
+.ev-tile-name { font-size: .83rem; line-height: 1.3; min-height: 2.6em;
+  color: color-mix(in srgb, currentColor 82%, transparent); }
+.ev-less { display: block; font-size: .75rem; opacity: .85; }
+.ev-tile-value { font-size: 1.55rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
+.ev-tile-under { font-size: .8rem; min-height: 1.2em; font-variant-numeric: tabular-nums;
+  color: color-mix(in srgb, currentColor 78%, transparent); }
+.ev-rail { position: relative; display: block; height: .4rem; border-radius: .2rem;
+  margin: .15rem 0;
+  background: color-mix(in srgb, currentColor 10%, transparent); }
+.ev-rail i { position: absolute; top: 0; bottom: 0; border-radius: .2rem; }
+.ev-span { background: light-dark(#b3abd9, #5d5396); }
+.ev-mark { width: 3px; margin-left: -1.5px; top: -.15rem !important; bottom: -.15rem !important;
+  background: light-dark(#4b4377, #d9d3f5); }
+
+.ev-wide { overflow-x: auto; }
+.ev-scores { border-collapse: collapse; width: 100%; max-width: 60rem; font-size: .9rem;
+  font-variant-numeric: tabular-nums; }
+.ev-scores th, .ev-scores td { text-align: left; font-weight: 400; padding: .34rem .9rem .34rem 0;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
+.ev-scores thead th { font-size: .83rem;
+  color: color-mix(in srgb, currentColor 78%, transparent); }
+.ev-score { display: flex; align-items: center; gap: .55rem; white-space: nowrap; }
+.ev-score .ev-track { flex: 1; min-width: 1.5rem; max-width: 9rem; }
+.ev-score .ev-fill { background: light-dark(#4b4377, #8a7fd0); }
 
 .st-key-drop-zones section { border-style: dashed; }
 .st-key-samples button { padding: 0; border: 0; border-radius: 7px; overflow: hidden;

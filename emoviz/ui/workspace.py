@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import streamlit as st
 
 from emoviz.data.sources import ImageSource
+from emoviz.inference.abstention import Abstention, with_abstention
 from emoviz.inference.predict import Prediction
 from emoviz.ui.results import Refusal, Result
 
@@ -89,17 +90,22 @@ class Workspace:
             self.thumbnails[prediction.sha256] = prediction.thumbnail
         self.predictions[prediction.sha256, identity] = replace(prediction, thumbnail=None)
 
-    def results(self, identity: str) -> list[Result]:
-        """Images that were read, with this checkpoint's predictions, in the order of arrival."""
-        return [
-            Result(
-                entry.number,
-                replace(prediction, path=entry.name),
-                entry.caption,
-                self.thumbnails.get(entry.sha256),
-            )
+    def results(self, identity: str, abstention: Abstention | None = None) -> list[Result]:
+        """Images that were read, with this checkpoint's predictions, in the order of arrival.
+
+        Args:
+            identity: Of the checkpoint.
+            abstention: Its threshold, if one was set, below which an answer is told as not sure.
+        """
+        found = [
+            (entry, replace(prediction, path=entry.name))
             for entry in self.entries
             if (prediction := self.predictions.get((entry.sha256, identity))) is not None
+        ]
+        told = with_abstention((prediction for _, prediction in found), abstention)
+        return [
+            Result(entry.number, prediction, entry.caption, self.thumbnails.get(entry.sha256))
+            for (entry, _), prediction in zip(found, told, strict=True)
         ]
 
     def refusals(self, identity: str) -> list[Refusal]:
@@ -112,7 +118,7 @@ class Workspace:
                 rows.append(Refusal(entry.name, FORGOTTEN))
         return rows
 
-    def outcome(self, identity: str) -> list[Prediction]:
+    def outcome(self, identity: str, abstention: Abstention | None = None) -> list[Prediction]:
         """Predictions and refusals together, in the order of arrival, for downloads."""
         done: list[Prediction] = []
         for entry in self.entries:
@@ -121,7 +127,7 @@ class Workspace:
                 done.append(Prediction(entry.name, entry.sha256, error=entry.error))
             elif found is not None:
                 done.append(replace(found, path=entry.name))
-        return done
+        return list(with_abstention(done, abstention))
 
     def drop_repeats(self) -> int:
         """Forget entries with the same name and bytes as an earlier one; say how many."""

@@ -22,7 +22,8 @@ else:
     intake.drop_zones(context.settings)
     run_pending(space, context, lambda: board.preview(space, context, taxonomy))
     intake.notes()
-    rows, refused = space.results(context.identity), space.refusals(context.identity)
+    rows = space.results(context.identity, context.abstention)
+    refused = space.refusals(context.identity)
 
     if rows or refused:
         board.heading(rows, refused, context)
@@ -30,8 +31,8 @@ else:
         board.refusals(refused)
         board.results(rows, taxonomy, context.rule)
         why.follow("pages/predict/classify.py")
-        if len(rows) == 1:
-            whatif.offer(context, rows[0])
+        if rows:
+            whatif.offer(context, rows)
         more = st.expander(
             "More sample images", icon=":material/photo_library:", on_change="rerun", key="more"
         )

@@ -36,6 +36,7 @@ chosen = subject.choose(rows, context)
 if chosen is None:
     st.stop()
 image, beside = chosen
+both = [image] if beside is None else [image, beside]
 st.markdown(sentence(image.prediction, words))
 view = st.segmented_control(
     "View",
@@ -48,17 +49,17 @@ view = st.segmented_control(
 )
 try:
     if view == "Where":
-        regions.show(context, image)
+        regions.show(context, both)
     elif view == "Style or content":
-        parts.show(context, image)
+        parts.show(context, both)
     elif view == "Textures":
         st.subheader("Texture pictures", anchor=False)
-        pictures.show(context, image)
+        pictures.show(context, both)
         st.subheader("Gram matrices", anchor=False)
         grams.show(context, image, beside)
         nearby.show(context, image)
     else:
-        texture = pictures.finished(context, image)
+        texture = pictures.finished(context, image.sha256)
         whatif.show(context, image.prediction, image.data, texture)
         if texture is None:
             st.caption("Make its texture picture under Textures, and it can be tried here too.")

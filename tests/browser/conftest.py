@@ -116,7 +116,12 @@ def server(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     process = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "app.py", *options],
         cwd=PROJECT_ROOT,
-        env={**os.environ, "EMOVIZ_HOME": str(home)},
+        env={
+            **os.environ,
+            "EMOVIZ_HOME": str(home),
+            "EMOVIZ_ALLOW_PRIVATE_URLS": "true",  # the museum of the tests is on this machine
+            "EMOVIZ_FETCH_PAUSE": "0.01",
+        },
         stdout=log,
         stderr=subprocess.STDOUT,
     )

@@ -76,3 +76,31 @@ def test_a_narrow_window_has_no_sideways_scroll(visitor: "Visitor", picture: Mak
         turn_to(visitor, view)
         wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert visitor.page.evaluate(wider) <= 0
+
+
+def test_a_collection_is_read_while_one_watches(visitor: "Visitor", picture: Make) -> None:
+    to_why(visitor, picture)
+    turn_to(visitor, "Style or content")
+    visitor.page.get_by_text("lean on texture? Over a collection").click()
+    visitor.page.get_by_text("with 95 % intervals").wait_for(timeout=120_000)
+    visitor.settle()
+    turn_to(visitor, "Textures")
+    visitor.page.get_by_text("Same style, or same feeling?").click()
+    visitor.page.get_by_text("of 6 in both rows").wait_for(timeout=60_000)
+
+
+def test_what_if_for_all_leads_to_one(visitor: "Visitor", picture: Make) -> None:
+    visitor.open("?checkpoint=tiny")
+    visitor.drop([("dawn.jpg", picture(seed=1)), ("dusk.png", picture("PNG", seed=2))])
+    visitor.page.wait_for_selector(".ev-card >> nth=1")
+    visitor.settle()
+    visitor.page.get_by_text("What if they had no colour").click()
+    visitor.settle()
+    visitor.page.locator("label", has_text="Colour").last.click()
+    visitor.page.get_by_text("The most likely emotion changes for").wait_for()
+    visitor.settle()
+    visitor.page.get_by_role("button", name="dusk.png").last.click()
+    visitor.page.get_by_text("As the model gets it now").wait_for()
+    visitor.settle()
+    colour = visitor.page.get_by_role("switch", name="Colour").last
+    assert not colour.is_checked()

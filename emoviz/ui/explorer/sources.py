@@ -1,6 +1,7 @@
 """What can be explored: the sample, collections that were embedded, vectors that were brought."""
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from emoviz.checkpoints import Checkpoint
+from emoviz.data.library import list_sets
 from emoviz.errors import EmovizError
 from emoviz.files import replaced_file
 from emoviz.inference.cache import fingerprint
@@ -60,6 +62,11 @@ def choose(settings: Settings, vectors: bool = True) -> Source:
     return known[chosen]
 
 
+def known(settings: Settings) -> list[Source]:
+    """Every collection of images that can be looked at."""
+    return [item for item in _sources(settings) if not item.is_vectors]
+
+
 def points(source: Source, checkpoint: Checkpoint, settings: Settings) -> Points | None:
     """A checkpoint's view of the source; None while it is being made, which the page then shows."""
     if source.is_vectors:
@@ -85,20 +92,9 @@ def embed_again(source: Source, checkpoint: Checkpoint, settings: Settings) -> N
 
 def bring_in(settings: Settings) -> None:
     """Ways in: a path on this machine, a ZIP, vectors of one's own."""
-    for note in st.session_state.pop(_NOTES, []):
-        st.info(note, icon=":material/info:")
     images, vectors = st.columns(2, gap="large")
     with images:
-        st.markdown("**Images** on this machine: a folder, a ZIP, or a CSV with a column `file`.")
-        st.text_input(
-            "Path",
-            key="explore-path",
-            placeholder="/home/me/paintings or paintings.csv",
-            on_change=_take_path,
-            args=(settings,),
-            help="Folders become a column to colour by; other columns of a CSV too. Labels are "
-            "recognised. Nothing is copied or changed.",
-        )
+        bring_in_images(settings)
     with vectors:
         st.markdown("**Vectors of your own**: two or more columns of numbers, labels if you like.")
         st.file_uploader(
@@ -110,6 +106,22 @@ def bring_in(settings: Settings) -> None:
         )
 
 
+def bring_in_images(settings: Settings) -> None:
+    """A way in for images: a path on this machine."""
+    for note in st.session_state.pop(_NOTES, []):
+        st.info(note, icon=":material/info:")
+    st.markdown("**Images** on this machine: a folder, a ZIP, or a CSV with a column `file`.")
+    st.text_input(
+        "Path",
+        key="explore-path",
+        placeholder="/home/me/paintings or paintings.csv",
+        on_change=_take_path,
+        args=(settings,),
+        help="Folders become a column to colour by; other columns of a CSV too. Labels are "
+        "recognised. Nothing is copied or changed.",
+    )
+
+
 def _shown(source: Source) -> str:
     return readable(source.title[:1].upper() + source.title[1:])
 
@@ -117,6 +129,10 @@ def _shown(source: Source) -> str:
 def _sources(settings: Settings) -> list[Source]:
     sample = Source(SAMPLE, _SAMPLE_TITLE, str(settings.sample_data.resolve()))
     found = {sample.path: sample}
+    for known in list_sets(settings)[0]:
+        path = os.path.abspath(known.path)  # noqa: PTH100  as `open_collection` names it
+        if known.id != SAMPLE:
+            found.setdefault(path, Source(_key(settings, path, known.title), known.title, path))
     for stored in list_tables(settings)[0]:
         origin = stored.origin
         found.setdefault(
@@ -129,6 +145,11 @@ def _sources(settings: Settings) -> list[Source]:
         for file in sorted((settings.home / "vectors").glob("[!.]*"))
     ]
     return [*found.values(), *brought]
+
+
+def _key(settings: Settings, path: str, title: str) -> str:
+    """In the link: the name of the folder of its tables."""
+    return table_path(settings, path, title, "x").parent.name
 
 
 def _is_current(file: Path, checkpoint: Checkpoint) -> bool:
@@ -218,7 +239,7 @@ def _take_path(settings: Settings) -> None:
     except EmovizError as error:
         st.session_state[_NOTES] = [plain(str(error))]
         return
-    key = table_path(settings, found.identity, found.title, "x").parent.name
+    key = _key(settings, found.identity, found.title)
     added = st.session_state.setdefault(_ADDED, [])
     added.append(Source(key, found.title, found.identity))
     st.session_state["collection"] = key

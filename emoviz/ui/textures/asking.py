@@ -6,46 +6,24 @@ Captum hangs hooks into the network that all sessions share.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from emoviz.data.images import Limits, open_image
-from emoviz.errors import ImageError
+from emoviz.inference.attribution import Baseline
 from emoviz.inference.explainer import Explainer, Layer, Progress, load_explainer
 from emoviz.inference.parts import NoSplit, Split, split
 from emoviz.memory import keep_large_blocks
 from emoviz.ui.models import ready
-from emoviz.ui.samples import known_samples
 from emoviz.ui.shell import Context
 from emoviz.ui.textures.subject import Subject
 
 T = TypeVar("T")
 _ONE_AT_A_TIME = threading.RLock()
-_BATCH, _KEPT = 8, 128
-
-
-@dataclass(frozen=True)
-class Collection:
-    """What a checkpoint makes of a set of images.
-
-    Attributes:
-        files: (N) names.
-        captions: (N).
-        embedding: (N, D) u.
-        grams: (N, C_i, C_i) for each of the explainer's Gram layers.
-        split: Of all their logits, or why there is none.
-    """
-
-    files: tuple[str, ...]
-    captions: tuple[str, ...]
-    embedding: NDArray[np.float32]
-    grams: tuple[NDArray[np.float32], ...]
-    split: Split | NoSplit
+_KEPT = 128
 
 
 def explainer(context: Context) -> Explainer:
@@ -93,14 +71,17 @@ def grad_cam_of(context: Context, subject: Subject, name: str, layer: Layer) -> 
     return _kept("gradcam", context, subject, (name, layer.name), compute)
 
 
-def gradients_of(context: Context, subject: Subject, name: str, progress: Progress) -> Any:
-    """Integrated gradients of one class."""
+def gradients_of(
+    context: Context, subject: Subject, name: str, baseline: Baseline, progress: Progress
+) -> Any:
+    """Integrated gradients of one class from a baseline."""
     from emoviz.inference.attribution import integrated_gradients
 
     def compute(found: Explainer, pixels: Any) -> Any:
-        return integrated_gradients(found, pixels, found.classes.index(name), progress=progress)
+        index = found.classes.index(name)
+        return integrated_gradients(found, pixels, index, baseline=baseline, progress=progress)
 
-    return _kept("ig", context, subject, (name,), compute)
+    return _kept("ig", context, subject, (name, baseline), compute)
 
 
 def occlusion_of(context: Context, subject: Subject, progress: Progress) -> Any:
@@ -137,54 +118,6 @@ def faithfulness_of(
     return _computed("curves", context, subject, (method, name), compute)
 
 
-def sample_collection(context: Context, progress: Progress) -> Collection:
-    """The images that come with the project, as this checkpoint sees them."""
-    key = ("collection", context.identity)
-    found: Collection = _remembered(key, lambda: _collection(context, progress))
-    return found
-
-
-def _collection(context: Context, progress: Progress) -> Collection:
-    from emoviz.inference.texture import gram_matrices
-
-    assert context.checkpoint is not None
-    found, preprocessing = explainer(context), context.checkpoint.card.preprocessing
-    engine = ready(context.checkpoint, context.settings).engine
-    samples, pixels = [], []
-    for sample in known_samples(context.settings.sample_data).values():
-        try:
-            data = (context.settings.sample_data / sample.file).read_bytes()
-            image = open_image(data, Limits.of(context.settings), preprocessing.short_side)
-        except (OSError, ImageError):
-            continue
-        samples.append(sample)
-        pixels.append(preprocessing.to_array(image.pixels))
-    u, grams, parts = [], [], []
-    for start in range(0, len(pixels), _BATCH):
-        batch = np.stack(pixels[start : start + _BATCH])
-        u.append(engine.run(batch).embedding)
-        grams.append(gram_matrices(found, batch))
-        parts.append(split(found, batch))
-        progress(start + len(batch), len(pixels))
-    return Collection(
-        tuple(sample.file for sample in samples),
-        tuple(sample.caption for sample in samples),
-        np.concatenate(u),
-        tuple(np.concatenate(layer) for layer in zip(*grams, strict=True)),
-        _joined(parts),
-    )
-
-
-def _joined(splits: Sequence[Split | NoSplit]) -> Split | NoSplit:
-    """The splits of several batches as one."""
-    known = [item for item in splits if isinstance(item, Split)]
-    if len(known) < len(splits):
-        return next(item for item in splits if isinstance(item, NoSplit))
-    parts = {name: np.concatenate([item.parts[name] for item in known]) for name in known[0].parts}
-    logits = np.concatenate([item.logits for item in known])
-    return Split(known[0].classes, logits, parts)
-
-
 def _kept(
     what: str,
     context: Context,
@@ -209,11 +142,11 @@ def _computed(
     checkpoint = context.checkpoint
     assert checkpoint is not None
     whole = (what, context.identity, subject.sha256, *key)
-    return _remembered(whole, lambda: compute(subject.seen(checkpoint)))
+    return remembered(whole, lambda: compute(subject.seen(checkpoint)))
 
 
-def _remembered(key: tuple[str, ...], compute: Callable[[], Any]) -> Any:
-    """From the store, or computed.
+def remembered(key: tuple[str, ...], compute: Callable[[], Any]) -> Any:
+    """From the store under a key, or computed.
 
     Streamlit's own caches would record the progress bar that is drawn meanwhile, and fail to
     replay it.

@@ -21,14 +21,14 @@ from emoviz.ui import background
 from emoviz.ui.shell import Context
 from emoviz.ui.textures import asking
 from emoviz.ui.textures.subject import Subject
+from emoviz.ui.words import plain
 
 _SIZES = (128, 224, 320, 512)
-_WIDTH = 260
+_WIDTH = 224  # two side by side in a window of 800 pixels
 
 
-def show(context: Context, subject: Subject) -> None:
-    """Controls, and the pictures that there are or that are growing."""
-    assert context.checkpoint is not None
+def show(context: Context, subjects: Sequence[Subject]) -> None:
+    """Controls, and the pictures of one image or two that there are or that are growing."""
     if not asking.explainer(context).gram_layers:
         st.info("This network has no layer whose feature maps can be had: no picture can be made.")
         return
@@ -38,6 +38,15 @@ def show(context: Context, subject: Subject) -> None:
         "know of the image, and what they cannot."
     )
     request = _request()
+    for subject in subjects:
+        if len(subjects) > 1:
+            st.markdown(f"**{plain(subject.title)}**")
+        _pictures(context, subject, request)
+
+
+def _pictures(context: Context, subject: Subject, request: TextureRequest) -> None:
+    """The pictures of one image, or the button that makes them."""
+    assert context.checkpoint is not None
     folder = texture_folder(context.settings, context.checkpoint, subject.sha256, request)
     made, key = read_pictures(folder), f"texture-{folder.name}"
     state = background.outcome(context.settings, key)
@@ -47,21 +56,26 @@ def show(context: Context, subject: Subject) -> None:
         return
     if not made.is_complete:
         background.explain(context.settings, key)
-        if st.button("Make the pictures", icon=":material/texture:", type="primary"):
+        if st.button(
+            "Make the pictures",
+            icon=":material/texture:",
+            type="primary",
+            key=f"make-{folder.name}",
+        ):
             _begin(context, subject, request, folder, key)
             st.rerun()
-        st.caption("Takes about a minute for each picture on an ordinary computer.")
+        st.caption("Takes 10 seconds to a minute for each picture on an ordinary computer.")
     if made.pictures:
         _sheet(made, subject, context, request.size)
 
 
-def finished(context: Context, subject: Subject) -> Image.Image | None:
-    """A finished picture of all layers together, whatever its size; None where there is none."""
+def finished(context: Context, sha256: str) -> Image.Image | None:
+    """An image's finished picture of all layers together, the largest; None where there is none."""
     assert context.checkpoint is not None
     for size in reversed(_SIZES):
         for each_layer in (True, False):
             request = TextureRequest(size=size, each_layer=each_layer)
-            folder = texture_folder(context.settings, context.checkpoint, subject.sha256, request)
+            folder = texture_folder(context.settings, context.checkpoint, sha256, request)
             pictures = read_pictures(folder).pictures
             if pictures and pictures[0].done:
                 with Image.open(folder / pictures[0].file) as image:
@@ -132,6 +146,7 @@ def _sheet(made: TextureSet, subject: Subject, context: Context, size: int) -> N
                 (made.folder / first.file).read_bytes(),
                 f"texture-{size}.png",
                 "image/png",
+                key=f"png-{made.folder.name}",
                 icon=":material/download:",
                 on_click="ignore",
             )
@@ -140,6 +155,7 @@ def _sheet(made: TextureSet, subject: Subject, context: Context, size: int) -> N
                 _csv(first.losses),
                 "loss.csv",
                 "text/csv",
+                key=f"csv-{made.folder.name}",
                 icon=":material/download:",
                 on_click="ignore",
             )
@@ -148,7 +164,8 @@ def _sheet(made: TextureSet, subject: Subject, context: Context, size: int) -> N
 def _caption(picture: TexturePicture) -> str:
     several = len(picture.layers) > 1
     words = "All layers together" if several else f"{picture.layers[0]} alone"
-    return words if picture.done else f"{words}, step {len(picture.losses)}"
+    loss = f"loss {picture.losses[-1]:.2g}" if picture.losses else "loss unknown"
+    return f"{words}, {loss}" if picture.done else f"{words}, step {len(picture.losses)}, {loss}"
 
 
 def _csv(losses: Sequence[float]) -> str:

@@ -1,12 +1,13 @@
 """Where: which regions spoke for an emotion, by three methods, and whether that means anything."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from emoviz.inference.attribution import Baseline, Completeness
 from emoviz.plots import percent
 from emoviz.plots.explaining import deletion_insertion, overlay, smoothed
 from emoviz.ui.shell import Context
@@ -23,19 +24,29 @@ METHODS: Mapping[str, str] = {
 _HOW: Mapping[str, str] = {
     "gradcam": "Grad-CAM marks the places whose features, at one stage of the network, raise the "
     "class. It is quick and coarse, and shows only what spoke **for** the class.",
-    "ig": "Integrated gradients follow the image from plain grey to itself and add up what each "
+    "ig": "Integrated gradients follow the image from its beginning to itself and add up what each "
     "pixel contributes, **for** or **against**.",
     "occlusion": "A grey window wanders over the image. Where hiding a place lowers the class, "
     "the place spoke **for** it. No gradients: what you see is what was tried.",
 }
-_WIDTH = 261
+_BASELINES: Mapping[Baseline, str] = {
+    "mean": "plain grey",
+    "black": "black",
+    "blurred": "the image, blurred",
+}
+_WIDTH = 224  # two side by side in a window of 800 pixels
 
 
-def show(context: Context, subject: Subject) -> None:
-    """Controls, the heat maps of the chosen classes, and their test against chance."""
+def show(context: Context, subjects: Sequence[Subject]) -> None:
+    """Controls, the heat maps of the chosen classes, and their test against chance.
+
+    Args:
+        context: Settings and checkpoint.
+        subjects: One image, or two whose maps are put one under the other.
+    """
     assert context.checkpoint is not None
     taxonomy = context.checkpoint.card.taxonomy
-    method, names, opacity = _controls(context, subject)
+    method, names, opacity = _controls(context, subjects[0])
     if not names:
         st.info(f"Choose at least one {wording(taxonomy).unit}.", icon=":material/touch_app:")
         return
@@ -43,22 +54,40 @@ def show(context: Context, subject: Subject) -> None:
     if method == "gradcam" and layer is None:
         st.info("This network has no stage whose maps can be had; choose another method.")
         return
-    maps = {name: _heat(context, subject, method, name, layer) for name in names}
+    baseline = _baseline() if method == "ig" else "mean"
+    found = []
+    for number, subject in enumerate(subjects):
+        maps = {name: _heat(context, subject, method, name, layer, baseline) for name in names}
+        _row(context, subject, method, maps, opacity, f"heat-maps-{number}")
+        found.append(maps)
+    against = "" if method == "gradcam" else ", :blue[**blue**] against it"
+    st.caption(
+        f":orange[**Orange**] spoke for the class{against}; each map has its own scale. "
+        f"{_HOW[method]}"
+    )
+    for maps in found:
+        _completeness(maps)
+    _test(context, subjects[0], method, found[0])
+
+
+def _row(
+    context: Context,
+    subject: Subject,
+    method: str,
+    maps: Mapping[str, tuple[Any, Any]],
+    opacity: float,
+    key: str,
+) -> None:
+    """The image and its map for each class."""
+    assert context.checkpoint is not None
     picture = subject.shown(context.checkpoint)
-    with st.container(horizontal=True, key="heat-maps"):
+    with st.container(horizontal=True, key=key):
         st.image(picture, caption="What the model sees", width=_WIDTH)
         for name, heat in maps.items():
             drawn = smoothed(heat[0]) if method == "ig" else heat[0]
             share = subject.prediction.probabilities[name]
             caption = f"{name}, estimated {percent(share)}"
             st.image(overlay(picture, drawn, opacity), caption=caption, width=_WIDTH)
-    against = "" if method == "gradcam" else ", :blue[**blue**] against it"
-    st.caption(
-        f":orange[**Orange**] spoke for the class{against}; each map has its own scale. "
-        f"{_HOW[method]}"
-    )
-    _completeness(maps)
-    _test(context, subject, method, maps)
 
 
 def _controls(context: Context, subject: Subject) -> tuple[str, list[str], float]:
@@ -102,8 +131,24 @@ def _stage(context: Context) -> Any:
     return stages[names.index(chosen)]
 
 
+def _baseline() -> Baseline:
+    chosen: Baseline | None = st.segmented_control(
+        "Begin with",
+        list(_BASELINES),
+        format_func=lambda name: _BASELINES[name],
+        default="mean",
+        required=True,
+        key="regions-baseline",
+        persist_state="session",
+        help="What the image is compared with. Plain grey (the mean colour of the training images) "
+        "explains everything that is there; the blurred image keeps light and colour, so only the "
+        "detail is explained.",
+    )
+    return chosen or "mean"
+
+
 def _heat(
-    context: Context, subject: Subject, method: str, name: str, layer: Any
+    context: Context, subject: Subject, method: str, name: str, layer: Any, baseline: Baseline
 ) -> tuple[Any, Any]:
     """The map, and the completeness of integrated gradients."""
     if method == "gradcam":
@@ -111,20 +156,20 @@ def _heat(
         return found.values, None
     with timed(f"{METHODS[method]} of {name}") as progress:
         if method == "ig":
-            found = asking.gradients_of(context, subject, name, progress)
+            found = asking.gradients_of(context, subject, name, baseline, progress)
             return found.values, found.completeness
         assert context.checkpoint is not None
         index = context.checkpoint.card.taxonomy.names.index(name)
         return asking.occlusion_of(context, subject, progress)[index], None
 
 
-def _completeness(maps: Mapping[str, tuple[Any, Any]]) -> None:
-    for name, (_, completeness) in maps.items():
-        if completeness is not None:
+def _completeness(maps: Mapping[str, tuple[Any, Completeness | None]]) -> None:
+    for name, (_, done) in maps.items():
+        if done is not None:
             st.caption(
-                f"Completeness for {plain(name)}: the map adds up to "
-                f"{completeness.attributed:+.3f}; image less plain grey is "
-                f"{completeness.difference:+.3f} logits (gap {completeness.gap:.3f})."
+                f"Completeness for {plain(name)}: the map adds up to {done.attributed:+.3f}; the "
+                f"image less {_BASELINES[done.baseline]} is {done.difference:+.3f} logits (gap "
+                f"{done.gap:.3f} after {done.steps} steps)."
             )
 
 

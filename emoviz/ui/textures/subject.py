@@ -1,6 +1,6 @@
 """The image that the page is about, chosen among those of the session."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from emoviz.ui.words import plain
 from emoviz.ui.workspace import workspace
 
 PAGE, BACK = "pages/predict/textures.py", "textures-back"
+_BACK_LINK = "textures-back-link"
 _FIRST, _SECOND = "textures-image", "textures-beside"
 _NOTHING = 0  # images are numbered from 1
 _SIDE, _SHORT_SIDE = 560, 1024
@@ -81,20 +82,23 @@ def remember(number: int) -> None:
     st.session_state[_FIRST] = number
 
 
-def lead_here(source: ImageSource, caption: str, back: str) -> None:
+def lead_here(
+    source: ImageSource, caption: str, back: str, link: Mapping[str, str] | None = None
+) -> None:
     """Take an image of another page to this page.
 
     Args:
         source: The image.
         caption: What is known of it.
-        back: Path of the page to return to, such as ``pages/review/queue.py``.
+        back: Path of the page to return to, such as ``pages/review/artworks.py``.
+        link: Parameters with which that page comes back as it was.
     """
     space = workspace()
     known = [entry.number for entry in space.entries if entry.name == source.name]
     if not known:
         space.add(source, caption)
     remember(known[0] if known else space.arrived)
-    st.session_state[BACK] = back
+    st.session_state[BACK], st.session_state[_BACK_LINK] = back, (back, dict(link or {}))
     st.switch_page(PAGE, query_params=kept_link())
 
 
@@ -106,7 +110,9 @@ def kept_link() -> dict[str, str]:
 def way_back() -> None:
     """A link to where the image came from."""
     page = st.session_state.get(BACK, "pages/predict/classify.py")
-    st.page_link(page, label="Back", icon=":material/arrow_back:", query_params=kept_link())
+    of, link = st.session_state.get(_BACK_LINK, ("", {}))
+    kept = {**(link if of == page else {}), **kept_link()}
+    st.page_link(page, label="Back", icon=":material/arrow_back:", query_params=kept)
 
 
 def choose(rows: Sequence[Result], context: Context) -> tuple[Subject, Subject | None] | None:

@@ -1,0 +1,155 @@
+"""The next artwork in the browser: from the press of a key to the picture on the screen.
+
+    python benchmarks/review_page.py [--works 100000] [--presses 40]
+
+Needs Chromium and playwright (requirements-dev.txt). A collection of that many works is made out of
+the project's sample images with random estimates; then one person decides, once with a second to
+look at each work (its picture is there by then), and once as fast as the desk allows. Wanted: the
+next artwork within 250 ms, each decision stored before.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from page import FLAGS
+from playwright.sync_api import sync_playwright
+
+from emoviz import __version__
+from emoviz.checkpoints import list_checkpoints
+from emoviz.inference.cache import fingerprint
+from emoviz.review import NewEstimate, NewWork, open_store
+from emoviz.settings import PROJECT_ROOT, Settings
+
+READY = ".ev-desk[data-shown=yes]"
+PRESS = """async () => {
+  const desk = document.querySelector(".ev-desk"), work = desk.dataset.work
+  const began = performance.now()
+  document.dispatchEvent(new KeyboardEvent("keydown", {key: "a", bubbles: true}))
+  while (desk.dataset.work === work || desk.dataset.shown !== "yes")
+    await new Promise((done) => requestAnimationFrame(done))
+  return performance.now() - began
+}"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--works", type=int, default=100_000)
+    parser.add_argument("--presses", type=int, default=40)
+    asked = parser.parse_args()
+    browser_path = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))))
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as driver:
+        collection = furnish(Settings(home=Path(home)), asked.works)
+        browser = driver.chromium.launch(executable_path=browser_path, args=FLAGS)
+        process, address = start(home)
+        try:
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.goto(address)
+            page.wait_for_selector("[data-testid=stFileUploaderDropzone]", timeout=120_000)
+            page.goto(f"{address}/artworks?checkpoint=mikels8&review=gallery")
+            page.locator('input[aria-label="Your name"]').fill("Benchmark")
+            page.get_by_role("button", name="Go on").click()
+            page.wait_for_selector(READY, timeout=120_000)
+            page.wait_for_timeout(3000)
+            report("with a second to look", [press(page, 1000) for _ in range(asked.presses)])
+            report("as fast as it goes", [press(page, 0) for _ in range(asked.presses)])
+            stored = len(open_store(Settings(home=Path(home))).decisions(collection))
+            print(
+                f"decisions stored: {stored} of {2 * asked.presses}; {os.getloadavg()[0]:.1f} load"
+            )
+        finally:
+            stop(process)
+            browser.close()
+
+
+def furnish(settings: Settings, count: int) -> int:
+    """A collection of `count` works with random estimates of the default checkpoint; its id."""
+    images = sorted((settings.sample_data / "images").glob("*.*"))
+    hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in images]
+    checkpoint = next(item for item in list_checkpoints(settings)[0] if item.card.id == "mikels8")
+    rng, taxonomy = np.random.default_rng(0), checkpoint.card.taxonomy
+    store = open_store(settings)
+    found = store.add_collection("gallery", "Gallery", "benchmark", "folder", {})
+    began = time.perf_counter()
+    store.put_works(
+        found.id,
+        [
+            NewWork(
+                key=f"work {n}",
+                title=f"Work {n}",
+                artist=f"Artist {n % 500}",
+                file=str(images[n % len(images)]),
+                sha256=hashes[n % len(images)],
+            )
+            for n in range(count)
+        ],
+    )
+    shares = rng.dirichlet(np.full(len(taxonomy), 0.5), len(images))
+    estimates = [NewEstimate(*row) for row in zip(hashes, map(tuple, shares.tolist()), strict=True)]
+    store.put_estimates(
+        *(found.id, "mikels8", fingerprint(checkpoint), __version__, taxonomy, ""), estimates
+    )
+    print(f"{count:,} works put into the store in {time.perf_counter() - began:.0f} s")
+    return found.id
+
+
+def press(page: Any, wait: int) -> float:
+    """Milliseconds from the press to the next picture."""
+    page.wait_for_timeout(wait)
+    return float(page.evaluate(PRESS))
+
+
+def report(name: str, times: list[float]) -> None:
+    ordered = sorted(times)
+    print(
+        f"{name}: median {statistics.median(ordered):.0f} ms, nine in ten below "
+        f"{ordered[int(0.9 * len(ordered))]:.0f} ms, longest {ordered[-1]:.0f} ms"
+    )
+
+
+def start(home: str) -> tuple[subprocess.Popen[bytes], str]:
+    """The app with the environment that runs this; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "emoviz.ui.serve",
+            f"--server.port={port}",
+            "--server.headless=true",
+        ],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "EMOVIZ_HOME": home, "STREAMLIT_SERVER_HEADLESS": "true"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    while process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=1):
+                return process, address
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit("the app did not start")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(timeout=30)
+
+
+if __name__ == "__main__":
+    main()

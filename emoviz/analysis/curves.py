@@ -1,0 +1,177 @@
+"""ROC and precision-recall curves of each label against the rest, and together."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoviz.analysis.judged import Judged
+
+Floats = NDArray[np.float64]
+MICRO, MACRO = "micro", "macro"
+_GRID = np.linspace(0.0, 1.0, 201)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve, thinned out for drawing; its area is that of all its points.
+
+    Attributes:
+        x: (P,) false positive rate, or recall; ascending.
+        y: (P,) true positive rate, or precision.
+        area: Under the ROC curve, or the average precision (the step-wise sum over recall).
+        chance: The area of a coin: 0.5, or the share of the label among the images.
+    """
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    area: float
+    chance: float
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One-vs-rest curves.
+
+    Attributes:
+        roc: By label, then ``micro`` (all label-image pairs together) and ``macro`` (mean over
+            the labels).
+        precision_recall: The same.
+        missing: Label -> why it has no curve.
+    """
+
+    roc: Mapping[str, Curve] = field(default_factory=dict)
+    precision_recall: Mapping[str, Curve] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def curves(judged: Judged, most: int = 200) -> Curves:
+    """Curves of every label that some images have and others do not.
+
+    Args:
+        judged: Answers beside labels.
+        most: Points of a curve at most.
+    """
+    member = judged.truth[:, None] == np.arange(len(judged.labels))
+    names = judged.labels.names
+    missing = {
+        name: "no image has this label" if not count else "all images have this label"
+        for name, count in zip(names, member.sum(axis=0), strict=True)
+        if count in (0, len(judged))
+    }
+    kept = [s for s, name in enumerate(names) if name not in missing]
+    if not kept:
+        return Curves(missing=missing)
+    roc, pr = {}, {}
+    for s in kept:
+        points = _operating_points(judged.scores[:, s], member[:, s])
+        roc[names[s]], pr[names[s]] = _roc(points, most), _precision_recall(points, most)
+    macro_roc, macro_pr = _macro(judged, member, kept, roc, pr)
+    points = _operating_points(judged.scores[:, kept].ravel(), member[:, kept].ravel())
+    return Curves(
+        {**roc, MICRO: _roc(points, most), MACRO: macro_roc},
+        {**pr, MICRO: _precision_recall(points, most), MACRO: macro_pr},
+        missing,
+    )
+
+
+def roc_area(scores: Floats, member: NDArray[np.bool_]) -> float | None:
+    """Area under the ROC curve, ties counted half; None where all images are alike."""
+    if member.all() or not member.any():
+        return None
+    return _roc_area(_operating_points(scores, member))
+
+
+def average_precision(scores: Floats, member: NDArray[np.bool_]) -> float | None:
+    """Sum over recall of the precision at each step; None where all images are alike."""
+    if member.all() or not member.any():
+        return None
+    return _average_precision(_operating_points(scores, member))
+
+
+@dataclass(frozen=True)
+class _Points:
+    """At each distinct threshold from the highest: (P,) true and false positives so far."""
+
+    hits: Floats
+    false: Floats
+
+
+def _operating_points(scores: Floats, member: NDArray[np.bool_]) -> _Points:
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    hits = np.cumsum(member[order], dtype=np.float64)[ends]
+    return _Points(hits, ends + 1.0 - hits)
+
+
+def _rates(points: _Points) -> tuple[Floats, Floats]:
+    """False and true positive rates from (0, 0) to (1, 1)."""
+    return (
+        np.concatenate([[0.0], points.false / points.false[-1]]),
+        np.concatenate([[0.0], points.hits / points.hits[-1]]),
+    )
+
+
+def _roc_area(points: _Points) -> float:
+    x, y = _rates(points)
+    return float(np.trapezoid(y, x))
+
+
+def _roc(points: _Points, most: int) -> Curve:
+    x, y = _rates(points)
+    kept = _thinned(x, y, most)
+    return Curve(tuple(x[kept].tolist()), tuple(y[kept].tolist()), _roc_area(points), 0.5)
+
+
+def _average_precision(points: _Points) -> float:
+    gained = np.diff(points.hits, prepend=0.0) / points.hits[-1]
+    return float((gained * points.hits / (points.hits + points.false)).sum())
+
+
+def _precision_recall(points: _Points, most: int) -> Curve:
+    recall = points.hits / points.hits[-1]
+    precision = points.hits / (points.hits + points.false)
+    kept = _thinned(recall, precision, most)
+    chance = float(points.hits[-1] / (points.hits[-1] + points.false[-1]))
+    x, y = recall[kept].tolist(), precision[kept].tolist()
+    return Curve(tuple(x), tuple(y), _average_precision(points), chance)
+
+
+def _macro(
+    judged: Judged,
+    member: NDArray[np.bool_],
+    kept: list[int],
+    roc: Mapping[str, Curve],
+    pr: Mapping[str, Curve],
+) -> tuple[Curve, Curve]:
+    """Means over the labels at common false positive rates, and at common recalls."""
+    heights, precisions = [], []
+    for s in kept:
+        points = _operating_points(judged.scores[:, s], member[:, s])
+        heights.append(np.interp(_GRID, *_rates(points)))
+        recall = points.hits / points.hits[-1]
+        place = np.minimum(np.searchsorted(recall, _GRID), len(recall) - 1)
+        precisions.append((points.hits / (points.hits + points.false))[place])
+    x = tuple(_GRID.tolist())
+
+    def mean(rows: list[Floats], each: Mapping[str, Curve]) -> Curve:
+        areas, chances = zip(*((curve.area, curve.chance) for curve in each.values()), strict=True)
+        y = np.mean(rows, axis=0).tolist()
+        return Curve(x, tuple(y), float(np.mean(areas)), float(np.mean(chances)))
+
+    return mean(heights, roc), mean(precisions, pr)
+
+
+def _thinned(x: Floats, y: Floats, most: int) -> NDArray[np.int64]:
+    """Points evenly spaced along the curve, its ends among them."""
+    if len(x) <= most:
+        return np.arange(len(x))
+    way = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+    places = np.searchsorted(way, np.linspace(0.0, way[-1], most))
+    return np.unique(np.append(np.minimum(places, len(x) - 1), len(x) - 1))

@@ -1,0 +1,150 @@
+"""Verbs that say how much of a collection's estimates is style and how much content: ``style``."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emoviz.cli.explaining import beside_a_page
+from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, print_json
+from emoviz.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from emoviz.inference.embedding import Embedded
+    from emoviz.inference.explainer import Explainer
+    from emoviz.inference.parts import Split
+
+
+def add_verbs(verbs: Any) -> None:
+    """Add this module's verbs to the parser."""
+    _add_style(verbs)
+
+
+def _add_style(verbs: Any) -> None:
+    verb = verbs.add_parser("style", help="style or content over a collection, class by class")
+    verb.add_argument(
+        "path",
+        metavar="PATH",
+        help="a folder, a ZIP, a CSV or Parquet table, an image, or sample",
+    )
+    verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
+    verb.add_argument("--out", type=Path, metavar="F.csv", help="the parts of each image's logits")
+    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
+    verb.add_argument("--format", choices=("table", "json"), default="table")
+    verb.set_defaults(verb=_style)
+
+
+def _style(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.memory import keep_large_blocks
+
+    keep_large_blocks()
+    from emoviz.checkpoints import open_checkpoint
+    from emoviz.inference.collection import open_collection
+    from emoviz.inference.embedding import embed_collection
+    from emoviz.inference.explainer import load_explainer
+    from emoviz.inference.predict import load_model
+    from emoviz.inference.stored import table_path, write_embeddings
+    from emoviz.inference.style import observe_collection
+    from emoviz.jobs import Reporter
+
+    checkpoint = open_checkpoint(arguments.checkpoint, settings)
+    collection = open_collection(arguments.path, settings, likely=checkpoint.card.taxonomy)
+    report = Reporter(arguments.progress)
+    report.step("embedding images", until=0.2)
+    embedded = embed_collection(load_model(checkpoint, settings), collection, settings, report)
+    if len(embedded):
+        where = table_path(settings, collection.identity, collection.title, checkpoint.card.id)
+        write_embeddings(where, embedded.parts(settings))
+    report.step("reading style and content")
+    explainer = load_explainer(checkpoint, beside_a_page(arguments, settings))
+    new = observe_collection(explainer, collection, embedded.hashes, settings, report)
+    result = _style_result(arguments.out, explainer, embedded, settings) | {"new": new}
+    report.finish(f"style and content of {len(embedded):,} images read", result)
+    if arguments.format == "json":
+        print_json(result, sys.stdout)
+    else:
+        _print_style(result)
+    return 0 if len(embedded) else NOTHING_READ
+
+
+def _style_result(
+    out: Path | None, explainer: "Explainer", embedded: "Embedded", settings: Settings
+) -> dict[str, Any]:
+    """Shares by class; the parts of each image go to the file, where there is one."""
+    from emoviz.inference.parts import NoSplit
+    from emoviz.inference.style import by_part_rows, kept_split
+
+    kept = [i for i, sha256 in enumerate(embedded.hashes) if sha256]
+    split, rows = kept_split(explainer, [embedded.hashes[i] for i in kept], settings)
+    result: dict[str, Any] = {
+        "checkpoint": explainer.checkpoint.card.id,
+        "collection": embedded.collection.identity,
+        "images": len(rows),
+        "refused": [{"path": path, "reason": reason} for path, reason in embedded.refused],
+    }
+    if isinstance(split, NoSplit):
+        return result | {"no_split": split.reason, "classes": {}}
+    if out is not None:
+        answers = [split.classes[i] for i in split.logits.argmax(axis=1)]
+        places = [kept[i] for i in rows]
+        paths = [embedded.collection.names[i] for i in places]
+        labels = [embedded.collection.labels[i] for i in places]
+        _write_rows(out, by_part_rows(split, paths, answers, labels))
+        result["out"] = str(out)
+    return result | {"classes": _class_rows(split)}
+
+
+def _class_rows(split: "Split") -> dict[str, Any]:
+    """For each class what its logit is made of on average, and what moves it."""
+    from emoviz.analysis.textures import carried_share, carried_shares
+    from emoviz.inference.parts import BIAS
+
+    count = len(split.logits)
+    answers = split.logits.argmax(axis=1).tolist()
+    moving = carried_shares(split.parts) if count > 1 else {}
+    texture = carried_share(split.parts, split.textures) if count > 1 and split.textures else None
+    rows = {}
+    for c, name in enumerate(split.classes):
+        shares = {part: float(values[c]) for part, values in moving.items() if part != BIAS}
+        row: dict[str, Any] = {"estimated": answers.count(c), "share": shares}
+        if texture is not None:
+            row["texture"] = {"share": float(texture.value[c]), "error": float(texture.error[c])}
+        if count:
+            row["mean"] = {part: float(y[:, c].mean()) for part, y in split.parts.items()}
+        rows[name] = row
+    return rows
+
+
+def _write_rows(path: Path, rows: "Iterable[list[str]]") -> None:
+    import csv
+
+    from emoviz.files import replaced_file
+
+    with replaced_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows(rows)
+
+
+def _print_style(result: dict[str, Any]) -> None:
+    print(
+        f"{result['images']} images of {result['collection']} by {result['checkpoint']}: "
+        f"{result['new']} read now, {len(result['refused'])} refused"
+    )
+    if "no_split" in result:
+        print(result["no_split"])
+        return
+    if result["images"] < 2:
+        print("Shares need two images at least.")
+        return
+    print("What makes the images' logits differ, in % of the variance (95 % interval):")
+    print(f"{'class':14}{'estimated':>10}{'content':>9}{'texture':>9}")
+    for name, row in result["classes"].items():
+        content = 100 * row["share"]["semantic"]
+        line = f"{name:14}{row['estimated']:10d}{content:9.1f}"
+        if "texture" in row:
+            middle, half = (100 * row["texture"][key] for key in ("share", "error"))
+            line += f"{middle:9.1f}  ({middle - 1.96 * half:.1f} to {middle + 1.96 * half:.1f})"
+        print(line)
+    if "out" in result:
+        print(result["out"])

@@ -1,0 +1,403 @@
+"""Every number of an evaluation or a comparison as plain values: printed, kept, made a report."""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from emoviz import __version__
+from emoviz.analysis.calibration import calibration
+from emoviz.analysis.clustering import Clustering, Grouping, group_images
+from emoviz.analysis.comparison import Comparison, compare
+from emoviz.analysis.curves import curves
+from emoviz.analysis.headline import headline
+from emoviz.analysis.judged import Judged
+from emoviz.analysis.kinds import Estimate
+from emoviz.analysis.measures import class_scores, confusion_matrix, cross_sentiment, crossing_curve
+from emoviz.analysis.selective import selective
+from emoviz.analysis.slices import mistakes, slices
+from emoviz.analysis.unlabelled import THRESHOLDS, describe_answers
+from emoviz.experiments.contenders import Contender, answers_of, judged_of
+from emoviz.files import read_json, write_json
+from emoviz.inference.labelled import Labels, bridge_words, duplicates, table_digest
+from emoviz.inference.table import EmbeddingTable
+from emoviz.labels import Bridge
+from emoviz.settings import Settings
+
+Values = dict[str, Any]
+_FORMAT = 1  # of what is kept; a change makes everything anew
+_MOST_TEXTS = 200  # different texts above which a column is none to slice by
+# What `evaluate --format json` prints; the report holds the rest too.
+PRINTED = (
+    "checkpoint",
+    "taxonomy",
+    "n",
+    "refused",
+    "left_out",
+    "accuracy",
+    "macro_f1",
+    "per_class",
+    "sentiment_accuracy",
+    "ece",
+    "cross_sentiment",
+    "clustering",
+    "intervals",
+    "confusion",
+    "calibration",
+    "bridge",
+    "left_out_labels",
+    "unlabelled",
+    "unknown_labels",
+    "duplicates",
+    "set_sha256",
+    "resamples",
+    "seed",
+    "versions",
+    "refusals",
+)
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How intervals are made.
+
+    Attributes:
+        resamples: How often all images are drawn.
+        level: Share of the resamples within an interval, in 0-1.
+        seed: Of the draws, and of k-means.
+    """
+
+    resamples: int = 1000
+    level: float = 0.95
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A set that models are measured on.
+
+    Attributes:
+        title: For people.
+        labels: Of the images of the first model's table.
+        id: In the library, or "".
+        unknown: Labels that were left out since no taxonomy holds them -> images.
+        refused: Images and rows that cannot be used: (name, reason).
+        about: What the library knows of the set.
+    """
+
+    title: str
+    labels: Labels
+    id: str = ""
+    unknown: Mapping[str, int] | None = None
+    refused: Sequence[tuple[str, str]] = ()
+    about: Mapping[str, Any] | None = None
+
+
+def evaluation(
+    contender: Contender,
+    tables: Sequence[EmbeddingTable],
+    bridges: Sequence[Bridge],
+    measured: Measured,
+    settings: Settings,
+    how: Resampling | None = None,
+) -> Values:
+    """Everything about one model on one set; what was computed before is read.
+
+    Args:
+        contender: The model.
+        tables: Its members' tables of the set.
+        bridges: From each member's classes to the set's labels.
+        measured: The set.
+        settings: Where results are kept.
+        how: Of the intervals.
+
+    Returns:
+        Plain values for JSON: `PRINTED`, curves, slices, mistakes, and where all of it came from.
+    """
+    how = how or Resampling()
+    key = _key("evaluation", contender.fingerprints, tables, bridges, measured, how)
+
+    def compute() -> Values:
+        named = [(contender.name, tables)]
+        (judged,), table, labels = judged_of(named, measured.labels, bridges)
+        grouping = _grouping(judged, how.seed)
+        numbers = model_values(judged, grouping, table, headline(judged, grouping, **asdict(how)))
+        return {
+            **numbers,
+            **_sources([contender], table, labels, measured, how),
+            "answers": describe_answers(answers_of(table)).to_dict()
+            if len(contender.members) == 1
+            else None,
+        }
+
+    return _with_refusals(kept(settings, key, compute), contender.name, measured)
+
+
+def comparison(
+    pair: tuple[Contender, Contender],
+    tables: tuple[Sequence[EmbeddingTable], Sequence[EmbeddingTable]],
+    bridges: tuple[Sequence[Bridge], Sequence[Bridge]],
+    measured: Measured,
+    settings: Settings,
+    how: Resampling | None = None,
+) -> Values:
+    """Everything about two models on one set; what was computed before is read.
+
+    Both are measured on the images that both were shown, and on the labels that both can tell
+    apart.
+
+    Returns:
+        ``a`` and ``b`` as `evaluation` gives them, ``difference`` (b - a), ``mcnemar``, ``kappa``,
+        the difference of the confusion matrices, and who changed.
+    """
+    how = how or Resampling()
+    prints = [*pair[0].fingerprints, "against", *pair[1].fingerprints]
+    all_tables, all_bridges = [*tables[0], *tables[1]], [*bridges[0], *bridges[1]]
+    key = _key("comparison", prints, all_tables, all_bridges, measured, how)
+
+    def compute() -> Values:
+        named = [(item.name, given) for item, given in zip(pair, tables, strict=True)]
+        (one, other), table, labels = judged_of(named, measured.labels, all_bridges)
+        groupings = _grouping(one, how.seed), _grouping(other, how.seed)
+        found = compare(one, other, *groupings, **asdict(how))
+        sources = [
+            _sources(given, table, labels, measured, how) for given in ([pair[0]], [pair[1]], pair)
+        ]
+        return _comparison_values(found, (one, other), groupings, table, sources)
+
+    values = kept(settings, key, compute)
+    for side, item in zip("ab", pair, strict=True):
+        values[side] = _with_refusals(values[side], item.name, measured)
+    return values
+
+
+def compared(values: Values) -> Values:
+    """What ``compare --format json`` prints of a `comparison`."""
+    return {
+        **{side: printed(values[side]) for side in "ab"},
+        "difference": {
+            name: {end: row[end] for end in ("value", "low", "high")}
+            for name, row in values["difference"].items()
+        },
+        "mcnemar": {key: values["mcnemar"][key] for key in ("p", "only_a_right", "only_b_right")},
+    }
+
+
+def printed(values: Values) -> Values:
+    """What ``evaluate --format json`` prints of an `evaluation`."""
+    return {name: values[name] for name in PRINTED}
+
+
+def kept(settings: Settings, key: str, compute: Callable[[], Values]) -> Values:
+    """Values under a key of their content, in ``<home>/evaluations``; computed where missing."""
+    path = settings.home / "evaluations" / f"{key}.json"
+    found = read_json(path)
+    if found is not None and found.get("format") == _FORMAT:
+        return found
+    values = {"format": _FORMAT, **compute()}
+    write_json(path, values)
+    return values
+
+
+def model_values(
+    judged: Judged,
+    grouping: Grouping | None,
+    table: EmbeddingTable,
+    intervals: Mapping[str, Estimate],
+) -> Values:
+    """The numbers of one model as plain values."""
+    names = judged.labels.names
+    scores = class_scores(judged.truth, judged.predicted, len(names))
+    calibrated = calibration(judged)
+    crossed = {
+        name: cross_sentiment(judged.probabilities, judged.bridge.model, theta)
+        for name, theta in THRESHOLDS.items()
+    }
+    clustering = grouping.measures if grouping is not None else _no_clustering(judged)
+    return {
+        "checkpoint": judged.name,
+        "taxonomy": judged.labels.name,
+        "n": len(judged),
+        "left_out": sum(judged.left_out.values()) + judged.unlabelled,
+        "accuracy": intervals["accuracy"].value,
+        "macro_f1": intervals["macro_f1"].value,
+        "per_class": {names[c]: asdict(score) for c, score in scores.items()},
+        "sentiment_accuracy": intervals["sentiment_accuracy"].value,
+        "ece": calibrated.ece,
+        "cross_sentiment": {name: item.to_dict() for name, item in crossed.items()},
+        "clustering": clustering.to_dict(),
+        "intervals": estimate_values(intervals),
+        "confusion": {
+            "labels": list(names),
+            "counts": confusion_matrix(judged.truth, judged.predicted, len(names)).tolist(),
+        },
+        "calibration": calibrated.to_dict(),
+        "bridge": bridge_words(judged.bridge),
+        "left_out_labels": dict(judged.left_out),
+        "unlabelled": judged.unlabelled,
+        "duplicates": duplicates(table),
+        "curves": curves(judged).to_dict(),
+        "cross_sentiment_curve": crossing_curve(
+            judged.probabilities, judged.bridge.model
+        ).to_dict(),
+        "selective": selective(judged.certainty, judged.right).to_dict(),
+        "mistakes": _mistakes(judged, table),
+        "slices": {
+            name: [item.to_dict() for item in slices(judged, column)]
+            for name, column in table.metadata.items()
+            if 1 < len(set(column)) <= _MOST_TEXTS
+        },
+    }
+
+
+def estimate_values(estimates: Mapping[str, Estimate]) -> Values:
+    """Estimates as plain values."""
+    return {name: item.to_dict() for name, item in estimates.items()}
+
+
+def versions() -> dict[str, str]:
+    """Of emoviz and of what computes its numbers."""
+    packages = ("numpy", "scipy", "scikit-learn", "onnxruntime")
+    known = {name: importlib.metadata.version(name) for name in packages}
+    return {"emoviz": __version__, "python": platform.python_version(), **known}
+
+
+def _comparison_values(
+    found: Comparison,
+    judged: tuple[Judged, Judged],
+    groupings: tuple[Grouping | None, Grouping | None],
+    table: EmbeddingTable,
+    sources: Sequence[Values],
+) -> Values:
+    sides = {
+        side: {**model_values(item, grouping, table, intervals), **source}
+        for side, item, grouping, intervals, source in zip(
+            "ab", judged, groupings, (found.one, found.other), sources[:2], strict=True
+        )
+    }
+    return {
+        **sides,
+        "difference": estimate_values(found.difference),
+        "mcnemar": found.mcnemar.to_dict(),
+        "kappa": found.kappa.to_dict(),
+        "agreement": found.agreement,
+        "confusion_difference": {
+            "labels": list(judged[0].labels.names),
+            "counts": found.confusion_difference.tolist(),
+        },
+        "lost": _changed(found.lost, judged, table),
+        "won": _changed(found.won, judged, table),
+        **sources[2],
+    }
+
+
+def _changed(
+    positions: Any, judged: tuple[Judged, Judged], table: EmbeddingTable
+) -> list[dict[str, Any]]:
+    names = judged[0].labels.names
+    return [
+        {
+            "path": table.paths[int(judged[0].rows[i])],
+            "sha256": table.sha256[int(judged[0].rows[i])],
+            "label": names[int(judged[0].truth[i])],
+            "a": names[int(judged[0].predicted[i])],
+            "b": names[int(judged[1].predicted[i])],
+        }
+        for i in positions
+    ]
+
+
+def _mistakes(judged: Judged, table: EmbeddingTable) -> list[dict[str, Any]]:
+    names, confidence = judged.labels.names, judged.confidence
+    return [
+        {
+            "path": table.paths[int(judged.rows[i])],
+            "sha256": table.sha256[int(judged.rows[i])],
+            "label": names[int(judged.truth[i])],
+            "predicted": names[int(judged.predicted[i])],
+            "confidence": float(confidence[i]),
+        }
+        for i in mistakes(judged)
+    ]
+
+
+def _grouping(judged: Judged, seed: int) -> Grouping | None:
+    if judged.embedding is None:
+        return None
+    return group_images(judged.embedding, judged.truth, seed)
+
+
+def _no_clustering(judged: Judged) -> Clustering:
+    return Clustering(None, None, None, None, len(set(judged.truth.tolist())))
+
+
+def _sources(
+    contenders: Sequence[Contender],
+    table: EmbeddingTable,
+    labels: Labels,
+    measured: Measured,
+    how: Resampling,
+) -> Values:
+    """Where the numbers came from."""
+    return {
+        "set": {
+            "id": measured.id,
+            "title": measured.title,
+            "images": len(table),
+            "labels": measured.labels.taxonomy.name,
+            "about": dict(measured.about or {}),
+        },
+        "set_sha256": table_digest(table, labels),
+        "checkpoints": [row for item in contenders for row in item.about()],
+        "resamples": how.resamples,
+        "level": how.level,
+        "seed": how.seed,
+        "versions": versions(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _with_refusals(values: Values, name: str, measured: Measured) -> Values:
+    """What two sets of the same images may differ in: files that could not be used."""
+    return {
+        **values,
+        "checkpoint": name,
+        "refused": len(measured.refused),
+        "unknown_labels": dict(measured.unknown or {}),
+        "refusals": [{"path": path, "reason": reason} for path, reason in measured.refused],
+    }
+
+
+def _key(
+    kind: str,
+    fingerprints: Sequence[str],
+    tables: Sequence[EmbeddingTable],
+    bridges: Sequence[Bridge],
+    measured: Measured,
+    how: Resampling,
+) -> str:
+    """40 hexadecimal digits that change with whatever decides over the values."""
+    digest = hashlib.sha256()
+    parts = (
+        _FORMAT,
+        __version__,
+        kind,
+        list(fingerprints),
+        [(b.model.to_dict(), b.labels.to_dict(), b.matrix.tolist()) for b in bridges],
+        asdict(how),
+        measured.title,
+        dict(measured.about or {}),
+        [sorted(table.metadata) for table in tables],
+    )
+    digest.update(json.dumps(parts, sort_keys=True, default=str).encode())
+    for table in tables:
+        lines = (*table.paths, *table.sha256, *(t for c in table.metadata.values() for t in c))
+        digest.update("\0".join(lines).encode(errors="surrogateescape"))
+    digest.update(measured.labels.indices.tobytes())
+    if measured.labels.shares is not None:
+        digest.update(measured.labels.shares.tobytes())
+    return digest.hexdigest()[:40]

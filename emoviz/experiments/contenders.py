@@ -1,0 +1,142 @@
+"""The models of an evaluation: a checkpoint, or several as an ensemble, and their tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from emoviz.analysis.judged import Answers, Judged, ensemble, judge_together
+from emoviz.checkpoints import Checkpoint, open_checkpoint
+from emoviz.errors import CheckpointError, TableError
+from emoviz.inference.cache import fingerprint
+from emoviz.inference.collection import Collection
+from emoviz.inference.embedding import embed_collection
+from emoviz.inference.labelled import Labels, joined
+from emoviz.inference.predict import load_model
+from emoviz.inference.table import EmbeddingTable, Progress
+from emoviz.labels import Bridge
+from emoviz.settings import Settings
+
+TOGETHER, RUNS = "+", ","  # of ids on the command line: an ensemble, runs of one recipe
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One model of an evaluation: a checkpoint or an ensemble of some.
+
+    Attributes:
+        name: For people: an id, or ids with plus signs between them.
+        members: The checkpoints; several are an ensemble.
+    """
+
+    name: str
+    members: tuple[Checkpoint, ...]
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """What decides over its numbers."""
+        return [fingerprint(member) for member in self.members]
+
+    def about(self) -> list[dict[str, Any]]:
+        """What a report says of each member."""
+        return [
+            {
+                "id": member.card.id,
+                "title": member.card.title,
+                "taxonomy": member.card.taxonomy.name,
+                "backbone": member.card.backbone,
+                "temperature": member.card.temperature,
+                "seed": member.card.seed,
+                "trained_on": [str(part.get("name", "")) for part in member.card.data],
+                "licence": member.card.licence,
+                "weights_sha256": member.card.weights_sha256,
+                "fingerprint": fingerprint(member),
+            }
+            for member in self.members
+        ]
+
+
+def open_contender(text: str, settings: Settings) -> Contender:
+    """A checkpoint by its id or folder, or several ids with plus signs between them.
+
+    Raises:
+        CheckpointError: One of them is not there or cannot be used.
+    """
+    try:
+        found = open_checkpoint(text, settings)
+        return Contender(found.card.id, (found,))
+    except CheckpointError:
+        if TOGETHER not in text:
+            raise
+    members = tuple(open_checkpoint(part.strip(), settings) for part in text.split(TOGETHER))
+    return Contender(TOGETHER.join(member.card.id for member in members), members)
+
+
+def open_runs(text: str, settings: Settings) -> list[Contender]:
+    """One contender, or several with commas between them: runs of one recipe.
+
+    Raises:
+        CheckpointError: As `open_contender`.
+    """
+    try:
+        return [open_contender(text, settings)]
+    except CheckpointError:
+        if RUNS not in text:
+            raise
+    return [open_contender(part.strip(), settings) for part in text.split(RUNS)]
+
+
+def table_of(
+    checkpoint: Checkpoint,
+    collection: Collection,
+    settings: Settings,
+    progress: Progress | None = None,
+) -> EmbeddingTable:
+    """A checkpoint's table of a collection; only images that it has not seen pass the network.
+
+    Raises:
+        TableError: The cache cannot be read or written.
+    """
+    found = embed_collection(load_model(checkpoint, settings), collection, settings, progress)
+    return next(iter(found.parts(settings, max(1, len(collection)))))
+
+
+def answers_of(table: EmbeddingTable, name: str = "") -> Answers:
+    """What a table's checkpoint answered, as arrays for the analysis."""
+    given = name or (table.origin.checkpoint if table.origin is not None else "")
+    return Answers(given, table.taxonomy, table.probabilities, table.embedding, table.novelty)
+
+
+def judged_of(
+    contenders: Sequence[tuple[str, Sequence[EmbeddingTable]]],
+    labels: Labels,
+    bridges: Sequence[Bridge],
+) -> tuple[list[Judged], EmbeddingTable, Labels]:
+    """Several models on the images that all of their tables hold.
+
+    Args:
+        contenders: Name and tables of each; several tables are an ensemble.
+        labels: Of the first table's images.
+        bridges: One a table, in the same order.
+
+    Returns:
+        A `Judged` for each contender; their rows count the images of the table that comes with
+        them, which is the first one's without what another lacks; and the labels of that table.
+
+    Raises:
+        TableError: The tables share no image.
+        AnalysisError: The bridges lead to different labels.
+    """
+    tables = [table for _, given in contenders for table in given]
+    rows = joined(tables)
+    if len(tables) > 1 and not len(rows[0]):
+        raise TableError("The models were not shown one common image; choose one set for all.")
+    shown = [table.take(at) for table, at in zip(tables, rows, strict=True)]
+    shares = None if labels.shares is None else labels.shares[rows[0]]
+    known = Labels(labels.indices[rows[0]], labels.taxonomy, shares)
+    answers = [answers_of(table) for table in shown]
+    each = iter(judge_together(answers, known.indices, bridges, shares))
+    found = []
+    for name, given in contenders:
+        members = [next(each) for _ in given]
+        found.append(members[0] if len(members) == 1 else ensemble(members, name))
+    return found, shown[0], known

@@ -1,0 +1,325 @@
+"""Labelled sets as collections, and tables of embeddings beside their labels.
+
+A set may be an id of the library, a CSV, TSV or Parquet table, or a folder of classes. What a
+model is measured on begins here; the measures themselves are in `emoviz.analysis`.
+"""
+
+import contextlib
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoviz.data.images import Limits
+from emoviz.data.library import SAMPLE, find_set, set_path
+from emoviz.data.records import NO_LABEL, LabelledSet, Record, Split, read_table
+from emoviz.errors import TableError, TaxonomyError
+from emoviz.inference.collection import Collection, open_collection
+from emoviz.inference.table import EmbeddingTable
+from emoviz.labels import TAXONOMIES, Bridge, Taxonomy, bridge_between, own_taxonomy
+from emoviz.settings import Settings
+
+_ENOUGH = 0.5  # share of the labels that a taxonomy must hold where none holds them all
+
+
+@dataclass(frozen=True)
+class OpenSet:
+    """A labelled set, ready to be passed through a network.
+
+    Attributes:
+        id: Of the library, or "".
+        labelled: Its records; rows that cannot be used are among the refused.
+        collection: The same images, with the other columns as metadata.
+        unknown: Labels outside the taxonomy, which were left out -> how many images have them.
+        about: What the library knows of it: source, terms, citation.
+    """
+
+    id: str
+    labelled: LabelledSet
+    collection: Collection
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return self.collection.title
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of the images in a table.
+
+    Attributes:
+        indices: (N,) in the taxonomy; -1 for none.
+        taxonomy: Of the labels; registered, or made of the texts that there are.
+        shares: (N, S) of people's votes; None where there were none.
+    """
+
+    indices: NDArray[np.int64]
+    taxonomy: Taxonomy
+    shares: NDArray[np.float64] | None = None
+
+    @property
+    def known(self) -> int:
+        """Images with a label."""
+        return int((self.indices >= 0).sum())
+
+
+@dataclass(frozen=True)
+class _Records:
+    """The bytes of records' images, for a collection."""
+
+    records: Sequence[Record]
+    limits: Limits
+
+    def place(self, index: int) -> tuple[Path, str]:
+        record = self.records[index]
+        return record.path.absolute(), "" if record.content is None else record.name
+
+    def read(self, index: int) -> bytes:
+        return self.records[index].read(self.limits)
+
+
+def open_labelled(
+    what: str | Path,
+    settings: Settings,
+    taxonomy: Taxonomy | None = None,
+    likely: Taxonomy | None = None,
+    split: Split | None = None,
+) -> OpenSet:
+    """Open a labelled set by its id in the library or its path.
+
+    Where labels are of no one taxonomy, the one that holds most of them is taken, if that is at
+    least half of the images; the rest is left out and listed.
+
+    Args:
+        what: An id, or the path of a table or a folder; a path that is there comes first.
+        settings: Where the library is, and what is refused.
+        taxonomy: Of the labels; found from them where None.
+        likely: Taken instead of a smaller one where all labels are of it.
+        split: Only this split.
+
+    Raises:
+        TableError: There is no such set, it cannot be read, or none of its labels is known.
+    """
+    id, path, about = _found(what, settings)
+    labelled, unknown = _read(path, settings, taxonomy, likely)
+    records = labelled.of_split(split) if split else labelled.records
+    kept = LabelledSet(labelled.name, labelled.taxonomy, records, labelled.refused, labelled.votes)
+    collection = _collection(path, kept, settings)
+    return OpenSet(id, kept, collection, unknown, about)
+
+
+def labels_of(table: EmbeddingTable, labelled: LabelledSet | None = None) -> Labels:
+    """The labels of a table's images.
+
+    Args:
+        table: Of a labelled collection.
+        labelled: The set, where people's votes shall count: where a model cannot tell labels
+            apart, the majority is then taken anew over the merged ones.
+    """
+    if labelled is not None and table.label_taxonomy is not None:
+        shares = _shares(table, labelled)
+        return Labels(table.labels, table.label_taxonomy, shares)
+    indices, names = table.named_labels
+    if table.label_taxonomy is not None:
+        return Labels(indices, table.label_taxonomy)
+    return Labels(indices, own_taxonomy("own", names or ("(none)",)))
+
+
+def proposed_bridge(model: Taxonomy, labels: Taxonomy) -> Bridge:
+    """The bridge between two taxonomies, or what comes nearest to one.
+
+    Where none is known, labels that a taxonomy of the field holds are bridged as there, and others
+    if they are names of classes. The matrix may be all zeros: then a person has to say what may be
+    called what.
+    """
+    try:
+        return bridge_between(model, labels)
+    except TaxonomyError:
+        return Bridge(model, labels, _likely_matrix(model, labels))
+
+
+def bridge_from(rule: Mapping[str, Sequence[str]], model: Taxonomy, labels: Taxonomy) -> Bridge:
+    """A bridge out of label -> the model's classes that may be called so.
+
+    Raises:
+        TaxonomyError: A label or a class is unknown, or a label has no list of classes.
+    """
+    matrix = np.zeros((len(labels), len(model)))
+    for label, classes in rule.items():
+        if isinstance(classes, str) or not isinstance(classes, Sequence):
+            raise TaxonomyError(f"The bridge says '{classes}' of '{label}'; wanted a list.")
+        for name in classes:
+            matrix[labels.index(label), model.index(str(name))] = 1.0
+    return Bridge(model, labels, matrix)
+
+
+def bridge_words(bridge: Bridge) -> dict[str, list[str]]:
+    """Label -> the model's classes that may be called so: what `bridge_from` reads."""
+    names = bridge.model.names
+    return {
+        label: [names[c] for c in np.flatnonzero(row)]
+        for label, row in zip(bridge.labels.names, bridge.matrix, strict=True)
+    }
+
+
+def joined(tables: Sequence[EmbeddingTable]) -> list[NDArray[np.int64]]:
+    """Rows of each table that hold the same images, by their content, in the first one's order.
+
+    An image that stands several times in each is matched as often, in order.
+    """
+    keyed = [_occurrences(table.sha256) for table in tables]
+    common = [key for key in keyed[0] if all(key in other for other in keyed[1:])]
+    return [np.array([keys[key] for key in common], np.int64) for keys in keyed]
+
+
+def table_digest(table: EmbeddingTable, labels: Labels) -> str:
+    """SHA-256 of images and labels in any order: the same set has the same digest anywhere."""
+    names = ["", *labels.taxonomy.names]
+    lines = sorted(
+        f"{sha256} {names[label + 1]}"
+        for sha256, label in zip(table.sha256, labels.indices.tolist(), strict=True)
+    )
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
+
+
+def duplicates(table: EmbeddingTable) -> int:
+    """Images whose very bytes stand in the table before."""
+    return len(table) - len(set(table.sha256))
+
+
+def _likely_matrix(model: Taxonomy, labels: Taxonomy) -> NDArray[np.float64]:
+    """Rows of the taxonomy that holds most of the labels, else of classes of the same name."""
+    matrix = np.zeros((len(labels), len(model)))
+    fitting = _fitting(labels.names, model)
+    rule: dict[str, NDArray[np.float64]] = {}
+    if fitting is not None:
+        with contextlib.suppress(TaxonomyError):
+            known = bridge_between(model, fitting)
+            rule = dict(zip(fitting.names, known.matrix, strict=True))
+    for s, name in enumerate(labels.names):
+        if fitting is not None and rule and fitting.holds(name):
+            matrix[s] = rule[fitting.names[fitting.index(name)]]
+        elif model.holds(name):
+            matrix[s, model.index(name)] = 1.0
+    return matrix
+
+
+def _occurrences(hashes: Sequence[str]) -> dict[tuple[str, int], int]:
+    """(image, how often it came before) -> row."""
+    seen: Counter[str] = Counter()
+    found = {}
+    for row, sha256 in enumerate(hashes):
+        found[sha256, seen[sha256]] = row
+        seen[sha256] += 1
+    return found
+
+
+def _found(what: str | Path, settings: Settings) -> tuple[str, Path, Mapping[str, Any]]:
+    """The id, path and description of a set."""
+    path = Path(what)
+    try:
+        there = path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    name = str(what)
+    is_id = name == SAMPLE or ("/" not in name and set_path(settings, name).is_file())
+    if there or not is_id:
+        return "", path, {}
+    known = find_set(settings, name)
+    return known.id, known.path, known.about
+
+
+def _read(
+    path: Path, settings: Settings, taxonomy: Taxonomy | None, likely: Taxonomy | None
+) -> tuple[LabelledSet, dict[str, int]]:
+    """The set and its labels outside the taxonomy."""
+    try:
+        labelled = read_table(path, taxonomy, likely)
+    except TableError:
+        if taxonomy is not None:
+            raise
+        best = _fitting(_texts(path, settings), likely)
+        if best is None:
+            raise
+        labelled = read_table(path, best)
+    unknown = Counter(
+        text for text in _texts(path, settings) if text and not labelled.taxonomy.holds(text)
+    )
+    return labelled, dict(unknown.most_common())
+
+
+def _texts(path: Path, settings: Settings) -> Sequence[str]:
+    """Labels as they stand in the set; none where they cannot be listed."""
+    try:
+        return open_collection(path, settings).labels
+    except TableError:
+        return ()
+
+
+def _fitting(texts: Sequence[str], likely: Taxonomy | None) -> Taxonomy | None:
+    """The taxonomy that holds most labels, if it holds half of them; the likely one of equals."""
+    counts = Counter(text for text in texts if text)
+    total = sum(counts.values())
+    candidates = [*([likely] if likely is not None else []), *TAXONOMIES.values()]
+
+    def held(item: Taxonomy) -> int:
+        return sum(count for text, count in counts.items() if item.holds(text))
+
+    best = max(candidates, key=held)
+    return best if total and held(best) >= _ENOUGH * total else None
+
+
+def _collection(path: Path, labelled: LabelledSet, settings: Settings) -> Collection:
+    records, names = labelled.records, labelled.taxonomy.names
+    return Collection(
+        path=path.absolute(),
+        title=labelled.name,
+        root=path.absolute() if path.is_dir() else path.absolute().parent,
+        names=[record.name for record in records],
+        contents=_Records(records, Limits.of(settings)),
+        labels=[names[r.label] if r.label != NO_LABEL else "" for r in records],
+        taxonomy=labelled.taxonomy,
+        metadata=_metadata(path, records, settings),
+        refused=labelled.refused,
+    )
+
+
+def _metadata(
+    path: Path, records: Sequence[Record], settings: Settings
+) -> Mapping[str, Sequence[str]]:
+    """Columns of the records' own, or of the table that they were read from."""
+    own = dict.fromkeys(name for record in records for name in record.metadata)
+    if own or path.is_dir():
+        return {name: [record.metadata.get(name, "") for record in records] for name in own}
+    try:
+        listed = open_collection(path, settings)
+    except TableError:
+        return {}
+    row = {name: i for i, name in enumerate(listed.names)}
+    rows = [row.get(record.name, -1) for record in records]
+    return {
+        name: [column[i] if i >= 0 else "" for i in rows]
+        for name, column in listed.metadata.items()
+    }
+
+
+def _shares(table: EmbeddingTable, labelled: LabelledSet) -> NDArray[np.float64] | None:
+    """(N, S) votes by the images' names; an image that the set lacks has none."""
+    if not labelled.votes or table.label_taxonomy is None:
+        return None
+    if labelled.taxonomy.names != table.label_taxonomy.names:
+        return None
+    nothing = (0.0,) * len(labelled.taxonomy)
+    # a table of a library's set names its images by their files
+    known = {str(record.path): record.shares for record in labelled.records}
+    known |= {record.name: record.shares for record in labelled.records}
+    rows = [known.get(path, nothing) for path in table.paths]
+    return np.array(rows, np.float64).reshape(-1, len(labelled.taxonomy))

@@ -1,0 +1,68 @@
+"""Reviewing a collection of artworks with the model: what is known, decided and taken home.
+
+`store` is the door; `facts` says what goes through it. A decision is a fact: it is added, never
+changed; a correction and an undo are facts of their own.
+"""
+
+from emoviz.review.facts import (
+    KINDS,
+    ORDERS,
+    ROLES,
+    STRENGTHS,
+    Collection,
+    Counts,
+    Decision,
+    Draft,
+    Estimate,
+    EstimateSet,
+    Feeling,
+    Filters,
+    Kind,
+    Mark,
+    NewEstimate,
+    NewWork,
+    Order,
+    Place,
+    Progress,
+    Queue,
+    Reviewer,
+    Role,
+    Share,
+    Shown,
+    Stage,
+    State,
+    Work,
+)
+from emoviz.review.store import ReviewStore, open_store
+
+__all__ = [
+    "KINDS",
+    "ORDERS",
+    "ROLES",
+    "STRENGTHS",
+    "Collection",
+    "Counts",
+    "Decision",
+    "Draft",
+    "Estimate",
+    "EstimateSet",
+    "Feeling",
+    "Filters",
+    "Kind",
+    "Mark",
+    "NewEstimate",
+    "NewWork",
+    "Order",
+    "Place",
+    "Progress",
+    "Queue",
+    "ReviewStore",
+    "Reviewer",
+    "Role",
+    "Share",
+    "Shown",
+    "Stage",
+    "State",
+    "Work",
+    "open_store",
+]

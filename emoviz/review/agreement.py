@@ -1,0 +1,223 @@
+"""Who agrees with whom on a collection: people with each other, and with the model.
+
+A decision counts as one label: its strongest emotion, the first named of equals; "none of these"
+is a label of its own, a skip is none. What a person saw matters: who decided with the estimate
+before their eyes agrees with it more readily, so agreement with the model is also told for blind
+decisions alone.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoviz.analysis.agreement import (
+    agreement_table,
+    cohen_kappa,
+    division,
+    fleiss_kappa,
+    krippendorff_alpha,
+    strength_alpha,
+)
+from emoviz.review.facts import Decision, Estimate, EstimateSet, Reviewer
+from emoviz.review.store import ReviewStore
+
+NONE = "none of these"
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two who rated the same works.
+
+    Attributes:
+        first: Name of the person.
+        second: Name of the other person, or ``model``.
+        works: How many both rated.
+        same: How many they gave the same label.
+        kappa: Cohen's; None where it is not defined.
+        table: (C, C) counts, rows the first's labels, columns the second's.
+    """
+
+    first: str
+    second: str
+    works: int
+    same: int
+    kappa: float | None
+    table: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Divided:
+    """A work that divides people: share of the pairs that differ, and who said what."""
+
+    work: int
+    share: float
+    votes: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement on a collection.
+
+    Attributes:
+        people: Who decided, by name.
+        classes: The labels, in the order of the tables.
+        works: How many works somebody gave a label.
+        pairs: Person with person.
+        model: Person with the model, all their decisions.
+        blind: Person with the model, decisions made without seeing the estimate.
+        fleiss: Over the works that all of them labelled; None where it is not defined.
+        fleiss_works: How many those are.
+        alpha: Krippendorff's, nominal.
+        alpha_strength: Krippendorff's over the strengths (0 to 3) of all emotions.
+        alpha_works: How many works at least two labelled.
+        dividing: Works on which people differ, the most divided first.
+    """
+
+    people: tuple[str, ...]
+    classes: tuple[str, ...]
+    works: int
+    pairs: tuple[Pair, ...]
+    model: tuple[Pair, ...]
+    blind: tuple[Pair, ...]
+    fleiss: float | None
+    fleiss_works: int
+    alpha: float | None
+    alpha_strength: float | None
+    alpha_works: int
+    dividing: tuple[Divided, ...]
+
+
+def measure(store: ReviewStore, collection: int, known: EstimateSet | None = None) -> Agreement:
+    """Agreement on a collection, from the decisions that stand.
+
+    Args:
+        store: Where they are.
+        collection: Id.
+        known: Whose estimates count as the model's; the newest where None.
+    """
+    sets = store.estimate_sets(collection)
+    known = known or (sets[0] if sets else None)
+    estimates = store.estimates(known) if known is not None else []
+    return compare(store.standing(collection), store.reviewers(), known, estimates)
+
+
+def compare(
+    decisions: Iterable[Decision],
+    reviewers: Iterable[Reviewer],
+    known: EstimateSet | None,
+    estimates: Sequence[Estimate],
+) -> Agreement:
+    """The same from facts at hand; see `measure`."""
+    facts = [item for item in decisions if item.kind != "skip"]
+    who = {item.reviewer for item in facts}
+    people = sorted((p for p in reviewers if p.id in who), key=lambda p: p.name.casefold())
+    works = sorted({item.work for item in facts})
+    rows = _Rows(facts, [p.id for p in people], works, known.taxonomy.names if known else ())
+    names = tuple(person.name for person in people)
+    size, ratings = len(rows.classes), rows.labels
+    several = (ratings >= 0).sum(axis=0) > 1
+    model = rows.model(estimates)
+    unseen = np.where(rows.blind, ratings, -1)
+    return Agreement(
+        people=names,
+        classes=rows.classes,
+        works=len(works),
+        pairs=tuple(
+            _pair(names[a], names[b], ratings[a], ratings[b], size)
+            for a, b in combinations(range(len(names)), 2)
+        ),
+        model=_with_model(names, ratings, model, size),
+        blind=_with_model(names, unseen, model, size),
+        fleiss=fleiss_kappa(ratings, size),
+        fleiss_works=int((ratings >= 0).all(axis=0).sum()) if len(names) > 1 else 0,
+        alpha=krippendorff_alpha(ratings, size),
+        alpha_strength=strength_alpha(rows.strengths, ratings >= 0),
+        alpha_works=int(several.sum()),
+        dividing=_dividing(rows, names, works),
+    )
+
+
+class _Rows:
+    """Decisions as arrays: R people, N works, C classes of which the last is "none of these"."""
+
+    def __init__(
+        self,
+        facts: Sequence[Decision],
+        people: Sequence[int],
+        works: Sequence[int],
+        offered: Sequence[str],
+    ) -> None:
+        named = {feeling.emotion for item in facts for feeling in item.feelings}
+        self.classes = (*offered, *sorted(named - set(offered)), NONE)
+        self._place = {name: i for i, name in enumerate(self.classes)}
+        self._column = {work: n for n, work in enumerate(works)}
+        row = {person: r for r, person in enumerate(people)}
+        shape = (len(people), len(works))
+        self.labels: NDArray[np.int64] = np.full(shape, -1, np.int64)
+        self.blind: NDArray[np.bool_] = np.zeros(shape, np.bool_)
+        self.strengths: NDArray[np.float64] = np.zeros((*shape, len(self.classes)))
+        for item in facts:
+            at = (row[item.reviewer], self._column[item.work])
+            self.labels[at] = self._place[label_of(item)]
+            self.blind[at] = not item.shown.estimate
+            self.strengths[at] = 0.0
+            for feeling in item.feelings:
+                self.strengths[(*at, self._place[feeling.emotion])] = feeling.strength
+
+    def model(self, estimates: Iterable[Estimate]) -> NDArray[np.int64]:
+        """(N,) the class that the model found most probable, -1 without an estimate."""
+        said: NDArray[np.int64] = np.full(self.labels.shape[1], -1, np.int64)
+        for item in estimates:
+            column = self._column.get(item.work)
+            if column is not None:
+                said[column] = self._place[item.first]
+        return said
+
+
+def label_of(item: Decision) -> str:
+    """The one label that a decision counts as."""
+    if not item.feelings:
+        return NONE
+    return max(item.feelings, key=lambda feeling: feeling.strength).emotion
+
+
+def _pair(
+    first: str, second: str, one: NDArray[np.int64], two: NDArray[np.int64], size: int
+) -> Pair:
+    table = agreement_table(one, two, size)
+    kappa = cohen_kappa(one, two, size)
+    return Pair(first, second, int(table.sum()), int(np.trace(table)), kappa, table)
+
+
+def _with_model(
+    names: Sequence[str], ratings: NDArray[np.int64], model: NDArray[np.int64], size: int
+) -> tuple[Pair, ...]:
+    pairs = (_pair(name, MODEL, row, model, size) for name, row in zip(names, ratings, strict=True))
+    return tuple(pair for pair in pairs if pair.works)
+
+
+def _dividing(rows: _Rows, names: Sequence[str], works: Sequence[int]) -> tuple[Divided, ...]:
+    shares = division(rows.labels, len(rows.classes))
+    apart = [n for n in np.argsort(-np.nan_to_num(shares), kind="stable").tolist() if shares[n] > 0]
+    return tuple(
+        Divided(
+            works[n],
+            float(shares[n]),
+            {
+                name: rows.classes[label]
+                for name, label in zip(names, rows.labels[:, n].tolist(), strict=True)
+                if label >= 0
+            },
+        )
+        for n in apart
+    )
+
+
+def vote_counts(item: Divided) -> Counter[str]:
+    """How many gave a divided work which label."""
+    return Counter(item.votes.values())

@@ -1,0 +1,219 @@
+"""The database beneath the review store: SQLite by default, PostgreSQL where a URL names one.
+
+A transaction that writes takes SQLite's write lock at its beginning (BEGIN IMMEDIATE): one that
+reads first and writes later could find the database changed in between and would have to fail.
+"""
+
+import contextlib
+import uuid
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from emoviz.errors import ReviewError
+from emoviz.review.schema import about
+from emoviz.settings import Settings
+
+HEAD = "0001"
+_WAIT = 20.0  # seconds for another writer
+_LOCK = 0x656D6F76  # of PostgreSQL, while the schema is made
+_WRITES = "emoviz_writes"
+
+
+class Database:
+    """One engine with its schema in place; used by all threads of a process.
+
+    Args:
+        url: As SQLAlchemy takes it.
+
+    Raises:
+        ReviewError: It cannot be reached, is of a newer version, or the URL is none.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        # Where each reviewer's queue begins: all before it is decided. Only ever a short cut.
+        self.frontiers: dict[Any, Any] = {}
+        self.engine = _engine(url)
+        try:
+            with _told(self.where):
+                self._upgrade()
+                with self.reading() as found:
+                    query = select(about.c.value).where(about.c.name == "uid")
+                    self.uid: str = found.execute(query).scalar_one()
+        except ReviewError:
+            self.engine.dispose()
+            raise
+
+    @property
+    def where(self) -> str:
+        """For people; without the password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file of SQLite."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that only reads: it sees one moment."""
+        with _told(self.where), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that writes: all of it or nothing, and on the disk when it is left."""
+        with _told(self.where), self.engine.connect() as connection:
+            connection = connection.execution_options(**{_WRITES: True})
+            with connection.begin():
+                yield connection
+
+    def analyse(self, connection: Connection, *tables: str) -> None:
+        """Tell the planner how many rows there are; PostgreSQL would sort all for the first.
+
+        SQLite would look for one artist's works among all estimates.
+        """
+        if self.is_sqlite:
+            connection.execute(text("PRAGMA analysis_limit = 1000"))  # rows: it need not be exact
+        for table in tables:
+            connection.execute(text(f"ANALYZE {table}"))
+
+    def insert(self, table: Any) -> Any:
+        """An INSERT of the dialect, which knows ON CONFLICT."""
+        if self.is_sqlite:
+            from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+            return sqlite_insert(table)
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+        return postgresql_insert(table)
+
+    def _upgrade(self) -> None:
+        if _revision(self.engine) == HEAD:
+            return
+        with self.engine.connect() as connection:
+            connection = connection.execution_options(**{_WRITES: True})
+            with connection.begin():
+                if not self.is_sqlite:
+                    connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+                found = _revision(connection)  # another process may have been first
+                if found != HEAD:
+                    _migrate(connection, found)
+                    row = {"name": "uid", "value": uuid.uuid4().hex}
+                    connection.execute(self.insert(about).values(row).on_conflict_do_nothing())
+
+
+def database_url(settings: Settings) -> str:
+    """Of the store: as the settings name it, else a file of SQLite in the home."""
+    if settings.database_url:
+        return settings.database_url
+    return f"sqlite:///{(settings.home / 'review.sqlite').absolute()}"
+
+
+@lru_cache(maxsize=8)
+def open_database(url: str) -> Database:
+    """One for each URL in a process; a failure is not kept.
+
+    Raises:
+        ReviewError: As `Database`.
+    """
+    return Database(url)
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite(parsed)
+        if parsed.get_backend_name() == "postgresql":
+            return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=8)
+    except (ArgumentError, ImportError) as error:
+        raise ReviewError(f"EMOVIZ_DATABASE_URL cannot be used: {error}.") from None
+    raise ReviewError(
+        f"EMOVIZ_DATABASE_URL names '{parsed.get_backend_name()}'; wanted postgresql://... or "
+        "sqlite:///..., or nothing for a file in the home."
+    )
+
+
+def _sqlite(url: Any) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise ReviewError("A review store in memory would be lost; name a file of SQLite.")
+    try:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReviewError(f"The folder of '{url.database}' cannot be made: {error}.") from None
+    engine = create_engine(url, connect_args={"timeout": _WAIT}, pool_size=8, max_overflow=8)
+
+    @event.listens_for(engine, "connect")
+    def _connected(raw: Any, _: Any) -> None:
+        raw.isolation_level = None  # sqlite3 shall not begin transactions by itself
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _revision(bind: Engine | Connection) -> str | None:
+    if not inspect(bind).has_table("alembic_version"):
+        return None
+    query = text("SELECT version_num FROM alembic_version")
+    if isinstance(bind, Connection):
+        found: str | None = bind.scalar(query)
+        return found
+    with bind.connect() as connection:
+        return _revision(connection)
+
+
+def _migrate(connection: Connection, found: str | None) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if found is not None and found not in known:
+        raise ReviewError(
+            f"The review store is of version {found}, which this emoviz does not know (it writes "
+            f"{HEAD}). A newer emoviz made it: update this one."
+        )
+    command.upgrade(config, "head")
+
+
+@contextlib.contextmanager
+def _told(where: str) -> Iterator[None]:
+    """What the database raises, in words for a person."""
+    try:
+        yield
+    except DBAPIError as error:
+        reason = " ".join(str(error.orig).split())
+        raise ReviewError(f"The review store ({where}) {_advice(reason)}: {reason}.") from error
+    except SQLAlchemyError as error:
+        raise ReviewError(f"The review store ({where}) cannot be used: {error}.") from error
+
+
+def _advice(reason: str) -> str:
+    words = reason.casefold()
+    if "locked" in words or "busy" in words:
+        return "is held by another program; nothing was stored, try again"
+    if "readonly" in words or "read-only" in words or "unable to open" in words:
+        return "cannot be written; look at the rights of its folder"
+    if "full" in words or "no space" in words:
+        return "has no room on its disk; nothing was stored"
+    if "malformed" in words or "not a database" in words:
+        return "is damaged; put a backup in its place"
+    return "cannot be used"

@@ -1,0 +1,102 @@
+"""Taking a collection home: one module a form, and the door to them all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from emoviz.errors import ReviewError
+from emoviz.review.exports.catalogue import write_catalogue
+from emoviz.review.exports.iiif import write_page
+from emoviz.review.exports.imagefolder import Placing, write_folder
+from emoviz.review.exports.material import Material, gather
+from emoviz.review.exports.spreadsheet import write_csv
+from emoviz.review.exports.webannotation import write_annotations
+from emoviz.review.facts import Collection, EstimateSet
+from emoviz.review.store import ReviewStore
+from emoviz.review.transfer import write_export
+from emoviz.settings import Settings
+
+
+@dataclass(frozen=True)
+class Form:
+    """One form of export: what people call it, how its file ends ("" for a folder), its type."""
+
+    title: str
+    suffix: str
+    mime: str
+
+
+FORMS: Mapping[str, Form] = {
+    "csv": Form("Table for spreadsheets (CSV)", ".csv", "text/csv"),
+    "json": Form("Everything, to bring in elsewhere (JSON)", ".json", "application/json"),
+    "w3c": Form("W3C Web Annotations (JSON-LD)", ".jsonld", "application/ld+json"),
+    "iiif": Form("IIIF 3 annotation page", ".json", "application/json"),
+    "imagefolder": Form("Folder of images, one sub-folder a label", "", "application/zip"),
+    "html": Form("Printable catalogue (HTML)", ".html", "text/html"),
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        path: The file or folder.
+        count: Of what `what` names.
+        what: ``rows``, ``decisions``, ``annotations``, ``images`` or ``works``.
+        left_out: (work, reason) of works that are not there, or not whole.
+    """
+
+    path: Path
+    count: int
+    what: str
+    left_out: tuple[tuple[str, str], ...] = ()
+
+
+def export(
+    store: ReviewStore,
+    settings: Settings,
+    collection: Collection,
+    form: str,
+    out: Path,
+    known: EstimateSet | None = None,
+    base: str = "",
+    placing: Placing = "copy",
+) -> Exported:
+    """Write a collection in one of the `FORMS`, whole or not at all.
+
+    Args:
+        store: Where it is.
+        settings: Caps on images, and where thumbnails are.
+        collection: Which.
+        form: One of `FORMS`.
+        out: File, or folder for ``imagefolder``. A file that is there is replaced.
+        known: Whose estimates; the newest where None. ``json`` takes all of them.
+        base: For ``iiif``: http(s) address where the file will be published.
+        placing: For ``imagefolder``: ``copy`` or ``link``.
+
+    Raises:
+        ReviewError: There is no such form, or it cannot be made of this collection.
+        OSError: The disk is full or closed; what was there stays.
+    """
+    if form not in FORMS:
+        raise ReviewError(f"There is no export '{form}'; wanted one of {', '.join(FORMS)}.")
+    if form == "json":
+        return Exported(out, write_export(store, collection, out), "decisions")
+    material = gather(store, collection, known)
+    if form == "csv":
+        return Exported(out, write_csv(material, out), "rows")
+    what, (count, left_out) = _written(material, settings, form, out, base, placing)
+    return Exported(out, count, what, tuple(left_out))
+
+
+def _written(
+    material: Material, settings: Settings, form: str, out: Path, base: str, placing: Placing
+) -> tuple[str, tuple[int, list[tuple[str, str]]]]:
+    if form == "w3c":
+        return "annotations", write_annotations(material, out)
+    if form == "iiif":
+        return "annotations", write_page(material, out, base)
+    if form == "imagefolder":
+        return "images", write_folder(material, settings, out, placing)
+    return "works", write_catalogue(material, settings, out)

@@ -1,0 +1,72 @@
+"""What is taken home, read from the store in one go: works, estimates and decisions, kept apart."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from emoviz import __version__
+from emoviz.review.facts import Collection, Decision, Estimate, EstimateSet, Reviewer, Work
+from emoviz.review.rows import now
+from emoviz.review.store import ReviewStore
+
+
+@dataclass(frozen=True)
+class Material:
+    """A collection as every export sees it.
+
+    Attributes:
+        store: The store's uid.
+        collection: What is exported.
+        works: Those that were not removed, in the collection's order.
+        known: Whose estimates; None where there are none.
+        estimates: Work's id -> the model's estimate.
+        decisions: Work's id -> the decisions of people that stand, skips aside, oldest first.
+        reviewers: Id -> person.
+        made: Time.
+        version: Of emoviz.
+    """
+
+    store: str
+    collection: Collection
+    works: tuple[Work, ...]
+    known: EstimateSet | None
+    estimates: Mapping[int, Estimate]
+    decisions: Mapping[int, tuple[Decision, ...]]
+    reviewers: Mapping[int, Reviewer]
+    made: str
+    version: str = __version__
+
+    @cached_property
+    def space(self) -> uuid.UUID:
+        """What the names of this collection's annotations are derived from."""
+        return uuid.uuid5(uuid.NAMESPACE_URL, f"emoviz:{self.store}:{self.collection.uid}")
+
+
+def gather(
+    store: ReviewStore, collection: Collection, known: EstimateSet | None = None
+) -> Material:
+    """Read a collection for an export.
+
+    Args:
+        store: Where it is.
+        collection: Which.
+        known: Whose estimates; the newest where None.
+    """
+    sets = store.estimate_sets(collection.id)
+    known = known or (sets[0] if sets else None)
+    works = tuple(store.works(collection.id))
+    decisions: dict[int, list[Decision]] = {work.id: [] for work in works}
+    for item in store.standing(collection.id):
+        if item.kind != "skip" and item.work in decisions:
+            decisions[item.work].append(item)
+    return Material(
+        store=store.uid,
+        collection=collection,
+        works=works,
+        known=known,
+        estimates={item.work: item for item in store.estimates(known)} if known else {},
+        decisions={work: tuple(found) for work, found in decisions.items()},
+        reviewers={person.id: person for person in store.reviewers()},
+        made=now(),
+    )

@@ -1,0 +1,537 @@
+"""Bringing a collection's images in: listed once, fetched one by one, never twice.
+
+Each collection has a folder, from which a killed process goes on::
+
+    <home>/collections/<name>/about.json     what was asked for
+                              items.jsonl    what the source names, whole or not at all
+                              states.jsonl   one line an image, as soon as it is there or refused
+                              last.json      why the last run stopped early, if it did
+                              documents/     IIIF documents, so that they are asked for once
+                              images/ab/...  what was fetched or unpacked, by its SHA-256
+                              works.csv      the artworks as a table that `embed` takes
+
+Images that are files on this machine stay where they are.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, TypeGuard, get_args
+
+from emoviz.data.fetch import Fetcher, url_digest
+from emoviz.data.images import Limits, OpenedImage, open_image, read_file, thumbnail
+from emoviz.data.importers import Found, Item, Place, Problem
+from emoviz.data.importers.files import read_folder, read_zip
+from emoviz.data.importers.iiif import read_iiif
+from emoviz.data.importers.iiif_images import requests_of
+from emoviz.data.importers.urls import read_urls
+from emoviz.data.importers.wikiart_emotions import is_wikiart_emotions, read_wikiart_emotions
+from emoviz.data.sources import ImageSource, from_zip
+from emoviz.errors import EmovizError, FetchError, ImageError, TableError
+from emoviz.files import read_json, replaced_file, write_json
+from emoviz.inference.cache import THUMBNAIL_SIDE, Thumbnails
+from emoviz.inference.tabular import safe_cell
+from emoviz.review.images import ending
+from emoviz.settings import Settings
+
+Kind = Literal["folder", "zip", "table", "iiif", "wikiart-emotions", "sample"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+SAMPLE = "sample"
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+_DOCUMENT = 50_000_000  # bytes of a manifest at most
+_GIVE_UP = 5  # failures of the line, one after another, after which the rest waits for later
+_NAMED = ("title", "artist", "style", "date", "rights", "canvas", "manifest", "page")
+_RESERVED = frozenset({"file", "path", "image", "filename", "key", "label", "emotion", "class"})
+_MOST_COLUMNS = 60
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for.
+
+    Attributes:
+        name: Of the collection: small letters, digits, ``-``, ``_`` and ``.``.
+        source: A path, an address, or ``sample``.
+        kind: What is there.
+        title: For people.
+        images: Folder of images, for WikiArt Emotions.
+        voters: Whose votes are taken from WikiArt Emotions.
+        side: Long side in pixels at which IIIF images are asked for.
+        sent: Whether the source came through a browser: then it may name no files here.
+    """
+
+    name: str
+    source: str
+    kind: Kind
+    title: str = ""
+    images: str = ""
+    voters: str = "image"
+    side: int = 1280
+    sent: bool = False
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What became of one item.
+
+    Attributes:
+        key: Of the item.
+        sha256: Of the image; "" where it was refused.
+        file: Absolute path of the image.
+        error: Why it was refused.
+    """
+
+    key: str
+    sha256: str = ""
+    file: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A collection's folder, read.
+
+    Attributes:
+        request: What was asked for; None where there is no such collection.
+        items: What the source names, in its order; empty before it was listed.
+        problems: What it names and cannot be listed.
+        states: Key -> what became of the image, as far as it was tried.
+        stopped: Why the rest waits for later; "" where nothing does.
+    """
+
+    request: Request | None
+    items: tuple[Item, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    states: Mapping[str, Brought] = field(default_factory=dict)
+    stopped: str = ""
+
+    @property
+    def ready(self) -> list[tuple[Item, Brought]]:
+        """Items whose image is here."""
+        pairs = ((item, self.states.get(item.key)) for item in self.items)
+        return [(item, state) for item, state in pairs if state is not None and state.sha256]
+
+    @property
+    def failed(self) -> list[tuple[Item, Brought]]:
+        """Items whose image was refused or cannot be had."""
+        pairs = ((item, self.states.get(item.key)) for item in self.items)
+        return [(item, state) for item, state in pairs if state is not None and state.error]
+
+    @property
+    def waiting(self) -> int:
+        """Items that were not tried yet."""
+        return len(self.items) - len(self.ready) - len(self.failed)
+
+
+def guess_kind(source: str) -> Kind:
+    """What lies at a path or address, by its ending or, of a table, its first line.
+
+    Raises:
+        TableError: There is nothing there, or nothing that is taken in.
+    """
+    if source == SAMPLE:
+        return "sample"
+    if re.match(r"https?://", source, re.IGNORECASE):
+        return "iiif"
+    path = Path(source)
+    try:
+        if path.is_dir():
+            return "folder"
+        is_file = path.is_file()
+    except (OSError, ValueError):
+        is_file = False
+    if not is_file:
+        raise TableError(
+            f"There is no '{source}'. Wanted: a folder, a ZIP, a table (CSV, TSV), the address or "
+            f"file of a IIIF manifest, or '{SAMPLE}'."
+        )
+    suffix = path.suffix.casefold()
+    if suffix in (".csv", ".tsv"):
+        return "wikiart-emotions" if is_wikiart_emotions(path) else "table"
+    kinds: dict[str, Kind] = {".zip": "zip", ".json": "iiif", ".jsonld": "iiif"}
+    if suffix not in kinds:
+        raise TableError(f"'{source}' is no folder, ZIP, CSV, TSV or IIIF manifest (.json).")
+    return kinds[suffix]
+
+
+def collection_folder(settings: Settings, name: str) -> Path:
+    """Where a collection's files are.
+
+    Raises:
+        TableError: It is no name for a collection.
+    """
+    if not NAME.fullmatch(name):
+        raise TableError(
+            f"'{name}' cannot be a collection's name; wanted small letters, digits, '-', '_' or "
+            "'.', at most 64."
+        )
+    return settings.home / "collections" / name
+
+
+def gather(
+    request: Request,
+    settings: Settings,
+    progress: Progress,
+    again: bool = False,
+    fetcher: Fetcher | None = None,
+) -> Gathered:
+    """List a source and bring its images in, as far as they are not here.
+
+    What was refused before is tried once more. A source is listed once; the same name with
+    another source is another collection.
+
+    Args:
+        request: What to bring in.
+        settings: Where, and what is allowed.
+        progress: Called with (done, all) after each image.
+        again: List the source anew, for what came or changed; images that are here stay.
+        fetcher: Fetches; as the settings allow where left out.
+
+    Raises:
+        TableError: The source cannot be read, or the name is taken by another one.
+        FetchError: The manifest cannot be fetched.
+    """
+    folder = collection_folder(settings, request.name)
+    _check_same(folder, request)
+    fetcher = fetcher or Fetcher.of(settings)
+    if again or not (folder / "items.jsonl").is_file():
+        rows = list(_listed(request, folder, settings, fetcher, again))
+        if not any(isinstance(row, Item) for row in rows):
+            told = "".join(f" {row.key}: {row.reason}." for row in rows[:1] if _is_problem(row))
+            raise TableError(f"'{request.source}' has no image that can be brought in.{told}")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "about.json", asdict(request))
+        _write_items(folder / "items.jsonl", rows)
+    found = read_gathered(settings, request.name)
+    stopped = _bring_all(found, folder, settings, fetcher, progress)
+    write_json(folder / "last.json", {"stopped": stopped})
+    found = read_gathered(settings, request.name)
+    write_table(folder / "works.csv", found)
+    return found
+
+
+def read_gathered(settings: Settings, name: str) -> Gathered:
+    """What is known of a collection's images, whatever state it is in."""
+    folder = collection_folder(settings, name)
+    files = ("about.json", "items.jsonl", "states.jsonl", "last.json")
+    return _read(folder, tuple(_changed(folder / file) for file in files))
+
+
+@lru_cache(maxsize=16)
+def _read(folder: Path, changed: tuple[tuple[int, int], ...]) -> Gathered:
+    """Kept by the files' sizes and times of change, too."""
+    about = read_json(folder / "about.json")
+    try:
+        request = Request(**about) if about else None
+    except TypeError:
+        request = None
+    items, problems = [], []
+    for row in _lines(folder / "items.jsonl"):
+        if "problem" in row:
+            problems.append(Problem(**row["problem"]))
+        else:
+            items.append(Item(**{**row["item"], "place": Place.from_dict(row["item"]["place"])}))
+    states = {row["key"]: Brought(**row) for row in _lines(folder / "states.jsonl")}
+    stopped = str((read_json(folder / "last.json") or {}).get("stopped", ""))
+    return Gathered(request, tuple(items), tuple(problems), states, stopped)
+
+
+def _changed(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def list_gathered(settings: Settings) -> list[Gathered]:
+    """Every collection that was brought in on this machine, by name."""
+    folders = sorted((settings.home / "collections").glob("*/about.json"))
+    found = []
+    for file in folders:
+        try:
+            found.append(read_gathered(settings, file.parent.name))
+        except EmovizError:  # a folder that somebody else put there
+            continue
+    return [item for item in found if item.request is not None]
+
+
+def works_table(settings: Settings, name: str) -> Path:
+    """The collection as a table that `embed`, `evaluate` and other programs take."""
+    return collection_folder(settings, name) / "works.csv"
+
+
+def _check_same(folder: Path, request: Request) -> None:
+    known = read_json(folder / "about.json")
+    if known and (known.get("source"), known.get("kind")) != (request.source, request.kind):
+        raise TableError(
+            f"There is a collection '{request.name}' already, made from {known.get('source')}. "
+            "Choose another name, or remove it first."
+        )
+
+
+# Listing -----------------------------------------------------------------------------------------
+
+
+def _listed(
+    request: Request, folder: Path, settings: Settings, fetcher: Fetcher, again: bool
+) -> Iterator[Found]:
+    """What the source names, each key once."""
+    seen: set[str] = set()
+    for row in _found(request, folder, settings, fetcher, again):
+        if isinstance(row, Item):
+            if row.key in seen:
+                yield Problem(row.key, "the source names it twice; the first one counts")
+                continue
+            seen.add(row.key)
+        yield row
+
+
+def _found(
+    request: Request, folder: Path, settings: Settings, fetcher: Fetcher, again: bool
+) -> Iterator[Found]:
+    path = Path(request.source)
+    if request.kind == "folder":
+        return read_folder(path)
+    if request.kind == "zip":
+        return read_zip(path, Limits.of(settings), int(settings.max_archive_mb * 1e6))
+    if request.kind == "table":
+        return read_urls(path, paths=not request.sent)
+    if request.kind == "wikiart-emotions":
+        images = Path(request.images) if request.images else None
+        return read_wikiart_emotions(path, images, request.voters)
+    if request.kind == "sample":
+        return read_urls(settings.sample_data / "images.csv")
+    documents = _Documents(folder / "documents", fetcher, again, request.source)
+    if not documents.is_local:
+        documents.load(request.source)  # the first one: where it fails, all does
+    return read_iiif(request.source, documents.load)
+
+
+class _Documents:
+    """IIIF documents by their addresses, kept so that a second try asks for none twice.
+
+    Args:
+        folder: Where they are kept.
+        fetcher: Fetches those that are not.
+        again: Whether to ask if those that are kept have changed.
+        source: What the person named, alone of all may be a file of this machine: a document that
+            names one reads nothing here.
+    """
+
+    def __init__(self, folder: Path, fetcher: Fetcher, again: bool, source: str) -> None:
+        self._folder, self._fetcher, self._again = folder, fetcher, again
+        self._source, self._fresh = source, set[str]()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the source is a file."""
+        return not re.match(r"https?://", self._source, re.IGNORECASE)
+
+    def load(self, address: str) -> Any:
+        """The JSON there; `FetchError` with the reason where there is none."""
+        if self.is_local and address == self._source:
+            return _parsed(read_file(Path(address), Limits(max_bytes=_DOCUMENT)))
+        file = self._folder / f"{url_digest(address)}.json"
+        kept = read_json(file)
+        if kept is not None and (not self._again or address in self._fresh):
+            return kept["document"]
+        found = self._fetcher.get(address, _DOCUMENT, kept["marks"] if kept else None)
+        self._fresh.add(address)
+        if found.unchanged and kept is not None:
+            return kept["document"]
+        document = _parsed(found.body)
+        write_json(file, {"address": address, "marks": dict(found.marks), "document": document})
+        return document
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        head = body[:200].lstrip().lower()
+        what = "a web page" if head.startswith((b"<!doctype", b"<html")) else "no readable JSON"
+        raise FetchError(f"it is {what}, not a IIIF manifest") from None
+
+
+def _write_items(file: Path, rows: Sequence[Found]) -> None:
+    with replaced_file(file) as aside, aside.open("w", encoding="utf-8") as stream:
+        for row in rows:
+            if isinstance(row, Item):
+                line: dict[str, Any] = {"item": {**asdict(row), "place": row.place.to_dict()}}
+            else:
+                line = {"problem": asdict(row)}
+            stream.write(json.dumps(line) + "\n")
+
+
+def _is_problem(row: Found) -> TypeGuard[Problem]:
+    return isinstance(row, Problem)
+
+
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file, one a line; half a line, as a killed process leaves it, is none."""
+    with suppress(FileNotFoundError), file.open(encoding="utf-8") as stream:
+        for line in stream:
+            with suppress(ValueError):
+                yield json.loads(line)
+
+
+# Bringing ----------------------------------------------------------------------------------------
+
+
+def _bring_all(
+    found: Gathered, folder: Path, settings: Settings, fetcher: Fetcher, progress: Progress
+) -> str:
+    """Bring in what is missing; why it stopped early, or ""."""
+    here = {item.key for item, state in found.ready if Path(state.file).is_file()}
+    missing = [item for item in found.items if item.key not in here]
+    broken, done = 0, len(here)
+    progress(done, len(found.items))
+    if not missing:
+        return ""
+    bring = _Bringer(found, folder, settings, fetcher)
+    with Thumbnails(settings) as kept, (folder / "states.jsonl").open("a+b") as states:
+        _end_line(states)
+        for item in missing:
+            state, line_broke = bring.one(item, kept)
+            broken = broken + 1 if line_broke else 0
+            if broken >= _GIVE_UP:
+                return f"{state.error} ({_GIVE_UP} times in a row)"
+            states.write(json.dumps(asdict(state)).encode() + b"\n")
+            states.flush()
+            done += 1
+            progress(done, len(found.items))
+    return ""
+
+
+def _end_line(stream: Any) -> None:
+    """A line that a killed process left half must not swallow the next one."""
+    if stream.seek(0, 2):
+        stream.seek(-1, 2)
+        if stream.read(1) != b"\n":
+            stream.write(b"\n")
+
+
+class _Bringer:
+    """Gets the bytes of one item after another."""
+
+    def __init__(self, found: Gathered, folder: Path, settings: Settings, fetcher: Fetcher) -> None:
+        assert found.request is not None
+        self._folder, self._fetcher, self._side = folder, fetcher, found.request.side
+        self._limits = Limits.of(settings)
+        self._archive_bytes = int(settings.max_archive_mb * 1e6)
+        self._members: dict[str, dict[str, ImageSource]] = {}
+        self._infos: dict[str, Any] = {}
+
+    def one(self, item: Item, kept: Thumbnails) -> tuple[Brought, bool]:
+        """What became of an item, and whether it failed because no server answers."""
+        place = item.place
+        try:
+            data, opened = self._fetch(place) if place.is_remote else self._read(place)
+            if not kept.known([opened.sha256]):
+                kept.put({opened.sha256: thumbnail(opened.pixels, THUMBNAIL_SIDE)})
+            copied = place.is_remote or place.inside
+            file = str(self._keep(data, opened.sha256)) if copied else place.path
+            return Brought(item.key, opened.sha256, file), False
+        except FetchError as error:
+            return Brought(item.key, error=str(error)), error.unanswered
+        except ImageError as error:
+            return Brought(item.key, error=str(error)), False
+
+    def _open(self, data: bytes) -> OpenedImage:
+        return open_image(data, self._limits, short_side=THUMBNAIL_SIDE)
+
+    def _read(self, place: Place) -> tuple[bytes, OpenedImage]:
+        read = self._member(place) if place.inside else read_file(Path(place.path), self._limits)
+        return read, self._open(read)
+
+    def _member(self, place: Place) -> bytes:
+        if place.path not in self._members:
+            sources = from_zip("", Path(place.path), self._limits, self._archive_bytes)
+            self._members[place.path] = {source.name[1:]: source for source in sources}
+        source = self._members[place.path].get(place.inside)
+        if source is None:
+            raise ImageError("the ZIP is gone, or no longer holds it")
+        return source.read()
+
+    def _fetch(self, place: Place) -> tuple[bytes, OpenedImage]:
+        """The image, from the first of its addresses that gives one."""
+        first: EmovizError | None = None
+        for address in requests_of(place, self._side, self._info):
+            try:
+                data = self._fetcher.get(address, self._limits.max_bytes).body
+                return data, self._open(data)
+            except FetchError as error:
+                first = first or error
+                if error.unanswered:
+                    break
+            except ImageError as error:
+                first = first or error
+        raise first or FetchError("it has no address")
+
+    def _info(self, address: str) -> Mapping[str, Any]:
+        found = _parsed(self._fetcher.get(address, _DOCUMENT).body)
+        if not isinstance(found, dict):
+            raise FetchError("the image service does not say what it can do")
+        return found
+
+    def _keep(self, data: bytes, sha256: str) -> Path:
+        file = self._folder / "images" / sha256[:2] / f"{sha256}{ending(data)}"
+        if not file.is_file():
+            with replaced_file(file) as aside:
+                aside.write_bytes(data)
+        return file.absolute()
+
+
+# The table ---------------------------------------------------------------------------------------
+
+
+def write_table(file: Path, found: Gathered) -> None:
+    """The artworks whose images are here, as a table that `embed` and spreadsheets take.
+
+    Texts that a spreadsheet would take for a formula begin with an apostrophe.
+    """
+    rows = [(item, state) for item, state in found.ready if _is_text(state.file)]
+    names = [name for name in _NAMED if any(getattr(item, name) for item, _ in rows)]
+    answers = list(dict.fromkeys(name for item, _ in rows for name in item.shares))
+    labelled = any(item.label for item, _ in rows) and not answers
+    counts: dict[str, int] = {}
+    for item, _ in rows:
+        for name in item.metadata:
+            counts[name] = counts.get(name, 0) + 1
+    others = sorted(counts, key=lambda name: -counts[name])[:_MOST_COLUMNS]
+    header = ["file", "key", *names, *(["label"] if labelled else [])]
+    header += [*(f"p_{name}" for name in answers), *map(_column, others)]
+    with (
+        replaced_file(file) as aside,
+        aside.open("w", encoding="utf-8", errors="replace", newline="") as stream,
+    ):
+        writer = csv.writer(stream)
+        writer.writerow(map(safe_cell, header))
+        for item, state in rows:
+            texts = [item.key, *(getattr(item, name) for name in names)]
+            texts += [item.label] if labelled else []
+            shares = [f"{item.shares.get(name, 0.0):g}" for name in answers]
+            rest = [item.metadata.get(name, "") for name in others]
+            writer.writerow([state.file, *map(safe_cell, texts), *shares, *map(safe_cell, rest)])
+
+
+def _column(name: str) -> str:
+    """A column's name that is taken for nothing else."""
+    taken = name.casefold() in {*_RESERVED, *_NAMED} or name.startswith("p_")
+    return f"about {name}" if taken else name
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

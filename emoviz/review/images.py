@@ -1,0 +1,54 @@
+"""The image of a work, wherever it is."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from emoviz.data.images import Limits, read_file
+from emoviz.data.sources import ImageSource, from_zip
+from emoviz.errors import ImageError
+from emoviz.review.facts import Work
+from emoviz.settings import Settings
+
+_BEGINNINGS = (
+    *((b"\xff\xd8", ".jpg"), (b"\x89PNG", ".png"), (b"GIF8", ".gif"), (b"BM", ".bmp")),
+    *((b"II*\x00", ".tif"), (b"MM\x00*", ".tif"), (b"RIFF", ".webp")),
+)
+
+
+def ending(data: bytes) -> str:
+    """How the name of a file with these bytes ends; ``.img`` where that cannot be told."""
+    return next((end for start, end in _BEGINNINGS if data.startswith(start)), ".img")
+
+
+def read_work(work: Work, settings: Settings) -> bytes:
+    """The encoded image of a work, in full size.
+
+    Raises:
+        ImageError: It is not on this machine (yet), was moved or deleted, or cannot be read.
+    """
+    if not work.file:
+        raise ImageError(work.error or "its image was not brought in yet")
+    limits = Limits.of(settings)
+    if not work.inside:
+        return read_file(Path(work.file), limits)
+    changed = _changed(work.file)
+    sources = _members(work.file, changed, limits, int(settings.max_archive_mb * 1e6))
+    if work.inside not in sources:
+        raise ImageError("the ZIP is gone, or no longer holds it")
+    return sources[work.inside].read()
+
+
+@lru_cache(maxsize=4)
+def _members(
+    archive: str, changed: int, limits: Limits, archive_bytes: int
+) -> dict[str, ImageSource]:
+    """Kept by the time of change, too."""
+    sources = from_zip("", Path(archive), limits, archive_bytes)
+    return {source.name.removeprefix("/"): source for source in sources}
+
+
+def _changed(file: str) -> int:
+    try:
+        return Path(file).stat().st_mtime_ns
+    except OSError:
+        raise ImageError("there is no such file") from None

@@ -1,0 +1,120 @@
+"""Who reviews: names that were typed, logins, roles."""
+
+import uuid
+from typing import Any
+
+from sqlalchemy import Connection, func, select, update
+
+from emoviz.errors import NotAllowedError, ReviewError
+from emoviz.review import rows
+from emoviz.review.database import Database
+from emoviz.review.facts import ROLES, Reviewer, Role
+from emoviz.review.schema import reviewers
+
+
+class People:
+    """The part of the store that knows persons."""
+
+    database: Database
+
+    def reviewers(self) -> list[Reviewer]:
+        """Everybody, by name."""
+        query = select(reviewers).order_by(reviewers.c.name_key)
+        with self.database.reading() as found:
+            return [rows.reviewer_of(row) for row in found.execute(query).mappings()]
+
+    def reviewer(self, name: str) -> Reviewer:
+        """The person of that typed name, who is made where there is none yet.
+
+        Whoever comes first may manage, so that a single curator can do everything.
+
+        Raises:
+            NotAllowedError: The name belongs to somebody who logs in.
+            ReviewError: The name is empty.
+        """
+        name = " ".join(rows.clean(name).split())
+        if not name:
+            raise ReviewError("The name is empty; wanted one letter at least.")
+        found = self._known(reviewers.c.name_key == name.casefold())
+        if found is None:
+            with self.database.writing() as made:
+                found = self._made(made, name, "", None)
+        if found.subject:
+            raise NotAllowedError(f"The name '{name}' belongs to somebody who logs in.")
+        return found
+
+    def login(self, subject: str, name: str, role: Role | None = None) -> Reviewer:
+        """The person of a login, who is made where there is none yet.
+
+        Args:
+            subject: Issuer and subject.
+            name: As others shall read it; gets a number where somebody else has it.
+            role: That the settings give; None keeps what the store says.
+        """
+        subject, name = rows.clean(subject), " ".join(rows.clean(name).split()) or "Somebody"
+        if not subject:
+            raise ReviewError("A login without a subject cannot be told from others.")
+        found = self._known(reviewers.c.subject == subject)
+        if found is None:
+            with self.database.writing() as made:
+                found = self._made(made, name, subject, role)
+        if role is not None and found.role != role:
+            found = self._with_role(found.id, role)
+        return found
+
+    def set_role(self, reviewer: int, role: Role, by: int) -> Reviewer:
+        """Give somebody another role.
+
+        Raises:
+            NotAllowedError: `by` may not manage, or nobody could manage any more.
+            ReviewError: There is no such role or person.
+        """
+        if role not in ROLES:
+            raise ReviewError(f"'{role}' is no role; wanted one of {', '.join(ROLES)}.")
+        giver = self._known(reviewers.c.id == by)
+        if giver is None or not giver.may_manage:
+            raise NotAllowedError("Only a manager may hand out roles.")
+        others = [item for item in self.reviewers() if item.may_manage and item.id != reviewer]
+        if role != "manager" and not others:
+            raise NotAllowedError("Nobody could manage any more; make somebody a manager first.")
+        return self._with_role(reviewer, role)
+
+    def _with_role(self, reviewer: int, role: Role) -> Reviewer:
+        with self.database.writing() as made:
+            made.execute(update(reviewers).where(reviewers.c.id == reviewer).values(role=role))
+        found = self._known(reviewers.c.id == reviewer)
+        if found is None:
+            raise ReviewError(f"There is no reviewer {reviewer}.")
+        return found
+
+    def _known(self, condition: Any) -> Reviewer | None:
+        with self.database.reading() as found:
+            row = found.execute(select(reviewers).where(condition)).mappings().first()
+        return None if row is None else rows.reviewer_of(row)
+
+    def _made(self, made: Connection, name: str, subject: str, role: Role | None) -> Reviewer:
+        """In a transaction that writes; somebody else may have been quicker."""
+        wanted = reviewers.c.subject == subject if subject else _named(name)
+        row = made.execute(select(reviewers).where(wanted)).mappings().first()
+        if row is not None:
+            return rows.reviewer_of(row)
+        is_first = not made.scalar(select(func.count()).select_from(reviewers))
+        spelt, number = name, 1
+        while made.scalar(select(reviewers.c.id).where(_named(spelt))) is not None:
+            number += 1
+            spelt = f"{name} ({number})"
+        values = {
+            "uid": uuid.uuid4().hex,
+            "name": spelt,
+            "name_key": spelt.casefold(),
+            "role": role or ("manager" if is_first else "reviewer"),
+            "subject": subject,
+            "created": rows.now(),
+        }
+        made.execute(self.database.insert(reviewers).values(values).on_conflict_do_nothing())
+        found = made.execute(select(reviewers).where(wanted)).mappings().one()
+        return rows.reviewer_of(found)
+
+
+def _named(name: str) -> Any:
+    return reviewers.c.name_key == name.casefold()

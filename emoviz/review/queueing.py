@@ -1,0 +1,400 @@
+"""In which order a reviewer meets the works of a collection, and how far they are."""
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, case, false, func, literal, or_, select, true
+
+from emoviz.errors import ReviewError
+from emoviz.review import rows
+from emoviz.review.database import Database
+from emoviz.review.facts import (
+    ORDERS,
+    EstimateSet,
+    Filters,
+    Mark,
+    Place,
+    Progress,
+    Queue,
+    Share,
+)
+from emoviz.review.schema import decisions, estimate_sets, estimates, shares, standing, works
+
+_BY_ESTIMATE = {
+    "uncertain": estimates.c.uncertainty,
+    "opposite": estimates.c.rivalry,
+    "unlike": estimates.c.farness,
+}
+_BY_WORK = {"style": works.c.style, "artist": works.c.artist}
+_MILLION = 1_000_000
+_MOST_FRONTIERS = 2000
+_NO_ESTIMATE = -1e9  # stands for the value of a work without an estimate: after all others
+_ESTIMATE_COLUMNS = [column.label(f"e_{column.name}") for column in estimates.c]
+
+
+class Queueing:
+    """The part of the store that says what is next."""
+
+    database: Database
+
+    def upcoming(self, queue: Queue, limit: int = 3, after: Mark | None = None) -> list[Place]:
+        """The next works of a queue, best first.
+
+        Args:
+            queue: Order and filters.
+            limit: At most so many.
+            after: Only works that come later than this place.
+
+        Raises:
+            ReviewError: The order needs estimates and the queue names none.
+        """
+        with self.database.reading() as found:
+            known = _estimate_set(found, queue)
+            share = _share(found, queue.collection, queue.reviewer)
+            if after is not None or queue.filters.stage != "open":
+                return _places(found, queue, known, share, limit, after)
+            begin = self.database.frontiers.get(queue) or _left_off(found, queue, known)
+            places = _places(found, queue, known, share, limit, begin)
+            if begin is not None and len(places) < limit:  # some may have been left behind
+                places = _places(found, queue, known, share, limit, None)
+        self._remember(queue, places)
+        return places
+
+    def _remember(self, queue: Queue, places: list[Place]) -> None:
+        """The queue goes on at its first work: what comes before is decided, or left to the end."""
+        if len(self.database.frontiers) > _MOST_FRONTIERS:
+            self.database.frontiers.clear()
+        if places:
+            first = places[0].mark
+            self.database.frontiers[queue] = replace(first, number=first.number - 1)
+
+    def listed(self, queue: Queue, limit: int, offset: int = 0) -> list[Place]:
+        """A page of a queue, for a wall of pictures."""
+        with self.database.reading() as found:
+            known = _estimate_set(found, queue)
+            share = _share(found, queue.collection, queue.reviewer)
+            value, query = _query(queue, known, share)
+            query = _in_order(queue, value, query).limit(limit).offset(offset)
+            return [_place(row, known) for row in found.execute(query).mappings()]
+
+    def matching(self, queue: Queue) -> int:
+        """How many works a queue holds."""
+        with self.database.reading() as found:
+            known = _estimate_set(found, queue)
+            share = _share(found, queue.collection, queue.reviewer)
+            query = _query(queue, known, share)[1].with_only_columns(func.count())
+            return int(found.scalar(query) or 0)
+
+    def place(self, queue: Queue, work: int) -> Place | None:
+        """One work as the queue would bring it, whatever the filters; None where it is gone."""
+        with self.database.reading() as found:
+            known = _estimate_set(found, queue)
+            there = and_(
+                works.c.id == work, works.c.collection == queue.collection, works.c.removed == ""
+            )
+            query = _joined(queue, known)[1]
+            row = found.execute(query.where(there)).mappings().first()
+        return None if row is None else _place(row, known)
+
+    def progress(self, queue: Queue) -> Progress:
+        """How far the reviewer is with their part of the collection, whatever the filters."""
+        with self.database.reading() as found:
+            share = _share(found, queue.collection, queue.reviewer)
+            theirs = and_(_ready(queue.collection), _of_share(share))
+            total = found.scalar(select(func.count()).select_from(works).where(theirs))
+            mine = and_(
+                standing.c.collection == queue.collection,
+                standing.c.reviewer == queue.reviewer,
+                standing.c.there,
+                _of_share(share, standing),
+            )
+            query = select(standing.c.kind, func.count()).where(mine).group_by(standing.c.kind)
+            counts: dict[str, int] = dict(found.execute(query).all())
+        skipped = counts.pop("skip", 0)
+        return Progress(int(total or 0), sum(counts.values()), skipped)
+
+    def share(self, collection: int, reviewer: int) -> Share | None:
+        """A reviewer's part of a collection; None where they get all of it."""
+        with self.database.reading() as found:
+            return _share(found, collection, reviewer)
+
+    def shares(self, collection: int) -> list[Share]:
+        """Everybody's parts of a collection."""
+        query = select(shares).where(shares.c.collection == collection)
+        with self.database.reading() as found:
+            ordered = query.order_by(shares.c.reviewer)
+            return [rows.share_of(row) for row in found.execute(ordered).mappings()]
+
+    def set_share(self, collection: int, share: Share | None, reviewer: int) -> None:
+        """Give a reviewer a part of a collection, or, with None, all of it.
+
+        Raises:
+            ReviewError: There is no such part.
+        """
+        mine = and_(shares.c.collection == collection, shares.c.reviewer == reviewer)
+        if share is not None and not (0 <= share.part < share.parts and 0 <= share.overlap <= 1):
+            raise ReviewError(
+                f"Part {share.part + 1} of {share.parts} with {share.overlap:.0%} in common is "
+                "no part of a collection."
+            )
+        with self.database.writing() as made:
+            made.execute(shares.delete().where(mine))
+            self.database.frontiers.clear()
+            if share is not None:
+                row = {"part": share.part, "parts": share.parts, "overlap": share.overlap}
+                made.execute(
+                    shares.insert().values(collection=collection, reviewer=reviewer, **row)
+                )
+
+
+def _places(
+    found: Connection,
+    queue: Queue,
+    known: EstimateSet | None,
+    share: Share | None,
+    limit: int,
+    after: Mark | None,
+) -> list[Place]:
+    value, query = _query(queue, known, share)
+    if queue.order == "random":
+        return _shuffled(found, queue, known, query, limit, after)
+    if after is not None:
+        query = query.where(_later(queue, value, after))
+    ordered = _in_order(queue, value, query).limit(limit)
+    places = [_place(row, known) for row in found.execute(ordered).mappings()]
+    if len(places) < limit and queue.order in _BY_ESTIMATE and _may_lack_estimate(queue.filters):
+        places += _without_estimate(found, queue, share, limit - len(places), after)
+    return places
+
+
+def _shuffled(
+    found: Connection,
+    queue: Queue,
+    known: EstimateSet | None,
+    query: Select[Any],
+    limit: int,
+    after: Mark | None,
+) -> list[Place]:
+    """The works as the hashes of their keys lie; the seed says where in that circle to begin.
+
+    In two halves, each of which an index gives in its order.
+    """
+    begin, deal, places = _begin(queue.seed), works.c.deal, list[Place]()
+    passed = -1.0 if after is None else float(after.value)
+    for lap, half in enumerate((deal >= begin, deal < begin)):
+        rest, at = limit - len(places), int(passed) - lap * _MILLION
+        if not rest or at >= _MILLION:
+            continue
+        wanted = query.where(half)
+        if after is not None and at >= 0:
+            wanted = wanted.where(deal >= at, or_(deal > at, works.c.number > after.number))
+        ordered = wanted.order_by(deal, works.c.number).limit(rest)
+        places += [_place(row, known) for row in found.execute(ordered).mappings()]
+    return places
+
+
+def _begin(seed: int) -> int:
+    return seed * 618_034 % _MILLION  # the golden ratio: near seeds begin far apart
+
+
+def _without_estimate(
+    found: Connection, queue: Queue, share: Share | None, limit: int, after: Mark | None
+) -> list[Place]:
+    """Works of which the model has said nothing come last, in the collection's order."""
+    there = select(estimates.c.work).join(
+        estimate_sets, estimate_sets.c.id == estimates.c.estimate_set
+    )
+    mine = and_(
+        estimate_sets.c.fingerprint == queue.fingerprint,
+        estimate_sets.c.collection == queue.collection,
+    )
+    query = (
+        select(works, literal(_NO_ESTIMATE).label("value"))
+        .where(_wanted(queue, share, None), works.c.id.not_in(there.where(mine)))
+        .order_by(works.c.number)
+        .limit(limit)
+    )
+    if after is not None and after.value == _NO_ESTIMATE:
+        query = query.where(works.c.number > after.number)
+    return [_place(row, None) for row in found.execute(query).mappings()]
+
+
+def _query(queue: Queue, known: EstimateSet | None, share: Share | None) -> tuple[Any, Select[Any]]:
+    """The value that orders the queue, and its works."""
+    value, query = _joined(queue, known)
+    return value, query.where(_wanted(queue, share, known))
+
+
+def _joined(queue: Queue, known: EstimateSet | None) -> tuple[Any, Select[Any]]:
+    value = _value(queue, known)
+    columns = [*works.c, value.label("value")]
+    if known is None:
+        return value, select(*columns)
+    mine = and_(estimates.c.work == works.c.id, estimates.c.estimate_set == known.id)
+    columns += _ESTIMATE_COLUMNS
+    if queue.order in _BY_ESTIMATE:
+        return value, select(*columns).select_from(estimates).join(works, mine)
+    return value, select(*columns).select_from(works).outerjoin(estimates, mine)
+
+
+def _value(queue: Queue, known: EstimateSet | None) -> Any:
+    if queue.order not in ORDERS:
+        raise ReviewError(f"'{queue.order}' is no order; wanted one of {', '.join(ORDERS)}.")
+    if queue.order in _BY_ESTIMATE:
+        if known is None:
+            raise ReviewError(
+                "The model has not looked at this collection yet, so its works cannot be put in "
+                f"the order '{queue.order}'. Ask the model first, or take another order."
+            )
+        return _BY_ESTIMATE[queue.order]
+    if queue.order == "random":
+        return works.c.deal + case((works.c.deal < _begin(queue.seed), _MILLION), else_=0)
+    return _BY_WORK.get(queue.order, works.c.number)
+
+
+def _in_order(queue: Queue, value: Any, query: Select[Any]) -> Select[Any]:
+    if queue.order in _BY_ESTIMATE:
+        return query.order_by(value.desc(), estimates.c.number)
+    return query.order_by(value, works.c.number)
+
+
+def _left_off(found: Connection, queue: Queue, known: EstimateSet | None) -> Mark | None:
+    """Where a reviewer's last decision was made in this very queue; None where it was elsewhere.
+
+    After a restart the way to the first open work may lead past half of the collection.
+    """
+    if queue.filters != Filters():
+        return None
+    mine = and_(standing.c.collection == queue.collection, standing.c.reviewer == queue.reviewer)
+    last = select(standing.c.decision).where(mine).order_by(standing.c.decision.desc()).limit(1)
+    fact = select(decisions).where(decisions.c.id == last.scalar_subquery())
+    row = found.execute(fact).mappings().first()
+    if row is None or row["shown"].get("order") != queue.order:
+        return None
+    if queue.order in _BY_ESTIMATE and row["fingerprint"] != queue.fingerprint:
+        return None
+    place = _joined(queue, known)[1].where(works.c.id == row["work"])
+    there = found.execute(place).mappings().first()
+    return None if there is None else _place(there, known).mark
+
+
+def _later(queue: Queue, value: Any, after: Mark) -> Any:
+    """Written so that an index begins at the place: with OR outside, SQLite would sort the rest."""
+    if queue.order in _BY_ESTIMATE:
+        number = estimates.c.number
+        return and_(value <= after.value, or_(value < after.value, number > after.number))
+    if queue.order == "number":
+        return works.c.number > after.number
+    return and_(value >= after.value, or_(value > after.value, works.c.number > after.number))
+
+
+def _wanted(queue: Queue, share: Share | None, known: EstimateSet | None) -> Any:
+    filters = queue.filters
+    return and_(
+        _ready(queue.collection),
+        _of_share(share),
+        _of_stage(queue, known),
+        _of_work(queue),
+        _of_estimate(filters, known),
+    )
+
+
+def _of_work(queue: Queue) -> Any:
+    filters = queue.filters
+    wanted: list[Any] = [true()]
+    if filters.artist:
+        wanted.append(works.c.artist == filters.artist)
+    if filters.style:
+        wanted.append(works.c.style == filters.style)
+    if filters.text.strip():
+        wanted.append(works.c.id.in_(_found(queue.collection, filters.text)))
+    first, last = filters.years
+    if first is not None:
+        wanted.append(works.c.year >= first)
+    if last is not None:
+        wanted.append(works.c.year <= last)
+    if filters.decided is not None:
+        any_one = select(standing.c.work).where(
+            standing.c.work == works.c.id, standing.c.kind != "skip"
+        )
+        wanted.append(any_one.exists() if filters.decided else ~any_one.exists())
+    return and_(*wanted)
+
+
+def _found(collection: int, words: str) -> Any:
+    """Ids of works that hold the words, looked for once in the order in which works lie."""
+    table = works.alias()
+    text = rows.clean(words.strip().casefold())
+    holds = table.c.search.contains(text, autoescape=True)
+    return select(table.c.id).where(table.c.collection == collection, holds)
+
+
+def _of_estimate(filters: Filters, known: EstimateSet | None) -> Any:
+    if _may_lack_estimate(filters):
+        return true()
+    if known is None:
+        return false()
+    wanted: list[Any] = [true()]
+    if filters.emotion:
+        wanted.append(estimates.c.first == filters.emotion)
+    if filters.opposite:
+        wanted.append(estimates.c.opposite)
+    if filters.unlike:
+        wanted.append(estimates.c.novelty > 1.0)
+    return and_(*wanted)
+
+
+def _may_lack_estimate(filters: Filters) -> bool:
+    return not (filters.emotion or filters.opposite or filters.unlike)
+
+
+def _of_stage(queue: Queue, known: EstimateSet | None) -> Any:
+    stage = queue.filters.stage
+    if stage == "any":
+        return true()
+    # Asked of the table that is read first, before the work itself is looked up.
+    work = estimates.c.work if known is not None and queue.order in _BY_ESTIMATE else works.c.id
+    mine = select(standing.c.work).where(
+        standing.c.work == work, standing.c.reviewer == queue.reviewer
+    )
+    if stage == "open":
+        return ~mine.exists()
+    skipped = standing.c.kind == "skip"
+    return mine.where(skipped if stage == "skipped" else ~skipped).exists()
+
+
+def _of_share(share: Share | None, table: Any = works) -> Any:
+    if share is None:
+        return true()
+    common = table.c.common < round(share.overlap * _MILLION)
+    return or_(common, table.c.deal % share.parts == share.part)
+
+
+def _ready(collection: int) -> Any:
+    return and_(works.c.collection == collection, works.c.removed == "", works.c.state == "ready")
+
+
+def _share(found: Connection, collection: int, reviewer: int) -> Share | None:
+    mine = and_(shares.c.collection == collection, shares.c.reviewer == reviewer)
+    row = found.execute(select(shares).where(mine)).mappings().first()
+    return None if row is None else rows.share_of(row)
+
+
+def _estimate_set(found: Connection, queue: Queue) -> EstimateSet | None:
+    if not queue.fingerprint:
+        return None
+    mine = and_(
+        estimate_sets.c.collection == queue.collection,
+        estimate_sets.c.fingerprint == queue.fingerprint,
+    )
+    row = found.execute(select(estimate_sets).where(mine)).mappings().first()
+    return None if row is None else rows.estimate_set_of(row)
+
+
+def _place(row: rows.Row, known: EstimateSet | None) -> Place:
+    work = rows.work_of(row)
+    estimate = None
+    if known is not None and row.get("e_work") is not None:
+        values = {name.removeprefix("e_"): row[name] for name in row if name.startswith("e_")}
+        estimate = rows.estimate_of(values, known)
+    return Place(work, estimate, Mark(row["value"], work.number))

@@ -1,0 +1,142 @@
+"""Checkpoints x sets: does a network keep its word on images from elsewhere?"""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from emoviz.analysis.kinds import MEASURES, Estimate
+from emoviz.checkpoints import Checkpoint
+from emoviz.experiments.figures import CROSS_DATASET
+from emoviz.inference.labelled import proposed_bridge
+from emoviz.settings import Settings
+from emoviz.ui.explorer import sources
+from emoviz.ui.explorer.sources import Source
+from emoviz.ui.linked import linked_choice, write_parameter
+from emoviz.ui.measure import computed, numbers
+from emoviz.ui.measure.subject import own_labels, subject
+from emoviz.ui.words import plain, readable
+
+_MOST = 6
+_KEY = "across-sets"
+_GUIDE = (
+    "Each row is a checkpoint, each column a set; labels and classes are joined by the proposed "
+    "bridges. A number is of the labels that the model can answer on that set, so numbers of "
+    "models with different classes are of different tasks. In brackets: where it falls in 95 of "
+    "100 resamples of the images."
+)
+
+
+def show(checkpoints: Sequence[Checkpoint], settings: Settings) -> None:
+    """The table, as far as its cells are embedded; the first that is not is offered."""
+    known = {item.key: item for item in sources.known(settings)}
+    chosen = _choose_sets(known, checkpoints[0], settings)
+    if not chosen:
+        st.info("Choose the sets above.", icon=":material/table:")
+        return
+    measure = linked_choice(
+        "Measure", {name: kind.title for name, kind in MEASURES.items()}, "measure"
+    )
+    cells = {}
+    for checkpoint in checkpoints:
+        for key in chosen:
+            found = _cell(known[key], checkpoint, settings)
+            if found is None:  # the page shows how it comes about
+                return
+            cells[checkpoint.card.id, key] = found
+    st.table(_table(checkpoints, [known[key] for key in chosen], cells, measure))
+    st.caption(f"**{MEASURES[measure].title}**: {MEASURES[measure].plain} {_GUIDE}")
+    _printed()
+
+
+def _choose_sets(
+    known: Mapping[str, Source], checkpoint: Checkpoint, settings: Settings
+) -> list[str]:
+    """Those of the link, or those that the checkpoint has seen; the link keeps them."""
+    if _KEY not in st.session_state:
+        asked = [key for key in st.query_params.get("on", "").split(",") if key in known]
+        seen = [key for key, item in known.items() if item.table(settings, checkpoint).is_file()]
+        st.session_state[_KEY] = (asked or seen[:3] or list(known)[:1])[:_MOST]
+    st.session_state[_KEY] = [key for key in st.session_state[_KEY] if key in known]
+    chosen = st.multiselect(
+        "Sets",
+        list(known),
+        format_func=lambda key: capital(known[key].title),
+        key=_KEY,
+        max_selections=_MOST,
+        placeholder="One or more",
+        persist_state="session",
+        help="Sets with labels: the sample, those of the library, and what was embedded before.",
+    )
+    write_parameter("on", ",".join(chosen))
+    return chosen
+
+
+def _cell(
+    source: Source, checkpoint: Checkpoint, settings: Settings
+) -> Mapping[str, Estimate] | None:
+    """All measures of one checkpoint on one set; None where it must be embedded first."""
+    points = sources.points(source, checkpoint, settings)
+    if points is None:
+        return None
+    assert points.table is not None
+    labels = own_labels(source, points.table, settings)
+    if labels is None:
+        return {name: Estimate(None, reason="no labels") for name in MEASURES}
+    file = sources.file_of(source, checkpoint, settings)
+    bridge = proposed_bridge(points.table.taxonomy, labels.taxonomy)
+    item = subject(source, checkpoint, points, file, labels, bridge)
+    asked = computed.evaluating(item, settings)
+    values = asked.now()
+    if values is None:
+        asked.wait(f"{plain(checkpoint.card.title)} on {plain(source.title)} …")
+        return None
+    return computed.estimates(values["intervals"])
+
+
+def _table(
+    checkpoints: Sequence[Checkpoint],
+    chosen: Sequence[Source],
+    cells: Mapping[tuple[str, str], Mapping[str, Estimate]],
+    measure: str,
+) -> pd.DataFrame:
+    rows = {
+        readable(checkpoint.card.title): [
+            _words(cells[checkpoint.card.id, source.key][measure], measure) for source in chosen
+        ]
+        for checkpoint in checkpoints
+    }
+    columns = [capital(source.title) for source in chosen]
+    return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns)
+
+
+def _words(item: Estimate, measure: str) -> str:
+    return item.reason if item.value is None else numbers.with_interval(item, MEASURES[measure])
+
+
+def capital(title: str) -> str:
+    """A set's title as it begins a line."""
+    return readable(title[:1].upper() + title[1:])
+
+
+def _printed() -> None:
+    """Tables 5.3 and 5.4, and those of the paper."""
+    with st.expander("What the dissertation and the paper print", icon=":material/menu_book:"):
+        scores = [
+            f"per_class.{n}.{s}"
+            for n in ("others", "sadness")
+            for s in ("precision", "recall", "f1")
+        ]
+        rows = [
+            (
+                item.source,
+                item.data.title,
+                item.row,
+                *(f"{item.values[s].mean:.3f}" for s in scores),
+            )
+            for item in CROSS_DATASET
+        ]
+        titles = [name.removeprefix("per_class.").replace(".", ": ") for name in scores]
+        columns = ["source", "measured on", "network", *titles]
+        st.table(pd.DataFrame(rows, columns=columns).set_index("source"))
+        st.caption("Trained on WEBEmo sadness: sadness or not. Other networks, on other sets.")

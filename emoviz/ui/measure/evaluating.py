@@ -1,0 +1,73 @@
+"""One evaluation: what was measured, and the views of it, of which only the chosen is computed."""
+
+import streamlit as st
+
+from emoviz.settings import Settings
+from emoviz.ui.explorer import board
+from emoviz.ui.explorer.pictures import Pictures
+from emoviz.ui.linked import linked_segments
+from emoviz.ui.measure import (
+    calibrated,
+    computed,
+    confusion,
+    curved,
+    overview,
+    pictured,
+    reporting,
+    sentiment,
+    unsure,
+)
+from emoviz.ui.measure.subject import Subject, say_what_is_measured
+
+VIEWS = {
+    "overview": "Overview",
+    "confusion": "Confusion",
+    "curves": "Curves",
+    "sentiment": "Sentiment",
+    "calibration": "Calibration",
+    "mistakes": "Mistakes",
+    "slices": "Slices",
+    "unsure": "Not sure",
+}
+
+
+def show(item: Subject, pictures: Pictures, settings: Settings) -> None:
+    """The views, the one that the link names first, and the report."""
+    say_what_is_measured(item)
+    if not len(item.judged):
+        st.info(
+            "No image has a label that a class of this model may be called. Tick the classes "
+            "above, or choose another checkpoint.",
+            icon=":material/join_inner:",
+        )
+        return
+    view = linked_segments("Look at", VIEWS, "view")
+    _view(view, item, pictures, settings)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        reporting.offer(item, settings)
+        st.page_link(
+            "pages/measure/compare.py",
+            label="Set it against another network",
+            icon=":material/compare_arrows:",
+        )
+    board.show_image(item.points, pictures)
+
+
+def _view(view: str, item: Subject, pictures: Pictures, settings: Settings) -> None:
+    if view == "overview":
+        overview.show(item, settings)
+    elif view == "confusion":
+        confusion.show(item, pictures)
+    elif view == "curves":
+        curved.show(item)
+    elif view == "sentiment":
+        curve = computed.crossings(item.key, item.judged)
+        sentiment.show([(item.judged.name, curve)], item.judged.bridge.model)
+    elif view == "calibration":
+        calibrated.show(item)
+    elif view == "mistakes":
+        pictured.show_mistakes(item, pictures)
+    elif view == "slices":
+        pictured.show_slices(item, pictures)
+    else:
+        unsure.show(item, settings)

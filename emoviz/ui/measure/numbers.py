@@ -1,0 +1,183 @@
+"""Measures as people read them: words, tiles and tables. No Streamlit."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import pandas as pd
+
+from emoviz.analysis.kinds import MEASURES, Estimate, MeasureKind
+from emoviz.analysis.measures import ClassScore
+from emoviz.ui.words import readable
+
+_NBSP = "\N{NO-BREAK SPACE}"
+NOTHING = "–"
+PERCENT = f"{_NBSP}%"
+_SCORES = ("precision", "recall", "F1")
+TILES = ("accuracy", "macro_f1", "sentiment_accuracy", "cross_sentiment", "ece", "roc_auc")
+
+
+def number(value: float | None, kind: MeasureKind, signed: bool = False) -> str:
+    """``34.7 %`` for rates, ``0.342`` for indices; ``+1.2`` points for differences."""
+    if value is None:
+        return NOTHING
+    sign = "+" if signed else ""
+    if kind.unit == "percent":
+        tail = "" if signed else PERCENT
+        return f"{100 * value:{sign}.1f}{tail}".replace("-", "\N{MINUS SIGN}")
+    return f"{value:{sign}.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def interval(item: Estimate, kind: MeasureKind, signed: bool = False) -> str:
+    """``30.1 to 39.2``; empty where there is none."""
+    if item.low is None or item.high is None:
+        return ""
+    ends = (number(end, kind, signed).removesuffix(PERCENT) for end in (item.low, item.high))
+    return " to ".join(ends)
+
+
+def tiles(found: Mapping[str, Estimate], waiting: bool = False) -> str:
+    """The headline numbers as a row of tiles, as HTML.
+
+    Args:
+        found: Measure -> estimate.
+        waiting: Whether intervals are still being computed.
+    """
+    shown = "".join(_tile(MEASURES[n], found[n], waiting) for n in TILES if n in found)
+    return f'<ul class="ev-tiles">{shown}</ul>'
+
+
+def plain_tiles(rows: Sequence[tuple[str, str, Estimate]], images: int) -> str:
+    """Tiles of shares that are no measure of right and wrong, the number of images first, as HTML.
+
+    Args:
+        rows: (title, what it says, share).
+        images: How many.
+    """
+    kinds = [(MeasureKind(title, "percent", "more", words), item) for title, words, item in rows]
+    first = (
+        '<li><span class="ev-tile-name">Images</span>'
+        f'<span class="ev-tile-value">{images:,}</span></li>'
+    )
+    return f'<ul class="ev-tiles">{first}{"".join(_tile(k, item, False) for k, item in kinds)}</ul>'
+
+
+def table(found: Mapping[str, Estimate]) -> pd.DataFrame:
+    """All measures: value, interval, what it says or why it is missing."""
+    rows = {
+        MEASURES[name].title: (
+            number(item.value, MEASURES[name]),
+            interval(item, MEASURES[name]),
+            _meaning(item, MEASURES[name]),
+        )
+        for name, item in found.items()
+    }
+    columns = ["value", "in 95 of 100 resamples", "what it says"]
+    return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns)
+
+
+def class_table(scores: Mapping[str, ClassScore], colours: Mapping[str, str]) -> str:
+    """Precision, recall and F1 of each label with its number of images, as an HTML table.
+
+    Args:
+        scores: By label.
+        colours: Of the labels, as ``#rrggbb``.
+    """
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("images", *_SCORES))
+    rows = "".join(_class_row(name, item, colours) for name, item in scores.items())
+    return (
+        '<div class="ev-wide"><table class="ev-scores"><thead><tr><th scope="col">label</th>'
+        f"{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def verdict(found: Mapping[str, Estimate], labels: int) -> str:
+    """The accuracy in one plain sentence, with what a guess would reach."""
+    item = found["accuracy"]
+    if item.value is None:
+        return ""
+    words = f"The model's answer is the label on **{number(item.value, MEASURES['accuracy'])}**"
+    ends = interval(item, MEASURES["accuracy"])
+    tail = f" (95 % interval {ends})" if ends else ""
+    return f"{words} of the images{tail}; a blind guess among {labels} labels is right on " + (
+        f"{100 / max(labels, 1):.3g} %."
+    )
+
+
+def beside(
+    one: Mapping[str, Estimate], others: Sequence[tuple[str, Mapping[str, Estimate]]]
+) -> pd.DataFrame:
+    """Measures of several in columns, by name.
+
+    Args:
+        one: Gives the order of the measures.
+        others: (title, measures) of each column.
+    """
+    columns = {
+        title: [with_interval(found[name], MEASURES[name]) for name in one]
+        for title, found in others
+    }
+    return pd.DataFrame(columns, index=[MEASURES[name].title for name in one])
+
+
+def with_interval(item: Estimate, kind: MeasureKind, signed: bool = False) -> str:
+    """``34.7 %  (30.1 to 39.2)``."""
+    ends = interval(item, kind, signed)
+    return f"{number(item.value, kind, signed)}{f'  ({ends})' if ends else ''}"
+
+
+def difference_words(item: Estimate, kind: MeasureKind) -> str:
+    """``+2.1  (+0.4 to +3.9) *``: the star where the interval leaves out 0."""
+    told = with_interval(item, kind, signed=True)
+    return f"{told} *" if is_told_apart(item) else told
+
+
+def is_told_apart(item: Estimate) -> bool:
+    """Whether the interval of a difference leaves out zero."""
+    return item.low is not None and item.high is not None and item.low * item.high > 0
+
+
+def _meaning(item: Estimate, kind: MeasureKind) -> str:
+    direction = "" if kind.better == "more" else " Less is better."
+    reason = f"{item.reason[:1].upper()}{item.reason[1:]}." if item.reason else ""
+    if item.value is None:
+        return reason
+    return " ".join(filter(None, (f"{kind.plain}{direction}", reason)))
+
+
+def _class_row(name: str, item: ClassScore, colours: Mapping[str, str]) -> str:
+    dot = f'<i class="ev-dot" style="background:{escape(colours.get(name, ""))}"></i>'
+    cells = "".join(
+        f'<td><span class="ev-score"><span class="ev-track"><span class="ev-fill" '
+        f'style="width:{100 * value:.1f}%"></span></span>{100 * value:.1f}{PERCENT}</span></td>'
+        for value in (item.precision, item.recall, item.f1)
+    )
+    return (
+        f'<tr><th scope="row"><span class="ev-score">{dot}{escape(readable(name))}</span></th>'
+        f"<td>{item.support:,}</td>{cells}</tr>"
+    )
+
+
+def _tile(kind: MeasureKind, item: Estimate, waiting: bool) -> str:
+    ends = interval(item, kind)
+    under = ends or (item.reason if item.reason else "interval follows …" if waiting else "")
+    less = "" if kind.better == "more" else ' <span class="ev-less">less is better</span>'
+    return (
+        f'<li title="{escape(kind.plain)}"><span class="ev-tile-name">{escape(kind.title)}{less}'
+        f'</span><span class="ev-tile-value">{number(item.value, kind)}</span>{_rail(item)}'
+        f'<span class="ev-tile-under">{escape(under)}</span></li>'
+    )
+
+
+def _rail(item: Estimate) -> str:
+    """Where the value and its interval lie between 0 and 1."""
+    if item.value is None:
+        return '<span class="ev-rail" aria-hidden="true"></span>'
+    low = item.value if item.low is None else item.low
+    high = item.value if item.high is None else item.high
+    left, right = (100 * min(max(end, 0.0), 1.0) for end in (low, high))
+    dot = 100 * min(max(item.value, 0.0), 1.0)
+    return (
+        '<span class="ev-rail" aria-hidden="true">'
+        f'<i class="ev-span" style="left:{left:.1f}%;width:{max(right - left, 0.8):.1f}%"></i>'
+        f'<i class="ev-mark" style="left:{dot:.1f}%"></i></span>'
+    )

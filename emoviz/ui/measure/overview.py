@@ -1,0 +1,63 @@
+"""The first view: headline numbers with intervals, each label's scores, what the seeds print."""
+
+import streamlit as st
+
+from emoviz.analysis.measures import class_scores
+from emoviz.settings import Settings
+from emoviz.ui.measure import computed, numbers, printed
+from emoviz.ui.measure.subject import Subject
+from emoviz.ui.words import plain
+
+_GUIDE = (
+    "**Interval**: where the number falls in 95 of 100 resamples of these images (clusters, delta "
+    "and thresholds held fixed): with other images of the same kind it could well have come out "
+    "anywhere there. **Precision**: when the model names this label, how often is it right? "
+    "**Recall**: of the images with this label, how many does it find? **F1** is both in one. "
+    "Labels with few images have scores that mean little."
+)
+
+
+def show(item: Subject, settings: Settings) -> None:
+    """Numbers first, at once; intervals follow as soon as they are computed."""
+    judged, asked = item.judged, computed.evaluating(item, settings)
+    place, line = st.empty(), st.empty()
+    quick = computed.quick_measures(item.key, judged)
+    place.html(numbers.tiles(quick, waiting=True))
+    line.markdown(numbers.verdict(quick, _answerable(item)))
+    values = asked.now()
+    if values is None:
+        asked.wait("The intervals follow; it takes some seconds, and is kept.")
+    else:
+        found = computed.estimates(values["intervals"])
+        place.html(numbers.tiles(found))
+        line.markdown(numbers.verdict(found, _answerable(item)))
+    st.subheader("Each label", anchor=False)
+    _classes(item)
+    if values is not None:
+        with st.expander("All measures", icon=":material/table:"):
+            st.table(numbers.table(found))
+        _beside(item, found)
+    with st.expander("How to read this", icon=":material/help:"):
+        st.markdown(_GUIDE)
+
+
+def _answerable(item: Subject) -> int:
+    return int(item.judged.bridge.reachable.sum())
+
+
+def _classes(item: Subject) -> None:
+    judged, names = item.judged, item.judged.labels.names
+    scores = class_scores(judged.truth, judged.predicted, len(names))
+    named = {names[label]: score for label, score in scores.items()}
+    st.html(numbers.class_table(named, judged.labels.colours))
+
+
+def _beside(item: Subject, found: computed.Measures) -> None:
+    rows = printed.clustering_rows(item.judged.labels)
+    if not rows or not item.judged.bridge.reachable.all():
+        return
+    with st.expander("Beside the dissertation's Table 5.10", icon=":material/menu_book:"):
+        ours = {name: estimate.value for name, estimate in found.items()}
+        st.table(printed.clustering_table(rows, ours))
+        for note in (printed.CAUTION, *printed.notes(rows)):
+            st.caption(plain(note))

@@ -1,0 +1,99 @@
+"""The seeds' tables that stand beside ours, where the classes are the same. No Streamlit."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from emoviz.analysis.measures import CrossSentiment
+from emoviz.experiments.figures import CROSS_SENTIMENT, TUNED, Figure
+from emoviz.labels import Taxonomy
+
+CAUTION = (
+    "Printed figures are of other networks, on other and much larger sets: they show the order of "
+    "size, and are no yardstick for this set."
+)
+_PAIRS = {
+    "pos_neg": "pos–neg",
+    "neg_pos": "neg–pos",
+    "pos_pos": "pos–pos",
+    "neg_neg": "neg–neg",
+}
+
+
+def clustering_rows(labels: Taxonomy) -> tuple[Figure, ...]:
+    """Rows of Table 5.10 on sets with the same labels."""
+    return tuple(item for item in TUNED if item.data.taxonomy == labels.name)
+
+
+def crossing_rows(model: Taxonomy) -> tuple[Figure, ...]:
+    """Rows of Tables 5.11-5.13, of networks with the same classes."""
+    return tuple(item for item in CROSS_SENTIMENT if item.data.taxonomy == model.name)
+
+
+def clustering_table(rows: Sequence[Figure], ours: dict[str, float | None]) -> pd.DataFrame:
+    """Accuracy, ARI, NMI and ASR: ours first, then what is printed."""
+    names = ("accuracy", "ari", "nmi", "asr")
+    lines = [("this evaluation", *(_share(ours.get(name)) for name in names))]
+    lines += [
+        (f"{item.data.title}, {item.row} (printed)", *(_share(item.values[n].mean) for n in names))
+        for item in rows
+    ]
+    return pd.DataFrame(lines, columns=["", "accuracy", "ARI", "NMI", "ASR"]).set_index("")
+
+
+def crossing_table(
+    rows: Sequence[Figure],
+    ours: Sequence[tuple[str, CrossSentiment]],
+    theta: str = "none",
+) -> pd.DataFrame:
+    """The four counts and the rate as in Tables 5.11-5.13: ours first, then what is printed.
+
+    Args:
+        rows: From `crossing_rows`.
+        ours: (name, counts) of each model.
+        theta: ``none`` or ``0.3``: which of the printed halves.
+    """
+    lines = [
+        (
+            name,
+            f"{item.eligible:,}",
+            *(f"{getattr(item, pair):,}" for pair in _PAIRS),
+            "–" if item.rate is None else f"{100 * item.rate:.1f}",
+        )
+        for name, item in ours
+    ]
+    lines += [(f"{item.data.title}, {item.row} (printed)", *_printed(item, theta)) for item in rows]
+    columns = ["", "eligible", *_PAIRS.values(), "opposite, %"]
+    return pd.DataFrame(lines, columns=columns).set_index("")
+
+
+def crossing_points(rows: Sequence[Figure]) -> dict[str, list[tuple[float, float]]]:
+    """Printed rates by name, as (theta, share): for the curve."""
+    return {
+        f"{item.data.title}, {item.row}": [
+            (0.0, item.values["cross_sentiment"].mean / 100),
+            (0.3, item.values["cross_sentiment_0.3"].mean / 100),
+        ]
+        for item in rows
+    }
+
+
+def notes(rows: Sequence[Figure]) -> list[str]:
+    """What is known to be wrong with the printed figures, each said once."""
+    return list(
+        dict.fromkeys(
+            f"{item.source}, {item.data.title}, {item.row}: {item.note}"
+            for item in rows
+            if item.note
+        )
+    )
+
+
+def _printed(item: Figure, theta: str) -> tuple[str, ...]:
+    counts = [item.values[f"cross_sentiment_counts.{theta}.{p}"] for p in ("eligible", *_PAIRS)]
+    rate = item.values["cross_sentiment" if theta == "none" else f"cross_sentiment_{theta}"]
+    return (*(f"{value.mean:,.0f}" for value in counts), f"{rate.mean:.1f}")
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

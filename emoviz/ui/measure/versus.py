@@ -1,0 +1,274 @@
+"""Two models on the same images: is the second better, and where?"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from emoviz.analysis.judged import Judged
+from emoviz.analysis.kinds import MEASURES, Estimate
+from emoviz.analysis.measures import confusion_matrix, crossing_curve
+from emoviz.experiments.assess import Values
+from emoviz.experiments.statistics import spread
+from emoviz.plots import percent
+from emoviz.plots.evaluation import BAD, GOOD, GREY, Spot, spots
+from emoviz.ui.explorer.pictures import Pictures
+from emoviz.ui.measure import computed, numbers, sentiment
+from emoviz.ui.measure.confusion import images
+from emoviz.ui.measure.matrix import Cell, Grid, matrix
+from emoviz.ui.measure.subject import Subject
+from emoviz.ui.words import counted, plain, readable
+
+_GUIDE = (
+    "A **difference** is the second model's number minus the first's, on the same images: rates in "
+    "percentage points. Its **interval** is where it falls in 95 of 100 resamples of the images, "
+    "both models seeing the same ones; where it leaves out 0 (marked *), the difference is more "
+    "than the choice of these images. With many measures, one or two stand out by chance alone."
+)
+_CONFUSION = (
+    "B minus A, in images. On the diagonal (framed) green means that B finds more of a label; "
+    "elsewhere red means that it makes this mistake more often, green less often. Press a cell to "
+    "see the images that came into it and those that left it."
+)
+
+
+def show_measures(one: Subject, other: Subject, values: Values) -> None:
+    """The test in words, the table of differences, the figure of the rates."""
+    names = one.judged.name, other.judged.name
+    st.markdown(verdict(*names, values["mcnemar"], len(one.judged)))
+    difference = computed.estimates(values["difference"])
+    sides = [computed.estimates(values[side]["intervals"]) for side in "ab"]
+    st.table(
+        table(sides, difference, [f"{s}: {plain(n)}" for s, n in zip("AB", names, strict=True)])
+    )
+    rows = [
+        _spot(name, item)
+        for name, item in difference.items()
+        if MEASURES[name].unit == "percent" and item.value is not None
+    ]
+    if rows:
+        st.markdown("**Differences of the rates, B minus A**")
+        figure = spots(rows, "percentage points", 0.0, "+.1f")
+        st.plotly_chart(figure, key="differences", alt="Differences with their intervals")
+    st.markdown(agreement(values["agreement"], Estimate(**values["kappa"])))
+    with st.expander("How to read this", icon=":material/help:"):
+        st.markdown(_GUIDE)
+
+
+def table(
+    sides: Sequence[Mapping[str, Estimate]],
+    difference: Mapping[str, Estimate],
+    titles: Sequence[str],
+) -> pd.DataFrame:
+    """Measures of both with intervals, and the differences."""
+    rows = {
+        MEASURES[name].title: (
+            *(numbers.with_interval(side[name], MEASURES[name]) for side in sides),
+            numbers.difference_words(item, MEASURES[name])
+            if item.value is not None
+            else item.reason,
+        )
+        for name, item in difference.items()
+    }
+    columns = [*titles, "B minus A"]
+    return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns)
+
+
+def verdict(one: str, other: str, test: Mapping[str, float | int | str], images: int) -> str:
+    """McNemar's test in plain words.
+
+    Args:
+        one: The first model.
+        other: The second.
+        test: p, only_a_right, only_b_right and method.
+        images: How many.
+    """
+    only_a, only_b, p = int(test["only_a_right"]), int(test["only_b_right"]), float(test["p"])
+    if not only_a + only_b:
+        return (
+            f"Both are right and wrong on the same of {images:,} images: nothing tells them apart."
+        )
+    split = (
+        f"**{plain(one)}** (A) alone is right on {counted(only_a, 'image')}, **{plain(other)}** "
+        f"(B) alone on {counted(only_b, 'image')} of {images:,}."
+    )
+    chance = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+    how = f"({chance}, McNemar's test, {test['method']})"
+    if p < 0.05:
+        better = "A" if only_a > only_b else "B"
+        return (
+            f"{split} Were both equally good, so uneven a split would be rare {how}: **{better} is "
+            "right more often** on images like these."
+        )
+    return (
+        f"{split} So uneven a split is no surprise where both are equally good {how}: **these "
+        "images do not tell them apart**."
+    )
+
+
+def agreement(share: float | None, kappa: Estimate) -> str:
+    """How often two models give the same answer, and Cohen's kappa, in words."""
+    if share is None:
+        return ""
+    words = f"Both give the same answer, right or wrong, to **{100 * share:.1f} %** of the images"
+    if kappa.value is None:
+        return f"{words}; Cohen's kappa is not defined: {kappa.reason}."
+    ends = ""
+    if kappa.low is not None and kappa.high is not None:
+        ends = f" ({kappa.low:.2f} to {kappa.high:.2f})"
+    return f"{words}: Cohen's kappa **{kappa.value:.2f}**{ends}, where 0 is chance and 1 is always."
+
+
+def show_confusion(one: Subject, other: Subject, pictures: Pictures) -> None:
+    """The second's confusion matrix minus the first's; a cell opens what moved."""
+    first, second, names = one.judged, other.judged, one.judged.labels.names
+    kept = np.flatnonzero(first.bridge.reachable)
+    pressed = matrix(difference_matrix(first, second), "confusion-difference", "Difference")
+    if pressed is not None:
+        st.session_state["moved"] = pressed
+    st.caption(_CONFUSION)
+    cell = st.session_state.get("moved")
+    if cell is None or max(cell) >= len(kept):
+        return
+    chosen = int(kept[cell[0]]), int(kept[cell[1]])
+    label, answer = (plain(names[place]) for place in chosen)
+    for mine, others, who, key in ((second, first, "B", "came"), (first, second, "A", "left")):
+        inside = (mine.truth == chosen[0]) & (mine.predicted == chosen[1])
+        rows = np.flatnonzero(inside & (others.predicted != chosen[1]))
+        details = _both(first, second, rows)
+        title = (
+            f"Label **{label}**: only {who} answers **{answer}** ({counted(len(rows), 'image')})"
+        )
+        images(one.points, mine.rows[rows], pictures, title, f"moved-{key}", details)
+
+
+def difference_matrix(one: Judged, other: Judged) -> Grid:
+    """B minus A as cells, tinted by whether it is good or bad."""
+    kept = np.flatnonzero(one.bridge.reachable)
+    names = [one.labels.names[label] for label in kept]
+    counts = [
+        confusion_matrix(item.truth, item.predicted, len(one.labels)) for item in (one, other)
+    ]
+    change = (counts[1] - counts[0])[np.ix_(kept, kept)]
+    moved = _moved(one, other)[np.ix_(kept, kept)]
+    most = max(int(np.abs(change).max(initial=0)), 1)
+    cells = [
+        [_cell(change, bool(moved[i, j]), names, i, j, most) for j in range(len(names))]
+        for i in range(len(names))
+    ]
+    support = [f"{int(count):,}" for count in counts[0].sum(axis=1)[kept]]
+    shown = [readable(name) for name in names]
+    return Grid(shown, cells, "label", "the models' answer, B minus A", support, "images")
+
+
+def show_changed(one: Subject, other: Subject, values: Values, pictures: Pictures) -> None:
+    """Who changed from right to wrong, and back."""
+    place = {
+        (one.table.paths[row], one.table.sha256[row]): position
+        for position, row in enumerate(one.judged.rows.tolist())
+    }
+    lists = {
+        key: [place[row["path"], row["sha256"]] for row in values[key]] for key in ("lost", "won")
+    }
+    titles = [f"Right → wrong ({len(lists['lost']):,})", f"Wrong → right ({len(lists['won']):,})"]
+    words = {"lost": "A is right and B wrong", "won": "B is right and A wrong"}
+    for tab, (key, positions) in zip(st.tabs(titles), lists.items(), strict=True):
+        with tab:
+            if not positions:
+                st.info(f"There is no image on which {words[key]}.", icon=":material/info:")
+                continue
+            details = _both(one.judged, other.judged, positions)
+            count = counted(len(positions), "image")
+            title = f"**{count}** on which {words[key]}: answer of A | of B"
+            images(one.points, one.judged.rows[positions], pictures, title, key, details)
+
+
+def show_sentiment(judged: Sequence[Judged]) -> None:
+    """Cross-sentiment side by side, as Tables 5.11 to 5.13."""
+    if len({item.bridge.model.names for item in judged}) > 1:
+        st.info(
+            "These models have different classes; their rates are of different things. Choose two "
+            "with the same classes.",
+            icon=":material/info:",
+        )
+        return
+    curves = [(item.name, crossing_curve(item.probabilities, item.bridge.model)) for item in judged]
+    sentiment.show(curves, judged[0].bridge.model)
+
+
+def show_runs(runs: Sequence[Subject]) -> None:
+    """Several runs of one recipe: mean and standard deviation of each measure."""
+    with st.spinner("Clustering and resampling …"):
+        found = [computed.measures(item.key, item.judged) for item in runs]
+    st.table(runs_table([item.judged.name for item in runs], found))
+    st.caption(
+        "Mean ± sample standard deviation over these checkpoints, as the dissertation reports "
+        "three runs. It says how much a new training moves the number; the intervals of a single "
+        "run say how much other images would. Choose only runs of one recipe."
+    )
+
+
+def runs_table(names: Sequence[str], found: Sequence[Mapping[str, Estimate]]) -> pd.DataFrame:
+    """A row a measure: mean ± SD, then each run."""
+    rows = {}
+    for name, kind in MEASURES.items():
+        values = [item[name].value for item in found]
+        known = {i: value for i, value in enumerate(values) if value is not None}
+        over = spread(known) if len(known) == len(found) else None
+        mean = numbers.NOTHING
+        if over is not None:
+            mean = numbers.number(over.mean, kind)
+            if over.sd is not None:
+                mean = f"{mean.removesuffix(numbers.PERCENT)} ± {numbers.number(over.sd, kind)}"
+        rows[kind.title] = (mean, *(numbers.number(value, kind) for value in values))
+    columns = ["mean ± SD", *(plain(name) for name in _distinct(names))]
+    return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, 1)]
+
+
+def _spot(name: str, item: Estimate) -> Spot:
+    assert item.value is not None
+    kind = MEASURES[name]
+    good = (item.value > 0) == (kind.better == "more")
+    colour = (GOOD if good else BAD) if numbers.is_told_apart(item) else GREY
+    less = "" if kind.better == "more" else " (less is better)"
+    low, high = (np.nan if end is None else 100 * end for end in (item.low, item.high))
+    return Spot(f"{kind.title}{less}", 100 * item.value, low, high, item.reason, colour)
+
+
+def _moved(one: Judged, other: Judged) -> NDArray[np.bool_]:
+    """(S, S) whether any image came into a cell or left it."""
+    size = len(one.labels)
+    found = np.zeros((size, size), np.bool_)
+    differs = one.predicted != other.predicted
+    for item in (one, other):
+        found[item.truth[differs], item.predicted[differs]] = True
+    return found
+
+
+def _cell(
+    change: NDArray[np.int64], opens: bool, names: Sequence[str], i: int, j: int, most: int
+) -> Cell:
+    value = int(change[i, j])
+    text = "·" if not opens else f"{value:+,}".replace("-", "\N{MINUS SIGN}") if value else "0"
+    words = f"label {readable(names[i])}, answered {readable(names[j])}: {value:+,} images"
+    return Cell(text, words, value / most * (1 if i == j else -1), opens)
+
+
+def _both(one: Judged, other: Judged, places: Sequence[int] | NDArray[np.int64]) -> list[str]:
+    """``answer of A 54 % | answer of B 31 %`` of some of the judged images."""
+    names = [readable(name) for name in one.labels.names]
+    at = np.asarray(places, np.int64)
+    sides = [
+        zip(item.predicted[at].tolist(), item.confidence[at].tolist(), strict=True)
+        for item in (one, other)
+    ]
+    return [
+        " | ".join(f"{names[answer]} {percent(sure)}" for answer, sure in pair)
+        for pair in zip(*sides, strict=True)
+    ]

@@ -1,0 +1,345 @@
+"""The Collections page in parts: what is here, as a wall that can be searched, and what is not."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+
+from emoviz.checkpoints import Checkpoint
+from emoviz.data.images import Limits, open_image, read_file, thumbnail
+from emoviz.data.importers import Item
+from emoviz.errors import EmovizError, ImageError
+from emoviz.inference.stored import table_path
+from emoviz.review import open_store
+from emoviz.review.collecting import remove_collection
+from emoviz.review.gathering import (
+    Brought,
+    Gathered,
+    Request,
+    collection_folder,
+    list_gathered,
+    read_gathered,
+    works_table,
+)
+from emoviz.settings import Settings
+from emoviz.ui import background
+from emoviz.ui.explorer.pictures import Pictures
+from emoviz.ui.gallery import Tile, gallery
+from emoviz.ui.linked import linked_choice, write_parameter
+from emoviz.ui.review import people
+from emoviz.ui.words import counted, plain, readable
+
+CHOICE, FIND, ADDING = "shown", "words", "adding"
+_WALL, _LISTED = 200, 200
+_FEW, _TALL = 15, 620  # artworks, and CSS pixels, above which the wall scrolls by itself
+_LARGE = 900
+_KINDS = {
+    "folder": "a folder",
+    "zip": "a ZIP",
+    "table": "a table",
+    "iiif": "IIIF",
+    "wikiart-emotions": "WikiArt Emotions",
+    "sample": "the project's sample",
+}
+
+
+def known(settings: Settings) -> list[Gathered]:
+    """Every collection on this machine."""
+    return list_gathered(settings)
+
+
+def may_manage(settings: Settings) -> bool | None:
+    """Whether the person here may bring in and remove; None while the page asks who it is.
+
+    Before anybody reviewed on this machine, nobody is asked.
+    """
+    try:
+        store = open_store(settings)
+        if not people.login_is_set_up() and not store.reviewers():
+            return True
+    except EmovizError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return None
+    reviewer = people.who(store, settings)
+    return None if reviewer is None else reviewer.may_manage
+
+
+def job_key(name: str) -> str:
+    """Of the task that brings a collection in."""
+    return f"collection {name}"
+
+
+def begin(settings: Settings, request: Request, checkpoint: Checkpoint | None) -> None:
+    """Bring a collection in, or go on, in the background; the link remembers it."""
+    options = {
+        "--kind": request.kind,
+        "--title": request.title,
+        "--images": request.images,
+        "--votes": request.voters,
+        "--side": str(request.side),
+        "--checkpoint": str(checkpoint.folder) if checkpoint else "none",
+    }
+    command = ["collection", "add", request.name, request.source]
+    command += [f"{name}={value}" for name, value in options.items() if value]
+    command += ["--sent"] if request.sent else []
+    what = f"Bringing in {request.title or request.name}"
+    background.begin(settings, what, command, job_key(request.name))
+    st.session_state[ADDING] = request.name
+
+
+def watch(settings: Settings) -> None:
+    """Progress of what is being brought in, and why the last one failed, also after a reload."""
+    name = st.session_state.get(ADDING) or st.query_params.get(ADDING, "")
+    live = [item.request.name for item in known(settings) if item.request is not None]
+    names = dict.fromkeys([*([name] if name else []), *live])
+    for one in names:
+        state = background.outcome(settings, job_key(one))
+        if state == "live":
+            background.watch(settings, job_key(one))
+        elif state == "ended" and one == name:
+            background.explain(settings, job_key(one))
+        elif state == "done" and one == st.session_state.get(ADDING):
+            st.session_state.pop(ADDING)
+            st.session_state[CHOICE] = one
+            name = ""
+    write_parameter(ADDING, name if background.outcome(settings, job_key(name)) != "done" else "")
+
+
+def choose(found: Sequence[Gathered]) -> Gathered:
+    """The collection that is looked at."""
+    by_name = {item.request.name: item for item in found if item.request is not None}
+    titles = distinct({name: _title(item) for name, item in by_name.items()})
+    return by_name[linked_choice("Collection", titles, CHOICE, width=280)]
+
+
+def distinct(titles: Mapping[str, str]) -> dict[str, str]:
+    """Titles by name, with the name where several have one title: a picker goes by the words."""
+    count = Counter(titles.values())
+    return {
+        name: f"{title} ({name})" if count[title] > 1 else title for name, title in titles.items()
+    }
+
+
+def summary(found: Gathered, settings: Settings) -> None:
+    """In numbers, and what can be done next."""
+    request = found.request
+    assert request is not None
+    kind, source = _KINDS[request.kind], plain(request.source)
+    words = f"**{counted(len(found.ready), 'artwork')}** here, from {kind}"
+    words += "" if request.kind == "sample" else f": {source}"
+    if found.waiting:
+        words += f". {counted(found.waiting, 'artwork waits', 'artworks wait')} to be brought in"
+    st.markdown(f"{words}.")
+    if found.stopped and found.waiting:
+        st.warning(
+            f"The last try stopped early: {plain(found.stopped)}.", icon=":material/cloud_off:"
+        )
+
+
+def actions(found: Gathered, checkpoint: Checkpoint, settings: Settings, manages: bool) -> None:
+    """Review and map; for those who may, estimates, another try and removal."""
+    request = found.request
+    assert request is not None
+    live = background.outcome(settings, job_key(request.name)) == "live"
+    estimated = _has_estimates(request.name, checkpoint, settings)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if estimated:
+            _leave("Review them", "rate_review", "pages/review/artworks.py", request.name, True)
+            st.button(
+                "See them on the map",
+                icon=":material/scatter_plot:",
+                on_click=_to_map,
+                args=(request.name, settings),
+            )
+        elif manages:
+            st.button(
+                f"Ask {plain(checkpoint.card.title)}",
+                help="Each artwork passes the network once, in the background.",
+                icon=":material/hub:",
+                type="primary",
+                disabled=live or not found.ready,
+                on_click=begin,
+                args=(settings, request, checkpoint),
+            )
+        missing = len(found.failed) + found.waiting
+        if missing and manages:
+            st.button(
+                f"Try {counted(missing, 'missing one', 'missing ones')} again",
+                icon=":material/refresh:",
+                disabled=live,
+                on_click=begin,
+                args=(settings, request, checkpoint if estimated else None),
+            )
+        if manages:
+            _removal(found, settings, live)
+    if st.session_state.pop("collections-to-map", False):
+        st.switch_page("pages/explore/embeddings.py")
+
+
+def _removal(found: Gathered, settings: Settings, live: bool) -> None:
+    assert found.request is not None
+    with st.popover("Remove", icon=":material/delete:", disabled=live):
+        st.markdown(
+            "What was fetched for this collection is deleted. Your own files stay where they are, "
+            "and decisions that people made are kept."
+        )
+        st.button(
+            f"Remove {plain(_title(found))}",
+            key="collections-remove",
+            on_click=_remove,
+            args=(settings, found.request.name),
+        )
+
+
+def wall(found: Gathered, settings: Settings) -> None:
+    """The artworks as pictures, those that fit the words that are searched for."""
+    # Streamlit's own binding to the link would forbid to leave for another page by a button.
+    st.session_state.setdefault(FIND, st.query_params.get(FIND, ""))
+    asked = st.text_input(
+        "Find",
+        key=FIND,
+        placeholder="an artist, a word of a title, a year, a place ...",
+        icon=":material/search:",
+        width=420,
+        help="All words must occur, in the title, the artist, the date or any other metadata.",
+    )
+    write_parameter(FIND, asked or "")
+    rows = [row for row in found.ready if fits(row[0], asked or "")]
+    shown = rows[:_WALL]
+    words = counted(len(rows), "artwork")
+    words += f" of {len(found.ready):,}" if asked else ""
+    words += f"; the first {_WALL} are shown, search to see others" if len(rows) > _WALL else ""
+    st.caption(words)
+    pictures = Pictures(settings).get_many(state.sha256 for _, state in shown)
+    tiles = [_tile(item, pictures.get(state.sha256)) for item, state in shown]
+    with st.container(height=_TALL if len(tiles) > _FEW else "content", border=False):
+        pressed = gallery(tiles, "collections-wall", "Artworks of the collection", side=136)
+    if pressed is not None:
+        _details(*shown[pressed])
+
+
+def missing(found: Gathered) -> None:
+    """What is not here, each with its reason."""
+    rows = [(item.title or item.key, state.error) for item, state in found.failed]
+    rows += [(problem.key, problem.reason) for problem in found.problems]
+    if not rows:
+        return
+    title = f"{counted(len(rows), 'thing')} could not be brought in"
+    with st.expander(title, icon=":material/report:"):
+        cells = "".join(
+            f"<li><b>{escape(readable(what))}</b><span>{escape(readable(why))}</span></li>"
+            for what, why in rows[:_LISTED]
+        )
+        st.html(f'<ul class="ev-refused">{cells}</ul>')
+        if len(rows) > _LISTED:
+            st.caption(
+                f"... and {len(rows) - _LISTED:,} more: `python -m emoviz collection add` prints "
+                "them with `--format json`."
+            )
+
+
+def fits(item: Item, asked: str) -> bool:
+    """Whether all the words occur in what is known of an artwork, whatever the capitals."""
+    words = asked.casefold().split()
+    if not words:
+        return True
+    own = (item.title, item.artist, item.style, item.date, item.rights, item.label, item.key)
+    text = " ".join((*own, *item.metadata.values())).casefold()
+    return all(word in text for word in words)
+
+
+def _tile(item: Item, picture: bytes | None) -> Tile:
+    detail = ", ".join(filter(None, (item.artist, item.date)))
+    return Tile(picture, readable(item.title or item.key), readable(detail))
+
+
+@st.dialog("Artwork", width="large")
+def _details(item: Item, state: Brought) -> None:
+    """One artwork with all that its source says of it."""
+    try:
+        opened = open_image(read_file(Path(state.file), Limits()), short_side=_LARGE)
+        st.image(thumbnail(opened.pixels, _LARGE), width="content")
+    except ImageError as error:
+        st.warning(f"Its image cannot be shown: {plain(str(error))}", icon=":material/error:")
+    st.html(details_html(item))
+
+
+def details_html(item: Item) -> str:
+    """What is known of an artwork, escaped; addresses become links only where they are http(s)."""
+    own = {
+        "Artist": item.artist,
+        "Date": item.date,
+        "Style": item.style,
+        "Rights": item.rights,
+        "Label of the source": item.label,
+        "Page": item.page,
+        "IIIF canvas": item.canvas,
+        "IIIF manifest": item.manifest,
+    }
+    votes = sorted(item.shares.items(), key=lambda row: -row[1])
+    told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in votes if share >= 0.1)
+    rows = {**own, "People's votes": told, **item.metadata}
+    cells = "".join(
+        f"<tr><th>{escape(readable(name))}</th><td>{_linked(text)}</td></tr>"
+        for name, text in rows.items()
+        if text
+    )
+    title = escape(readable(item.title or item.key))
+    return f'<div class="ev-facts"><h3>{title}</h3><table><tbody>{cells}</tbody></table></div>'
+
+
+def _linked(text: str) -> str:
+    shown = escape(readable(text))
+    if text.startswith(("https://", "http://")) and not set(text) & set(" \"'<>"):
+        rules = 'target="_blank" rel="noopener noreferrer"'
+        return f'<a href="{escape(text, quote=True)}" {rules}>{shown}</a>'
+    return shown
+
+
+def _title(found: Gathered) -> str:
+    assert found.request is not None
+    return readable(found.request.title or found.request.name)
+
+
+def _has_estimates(name: str, checkpoint: Checkpoint, settings: Settings) -> bool:
+    return _table(name, checkpoint.card.id, settings).is_file()
+
+
+def _table(name: str, checkpoint: str, settings: Settings) -> Path:
+    """Where `embed` puts the table: by the path of works.csv and its title."""
+    table = works_table(settings, name).absolute()
+    return table_path(settings, str(table), "/".join(table.parts[-2:]), checkpoint)
+
+
+def _leave(words: str, icon: str, page: str, name: str, primary: bool) -> None:
+    if not Path(page).is_file():
+        return
+    if st.button(words, icon=f":material/{icon}:", type="primary" if primary else "secondary"):
+        st.switch_page(page, query_params={"collection": name})
+
+
+def _to_map(name: str, settings: Settings) -> None:
+    """The Embeddings page takes its collection from its own widget's state."""
+    st.session_state["collection"] = _table(name, "x", settings).parent.name
+    st.session_state["collections-to-map"] = True
+
+
+def _remove(settings: Settings, name: str) -> None:
+    try:
+        remove_collection(name, settings)
+    except (EmovizError, OSError) as error:
+        st.session_state["collections-note"] = plain(str(error))
+        return
+    st.session_state.pop(CHOICE, None)
+    st.session_state["collections-note"] = "The collection is removed."
+
+
+def is_taken(settings: Settings, name: str) -> bool:
+    """Whether there is such a collection, or its name cannot be used."""
+    try:
+        found = read_gathered(settings, name)
+        return found.request is not None or collection_folder(settings, name).exists()
+    except EmovizError:
+        return True

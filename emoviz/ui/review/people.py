@@ -1,0 +1,179 @@
+"""Who is here, and what they may do: a name at first, a login where one is set up.
+
+A name is asked for once and remembered by the browser; it says who decided, it proves nothing.
+Proof comes from OpenID Connect: with a section ``[auth]`` in ``.streamlit/secrets.toml`` the pages
+ask for a login instead (docs/reviewing.md says how).
+"""
+
+from collections.abc import Callable, Sequence
+from urllib.parse import quote, unquote
+
+import streamlit as st
+
+from emoviz.errors import EmovizError
+from emoviz.review import ROLES, Reviewer, ReviewStore, Role
+from emoviz.settings import Settings
+from emoviz.ui.words import plain, readable
+
+_NAME, _COOKIE, _ASKED = "reviewer", "emoviz_reviewer", "reviewer-asked"
+_LONGEST = 60
+ROLE_WORDS: dict[Role, str] = {
+    "viewer": "looks only",
+    "reviewer": "decides",
+    "manager": "decides and manages",
+}
+_REMEMBER = st.components.v2.component(
+    "emoviz_remember",
+    html="<span hidden></span>\n",
+    js="""
+export default function ({ data }) {
+  const year = data ? 31536000 : 0
+  document.cookie = `emoviz_reviewer=${data ?? ""}; max-age=${year}; path=/; samesite=strict`
+}
+""",
+)
+
+
+def who(store: ReviewStore, settings: Settings) -> Reviewer | None:
+    """The person at the screen; None while the page asks, which it then does."""
+    if login_is_set_up():
+        return _logged_in(store, settings)
+    name = st.session_state.get(_NAME) or _remembered()
+    found = _named(store, name) if name and not st.session_state.get(_ASKED) else None
+    if found is None:
+        _ask(store, name)
+        return None
+    st.session_state[_NAME] = found.name
+    _REMEMBER(key="remember", data=quote(found.name))
+    return found
+
+
+def badge(reviewer: Reviewer, store: ReviewStore, share: Callable[[], None] | None = None) -> None:
+    """Who one is, a way to be somebody else, one's share, and for managers everybody's role."""
+    with st.popover(plain(reviewer.name), icon=":material/person:", help="Who reviews here"):
+        st.markdown(f"You are **{plain(reviewer.name)}**, who {ROLE_WORDS[reviewer.role]}.")
+        if login_is_set_up():
+            st.button("Sign out", icon=":material/logout:", on_click=st.logout)
+        else:
+            st.button("Somebody else", icon=":material/switch_account:", on_click=_ask_again)
+        if share is not None:
+            share()
+        if reviewer.may_manage:
+            _roles(reviewer, store)
+
+
+def login_is_set_up() -> bool:
+    """Whether ``secrets.toml`` names a provider of logins."""
+    try:
+        return "auth" in st.secrets
+    except FileNotFoundError:  # no such file: nobody set anything up
+        return False
+
+
+def explain_no_right(reviewer: Reviewer) -> None:
+    """What somebody who only looks is told instead of the desk."""
+    st.info(
+        f"{plain(reviewer.name)} may look at collections but not decide. A manager can change that "
+        "under their own name, at the top of this page.",
+        icon=":material/visibility:",
+    )
+
+
+def _logged_in(store: ReviewStore, settings: Settings) -> Reviewer | None:
+    if not getattr(st.user, "is_logged_in", False):
+        st.info("Reviewing here needs a login.", icon=":material/lock:")
+        st.button("Sign in", icon=":material/login:", type="primary", on_click=st.login)
+        return None
+    claims = st.user.to_dict()
+    subject = f"{claims.get('iss', '')} {claims.get('sub', '')}".strip()
+    if not claims.get("sub"):
+        st.error("The login names no subject (`sub`), so nobody can be told apart by it.")
+        return None
+    email = str(claims.get("email", "")) if claims.get("email_verified", True) else ""
+    name = readable(str(claims.get("name") or email or claims["sub"]))[:_LONGEST]
+    try:
+        known = next((item for item in store.reviewers() if item.subject == subject), None)
+        given = role_of(settings, email)
+        return store.login(subject, name, given if known is None or given == "manager" else None)
+    except EmovizError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return None
+
+
+def role_of(settings: Settings, email: str) -> Role:
+    """The role of somebody who logs in for the first time; nobody manages by being early."""
+    managers = {item.strip().casefold() for item in settings.managers.split(",") if item.strip()}
+    return "manager" if email and email.casefold() in managers else "reviewer"
+
+
+def _remembered() -> str:
+    """What the browser remembers from last time."""
+    kept = st.context.cookies.get(_COOKIE, "")
+    return readable(unquote(kept))[:_LONGEST].strip() if isinstance(kept, str) else ""
+
+
+def _named(store: ReviewStore, name: str) -> Reviewer | None:
+    try:
+        return store.reviewer(name)
+    except EmovizError as error:
+        st.session_state.pop(_NAME, None)
+        st.warning(plain(str(error)), icon=":material/error:")
+        return None
+
+
+def _ask(store: ReviewStore, name: str) -> None:
+    with st.form("who", width=460):
+        st.markdown("**Who is reviewing?** Every decision is kept with the name of who made it.")
+        st.text_input(
+            "Your name",
+            value=name,
+            max_chars=_LONGEST,
+            key="who-name",
+            placeholder="Ona Petraitė",
+            help="Remembered by this browser. Write it as last time, so that your decisions stay "
+            "together.",
+        )
+        st.form_submit_button("Go on", type="primary", on_click=_take_name)
+    known = [item.name for item in store.reviewers() if not item.subject]
+    if known:
+        st.caption("Already here: " + ", ".join(plain(item) for item in known[:12]))
+
+
+def _take_name() -> None:
+    name = readable(str(st.session_state.get("who-name", ""))).strip()[:_LONGEST]
+    if name:
+        st.session_state[_NAME] = name
+        st.session_state.pop(_ASKED, None)
+
+
+def _ask_again() -> None:
+    st.session_state[_ASKED] = True
+
+
+def _roles(reviewer: Reviewer, store: ReviewStore) -> None:
+    others = [item for item in store.reviewers() if item.id != reviewer.id]
+    if not others:
+        return
+    st.markdown("**What others may do**")
+    for other in others:
+        st.selectbox(
+            plain(other.name),
+            list(ROLES),
+            index=ROLES.index(other.role),
+            format_func=lambda role: ROLE_WORDS.get(role, role),
+            key=f"role-{other.id}",
+            on_change=_set_role,
+            args=(store, reviewer, other),
+        )
+
+
+def _set_role(store: ReviewStore, reviewer: Reviewer, other: Reviewer) -> None:
+    try:
+        store.set_role(other.id, st.session_state[f"role-{other.id}"], by=reviewer.id)
+    except EmovizError as error:
+        st.toast(plain(str(error)), icon=":material/error:")
+
+
+def names_of(people: Sequence[Reviewer]) -> dict[int, str]:
+    """Names by id."""
+    return {item.id: item.name for item in people}

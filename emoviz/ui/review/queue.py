@@ -1,0 +1,250 @@
+"""Which collection, in which order, and what is left out: controls whose state is in the link."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from emoviz.inference.cache import fingerprint
+from emoviz.labels import Taxonomy
+from emoviz.review import (
+    Collection,
+    EstimateSet,
+    Filters,
+    Order,
+    Queue,
+    Reviewer,
+    ReviewStore,
+    Share,
+    Stage,
+)
+from emoviz.ui.linked import linked_choice, write_parameter
+from emoviz.ui.shell import Context
+from emoviz.ui.words import counted, plain, readable
+
+PARAMETER = "review"
+ORDERS: Mapping[Order, str] = {
+    "uncertain": "Most uncertain first",
+    "opposite": "Mixed feelings first",
+    "unlike": "Unlike training first",
+    "number": "As in the collection",
+    "artist": "By artist",
+    "style": "By style",
+    "random": "Shuffled",
+}
+STAGES: Mapping[str, str] = {
+    "open": "Not decided by me",
+    "skipped": "Skipped by me",
+    "decided": "Decided by me",
+    "any": "All",
+}
+_NEED_ESTIMATES = ("uncertain", "opposite", "unlike")
+_ANY = ""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the controls say.
+
+    Attributes:
+        collection: Whose works.
+        estimates: The chosen checkpoint's; None where it has not seen the collection.
+        queue: For the store.
+        blind: Whether estimates are hidden until the decision.
+        taxonomy: Emotions to choose from.
+    """
+
+    collection: Collection
+    estimates: EstimateSet | None
+    queue: Queue
+    blind: bool
+    taxonomy: Taxonomy
+
+
+def collection(store: ReviewStore) -> Collection | None:
+    """The picker of collections; None where there is none yet, which the page then explains."""
+    known = {item.name: item for item in store.collections()}
+    if not known:
+        return None
+    titles = {name: readable(item.title or name) for name, item in known.items()}
+    chosen = linked_choice("Collection", titles, PARAMETER, width=210)
+    write_parameter(PARAMETER, chosen)  # always: a link to a review must not mean another one later
+    return known[chosen]
+
+
+def estimates_of(store: ReviewStore, found: Collection, context: Context) -> EstimateSet | None:
+    """What the sidebar's checkpoint makes of the collection; None where it was not asked yet."""
+    assert context.checkpoint is not None
+    wanted = fingerprint(context.checkpoint)
+    sets = store.estimate_sets(found.id)
+    return next((item for item in sets if item.fingerprint == wanted), None)
+
+
+def choose(
+    store: ReviewStore,
+    found: Collection,
+    context: Context,
+    reviewer: Reviewer,
+    overview: bool = False,
+) -> Chosen:
+    """Order, filters and blind mode; an overview is never blind and shows every stage."""
+    assert context.checkpoint is not None
+    estimates = estimates_of(store, found, context)
+    taxonomy = estimates.taxonomy if estimates else context.checkpoint.card.taxonomy
+    orders: dict[str, str] = {
+        name: words
+        for name, words in ORDERS.items()
+        if estimates is not None or name not in _NEED_ESTIMATES
+    }
+    order: Order = linked_choice("Order", orders, "order", width=200)  # type: ignore[assignment]
+    filters = filter_box(store, found, taxonomy if estimates else None, stages=not overview)
+    blind = _blind() if estimates is not None and not overview else False
+    queue = Queue(
+        found.id,
+        reviewer.id,
+        estimates.fingerprint if estimates else "",
+        order,
+        _seed() if order == "random" else 0,
+        filters,
+    )
+    return Chosen(found, estimates, queue, blind, taxonomy)
+
+
+def filter_box(
+    store: ReviewStore, found: Collection, taxonomy: Taxonomy | None, stages: bool = True
+) -> Filters:
+    """Filters behind a button that says how many are set.
+
+    Args:
+        store: Says which artists and styles there are.
+        found: The collection.
+        taxonomy: Of the estimates; None where there are none to filter by.
+        stages: Whether the reviewer's own progress may be chosen.
+    """
+    place = st.container(width="content")
+    set_before = sum(bool(st.query_params.get(name)) for name in _PARAMETERS)
+    label = f"Filter ({set_before})" if set_before else "Filter"
+    with place.popover(label, icon=":material/filter_alt:", key="filters", width="content"):
+        stage: Stage = "open" if stages else "any"
+        if stages:
+            stage = linked_choice("Works", dict(STAGES), "stage", width=260)  # type: ignore[assignment]
+        emotion = ""
+        if taxonomy is not None:
+            emotions = {_ANY: "any", **{name: name for name in taxonomy.names}}
+            emotion = linked_choice("Most likely emotion", emotions, "emotion", width=260)
+        artist = _value(store, found, "artist", "Artist")
+        style = _value(store, found, "style", "Style")
+        text = _text()
+        opposite = taxonomy is not None and _flag("Only mixed feelings", "mixed")
+        unlike = taxonomy is not None and _flag("Only unlike the training images", "unlike")
+        st.button("Leave nothing out", icon=":material/filter_alt_off:", on_click=_clear)
+    return Filters(
+        emotion=emotion,
+        artist=artist,
+        style=style,
+        text=text,
+        opposite=opposite,
+        unlike=unlike,
+        stage=stage,
+    )
+
+
+def share_box(store: ReviewStore, found: Collection, reviewer: Reviewer) -> None:
+    """Divide the works among several people, with a part for everybody."""
+    share = store.share(found.id, reviewer.id)
+    words = f"part {share.part + 1} of {share.parts}" if share else "all works"
+    with st.container(key="share"):
+        st.markdown(
+            f"**Share the work.** Yours now: {words}. Say how many review this collection and "
+            "which part is yours; each work then goes to one of you."
+        )
+        parts = st.number_input("Reviewers", 1, 50, share.parts if share else 1, key="share-parts")
+        part = st.number_input(
+            "My part", 1, int(parts), min(share.part + 1 if share else 1, int(parts)),
+            key=f"share-part-{int(parts)}",
+        )  # fmt: skip
+        overlap = st.slider(
+            "Given to everybody, so that agreement can be measured",
+            0, 100, round(100 * share.overlap) if share else 20, 5, format="%d %%",
+            key="share-overlap", disabled=parts == 1,
+        )  # fmt: skip
+        if st.button("Take this part", type="primary", key="share-take"):
+            new = Share(reviewer.id, int(part) - 1, int(parts), overlap / 100)
+            store.set_share(found.id, None if parts == 1 else new, reviewer.id)
+            st.rerun()
+
+
+def link(chosen: Chosen, work: int | None = None) -> dict[str, str]:
+    """Parameters that bring the same queue back, at the same work."""
+    kept = {
+        name: value
+        for name, value in st.query_params.items()
+        if name in (*_PARAMETERS, "order", "blind", "seed", "checkpoint")
+    }
+    found = {PARAMETER: chosen.collection.name, **kept}
+    return found if work is None else {**found, "work": str(work)}
+
+
+def summary(found: Collection, count: int) -> str:
+    """The collection in a line."""
+    return f"{plain(found.title or found.name)}, {counted(count, 'work')}"
+
+
+_PARAMETERS = ("stage", "emotion", "artist", "style", "seek", "mixed", "unlike")
+
+
+def _value(store: ReviewStore, found: Collection, name: str, label: str) -> str:
+    counts = store.values(found.id, name)
+    if not counts:
+        return ""
+    options = {_ANY: "any", **{text: f"{readable(text)} ({count})" for text, count in counts}}
+    return linked_choice(label, options, name, width=260)
+
+
+def _text() -> str:
+    if "seek" not in st.session_state:
+        st.session_state["seek"] = st.query_params.get("seek", "")
+    text = st.text_input(
+        "Words in title, artist, date or any other column", key="seek", persist_state="session"
+    )
+    write_parameter("seek", (text or "").strip())
+    return (text or "").strip()
+
+
+def _flag(label: str, name: str) -> bool:
+    if name not in st.session_state:
+        st.session_state[name] = st.query_params.get(name) == "1"
+    on = st.toggle(label, key=name, persist_state="session")
+    write_parameter(name, "1" if on else "")
+    return on
+
+
+def _blind() -> bool:
+    if "blind" not in st.session_state:
+        st.session_state["blind"] = st.query_params.get("blind") == "1"
+    on = st.toggle(
+        "Blind",
+        key="blind",
+        persist_state="session",
+        help="Hide what the model says until you have decided. Your decisions then cannot lean on "
+        "it, which is what agreement between people and model should be measured on.",
+    )
+    write_parameter("blind", "1" if on else "")
+    return on
+
+
+def _seed() -> int:
+    """Of the shuffled order; in the link, so that a reload keeps it."""
+    asked = st.query_params.get("seed", "")
+    if not asked.isdecimal():
+        asked = str(random.randrange(1, 1_000_000))
+        write_parameter("seed", asked)
+    return int(asked[:9])
+
+
+def _clear() -> None:
+    """Runs before the page: the widgets are not drawn yet."""
+    for name in ("stage", "emotion", "artist", "style", "seek", "mixed", "unlike"):
+        st.session_state.pop(name, None)
+        st.query_params.pop(name, None)

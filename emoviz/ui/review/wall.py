@@ -1,0 +1,140 @@
+"""The collection as a wall of pictures, and the shares of emotions against what is known of it."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from emoviz.inference.cache import Thumbnails
+from emoviz.plots import percent
+from emoviz.plots.reviewing import shares_by
+from emoviz.review import Decision, Estimate, Place, Queue, ReviewStore, Work
+from emoviz.settings import Settings
+from emoviz.ui.gallery import Tile, gallery
+from emoviz.ui.linked import linked_choice
+from emoviz.ui.review import telling
+from emoviz.ui.review.queue import Chosen
+from emoviz.ui.words import counted
+
+PER_PAGE, _GROUPS = 48, 18
+DECIDED = {"": "all", "yes": "decided by anybody", "no": "decided by nobody"}
+_BY: Mapping[str, tuple[str, Callable[[Work], str]]] = {
+    "artist": ("Artist", lambda work: work.artist),
+    "style": ("Style", lambda work: work.style),
+    "time": ("Time", lambda work: _period(work)),
+    "label": ("Label of the source", lambda work: work.label),
+}
+
+
+def wanted(store: ReviewStore, chosen: Chosen) -> Queue:
+    """The queue of the wall: the filters of the page, whoever decided, and a span of years."""
+    decided = linked_choice("Decisions", DECIDED, "decisions", width=190)
+    years = [int(text) for text, _ in store.values(chosen.collection.id, "year") if text]
+    span: tuple[int | None, int | None] = (None, None)
+    if len(set(years)) > 1:
+        first, last = min(years), max(years)
+        low, high = st.slider("Years", first, last, (first, last), key="wall-years", width=190)
+        span = (low if low > first else None, high if high < last else None)
+    filters = replace(
+        chosen.queue.filters,
+        stage="any",
+        decided={"yes": True, "no": False}.get(decided),
+        years=span,
+    )
+    return replace(chosen.queue, filters=filters)
+
+
+def show(
+    store: ReviewStore, queue: Queue, mine: Mapping[int, Decision], settings: Settings
+) -> int | None:
+    """One page of the wall.
+
+    Args:
+        store: Where the works are.
+        queue: Order and filters.
+        mine: The reviewer's own decisions by work.
+        settings: Where thumbnails are.
+
+    Returns:
+        The work that was pressed.
+    """
+    count = store.matching(queue)
+    if not count:
+        st.info("No work fits these filters.", icon=":material/filter_alt_off:")
+        return None
+    pages = -(-count // PER_PAGE)
+    place, number = st.container(), 1
+    if pages > 1:
+        with st.container(horizontal_alignment="center"):
+            number = st.pagination(pages, key=f"wall-page-{pages}")
+    places = store.listed(queue, PER_PAGE, (number - 1) * PER_PAGE)
+    with Thumbnails(settings) as kept:
+        jpegs = kept.get_many({item.work.sha256 for item in places if item.work.sha256})
+    with place:
+        st.caption(f"{counted(count, 'work')}. Press one to review it.")
+        tiles = [_tile(item, mine.get(item.work.id), jpegs) for item in places]
+        pressed = gallery(tiles, "review-wall", "Works of the collection", side=124)
+    return None if pressed is None else places[pressed].work.id
+
+
+def shares(
+    works: Sequence[Work],
+    estimates: Sequence[Estimate],
+    votes: Mapping[int, str],
+    chosen: Chosen,
+) -> None:
+    """Shares of emotions by artist, style or time: of the estimates, or of people's decisions."""
+    options = {key: title for key, (title, of) in _BY.items() if any(map(of, works))}
+    if not options:
+        st.caption("Neither artist, style nor date is known here: there is nothing to divide by.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        by = linked_choice("By", options, "by", width=190)
+        sources = {"model": "the model's estimates", "people": "people's decisions"}
+        of = linked_choice("Of", sources, "of", width=220)
+    said = votes if of == "people" else {item.work: item.first for item in estimates}
+    groups = _counts(works, said, _BY[by][1], by == "time")
+    if not groups:
+        st.info("There is nothing to count yet.", icon=":material/hourglass_empty:")
+        return
+    names = [*chosen.taxonomy.names, *sorted({*said.values()} - {*chosen.taxonomy.names})]
+    st.plotly_chart(shares_by(groups, names, chosen.taxonomy.colours), key="review-shares")
+    if by != "time" and len(groups) == _GROUPS:
+        st.caption(f"The {_GROUPS} with the most works.")
+
+
+def _counts(
+    works: Sequence[Work], said: Mapping[int, str], group: Callable[[Work], str], by_name: bool
+) -> dict[str, Counter[str]]:
+    found: dict[str, Counter[str]] = {}
+    for work in works:
+        name, label = group(work), said.get(work.id)
+        if name and label:
+            found.setdefault(name, Counter())[label] += 1
+    if by_name:
+        return dict(sorted(found.items()))
+    most = sorted(found.items(), key=lambda item: -item[1].total())
+    return dict(most[:_GROUPS])
+
+
+def _period(work: Work) -> str:
+    """Half a century: finer steps leave too few works in each."""
+    if work.year is None:
+        return ""
+    start = work.year // 50 * 50
+    return f"{start}-{start + 49}"
+
+
+def _tile(place: Place, own: Decision | None, jpegs: Mapping[str, bytes]) -> Tile:
+    work, estimate = place.work, place.estimate
+    picture, title = jpegs.get(work.sha256), telling.title_of(work)
+    colours = estimate.taxonomy.colours if estimate is not None else {}
+    if own is not None:
+        first = own.feelings[0].emotion if own.feelings else ""
+        words = f"✓ {telling.decided(own.kind, own.feelings)}"
+        return Tile(picture, title, words, colours.get(first, ""))
+    if estimate is None:
+        return Tile(picture, title, "")
+    share = percent(estimate.probabilities[estimate.first])
+    return Tile(picture, title, f"{estimate.first} {share}", colours.get(estimate.first, ""))

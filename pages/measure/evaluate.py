@@ -1,0 +1,48 @@
+"""Evaluate: how good is this network on these images, and can it be trusted?"""
+
+import streamlit as st
+
+from emoviz.checkpoints import list_checkpoints
+from emoviz.ui import shell
+from emoviz.ui.explorer import board, sources
+from emoviz.ui.explorer.pictures import Pictures
+from emoviz.ui.measure import evaluating, pairing, unlabelled
+from emoviz.ui.measure.subject import choose_labels, single
+
+context = shell.current()
+settings = context.settings
+
+st.title("How good is this network?", anchor=False)
+st.markdown(
+    "Choose labelled images: the network's answers are set beside the labels, every number with an "
+    "interval. Without labels you see what needs none."
+)
+if context.checkpoint is None:
+    shell.explain_no_checkpoint(settings)
+    st.stop()
+
+known = {item.card.id: item for item in list_checkpoints(settings)[0]}
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    source = sources.choose(settings, vectors=False)
+    others = pairing.choose_others(
+        known, context.checkpoint, "In an ensemble with", "with", 5, wanted=0
+    )
+    labels_place = st.container(width=200)
+
+pictures = Pictures(settings)
+if others:
+    found = pairing.together(source, [context.checkpoint, *others], settings, labels_place)
+    if found is not None:
+        evaluating.show(pairing.as_one(found), pictures, settings)
+elif (points := sources.points(source, context.checkpoint, settings)) is not None:
+    file = sources.file_of(source, context.checkpoint, settings)
+    with labels_place:
+        labels = choose_labels(source, points, settings)
+    if labels is None:
+        unlabelled.show(points, context.checkpoint, file)
+        board.show_image(points, pictures)
+    else:
+        item = single(source, context.checkpoint, points, file, labels)
+        evaluating.show(item, pictures, settings)
+with st.expander("Bring in images of your own", icon=":material/add_photo_alternate:"):
+    sources.bring_in_images(settings)

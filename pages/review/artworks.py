@@ -1,0 +1,50 @@
+"""Artworks: does the model's estimate hold? One artwork after another, by keys."""
+
+import streamlit as st
+
+from emoviz.data.sources import ImageSource
+from emoviz.review.images import read_work
+from emoviz.ui import shell
+from emoviz.ui.review import people, queue, sitting, starting, telling
+from emoviz.ui.textures.subject import lead_here
+
+PAGE = "pages/review/artworks.py"
+
+context = shell.current()
+settings = context.settings
+
+st.title("Which emotions do these artworks evoke?", anchor=False)
+if context.checkpoint is None:
+    shell.explain_no_checkpoint(settings)
+    st.stop()
+store = starting.store_or_stop(settings)
+reviewer = people.who(store, settings)
+if reviewer is None:
+    st.stop()
+
+with st.container(horizontal=True, vertical_alignment="bottom", key="review-controls"):
+    collection = queue.collection(store)
+    if collection is not None:
+        chosen = queue.choose(store, collection, context, reviewer)
+        people.badge(reviewer, store, lambda: queue.share_box(store, collection, reviewer))
+    else:
+        people.badge(reviewer, store)
+if collection is None:
+    starting.explain_no_collection(reviewer, context)
+    st.stop()
+if not reviewer.may_review:
+    people.explain_no_right(reviewer)
+    st.stop()
+if chosen.estimates is None:
+    starting.explain_no_estimates(collection, context)
+
+sitting.follow_link(chosen)
+asked = sitting.wish(chosen)
+work = store.work(asked) if asked is not None else None
+if work is not None:
+    source = ImageSource(f"{collection.name}: {work.key}", lambda: read_work(work, settings))
+    caption = f"{telling.title_of(work)}, {work.artist}".strip(", ")
+    lead_here(source, caption, PAGE, queue.link(chosen, work.id))
+sitting.show(store, chosen, context)
+with st.expander("How this works", icon=":material/help:"):
+    st.markdown(starting.GUIDE)

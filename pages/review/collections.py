@@ -1,0 +1,56 @@
+"""Collections: which artworks are here, and how others come in."""
+
+import streamlit as st
+
+from emoviz.ui import shell
+from emoviz.ui.review import collections, collections_add
+
+context = shell.current()
+settings = context.settings
+
+st.title("Which artworks do you want to look at?", anchor=False)
+st.markdown(
+    "A collection is a set of artworks with what is known of them: from a museum's IIIF address, a "
+    "folder, a ZIP or a table. Once it is here, the model estimates the emotions that each evokes, "
+    "and you go through them and say where it is right."
+)
+if context.checkpoint is None:
+    shell.explain_no_checkpoint(settings)
+    st.stop()
+manages = collections.may_manage(settings)
+if manages is None:
+    st.stop()
+collections_add.note()
+collections.watch(settings)
+known = collections.known(settings)
+if known:
+    found = collections.choose(known)
+    collections.summary(found, settings)
+    collections.actions(found, context.checkpoint, settings, manages)
+    collections.wall(found, settings)
+    collections.missing(found)
+elif manages:
+    st.info(
+        "There is no collection yet. Bring one in below, or begin with the images that come with "
+        "emoviz.",
+        icon=":material/image:",
+    )
+    collections_add.sample_button(settings, context.checkpoint, primary=True)
+if manages:
+    st.subheader("Bring in a collection", anchor=False)
+    collections_add.ways_in(settings, context.checkpoint)
+    if known:
+        collections_add.sample_button(settings, context.checkpoint)
+else:
+    st.caption("A manager can bring in collections and remove them.")
+with st.expander("How this works", icon=":material/help:"):
+    st.markdown(
+        "- **Nothing is fetched unless you ask for it**, and only from the address that you gave. "
+        "Addresses inside your own network are not asked unless the person who installed emoviz "
+        "allowed it.\n"
+        "- Images come one by one with a pause between them, at the size that is needed. You may "
+        "close the page: it goes on. Stopped, it goes on from where it was.\n"
+        "- What cannot be read is listed with the reason, and the others are here.\n"
+        "- Titles, artists, dates and rights are the museum's own words. What the model says is "
+        "**its estimate of the emotion that an artwork evokes**, never the emotion."
+    )

@@ -1,0 +1,51 @@
+"""Overview: what do people and the model say of a collection, and where do they differ?"""
+
+import streamlit as st
+
+from emoviz.review.agreement import label_of
+from emoviz.ui import shell
+from emoviz.ui.review import agreement, people, queue, starting, taking, wall
+
+context = shell.current()
+settings = context.settings
+
+st.title("Where do people and the model agree?", anchor=False)
+if context.checkpoint is None:
+    shell.explain_no_checkpoint(settings)
+    st.stop()
+store = starting.store_or_stop(settings)
+reviewer = people.who(store, settings)
+if reviewer is None:
+    st.stop()
+
+with st.container(horizontal=True, vertical_alignment="bottom", key="overview-controls"):
+    collection = queue.collection(store)
+    if collection is not None:
+        chosen = queue.choose(store, collection, context, reviewer, overview=True)
+        wanted = wall.wanted(store, chosen)
+    people.badge(reviewer, store)
+if collection is None:
+    starting.explain_no_collection(reviewer, context)
+    st.stop()
+if chosen.estimates is None:
+    starting.explain_no_estimates(collection, context)
+
+works = {work.id: work for work in store.works(collection.id)}
+decisions = agreement.visible(store.standing(collection.id), reviewer)
+estimates = store.estimates(chosen.estimates) if chosen.estimates is not None else []
+votes = {item.work: label_of(item) for item in decisions if item.kind != "skip"}
+mine = {item.work: item for item in decisions if item.reviewer == reviewer.id}
+
+starting.counts(store.counts(collection.id), collection, chosen)
+pressed = wall.show(store, wanted, mine, settings)
+st.subheader("Emotions against what is known", anchor=False)
+wall.shares(list(works.values()), estimates, votes, chosen)
+st.subheader("Agreement", anchor=False)
+found = agreement.measured(store, chosen, decisions, estimates)
+divided = agreement.show(found, works, settings)
+if reviewer.may_manage:
+    st.subheader("Take it home", anchor=False)
+    taking.show(store, chosen, settings)
+work = pressed if pressed is not None else divided
+if work is not None:
+    st.switch_page("pages/review/artworks.py", query_params=queue.link(chosen, work))

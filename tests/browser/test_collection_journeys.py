@@ -1,0 +1,57 @@
+"""From a museum's IIIF address to a wall of artworks, with a mouse and a keyboard."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from local_server import local_server
+from museum import PAINTINGS, furnish
+
+if TYPE_CHECKING:
+    from conftest import Visitor
+
+SECONDS = 1000
+
+
+def test_a_museums_address_becomes_a_wall(
+    visitor: "Visitor", picture: Callable[..., bytes]
+) -> None:
+    page = visitor.page
+    with local_server() as museum:
+        address = furnish(museum, picture)
+        for name, *_ in PAINTINGS:  # at the size that the page asks for
+            smaller = museum.answers[f"/image/{name}/full/800,/0/default.jpg"]
+            museum.answers[f"/image/{name}/full/1280,/0/default.jpg"] = smaller
+        del museum.answers["/image/garden/full/1280,/0/default.jpg"]
+        visitor.open()
+        page.goto(f"{visitor.address}/collections?checkpoint=tiny")
+        page.get_by_role("textbox", name="What shall it be called?").fill("A small museum")
+        page.get_by_role("textbox", name="Address of a manifest or collection").fill(address)
+        page.get_by_role("button", name="Bring it in").first.click()
+        page.get_by_text("2 artworks here, from IIIF").wait_for(timeout=60 * SECONDS)
+        visitor.settle()
+        asked = museum.paths()
+    assert asked.count("/night.json") == 1
+    assert asked.count("/image/wave/full/1280,/0/default.jpg") == 1
+
+    assert page.locator("li button .caption").all_inner_texts() == [
+        *("The <b>Night</b>", "Great Wave")
+    ]
+    page.get_by_text("1 thing could not be brought in").click()
+    page.locator(".ev-refused", has_text="status 404").wait_for()
+
+    page.locator("li button").nth(1).click()
+    dialog = page.get_by_role("dialog")
+    dialog.locator("table", has_text="Katsushika Hokusai").wait_for()
+    dialog.locator("img").first.wait_for()
+    page.keyboard.press("Escape")
+
+    page.get_by_role("textbox", name="Find").fill("čiurlionis 1905")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 artwork of 2").wait_for()
+    page.reload()
+    page.get_by_text("1 artwork of 2").wait_for()
+    visitor.settle()
+
+    page.get_by_role("button", name="See them on the map").click()
+    page.wait_for_selector("canvas", timeout=30 * SECONDS)
+    page.get_by_text("2 images").first.wait_for()

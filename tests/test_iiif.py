@@ -1,0 +1,450 @@
+"""IIIF documents of versions 2 and 3, good and bad, as items; images at the size needed."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from emoviz.data.importers import Item, Place, Problem
+from emoviz.data.importers.iiif import Caps, read_iiif
+from emoviz.data.importers.iiif_images import place_of, requests_of
+from emoviz.data.importers.iiif_texts import pairs, text_of
+from emoviz.errors import FetchError
+
+BASE = "https://museum.example/"
+SERVICE2 = {
+    "@context": "http://iiif.io/api/image/2/context.json",
+    "@id": f"{BASE}image/1",
+    "profile": "http://iiif.io/api/image/2/level1.json",
+}
+SERVICE3 = {"id": f"{BASE}image/3", "type": "ImageService3", "profile": "level2"}
+
+
+def image2(name: str = "1", **extra: Any) -> dict[str, Any]:
+    return {
+        "@id": f"{BASE}{name}.jpg",
+        "@type": "dctypes:Image",
+        "format": "image/jpeg",
+        "width": 4000,
+        "height": 3000,
+        **extra,
+    }
+
+
+def canvas2(name: str, *resources: Any, **extra: Any) -> dict[str, Any]:
+    images = [{"@type": "oa:Annotation", "resource": resource} for resource in resources]
+    return {"@id": f"{BASE}canvas/{name}", "@type": "sc:Canvas", "images": images, **extra}
+
+
+def manifest2(name: str, *canvases: Any, **extra: Any) -> dict[str, Any]:
+    return {
+        "@context": "http://iiif.io/api/presentation/2/context.json",
+        "@id": f"{BASE}{name}",
+        "@type": "sc:Manifest",
+        "sequences": [{"canvases": list(canvases)}],
+        **extra,
+    }
+
+
+def canvas3(name: str, *bodies: Any, **extra: Any) -> dict[str, Any]:
+    annotations = [{"type": "Annotation", "motivation": "painting", "body": b} for b in bodies]
+    page = {"type": "AnnotationPage", "items": annotations}
+    return {"id": f"{BASE}canvas/{name}", "type": "Canvas", "items": [page], **extra}
+
+
+def image3(name: str = "1", **extra: Any) -> dict[str, Any]:
+    return {"id": f"{BASE}{name}.jpg", "type": "Image", "width": 4000, "height": 3000, **extra}
+
+
+def manifest3(name: str, *canvases: Any, **extra: Any) -> dict[str, Any]:
+    return {
+        "@context": "http://iiif.io/api/presentation/3/context.json",
+        "id": f"{BASE}{name}",
+        "type": "Manifest",
+        "items": list(canvases),
+        **extra,
+    }
+
+
+def collection3(name: str, *members: Any, **extra: Any) -> dict[str, Any]:
+    return {"id": f"{BASE}{name}", "type": "Collection", "items": list(members), **extra}
+
+
+def read(
+    documents: Mapping[str, Any], first: str, caps: Caps | None = None
+) -> tuple[list[Item], list[Problem], list[str]]:
+    """Items, problems, and what was loaded, of documents by the ends of their addresses."""
+    loaded: list[str] = []
+
+    def load(address: str) -> Any:
+        loaded.append(address.removeprefix(BASE))
+        try:
+            return documents[loaded[-1]]
+        except KeyError:
+            raise FetchError("there is nothing at that address (status 404)", 404) from None
+
+    found = list(read_iiif(BASE + first, load, caps))
+    items = [item for item in found if isinstance(item, Item)]
+    return items, [item for item in found if isinstance(item, Problem)], loaded
+
+
+# Version 2 ---------------------------------------------------------------------------------------
+
+
+def test_a_manifest_of_version_2_with_all_its_canvases() -> None:
+    document = manifest2(
+        "m",
+        canvas2("a", image2("a", service=SERVICE2), label="front"),
+        canvas2("b", image2("b"), label="back", metadata=[{"label": "Date", "value": "1890"}]),
+        label=[
+            {"@value": "Sternennacht", "@language": "de"},
+            {"@value": "Night", "@language": "en"},
+        ],
+        metadata=[
+            {"label": [{"@value": "Künstler:", "@language": "de"}], "value": "Vincent van Gogh"},
+            {"label": "Datierung", "value": "1889"},
+            {"label": "Technique", "value": ["oil", "canvas"]},
+            {"label": "Place", "value": "<span>Saint-Rémy<br/>de Provence</span>"},
+        ],
+        license="https://creativecommons.org/publicdomain/mark/1.0/",
+        related={"@id": "https://museum.example/page"},
+    )
+    items, problems, _ = read({"m": document}, "m")
+    assert problems == []
+    assert [item.title for item in items] == ["Night, front", "Night, back"]
+    assert [item.date for item in items] == ["1889", "1890"]
+    first = items[0]
+    assert (first.artist, first.canvas) == ("Vincent van Gogh", f"{BASE}canvas/a")
+    assert first.rights == "https://creativecommons.org/publicdomain/mark/1.0/"
+    assert (first.page, first.manifest) == ("https://museum.example/page", f"{BASE}m")
+    assert first.metadata == {"Technique": "oil; canvas", "Place": "Saint-Rémy de Provence"}
+    assert first.place == Place("", "", f"{BASE}a.jpg", f"{BASE}image/1", 2, 1, 4000, 3000)
+    assert items[1].place == Place(url=f"{BASE}b.jpg", width=4000, height=3000)
+
+
+def test_collections_of_version_2_with_members_pages_and_manifests_inside() -> None:
+    documents = {
+        "top": {
+            "@type": "sc:Collection",
+            "label": "All",
+            "first": f"{BASE}page1",
+            "manifests": [{"@id": f"{BASE}m1", "@type": "sc:Manifest"}],
+        },
+        "page1": {
+            "@type": "sc:Collection",
+            "members": [manifest2("m2", canvas2("2", image2("2")))],
+            "next": f"{BASE}page2",
+        },
+        "page2": {"@type": "sc:Collection", "collections": [f"{BASE}sub"]},
+        "sub": {"@type": "sc:Collection", "label": "Sub", "manifests": [{"@id": f"{BASE}m3"}]},
+        "m1": manifest2("m1", canvas2("1", image2("1"))),
+        "m3": manifest2("m3", canvas2("3", image2("3"))),
+    }
+    items, problems, loaded = read(documents, "top")
+    assert problems == []
+    assert [item.canvas[-1] for item in items] == ["1", "2", "3"]
+    assert [item.metadata["collection"] for item in items] == ["All", "All", "Sub"]
+    assert loaded == ["top", "m1", "page1", "page2", "sub", "m3"]
+
+
+def test_choices_and_parts_of_version_2() -> None:
+    choice = {"@type": "oa:Choice", "default": image2("day"), "item": [image2("night")]}
+    part = {"@type": "oa:SpecificResource", "full": image2("whole")}
+    items, _, _ = read({"m": manifest2("m", canvas2("a", choice), canvas2("b", part))}, "m")
+    assert [item.place.url for item in items] == [f"{BASE}day.jpg", f"{BASE}whole.jpg"]
+
+
+# Version 3 ---------------------------------------------------------------------------------------
+
+
+def test_a_manifest_of_version_3_with_several_images_on_a_canvas() -> None:
+    document = manifest3(
+        "m",
+        canvas3("a", image3("left", service=[SERVICE3]), image3("right"), label={"none": ["a"]}),
+        label={"lt": ["Naktis"], "en": ["The Night"]},
+        metadata=[
+            {"label": {"lt": ["Autorius"]}, "value": {"none": ["M. K. Čiurlionis"]}},
+            {"label": {"en": ["Date"], "de": ["Datum"]}, "value": {"en": ["1905"]}},
+        ],
+        rights="http://creativecommons.org/licenses/by/4.0/",
+        homepage=[{"id": "https://museum.example/page", "type": "Text"}],
+        summary={"en": ["<p>A night.</p>"]},
+        navDate="1905-01-01T00:00:00Z",
+    )
+    items, problems, _ = read({"m": document}, "m")
+    assert problems == []
+    assert [item.key for item in items] == [f"{BASE}canvas/a#image-1", f"{BASE}canvas/a#image-2"]
+    assert {item.canvas for item in items} == {f"{BASE}canvas/a"}
+    assert {(item.title, item.artist, item.date) for item in items} == {
+        ("The Night", "M. K. Čiurlionis", "1905")
+    }
+    assert items[0].metadata == {"summary": "A night."}
+    assert items[0].place.service == f"{BASE}image/3"
+    assert (items[0].place.version, items[0].place.level) == (3, 2)
+
+
+def test_what_the_reference_library_of_version_3_writes_is_read() -> None:
+    """The fixture comes from IIIF's own Python library, which validates what it writes."""
+    prezi = pytest.importorskip("iiif_prezi3")
+    manifest = prezi.Manifest(id=f"{BASE}m", label={"en": ["Hay"]})
+    for name in ("a", "b"):
+        canvas = manifest.make_canvas(id=f"{BASE}canvas/{name}", height=3000, width=4000)
+        canvas.add_image(
+            image_url=f"{BASE}{name}.jpg", format="image/jpeg", height=3000, width=4000
+        )
+    collection = prezi.Collection(id=f"{BASE}c", label={"en": ["Barns"]})
+    collection.add_item(manifest)
+    documents = {"c": json.loads(collection.json()), "m": json.loads(manifest.json())}
+    items, problems, _ = read(documents, "c")
+    assert problems == []
+    assert [item.place.url for item in items] == [f"{BASE}a.jpg", f"{BASE}b.jpg"]
+    assert {item.metadata["collection"] for item in items} == {"Barns"}
+
+
+def test_pages_of_annotations_elsewhere_and_other_motivations() -> None:
+    canvas = canvas3("a")
+    canvas["items"] = [{"id": f"{BASE}page", "type": "AnnotationPage"}]
+    page = {
+        "type": "AnnotationPage",
+        "items": [
+            {"motivation": ["painting"], "body": {"type": "Choice", "items": [image3("x"), 1]}},
+            {"motivation": "commenting", "body": image3("y")},
+        ],
+    }
+    items, problems, _ = read({"m": manifest3("m", canvas), "page": page}, "m")
+    assert (problems, [item.place.url for item in items]) == ([], [f"{BASE}x.jpg"])
+
+
+# Bad input ---------------------------------------------------------------------------------------
+
+
+def test_what_names_itself_is_read_once_and_told() -> None:
+    loop = {"a": collection3("a", {"id": f"{BASE}b"}), "b": collection3("b", {"id": f"{BASE}a"})}
+    _, problems, loaded = read(loop, "a")
+    assert loaded == ["a", "b"]
+    assert [(item.key, item.reason[:15]) for item in problems] == [(f"{BASE}a", "it names itself")]
+    own = collection3("own", {"id": f"{BASE}own", "type": "Manifest"})
+    _, problems, loaded = read({"own": own}, "own")
+    assert (loaded, len(problems)) == (["own"], 1)
+    inside = collection3("in", collection3("in", {"id": f"{BASE}m"}))
+    _, problems, loaded = read({"in": inside, "m": manifest3("m")}, "in")
+    assert loaded == ["in"]
+    assert "names itself" in problems[0].reason
+
+
+def test_a_manifest_in_two_collections_is_read_once() -> None:
+    twice = collection3("c", {"id": f"{BASE}m"}, collection3("d", {"id": f"{BASE}m"}))
+    items, problems, loaded = read({"c": twice, "m": manifest3("m", canvas3("a", image3()))}, "c")
+    assert (len(items), problems, loaded) == (1, [], ["c", "m"])
+
+
+def test_depth_documents_and_items_have_an_end() -> None:
+    deep = {str(i): collection3(str(i), {"id": f"{BASE}{i + 1}"}) for i in range(50)}
+    _, problems, loaded = read(deep, "0", Caps(depth=3))
+    assert loaded == ["0", "1", "2", "3"]
+    assert "nested more than 3 deep" in problems[0].reason
+    inside: dict[str, Any] = {"type": "Collection", "items": [{"id": f"{BASE}x"}]}
+    for _ in range(30):
+        inside = {"type": "Collection", "items": [inside]}
+    _, problems, _ = read({"c": inside}, "c", Caps(depth=3))
+    assert "too deep" in problems[0].reason
+    wide = {"c": collection3("c", *({"id": f"{BASE}{i}"} for i in range(50)))}
+    _, problems, loaded = read(wide, "c", Caps(documents=5))
+    assert len(loaded) == 5
+    assert "more than 5 documents" in problems[-1].reason
+    many = manifest3("m", *(canvas3(str(i), image3(str(i))) for i in range(9)))
+    items, problems, _ = read({"m": many}, "m", Caps(items=4))
+    assert (len(items), len(problems)) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    "value", [None, 7, "text", [], {}, {"type": "Canvas"}, {"@type": 5}, [1, 2], {"type": {}}]
+)
+def test_what_is_no_manifest_is_told(value: Any) -> None:
+    items, problems, _ = read({"m": value}, "m")
+    assert (items, len(problems)) == ([], 1)
+    assert "no IIIF manifest or collection" in problems[0].reason
+
+
+def test_one_bad_canvas_costs_no_other() -> None:
+    document = manifest3(
+        "m",
+        canvas3("empty"),
+        canvas3("video", {"type": "Video", "id": f"{BASE}v.mp4"}),
+        canvas3("nowhere", {"type": "Image"}),
+        {"type": "Canvas", "items": [{"id": f"{BASE}gone"}], "id": f"{BASE}canvas/gone"},
+        {"type": "Canvas", "items": 5, "metadata": "x", "label": [[[]]]},
+        canvas3("good", image3("good", width="wide", height=-3, service=5)),
+        label={"en": 5},
+        metadata=[None, 5, {"label": None}, {"label": "a"}, {"value": "b"}],
+        rights=5,
+        homepage=[[]],
+    )
+    items, problems, _ = read({"m": document}, "m")
+    assert [item.place for item in items] == [Place(url=f"{BASE}good.jpg")]
+    reasons = [item.reason for item in problems]
+    assert "but nothing" in reasons[0]
+    assert "but Video" in reasons[1]
+    assert "no address" in reasons[2]
+    assert "404" in reasons[3]
+    assert len(reasons) == 5
+
+
+def test_a_member_that_is_not_there_costs_no_other() -> None:
+    documents = {
+        "c": collection3("c", {"id": f"{BASE}gone"}, {"type": "Manifest"}, {"id": f"{BASE}m"}),
+        "m": manifest3("m", canvas3("a", image3())),
+    }
+    items, problems, _ = read(documents, "c")
+    assert len(items) == 1
+    assert [item.key for item in problems] == [f"{BASE}gone", f"{BASE}c"]
+
+
+# Texts -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("plain", "plain"),
+        (1889, "1889"),
+        ({"@value": "one", "@language": "fr"}, "one"),
+        ([{"@value": "un", "@language": "fr"}, {"@value": "one", "@language": "en"}], "one"),
+        ({"fr": ["un", "deux"], "en-GB": ["one"]}, "one"),
+        ({"fr": ["un", "deux"]}, "un; deux"),
+        ({"none": ["none"], "lt": ["vienas"]}, "none"),
+        ("<a href='x'>A &amp; B</a>", "A & B"),
+        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+        ("<p>one<script>alert(1)</script></p>", "one"),
+        ("1 < 2 > 1", "1 < 2 > 1"),
+        (None, ""),
+        ([], ""),
+        ({"en": [None, {"x": 1}]}, ""),
+    ],
+)
+def test_texts_in_every_form(value: Any, text: str) -> None:
+    assert text_of(value) == text
+
+
+def test_equal_pairs_are_joined_and_pairs_in_any_language_known() -> None:
+    rows = [
+        {"label": {"ja": ["作者"], "en": ["Made by"]}, "value": "Hokusai"},
+        {"label": "Artist", "value": "Workshop"},
+        {"label": "Size", "value": "25 cm"},
+        {"label": "Size", "value": "37 cm"},
+    ]
+    known, others = pairs(rows)
+    assert known == {"artist": "Hokusai; Workshop"}
+    assert others == {"Size": "25 cm; 37 cm"}
+
+
+# The Image API -----------------------------------------------------------------------------------
+
+
+def asked(place: Place, side: int, info: Mapping[str, Any] | None = None) -> tuple[list[str], int]:
+    """Addresses without the service's own, and how often info.json was wanted."""
+    calls = 0
+
+    def load(address: str) -> Mapping[str, Any]:
+        nonlocal calls
+        calls += 1
+        assert address == f"{place.service}/info.json"
+        if info is None:
+            raise FetchError("gone", 404)
+        return info
+
+    found = list(requests_of(place, side, load))
+    return [address.removeprefix(f"{place.service}/") for address in found], calls
+
+
+@pytest.mark.parametrize(
+    ("service", "size", "wanted"),
+    [
+        ({**SERVICE2}, (4000, 3000), "full/800,/0/default.jpg"),
+        ({**SERVICE2}, (3000, 4000), "full/600,/0/default.jpg"),
+        ({**SERVICE2}, (700, 500), "full/full/0/default.jpg"),
+        ({**SERVICE3}, (4000, 3000), "full/800,/0/default.jpg"),
+        ({**SERVICE3}, (700, 500), "full/max/0/default.jpg"),
+        (
+            {
+                "@context": "http://library.stanford.edu/iiif/image-api/1.1/context.json",
+                "@id": f"{BASE}image/1",
+                "profile": "http://library.stanford.edu/iiif/image-api/1.1/compliance.html#level2",
+            },
+            (4000, 3000),
+            "full/800,/0/native.jpg",
+        ),
+        (
+            {
+                "id": f"{BASE}image/0",
+                "type": "ImageService3",
+                "profile": "level0",
+                "sizes": [{"width": w, "height": w * 3 // 4} for w in (400, 1000, 2000)],
+            },
+            (4000, 3000),
+            "full/1000,750/0/default.jpg",
+        ),
+    ],
+)
+def test_an_image_is_asked_for_at_the_size_that_is_needed(
+    service: dict[str, Any], size: tuple[int, int], wanted: str
+) -> None:
+    body = image3(service=[service], width=size[0], height=size[1])
+    place = place_of(body)
+    first = next(requests_of(place, 800, lambda address: pytest.fail("info.json is not needed")))
+    assert first == f"{place.service}/{wanted}"
+
+
+def test_what_the_manifest_does_not_say_the_service_does() -> None:
+    bare = place_of({"id": f"{BASE}x.jpg", "type": "Image", "service": f"{BASE}image/9"})
+    info = {
+        "@context": "http://iiif.io/api/image/2/context.json",
+        "profile": ["http://iiif.io/api/image/2/level2.json", {"maxWidth": 500}],
+        "width": 2000,
+        "height": 1000,
+    }
+    found, calls = asked(bare, 800, info)
+    assert calls == 1
+    assert 495 <= int(found[0].split("/")[1].rstrip(",")) <= 500
+    assert found[1:] == [f"{BASE}x.jpg"]
+
+
+def test_a_static_service_gives_what_it_has() -> None:
+    place = place_of(image3(service={**SERVICE3, "profile": "level0"}))
+    info = {"type": "ImageService3", "profile": "level0", "width": 4000, "height": 3000}
+    assert asked(place, 800, info)[0] == ["full/max/0/default.jpg", f"{BASE}1.jpg"]
+    ready = {**info, "sizes": [{"width": 200, "height": 150}, {"width": 900, "height": 675}]}
+    ready["@context"] = "http://iiif.io/api/image/3/context.json"
+    assert asked(place, 800, ready)[0][0] == "full/900,675/0/default.jpg"
+
+
+def test_where_the_service_is_gone_the_image_itself_is_asked_for() -> None:
+    place = place_of(image2(service=SERVICE2))
+    assert asked(place, 800, None)[0] == ["full/800,/0/default.jpg", f"{BASE}1.jpg"]
+    only = Place(service=f"{BASE}image/1", version=2)
+    with pytest.raises(FetchError):
+        asked(only, 800, None)
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        {"@context": "http://iiif.io/api/search/1/context.json", "@id": f"{BASE}search"},
+        {"@id": f"{BASE}login", "profile": "http://iiif.io/api/auth/1/login"},
+        {"profile": "level2"},
+        7,
+        None,
+    ],
+)
+def test_other_services_are_no_image_services(service: Any) -> None:
+    assert place_of(image2(service=service)).service == ""
+
+
+def test_a_place_survives_json() -> None:
+    for place in (
+        place_of(image3(service={**SERVICE3, "sizes": [{"width": 4, "height": 3}]})),
+        Place(path="/a/b.zip", inside="c.jpg"),
+        place_of(image3(service={**SERVICE3, "profile": "level0"})),
+    ):
+        assert Place.from_dict(json.loads(json.dumps(place.to_dict()))) == place

@@ -1,0 +1,233 @@
+"""The pages Collections and WikiArt study without a browser: empty, normal and broken input."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from emoviz import jobs
+from emoviz.checkpoints import Checkpoint
+from emoviz.data.importers import Item, Place
+from emoviz.jobs import Reporter
+from emoviz.review import open_store
+from emoviz.review.collecting import add_collection
+from emoviz.review.gathering import Request, list_gathered, read_gathered
+from emoviz.settings import PROJECT_ROOT, Settings
+from emoviz.ui.review.collections import details_html, fits
+
+Make = Callable[..., bytes]
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture(autouse=True)
+def _no_job_outlives_its_test(settings: Settings) -> Iterator[None]:
+    yield
+    for job in jobs.list_jobs(settings):
+        job.cancel()
+
+
+@pytest.fixture
+def paintings(tmp_path: Path, picture: Make) -> Path:
+    folder = tmp_path / "paintings"
+    folder.mkdir()
+    names = ["m-k-ciurlionis_jura-1905", "hokusai_wave-1831", "berthe-morisot_garden-1884"]
+    for seed, name in enumerate(names):
+        (folder / f"{name}.jpg").write_bytes(picture(seed=seed))
+    (folder / "van-gogh_broken.jpg").write_bytes(b"<html>")
+    return folder
+
+
+def open_page(page: str = "collections", **query: str) -> AppTest:
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=90)
+    for name, value in {"checkpoint": "tiny", **query}.items():
+        app.query_params[name] = value
+    app.run()
+    app.switch_page(f"pages/review/{page}.py")
+    for name, value in {"checkpoint": "tiny", **query}.items():
+        app.query_params[name] = value
+    return healthy(app.run())
+
+
+def healthy(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    return app
+
+
+def words(app: AppTest) -> str:
+    parts = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.subheader]
+    return "\n".join(str(part.value) for part in parts)
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    button = next(item for item in app.button if label in item.label)
+    return healthy(button.click().run())
+
+
+def wait_for(settings: Settings, key: str) -> str:
+    job = jobs.find(settings, key)
+    assert job is not None
+    return job.wait(90)
+
+
+def test_the_empty_page_says_what_to_do(settings: Settings, tiny_checkpoint: Checkpoint) -> None:
+    app = open_page()
+    assert "There is no collection yet" in words(app)
+    assert any("Take the sample images" in item.label for item in app.button)
+    assert app.tabs[0].label == "A museum's IIIF address"
+
+
+def test_the_sample_comes_in_with_one_press(
+    settings: Settings, tiny_checkpoint: Checkpoint
+) -> None:
+    app = press(open_page(), "Take the sample images")
+    assert wait_for(settings, "collection sample-artworks") == "done"
+    app = healthy(app.run())
+    assert "72 artworks" in words(app)
+    labels = [item.label for item in app.button]
+    assert any("map" in label for label in labels)
+    assert app.button(key="collections-sample").disabled
+    found = read_gathered(settings, "sample-artworks")
+    assert len(found.ready) == 72
+    assert any(item.artist == "Katsushika Hokusai" for item in found.items)
+    row = open_store(settings).collection("sample-artworks")
+    assert row is not None
+    assert open_store(settings).counts(row.id).ready == 72
+
+
+def test_a_folder_comes_in_with_what_failed_and_is_searched(
+    settings: Settings, tiny_checkpoint: Checkpoint, paintings: Path
+) -> None:
+    app = open_page()
+    app.text_input(key="collections-title").set_value("Spring **show**")
+    app.text_input(key="collections-path").set_value(str(paintings))
+    app = healthy(app.button(key="collections-add-path").click().run())
+    assert wait_for(settings, "collection spring-show") == "done"
+    app = healthy(app.run())
+    assert "3 artworks" in words(app)
+    assert any("1 thing could not be brought in" in item.label for item in app.expander)
+    app.text_input(key="words").set_value("wave 1831")
+    app = healthy(app.run())
+    assert "1 artwork of 3" in words(app)
+    again = open_page(shown="spring-show", words="nothing fits")
+    assert "0 artworks of 3" in words(again)
+    again = press(again, "Try 1 missing one")
+    assert wait_for(settings, "collection spring-show") == "done"
+
+
+def test_a_bad_source_is_told_and_leaves_nothing(
+    settings: Settings, tiny_checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    app = open_page()
+    app.text_input(key="collections-path").set_value(str(tmp_path / "gone"))
+    app = healthy(app.button(key="collections-add-path").click().run())
+    assert "There is no" in words(app)
+    for bad in ("", "file:///etc/passwd", "http://me:pw@a.example/"):
+        app.text_input(key="collections-url").set_value(bad)
+        app = healthy(app.button(key="collections-add-url").click().run())
+        assert "cannot be asked" in words(app)
+    assert jobs.list_jobs(settings) == []
+    app.text_input(key="collections-url").set_value("http://127.0.0.1:9/manifest.json")
+    app = healthy(app.button(key="collections-add-url").click().run())
+    (job,) = jobs.list_jobs(settings)
+    assert job.wait(60) == "failed"
+    app = healthy(app.run())
+    assert "ended early" in words(app)
+    assert any("private network" in str(item.value) for item in app.code)
+    assert list_gathered(settings) == []
+
+
+def test_a_sent_table_names_no_files_of_this_machine(
+    settings: Settings, tiny_checkpoint: Checkpoint, paintings: Path
+) -> None:
+    inside = paintings / "hokusai_wave-1831.jpg"
+    app = open_page()
+    app.file_uploader(key="collections-file-0").upload(
+        "list.csv", f"file\n{inside}\n".encode(), "text/csv"
+    )
+    healthy(app.run())
+    assert wait_for(settings, "collection list") == "failed"
+    assert list_gathered(settings) == []
+
+
+def test_removing_deletes_what_was_fetched_and_nothing_else(
+    settings: Settings, tiny_checkpoint: Checkpoint, paintings: Path
+) -> None:
+    add_collection(Request("mine", str(paintings), "folder"), settings, Reporter(None))
+    app = open_page(shown="mine")
+    app = healthy(app.button(key="collections-remove").click().run())
+    assert "The collection is removed" in words(app)
+    assert (paintings / "hokusai_wave-1831.jpg").is_file()
+    assert open_store(settings).collection("mine") is None
+    assert not (settings.home / "collections" / "mine").exists()
+
+
+def test_who_only_looks_may_neither_bring_in_nor_remove(
+    settings: Settings, tiny_checkpoint: Checkpoint, paintings: Path
+) -> None:
+    add_collection(Request("mine", str(paintings), "folder"), settings, Reporter(None))
+    store = open_store(settings)
+    chief, guest = store.reviewer("Ona"), store.reviewer("Guest")
+    store.set_role(guest.id, "viewer", by=chief.id)
+    app = open_page()
+    assert not any("Remove" in item.label for item in app.button)
+    for name, may in (("Guest", False), ("Ona", True)):
+        app.session_state["reviewer"] = name
+        app = healthy(app.run())
+        assert any(b.label.startswith("Remove") for b in app.button) is may
+        assert ("A manager can bring in" in words(app)) is not may
+
+
+def test_search_wants_every_word_whatever_the_capitals() -> None:
+    item = Item("k", Place(), "Great Wave", "Hokusai", date="1831", metadata={"room": "Hall 3"})
+    assert fits(item, "")
+    assert fits(item, "hall WAVE 1831")
+    assert not fits(item, "wave garden")
+
+
+def test_hostile_metadata_stays_text() -> None:
+    item = Item(
+        HOSTILE,
+        Place(),
+        HOSTILE,
+        page="javascript:alert(1)",
+        rights='https://a.example/"onclick="x',
+        metadata={HOSTILE: HOSTILE, "good": "https://a.example/x"},
+    )
+    html = details_html(item)
+    assert "<script" not in html
+    assert html.count("<a ") == 1
+    assert 'href="https://a.example/x"' in html
+
+
+# The WikiArt study -------------------------------------------------------------------------------
+
+
+def test_the_study_says_what_is_missing(settings: Settings, tiny_checkpoint: Checkpoint) -> None:
+    app = open_page("study", paintings="sample", baseline="mikels8-baseline", model="tiny")
+    assert "Not run yet" in words(app)
+
+
+def test_the_study_of_the_sample_is_run_and_shown(
+    settings: Settings, tiny_checkpoint: Checkpoint
+) -> None:
+    import shutil
+
+    other = tiny_checkpoint.folder.parent / "second"
+    shutil.copytree(tiny_checkpoint.folder, other)
+    card = (other / "card.json").read_text().replace('"id": "tiny"', '"id": "second"')
+    (other / "card.json").write_text(card)
+    query = {"baseline": "second", "model": "tiny"}
+    app = press(open_page("study", **query), "Run the study")
+    (job,) = jobs.list_jobs(settings)
+    assert job.wait(120) == "done", job.tail()
+    app = healthy(app.run())
+    told = words(app)
+    assert "How the two see the paintings" in told
+    assert "+0.0 points" in told  # the same weights on both sides
+    tables = [item.value for item in app.dataframe]
+    assert list(tables[0]["opposite %"])[1::2] == ["41.4", "19.4", "43.5", "19.9"]
+    assert len(app.get("download_button")) == 3
+    folder = next((settings.home / "studies").iterdir())
+    (folder / "table.json").write_text("{")
+    assert "Not run yet" in words(open_page("study", **query))

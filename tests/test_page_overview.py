@@ -1,0 +1,75 @@
+"""The Overview page without a browser: the wall, shares, agreement, what goes home."""
+
+import numpy as np
+import pytest
+from reviews import say
+from test_page_artworks import HOSTILE, healthy, open_page, words
+from test_page_artworks import gallery as gallery  # the fixture
+
+from emoviz.data.library import find_set
+from emoviz.data.records import read_table
+from emoviz.plots.reviewing import confusion, shares_by
+from emoviz.review import open_store
+from emoviz.settings import Settings
+
+
+@pytest.mark.usefixtures("tiny_checkpoint")
+def test_without_a_collection_the_way_is_shown() -> None:
+    assert "There is no collection yet" in words(open_page("overview"))
+
+
+def test_before_any_decision_there_is_a_wall_and_no_kappa(gallery: str) -> None:
+    app = open_page("overview", review=gallery)
+    assert "**6 works**, 0 decided" in words(app)
+    assert "Nobody has decided" in words(app)
+
+
+def test_two_people_and_the_model(gallery: str, settings: Settings) -> None:
+    store = open_store(settings)
+    ona, jonas = store.reviewer("Ona"), store.reviewer("Jonas")
+    works = store.works(store.collection(gallery).id)  # type: ignore[union-attr]
+    for work in works:
+        say(store, ona, work, "amusement" if work.number < 3 else "fear")
+        say(store, jonas, work, "amusement" if work.number < 2 else "fear")
+    app = open_page("overview", review=gallery)
+    text = words(app)
+    assert "6 decided by 2 people, 12 decisions" in text
+    assert "Krippendorff's alpha" in text
+    rows = [row for frame in app.dataframe for row in frame.value.to_dict("records")]
+    (pair,) = [row for row in rows if {row["who"], row["with"]} == {"Ona", "Jonas"}]
+    # Five of six the same; by chance (3/6)(2/6) + (3/6)(4/6) = 1/2: kappa = (5/6 - 1/2) / (1/2).
+    assert pair["kappa"] == "0.67"
+    assert pair["same"] == "83 %"
+
+
+def test_one_press_makes_a_set_that_training_reads(gallery: str, settings: Settings) -> None:
+    store = open_store(settings)
+    ona = store.reviewer("Ona")
+    for work in store.works(store.collection(gallery).id)[:4]:  # type: ignore[union-attr]
+        say(store, ona, work, "awe")
+    app = open_page("overview", review=gallery)
+    app.button(key="set-make").click()
+    healthy(app.run())
+    (told,) = app.success
+    made = find_set(settings, told.value.split("`")[1])
+    assert [made.taxonomy.names[row.label] for row in read_table(made.path).records] == ["awe"] * 4
+
+
+def test_reviewers_do_not_take_home(gallery: str, settings: Settings) -> None:
+    store = open_store(settings)
+    store.reviewer("Ona")
+    store.reviewer("Jonas")
+    app = open_page("overview", name="Jonas", review=gallery)
+    assert not [item for item in app.button if item.key == "set-make"]
+    assert HOSTILE not in words(app)
+
+
+def test_shares_add_up_and_confusion_keeps_what_was_used() -> None:
+    figure = shares_by({"A": {"awe": 3, "fear": 1}}, ["awe", "fear", "anger"], {"awe": "#112233"})
+    assert [trace.name for trace in figure.data] == ["awe", "fear"]
+    assert sum(trace.x[0] for trace in figure.data) == pytest.approx(100)
+    table = np.zeros((3, 3), np.int64)
+    table[0, 2] = 4
+    matrix = confusion(table, ["awe", "fear", "anger"], "Ona", "model").data[0]
+    assert list(matrix.x) == ["awe", "anger"]
+    assert np.asarray(matrix.z).tolist() == [[0, 4], [0, 0]]
