@@ -15,6 +15,7 @@ from emoviz.training.runs import Curves
 _GREY = "#8a8f98"
 # Told apart by colour and by dash, so that nothing hangs on the colour alone.
 COLOURS = ("#7468b5", "#008fab", "#c98f00", "#be4472", "#1fa884", "#9d8b4d", "#4a78d6", "#d1495b")
+_MOST_IN_LEGEND = 16
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _PERCENT = {"tickformat": ".0%"}
 
@@ -63,12 +64,14 @@ def accuracy_curves(
             y=line,
             line={"color": _GREY, "dash": "dash"},
             annotation_text=f"linear probe {100 * line:.0f} %",
-            annotation_position="top left",
+            annotation_position="bottom right",
         )
     titles = {"accuracy": "Accuracy on validation images", "entropy": "Entropy, validation"}
     title = titles.get(measure, f"{measure.upper()} of validation images")
     figure = _dressed(figure, title, "epoch", "")
     figure.update_layout(showlegend=len(runs) > 1)
+    if len(runs) == 1:
+        figure.update_layout(margin={"b": 40}, height=288)
     if measure != "entropy":
         figure.update_yaxes(**_PERCENT, rangemode="tozero")
     return figure
@@ -132,7 +135,8 @@ def moving_map(
             )
     figure = _dressed(figure, f"Map after epoch {snapshot.epoch}", "", "")
     hidden = {"visible": False, "fixedrange": True, "range": [-reach, reach]}
-    figure.update_layout(xaxis=hidden, yaxis={**hidden, "scaleanchor": "x"}, height=430)
+    figure.update_layout(xaxis=hidden, yaxis={**hidden, "scaleanchor": "x"}, height=470)
+    figure.update_layout(showlegend=len(names) <= _MOST_IN_LEGEND)
     return figure
 
 
@@ -210,13 +214,14 @@ def _line(
 def _dressed(figure: go.Figure, title: str, x: str, y: str) -> go.Figure:
     figure.update_layout(
         title={"text": title, "x": 0, "font": {"size": 15}},
-        margin={"l": 8, "r": 8, "t": 40, "b": 8},
-        height=300,
+        margin={"l": 8, "r": 8, "t": 40, "b": 92},
+        height=340,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "y": -0.18, "x": 0},
+        # At the foot of the picture, whatever the plot above it takes.
+        legend={"orientation": "h", "yref": "container", "y": 0.0, "yanchor": "bottom", "x": 0},
         uirevision="kept",
-        xaxis={"title": x, "rangemode": "tozero", "gridcolor": "rgba(128,128,128,.15)"},
+        xaxis={"title": {"text": x, "standoff": 4}, "rangemode": "tozero", "gridcolor": "rgba(128,128,128,.15)"},
         yaxis={"title": y, "gridcolor": "rgba(128,128,128,.25)", "zeroline": False},
     )
     return figure

@@ -4,8 +4,8 @@
 
     <run>/snapshots/<steps>.npz    one for each look
 
-A look costs some tenths of a second, so that after short epochs there is none: at least a second,
-and eight times what the last one cost, lies between two.
+A look costs a tenth of a second or so, and after very short epochs there is none: four times what
+the last one cost lies between two.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from emoviz.files import replaced_file
 
 SNAPSHOTS = "snapshots"
 _MOST_IMAGES, _MOST_OF_TRAINING, _MOST_CLASSES = 2000, 300, 64
-_LEAST_WAIT, _SHARE = 1.0, 8.0  # seconds, and how many times its own cost a look is apart
+_LEAST_WAIT, _SHARE = 0.2, 4.0  # seconds, and how many times its own cost a look is apart
 _FORMAT = 1
 
 

@@ -66,7 +66,7 @@ except EmovizError as error:
 st.subheader("3. Start", anchor=False)
 choices.show_cost(recipe, labelled, False, settings)
 with st.container(horizontal=True, vertical_alignment="center"):
-    if st.button("Start", type="primary", icon=":material/play_arrow:", key="start"):
+    if st.button("Start", type="primary", icon=":material/play_arrow:", key="start-training"):
         made = work.start_run(settings, recipe, str(known.path), chosen.name, known.id)
         if made is not None:
             write_parameter("run", made.name)

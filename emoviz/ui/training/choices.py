@@ -128,7 +128,7 @@ def _start(settings: Settings) -> Checkpoint | None:
     chosen = linked_choice(
         "Starting point",
         {**words, "none": "ImageNet's weights: a backbone that knows no emotions"},
-        "start",
+        "from",
         "mikels8",
         help="A trained network to go on from, or a backbone. What fits is taken along: all of it "
         "where classes and modules are the same, else the backbone and the modules.",

@@ -57,7 +57,7 @@ def measures_table(run: Run) -> None:
         rows["linear probe, test split"] = {"accuracy": _shown("accuracy", run.probe["test"])}
     if rows:
         st.markdown("**On images kept for the end** (percent)")
-        st.dataframe(pd.DataFrame.from_dict(rows, orient="index"), key=f"measures-{run.id}")
+        st.table(pd.DataFrame.from_dict(rows, orient="index").fillna("–"))
 
 
 def keep(settings: Settings, run: Run) -> None:
@@ -235,7 +235,7 @@ def _zipped(files: dict[str, Path], folder: str) -> bytes:
     return buffer.getvalue()
 
 
-def _shown(key: str, value: object) -> float | None:
+def _shown(key: str, value: object) -> str:
     if not isinstance(value, int | float):
-        return None
-    return float(value) if key == "n" else round(100 * float(value), 1)
+        return "–"
+    return f"{value:,}" if key == "n" else f"{100 * value:.1f}"
