@@ -154,7 +154,11 @@ def parallel_coordinates(
     keys = list(known[0][0]) if known else []
     scores = [v for _, v in known]
     dimensions = [_axis(key, [s[key] for s, _ in known]) for key in keys]
-    dimensions.append({"label": measure, "values": scores})
+    percent = measure != "entropy"
+    shown = [100 * v for v in scores] if percent else scores
+    dimensions.append(
+        {"label": f"{measure} %" if percent else measure, "values": shown, "tickformat": ".3g"}
+    )
     figure = go.Figure(
         go.Parcoords(
             dimensions=dimensions,
@@ -221,7 +225,11 @@ def _dressed(figure: go.Figure, title: str, x: str, y: str) -> go.Figure:
         # At the foot of the picture, whatever the plot above it takes.
         legend={"orientation": "h", "yref": "container", "y": 0.0, "yanchor": "bottom", "x": 0},
         uirevision="kept",
-        xaxis={"title": {"text": x, "standoff": 4}, "rangemode": "tozero", "gridcolor": "rgba(128,128,128,.15)"},
+        xaxis={
+            "title": {"text": x, "standoff": 4},
+            "rangemode": "tozero",
+            "gridcolor": "rgba(128,128,128,.15)",
+        },
         yaxis={"title": y, "gridcolor": "rgba(128,128,128,.25)", "zeroline": False},
     )
     return figure

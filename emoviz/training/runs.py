@@ -63,8 +63,21 @@ class Run:
 
     @property
     def title(self) -> str:
-        """For people: what they call it, else the recipe's title, else the id."""
-        return str(self.notes.get("title") or self.recipe.get("title") or self.id)
+        """For people: what they call it, else the recipe's title, else the id.
+
+        Networks of a sweep are told apart by what was varied.
+        """
+        varied = self._varied
+        own = str(self.notes.get("title") or "")
+        return own or f"{self.recipe.get('title') or self.id}{f' ({varied})' if varied else ''}"
+
+    @property
+    def _varied(self) -> str:
+        if self.folder.parent.name != CELLS or not self.folder.name.isdecimal():
+            return ""
+        cells = (read_json(self.folder.parent.parent / SWEEP) or {}).get("cells", [])
+        number = int(self.folder.name) - 1
+        return ", ".join(cells[number]) if number < len(cells) else ""
 
     @property
     def notes(self) -> Mapping[str, Any]:

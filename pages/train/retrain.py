@@ -4,7 +4,7 @@ import streamlit as st
 
 from emoviz.errors import EmovizError
 from emoviz.training.quick import check_set, recipe_of
-from emoviz.training.sweep import read_sweep, recipe_text
+from emoviz.training.sweep import recipe_text
 from emoviz.ui import shell
 from emoviz.ui.linked import write_parameter
 from emoviz.ui.training import choices, keeping, sets, sweeps, watching, work
@@ -24,9 +24,7 @@ if folder is not None:
         args=("run", ""),
     )
     run = watching.show(settings, folder)
-    if read_sweep(folder) is not None:
-        sweeps.show(settings, folder)
-    elif run.state == "done":
+    if run.state == "done" and run.settings:
         keeping.summary(settings, run)
     st.stop()
 

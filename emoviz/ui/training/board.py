@@ -119,8 +119,8 @@ def actions(settings: Settings, run: Run) -> None:
         with st.expander("The same on the command line", icon=":material/terminal:"):
             st.code(work.command_line(run.folder), language="bash", wrap_lines=True)
             st.caption(
-                f"TensorBoard reads the curves: `tensorboard --logdir {plain(str(run.folder))}"
-                "/events`"
+                "TensorBoard reads the curves, too: tensorboard --logdir "
+                f"{plain(str(run.folder / 'events'))}"
             )
 
 
@@ -187,6 +187,6 @@ def _undo(settings: Settings, id: str) -> None:
 def say_where(settings: Settings, runs: list[Run]) -> None:
     """How many there are, and where others go to be seen here."""
     st.caption(
-        f"{counted(len(runs), 'run')} in `{plain(str(settings.runs))}`. What is trained from the "
+        f"{counted(len(runs), 'run')} in {plain(str(settings.runs))}. What is trained from the "
         "command line without `--run` lands there too."
     )

@@ -10,13 +10,12 @@ import streamlit as st
 from emoviz.checkpoints import CARD, WEIGHTS, list_checkpoints
 from emoviz.errors import EmovizError
 from emoviz.files import read_json
-from emoviz.inference.stored import table_path
 from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.training.folder import MEASURES
 from emoviz.training.promote import check_id, free_checkpoint_id
 from emoviz.training.runs import Run
 from emoviz.ui import background
-from emoviz.ui.explorer.sources import Source
+from emoviz.ui.explorer import sources
 from emoviz.ui.shell import NEXT
 from emoviz.ui.words import plain, readable
 
@@ -169,12 +168,9 @@ def _compare(settings: Settings, run: Run, id: str) -> None:
 def _switch(settings: Settings, id: str, other: str) -> None:
     """To the comparison, or to the two maps side by side where that page is not there."""
     query = {"checkpoint": id}
-    place = held_out_set(settings, id)
-    if place.is_file():
-        title = f"Held out from {id}"
-        key = table_path(settings, str(place), title, "x").parent.name
-        added = st.session_state.setdefault("explore-added", [])
-        added.append(Source(key, title, str(place)))
+    place = held_out_set(settings, id).absolute()
+    key = next((s.key for s in sources.known(settings) if Path(s.path) == place), "")
+    if key:
         query["collection"] = st.session_state["collection"] = key
     _choose(id)
     if (PROJECT_ROOT / _COMPARE).is_file():

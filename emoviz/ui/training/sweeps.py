@@ -6,11 +6,12 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from emoviz import jobs
 from emoviz.errors import EmovizError
 from emoviz.plots.training import parallel_coordinates
 from emoviz.settings import Settings
 from emoviz.training.recipe import Recipe
-from emoviz.training.runs import read_run
+from emoviz.training.runs import RunState, read_run
 from emoviz.training.sweep import (
     MEASURES,
     STUDIES,
@@ -24,6 +25,7 @@ from emoviz.ui.linked import write_parameter
 from emoviz.ui.training import work
 from emoviz.ui.words import counted, plain
 
+PAUSED = 3  # exit code of a training that was asked to pause
 _KEYS = {
     "loss.beta": "β, strength of the center loss",
     "loss.lambda": "λ, weight of pushing apart",
@@ -96,6 +98,16 @@ def offer(settings: Settings, recipe: Recipe, table: str, title: str) -> None:
             args=(settings, own),
             disabled=own is None,
         )
+
+
+def state(folder: Path, job: jobs.Job | None) -> RunState:
+    """How a sweep whose process is gone stands."""
+    rows = sweep_rows(folder)
+    if rows and all(row.state in ("done", "failed") for row in rows):
+        return "done"
+    if any(row.state == "paused" for row in rows) or (job is not None and job.code == PAUSED):
+        return "paused"
+    return "lost" if rows else "new"
 
 
 def show(settings: Settings, folder: Path) -> None:

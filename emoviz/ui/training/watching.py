@@ -1,5 +1,6 @@
 """A run at work or done: how far it is, its curves, the class centers, the map that moves."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ from emoviz.training.folder import wish_of
 from emoviz.training.looking import Snapshot, read_snapshot, snapshot_files
 from emoviz.training.recipe import Recipe, read_recipe
 from emoviz.training.runs import RECIPE, Run, read_curves, read_run
-from emoviz.ui.training import work
+from emoviz.training.sweep import read_sweep
+from emoviz.ui.training import sweeps, work
 from emoviz.ui.words import duration, plain
 
 # A line is drawn anew each second, figures every three: together under 3 % of a core a viewer.
 _LINE_EVERY, _FIGURES_EVERY = 1.0, 3.0
 _QUIET = {"displaylogo": False, "displayModeBar": False}
 _MOST_NAMES = 24
+_WIDTH = 400  # of a figure, in CSS pixels
 
 
 def show(settings: Settings, folder: Path) -> Run:
@@ -29,12 +32,20 @@ def show(settings: Settings, folder: Path) -> Run:
     run = read_run(settings.runs, folder)
     job = work.job_of(settings, folder)
     live = job is not None and job.is_live
+    sweep = read_sweep(folder) is not None or (folder / "base.yaml").is_file()
     if live:
         st.fragment(run_every=_LINE_EVERY)(_line)(settings, folder)
+        if sweep:
+            st.fragment(run_every=_FIGURES_EVERY)(sweeps.show)(settings, folder)
+            return run
         st.fragment(run_every=_FIGURES_EVERY)(_figures)(settings, folder)
         return run
+    if sweep:
+        run = replace(run, state=sweeps.state(folder, job))
     _ending(settings, run, job)
-    if run.settings:
+    if sweep:
+        sweeps.show(settings, folder)
+    elif run.settings:
         _figures(settings, folder)
     return run
 
@@ -126,7 +137,8 @@ def _ending(settings: Settings, run: Run, job: jobs.Job | None) -> None:
     """How a run that is not at work stands, and how to go on."""
     if run.state == "done":
         st.success(
-            "Done: trained, and measured on images that it never saw.", icon=":material/check:"
+            "Done: trained, and measured on images that it never learned from.",
+            icon=":material/check:",
         )
         return
     if run.state == "at work":
@@ -178,16 +190,14 @@ def _figures(settings: Settings, folder: Path) -> None:
         st.caption("Curves appear after the first epoch.")
         return
     probe = run.probe.get("validation")
-    one, two, three = st.columns(3, gap="medium")
-    with one:
-        _chart(accuracy_curves([(run.title, curves)], probe), "accuracy")
-    with two:
-        _chart(loss_curves(curves, recipe.loss.beta, recipe.loss.lambda_), "losses")
-    with three:
-        _chart(cluster_curves(curves), "clusters")
     files = snapshot_files(folder)
-    if files:
-        _looks(files, recipe, run.state == "done")
+    chosen = _chosen_look(files, run.state == "done")
+    with st.container(horizontal=True):  # as many beside each other as there is room for
+        _chart(accuracy_curves([(run.title, curves)], probe), "accuracy")
+        _chart(loss_curves(curves, recipe.loss.beta, recipe.loss.lambda_), "losses")
+        if chosen is not None:
+            _look(chosen, files[-1], recipe)
+        _chart(cluster_curves(curves), "clusters")
     with st.expander("How to read this", icon=":material/help:"):
         st.markdown(_HELP)
 
@@ -210,32 +220,40 @@ Large points are validation images, small ones are learned from, crosses are cla
 """
 
 
-def _looks(files: list[Path], recipe: Recipe, done: bool) -> None:
-    """Centers and map of one look: the last, or any on request."""
+def _chosen_look(files: list[Path], done: bool) -> Path | None:
+    """The last look, or any of a run that is done."""
+    if not files:
+        return None
+    if not done or len(files) < 2:
+        return files[-1]
+    number = st.slider(
+        "Look back: map and centers as they were",
+        1,
+        len(files),
+        len(files),
+        key=f"run-look-{len(files)}",
+        help="From the first look to the end of the training.",
+    )
+    return files[number - 1]
+
+
+def _look(chosen: Path, newest: Path, recipe: Recipe) -> None:
+    """Map and center distances of one look."""
     names, colours = recipe.classes.names, recipe.classes.colours
-    chosen = files[-1]
-    if done and len(files) > 1:
-        number = st.slider(
-            "Look", 1, len(files), len(files), key="run-look", help="Moves back in the training."
-        )
-        chosen = files[number - 1]
-    found, last = _snapshot(chosen), _snapshot(files[-1])
+    found, last = read_snapshot(chosen), read_snapshot(newest)
     if found is None or last is None:
         return
-    left, right = st.columns(2, gap="medium")
-    with left:
-        _chart(moving_map(found, names, colours, _reach(last, found)), "map")
-    with right:
-        known = np.isfinite(found.distances)
-        if len(names) <= _MOST_NAMES and known.any():
-            gaps = np.where(known, found.distances, np.nan)
-            off = gaps[~np.eye(len(gaps), dtype=bool)]
-            title = "Distances between class centers"
-            title += "" if found.learned else " (means of validation images)"
-            high = float(np.nanmax(off)) if np.isfinite(off).any() else 1.0
-            margin = recipe.loss.margin if found.learned else None
-            figure = distance_heat_map(gaps.astype(np.float64), names, 0.0, high, title, margin)
-            _chart(figure, "centers")
+    _chart(moving_map(found, names, colours, _reach(last, found)), "map")
+    known = np.isfinite(found.distances)
+    if len(names) > _MOST_NAMES or not known.any():
+        return
+    gaps = np.where(known, found.distances, np.nan)
+    off = gaps[~np.eye(len(gaps), dtype=bool)]
+    high = float(np.nanmax(off)) if np.isfinite(off).any() else 1.0
+    title = "Distances between centers" if found.learned else "Distances between class means"
+    margin = recipe.loss.margin if found.learned else None
+    figure = distance_heat_map(gaps.astype(np.float64), names, 0.0, high, title, margin)
+    _chart(figure, "centers")
 
 
 def _reach(last: Snapshot, found: Snapshot) -> float:
@@ -245,9 +263,6 @@ def _reach(last: Snapshot, found: Snapshot) -> float:
     return 1.08 * max(float(v.max()) if v.size else 0.0 for v in values) or 1.0
 
 
-def _snapshot(file: Path) -> Snapshot | None:
-    return read_snapshot(file)
-
-
 def _chart(figure: Any, key: str) -> None:
-    st.plotly_chart(figure, key=f"run-{key}", config=_QUIET)
+    with st.container(width=_WIDTH, key=f"figure-{key}"):
+        st.plotly_chart(figure, key=f"run-{key}", config=_QUIET)
