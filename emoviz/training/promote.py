@@ -92,7 +92,7 @@ def keep_held_out(
             "source": item.name,
             "lineage": f"images that checkpoint {checkpoint.card.id} was not trained on",
         }
-        title = f"Held out from {checkpoint.card.title}"
+        title = f"Test images of {checkpoint.card.id}"  # no other set's name is in it
         save_set(settings, id, title, replace(item, records=test), about)
         tell(f"{len(test)} held-out images: set {id}")
 
