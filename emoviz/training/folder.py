@@ -197,6 +197,7 @@ def _note_end(folder: Path, error: BaseException) -> None:
     paused = isinstance(error, PausedError | KeyboardInterrupt)
     words = "" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
     with contextlib.suppress(OSError):
+        forget_pause(folder)  # it was heard; whoever goes on is not asked again
         write_json(folder / ENDED, {"how": "paused" if paused else "failed", "why": words})
 
 

@@ -40,7 +40,6 @@ from emoviz.training.folder import (
     RunResult,
     checkpoint_folder,
     finished,
-    forget_pause,
     keep_refusals,
     known_refusals,
     opened,
@@ -111,7 +110,6 @@ def train_in_folder(
     if processes.count > 1:
         tell(f"{processes.count} processes share each batch.")
     folder = folder or settings.runs / _stamp(recipe)
-    forget_pause(folder)
     start = open_checkpoint(recipe.network.start, settings) if recipe.network.start else None
     wishes = _Wishes(folder, wish) if processes.count == 1 else _Wishes(None, None)
     request = RunRequest(recipe, tuple(tables), tuple(test_tables), refit)

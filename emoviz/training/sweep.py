@@ -158,7 +158,6 @@ def run_sweep(
     """
     from emoviz.training.run import train_in_folder
 
-    forget_pause(folder)
     recipes, names = plan.recipes(), plan.cells()
     _claim(plan, folder, names)
     for number, (recipe, changed) in enumerate(zip(recipes, names, strict=True)):
@@ -181,10 +180,12 @@ def run_sweep(
                 report=said,
             )
         except PausedError:
+            forget_pause(folder)
             raise
         except (TrainingError, RecipeError) as error:
             tell(f"{words} failed: {error}")
         if (wish() or wish_of(folder)) == "pause":
+            forget_pause(folder)
             raise PausedError(f"Paused after {number + 1} of {len(recipes)} networks.")
     return sweep_rows(folder)
 
