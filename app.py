@@ -76,6 +76,20 @@ page = st.navigation(
                 help="Two networks on paintings, as in the dissertation.",
             ),
         ],
+        "Train": [
+            st.Page(
+                "pages/train/retrain.py",
+                title="Retrain",
+                icon=":material/model_training:",
+                help="Teach a network with labelled images of your own, and watch it learn.",
+            ),
+            st.Page(
+                "pages/train/runs.py",
+                title="Runs",
+                icon=":material/list_alt:",
+                help="All trainings: compare them, keep a network, delete.",
+            ),
+        ],
     }
 )
 context = shell.start()

@@ -13,6 +13,7 @@
     ├── RecipeError        a recipe has an unknown key or an impossible value
     ├── WeightsError       pretrained weights cannot be had here
     ├── TrainingError      training cannot start or cannot go on
+    │   └── PausedError        somebody asked it to stop for now; its state is kept
     └── ReviewError        the review store cannot take or give what was asked
         └── NotAllowedError    the person's role does not allow it
 
@@ -72,6 +73,10 @@ class WeightsError(EmovizError):
 
 class TrainingError(EmovizError):
     """Training cannot start, or cannot go on."""
+
+
+class PausedError(TrainingError):
+    """A training was asked to stop for now; what has been learned is kept."""
 
 
 class ReviewError(EmovizError):

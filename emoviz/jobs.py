@@ -3,15 +3,19 @@
 A job is one command of ours in a folder. A small process beside it waits for its end, so that the
 exit code is known whoever started it::
 
-    jobs/<id>/job.json         what, key, command, when it was started
+    jobs/<id>/job.json         what, key, command, queue, when it was started
               alive            locked as long as the job runs; holds the process's id
               progress.jsonl   written by the command itself (`Reporter`, ``--progress FILE``)
               log.txt          what the command printed
+              turn             there once a job of a queue has come to its turn
               cancelled        there once somebody cancelled it
               result.json      exit code and end, written last
 
 The lock says whether a job runs: the system lets go of it however the process ends, and unlike a
 process id it never comes to mean another process. No torch, no Streamlit.
+
+Jobs of one queue run one after the other, the oldest first: each waits in its own process, so that
+a queue needs nobody to keep it and goes on when the server does not.
 """
 
 import contextlib
@@ -33,10 +37,11 @@ from typing import IO, Any, Literal, TextIO
 from emoviz.files import read_json, write_json
 from emoviz.settings import PROJECT_ROOT, Settings, variable_names
 
-State = Literal["waiting", "running", "done", "failed", "cancelled", "lost"]
+State = Literal["waiting", "queued", "running", "done", "failed", "cancelled", "lost"]
 _STARTS_WITHIN = 30.0  # seconds after which a job that never came to life counts as lost
 _ASKED_TO_STOP = 5  # times, a second apart, before a job is made to
 _KEPT_SECONDS, _KEPT_JOBS = 14 * 24 * 3600.0, 50
+_TURN, _BETWEEN_TURNS = "turn", 0.5
 _WINDOW = 30.0  # seconds of the past that the time left is judged by
 _DETACHED = 0x00000008 | 0x00000200 if sys.platform == "win32" else 0  # in a group of its own
 _TAIL = 65_536  # bytes at the end of a file that are read
@@ -72,6 +77,7 @@ class Job:
         key: What it is about; two jobs of one key never run at once.
         command: Arguments of ``python -m emoviz``.
         started: Seconds since 1970.
+        queue: Jobs of one queue run one after the other; empty runs at once.
     """
 
     folder: Path
@@ -79,12 +85,16 @@ class Job:
     key: str
     command: tuple[str, ...]
     started: float
+    queue: str = ""
 
     @property
     def state(self) -> State:
-        """``waiting`` for its process, ``running``, or how it ended; ``lost``: nobody knows how."""
+        """``waiting`` for its process, ``queued`` behind others, ``running``, or how it ended.
+
+        ``lost``: nobody knows how.
+        """
         if self._result is None and self._is_alive:
-            return "running"
+            return "queued" if self.queue and not (self.folder / _TURN).exists() else "running"
         if self._result is not None:  # asked again: it may have ended in between
             code = self._result["code"]
             return "done" if code == 0 else "cancelled" if self._is_cancelled else "failed"
@@ -96,7 +106,7 @@ class Job:
     @property
     def is_live(self) -> bool:
         """Whether there is anything to wait for."""
-        return self.state in ("waiting", "running")
+        return self.state in ("waiting", "queued", "running")
 
     @property
     def code(self) -> int | None:
@@ -131,6 +141,13 @@ class Job:
             if _comes(lambda: not self._is_alive, within=1.0):
                 return
         self._kill(int(getattr(signal, "SIGKILL", signal.SIGTERM)))
+
+    @property
+    def ahead(self) -> int:
+        """How many live jobs of its queue come before it."""
+        if not self.queue:
+            return 0
+        return sum(job.is_live for job in _ahead(self.folder, self.queue))
 
     def wait(self, seconds: float) -> State:
         """The state as soon as the job has ended, or after so many seconds."""
@@ -173,7 +190,7 @@ class Job:
                 os.killpg(process, sign)
 
 
-def start(settings: Settings, what: str, command: Sequence[str], key: str) -> Job:
+def start(settings: Settings, what: str, command: Sequence[str], key: str, queue: str = "") -> Job:
     """Start a command in a process that outlives this one, unless it is running already.
 
     Args:
@@ -182,6 +199,7 @@ def start(settings: Settings, what: str, command: Sequence[str], key: str) -> Jo
         command: Arguments of ``python -m emoviz``; ``--progress FILE`` is added.
         key: What it is about. While a job of this key runs, that one is given, so that two
             sessions that ask at once watch the same.
+        queue: Wait for all jobs of this queue that were started before; empty runs at once.
 
     Raises:
         OSError: No process or no file can be made.
@@ -194,7 +212,7 @@ def start(settings: Settings, what: str, command: Sequence[str], key: str) -> Jo
         if running is not None and running.is_live:
             return running
         _sweep(settings)
-        return _started(settings, what, command, key)
+        return _started(settings, what, command, key, queue)
 
 
 def find(settings: Settings, key: str) -> Job | None:
@@ -294,12 +312,13 @@ def _comes(condition: Callable[[], bool], within: float) -> bool:
     return True
 
 
-def _started(settings: Settings, what: str, command: Sequence[str], key: str) -> Job:
+def _started(settings: Settings, what: str, command: Sequence[str], key: str, queue: str) -> Job:
     now = time.time_ns()
     second = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now // 10**9))
     folder = _root(settings) / f"{second}-{now % 10**9:09}-{_digest(key)}"
     folder.mkdir()
     values = {"what": what, "key": key, "command": list(command), "started": now / 1e9}
+    values["queue"] = queue
     write_json(folder / "job.json", values)
     with (folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
@@ -313,7 +332,7 @@ def _started(settings: Settings, what: str, command: Sequence[str], key: str) ->
         )
     # Somebody has to ask for the end of a process that this one made, or it stays a zombie.
     threading.Thread(target=process.wait, name="emoviz-job", daemon=True).start()
-    return Job(folder, what, key, tuple(command), now / 1e9)
+    return Job(folder, what, key, tuple(command), now / 1e9, queue)
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -325,8 +344,9 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 def _watch(folder: Path) -> None:
     """Run a job's command to its end; the process that `start` makes."""
-    command = json.loads((folder / "job.json").read_text(encoding="utf-8"))["command"]
-    with (folder / "alive").open("wb", buffering=0) as alive:
+    values = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+    command, queue = values["command"], values.get("queue", "")
+    with (folder / "alive").open("wb", buffering=0) as alive, contextlib.ExitStack() as turn:
         _hold(alive)
         alive.write(str(os.getpid()).encode())
         # A stop is meant for the command; this process lives on to say how it ended. A handler,
@@ -334,9 +354,53 @@ def _watch(folder: Path) -> None:
         signal.signal(signal.SIGTERM, lambda *_: None)
         whole = [sys.executable, "-m", "emoviz", *command]
         whole += ["--progress", str(folder / "progress.jsonl")]
+        held = _wait_for_turn(folder, queue, turn) if queue else ()
         stopped = (folder / "cancelled").exists()  # before it began
-        code = -signal.SIGTERM if stopped else subprocess.call(whole)
+        code = -signal.SIGTERM if stopped else subprocess.call(whole, pass_fds=held)
         write_json(folder / "result.json", {"code": code, "ended": time.time()})
+
+
+def _wait_for_turn(folder: Path, queue: str, turn: contextlib.ExitStack) -> tuple[int, ...]:
+    """Until no older job of the queue is live, and none that somebody killed is still at work.
+
+    Returns:
+        The lock of the queue as a file descriptor, for the command to hold too: where this process
+        is killed and the command lives on, the next one waits for the command.
+    """
+    while any(job.is_live for job in _ahead(folder, queue)):
+        if (folder / "cancelled").exists():
+            return ()
+        time.sleep(_BETWEEN_TURNS)
+    lock = turn.enter_context((folder.parent / f".turn-{queue}").open("a+b"))
+    while not _try_to_hold(lock):
+        if (folder / "cancelled").exists():
+            return ()
+        time.sleep(_BETWEEN_TURNS)
+    (folder / _TURN).touch()
+    return () if sys.platform == "win32" else (lock.fileno(),)
+
+
+def _ahead(folder: Path, queue: str) -> list[Job]:
+    """The queue's jobs that were started before the one in the folder."""
+    older = (item for item in folder.parent.glob("[!.]*") if item.name < folder.name)
+    jobs = [job for job in map(_read, sorted(older)) if job is not None]
+    return [job for job in jobs if job.queue == queue]
+
+
+def _try_to_hold(stream: IO[bytes]) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            stream.seek(_BEYOND)
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _hold(stream: IO[bytes]) -> None:

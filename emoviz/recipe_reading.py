@@ -84,7 +84,8 @@ def with_setting(value: Any, kind: Any, setting: str) -> Any:
         RecipeError: There is no such key, or the value is impossible.
     """
     key, sign, text = setting.partition("=")
-    reader = _SettingReader(f"--set {setting}", "the recipe")
+    own = getattr(value, "taxonomy", "")
+    reader = _SettingReader(f"--set {setting}", "the recipe", own)
     if not sign or not key.strip():
         reader.refuse("wanted: key=value, such as loss.beta=0.5")
     try:
@@ -101,10 +102,11 @@ class Reader:
 
     Args:
         name: Of the file, for messages.
+        own: A taxonomy of the file's own, allowed as a key of tables beside the registered ones.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, own: str = "") -> None:
+        self._name, self._own = name, own
 
     def read(
         self, node: yaml.Node, kind: Any, key: str, limits: Mapping[str, Any] = _NO_LIMITS
@@ -153,7 +155,7 @@ class Reader:
         return {str(k.value): self.read(v, kind, str(k.value)) for k, v in node.value}
 
     def _check_taxonomy(self, node: yaml.Node, name: str) -> None:
-        if name not in TAXONOMIES:
+        if name not in TAXONOMIES and name != self._own:
             self._fail(node, f"'{name}' is no taxonomy; {', '.join(TAXONOMIES)}")
 
     def _scalar(self, node: yaml.Node, kind: Any, key: str, limits: Mapping[str, Any]) -> Any:
@@ -198,8 +200,8 @@ class Reader:
 class _SettingReader(Reader):
     """Changes one value in a dataclass; messages name the setting, for it has no line."""
 
-    def __init__(self, name: str, top: str) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, top: str, own: str = "") -> None:
+        super().__init__(name, own)
         self._top = top
 
     def change(self, value: Any, kind: Any, keys: Sequence[str], node: yaml.Node) -> Any:

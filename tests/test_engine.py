@@ -202,14 +202,15 @@ def test_best_and_last_are_both_kept(
     validate = loop._validate
     weights: list[torch.Tensor] = []
 
-    def scripted(state: Training, batches: object) -> float:
-        validate(state, batches)  # type: ignore[arg-type]
+    def scripted(state: Training, batches: object) -> loop.Seen:
+        seen = validate(state, batches)  # type: ignore[arg-type]
+        assert seen is not None
         weights.append(state.network.classifier.weight.detach().clone())
         state.place.best = float("inf") if len(weights) == 1 else state.place.best
         value = next(losses)
         if value < state.place.best or len(weights) == 1:
             state.place.best, state.place.best_total = value, state.place.total
-        return value
+        return replace(seen, entropy=value)
 
     monkeypatch.setattr(loop, "_validate", scripted)
     run = tmp_path / "run"

@@ -293,6 +293,7 @@ def test_what_a_killed_process_left_aside_is_swept_up(
     train_in_folder(recipe, [str(table)], run, settings, quiet, resume=True)
     names = {item.name for item in run.iterdir()}
     kept = {"settings.json", "progress.jsonl", "log.txt", "events", "measures.json"}
+    kept |= {"probe.json", "snapshots"}
     assert names - {"run.lock"} == kept | {"checkpoints"}
 
 

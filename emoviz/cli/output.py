@@ -6,6 +6,7 @@ from typing import Any, TextIO
 DEFAULT_CHECKPOINT = "mikels8"
 NOTHING_READ = 2
 SOME_FAILED = 1
+PAUSED = 3
 
 
 def print_json(values: Any, out: TextIO) -> None:

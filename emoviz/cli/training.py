@@ -1,19 +1,26 @@
-"""Verbs that train: ``recipes``, ``train``, ``experiment``."""
+"""Verbs that train: ``recipes``, ``train``, ``sweep``, ``promote``, ``experiment``."""
 
 import argparse
+import signal
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import SOME_FAILED, print_json, tell
-from emoviz.errors import TrainingError
+from emoviz.cli.output import PAUSED, SOME_FAILED, number_text, print_json, tell
+from emoviz.errors import PausedError, TrainingError
 from emoviz.settings import Settings
+
+if TYPE_CHECKING:
+    from emoviz.training.sweep import SweepRow
 
 
 def add_verbs(verbs: Any) -> None:
     """Add this module's verbs to the parser."""
     _add_recipes(verbs)
     _add_train(verbs)
+    _add_sweep(verbs)
+    _add_promote(verbs)
     _add_experiment(verbs)
 
 
@@ -37,7 +44,47 @@ def _add_train(verbs: Any) -> None:
     verb.add_argument("--resume", action="store_true", help="go on with the run in that folder")
     _add_shared_options(verb)
     verb.add_argument("--seed", type=int, help="instead of the recipe's")
+    verb.add_argument(
+        "--no-graph", action="store_true", help="leave out the graph for ONNX Runtime (seconds)"
+    )
+    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
     verb.set_defaults(verb=_train)
+
+
+def _add_sweep(verbs: Any) -> None:
+    verb = verbs.add_parser("sweep", help="train a recipe with several values and compare")
+    verb.add_argument("recipe", metavar="RECIPE", help="a name (see emoviz/recipes) or a YAML file")
+    verb.add_argument("--data", required=True, nargs="+", metavar="TABLE", help="as for train")
+    verb.add_argument(
+        "--vary",
+        required=True,
+        nargs="+",
+        metavar="KEY=V1,V2",
+        help="values of the recipe: loss.beta=0,0.5,1 seed=0,1,2 'network.layers=[2];[1, 2]'",
+    )
+    verb.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE")
+    verb.add_argument("--draws", type=int, default=0, help="so many combinations at random (all)")
+    verb.add_argument("--by", default="accuracy", help="accuracy, ari, nmi, asr, entropy")
+    verb.add_argument("--run", required=True, type=Path, help="folder; an interrupted one goes on")
+    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
+    verb.add_argument("--format", choices=("table", "json"), default="table")
+    verb.set_defaults(verb=_sweep)
+
+
+def _add_promote(verbs: Any) -> None:
+    verb = verbs.add_parser("promote", help="put a run's network among the checkpoints")
+    verb.add_argument("source", type=Path, metavar="DIR", help="<run>/checkpoints/<name>")
+    verb.add_argument("id", metavar="ID", help="what it is called from then on")
+    verb.add_argument(
+        "--run", type=Path, help="its run: the test images become a set of the library"
+    )
+    verb.add_argument("--title", help="on the card")
+    verb.add_argument("--summary", help="on the card")
+    verb.add_argument("--licence", help="on the card")
+    verb.add_argument("--intended-use", help="on the card")
+    verb.add_argument("--limits", help="on the card")
+    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
+    verb.set_defaults(verb=_promote)
 
 
 def _add_experiment(verbs: Any) -> None:
@@ -114,24 +161,123 @@ def _train(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.memory import keep_large_blocks
 
     keep_large_blocks()  # before torch takes its first block
+    from emoviz.jobs import Reporter
     from emoviz.training.recipe import apply_settings, load_recipe
     from emoviz.training.run import train_in_folder
 
     if arguments.resume and arguments.run is None:
         raise TrainingError("--resume needs the run folder: name it with --run.")
-    result = train_in_folder(
-        apply_settings(load_recipe(arguments.recipe), arguments.set),
-        arguments.data,
-        arguments.run,
-        settings,
-        tell,
-        seed=arguments.seed,
-        test_tables=arguments.test_data,
-        resume=arguments.resume,
-    )
+    reporter = Reporter(arguments.progress)
+    try:
+        result = train_in_folder(
+            apply_settings(load_recipe(arguments.recipe), arguments.set),
+            _tables(arguments.data, settings),
+            arguments.run,
+            settings,
+            tell,
+            seed=arguments.seed,
+            test_tables=_tables(arguments.test_data, settings),
+            resume=arguments.resume,
+            with_graph=not arguments.no_graph,
+            wish=_pause_on_a_signal(),
+            report=reporter.at if arguments.progress else None,
+        )
+    except PausedError as pause:
+        tell(f"{pause} What has been learned is kept; the same command with --resume goes on.")
+        return PAUSED
+    if arguments.progress:
+        reporter.finish("Trained and measured", {"run": str(result.folder)})
     if result.checkpoint is not None:
         tell(f"Checkpoint: {result.checkpoint.folder}")
     return 0
+
+
+def _sweep(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.memory import keep_large_blocks
+
+    keep_large_blocks()
+    from emoviz.jobs import Reporter
+    from emoviz.training.recipe import apply_settings, load_recipe
+    from emoviz.training.sweep import SweepPlan, parse_vary, run_sweep
+
+    told = sys.stderr if arguments.format == "json" else sys.stdout
+    plan = SweepPlan(
+        apply_settings(load_recipe(arguments.recipe), arguments.set),
+        tuple(_tables(arguments.data, settings)),
+        parse_vary(arguments.vary),
+        arguments.by,
+        arguments.draws,
+    )
+    reporter = Reporter(arguments.progress)
+    try:
+        rows = run_sweep(
+            plan,
+            arguments.run,
+            settings,
+            lambda line: print(line, file=told, flush=True),
+            reporter.at if arguments.progress else lambda share, words: None,
+            _pause_on_a_signal(),
+        )
+    except PausedError as pause:
+        tell(f"{pause} The same command goes on.")
+        return PAUSED
+    if arguments.progress:
+        reporter.finish(f"{len(rows)} networks", {"run": str(arguments.run)})
+    _print_sweep(rows, plan.by, arguments.format)
+    return SOME_FAILED if any(row.state != "done" for row in rows) else 0
+
+
+def _print_sweep(rows: "Sequence[SweepRow]", by: str, form: str) -> None:
+    from emoviz.training.sweep import best_row
+
+    best = best_row(rows, by)
+    if form == "json":
+        values = {"by": by, "best": best.name if best else None, "cells": [vars(r) for r in rows]}
+        print_json(values, sys.stdout)
+        return
+    for row in rows:
+        mark = "*" if row is best else " "
+        numbers = "  ".join(f"{k} {number_text(v)}" for k, v in row.values.items())
+        print(f"{mark} {row.name} {', '.join(row.settings)}: {row.state}  {numbers}{row.why}")
+
+
+def _promote(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.jobs import Reporter
+    from emoviz.training.promote import EDITABLE, keep_held_out, promote
+
+    given = {name: getattr(arguments, name) for name in EDITABLE}
+    edits = {name: value for name, value in given.items() if value is not None}
+    reporter = Reporter(arguments.progress)
+    reporter.step("Writing the checkpoint and its graph")
+    found = promote(arguments.source, arguments.id, edits, settings)
+    if arguments.run is not None:
+        keep_held_out(arguments.run, found, settings, tell)
+    reporter.finish("The checkpoint is there", {"checkpoint": found.card.id})
+    tell(f"Checkpoint: {found.folder}")
+    return 0
+
+
+def _tables(texts: Sequence[str], settings: Settings) -> list[str]:
+    """Ids of sets in the library become their files; whatever is a file or folder stays."""
+    from emoviz.data.library import find_set
+    from emoviz.errors import TableError
+
+    def table(text: str) -> str:
+        if Path(text.rpartition("=")[2]).exists():
+            return text
+        try:
+            return str(find_set(settings, text).path)
+        except TableError:
+            return text  # told when it is read
+
+    return [table(text) for text in texts]
+
+
+def _pause_on_a_signal() -> Callable[[], str]:
+    """Being asked to end means to keep the state and go: what is asked after every step."""
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda sign, frame: asked.append(sign))
+    return lambda: "pause" if asked else ""
 
 
 def _experiment(arguments: argparse.Namespace, settings: Settings) -> int:

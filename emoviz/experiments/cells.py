@@ -24,7 +24,7 @@ from emoviz.files import read_json, write_json
 from emoviz.labels import bridge_between
 from emoviz.settings import Settings
 from emoviz.training.folder import MEASURES, SETTINGS, checkpoint_folder, first_difference
-from emoviz.training.recipe import Recipe
+from emoviz.training.recipe import Recipe, as_written_now
 
 Measures = Mapping[str, Mapping[str, Any]]
 Tell = Callable[[str], None]
@@ -100,10 +100,10 @@ class RecipeCell:
 
     def _otherwise(self, found: Mapping[str, Any]) -> str:
         """In what the cell that was found differs, by its settings; nothing where it is this."""
-        wanted = self.recipe.to_dict()
-        if found.get("recipe") == wanted:
+        wanted, had = self.recipe.to_dict(), found.get("recipe") or {}
+        if had == wanted or as_written_now(had) == wanted:
             return ""
-        return first_difference(found.get("recipe") or {}, wanted)
+        return first_difference(had, wanted)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from emoviz.analysis.evaluation import evaluate
 from emoviz.data.records import SPLITS, fold_indices, label_array
 from emoviz.errors import TrainingError
-from emoviz.labels import bridge_between, get_taxonomy
+from emoviz.labels import bridge_between
 from emoviz.settings import Settings
 from emoviz.training.finish import summary
 from emoviz.training.prepare import Prepared, Worker, prepare
@@ -75,8 +75,7 @@ def _probe_set(
 ) -> dict[str, Any]:
     """Measures of one probe on the images of one set whose label the network can reach."""
     item, targets = prepared.sets[number], prepared.targets
-    taxonomy = get_taxonomy(prepared.recipe.taxonomy)
-    reachable = bridge_between(taxonomy, item.taxonomy).reachable
+    reachable = bridge_between(prepared.recipe.classes, item.taxonomy).reachable
     labels = label_array(targets.records)
     mine = (targets.sets == number) & (labels >= 0)
     rows = np.flatnonzero(mine & reachable[np.where(mine, labels, 0)])

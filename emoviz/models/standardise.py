@@ -6,7 +6,7 @@ fixed affine maps in front of linear layers, so after training they are merged i
 and the network has exactly the form of the paper again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -58,8 +58,14 @@ class Standardise(nn.Module):
         return (x - self.mean) / self.std
 
 
-def standardise(network: EmotionNetwork, moments: FeatureMoments) -> None:
+def standardise(network: EmotionNetwork, moments: FeatureMoments, keep: bool = False) -> None:
     """Put standardisation in front of the projection and of both branches of each module.
+
+    Args:
+        network: Its layers behind are changed where `keep`.
+        moments: Of the features.
+        keep: For weights that were learned without: the layers behind undo the standardisation,
+            so that the logits stay what they were (`fold` turns this round).
 
     Raises:
         ValueError: The network gathers its layers, or reduces its maps before it makes Gram
@@ -77,6 +83,9 @@ def standardise(network: EmotionNetwork, moments: FeatureMoments) -> None:
         assert isinstance(module, GramModule)
         module.gram_scale = Standardise(gram, (1, -1))
         module.map_scale = Standardise(maps, (1, -1, 1, 1))
+    if keep:
+        for layer, scale in _scaled_layers(network):
+            _unfold_into(layer, scale)
 
 
 @torch.no_grad()
@@ -86,21 +95,28 @@ def fold(network: EmotionNetwork) -> None:
     So does u, but where there is no projection: then the scale goes into the classifier, and u is
     the backbone's own h again.
     """
-    if isinstance(network.pooled_scale, Standardise):
-        projected = isinstance(network.projection, nn.Linear)
-        layer = network.projection if projected else network.classifier
-        assert isinstance(layer, nn.Linear)
-        _fold_into(layer, network.pooled_scale)
-        network.pooled_scale = nn.Identity()
+    for layer, scale in _scaled_layers(network):
+        _fold_into(layer, scale)
+    network.pooled_scale = nn.Identity()
     for module in network.gram_modules:
-        if not isinstance(module, GramModule):
-            continue  # gathered: never standardised
-        if isinstance(module.gram_scale, Standardise):
-            _fold_into(module.dense, module.gram_scale)
-            module.gram_scale = nn.Identity()
-        if isinstance(module.map_scale, Standardise):
-            _fold_into(module.conv, module.map_scale)
-            module.map_scale = nn.Identity()
+        if isinstance(module, GramModule):  # gathered ones are never standardised
+            module.gram_scale, module.map_scale = nn.Identity(), nn.Identity()
+
+
+def _scaled_layers(
+    network: EmotionNetwork,
+) -> Iterator[tuple[nn.Linear | nn.Conv2d, "Standardise"]]:
+    """Each linear layer behind a standardisation, with it."""
+    projected = isinstance(network.projection, nn.Linear)
+    behind = network.projection if projected else network.classifier
+    pairs: list[tuple[nn.Module, nn.Module]] = [(behind, network.pooled_scale)]
+    for module in network.gram_modules:
+        if isinstance(module, GramModule):
+            pairs += [(module.dense, module.gram_scale), (module.conv, module.map_scale)]
+    for layer, scale in pairs:
+        if isinstance(scale, Standardise):
+            assert isinstance(layer, nn.Linear | nn.Conv2d)
+            yield layer, scale
 
 
 def _fold_into(layer: nn.Linear | nn.Conv2d, scale: Standardise) -> None:
@@ -110,6 +126,16 @@ def _fold_into(layer: nn.Linear | nn.Conv2d, scale: Standardise) -> None:
     assert layer.bias is not None
     layer.bias.sub_(flat @ mean)
     layer.weight.copy_(flat.view_as(layer.weight))
+
+
+@torch.no_grad()
+def _unfold_into(layer: nn.Linear | nn.Conv2d, scale: Standardise) -> None:
+    """W x + b  =  (W std) ((x - mean) / std) + (b + W mean)."""
+    mean, std = scale.mean.flatten(), scale.std.flatten()
+    flat = layer.weight.flatten(1)
+    assert layer.bias is not None
+    layer.bias.add_(flat @ mean)
+    layer.weight.copy_((flat * std).view_as(layer.weight))
 
 
 def restore_scales(network: EmotionNetwork, tensors: Mapping[str, Tensor]) -> None:

@@ -118,7 +118,8 @@ class KeptBatches:
         source = state.features
         self._features = source.of(state.train, phase.views, phase.positions)
         if state.recipe.network.standardise and not _is_standardised(network):
-            standardise(network, self._features.moments(undivided_positions(state)))
+            moments = self._features.moments(undivided_positions(state))
+            standardise(network, moments, keep=state.learned_behind)
         held_out = len(state.validation) > 0
         self._held_out = source.of(state.validation, 1, 0) if held_out else None
         network.backbone.requires_grad_(False)

@@ -53,6 +53,19 @@ class FrozenFeatures:
         """Those of some of the images, without a copy."""
         return replace(self, chosen=index if self.chosen is None else self.chosen[index])
 
+    def pooled_of(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(N, C*) pooled vectors of some images' plain views."""
+        return self.pooled[0][torch.from_numpy(self._places(index))].numpy()
+
+    def first_views(self, count: int) -> "FrozenFeatures":
+        """Those of the first so many views, without a copy."""
+        return replace(
+            self,
+            pooled=self.pooled[:count],
+            grams=tuple(packed[:count] for packed in self.grams),
+            maps=tuple(some[:count] for some in self.maps),
+        )
+
     @property
     def nbytes(self) -> int:
         """Memory that all that is kept takes."""
@@ -67,18 +80,18 @@ class FrozenFeatures:
     ) -> tuple[list[Tensor], Tensor, list[Tensor]]:
         """Maps (N, C, 1, P), pooled (N, C*) and Gram matrices (N, C, C) of some images' views."""
         index = self._places(index)
-        grams = [_unpack(packed[view, index]) for packed in self.grams]
+        grams = [_unpack(_some_rows(packed, view, index)) for packed in self.grams]
         maps = []
         for stored in self.maps:
-            some = stored[view, index]
+            some = _some_rows(stored, view, index)
             if 0 < positions < some.shape[2]:
                 some = some[:, :, rng.choice(some.shape[2], positions, replace=False)]
             maps.append(some.float().unsqueeze(2))
-        return maps, self.pooled[view, index], grams
+        return maps, _some_rows(self.pooled, view, index), grams
 
     def deepest(self, view: NDArray[np.int64], index: NDArray[np.int64]) -> Tensor:
         """The whole square map (N, C, H, H) of the last module's layer."""
-        flat = self.maps[-1][view, self._places(index)].float()
+        flat = _some_rows(self.maps[-1], view, self._places(index)).float()
         side = round(flat.shape[2] ** 0.5)
         return flat.view(*flat.shape[:2], side, side)
 
@@ -117,13 +130,13 @@ class FrozenFeatures:
 
 
 def _map_moments(maps: Tensor, rows: NDArray[np.int64]) -> Moments:
-    """Moments of the channels, summed image by image: all at once would take many gigabytes."""
+    """Moments of the channels of (V, N, C, P), image by image: all at once would take gigabytes."""
     count, total, squares = 0, torch.zeros(maps.shape[2]), torch.zeros(maps.shape[2])
     for row in rows:
-        values = maps[:, row].double().transpose(0, 1).flatten(1)
-        count += values.shape[1]
-        total = total + values.sum(dim=1)
-        squares = squares + values.square().sum(dim=1)
+        values = maps[:, row].float()  # sums of one map in float32, of all maps in float64
+        count += values.shape[0] * values.shape[2]
+        total = total + values.sum(dim=2).double().sum(dim=0)
+        squares = squares + values.square().sum(dim=2).double().sum(dim=0)
     mean = total / count
     std = (squares / count - mean.square()).clamp(min=0).sqrt().float()
     return Moments(mean.float(), std.clamp(min=1e-3 * float(std.mean()) + 1e-8))
@@ -156,10 +169,8 @@ def frozen_features(
     normalise = Normalise(maker.preprocessing.mean, maker.preprocessing.std)
     backbone = network.backbone.eval().to(memory_format=torch.channels_last)
     order = np.arange(len(records))
-    pooled: list[Tensor] = []
-    grams: list[list[Tensor]] = [[] for _ in backbone.channels]
-    maps: list[list[Tensor]] = [[] for _ in backbone.channels]
-    done, last = 0, len(maps) - 1
+    kept: _Gatherer | None = None
+    done, last = 0, len(backbone.channels) - 1
     for view in range(views):
         # A layer's positions are the same whatever other layers there are.
         generators = [_generator(maker.seed, layer, view) for layer in backbone.layers]
@@ -171,20 +182,43 @@ def frozen_features(
             # Random views are noise anyway; the plain view is what networks are judged on.
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=view > 0):
                 features = backbone(batch)
-            pooled.append(features.pooled.float())
-            for k, F in enumerate(features.maps):
-                count = 0 if whole_last and k == last else 4 * positions
-                grams[k].append(_pack(gram_matrix(F)))
-                maps[k].append(_some_positions(F, count, generators[k]))
+            counts = [
+                0 if whole_last and k == last else 4 * positions for k in range(len(features.maps))
+            ]
+            rows = (
+                features.pooled.float(),
+                *(_pack(gram_matrix(F)) for F in features.maps),
+                *(
+                    _some_positions(F, count, generator)
+                    for F, count, generator in zip(features.maps, counts, generators, strict=True)
+                ),
+            )
+            kept = kept or _Gatherer(rows, views, len(records))
+            kept.put(view, index, rows)
             done += len(index)
             if progress is not None:
                 progress(done, views * len(records))
-    count = len(records)
-    return FrozenFeatures(
-        torch.cat(pooled).view(views, count, -1),
-        tuple(torch.cat(g).view(views, count, -1) for g in grams),
-        tuple(torch.cat(m).view(views, count, *m[0].shape[1:]) for m in maps),
-    )
+    if kept is None:
+        raise TrainingError("There are no images to compute features of.")
+    return kept.features()
+
+
+class _Gatherer:
+    """Arrays for all views of all images, taken once and filled batch by batch."""
+
+    def __init__(self, rows: Sequence[Tensor], views: int, count: int) -> None:
+        self._arrays = [row.new_empty((views, count, *row.shape[1:])) for row in rows]
+
+    def put(self, view: int, index: NDArray[np.int64], rows: Sequence[Tensor]) -> None:
+        places = torch.from_numpy(index)
+        for array, row in zip(self._arrays, rows, strict=True):
+            array[view].index_copy_(0, places, row)
+
+    def features(self) -> FrozenFeatures:
+        """One pooled vector, then as many Gram matrices as maps."""
+        pooled, *rest = self._arrays
+        half = len(rest) // 2
+        return FrozenFeatures(pooled, tuple(rest[:half]), tuple(rest[half:]))
 
 
 def kept_features(
@@ -196,12 +230,14 @@ def kept_features(
     cache: Path | None,
     progress: Callable[[int, int], None] | None = None,
     whole_last: bool = True,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> FrozenFeatures:
     """`frozen_features`, read from the cache where the same ones were computed before.
 
     The key is made of the backbone's weights, the preprocessing, the augmentation and the names
     and contents of the images. A cache that cannot be written costs nothing but time.
     """
+    whole_last = whole_last and positions > 0  # without a number of positions all maps are whole
     if cache is None:
         return frozen_features(network, maker, records, views, positions, progress, whole_last)
     folder = cache / _key(network, maker, records, views, positions)
@@ -209,10 +245,15 @@ def kept_features(
     kept = _read_cache(folder, names)
     if kept is None:
         kept = frozen_features(network, maker, records, views, positions, progress, whole_last)
-        _write_cache(folder, names, kept)
-        if whole_last and names:
-            _write_cache(
-                folder, _file_names(network, False), _thinned(network, maker, kept, positions)
+        written = _write_cache(folder, names, kept)
+        if written and whole_last and names:
+            thin = _thinned(network, maker, kept, positions)
+            written = _write_cache(folder, _file_names(network, False), thin)
+        if not written:
+            tell(
+                f"The features ({kept.nbytes / 1e6:,.0f} MB) cannot be kept on the disk, which is "
+                "full or closed; the training goes on with those in memory, and the next one "
+                "computes them anew."
             )
     return kept
 
@@ -252,7 +293,8 @@ def _read_cache(folder: Path, names: Sequence[str]) -> FrozenFeatures | None:
         return None  # not there, or damaged: written anew
 
 
-def _write_cache(folder: Path, names: Sequence[str], features: FrozenFeatures) -> None:
+def _write_cache(folder: Path, names: Sequence[str], features: FrozenFeatures) -> bool:
+    """False where the disk has no room; the features are in memory all the same."""
     parts = {"pooled.safetensors": {"pooled": features.pooled}}
     for name, gram, some in zip(names, features.grams, features.maps, strict=True):
         parts[name] = {"gram": gram, "map": some.contiguous()}
@@ -261,7 +303,8 @@ def _write_cache(folder: Path, names: Sequence[str], features: FrozenFeatures) -
             with replaced_file(folder / name) as aside:
                 save_file(arrays, aside)
         except (OSError, SafetensorError):
-            return  # a full disk: the features are in memory all the same
+            return False
+    return True
 
 
 class Stopwatch:
@@ -291,6 +334,9 @@ class FeatureSource:
         pools: Sets of images that will be asked for, so that each is computed at once; none
             computes what is asked for.
         whole_last: Keep the last layer's map whole, for ``tail`` phases.
+        watch: Called with (views done, all) after each batch; may raise to stop.
+        whole_views: With pools, keep whole maps of so many views of every image: what is asked for
+            of whole maps is then a part of these. 0 computes what is asked for.
     """
 
     def __init__(
@@ -301,9 +347,12 @@ class FeatureSource:
         tell: Callable[[str], None],
         pools: Sequence[Sequence[Record]] = (),
         whole_last: bool = True,
+        watch: Callable[[int, int], None] = lambda done, total: None,
+        whole_views: int = 0,
     ) -> None:
         self._maker, self._cache, self._tell, self._pools = maker, cache, tell, pools
-        self._fresh, self._whole_last = fresh, whole_last
+        self._fresh, self._whole_last, self._watch = fresh, whole_last, watch
+        self._whole_views = whole_views if pools else 0
         self._network: EmotionNetwork | None = None
         self._kept: dict[tuple[int, int], FrozenFeatures] = {}
         every = (record for pool in pools for record in pool)
@@ -317,11 +366,17 @@ class FeatureSource:
         """
         if not self._pools:
             return self._computed(targets.records, views, positions)
-        if (views, positions) not in self._kept:
-            parts = [self._computed(pool, views, positions) for pool in self._pools]
-            self._kept[views, positions] = FrozenFeatures.joined(parts)
+        key = (max(views, self._whole_views) if positions == 0 else views, positions)
+        if key not in self._kept:
+            parts = [self._computed(pool, *key) for pool in self._pools]
+            self._kept[key] = FrozenFeatures.joined(parts)
         index = np.array([self._place[record] for record in targets.records], np.int64)
-        return self._kept[views, positions].rows(index)
+        return self._kept[key].first_views(views).rows(index)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether whole maps of every image are kept, once and for all splits."""
+        return self._whole_views > 0
 
     def _computed(self, records: Sequence[Record], views: int, positions: int) -> FrozenFeatures:
         if self._network is None:
@@ -334,9 +389,17 @@ class FeatureSource:
             views,
             positions,
             self._cache,
-            Stopwatch(self._tell),
+            self._watched(Stopwatch(self._tell)),
             self._whole_last,
+            self._tell,
         )
+
+    def _watched(self, progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
+        def step(done: int, total: int) -> None:
+            progress(done, total)
+            self._watch(done, total)
+
+        return step
 
 
 def _key(
@@ -369,6 +432,12 @@ def _check_all_read(records: Sequence[Record], index: NDArray[np.int64], first: 
             f"{names} cannot be read any more. Put the images back and go on with --resume, or "
             "begin a new run without them."
         )
+
+
+def _some_rows(kept: Tensor, view: NDArray[np.int64], index: NDArray[np.int64]) -> Tensor:
+    """(N, ...) copies of some images' views out of (V, images, ...), whole rows at a time."""
+    rows = torch.from_numpy(view.astype(np.int64) * kept.shape[1] + index)
+    return kept.flatten(0, 1).index_select(0, rows)
 
 
 def _some_positions(maps: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -18,7 +18,7 @@ from emoviz.checkpoints import Card
 from emoviz.data.lineage import lineage_words
 from emoviz.data.records import SPLITS, LabelledSet, Record
 from emoviz.inference.predict import softmax
-from emoviz.labels import Bridge, bridge_between, get_taxonomy
+from emoviz.labels import Bridge, bridge_between
 from emoviz.models.export import Exported
 from emoviz.models.network import EmotionNetwork
 from emoviz.models.novelty import Novelty, describe, fit_novelty, with_threshold
@@ -122,13 +122,20 @@ def outputs_on_features(state: Training, source: FeatureSource, targets: Targets
     return Outputs.joined([tuple(out) for _, out in parts])
 
 
+def _outputs(state: Training, targets: Targets) -> tuple[Targets, Outputs]:
+    """From kept whole maps where there are some, else by passing the images once more."""
+    if len(targets) and state.features.is_whole:
+        return targets, outputs_on_features(state, state.features, targets)
+    return outputs(state, targets)
+
+
 def measure_splits(state: Training, targets: Targets) -> Measured:
     """Calibrate and set the novelty threshold on validation, measure on test."""
     recipe = state.recipe
     validation, test = (
         HeldOut(f"{split} split", part, made, np.zeros(len(part), np.int64))
         for split in SPLITS[1:]
-        for part, made in (outputs(state, targets.of_split(split)),)
+        for part, made in (_outputs(state, targets.of_split(split)),)
     )
     watched = len(validation.targets) > 0
     temperature = 1.0
@@ -145,7 +152,7 @@ def measure_splits(state: Training, targets: Targets) -> Measured:
     novelty, flagged = None, None
     width = novelty_width(state.network)
     if width and watched:
-        known = outputs(state, targets.of_split("train"))[1].energy[:, :width]
+        known = _outputs(state, targets.of_split("train"))[1].energy[:, :width]
         novelty = fit_novelty(known, validation.outputs.energy[:, :width])
         flagged = float((novelty.distance(test.outputs.energy) > 1).mean())
     measures = measure(test, np.full(len(test.targets), temperature), recipe)
@@ -281,7 +288,7 @@ def make_card(
         id=recipe.name,
         title=recipe.title,
         summary=recipe.summary,
-        taxonomy=get_taxonomy(recipe.taxonomy),
+        taxonomy=recipe.classes,
         network=state.network.config.to_dict(),
         preprocessing=state.preprocessing,
         temperature=round(measured.temperature, 4),
@@ -359,7 +366,7 @@ def _data_entry(item: LabelledSet, targets: Targets, recipe: Recipe) -> dict[str
 
 def _bridge_words(item: LabelledSet, recipe: Recipe) -> str:
     """Which label may be which class, and which labels are dropped."""
-    bridge = bridge_between(get_taxonomy(recipe.taxonomy), item.taxonomy)
+    bridge = bridge_between(recipe.classes, item.taxonomy)
     classes = np.array(bridge.model.names)
     rows = zip(bridge.labels.names, bridge.matrix, strict=True)
     called = {label: classes[row > 0].tolist() for label, row in rows}

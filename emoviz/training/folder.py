@@ -9,6 +9,10 @@
           state.safetensors    while it works: all it takes to go on after a crash
           folds/               what the networks of finished folds make of the images held out
           members/<name>/      the runs of a fusion's members
+          snapshots/           the validation images as the network saw them after some epochs
+          probe.json           a linear probe on the same features: the line to beat
+          wish.json            what somebody asked of the run at work: pause or finish
+          ended.json           how the last process at work ended before the run was done
           measures.json        what was measured
           checkpoints/<name>/  the finished network, or nothing yet; <name>-best/ where the
                                validation images liked an earlier epoch better
@@ -29,22 +33,26 @@ from filelock import FileLock, Timeout
 import emoviz
 from emoviz.checkpoints import Checkpoint, read_checkpoint
 from emoviz.data.records import parse_data_argument
-from emoviz.errors import CheckpointError, TrainingError
+from emoviz.errors import CheckpointError, PausedError, TrainingError
 from emoviz.files import read_json, write_json
-from emoviz.training.recipe import Recipe
+from emoviz.training.recipe import Recipe, as_written_now
 
 if TYPE_CHECKING:
     from emoviz.training.processes import Processes
 
 SETTINGS, STATE, MEASURES = "settings.json", "state.safetensors", "measures.json"
+WISH, ENDED, PROBE, NOTES = "wish.json", "ended.json", "probe.json", "notes.json"
 CHECKPOINTS, FOLDS, MEMBERS = "checkpoints", "folds", "members"
-_LOCK, _UNREADABLE = "run.lock", "unreadable"
+_UNREADABLE = "unreadable"
+_BESIDE = (WISH, ENDED, NOTES)  # what people and pages put into a run that has not begun
 _OTHER = {
     "recipe": "another recipe",
     "tables": "other tables, or they have changed since",
     "test_tables": "other test tables, or they have changed since",
     "refit": "another end in mind",
 }
+
+LOCK = "run.lock"
 
 Refusals = Mapping[str, Mapping[str, str]]  # table -> image -> why it cannot be read
 
@@ -106,7 +114,7 @@ def opened(
     if folder.is_file():
         raise TrainingError(f"The run folder '{folder}' is a file. Choose another with --run.")
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / _LOCK, timeout=0)
+    lock = FileLock(folder / LOCK, timeout=1)  # a page may be asking whether it is held
     try:
         lock.acquire()
     except Timeout:
@@ -114,10 +122,32 @@ def opened(
     try:
         _claim(folder, request, resume)
         _sweep(folder)
+        (folder / ENDED).unlink(missing_ok=True)
         processes.wait()
         yield
+    except BaseException as error:
+        _note_end(folder, error)
+        raise
     finally:
         lock.release()
+
+
+def make_wish(folder: Path, what: str) -> None:
+    """Ask a run at work to ``pause`` or to ``finish`` with what it has learned."""
+    write_json(folder / WISH, {"wish": what})
+
+
+def wish_of(folder: Path) -> str:
+    """What was asked of the run; empty where nothing was."""
+    if not (folder / WISH).exists():  # asked after every step: no file is the rule
+        return ""
+    return str((read_json(folder / WISH) or {}).get("wish", ""))
+
+
+def forget_pause(folder: Path) -> None:
+    """A paused run goes on; a wish to finish stays one."""
+    if wish_of(folder) == "pause":
+        (folder / WISH).unlink(missing_ok=True)
 
 
 def finished(folder: Path, request: RunRequest) -> RunResult | None:
@@ -154,7 +184,7 @@ def keep_refusals(folder: Path, refusals: Refusals) -> None:
 
 def first_difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     """The first value in which two recipes' plain values differ, in words."""
-    one, other = _leaves(found), _leaves(wanted)
+    one, other = flat_values(found), flat_values(wanted)
     for key in (*other, *one):
         if one.get(key) != other.get(key):
             words = f"{key} is {one.get(key, 'missing')}, wanted {other.get(key, 'nothing')}"
@@ -162,11 +192,20 @@ def first_difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str
     return "another recipe"
 
 
+def _note_end(folder: Path, error: BaseException) -> None:
+    """Why the process at work leaves a run that is not done; a killed one cannot say."""
+    paused = isinstance(error, PausedError | KeyboardInterrupt)
+    words = "" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
+    with contextlib.suppress(OSError):
+        forget_pause(folder)  # it was heard; whoever goes on is not asked again
+        write_json(folder / ENDED, {"how": "paused" if paused else "failed", "why": words})
+
+
 def _claim(folder: Path, request: RunRequest, resume: bool) -> None:
     """Write the settings of a new run, or compare those of one that goes on."""
     asked = request.to_dict(folder)
     kept = read_json(folder / SETTINGS)
-    others = [item.name for item in folder.iterdir() if item.name not in (_LOCK, MEMBERS)]
+    others = [item.name for item in folder.iterdir() if item.name not in (LOCK, MEMBERS, *_BESIDE)]
     if others and not resume:
         raise TrainingError(
             f"The run folder '{folder}' is not empty. Choose another with --run, or go on with "
@@ -188,6 +227,8 @@ def _compare(folder: Path, kept: Mapping[str, Any], asked: Mapping[str, Any]) ->
     """Raise `TrainingError` where a run was begun with something else than is asked now."""
     for key, wanted in asked.items():
         found = kept.get(key)
+        if key == "recipe" and isinstance(found, Mapping) and found != wanted:
+            found = as_written_now(found)
         if _comparable(found) != _comparable(wanted):
             where = f" ({first_difference(found or {}, wanted)})" if key == "recipe" else ""
             raise TrainingError(
@@ -228,7 +269,7 @@ def _described(text: str, run: Path) -> dict[str, str]:
     return {"table": text, "taxonomy": labels, "sha256": digest.hexdigest()}
 
 
-def _leaves(values: Any, below: str = "") -> dict[str, Any]:
+def flat_values(values: Any, below: str = "") -> dict[str, Any]:
     """Single values and plain lists of nested ones, by their keys joined with dots."""
     pairs: list[tuple[Any, Any]] = []
     if isinstance(values, Mapping):
@@ -239,5 +280,5 @@ def _leaves(values: Any, below: str = "") -> dict[str, Any]:
         return {below: values}
     found: dict[str, Any] = {}
     for key, value in pairs:
-        found |= _leaves(value, f"{below}.{key}".lstrip("."))
+        found |= flat_values(value, f"{below}.{key}".lstrip("."))
     return found

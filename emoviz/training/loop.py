@@ -4,13 +4,16 @@ import copy
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emoviz.errors import TrainingError
+from emoviz.errors import PausedError, TrainingError
 from emoviz.models.losses import bridged_cross_entropy
 from emoviz.models.network import Output
 from emoviz.models.standardise import fold
@@ -28,13 +31,47 @@ from emoviz.training.recipe import Phase, Recipe
 from emoviz.training.state import Keeper, Training
 from emoviz.training.targets import Rows, Targets
 
+PAUSE, FINISH = "pause", "finish"  # what may be wished of a training at work
 _PATIENCE = 1.0  # seconds between two looks at what a GPU has computed
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the network makes of the validation images after an epoch.
+
+    Attributes:
+        entropy: The bridged cross-entropy.
+        rows: (M,) of the validation targets; images that vanished are missing.
+        predicted: (M,) label of the image's own set, by its bridge.
+        embedding: (M, D) u, on standardised features where training is.
+    """
+
+    entropy: float
+    rows: Rows
+    predicted: Rows
+    embedding: NDArray[np.float32]
+
+    def accuracy(self, targets: Targets) -> float | None:
+        """Share of the images whose label was predicted, among those that have one."""
+        truth = targets.answers[self.rows]
+        known = truth >= 0
+        return float((truth == self.predicted)[known].mean()) if known.any() else None
+
+
+class _Watch(NamedTuple):
+    """Who is told, and asked, while a phase goes on."""
+
+    step: Callable[[StepResult], None]
+    wish: Callable[[], str]
+    look: Callable[[Training, Seen], Mapping[str, float | None]]
 
 
 def train(
     state: Training,
     keeper: Keeper | None = None,
     watch: Callable[[StepResult], None] = lambda result: None,
+    wish: Callable[[], str] = lambda: "",
+    look: Callable[[Training, Seen], Mapping[str, float | None]] = lambda state, seen: {},
 ) -> Iterator[EpochResult]:
     """Train all phases of the recipe; the network ends folded, in evaluation mode, on the CPU.
 
@@ -42,11 +79,16 @@ def train(
         state: Trained in place, from where it is on.
         keeper: Keeps the state after each epoch and every minute or so in between.
         watch: Called with every step's result (on a GPU about once a second).
+        wish: Asked after every step: `PAUSE` keeps the state and raises, `FINISH` ends the
+            training with what has been learned so far.
+        look: Called after each epoch with what the network makes of the validation images; its
+            values (``ari``, ``nmi``, ``asr``) go into the epoch's result.
 
     Yields:
         One result an epoch.
 
     Raises:
+        PausedError: Somebody wished so.
         TrainingError: The loss is not finite, or memory is too short for two images; the message
             says where.
     """
@@ -54,7 +96,7 @@ def train(
     check_order(state.recipe)
     for number, phase in enumerate(state.recipe.phases, start=1):
         if number == state.place.phase:
-            yield from _train_phase(state, phase, number, keeper, watch)
+            yield from _train_phase(state, phase, number, keeper, _Watch(watch, wish, look))
     if state.place.total:
         keeper.save(state, None, None)
     _finish(state, keeper)
@@ -65,7 +107,7 @@ def _train_phase(
     phase: Phase,
     number: int,
     keeper: Keeper,
-    watch: Callable[[StepResult], None],
+    watch: "_Watch",
 ) -> Iterator[EpochResult]:
     place = state.place
     batches = make_batches(state, phase, number)
@@ -75,7 +117,7 @@ def _train_phase(
     average = copy.deepcopy(state.network) if phase.average else None
     keeper.restore_optimiser(optimiser, average)
     for epoch in range(place.epoch, phase.epochs + 1):
-        meter = _Meter(state, phase, batches.steps)
+        meter, wish = _Meter(state, phase, batches.steps), ""
         for batch in batches.epoch(epoch, place.step):
             factor = rate_factor(phase, (epoch - 1) * batches.steps + batch.step, batches.steps)
             for group, rate in zip(optimiser.param_groups, base, strict=True):
@@ -92,20 +134,34 @@ def _train_phase(
             place.step, place.total = batch.step + 1, place.total + 1
             place.seen += batch.total
             if meter.is_empty:
-                watch(meter.step_result(optimiser))
+                watch.step(meter.step_result(optimiser))
                 if keeper.is_due():
                     keeper.save(state, optimiser, average)
+            wish = watch.wish()
+            if wish == PAUSE:
+                meter.take()
+                keeper.save(state, optimiser, average)
+                raise PausedError(f"Paused after {place.total} steps.")
+            if wish == FINISH:
+                break
         meter.take()
-        if average is not None and epoch == phase.epochs:
+        ending = wish == FINISH
+        if average is not None and (epoch == phase.epochs or ending):
             state.network.load_state_dict(average.state_dict())
-        result = meter.epoch_result(optimiser, _validate(state, batches))
-        place.to_next_epoch(phase)
+        seen = _validate(state, batches)
+        result = meter.epoch_result(optimiser, seen, watch.look(state, seen) if seen else {})
+        if ending:
+            place.to_end(state.recipe.phases)
+        else:
+            place.to_next_epoch(phase)
         if place.best_total == place.total:
             keeper.save_best(state)
         yield result  # its line is written before a state that says that the epoch is done
+        in_phase = place.phase == number
         if keeper.is_due(epoch_ended=True):
-            in_phase = place.phase == number
             keeper.save(state, optimiser if in_phase else None, average if in_phase else None)
+        if not in_phase:
+            break
 
 
 def _backward(
@@ -228,18 +284,23 @@ def _sample_terms(state: Training, truth: Truth, out: Output, shared: bool) -> T
 
 
 @torch.no_grad()
-def _validate(state: Training, batches: Batches) -> float | None:
-    """Cross-entropy of the validation images."""
+def _validate(state: Training, batches: Batches) -> Seen | None:
+    """What the network makes of the validation images; None where there are none."""
     state.network.eval()
-    total, count = 0.0, 0
+    total, parts = 0.0, []
     for rows, out in batches.validate():
         bridges, shares, _, weights = _arrays(state.validation, rows, out.logits.device)
         total += len(rows) * float(bridged_cross_entropy(out.logits, shares, bridges, weights))
-        count += len(rows)
-    value = total / count if count else None
-    if value is not None and value < state.place.best:
-        state.place.best, state.place.best_total = value, state.place.total
-    return value
+        scores = torch.einsum("nsc,nc->ns", bridges, out.logits.float().softmax(dim=1))
+        u = out.embedding.float().cpu().numpy()
+        parts.append((rows, scores.argmax(dim=1).cpu().numpy(), u))
+    if not parts:
+        return None
+    rows, predicted, embedding = (np.concatenate(column) for column in zip(*parts, strict=True))
+    seen = Seen(total / len(rows), rows, predicted, embedding)
+    if seen.entropy < state.place.best:
+        state.place.best, state.place.best_total = seen.entropy, state.place.total
+    return seen
 
 
 def _finish(state: Training, keeper: Keeper) -> None:
@@ -299,11 +360,24 @@ class _Meter:
         """The last step's."""
         return self._result(optimiser, self._last)
 
-    def epoch_result(self, optimiser: torch.optim.Optimizer, held_out: float | None) -> EpochResult:
-        """The epoch's means."""
+    def epoch_result(
+        self,
+        optimiser: torch.optim.Optimizer,
+        seen: Seen | None,
+        looked: Mapping[str, float | None],
+    ) -> EpochResult:
+        """The epoch's means, and what was seen of the validation images."""
         place = self._state.place
         means = self._result(optimiser, [value / max(place.step, 1) for value in place.sums])
-        return EpochResult(**vars(means), epochs=self._phase.epochs, validation_entropy=held_out)
+        return EpochResult(
+            **vars(means),
+            epochs=self._phase.epochs,
+            validation_entropy=None if seen is None else seen.entropy,
+            validation_accuracy=None if seen is None else seen.accuracy(self._state.validation),
+            validation_ari=looked.get("ari"),
+            validation_nmi=looked.get("nmi"),
+            validation_asr=looked.get("asr"),
+        )
 
     def _result(self, optimiser: torch.optim.Optimizer, values: Sequence[float]) -> StepResult:
         loss, entropy, intra, inter, norm = values

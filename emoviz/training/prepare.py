@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from emoviz.checkpoints import Checkpoint
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.data.records import LabelledSet, Record, parse_data_argument, read_table
 from emoviz.errors import TrainingError
-from emoviz.labels import Taxonomy, get_taxonomy
+from emoviz.labels import Taxonomy
 from emoviz.models.backbones import Backbone, load_pretrained
 from emoviz.models.losses import NO_CLASS, ContrastiveCenterLoss
 from emoviz.models.network import EmotionNetwork, NetworkConfig
@@ -18,6 +19,7 @@ from emoviz.training.features import FeatureSource
 from emoviz.training.folder import Refusals
 from emoviz.training.processes import Processes
 from emoviz.training.recipe import Recipe
+from emoviz.training.starting import learned_behind, take_centers, take_weights
 from emoviz.training.state import Training
 from emoviz.training.targets import (
     Rows,
@@ -39,12 +41,16 @@ class Worker:
         readers: Processes that read images for such phases.
         processes: Those that share the work.
         cache: Folder of kept features; None keeps them in memory alone.
+        start: The checkpoint that ``network.start`` names, opened.
+        watch: Called with (views done, all) while features are computed; may raise to stop.
     """
 
     device: str = "cpu"
     readers: int = 0
     processes: Processes = field(default_factory=Processes)
     cache: Path | None = None
+    start: Checkpoint | None = None
+    watch: Callable[[int, int], None] = lambda done, total: None
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,13 @@ class Prepared:
     def training(self, train_rows: Rows, watched: Rows) -> tuple[Training, str]:
         """A fresh network to train on some of the images, and where its backbone came from."""
         torch.manual_seed(self.recipe.seed)
-        network, pretrained = build_network(self.recipe)
+        start = self.worker.start
+        network, pretrained = build_network(self.recipe, start)
         part = self.recipe.loss
-        classes = len(get_taxonomy(self.recipe.taxonomy))
+        classes = len(self.recipe.classes)
         loss = ContrastiveCenterLoss(classes, network.width, part.margin, part.center_spread)
+        if start is not None:
+            take_centers(loss, start, self.recipe.classes)
         state = Training(
             self.recipe,
             network,
@@ -90,6 +99,8 @@ class Prepared:
             device=self.worker.device,
             workers=self.worker.readers,
             processes=self.worker.processes,
+            learned_behind=start is not None
+            and learned_behind(network, start, self.recipe.classes),
         )
         return state, pretrained
 
@@ -133,26 +144,51 @@ def prepare(
         tell(f"{item.name}: {len(item.records)} images, {len(item.refused)} refused")
         sets.append(item)
     sets = _split(sets, len(tables), recipe)
-    taxonomy = get_taxonomy(recipe.taxonomy)
+    taxonomy = recipe.classes
     targets = make_targets(sets, recipe, taxonomy)
     if not recipe.data.folds:
         check_splits(targets, needs_validation=recipe.data.validation > 0)
     _check_classes(targets, taxonomy, tell)
     maker = ViewMaker(preprocessing, recipe.augment, recipe.augment.view_seed)
-    pools = _pools(targets) if recipe.data.folds else ()
+    # Whole maps of all images serve any split, any fold and any number of positions.
+    whole = max(phase.views for phase in recipe.phases) if keeps_whole_maps(recipe) else 0
+    pools = _pools(targets) if recipe.data.folds or whole else ()
     tail = any(phase.train == "tail" for phase in recipe.phases)
 
     def fresh() -> EmotionNetwork:
         torch.manual_seed(recipe.seed)
-        return build_network(recipe)[0]
+        return build_network(recipe, worker.start)[0]
 
-    features = FeatureSource(fresh, maker, worker.cache, tell, pools, whole_last=tail)
+    features = FeatureSource(
+        fresh, maker, worker.cache, tell, pools, tail, watch=worker.watch, whole_views=whole
+    )
     return Prepared(recipe, tuple(sets), targets, preprocessing, features, tell, worker, reasons)
 
 
-def build_network(recipe: Recipe) -> tuple[EmotionNetwork, str]:
-    """The recipe's network with its starting weights, and where those came from."""
+def keeps_whole_maps(recipe: Recipe) -> bool:
+    """Whether all phases learn from kept whole maps, as the full network would see them."""
+    return all(phase.train != "all" and phase.positions == 0 for phase in recipe.phases)
+
+
+def build_network(recipe: Recipe, start: Checkpoint | None = None) -> tuple[EmotionNetwork, str]:
+    """The recipe's network with its starting weights, and where those came from.
+
+    Args:
+        recipe: What to build.
+        start: The checkpoint that ``network.start`` names.
+
+    Raises:
+        WeightsError: The backbone's weights cannot be had.
+        TrainingError: The checkpoint has another backbone, or none was opened.
+    """
     network = EmotionNetwork(network_config(recipe))
+    if recipe.network.start:
+        if start is None:
+            raise TrainingError(
+                f"The recipe starts from the checkpoint '{recipe.network.start}', which this "
+                "command does not open. Train it with `train`."
+            )
+        return network, take_weights(network, start, recipe.classes)
     source = load_pretrained(network.backbone) if recipe.network.pretrained else "random"
     return network, source
 
@@ -162,7 +198,7 @@ def network_config(recipe: Recipe) -> NetworkConfig:
     part = recipe.network
     return NetworkConfig(
         backbone=part.backbone,
-        classes=len(get_taxonomy(recipe.taxonomy)),
+        classes=len(recipe.classes),
         layers=part.layers,
         dropout=part.dropout,
         gram_dropout=part.gram_dropout,

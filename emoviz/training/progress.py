@@ -62,10 +62,17 @@ class EpochResult(StepResult):
         epochs: Epochs of the phase.
         validation_entropy: The bridged cross-entropy of the validation images, plain views; None
             where there are none.
+        validation_accuracy: Share of them whose label was predicted, in 0-1; None as above.
+        validation_ari, validation_nmi, validation_asr: Of u of the validation images (see
+            `emoviz.analysis.clustering`); None where it was not looked at after this epoch.
     """
 
     epochs: int
     validation_entropy: float | None
+    validation_accuracy: float | None = None
+    validation_ari: float | None = None
+    validation_nmi: float | None = None
+    validation_asr: float | None = None
 
 
 class Progress:
@@ -190,6 +197,8 @@ def _append(file: Path, text: str) -> None:
 def _words(result: EpochResult) -> str:
     held_out = result.validation_entropy
     watched = "" if held_out is None else f"held out {held_out:.3f}, "
+    if result.validation_accuracy is not None:
+        watched += f"accuracy {100 * result.validation_accuracy:.1f} %, "
     return (
         f"phase {result.phase} epoch {result.epoch}/{result.epochs}: loss {result.loss:.3f} "
         f"(entropy {result.entropy:.3f}, intra {result.intra:.3f}, inter {result.inter:.3f}), "

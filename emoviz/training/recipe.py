@@ -13,6 +13,7 @@ from typing import Any, Literal
 import yaml
 
 from emoviz.errors import RecipeError
+from emoviz.labels import Taxonomy, get_taxonomy, own_taxonomy
 from emoviz.recipe_reading import (
     Reader,
     compose,
@@ -44,6 +45,9 @@ class NetworkPart:
             layer behind a Gram matrix grows with the cube of the channels; 0 leaves it out.
             Another network than the papers'.
         pretrained: Start from ImageNet weights.
+        start: Id or folder of a checkpoint whose weights the training begins with, instead of
+            ImageNet's: its backbone, and of the rest what has the same shape; classifier and
+            centers only where the classes are the same. Empty begins without one.
         pooled_dropout: On h before the projection.
         pooled_activation: On h before the projection: ``leaky_relu`` has slope 0.2 (IJCCC 2024).
         gram_dropout: On the entries of the Gram matrices.
@@ -59,6 +63,7 @@ class NetworkPart:
     parallel: int = number(1, 1, 16)
     reduce: int = number(0, 0, 1024)
     pretrained: bool = True
+    start: str = ""
     pooled_dropout: float = number(0.0, 0, 0.95)
     pooled_activation: Literal["none", "leaky_relu"] = "none"
     gram_dropout: float = number(0.0, 0, 0.95)
@@ -275,6 +280,8 @@ class Recipe:
             recipe is read.
         fuse: Names of recipes whose finished networks are fused into one (see
             `emoviz.models.fusion`); `network` and `phases` are then theirs, not this one's.
+        labels: The classes, where they are no registered taxonomy's: `taxonomy` is then a name of
+            one's own for them. Empty for a registered one.
     """
 
     name: str = ""
@@ -293,6 +300,18 @@ class Recipe:
     augment: AugmentPart = AugmentPart()
     phases: tuple[Phase, ...] = (Phase(),)
     fuse: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> Taxonomy:
+        """What the network tells apart.
+
+        Raises:
+            TaxonomyError: There is no such taxonomy, or the labels make none.
+        """
+        if self.labels:
+            return own_taxonomy(self.taxonomy, self.labels)
+        return get_taxonomy(self.taxonomy)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, spelled as in the file."""
@@ -328,10 +347,22 @@ def read_recipe(text: str, name: str = "recipe", below: tuple[str, ...] = ()) ->
     if parent:
         base = yaml.safe_dump(load_recipe(parent, below).to_dict())
         node = merged(compose(base, parent), node)
-    recipe = typing.cast(Recipe, Reader(name).read(node, Recipe, "the recipe"))
+    reader = Reader(name, own=scalar_under(node, "taxonomy"))
+    recipe = typing.cast(Recipe, reader.read(node, Recipe, "the recipe"))
     recipe = replace(recipe, extends="")  # it is whole now
     check_recipe(recipe, name, below)
     return recipe
+
+
+def as_written_now(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain values of a recipe that an earlier version kept, with what this one adds.
+
+    What cannot be read any more comes back as it is: it is then another recipe than any of today.
+    """
+    try:
+        return read_recipe(yaml.safe_dump(dict(values))).to_dict()
+    except RecipeError:
+        return dict(values)
 
 
 def apply_settings(recipe: Recipe, settings: Sequence[str]) -> Recipe:

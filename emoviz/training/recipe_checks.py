@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from emoviz.errors import TaxonomyError
 from emoviz.labels import TAXONOMIES
 
 if TYPE_CHECKING:
@@ -13,8 +14,7 @@ def conflicts(recipe: "Recipe") -> Iterator[str]:
     """What does not go together, in words for a message; nothing where all is well."""
     if recipe.extends:
         yield "extends works in a recipe's file alone"
-    if recipe.taxonomy not in TAXONOMIES:
-        yield f"taxonomy is '{recipe.taxonomy}'; allowed: {', '.join(TAXONOMIES)}"
+    yield from _class_conflicts(recipe)
     if not recipe.phases:
         yield "phases is an empty list; wanted: one phase or more"
     if len(recipe.fuse) == 1:
@@ -28,6 +28,25 @@ def conflicts(recipe: "Recipe") -> Iterator[str]:
         )
 
 
+def _class_conflicts(recipe: "Recipe") -> Iterator[str]:
+    if not recipe.labels:
+        if recipe.taxonomy not in TAXONOMIES:
+            yield (
+                f"taxonomy is '{recipe.taxonomy}'; allowed: {', '.join(TAXONOMIES)}, or a name of "
+                "your own with labels"
+            )
+        return
+    try:
+        classes = recipe.classes
+    except TaxonomyError as error:
+        yield f"labels and taxonomy do not go together: {str(error).rstrip('.')}"
+        return
+    if len(classes) < len(recipe.labels):
+        yield "labels names one twice"
+    if len(classes) < 2:
+        yield "labels names one class; a network needs at least two to tell apart"
+
+
 def _network_conflicts(part: "NetworkPart", trained: set[str]) -> Iterator[str]:
     if not part.layers:
         if part.module != "additive" or part.parallel > 1 or part.reduce:
@@ -36,6 +55,8 @@ def _network_conflicts(part: "NetworkPart", trained: set[str]) -> Iterator[str]:
             yield "a phase trains the tail, which begins behind network.layers; these are empty"
     if "tail" in trained and any(isinstance(layer, str) for layer in part.layers):
         yield "a phase trains the tail; network.layers must then be stages by their numbers"
+    if part.start and part.module == "gathered":
+        yield "network.start is for additive and multiplicative modules; module is gathered"
     if part.module == "gathered" and part.parallel > 1:
         yield "network.module is gathered, which has one module a layer; parallel must be 1"
     if part.module == "gathered" and part.standardise:

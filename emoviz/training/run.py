@@ -2,8 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -11,9 +11,9 @@ from typing import cast
 import numpy as np
 import torch
 
-from emoviz.checkpoints import Checkpoint, load_network, save_checkpoint
+from emoviz.checkpoints import Checkpoint, load_network, open_checkpoint, save_checkpoint
 from emoviz.data.records import fold_indices
-from emoviz.errors import TrainingError
+from emoviz.errors import PausedError, TrainingError
 from emoviz.files import write_json
 from emoviz.inference.engines import available_cores
 from emoviz.models.fusion import FusedNetwork
@@ -34,6 +34,7 @@ from emoviz.training.folder import (
     FOLDS,
     MEASURES,
     MEMBERS,
+    PROBE,
     STATE,
     RunRequest,
     RunResult,
@@ -42,14 +43,20 @@ from emoviz.training.folder import (
     keep_refusals,
     known_refusals,
     opened,
+    wish_of,
 )
-from emoviz.training.loop import check_order, train
-from emoviz.training.prepare import Prepared, Worker, prepare
+from emoviz.training.line import probe_line
+from emoviz.training.looking import Looker
+from emoviz.training.loop import FINISH, PAUSE, Seen, check_order, train
+from emoviz.training.prepare import Prepared, Worker, keeps_whole_maps, prepare
 from emoviz.training.processes import Processes
-from emoviz.training.progress import Progress
+from emoviz.training.progress import Progress, StepResult
 from emoviz.training.recipe import Recipe, load_recipe
 from emoviz.training.state import Keeper, Training, read_tensors, read_values, write_tensors
 from emoviz.training.targets import Rows
+
+# Shares of a run's work: up to the first step, to the last, to the measures.
+_READ, _TRAINED, _MEASURED = 0.3, 0.95, 0.98
 
 
 def train_in_folder(
@@ -63,6 +70,9 @@ def train_in_folder(
     test_tables: Sequence[str] = (),
     resume: bool = False,
     refit: bool = True,
+    with_graph: bool = True,
+    wish: Callable[[], str] | None = None,
+    report: Callable[[float, str], None] | None = None,
 ) -> RunResult:
     """Train a recipe on tables of labelled images and leave everything in one folder.
 
@@ -78,9 +88,14 @@ def train_in_folder(
             and where there is none yet it begins.
         refit: With ``data.folds``, train the finished network after those of the folds; without,
             only measure.
+        with_graph: Also export the checkpoint's graph for ONNX Runtime (about ten seconds).
+        wish: Asked after every step what is wanted (`emoviz.training.loop`), beside the folder's
+            own wish.
+        report: Called with the share of the work that is done (0-1) and what is being done.
 
     Raises:
         RecipeError, TableError, TaxonomyError, WeightsError: See there.
+        PausedError: Somebody wished so; the same call with `resume` goes on.
         TrainingError: The folder is in use or of another run, or the training cannot go on.
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
@@ -95,18 +110,56 @@ def train_in_folder(
     if processes.count > 1:
         tell(f"{processes.count} processes share each batch.")
     folder = folder or settings.runs / _stamp(recipe)
+    start = open_checkpoint(recipe.network.start, settings) if recipe.network.start else None
+    wishes = _Wishes(folder, wish) if processes.count == 1 else _Wishes(None, None)
     request = RunRequest(recipe, tuple(tables), tuple(test_tables), refit)
     with opened(folder, request, resume, processes):
         done = finished(folder, request)
         if done is not None:
             tell(f"'{folder}' is finished already.")
             return done
+        options = _Options(with_graph, wishes, report or _silent)
         worker = Worker(
-            device, _readers(settings, device), processes, settings.home / "cache" / "features"
+            device,
+            _readers(settings, device),
+            processes,
+            settings.home / "cache" / "features",
+            start,
+            options.watch_features,
         )
         if recipe.fuse:
-            return _train_fused(request, folder, settings, worker, tell)
-        return _Run(request, folder, settings, worker, tell).result()
+            return _train_fused(request, folder, settings, worker, tell, options)
+        return _Run(request, folder, settings, worker, tell, options).result()
+
+
+class _Wishes:
+    """What is wanted of a run: by its folder, or by whoever started it."""
+
+    def __init__(self, folder: Path | None, further: Callable[[], str] | None) -> None:
+        self._folder, self._further = folder, further
+
+    def __call__(self) -> str:
+        further = self._further() if self._further is not None else ""
+        return further or (wish_of(self._folder) if self._folder is not None else "")
+
+    def raise_pause(self) -> None:
+        """For work between the steps."""
+        if self() == PAUSE:
+            raise PausedError("Paused before the first step.")
+
+
+@dataclass(frozen=True)
+class _Options:
+    """How a run is done, as opposed to what."""
+
+    with_graph: bool
+    wishes: _Wishes
+    report: Callable[[float, str], None]
+
+    def watch_features(self, done: int, total: int) -> None:
+        """Say how far the features are; stop where that is wished."""
+        self.wishes.raise_pause()
+        self.report(_READ * done / total, f"Looking at the images: {done:,} of {total:,} views")
 
 
 class _Run:
@@ -119,9 +172,12 @@ class _Run:
         settings: Settings,
         worker: Worker,
         tell: Callable[[str], None],
+        options: _Options,
     ) -> None:
+        self._options = options
         self._request, self._folder, self._settings = request, folder, settings
         self._began = time.monotonic()
+        options.report(0.0, "Reading the images")
         first = worker.processes.is_first
         size = _done_for_good(folder)
         self._resumed = size > 0
@@ -158,6 +214,7 @@ class _Run:
             learned, watched = map(prepared.rows_of_split, ("train", "validation"))
             state, pretrained, keeper = self._fit(learned, watched, 0)
             prepared.tell("Calibrating and measuring on the test split ...")
+            self._options.report(_TRAINED, "Measuring on images that were held out")
             measured = measure_splits(state, prepared.targets)
         checkpoint = self._save(state, measured, pretrained, "")
         if state.best is not None:
@@ -188,9 +245,47 @@ class _Run:
         processes.agree_on([reached.phase, reached.epoch, reached.step, reached.total])
         processes.wait()  # until all have read, before the first one writes
         progress.begin(fold, reached.total)
-        for result in train(state, keeper, progress.step):
+        if fold == 0 and len(state.validation):
+            self._draw_line(state)
+        watch = _Looks(self._folder, fold == 0 and processes.is_first, reached.total)
+        for result in train(state, keeper, self._step, self._wish, watch):
             progress.epoch(result)
+            self._report(result)
         return state, pretrained, keeper
+
+    def _wish(self) -> str:
+        """What is wanted; networks of folds are judges, so that they are trained to their end."""
+        wish = self._options.wishes()
+        return "" if wish == FINISH and self._request.recipe.data.folds else wish
+
+    def _step(self, result: StepResult) -> None:
+        self._progress.step(result)
+        self._report(result)
+
+    def _report(self, result: StepResult) -> None:
+        phases = self._request.recipe.phases
+        done = sum(phase.epochs for phase in phases[: result.phase - 1]) + result.epoch - 1
+        share = done / sum(phase.epochs for phase in phases)
+        words = f"Training, epoch {result.epoch} of {phases[result.phase - 1].epochs}"
+        if len(phases) > 1:
+            words = f"Phase {result.phase} of {len(phases)}: {words[0].lower()}{words[1:]}"
+        self._options.report(_READ + (_TRAINED - _READ) * share, words)
+
+    def _draw_line(self, state: Training) -> None:
+        """A linear probe on the same features, before the first step: the line to beat."""
+        file = self._folder / PROBE
+        first = self._request.recipe.phases[0]
+        if file.exists() or first.train == "all" or not self._prepared.worker.processes.is_first:
+            return
+        test = self._prepared.targets.of_split("test") if keeps_whole_maps(state.recipe) else None
+        found = probe_line(state, first, test)
+        if found is not None:
+            with contextlib.suppress(OSError):
+                write_json(file, found)
+            self._prepared.tell(
+                f"A linear probe on the pooled features: {100 * found['validation']:.1f} % of the "
+                "validation images."
+            )
 
     def _cross_validate(self) -> HeldOut:
         """Train without each fold in turn and keep what each network makes of its fold.
@@ -249,6 +344,9 @@ class _Run:
             "backbone_weights": pretrained,
             "trained_on": f"{prepared.worker.device}, {self._minutes()}",
         }
+        if self._wish() == FINISH:
+            origin["stopped"] = f"by hand, after {state.place.total} steps"
+        self._options.report(_MEASURED, "Writing the checkpoint")
         card = make_card(state, prepared.sets, prepared.targets, measured, origin)
         learned = recipe.loss.beta and not recipe.fuse
         centers = state.loss.centers.detach().cpu() if learned else None
@@ -258,7 +356,12 @@ class _Run:
             return None
         with _kept_for_later("The checkpoint cannot be written"):
             return save_checkpoint(
-                place, replace(card, id=place.name), state.network, centers, measured.novelty
+                place,
+                replace(card, id=place.name),
+                state.network,
+                centers,
+                measured.novelty,
+                self._options.with_graph,
             )
 
     def _minutes(self) -> str:
@@ -292,6 +395,7 @@ def _train_fused(
     settings: Settings,
     worker: Worker,
     tell: Callable[[str], None],
+    options: _Options,
 ) -> RunResult:
     """Train each member in a folder of its own, then measure their fusion.
 
@@ -302,12 +406,12 @@ def _train_fused(
     for place, part in parts:
         with opened(place, part, True, worker.processes):
             if finished(place, part) is None:
-                _Run(part, place, settings, worker, tell).result()
+                _Run(part, place, settings, worker, tell, options).result()
             worker.processes.wait()  # the first one writes, all read
             members.append(finished(place, part))
     # What measuring needs besides the networks is the same for every member.
     _, last = parts[-1]
-    run = _Run(last, folder, settings, worker, tell)
+    run = _Run(last, folder, settings, worker, tell, options)
     return run.fused([member for member in members if member], request.recipe)
 
 
@@ -370,6 +474,26 @@ def _readers(settings: Settings, device: str) -> int:
     if settings.readers >= 0:
         return settings.readers
     return min(8, max(1, available_cores() - 1)) if device == "cuda" else 1
+
+
+class _Looks:
+    """Looks at the validation images, made when it is first asked: scikit-learn takes a second."""
+
+    def __init__(self, folder: Path, looks: bool, step: int) -> None:
+        self._folder, self._looks, self._step = folder, looks, step
+        self._looker: Looker | None = None
+
+    def __call__(self, state: Training, seen: Seen) -> Mapping[str, float | None]:
+        if not self._looks:
+            return {}
+        if self._looker is None:
+            self._looker = Looker(self._folder)
+            self._looker.begin(self._step)
+        return self._looker(state, seen)
+
+
+def _silent(share: float, words: str) -> None:
+    """Nobody watches."""
 
 
 def _say_nothing(line: str) -> None:

@@ -8,7 +8,7 @@ place is all it takes to go on and end with the same weights.
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,11 @@ class Place:
         else:
             self.phase, self.epoch = self.phase + 1, 1
 
+    def to_end(self, phases: Sequence[Phase]) -> None:
+        """Nothing more is to be done."""
+        self.step, self.sums, self.seen = 0, [0.0] * 5, 0
+        self.phase, self.epoch = len(phases) + 1, 1
+
 
 @dataclass
 class Training:
@@ -88,6 +93,8 @@ class Training:
         workers: Processes that read and augment images for phases that train ``all``; 0 reads
             between the steps.
         processes: Those that share the work.
+        learned_behind: Whether the layers behind the features begin with weights that were learned
+            (``network.start``) and must not be changed by standardisation.
         place: How far it is.
         best: After the end, network and centers where the validation entropy was lowest, if that
             was before the end.
@@ -104,6 +111,7 @@ class Training:
     device: str = "cpu"
     workers: int = 0
     processes: Processes = field(default_factory=Processes)
+    learned_behind: bool = False
     place: Place = field(default_factory=Place)
     best: tuple[EmotionNetwork, Tensor] | None = None
 

@@ -67,6 +67,15 @@ class Targets:
             weights=self.weights[index],
         )
 
+    @property
+    def answers(self) -> Rows:
+        """(N,) the label of each image in its own set, -1 where none can be right."""
+        reachable = [bridge.reachable for bridge in self.joins]
+        labels = [record.label for record in self.records]
+        pairs = zip(labels, self.sets, strict=True)
+        known = [label if label >= 0 and reachable[s][label] else -1 for label, s in pairs]
+        return np.array(known, np.int64)
+
     def of_split(self, split: Split) -> "Targets":
         """The images of one split."""
         return self.rows(np.flatnonzero([record.split == split for record in self.records]))

@@ -21,6 +21,7 @@ from emoviz.ui.words import counted, plain, readable
 
 DEFAULT = "mikels8"
 _KEY, _CHOICE = "context", "checkpoint"
+NEXT = "next-checkpoint"  # in the session: what a page wants to be chosen on the page it leads to
 _COLOURS = ("#e7ac13", "#23d1a0", "#be4472", "#2a57b9")
 # A picture in its frame, with the bars of a distribution; drawn here so that nothing is fetched.
 _MARK = (
@@ -156,6 +157,9 @@ def _sidebar(settings: Settings) -> Context:
 def _picker(by_id: dict[str, Checkpoint]) -> Checkpoint:
     """Choose a checkpoint; the link names it, so that it can be passed on."""
     asked = st.query_params.get(_CHOICE)
+    wanted = st.session_state.pop(NEXT, None)
+    if wanted in by_id:
+        st.session_state[_CHOICE] = wanted
     if st.session_state.get(_CHOICE) not in by_id:
         st.session_state[_CHOICE] = asked if asked in by_id else _default(by_id)
     chosen = st.selectbox(

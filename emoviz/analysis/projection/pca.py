@@ -13,7 +13,7 @@ def fit(u: NDArray[np.floating], dimensions: int) -> tuple[NDArray[np.float32], 
     so that the largest entry of each axis is positive.
     """
     centred = u - u.mean(axis=0, dtype=np.float64)
-    axes, variance = _axes(centred, dimensions)
+    axes, variance = axes_of(centred, dimensions)
     # Axes of no variance are directions of rounding errors.
     used = variance > 1e-20 * max(float(np.square(u, dtype=np.float64).sum()), 1e-300)
     coordinates = np.zeros((len(u), dimensions), np.float32)
@@ -24,7 +24,7 @@ def fit(u: NDArray[np.floating], dimensions: int) -> tuple[NDArray[np.float32], 
     return coordinates, tuple(float(share) for share in shares)
 
 
-def _axes(centred: Floats, dimensions: int) -> tuple[Floats, Floats]:
+def axes_of(centred: Floats, dimensions: int) -> tuple[Floats, Floats]:
     """Up to d unit axes (d, D), and the sum of squares along each, largest first."""
     if len(centred) > centred.shape[1]:
         values, vectors = np.linalg.eigh(centred.T @ centred)

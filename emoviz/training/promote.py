@@ -1,0 +1,117 @@
+"""A run's network among the checkpoints, with a card that people may have edited."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from emoviz.checkpoints import (
+    Checkpoint,
+    list_checkpoints,
+    load_centers,
+    load_network,
+    load_novelty,
+    read_checkpoint,
+    save_checkpoint,
+)
+from emoviz.data.library import save_set
+from emoviz.data.records import assign_splits, parse_data_argument, read_table
+from emoviz.errors import TableError, TrainingError
+from emoviz.files import read_json
+from emoviz.settings import Settings
+from emoviz.training.folder import SETTINGS
+
+EDITABLE = ("title", "summary", "licence", "intended_use", "limits")
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+
+
+def promote(source: Path, id: str, edits: Mapping[str, str], settings: Settings) -> Checkpoint:
+    """Put a run's checkpoint under the person's checkpoints, with its graph.
+
+    Args:
+        source: Folder of the checkpoint in the run.
+        id: Its new name; small letters, digits, ``-`` and ``_``.
+        edits: Of the card: some of `EDITABLE`.
+        settings: Where the home is.
+
+    Raises:
+        TrainingError: The id cannot be used or is taken.
+        CheckpointError: The run's checkpoint cannot be read.
+        OSError: The disk is full; nothing is left behind.
+    """
+    check_id(id, settings)
+    checkpoint = read_checkpoint(source)
+    unknown = set(edits) - set(EDITABLE)
+    if unknown:
+        raise TrainingError(
+            f"{', '.join(sorted(unknown))} of a card cannot be edited; {', '.join(EDITABLE)} can."
+        )
+    import torch
+
+    given: dict[str, Any] = dict(edits)
+    centers = load_centers(checkpoint)
+    return save_checkpoint(
+        settings.user_checkpoints / id,
+        replace(checkpoint.card, **{**given, "id": id}),
+        load_network(checkpoint),
+        None if centers is None else torch.from_numpy(centers),
+        load_novelty(checkpoint),
+    )
+
+
+def keep_held_out(
+    run: Path, checkpoint: Checkpoint, settings: Settings, tell: Callable[[str], None]
+) -> None:
+    """Put the images that a run kept for the test into the library, as a set of their own.
+
+    On them the new network and any other can be compared: none of them was learned from. What
+    cannot be read any more is told and left out.
+    """
+    kept = read_json(run / SETTINGS) or {}
+    recipe = checkpoint.card.recipe
+    part = recipe.get("data", {})
+    for number, entry in enumerate(kept.get("tables", [])):
+        taxonomy, path = parse_data_argument(str(entry["table"]))
+        try:
+            item = read_table(path, taxonomy)
+        except TableError as error:
+            tell(f"The held-out images are not kept as a set: {error}")
+            return
+        records = assign_splits(
+            item.records,
+            float(part.get("validation", 0.1)),
+            float(part.get("test", 0.15)),
+            int(part.get("split_seed", 0)),
+        )
+        test = tuple(record for record in records if record.split == "test")
+        if not test:
+            continue
+        id = f"{checkpoint.card.id}-held-out" + (f"-{number + 1}" if number else "")
+        about = {
+            "source": item.name,
+            "lineage": f"images that checkpoint {checkpoint.card.id} was not trained on",
+        }
+        title = f"Test images of {checkpoint.card.id}"  # no other set's name is in it
+        save_set(settings, id, title, replace(item, records=test), about)
+        tell(f"{len(test)} held-out images: set {id}")
+
+
+def check_id(id: str, settings: Settings) -> None:
+    """Raise `TrainingError` where a checkpoint cannot be called so."""
+    if not _ID.fullmatch(id):
+        raise TrainingError(
+            f"'{id}' cannot be a checkpoint's id; wanted small letters, digits, '-' or '_', at "
+            "most 48, beginning with a letter or a digit."
+        )
+    roots = (settings.shipped_checkpoints, settings.user_checkpoints)
+    if any((root / id).exists() for root in roots):
+        raise TrainingError(f"There is a checkpoint '{id}' already. Choose another id.")
+
+
+def free_checkpoint_id(text: str, settings: Settings) -> str:
+    """An id made of some words that no checkpoint has yet."""
+    words = re.sub(r"[^a-z0-9_-]+", "-", text.casefold()).strip("-_")[:40] or "network"
+    taken = {item.card.id for item in list_checkpoints(settings)[0]}
+    numbered = (f"{words}-{number}" for number in range(2, len(taken) + 3))
+    return words if words not in taken else next(id for id in numbered if id not in taken)

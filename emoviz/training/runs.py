@@ -1,0 +1,277 @@
+"""What lies under a folder of runs: each run's state, curves, settings; notes; a bin.
+
+Everything is read from the run folders, so that runs of the command line, of the pages and of a
+server that is gone are alike. No torch is needed.
+"""
+
+import contextlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from emoviz.errors import TrainingError
+from emoviz.files import read_json, write_json
+from emoviz.training.folder import (
+    CHECKPOINTS,
+    ENDED,
+    LOCK,
+    MEASURES,
+    NOTES,
+    PROBE,
+    SETTINGS,
+    flat_values,
+)
+from emoviz.training.progress import PROGRESS
+
+RunState = Literal["new", "at work", "paused", "done", "failed", "lost"]
+RECIPE, SWEEP, CELLS = "recipe.yaml", "sweep.json", "cells"
+_BIN = ".removed"
+_KEPT_IN_BIN = 14 * 24 * 3600.0
+_NAME = re.compile(r"[^\w.-]+")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder, as it stands.
+
+    Attributes:
+        id: Its path below the folder of runs, with ``/``.
+        folder: Where it is.
+        settings: What stands in ``settings.json``; empty before the run has begun.
+        state: ``new`` has not begun; ``lost`` was killed and can go on; see `RunState`.
+        why: Of a failed run, the reason in words.
+    """
+
+    id: str
+    folder: Path
+    settings: Mapping[str, Any]
+    state: RunState
+    why: str = ""
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """Its recipe's plain values; empty before the run has begun."""
+        found = self.settings.get("recipe")
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def title(self) -> str:
+        """For people: what they call it, else the recipe's title, else the id.
+
+        Networks of a sweep are told apart by what was varied.
+        """
+        varied = self._varied
+        own = str(self.notes.get("title") or "")
+        return own or f"{self.recipe.get('title') or self.id}{f' ({varied})' if varied else ''}"
+
+    @property
+    def _varied(self) -> str:
+        if self.folder.parent.name != CELLS or not self.folder.name.isdecimal():
+            return ""
+        cells = (read_json(self.folder.parent.parent / SWEEP) or {}).get("cells", [])
+        number = int(self.folder.name) - 1
+        return ", ".join(cells[number]) if number < len(cells) else ""
+
+    @property
+    def notes(self) -> Mapping[str, Any]:
+        """``title`` and ``text``, as people wrote them, and what a page noted at the start."""
+        return read_json(self.folder / NOTES) or {}
+
+    @property
+    def measures(self) -> Mapping[str, Mapping[str, Any]]:
+        """By set, as on the card; empty before the end."""
+        return read_json(self.folder / MEASURES) or {}
+
+    @property
+    def probe(self) -> Mapping[str, Any]:
+        """The linear probe's shares of right answers; empty where there is none."""
+        return read_json(self.folder / PROBE) or {}
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """Folders of its finished networks, the last state before the best."""
+        found = (self.folder / CHECKPOINTS).glob("[!.]*/card.json")
+        return sorted((card.parent for card in found), key=lambda item: item.name)
+
+    def values(self) -> dict[str, Any]:
+        """Single values of its recipe by their keys with dots, for comparing runs."""
+        return flat_values(self.recipe)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The lines of ``progress.jsonl`` of the finished network.
+
+    Attributes:
+        epochs: One mapping an epoch; see `emoviz.training.progress.EpochResult`.
+        last: The last line, of a step or an epoch.
+    """
+
+    epochs: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    last: Mapping[str, Any] | None = None
+
+    def column(self, key: str) -> list[float | None]:
+        """One value an epoch; None where it was not measured."""
+        return [row.get(key) for row in self.epochs]
+
+    def final(self, key: str) -> float | None:
+        """The last value that was measured."""
+        return next((v for v in reversed(self.column(key)) if v is not None), None)
+
+
+def read_curves(folder: Path) -> Curves:
+    """What a run has told so far; damaged lines are left out."""
+    rows: list[Mapping[str, Any]] = []
+    with contextlib.suppress(OSError):
+        for line in (folder / PROGRESS).read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError):
+                row = json.loads(line)
+                if isinstance(row, dict) and row.get("fold") == 0:
+                    rows.append(row)
+    return Curves([row for row in rows if row.get("kind") == "epoch"], rows[-1] if rows else None)
+
+
+def read_run(root: Path, folder: Path) -> Run:
+    """One run folder as it stands."""
+    settings = read_json(folder / SETTINGS) or {}
+    state, why = _state(folder, bool(settings))
+    return Run(folder.relative_to(root).as_posix(), folder, settings, state, why)
+
+
+def list_runs(root: Path) -> list[Run]:
+    """All runs below a folder, those of sweeps too, the newest first."""
+    folders = {file.parent for name in (SETTINGS, RECIPE) for file in root.glob(f"[!.]*/{name}")}
+    for sweep in root.glob(f"[!.]*/{SWEEP}"):
+        folders.discard(sweep.parent)
+        folders |= {file.parent for file in sweep.parent.glob(f"{CELLS}/*/{SETTINGS}")}
+    runs = [read_run(root, folder) for folder in folders]
+    return sorted(runs, key=lambda run: (_began(run), run.id), reverse=True)
+
+
+def find_run(root: Path, id: str) -> Run:
+    """The run of that id.
+
+    Raises:
+        TrainingError: There is none.
+    """
+    folder = root.joinpath(*id.split("/"))
+    inside = ".." not in id.split("/") and folder.is_relative_to(root)
+    if not (id and inside and any((folder / name).is_file() for name in (SETTINGS, RECIPE))):
+        raise TrainingError(f"There is no run '{id}' in '{root}'.")
+    return read_run(root, folder)
+
+
+def is_at_work(folder: Path) -> bool:
+    """Whether a process holds the run."""
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
+
+
+def write_notes(folder: Path, **values: Any) -> None:
+    """Add to what people noted of a run.
+
+    Raises:
+        OSError: It cannot be written; what was there stays.
+    """
+    write_json(folder / NOTES, {**(read_json(folder / NOTES) or {}), **values})
+
+
+def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """Settings in which runs differ: key -> one value a run, None where it has none."""
+    each = [run.values() for run in runs]
+    keys = dict.fromkeys(key for values in each for key in values)
+    found = {key: [values.get(key) for values in each] for key in keys}
+    ignored = ("name", "title", "summary", "limits", "intended_use", "licence")
+    return {
+        key: values
+        for key, values in found.items()
+        if key not in ignored and any(value != values[0] for value in values)
+    }
+
+
+def new_folder(root: Path, name: str) -> Path:
+    """A folder for a new run or sweep; it is made.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    words = _NAME.sub("-", name).strip("-.")[:48] or "run"
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    for number in range(100):
+        folder = root / (f"{stamp}-{words}" + (f"-{number + 1}" if number else ""))
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            return folder
+    raise FileExistsError(f"{root} has a hundred folders of this second")
+
+
+def remove(root: Path, id: str) -> None:
+    """Put a run or a sweep away; `bring_back` undoes it for two weeks.
+
+    Raises:
+        TrainingError: A process is at work in it.
+        OSError: It cannot be moved.
+    """
+    folder = root.joinpath(*id.split("/"))
+    if any(is_at_work(file.parent) for file in folder.rglob(LOCK)):
+        raise TrainingError("A process is at work in it. Pause or cancel it first.")
+    place = root / _BIN / id.replace("/", "~")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.exists():
+        shutil.rmtree(place)
+    folder.rename(place)
+    place.touch()  # its two weeks begin now
+    _empty_bin(root)
+
+
+def bring_back(root: Path, id: str) -> None:
+    """Undo `remove`.
+
+    Raises:
+        TrainingError: It is gone for good, or something has taken its place.
+    """
+    place, folder = root / _BIN / id.replace("/", "~"), root.joinpath(*id.split("/"))
+    if not place.is_dir() or folder.exists():
+        raise TrainingError(f"The run '{id}' cannot be brought back any more.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    place.rename(folder)
+
+
+def _empty_bin(root: Path) -> None:
+    for item in (root / _BIN).glob("*"):
+        if time.time() - item.stat().st_mtime > _KEPT_IN_BIN:
+            shutil.rmtree(item, ignore_errors=True)
+
+
+def _state(folder: Path, begun: bool) -> tuple[RunState, str]:
+    if is_at_work(folder):
+        return "at work", ""
+    if (folder / MEASURES).is_file():
+        return "done", ""
+    ended = read_json(folder / ENDED)
+    if ended is not None:
+        return ("paused" if ended.get("how") == "paused" else "failed"), str(ended.get("why", ""))
+    return ("lost" if begun else "new"), ""
+
+
+def _began(run: Run) -> str:
+    started = str(run.settings.get("started", ""))
+    if started:
+        return started
+    with contextlib.suppress(OSError):
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(run.folder.stat().st_mtime))
+    return ""

@@ -1,0 +1,237 @@
+"""A run's network among the checkpoints: its measures, its card, its files, its parent."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from emoviz.checkpoints import CARD, WEIGHTS, list_checkpoints
+from emoviz.errors import EmovizError
+from emoviz.files import read_json
+from emoviz.settings import PROJECT_ROOT, Settings
+from emoviz.training.folder import MEASURES
+from emoviz.training.promote import check_id, free_checkpoint_id
+from emoviz.training.runs import Run
+from emoviz.ui import background
+from emoviz.ui.explorer import sources
+from emoviz.ui.shell import NEXT
+from emoviz.ui.words import plain, readable
+
+_NAMES = {
+    "n": "images",
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "sentiment_accuracy": "sentiment right",
+    "ari": "ARI",
+    "nmi": "NMI",
+    "asr": "ASR",
+    "ece": "calibration error",
+}
+_FIELDS = {
+    "title": ("Name", "What people read in the picker.", 1),
+    "summary": ("In a sentence", "What it is and what it was trained on.", 2),
+    "licence": ("Licence", "Of the weights, after the terms of the images.", 1),
+    "intended_use": ("Intended use", "For whom, and what for.", 2),
+    "limits": ("Limits", "What it cannot do.", 2),
+}
+_COMPARE = "pages/measure/compare.py"
+
+
+def summary(settings: Settings, run: Run) -> None:
+    """What was measured at the end, and what to do with the network."""
+    measures_table(run)
+    st.subheader("Keep this network", anchor=False)
+    keep(settings, run)
+
+
+def measures_table(run: Run) -> None:
+    """The measures on images that were held out for the end, beside the linear probe's."""
+    rows = {}
+    for title, values in run.measures.items():
+        shown = {words: _shown(key, values.get(key)) for key, words in _NAMES.items()}
+        rows[readable(title)] = shown
+    if run.probe.get("test") is not None:
+        rows["linear probe, test split"] = {"accuracy": _shown("accuracy", run.probe["test"])}
+    if rows:
+        st.markdown("**On images kept for the end** (percent)")
+        st.table(pd.DataFrame.from_dict(rows, orient="index").fillna("–"))
+
+
+def keep(settings: Settings, run: Run) -> None:
+    """The card to edit, and the button that puts the network among the checkpoints."""
+    places = {place.name: place for place in run.checkpoints}
+    if not places:
+        st.caption("This run left no network.")
+        return
+    name = next(iter(places))
+    if len(places) > 1:
+        name = st.radio(
+            "Which state of it",
+            list(places),
+            format_func=lambda key: (
+                "where the validation images liked it best"
+                if key.endswith("-best")
+                else "as it was at the end"
+            ),
+            key=f"keep-which-{run.id}",
+            horizontal=True,
+        )
+    source = places[name]
+    key = f"promote {source}"
+    state = background.outcome(settings, key)
+    if state == "live":
+        background.watch(settings, key)
+        return
+    kept = _kept_as(settings, source)
+    if kept:
+        st.success(
+            f"Kept as **{plain(kept)}**: it is in every page's picker.", icon=":material/check:"
+        )
+        _compare(settings, run, kept)
+    elif state == "ended":
+        background.explain(settings, key)
+    _card_form(settings, run, source, key, bool(kept))
+    _downloads(settings, run, source, kept)
+
+
+def held_out_set(settings: Settings, id: str) -> Path:
+    """Where the images that a kept network was not trained on stand as a set of the library."""
+    return settings.home / "sets" / f"{id}-held-out.parquet"
+
+
+def _card_form(settings: Settings, run: Run, source: Path, key: str, again: bool) -> None:
+    card = read_json(source / CARD) or {}
+    box = st.expander("Keep it again under another name") if again else st.container(border=True)
+    with box, st.form(f"keep-{run.id}-{source.name}", border=False):
+        wanted = free_checkpoint_id(str(run.title), settings)
+        id = st.text_input(
+            "Id", wanted, help="In links and on the command line: small letters, digits, '-'."
+        )
+        edits = {}
+        for name, (label, help_, lines) in _FIELDS.items():
+            first = run.title if name == "title" else str(card.get(name, ""))
+            if lines > 1:
+                edits[name] = st.text_area(label, first, help=help_, height=80)
+            else:
+                edits[name] = st.text_input(label, first, help=help_)
+        if st.form_submit_button(
+            "Keep among the checkpoints", type="primary", icon=":material/bookmark_add:"
+        ):
+            _begin(settings, run, source, key, id.strip(), edits)
+
+
+def _begin(
+    settings: Settings, run: Run, source: Path, key: str, id: str, edits: dict[str, str]
+) -> None:
+    try:
+        check_id(id, settings)
+    except EmovizError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    command = ["promote", str(source), id, "--run", str(run.folder)]
+    for name, text in edits.items():
+        command.append(f"--{name.replace('_', '-')}={text}")
+    background.begin(settings, f"Keeping {run.title}", command, key)
+    st.rerun()
+
+
+def _kept_as(settings: Settings, source: Path) -> str:
+    """The id of this very network among the checkpoints; empty where it is none."""
+    own = read_json(source / CARD) or {}
+    wanted = own.get("weights_sha256")
+    found = (item.card for item in list_checkpoints(settings)[0])
+    same = [card.id for card in found if wanted and card.weights_sha256 == wanted]
+    return same[-1] if same else ""
+
+
+def _compare(settings: Settings, run: Run, id: str) -> None:
+    """Side by side with its parent on images that the new network was not trained on."""
+    known = {item.card.id: item for item in list_checkpoints(settings)[0]}
+    network = run.recipe.get("network")
+    parent = str(network.get("start") or "") if isinstance(network, dict) else ""
+    other = parent if parent in known else next((c for c in known if c != id), "")
+    with st.container(horizontal=True):
+        if other and st.button(
+            f"Compare with {readable(known[other].card.title)}",
+            icon=":material/compare:",
+            key=f"compare-{run.id}",
+            type="primary",
+        ):
+            _switch(settings, id, other)
+        if st.button("Try it on images", icon=":material/image_search:", key=f"try-{run.id}"):
+            _choose(id)
+            st.switch_page("pages/predict/classify.py", query_params={"checkpoint": id})
+
+
+def _switch(settings: Settings, id: str, other: str) -> None:
+    """To the comparison, or to the two maps side by side where that page is not there."""
+    query = {"checkpoint": id}
+    place = held_out_set(settings, id).absolute()
+    key = next((s.key for s in sources.known(settings) if Path(s.path) == place), "")
+    if key:
+        query["collection"] = st.session_state["collection"] = key
+    _choose(id)
+    if (PROJECT_ROOT / _COMPARE).is_file():
+        st.switch_page(_COMPARE, query_params={**query, "pair": other})
+    st.session_state["beside"] = other
+    st.switch_page("pages/explore/embeddings.py", query_params={**query, "beside": other})
+
+
+def _choose(id: str) -> None:
+    """The checkpoint of the sidebar, when the next page asks for it."""
+    st.session_state[NEXT] = id
+
+
+def _downloads(settings: Settings, run: Run, source: Path, kept: str) -> None:
+    with st.container(horizontal=True):
+        st.download_button(
+            "Weights and card",
+            lambda: _archive(source, run),
+            f"{source.name}.zip",
+            "application/zip",
+            key=f"zip-{run.id}-{source.name}",
+            on_click="ignore",
+            icon=":material/download:",
+            help="A ZIP with model.safetensors, card.json and the measures; put into a "
+            "`checkpoints` folder it is a checkpoint.",
+        )
+        graph = settings.user_checkpoints / kept / "graph.onnx" if kept else source / "graph.onnx"
+        if graph.is_file():
+            st.download_button(
+                "ONNX",
+                lambda: _onnx(graph.parent),
+                f"{source.name}-onnx.zip",
+                "application/zip",
+                key=f"onnx-{run.id}-{source.name}",
+                on_click="ignore",
+                icon=":material/download:",
+                help="The network for ONNX Runtime, with its weights beside it.",
+            )
+        else:
+            st.caption("ONNX can be downloaded once the network is kept.")
+
+
+def _archive(source: Path, run: Run) -> bytes:
+    files = {name: source / name for name in (WEIGHTS, CARD)}
+    return _zipped({**files, MEASURES: run.folder / MEASURES}, source.name)
+
+
+def _onnx(folder: Path) -> bytes:
+    return _zipped({name: folder / name for name in ("graph.onnx", WEIGHTS, CARD)}, folder.name)
+
+
+def _zipped(files: dict[str, Path], folder: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, path in files.items():
+            if path.is_file():
+                archive.write(path, f"{folder}/{name}")
+    return buffer.getvalue()
+
+
+def _shown(key: str, value: object) -> str:
+    if not isinstance(value, int | float):
+        return "–"
+    return f"{value:,}" if key == "n" else f"{100 * value:.1f}"

@@ -1,0 +1,237 @@
+"""The pages Retrain and Runs without a browser: empty, normal and broken input."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from emoviz import jobs
+from emoviz.checkpoints import Checkpoint
+from emoviz.data.library import save_set
+from emoviz.data.records import read_table
+from emoviz.files import write_json
+from emoviz.settings import PROJECT_ROOT, Settings
+from emoviz.training.recipe import read_recipe
+from emoviz.training.run import train_in_folder
+from emoviz.training.runs import find_run, list_runs, read_curves
+
+pytestmark = pytest.mark.usefixtures("no_graph")
+Make = Callable[..., Path]
+RECIPE = """
+name: little
+title: Little network
+taxonomy: mikels8
+network: {backbone: test_efficientnet, start: tiny, standardise: true}
+input: {size: 64}
+loss: {beta: 0.1}
+data: {validation: 0.25, test: 0.25}
+phases: [{train: heads, epochs: 2, batch: 8, views: 1, positions: 0, learning_rate: 1e-3}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_job_outlives_its_test(settings: Settings) -> Iterator[None]:
+    yield
+    for job in jobs.list_jobs(settings):
+        job.cancel()
+
+
+@pytest.fixture
+def run(table: Path, settings: Settings, tiny_checkpoint: Checkpoint) -> Path:
+    """A finished run under the home."""
+    folder = settings.runs / "finished"
+    train_in_folder(read_recipe(RECIPE), [str(table)], folder, settings, lambda line: None)
+    return folder
+
+
+def open_page(page: str, **query: str) -> AppTest:
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=120)
+    app.query_params["checkpoint"] = "tiny"
+    app.run()
+    app.switch_page(f"pages/train/{page}.py")
+    for name, value in {"checkpoint": "tiny", **query}.items():
+        app.query_params[name] = value
+    return healthy(app.run())
+
+
+def healthy(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    return app
+
+
+def said(app: AppTest) -> str:
+    """All plain text of the page."""
+    kinds: tuple[Any, ...] = (
+        app.markdown,
+        app.info,
+        app.caption,
+        app.warning,
+        app.error,
+        app.success,
+    )
+    return "\n".join(str(item.value) for kind in kinds for item in kind)
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    button = next(b for b in app.button if b.label == label)
+    return healthy(button.click().run())
+
+
+def labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def wait(condition: Callable[[], bool], seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+
+
+def test_the_sample_can_be_started_at_once(tiny_checkpoint: Checkpoint) -> None:
+    app = open_page("retrain", **{"from": "tiny"})
+    assert "Start" in labels(app)
+    words = said(app)
+    assert "of memory" in words
+    assert "for the test at the end" in words
+    assert "Only" in words  # few images watch
+    assert app.selectbox(key="set").value == "sample"
+
+
+def test_pressing_start_trains_and_the_network_can_be_kept(
+    tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    app = open_page("retrain", **{"from": "tiny", "what": "probe"})
+    app.text_input(key="retrain-name-sample-probe").set_value("My *probe*").run()
+    press(app, "Start")
+    (found,) = list_runs(settings.runs)
+    job = jobs.find(settings, f"train {found.folder}")
+    assert job is not None
+    assert job.queue == "training"
+    assert {"Pause", "Stop and keep", "Cancel"} <= set(labels(app))
+    wait(lambda: not job.is_live)
+    assert job.state == "done", job.tail()
+    assert find_run(settings.runs, found.id).title == "My *probe*"
+    watching = open_page("retrain", run=found.id)
+    assert "Done: trained" in said(watching)
+    assert len(watching.get("plotly_chart")) >= 3
+    assert "Keep among the checkpoints" in labels(watching)
+
+
+def test_a_set_of_one_class_cannot_be_started(
+    make_table: Make, tmp_path: Path, settings: Settings, tiny_checkpoint: Checkpoint
+) -> None:
+    table = make_table(tmp_path / "one", ["awe"] * 8)
+    save_set(settings, "one", "One class", read_table(table), {})
+    app = open_page("retrain", set="one")
+    assert "All images have one label" in said(app)
+    assert "Start" not in labels(app)
+
+
+def test_a_folder_that_cannot_be_read_is_told_and_nothing_else_happens(
+    tiny_checkpoint: Checkpoint, settings: Settings, tmp_path: Path
+) -> None:
+    app = open_page("retrain", **{"from": "tiny"})
+    app.text_input(key="retrain-path").set_value(str(tmp_path / "nowhere")).run()
+    assert "cannot be read" in said(healthy(app))
+    assert not (settings.home / "sets").exists()
+    (tmp_path / "flat").mkdir()
+    app.text_input(key="retrain-path").set_value(str(tmp_path / "flat")).run()
+    assert "one folder a class" in said(healthy(app))
+
+
+def test_a_folder_of_any_labels_joins_the_library_and_is_chosen(
+    tiny_checkpoint: Checkpoint, settings: Settings, tmp_path: Path, picture: Callable[..., bytes]
+) -> None:
+    for i in range(16):
+        file = tmp_path / "mine" / ("<b>kitsch</b>" if i % 2 else "art") / f"{i}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(picture(seed=i))
+    app = open_page("retrain", **{"from": "tiny"})
+    app.text_input(key="retrain-path").set_value(str(tmp_path / "mine")).run()
+    assert app.selectbox(key="set").value == "mine"
+    shown = "".join(str(item.proto.body) for item in app.get("html"))
+    assert "<b>kitsch" not in shown
+    assert "&lt;b&gt;kitsch" in shown
+    assert "Start" in labels(app)
+
+
+def test_a_set_that_vanishes_under_the_job_is_told(
+    make_table: Make, tmp_path: Path, settings: Settings, tiny_checkpoint: Checkpoint
+) -> None:
+    table = make_table(tmp_path / "gone", ["awe", "fear"] * 12)
+    save_set(settings, "gone", "Gone", read_table(table), {})
+    app = open_page("retrain", **{"set": "gone", "from": "tiny", "what": "probe"})
+    shutil.rmtree(table.parent)
+    press(app, "Start")
+    (found,) = list_runs(settings.runs)
+    job = jobs.find(settings, f"train {found.folder}")
+    assert job is not None
+    wait(lambda: not job.is_live)
+    shown = open_page("retrain", run=found.id)
+    assert "It could not go on: No image has a label" in said(shown).replace("\\", "") or (
+        "holds 0 images" in said(shown).replace("\\", "")
+    )
+    assert "Go on" in labels(shown)
+
+
+def test_runs_begin_with_an_offer(tiny_checkpoint: Checkpoint) -> None:
+    assert "There is no run yet" in said(open_page("runs"))
+
+
+def test_a_run_is_shown_renamed_deleted_and_brought_back(run: Path, settings: Settings) -> None:
+    app = open_page("runs", run="finished")
+    assert "Little network" in said(app) + "".join(h.value for h in app.header)
+    assert "Done: trained" in said(app)
+    press(app, "Delete")
+    assert not run.exists()
+    assert "was deleted" in said(app)
+    press(app, "Undo")
+    assert run.exists()
+
+
+def test_runs_are_laid_over_each_other(run: Path, settings: Settings) -> None:
+    other = settings.runs / "second"
+    shutil.copytree(run, other)
+    values = json.loads((other / "settings.json").read_text())
+    values["recipe"]["loss"]["beta"] = 0.7
+    write_json(other / "settings.json", values)
+    app = open_page("runs", run="finished,second")
+    assert "In what they differ" in said(app)
+    table = next(t.value for t in app.dataframe if "loss.beta" in list(t.value.index))
+    assert set(table.loc["loss.beta"]) == {"0.1", "0.7"}
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [
+        (None, "Lost: its process ended without a word"),
+        ({"how": "paused", "why": "Paused."}, "Paused. Everything is kept."),
+        ({"how": "failed", "why": "The loss is NaN. Lower it."}, "It could not go on: The loss"),
+    ],
+)
+def test_runs_that_ended_early_say_how(run: Path, ended: object, words: str) -> None:
+    (run / "measures.json").unlink()
+    if ended:
+        write_json(run / "ended.json", ended)
+    assert words in said(open_page("runs", run="finished")).replace("\\", "")
+
+
+def test_damaged_files_of_a_run_harm_nothing(run: Path) -> None:
+    (run / "progress.jsonl").write_text('{"kind": "epoch", "fold": 0, "epo\nnonsense\n[1]\n')
+    (run / "notes.json").write_text("{")
+    for file in (run / "snapshots").glob("*.npz"):
+        file.write_bytes(b"PK\x03\x04")
+    assert read_curves(run).epochs == []
+    assert "Curves appear after the first epoch" in said(open_page("runs", run="finished"))
+
+
+def test_a_link_to_no_run_opens_the_form(tiny_checkpoint: Checkpoint) -> None:
+    for id in ("nowhere", "../../etc", "a/../../b"):
+        app = open_page("retrain", run=id, **{"from": "tiny"})
+        assert "Start" in labels(app)
