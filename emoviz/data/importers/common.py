@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from emoviz.data.readers import Row, table_text
+from emoviz.data.readers import table_text
 from emoviz.data.records import NO_LABEL, SPLIT_WORDS, LabelledSet, Record, Split
 from emoviz.data.sources import walk_images
 from emoviz.errors import TableError, TaxonomyError
@@ -226,11 +226,6 @@ def any_taxonomy(kind: str, labels: Iterable[str]) -> Taxonomy:
     """A registered taxonomy that holds the labels, or one made of them, in alphabetical order."""
     found = sorted({label.strip() for label in labels} - {""})
     return taxonomy_of(found) or own_taxonomy(f"{kind}-labels", found)
-
-
-def labels_of(rows: Iterable[Row], column: str | None) -> set[str]:
-    """The labels in a column; empty where there is no such column."""
-    return {row.cells[column].strip() for row in rows} - {""} if column is not None else set()
 
 
 def number(text: str, place: str) -> float:
