@@ -120,6 +120,12 @@ def test_a_link_leads_to_one_work_and_filters_are_kept(gallery: str, desk: FakeD
     assert titles == ["Title 3", "Title 1", "Title 5"]
 
 
+def test_a_link_to_a_collection_that_is_not_here_says_so(gallery: str, desk: FakeDesk) -> None:
+    app = open_page(review="gone")
+    assert "“gone”" in app.toast[0].value
+    assert not open_page(review=gallery).toast
+
+
 def test_a_file_that_changed_or_went_is_not_decided_on(
     gallery: str, desk: FakeDesk, tmp_path: Path, picture: Make
 ) -> None:

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from conftest import Visitor
 
 SECONDS = 1000
+SAMPLE = "review=sample-artworks"
 READY = ".ev-desk[data-shown=yes]"
 
 
@@ -14,16 +15,17 @@ def begin(visitor: "Visitor", name: str, query: str = "") -> None:
     """A person's first visit; the sample becomes a collection where nobody made it one."""
     page = visitor.page
     visitor.open("?checkpoint=tiny")
-    page.goto(f"{visitor.address}/artworks?checkpoint=tiny&order=number{query}")
+    page.goto(f"{visitor.address}/artworks?checkpoint=tiny&order=number&{SAMPLE}{query}")
     page.locator('input[aria-label="Your name"]').fill(name)
     page.get_by_role("button", name="Go on").click()
     page.locator(f"{READY}, [data-testid=stAlert]").first.wait_for()
     visitor.settle()
-    if not page.locator(READY).count():
+    if not page.locator(".ev-desk .count", has_text="of 72 works").count():
         page.goto(f"{visitor.address}/collections?checkpoint=tiny")
         page.get_by_role("button", name="Take the sample images").click()
         page.get_by_text("72 artworks here").wait_for(timeout=90 * SECONDS)
-    page.goto(f"{visitor.address}/artworks?checkpoint=tiny&order=number&review=sample{query}")
+        page.get_by_text("72 artworks here").wait_for(timeout=90 * SECONDS)
+    page.goto(f"{visitor.address}/artworks?checkpoint=tiny&order=number&{SAMPLE}{query}")
     page.wait_for_selector(READY, timeout=60 * SECONDS)
 
 

@@ -67,6 +67,10 @@ def collection(store: ReviewStore) -> Collection | None:
     known = {item.name: item for item in store.collections()}
     if not known:
         return None
+    asked = st.query_params.get(PARAMETER, "")
+    if asked and asked not in known:
+        words = f"The link asks for the collection “{plain(asked[:60])}”, which is not here."
+        st.toast(words, icon=":material/link_off:")
     titles = {name: readable(item.title or name) for name, item in known.items()}
     chosen = linked_choice("Collection", titles, PARAMETER, width=210)
     write_parameter(PARAMETER, chosen)  # always: a link to a review must not mean another one later
