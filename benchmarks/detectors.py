@@ -1,11 +1,11 @@
 """How often the detectors of text and of faces are right, on folders or tables of one kind each.
 
-    python benchmarks/detectors.py text --with FOLDER --without FOLDER... [--count 60] [--share 0.005]
-    python benchmarks/detectors.py faces --with TABLE --without FOLDER... --taxonomy fer7 --enlarge 480
+    python benchmarks/detectors.py text --with FOLDER --without FOLDER... [--count 60]
+    python benchmarks/detectors.py faces --with TABLE --without FOLDER... [--enlarge 480]
 
-Each set is taken to hold the thing in every image (``--with``) or in none (``--without``); look at the
-images before you believe it. Prints, for a random sample of each, in how many the thing takes the share
-of the image or more, with Wilson's 95 % interval, and seconds an image.
+Each set is taken to hold the thing in every image (``--with``) or in none (``--without``); look
+at the images before you believe it. Prints, for a random sample of each, in how many the thing
+takes ``--share`` of the image or more, with Wilson's 95 % interval, and seconds an image.
 """
 
 import argparse
