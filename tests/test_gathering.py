@@ -105,6 +105,36 @@ def test_one_bad_image_costs_no_other_and_is_tried_again(
     assert server.paths() == ["/image/wave/full/800,/0/default.jpg"]
 
 
+def test_an_image_behind_a_login_is_asked_for_once(
+    settings: Settings, server: LocalServer, picture: Picture
+) -> None:
+    address = furnish(server, picture)
+    server.answers["/image/wave/full/800,/0/default.jpg"] = (401, {}, b"who are you?")
+    found = gather(Request("museum", address, "iiif", side=800), settings, quiet)
+    ((item, state),) = found.failed
+    assert (item.title, state.error) == (
+        "Great Wave",
+        "the server asks for a password (status 401)",
+    )
+    assert [path for path in server.paths() if "wave" in path][1:] == [
+        "/image/wave/full/800,/0/default.jpg"
+    ]
+
+
+def test_a_manifest_in_the_code_page_of_windows_is_read(
+    settings: Settings, server: LocalServer, picture: Picture
+) -> None:
+    furnish(server, picture)
+    status, headers, body = server.answers["/night.json"]  # type: ignore[misc]
+    label = json.dumps("The <b>Night</b>").encode()
+    assert label in body
+    wrong = body.replace(label, '"Potter’s Nächte"'.encode("cp1252"))
+    server.answers["/night.json"] = (status, headers, wrong)
+    request = Request("night", f"{server.address}/night.json", "iiif", side=800)
+    found = gather(request, settings, quiet)
+    assert [item.title for item, _ in found.ready] == ["Potter’s Nächte"]
+
+
 def test_pages_instead_of_images_and_endless_bodies_are_told(
     settings: Settings, server: LocalServer, tmp_path: Path, picture: Picture
 ) -> None:

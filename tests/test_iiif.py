@@ -301,6 +301,43 @@ def test_a_member_that_is_not_there_costs_no_other() -> None:
     assert [item.key for item in problems] == [f"{BASE}gone", f"{BASE}c"]
 
 
+@pytest.mark.parametrize("label", ["-", "n/a", "[–]", "", "Herbal"])
+def test_pages_whose_labels_say_nothing_are_numbered(label: str) -> None:
+    """As a library with thousands of pages labelled "-"."""
+    pages = [canvas2(f"{n}", image2(f"{n}"), label=label) for n in (1, 2)]
+    items, _, _ = read({"m": manifest2("m", *pages, label="Herbal")}, "m")
+    assert [item.title for item in items] == ["Herbal, 1", "Herbal, 2"]
+    alone, _, _ = read({"m": manifest2("m", pages[0], label="Herbal")}, "m")
+    assert [item.title for item in alone] == ["Herbal"]
+
+
+def test_a_licence_written_as_a_link_is_its_address() -> None:
+    mark = "http://creativecommons.org/about/pdm"
+    document = manifest2("m", canvas2("a", image2()), license=f'<a href="{mark}">Public domain</a>')
+    assert read({"m": document}, "m")[0][0].rights == mark
+
+
+def test_a_specific_resource_that_is_its_own_source() -> None:
+    """A picture that is turned by a style sheet, written without a source."""
+    body = image3(service=[SERVICE3]) | {"type": "SpecificResource", "format": "image/jpeg"}
+    items, problems, _ = read({"m": manifest3("m", canvas3("a", body))}, "m")
+    assert [item.place.service for item in items] == [SERVICE3["id"]]
+    assert not problems
+
+
+def test_a_museums_list_of_people_names_the_artist() -> None:
+    rows = [
+        {"label": {"none": ["People"]}, "value": {"none": ["Artist: Vincent van Gogh, Dutch"]}},
+        {"label": {"none": ["Credit line"]}, "value": {"none": ["Photographer: Somebody Else"]}},
+        {"label": {"none": ["Usage terms"]}, "value": {"none": ["Public domain"]}},
+    ]
+    known, others = pairs(rows)
+    assert known == {"artist": "Vincent van Gogh, Dutch", "rights": "Public domain"}
+    assert set(others) == {"People", "Credit line"}
+    named, _ = pairs([{"label": "Artist", "value": "Gauguin"}, *rows])
+    assert named["artist"] == "Gauguin"
+
+
 # Texts -------------------------------------------------------------------------------------------
 
 
@@ -363,9 +400,7 @@ def asked(place: Place, side: int, info: Mapping[str, Any] | None = None) -> tup
     [
         ({**SERVICE2}, (4000, 3000), "full/800,/0/default.jpg"),
         ({**SERVICE2}, (3000, 4000), "full/600,/0/default.jpg"),
-        ({**SERVICE2}, (700, 500), "full/full/0/default.jpg"),
         ({**SERVICE3}, (4000, 3000), "full/800,/0/default.jpg"),
-        ({**SERVICE3}, (700, 500), "full/max/0/default.jpg"),
         (
             {
                 "@context": "http://library.stanford.edu/iiif/image-api/1.1/context.json",
@@ -408,6 +443,23 @@ def test_what_the_manifest_does_not_say_the_service_does() -> None:
     assert calls == 1
     assert 495 <= int(found[0].split("/")[1].rstrip(",")) <= 500
     assert found[1:] == [f"{BASE}x.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("service", "whole", "wanted"),
+    [
+        (SERVICE2, (5490, 8000), "full/878,/0/default.jpg"),
+        (SERVICE2, (549, 800), "full/full/0/default.jpg"),
+        (SERVICE3, (549, 800), "full/max/0/default.jpg"),
+    ],
+)
+def test_a_manifest_that_speaks_of_a_small_copy_gets_no_whole_image(
+    service: dict[str, Any], whole: tuple[int, int], wanted: str
+) -> None:
+    """Many libraries give the size of the copy that their own page shows."""
+    place = place_of(image3(service=service, width=549, height=800))
+    info = {**service, "width": whole[0], "height": whole[1]}
+    assert asked(place, 1280, info) == ([wanted, f"{BASE}1.jpg"], 1)
 
 
 def test_a_static_service_gives_what_it_has() -> None:

@@ -353,8 +353,13 @@ class _Documents:
 
 
 def _parsed(body: bytes) -> Any:
+    """JSON, also in the code page of Western Windows, in which some museums write it."""
     try:
-        return json.loads(body.decode("utf-8-sig"))
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = body.decode("cp1252", errors="replace")
+    try:
+        return json.loads(text)
     except (ValueError, RecursionError):
         head = body[:200].lstrip().lower()
         what = "a web page" if head.startswith((b"<!doctype", b"<html")) else "no readable JSON"
@@ -470,7 +475,7 @@ class _Bringer:
                 return data, self._open(data)
             except FetchError as error:
                 first = first or error
-                if error.unanswered:
+                if error.unanswered or error.status == 401:  # a login is wanted, whatever the size
                     break
             except ImageError as error:
                 first = first or error

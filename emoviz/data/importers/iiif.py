@@ -4,6 +4,7 @@ Read by hand, not by a validating library: what museums publish departs from the
 in a hundred ways, and a painting whose manifest has a wrong date is still worth looking at.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -151,11 +152,12 @@ class _Walk:
             if key in self._canvases:
                 continue
             self._canvases.add(key)
-            yield from self._canvas(canvas, key, about, len(canvases) > 1)
+            yield from self._canvas(canvas, key, about, number if len(canvases) > 1 else 0)
 
     def _canvas(
-        self, canvas: Mapping[str, Any], key: str, about: _About, several: bool
+        self, canvas: Mapping[str, Any], key: str, about: _About, number: int
     ) -> Iterator[Found]:
+        """The images of a canvas; `number` is its place among several, 0 where it is alone."""
         try:
             bodies = list(self._bodies(canvas))
         except EmovizError as error:
@@ -166,13 +168,13 @@ class _Walk:
             other = ", ".join(sorted({_type(body) or "nothing" for body in bodies})) or "nothing"
             yield Problem(key, f"the canvas shows no image, but {other[:80]}")
             return
-        item = _item(canvas, key, about, several)
-        for number, body in enumerate(images, start=1):
+        item = _item(canvas, key, about, number)
+        for shown, body in enumerate(images, start=1):
             place = place_of(body)
             if not (place.url or place.service):
                 yield Problem(key, "the image on the canvas has no address")
                 continue
-            own = key if len(images) == 1 else f"{key}#image-{number}"
+            own = key if len(images) == 1 else f"{key}#image-{shown}"
             yield replace(item, key=own, place=place)
 
     def _bodies(self, canvas: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -198,7 +200,7 @@ def _about(value: Mapping[str, Any], address: str, within: str) -> _About:
     known, others = pairs(value.get("metadata"))
     statement = value.get("requiredStatement")
     said = text_of(statement.get("value")) if isinstance(statement, Mapping) else ""
-    rights = _reference(value.get("rights")) or _reference(value.get("license"))
+    rights = _licence(value.get("rights")) or _licence(value.get("license"))
     summary = text_of(value.get("summary")) or text_of(value.get("description"))
     return _About(
         address=address,
@@ -211,14 +213,10 @@ def _about(value: Mapping[str, Any], address: str, within: str) -> _About:
     )
 
 
-def _item(canvas: Mapping[str, Any], key: str, about: _About, several: bool) -> Item:
+def _item(canvas: Mapping[str, Any], key: str, about: _About, number: int) -> Item:
     """A canvas's own words go before those of its manifest."""
     known, others = pairs(canvas.get("metadata"))
-    label = text_of(canvas.get("label"))
-    title = known.get("title", "")
-    if not title:
-        added = label if label and label != about.title and several else ""
-        title = ", ".join(filter(None, (about.title, added))) or label
+    title = known.get("title", "") or _title(text_of(canvas.get("label")), about.title, number)
     collection = {"collection": about.collection} if about.collection else {}
     return Item(
         key=key,
@@ -226,12 +224,30 @@ def _item(canvas: Mapping[str, Any], key: str, about: _About, several: bool) -> 
         title=title,
         artist=known.get("artist") or about.known.get("artist", ""),
         date=known.get("date") or about.known.get("date", ""),
-        rights=_reference(canvas.get("rights")) or known.get("rights", "") or about.rights,
+        rights=_licence(canvas.get("rights")) or known.get("rights", "") or about.rights,
         canvas=_id(canvas),
         manifest=about.address,
         page=_reference(canvas.get("homepage")) or about.page,
         metadata={**collection, **about.others, **others},
     )
+
+
+def _title(label: str, whole: str, number: int) -> str:
+    """The manifest's title; of several canvases with the label, or the place where it says nothing.
+
+    Libraries label thousands of pages "-" or "n/a", which would leave all titles alike.
+    """
+    if not number:
+        return whole or label
+    says = any(letter.isalnum() for letter in label) and label.casefold() not in ("n/a", "none")
+    return ", ".join(filter(None, (whole, label if says and label != whole else str(number))))
+
+
+def _licence(value: Any) -> str:
+    """A licence's address, also where it was written as an HTML link."""
+    found = _reference(value)
+    link = re.search(r"""<a\s[^>]*href=["']?(https?://[^"'\s>]+)""", found, re.IGNORECASE)
+    return link[1] if link else text_of(found)
 
 
 def _resolved(body: Any) -> Iterator[Mapping[str, Any]]:
@@ -244,7 +260,7 @@ def _resolved(body: Any) -> Iterator[Mapping[str, Any]]:
             if kind.endswith("Choice"):
                 options = part.get("default") or part.get("items") or part.get("item")
                 yield from _resolved(options[:1] if isinstance(options, list) else options)
-            elif kind.endswith("SpecificResource"):
+            elif kind.endswith("SpecificResource") and (part.get("source") or part.get("full")):
                 yield from _resolved(part.get("source") or part.get("full"))
             else:
                 yield part

@@ -43,7 +43,7 @@ def requests_of(place: Place, side: int, info: Callable[[str], Mapping[str, Any]
         place: Of the image.
         side: Its long side in pixels, about; never more than the image has.
         info: Fetches a service's ``info.json``; called only where the manifest does not say
-            enough, or where what it says turned out wrong.
+            enough, where what it says is smaller than `side`, or turned out wrong.
     """
     told: set[str] = set()
     for address in _candidates(place, side, info):
@@ -54,7 +54,10 @@ def requests_of(place: Place, side: int, info: Callable[[str], Mapping[str, Any]
 
 def _candidates(place: Place, side: int, info: Callable[[str], Mapping[str, Any]]) -> Iterator[str]:
     if place.service:
-        if place.width and place.height and (place.level > 0 or place.sizes):
+        # A manifest that says less than is needed often speaks of a small copy; the service's
+        # whole image, asked for on its word, may be the scan of a hundred megapixels.
+        large = max(place.width, place.height) >= side and min(place.width, place.height) > 0
+        if large and (place.level > 0 or place.sizes):
             yield _request(place, side)
         try:
             known = info(f"{place.service}/info.json")

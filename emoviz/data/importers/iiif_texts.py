@@ -1,6 +1,6 @@
 """The texts of IIIF documents, versions 2 and 3: languages, HTML, and what a pair speaks of."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 from typing import Any
 
@@ -16,20 +16,26 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
         *("creatore", "pintor", "creador", "kunstenaar", "vervaardiger", "schilder", "maker(s)"),
         *("dailininkas", "dailininkė", "autorius", "kunstner", "konstnär", "taiteilija", "artysta"),
         *("kunstschaffende", "作者", "художник", "автор"),
+        *("photographer", "illustrator", "engraver", "printmaker", "sculptor", "draughtsman"),
+        *("photographe", "fotograf", "maler", "malerin", "attributed to", "artist(s)"),
     ),
     "date": (
         *("date", "dates", "year", "created", "date created", "creation date", "production date"),
         *("date of creation", "date made", "object date", "datierung", "datum", "jahr"),
         *("entstehungszeit", "entstehungsdatum", "année", "annee", "date de création"),
         *("datation", "fecha", "año", "data", "anno", "datazione", "data di creazione", "datering"),
+        *("published/created date", "date(s)", "التاريخ"),
         *("jaar", "data utworzenia", "metai", "data", "sukūrimo data", "datere", "制作年", "дата"),
     ),
     "rights": (
         *("rights", "license", "licence", "copyright", "rights statement", "usage rights"),
         *("rechte", "lizenz", "droits", "licence d'utilisation", "derechos", "diritti", "licenza"),
         *("rechten", "licentie", "teisės", "licencija"),
+        *("rights/license", "usage terms", "terms of use", "conditions of use"),
+        *("full conditions of use", "nutzungsbedingungen"),
     ),
 }
+_PEOPLE = ("people", "persons", "contributors", "agents", "personen", "personnes", "personas")
 _PLACE = {word: name for name, words in _WORDS.items() for word in words}
 
 
@@ -55,7 +61,7 @@ def pairs(
     Returns:
         What it says of ``title``, ``artist``, ``date`` and ``rights``, recognised in any of the
         languages of a pair's label; and the other pairs, by their labels. Equal labels are
-        joined by semicolons.
+        joined by semicolons. Where no label names an artist, a list of people may ("Artist: ...").
     """
     known: dict[str, str] = {}
     others: dict[str, str] = {}
@@ -68,7 +74,18 @@ def pairs(
         meant = _meaning(all_texts(row.get("label")))
         target, name = (known, meant) if meant else (others, label)
         target[name] = f"{target[name]}; {text}" if name in target else text
+    people = (text for label, text in others.items() if label.casefold() in _PEOPLE)
+    if "artist" not in known and (named := list(_named_artists(people))):
+        known["artist"] = "; ".join(named)
     return known, others
+
+
+def _named_artists(values: Iterable[str]) -> Iterator[str]:
+    """Who stands behind "Artist:" or the like in a museum's list of people."""
+    for part in (part for value in values for part in value.split("; ")):
+        role, colon, name = part.partition(": ")
+        if colon and name.strip() and _meaning([role]) == "artist":
+            yield name.strip()
 
 
 def _meaning(labels: Iterable[str]) -> str:
