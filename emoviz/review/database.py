@@ -39,6 +39,8 @@ class Database:
         self.url = url
         # Where each reviewer's queue begins: all before it is decided. Only ever a short cut.
         self.frontiers: dict[Any, Any] = {}
+        # Works of a reviewer's part, counted at a time: another process may bring in more.
+        self.totals: dict[Any, tuple[float, int]] = {}
         self.engine = _engine(url)
         try:
             with _told(self.where):
@@ -73,6 +75,11 @@ class Database:
             connection = connection.execution_options(**{_WRITES: True})
             with connection.begin():
                 yield connection
+
+    def forget(self) -> None:
+        """Begin anew after works or estimates have changed."""
+        self.frontiers.clear()
+        self.totals.clear()
 
     def analyse(self, connection: Connection, *tables: str) -> None:
         """Tell the planner how many rows there are; PostgreSQL would sort all for the first.

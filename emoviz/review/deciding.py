@@ -1,6 +1,6 @@
 """Decisions: facts that are added, never changed, and which of them stand."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -53,7 +53,7 @@ class Deciding:
                 )
             values = _checked(made, draft)
             values |= {"collection": work["collection"], "sha256": work["sha256"]}
-            return self._add(made, values)
+            return self._add(made, values, _standing_columns(work))
 
     def undo(self, collection: int, reviewer: int, token: str) -> Decision | None:
         """Take back a reviewer's last decision in a collection; what stood before stands again.
@@ -80,7 +80,8 @@ class Deciding:
                 "replaces": last["id"],
                 "token": token,
             }
-            taken_back = self._add(made, row)
+            there = _work_columns(made, row["collection"], row["work"])[row["work"]]
+            taken_back = self._add(made, row, there)
         self.database.frontiers.clear()
         return taken_back
 
@@ -117,24 +118,26 @@ class Deciding:
         """Work out anew, from the decisions alone, which of them stand."""
         with self.database.writing() as made:
             rebuild(made, collection)
-        self.database.frontiers.clear()
+        self.database.forget()
 
     def _decisions(self, query: Any) -> list[Decision]:
         with self.database.reading() as found:
             return [rows.decision_of(row) for row in found.execute(query).mappings()]
 
-    def _add(self, made: Connection, values: dict[str, Any]) -> Decision:
-        """Write the fact, and what stands now."""
+    def _add(
+        self, made: Connection, values: dict[str, Any], there: Mapping[str, Any]
+    ) -> Decision:
+        """Write the fact, and what stands now; `there` is what ``standing`` repeats of the work."""
         if values["kind"] != "retract":
             mine = (standing.c.work == values["work"]) & (standing.c.reviewer == values["reviewer"])
             values["replaces"] = made.scalar(select(standing.c.decision).where(mine))
         values["time"] = rows.now()
         id = made.execute(insert(decisions).values(values)).inserted_primary_key[0]  # type: ignore[index]
-        row = made.execute(select(decisions).where(decisions.c.id == id)).mappings().one()
-        self._stand(made, row)
+        row = {"id": int(id), **values}
+        self._stand(made, row, there)
         return rows.decision_of(row)
 
-    def _stand(self, made: Connection, row: rows.Row) -> None:
+    def _stand(self, made: Connection, row: rows.Row, there: Mapping[str, Any]) -> None:
         stands: rows.Row | None = row
         if row["kind"] == "retract":
             query = select(decisions)
@@ -144,8 +147,7 @@ class Deciding:
         mine = (standing.c.work == row["work"]) & (standing.c.reviewer == row["reviewer"])
         made.execute(delete(standing).where(mine))
         if stands is not None:
-            there = _work_columns(made, row["collection"], row["work"])[row["work"]]
-            made.execute(insert(standing).values(_standing_row(stands) | there))
+            made.execute(insert(standing).values({**_standing_row(stands), **there}))
 
 
 def rebuild(made: Connection, collection: int) -> None:
@@ -185,6 +187,11 @@ def standing_rows(
 def _standing_row(row: rows.Row) -> dict[str, Any]:
     kept = {name: row[name] for name in ("work", "reviewer", "collection", "kind")}
     return {**kept, "decision": row["id"]}
+
+
+def _standing_columns(work: rows.Row) -> dict[str, Any]:
+    there = work["removed"] == "" and work["state"] == "ready"
+    return {"there": there, "deal": work["deal"], "common": work["common"]}
 
 
 def _work_columns(

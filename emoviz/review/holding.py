@@ -91,7 +91,7 @@ class Holdings:
             )
             _mark_there(made, collection)
             self.database.analyse(made, "works", "estimates", "standing")
-        self.database.frontiers.clear()
+        self.database.forget()
 
     def works(self, collection: int, removed: bool = False) -> list[Work]:
         """All works in the collection's order; removed ones only if asked for."""
@@ -184,7 +184,7 @@ class Holdings:
             made.execute(update(estimate_sets).where(mine).values(count=count))
             row = made.execute(select(estimate_sets).where(mine)).mappings().one()
             self.database.analyse(made, "works", "estimates", "standing")
-        self.database.frontiers.clear()
+        self.database.forget()
         return rows.estimate_set_of(row)
 
     def estimate_sets(self, collection: int) -> list[EstimateSet]:

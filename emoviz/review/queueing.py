@@ -1,5 +1,6 @@
 """In which order a reviewer meets the works of a collection, and how far they are."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,7 @@ _BY_ESTIMATE = {
 _BY_WORK = {"style": works.c.style, "artist": works.c.artist}
 _MILLION = 1_000_000
 _MOST_FRONTIERS = 2000
+_STALE = 10.0  # seconds for which the number of works is believed; decisions are always counted
 _NO_ESTIMATE = -1e9  # stands for the value of a work without an estimate: after all others
 _ESTIMATE_COLUMNS = [column.label(f"e_{column.name}") for column in estimates.c]
 
@@ -100,8 +102,7 @@ class Queueing:
         """How far the reviewer is with their part of the collection, whatever the filters."""
         with self.database.reading() as found:
             share = _share(found, queue.collection, queue.reviewer)
-            theirs = and_(_ready(queue.collection), _of_share(share))
-            total = found.scalar(select(func.count()).select_from(works).where(theirs))
+            total = self._total(found, queue.collection, share)
             mine = and_(
                 standing.c.collection == queue.collection,
                 standing.c.reviewer == queue.reviewer,
@@ -111,7 +112,19 @@ class Queueing:
             query = select(standing.c.kind, func.count()).where(mine).group_by(standing.c.kind)
             counts: dict[str, int] = dict(found.execute(query).all())
         skipped = counts.pop("skip", 0)
-        return Progress(int(total or 0), sum(counts.values()), skipped)
+        return Progress(total, sum(counts.values()), skipped)
+
+    def _total(self, found: Connection, collection: int, share: Share | None) -> int:
+        """Works of a part, counted now or within the last seconds: of 100,000 it takes a while."""
+        known, now = self.database.totals.get((collection, share)), time.monotonic()
+        if known is not None and now - known[0] < _STALE:
+            return known[1]
+        theirs = and_(_ready(collection), _of_share(share))
+        total = int(found.scalar(select(func.count()).select_from(works).where(theirs)) or 0)
+        if len(self.database.totals) > _MOST_FRONTIERS:
+            self.database.totals.clear()
+        self.database.totals[(collection, share)] = (now, total)
+        return total
 
     def share(self, collection: int, reviewer: int) -> Share | None:
         """A reviewer's part of a collection; None where they get all of it."""

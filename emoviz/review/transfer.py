@@ -109,7 +109,7 @@ def read_export(store: ReviewStore, file: Path, name: str = "") -> Imported:
         made.execute(select(schema.reviewers.c.id).order_by("id").with_for_update()).all()
         with _fits(file):
             result = _Import(store, made, values, name).run()
-    store.database.frontiers.clear()
+    store.database.forget()
     return result
 
 

@@ -236,10 +236,10 @@ class Desk {
       this.stage.replaceChildren(make("p", "end", words))
     } else if (kept?.src !== url) {
       const button = make("button", "picture")
-      const image = make("img")
+      const image = talk.images.get(url) ?? make("img")
       button.type = "button"
       button.title = "Look closer (Z)"
-      image.src = url
+      if (image.src !== url) image.src = url
       image.alt = words
       button.append(image)
       button.onclick = (event) => {

@@ -23,9 +23,18 @@ const token = () => {
   ).join("")
 }
 
+// An image that is ready to be painted when its artwork comes.
+const decoded = (url) => {
+  const image = new Image()
+  image.src = url
+  image.decode().catch(() => {})
+  return image
+}
+
 class Talk {
   constructor() {
     this.pictures = new Map() // name -> object URL, oldest first
+    this.images = new Map() // object URL -> image that was decoded before its turn
     this.pending = null
     this.since = 0
     this.n = 0
@@ -40,10 +49,14 @@ class Talk {
     for (const { name, from, to } of header.pictures) {
       if (this.pictures.has(name)) continue
       const blob = new Blob([pictures.subarray(from, to)], { type: "image/jpeg" })
-      this.pictures.set(name, URL.createObjectURL(blob))
+      const url = URL.createObjectURL(blob)
+      this.pictures.set(name, url)
+      if (name.startsWith("large")) this.images.set(url, decoded(url))
     }
     for (const name of [...this.pictures.keys()].slice(0, -KEPT_PICTURES)) {
-      URL.revokeObjectURL(this.pictures.get(name))
+      const url = this.pictures.get(name)
+      URL.revokeObjectURL(url)
+      this.images.delete(url)
       this.pictures.delete(name)
     }
     if (this.pending && header.answered === this.pending.token) {
@@ -111,5 +124,6 @@ class Talk {
   close() {
     for (const url of this.pictures.values()) URL.revokeObjectURL(url)
     this.pictures.clear()
+    this.images.clear()
   }
 }
