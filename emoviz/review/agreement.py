@@ -102,7 +102,7 @@ def measure(store: ReviewStore, collection: int, known: EstimateSet | None = Non
     """
     sets = store.estimate_sets(collection)
     known = known or (sets[0] if sets else None)
-    estimates = store.estimates(known) if known is not None else []
+    estimates = store.estimates(known, decided=True) if known is not None else []
     return compare(store.standing(collection), store.reviewers(), known, estimates)
 
 

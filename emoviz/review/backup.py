@@ -89,7 +89,7 @@ def restore(store: ReviewStore, file: Path) -> dict[str, int]:
         finally:
             source.engine.dispose()
         store.database.uid = source.uid
-    store.database.forget()
+    store.database.frontiers.clear()
     return counts
 
 

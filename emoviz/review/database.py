@@ -6,7 +6,7 @@ reads first and writes later could find the database changed in between and woul
 
 import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ HEAD = "0001"
 _WAIT = 20.0  # seconds for another writer
 _LOCK = 0x656D6F76  # of PostgreSQL, while the schema is made
 _WRITES = "emoviz_writes"
+_MOST_KEPT = 500
 
 
 class Database:
@@ -39,8 +40,8 @@ class Database:
         self.url = url
         # Where each reviewer's queue begins: all before it is decided. Only ever a short cut.
         self.frontiers: dict[Any, Any] = {}
-        # Works of a reviewer's part, counted at a time: another process may bring in more.
-        self.totals: dict[Any, tuple[float, int]] = {}
+        # What was worked out of all works of a collection, with the revision that it holds for.
+        self.kept: dict[Any, tuple[str, Any]] = {}
         self.engine = _engine(url)
         try:
             with _told(self.where):
@@ -76,10 +77,34 @@ class Database:
             with connection.begin():
                 yield connection
 
-    def forget(self) -> None:
-        """Begin anew after works or estimates have changed."""
-        self.frontiers.clear()
-        self.totals.clear()
+    def changed(self, made: Connection, collection: int) -> None:
+        """Say, in the transaction, that works or estimates of a collection are others now."""
+        row = {"name": _revision_name(collection), "value": uuid.uuid4().hex}
+        insert = self.insert(about).values(row)
+        kept = {"value": insert.excluded.value}
+        made.execute(insert.on_conflict_do_update(index_elements=["name"], set_=kept))
+
+    def of_revision(
+        self, found: Connection, collection: int, what: Any, make: Callable[[], Any]
+    ) -> Any:
+        """What `make` gives, kept until somebody, in whatever process, changes the works.
+
+        Args:
+            found: The transaction that reads.
+            collection: Id.
+            what: Tells it from all else that is kept of the collection.
+            make: Asks the database.
+        """
+        query = select(about.c.value).where(about.c.name == _revision_name(collection))
+        revision, key = str(found.scalar(query)), (collection, what)
+        known = self.kept.get(key)
+        if known is not None and known[0] == revision:
+            return known[1]
+        if len(self.kept) >= _MOST_KEPT:
+            self.kept.clear()
+        value = make()
+        self.kept[key] = (revision, value)
+        return value
 
     def analyse(self, connection: Connection, *tables: str) -> None:
         """Tell the planner how many rows there are; PostgreSQL would sort all for the first.
@@ -131,6 +156,10 @@ def open_database(url: str) -> Database:
         ReviewError: As `Database`.
     """
     return Database(url)
+
+
+def _revision_name(collection: int) -> str:
+    return f"works {collection}"
 
 
 def _engine(url: str) -> Engine:

@@ -118,15 +118,13 @@ class Deciding:
         """Work out anew, from the decisions alone, which of them stand."""
         with self.database.writing() as made:
             rebuild(made, collection)
-        self.database.forget()
+        self.database.frontiers.clear()
 
     def _decisions(self, query: Any) -> list[Decision]:
         with self.database.reading() as found:
             return [rows.decision_of(row) for row in found.execute(query).mappings()]
 
-    def _add(
-        self, made: Connection, values: dict[str, Any], there: Mapping[str, Any]
-    ) -> Decision:
+    def _add(self, made: Connection, values: dict[str, Any], there: Mapping[str, Any]) -> Decision:
         """Write the fact, and what stands now; `there` is what ``standing`` repeats of the work."""
         if values["kind"] != "retract":
             mine = (standing.c.work == values["work"]) & (standing.c.reviewer == values["reviewer"])

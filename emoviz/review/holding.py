@@ -23,7 +23,7 @@ from emoviz.review.facts import (
 from emoviz.review.schema import collections, estimate_sets, estimates, standing, works
 
 _BATCH = 500
-_VALUES = {"artist": works.c.artist, "style": works.c.style, "year": works.c.year}
+_VALUES = {name: works.c[name] for name in ("artist", "style", "year", "label")}
 
 
 class Holdings:
@@ -90,8 +90,9 @@ class Holdings:
                 update(estimates).where(estimates.c.estimate_set.in_(mine)).values(number=number)
             )
             _mark_there(made, collection)
+            self.database.changed(made, collection)
             self.database.analyse(made, "works", "estimates", "standing")
-        self.database.forget()
+        self.database.frontiers.clear()
 
     def works(self, collection: int, removed: bool = False) -> list[Work]:
         """All works in the collection's order; removed ones only if asked for."""
@@ -108,18 +109,59 @@ class Holdings:
         return None if row is None else rows.work_of(row)
 
     def values(self, collection: int, column: str) -> list[tuple[str, int]]:
-        """What stands in ``artist``, ``style`` or ``year``, each with its number of works."""
-        if column not in _VALUES:
-            raise ReviewError(f"Works have no '{column}'; wanted one of {', '.join(_VALUES)}.")
-        value, count = _VALUES[column], func.count()
+        """What stands in a column, each with its number of works, the most frequent first.
+
+        Args:
+            collection: Id.
+            column: ``artist``, ``style``, ``year`` or ``label``.
+        """
+        value, count = _column(column), func.count()
         query = (
             select(value, count)
             .where(works.c.collection == collection, works.c.removed == "")
             .group_by(value)
             .order_by(count.desc(), value)
         )
-        with self.database.reading() as found:
+
+        def listed() -> list[tuple[str, int]]:
             return [(str(text), n) for text, n in found.execute(query) if text not in ("", None)]
+
+        with self.database.reading() as found:
+            kept = self.database.of_revision(found, collection, ("values", column), listed)
+            return list(kept)
+
+    def model_counts(self, known: EstimateSet, column: str) -> list[tuple[str, str, int]]:
+        """Value of a column, emotion that the model finds most probable, number of works.
+
+        Args:
+            known: Whose estimates.
+            column: As of `values`; works where it is empty are left out.
+        """
+        value, count = _column(column), func.count()
+        query = (
+            select(value, estimates.c.first, count)
+            .select_from(estimates)
+            .join(works, works.c.id == estimates.c.work)
+            .where(estimates.c.estimate_set == known.id, works.c.removed == "")
+            .group_by(value, estimates.c.first)
+        )
+
+        def listed() -> list[tuple[str, str, int]]:
+            rows = found.execute(query)
+            return [(str(text), first, n) for text, first, n in rows if text not in ("", None)]
+
+        with self.database.reading() as found:
+            what = ("model", known.id, column)
+            kept = self.database.of_revision(found, known.collection, what, listed)
+            return list(kept)
+
+    def decided_works(self, collection: int) -> list[Work]:
+        """Works on which a decision stands, skips too, in the collection's order."""
+        decided = select(standing.c.work).where(standing.c.collection == collection)
+        query = select(works).where(works.c.id.in_(decided), works.c.removed == "")
+        with self.database.reading() as found:
+            ordered = found.execute(query.order_by(works.c.number)).mappings()
+            return [rows.work_of(row) for row in ordered]
 
     def counts(self, collection: int) -> Counts:
         """A collection in numbers."""
@@ -135,7 +177,9 @@ class Holdings:
             .where(_there(collection), standing.c.kind != "skip")
         )
         with self.database.reading() as found:
-            states = {name: count for name, count in found.execute(by_state)}  # noqa: C416
+            states: dict[str, int] = self.database.of_revision(
+                found, collection, "states", lambda: dict(found.execute(by_state).all())
+            )
             decided, decisions, people = found.execute(stands).one()
         numbers = [states.get(name, 0) for name in ("ready", "failed", "waiting")]
         ready, failed, waiting = numbers
@@ -183,8 +227,9 @@ class Holdings:
             count = self._put(made, id, _images(made, collection), given, taxonomy)
             made.execute(update(estimate_sets).where(mine).values(count=count))
             row = made.execute(select(estimate_sets).where(mine)).mappings().one()
+            self.database.changed(made, collection)
             self.database.analyse(made, "works", "estimates", "standing")
-        self.database.forget()
+        self.database.frontiers.clear()
         return rows.estimate_set_of(row)
 
     def estimate_sets(self, collection: int) -> list[EstimateSet]:
@@ -197,13 +242,16 @@ class Holdings:
         with self.database.reading() as found:
             return [rows.estimate_set_of(row) for row in found.execute(query).mappings()]
 
-    def estimates(self, known: EstimateSet) -> list[Estimate]:
-        """All estimates of a set, in the order of the works."""
+    def estimates(self, known: EstimateSet, decided: bool = False) -> list[Estimate]:
+        """All estimates of a set, or those of works on which a decision stands, in their order."""
         query = (
             select(estimates)
             .where(estimates.c.estimate_set == known.id)
             .order_by(estimates.c.number, estimates.c.work)
         )
+        if decided:
+            mine = select(standing.c.work).where(standing.c.collection == known.collection)
+            query = query.where(estimates.c.work.in_(mine))
         with self.database.reading() as found:
             return [rows.estimate_of(row, known) for row in found.execute(query).mappings()]
 
@@ -246,6 +294,12 @@ def _mark_there(made: Connection, collection: int) -> None:
     mine = standing.c.collection == collection
     there = select(works.c.id).where(_there(collection), works.c.state == "ready")
     made.execute(update(standing).where(mine).values(there=standing.c.work.in_(there)))
+
+
+def _column(name: str) -> Any:
+    if name not in _VALUES:
+        raise ReviewError(f"Works have no '{name}'; wanted one of {', '.join(_VALUES)}.")
+    return _VALUES[name]
 
 
 def _there(collection: int) -> Any:

@@ -1,6 +1,5 @@
 """In which order a reviewer meets the works of a collection, and how far they are."""
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +28,6 @@ _BY_ESTIMATE = {
 _BY_WORK = {"style": works.c.style, "artist": works.c.artist}
 _MILLION = 1_000_000
 _MOST_FRONTIERS = 2000
-_STALE = 10.0  # seconds for which the number of works is believed; decisions are always counted
 _NO_ESTIMATE = -1e9  # stands for the value of a work without an estimate: after all others
 _ESTIMATE_COLUMNS = [column.label(f"e_{column.name}") for column in estimates.c]
 
@@ -85,7 +83,14 @@ class Queueing:
             known = _estimate_set(found, queue)
             share = _share(found, queue.collection, queue.reviewer)
             query = _query(queue, known, share)[1].with_only_columns(func.count())
-            return int(found.scalar(query) or 0)
+            if queue.filters.stage != "any" or queue.filters.decided is not None:
+                return int(found.scalar(query) or 0)
+            what = ("matching", queue.fingerprint, share, queue.filters)
+            return int(
+                self.database.of_revision(
+                    found, queue.collection, what, lambda: found.scalar(query) or 0
+                )
+            )
 
     def place(self, queue: Queue, work: int) -> Place | None:
         """One work as the queue would bring it, whatever the filters; None where it is gone."""
@@ -115,16 +120,14 @@ class Queueing:
         return Progress(total, sum(counts.values()), skipped)
 
     def _total(self, found: Connection, collection: int, share: Share | None) -> int:
-        """Works of a part, counted now or within the last seconds: of 100,000 it takes a while."""
-        known, now = self.database.totals.get((collection, share)), time.monotonic()
-        if known is not None and now - known[0] < _STALE:
-            return known[1]
+        """Works of a part: of 100,000 it takes a while to count them."""
         theirs = and_(_ready(collection), _of_share(share))
-        total = int(found.scalar(select(func.count()).select_from(works).where(theirs)) or 0)
-        if len(self.database.totals) > _MOST_FRONTIERS:
-            self.database.totals.clear()
-        self.database.totals[(collection, share)] = (now, total)
-        return total
+        query = select(func.count()).select_from(works).where(theirs)
+        return int(
+            self.database.of_revision(
+                found, collection, ("total", share), lambda: found.scalar(query) or 0
+            )
+        )
 
     def share(self, collection: int, reviewer: int) -> Share | None:
         """A reviewer's part of a collection; None where they get all of it."""

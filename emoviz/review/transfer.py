@@ -109,7 +109,7 @@ def read_export(store: ReviewStore, file: Path, name: str = "") -> Imported:
         made.execute(select(schema.reviewers.c.id).order_by("id").with_for_update()).all()
         with _fits(file):
             result = _Import(store, made, values, name).run()
-    store.database.forget()
+    store.database.frontiers.clear()
     return result
 
 
@@ -241,6 +241,7 @@ class _Import:
         self._shares(collection.id, people)
         known, new = self._decisions(collection.id, works, people)
         rebuild(self._made, collection.id)
+        self._store.database.changed(self._made, collection.id)
         return Imported(collection, new_works, new, newcomers, known)
 
     def _collection(self) -> Collection:

@@ -30,19 +30,18 @@ if collection is None:
 if chosen.estimates is None:
     starting.explain_no_estimates(collection, context)
 
-works = {work.id: work for work in store.works(collection.id)}
 decisions = agreement.visible(store.standing(collection.id), reviewer)
-estimates = store.estimates(chosen.estimates) if chosen.estimates is not None else []
+decided = store.decided_works(collection.id)
 votes = {item.work: label_of(item) for item in decisions if item.kind != "skip"}
 mine = {item.work: item for item in decisions if item.reviewer == reviewer.id}
 
 starting.counts(store.counts(collection.id), collection, chosen)
 pressed = wall.show(store, wanted, mine, settings)
 st.subheader("Emotions against what is known", anchor=False)
-wall.shares(list(works.values()), estimates, votes, chosen)
+wall.shares(store, chosen, decided, votes)
 st.subheader("Agreement", anchor=False)
-found = agreement.measured(store, chosen, decisions, estimates)
-divided = agreement.show(found, works, settings)
+found = agreement.measured(store, chosen, decisions)
+divided = agreement.show(found, {work.id: work for work in decided}, settings)
 if reviewer.may_manage:
     st.subheader("Take it home", anchor=False)
     taking.show(store, chosen, settings)

@@ -6,7 +6,7 @@ import streamlit as st
 
 from emoviz.inference.cache import Thumbnails
 from emoviz.plots.reviewing import confusion
-from emoviz.review import Decision, Estimate, Reviewer, ReviewStore, Work
+from emoviz.review import Decision, Reviewer, ReviewStore, Work
 from emoviz.review.agreement import Agreement, Pair, compare
 from emoviz.settings import Settings
 from emoviz.ui.gallery import Tile, gallery
@@ -29,10 +29,10 @@ def visible(decisions: Sequence[Decision], reviewer: Reviewer) -> list[Decision]
     return [item for item in decisions if item.work in own or item.reviewer == reviewer.id]
 
 
-def measured(
-    store: ReviewStore, chosen: Chosen, decisions: Sequence[Decision], estimates: Sequence[Estimate]
-) -> Agreement:
+def measured(store: ReviewStore, chosen: Chosen, decisions: Sequence[Decision]) -> Agreement:
     """The numbers, of the decisions that may be seen."""
+    known = chosen.estimates
+    estimates = store.estimates(known, decided=True) if known is not None else []
     return compare(decisions, store.reviewers(), chosen.estimates, estimates)
 
 

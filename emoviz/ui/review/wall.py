@@ -1,7 +1,7 @@
 """The collection as a wall of pictures, and the shares of emotions against what is known of it."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -9,7 +9,7 @@ import streamlit as st
 from emoviz.inference.cache import Thumbnails
 from emoviz.plots import percent
 from emoviz.plots.reviewing import shares_by
-from emoviz.review import Decision, Estimate, Place, Queue, ReviewStore, Work
+from emoviz.review import Decision, Place, Queue, ReviewStore, Work
 from emoviz.settings import Settings
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.linked import linked_choice
@@ -19,12 +19,14 @@ from emoviz.ui.words import counted
 
 PER_PAGE, _GROUPS = 48, 18
 DECIDED = {"": "all", "yes": "decided by anybody", "no": "decided by nobody"}
-_BY: Mapping[str, tuple[str, Callable[[Work], str]]] = {
-    "artist": ("Artist", lambda work: work.artist),
-    "style": ("Style", lambda work: work.style),
-    "time": ("Time", lambda work: _period(work)),
-    "label": ("Label of the source", lambda work: work.label),
+# Column of the store -> words; "time" makes half centuries of the years.
+_BY: Mapping[str, tuple[str, str]] = {
+    "artist": ("artist", "Artist"),
+    "style": ("style", "Style"),
+    "time": ("year", "Time"),
+    "label": ("label", "Label of the source"),
 }
+_PERIOD = 50  # years: finer steps leave too few works in each
 
 
 def wanted(store: ReviewStore, chosen: Chosen) -> Queue:
@@ -79,13 +81,18 @@ def show(
 
 
 def shares(
-    works: Sequence[Work],
-    estimates: Sequence[Estimate],
-    votes: Mapping[int, str],
-    chosen: Chosen,
+    store: ReviewStore, chosen: Chosen, decided: Sequence[Work], votes: Mapping[int, str]
 ) -> None:
-    """Shares of emotions by artist, style or time: of the estimates, or of people's decisions."""
-    options = {key: title for key, (title, of) in _BY.items() if any(map(of, works))}
+    """Shares of emotions by artist, style or time: of the estimates, or of people's decisions.
+
+    Args:
+        store: Counts what the model says, so that a large collection is never read as a whole.
+        chosen: Of which collection and checkpoint.
+        decided: Works that people decided on.
+        votes: Id of a work -> what a person said of it.
+    """
+    known = chosen.collection.id
+    options = {key: words for key, (column, words) in _BY.items() if store.values(known, column)}
     if not options:
         st.caption("Neither artist, style nor date is known here: there is nothing to divide by.")
         return
@@ -93,37 +100,39 @@ def shares(
         by = linked_choice("By", options, "by", width=190)
         sources = {"model": "the model's estimates", "people": "people's decisions"}
         of = linked_choice("Of", sources, "of", width=220)
-    said = votes if of == "people" else {item.work: item.first for item in estimates}
-    groups = _counts(works, said, _BY[by][1], by == "time")
+    column = _BY[by][0]
+    if of == "people":
+        said = [(_value(work, column), votes.get(work.id, ""), 1) for work in decided]
+    else:
+        said = store.model_counts(chosen.estimates, column) if chosen.estimates else []
+    groups = _groups(said, by == "time")
     if not groups:
         st.info("There is nothing to count yet.", icon=":material/hourglass_empty:")
         return
-    names = [*chosen.taxonomy.names, *sorted({*said.values()} - {*chosen.taxonomy.names})]
+    labels = {label for counts in groups.values() for label in counts}
+    names = [*chosen.taxonomy.names, *sorted(labels - {*chosen.taxonomy.names})]
     st.plotly_chart(shares_by(groups, names, chosen.taxonomy.colours), key="review-shares")
     if by != "time" and len(groups) == _GROUPS:
         st.caption(f"The {_GROUPS} with the most works.")
 
 
-def _counts(
-    works: Sequence[Work], said: Mapping[int, str], group: Callable[[Work], str], by_name: bool
-) -> dict[str, Counter[str]]:
+def _value(work: Work, column: str) -> str:
+    value = getattr(work, column)
+    return "" if value is None else str(value)
+
+
+def _groups(said: Iterable[tuple[str, str, int]], by_time: bool) -> dict[str, Counter[str]]:
+    """Group -> emotion -> works, of (value, emotion, works): by time, else the largest."""
     found: dict[str, Counter[str]] = {}
-    for work in works:
-        name, label = group(work), said.get(work.id)
-        if name and label:
-            found.setdefault(name, Counter())[label] += 1
-    if by_name:
-        return dict(sorted(found.items()))
+    for value, label, count in said:
+        if value and label:
+            group = int(value) // _PERIOD * _PERIOD if by_time else value
+            found.setdefault(str(group), Counter())[label] += count
+    if by_time:
+        starts = sorted(found, key=int)
+        return {f"{start}-{int(start) + _PERIOD - 1}": found[start] for start in starts}
     most = sorted(found.items(), key=lambda item: -item[1].total())
     return dict(most[:_GROUPS])
-
-
-def _period(work: Work) -> str:
-    """Half a century: finer steps leave too few works in each."""
-    if work.year is None:
-        return ""
-    start = work.year // 50 * 50
-    return f"{start}-{start + 49}"
 
 
 def _tile(place: Place, own: Decision | None, jpegs: Mapping[str, bytes]) -> Tile:
