@@ -19,7 +19,7 @@ from emoviz.errors import ReviewError
 from emoviz.review.schema import about
 from emoviz.settings import Settings
 
-HEAD = "0001"
+HEAD = "0002"
 _WAIT = 20.0  # seconds for another writer
 _LOCK = 0x656D6F76  # of PostgreSQL, while the schema is made
 _WRITES = "emoviz_writes"
@@ -49,6 +49,7 @@ class Database:
                 with self.reading() as found:
                     query = select(about.c.value).where(about.c.name == "uid")
                     self.uid: str = found.execute(query).scalar_one()
+                    self.has_trigrams = _has_trigrams(found)
         except ReviewError:
             self.engine.dispose()
             raise
@@ -156,6 +157,15 @@ def open_database(url: str) -> Database:
         ReviewError: As `Database`.
     """
     return Database(url)
+
+
+def _has_trigrams(found: Connection) -> bool:
+    """Whether migration 0002 could make its index: it needs FTS5, or PostgreSQL's pg_trgm."""
+    if found.dialect.name == "sqlite":
+        query = "SELECT 1 FROM sqlite_master WHERE name = 'works_search'"
+    else:
+        query = "SELECT 1 FROM pg_indexes WHERE indexname = 'works_search'"
+    return bool(found.scalar(text(query)))
 
 
 def _revision_name(collection: int) -> str:

@@ -1,9 +1,9 @@
 """In which order a reviewer meets the works of a collection, and how far they are."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, false, func, literal, or_, select, true
+from sqlalchemy import Connection, Select, and_, case, false, func, literal, or_, select, text, true
 
 from emoviz.errors import ReviewError
 from emoviz.review import rows
@@ -28,6 +28,8 @@ _BY_ESTIMATE = {
 _BY_WORK = {"style": works.c.style, "artist": works.c.artist}
 _MILLION = 1_000_000
 _MOST_FRONTIERS = 2000
+_MOST_HITS = 1000  # of a text; more than that are not asked for one by one
+_TRIGRAM = 3  # letters; shorter texts are in no index
 _NO_ESTIMATE = -1e9  # stands for the value of a work without an estimate: after all others
 _ESTIMATE_COLUMNS = [column.label(f"e_{column.name}") for column in estimates.c]
 
@@ -49,14 +51,13 @@ class Queueing:
             ReviewError: The order needs estimates and the queue names none.
         """
         with self.database.reading() as found:
-            known = _estimate_set(found, queue)
-            share = _share(found, queue.collection, queue.reviewer)
+            ask = self._ask(found, queue)
             if after is not None or queue.filters.stage != "open":
-                return _places(found, queue, known, share, limit, after)
-            begin = self.database.frontiers.get(queue) or _left_off(found, queue, known)
-            places = _places(found, queue, known, share, limit, begin)
+                return _places(found, ask, limit, after)
+            begin = self.database.frontiers.get(queue) or _left_off(found, queue, ask.known)
+            places = _places(found, ask, limit, begin)
             if begin is not None and len(places) < limit:  # some may have been left behind
-                places = _places(found, queue, known, share, limit, None)
+                places = _places(found, ask, limit, None)
         self._remember(queue, places)
         return places
 
@@ -71,21 +72,19 @@ class Queueing:
     def listed(self, queue: Queue, limit: int, offset: int = 0) -> list[Place]:
         """A page of a queue, for a wall of pictures."""
         with self.database.reading() as found:
-            known = _estimate_set(found, queue)
-            share = _share(found, queue.collection, queue.reviewer)
-            value, query = _query(queue, known, share)
+            ask = self._ask(found, queue)
+            value, query = _query(ask)
             query = _in_order(queue, value, query).limit(limit).offset(offset)
-            return [_place(row, known) for row in found.execute(query).mappings()]
+            return [_place(row, ask.known) for row in found.execute(query).mappings()]
 
     def matching(self, queue: Queue) -> int:
         """How many works a queue holds."""
         with self.database.reading() as found:
-            known = _estimate_set(found, queue)
-            share = _share(found, queue.collection, queue.reviewer)
-            query = _query(queue, known, share)[1].with_only_columns(func.count())
+            ask = self._ask(found, queue)
+            query = _query(ask)[1].with_only_columns(func.count())
             if queue.filters.stage != "any" or queue.filters.decided is not None:
                 return int(found.scalar(query) or 0)
-            what = ("matching", queue.fingerprint, share, queue.filters)
+            what = ("matching", queue.fingerprint, ask.share, queue.filters)
             return int(
                 self.database.of_revision(
                     found, queue.collection, what, lambda: found.scalar(query) or 0
@@ -118,6 +117,15 @@ class Queueing:
             counts: dict[str, int] = dict(found.execute(query).all())
         skipped = counts.pop("skip", 0)
         return Progress(total, sum(counts.values()), skipped)
+
+    def _ask(self, found: Connection, queue: Queue) -> "_Ask":
+        known = _estimate_set(found, queue)
+        share = _share(found, queue.collection, queue.reviewer)
+        words = rows.clean(queue.filters.text.strip().casefold())
+        hits = None
+        if self.database.has_trigrams and len(words) >= _TRIGRAM:
+            hits = _hits(found, queue.collection, words)
+        return _Ask(queue, known, share, _says(queue.collection, words, hits))
 
     def _total(self, found: Connection, collection: int, share: Share | None) -> int:
         """Works of a part: of 100,000 it takes a while to count them."""
@@ -163,15 +171,19 @@ class Queueing:
                 )
 
 
-def _places(
-    found: Connection,
-    queue: Queue,
-    known: EstimateSet | None,
-    share: Share | None,
-    limit: int,
-    after: Mark | None,
-) -> list[Place]:
-    value, query = _query(queue, known, share)
+@dataclass(frozen=True)
+class _Ask:
+    """A queue with what the store knows of it: the condition `words` stands for its text."""
+
+    queue: Queue
+    known: EstimateSet | None
+    share: Share | None
+    words: Any
+
+
+def _places(found: Connection, ask: _Ask, limit: int, after: Mark | None) -> list[Place]:
+    queue, known = ask.queue, ask.known
+    value, query = _query(ask)
     if queue.order == "random":
         return _shuffled(found, queue, known, query, limit, after)
     if after is not None:
@@ -179,7 +191,7 @@ def _places(
     ordered = _in_order(queue, value, query).limit(limit)
     places = [_place(row, known) for row in found.execute(ordered).mappings()]
     if len(places) < limit and queue.order in _BY_ESTIMATE and _may_lack_estimate(queue.filters):
-        places += _without_estimate(found, queue, share, limit - len(places), after)
+        places += _without_estimate(found, ask, limit - len(places), after)
     return places
 
 
@@ -213,20 +225,15 @@ def _begin(seed: int) -> int:
     return seed * 618_034 % _MILLION  # the golden ratio: near seeds begin far apart
 
 
-def _without_estimate(
-    found: Connection, queue: Queue, share: Share | None, limit: int, after: Mark | None
-) -> list[Place]:
+def _without_estimate(found: Connection, ask: _Ask, limit: int, after: Mark | None) -> list[Place]:
     """Works of which the model has said nothing come last, in the collection's order."""
-    there = select(estimates.c.work).join(
-        estimate_sets, estimate_sets.c.id == estimates.c.estimate_set
-    )
-    mine = and_(
-        estimate_sets.c.fingerprint == queue.fingerprint,
-        estimate_sets.c.collection == queue.collection,
+    assert ask.known is not None
+    theirs = select(estimates.c.work).where(
+        estimates.c.work == works.c.id, estimates.c.estimate_set == ask.known.id
     )
     query = (
         select(works, literal(_NO_ESTIMATE).label("value"))
-        .where(_wanted(queue, share, None), works.c.id.not_in(there.where(mine)))
+        .where(_wanted(replace(ask, known=None)), ~theirs.exists())
         .order_by(works.c.number)
         .limit(limit)
     )
@@ -235,10 +242,10 @@ def _without_estimate(
     return [_place(row, None) for row in found.execute(query).mappings()]
 
 
-def _query(queue: Queue, known: EstimateSet | None, share: Share | None) -> tuple[Any, Select[Any]]:
+def _query(ask: _Ask) -> tuple[Any, Select[Any]]:
     """The value that orders the queue, and its works."""
-    value, query = _joined(queue, known)
-    return value, query.where(_wanted(queue, share, known))
+    value, query = _joined(ask.queue, ask.known)
+    return value, query.where(_wanted(ask))
 
 
 def _joined(queue: Queue, known: EstimateSet | None) -> tuple[Any, Select[Any]]:
@@ -304,14 +311,15 @@ def _later(queue: Queue, value: Any, after: Mark) -> Any:
     return and_(value >= after.value, or_(value > after.value, works.c.number > after.number))
 
 
-def _wanted(queue: Queue, share: Share | None, known: EstimateSet | None) -> Any:
-    filters = queue.filters
+def _wanted(ask: _Ask) -> Any:
+    queue = ask.queue
     return and_(
         _ready(queue.collection),
-        _of_share(share),
-        _of_stage(queue, known),
+        _of_share(ask.share),
+        _of_stage(queue, ask.known),
         _of_work(queue),
-        _of_estimate(filters, known),
+        ask.words,
+        _of_estimate(queue.filters, ask.known),
     )
 
 
@@ -322,8 +330,6 @@ def _of_work(queue: Queue) -> Any:
         wanted.append(works.c.artist == filters.artist)
     if filters.style:
         wanted.append(works.c.style == filters.style)
-    if filters.text.strip():
-        wanted.append(works.c.id.in_(_found(queue.collection, filters.text)))
     first, last = filters.years
     if first is not None:
         wanted.append(works.c.year >= first)
@@ -337,12 +343,44 @@ def _of_work(queue: Queue) -> Any:
     return and_(*wanted)
 
 
-def _found(collection: int, words: str) -> Any:
-    """Ids of works that hold the words, looked for once in the order in which works lie."""
+def _hits(found: Connection, collection: int, words: str) -> list[int]:
+    """Ids of works that hold the words, by the trigrams; of very many only the first.
+
+    Asked on its own: within the question for the next works, either database may prefer to read
+    all works in their order.
+    """
+    if found.dialect.name != "sqlite":
+        holds = works.c.search.contains(words, autoescape=True)
+        mine = select(works.c.id).where(works.c.collection == collection, holds)
+        return list(found.execute(mine.limit(_MOST_HITS + 1)).scalars())
+    query = text(
+        "SELECT works.id FROM works_search JOIN works ON works.id = works_search.rowid "
+        "WHERE works_search MATCH :phrase AND works.collection = :collection LIMIT :most"
+    )
+    phrase = '"' + words.replace('"', '""') + '"'
+    values = {"phrase": phrase, "collection": collection, "most": _MOST_HITS + 1}
+    return list(found.execute(query, values).scalars())
+
+
+def _says(collection: int, words: str, hits: list[int] | None) -> Any:
+    """Which works hold the words.
+
+    Args:
+        collection: Id.
+        words: In small letters; none where empty.
+        hits: Ids of those that do, as `_hits` gives them; None where there is no index.
+    """
+    if not words:
+        return true()
+    holds = works.c.search.contains(words, autoescape=True)
+    if hits is not None and len(hits) > _MOST_HITS:
+        return holds  # so many that whoever goes through them in order soon meets the next
+    if hits is not None:
+        return and_(works.c.id.in_(hits), holds)
+    # Without an index they are looked for once, in the order in which works lie.
     table = works.alias()
-    text = rows.clean(words.strip().casefold())
-    holds = table.c.search.contains(text, autoescape=True)
-    return select(table.c.id).where(table.c.collection == collection, holds)
+    holds = table.c.search.contains(words, autoescape=True)
+    return works.c.id.in_(select(table.c.id).where(table.c.collection == collection, holds))
 
 
 def _of_estimate(filters: Filters, known: EstimateSet | None) -> Any:
