@@ -86,7 +86,12 @@ class Database:
         made.execute(insert.on_conflict_do_update(index_elements=["name"], set_=kept))
 
     def of_revision(
-        self, found: Connection, collection: int, what: Any, make: Callable[[], Any]
+        self,
+        found: Connection,
+        collection: int,
+        what: Any,
+        make: Callable[[], Any],
+        also: object = "",
     ) -> Any:
         """What `make` gives, kept until somebody, in whatever process, changes the works.
 
@@ -95,9 +100,10 @@ class Database:
             collection: Id.
             what: Tells it from all else that is kept of the collection.
             make: Asks the database.
+            also: Whatever else it hangs on.
         """
         query = select(about.c.value).where(about.c.name == _revision_name(collection))
-        revision, key = str(found.scalar(query)), (collection, what)
+        revision, key = f"{found.scalar(query)} {also}", (collection, what)
         known = self.kept.get(key)
         if known is not None and known[0] == revision:
             return known[1]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, select
+from sqlalchemy import Connection, and_, delete, func, insert, select
 
 from emoviz.errors import NotAllowedError, ReviewError
 from emoviz.review import rows
@@ -112,7 +112,15 @@ class Deciding:
             .where(standing.c.collection == collection, works.c.removed == "")
             .order_by(decisions.c.id)
         )
-        return self._decisions(query)
+        newest = select(func.max(decisions.c.id)).where(decisions.c.collection == collection)
+
+        def listed() -> list[Decision]:
+            return [rows.decision_of(row) for row in found.execute(query).mappings()]
+
+        with self.database.reading() as found:
+            at = found.scalar(newest)
+            kept = self.database.of_revision(found, collection, "standing", listed, at)
+            return list(kept)
 
     def rebuild_standing(self, collection: int) -> None:
         """Work out anew, from the decisions alone, which of them stand."""
