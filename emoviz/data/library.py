@@ -5,6 +5,7 @@ project is among them.
 """
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from emoviz.labels import Taxonomy
 from emoviz.settings import Settings
 
 SAMPLE = "sample"
+_BIN, _KEPT_IN_BIN = ".removed", 14 * 24 * 3600.0
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
@@ -101,6 +103,38 @@ def save_set(
     if left_out:
         write_set(path, title, labelled, {**about, "left_out": list(map(ascii, left_out))})
     return _known(path)
+
+
+def remove_set(settings: Settings, id: str) -> None:
+    """Put a set away; `bring_back_set` undoes it for two weeks. Its images stay where they are.
+
+    Raises:
+        TableError: There is none of that id, or it is the one that comes with the project.
+        OSError: It cannot be moved.
+    """
+    path = set_path(settings, id) if _ID.fullmatch(id) else None
+    if id == SAMPLE or path is None or not path.is_file():
+        raise TableError(f"There is no set '{id}' that could be removed from the library.")
+    place = path.parent / _BIN / path.name
+    place.parent.mkdir(exist_ok=True)
+    path.replace(place)
+    for file in place.parent.glob("*.parquet"):
+        if file != place and time.time() - file.stat().st_ctime > _KEPT_IN_BIN:
+            file.unlink(missing_ok=True)
+
+
+def bring_back_set(settings: Settings, id: str) -> None:
+    """Undo `remove_set`; the file keeps its time, so that what was found out about it holds.
+
+    Raises:
+        TableError: It is gone for good, or another set has its id now.
+        OSError: It cannot be moved.
+    """
+    path = set_path(settings, id)
+    place = path.parent / _BIN / path.name
+    if not _ID.fullmatch(id) or not place.is_file() or path.exists():
+        raise TableError(f"The set '{id}' cannot be brought back any more.")
+    place.replace(path)
 
 
 def free_id(settings: Settings, title: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from emoviz.data.images import Limits, open_image
+from emoviz.data.images import Limits, open_image, thumbnail
 from emoviz.data.records import Record
 from emoviz.errors import ImageError
 
@@ -189,3 +189,11 @@ def _cosines() -> Floats:
     """(8, 32) rows of the cosine transform (type II, without scale, as scipy has it)."""
     k, n = np.arange(_LOW)[:, None], np.arange(SIDE)[None, :]
     return (2 * np.cos(np.pi * k * (2 * n + 1) / (2 * SIDE))).astype(np.float32)
+
+
+def thumbnail_of(record: Record, limits: Limits, side: int = 96) -> bytes | None:
+    """A small JPEG of a record's image, its long side `side` pixels; None where unreadable."""
+    try:
+        return thumbnail(open_image(record.read(limits), limits, side).pixels, side, quality=80)
+    except ImageError:
+        return None
