@@ -195,7 +195,8 @@ def _projected(pictures: Floats, basis: Floats) -> Floats:
 @cache
 def _averages() -> Floats:
     """(8, 32) rows that average four neighbours each."""
-    return np.repeat(np.eye(_TINY, dtype=np.float32), SIDE // _TINY, axis=1) / (SIDE // _TINY)
+    step = SIDE // _TINY
+    return np.repeat(np.eye(_TINY, dtype=np.float32) / np.float32(step), step, axis=1)
 
 
 @cache
