@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,11 +45,11 @@ def equal_pairs(keys: Sequence[str]) -> Pairs:
     return Pairs(pairs[:, 0], pairs[:, 1], np.zeros(len(pairs)))
 
 
-def near_pairs(hashes: NDArray[np.uint64], distance: int = 6) -> Pairs:
+def near_pairs(hashes: NDArray[np.uint64], distance: int = 8) -> Pairs:
     """All pairs of hashes that differ in at most so many bits. Exact.
 
-    Two hashes that differ in r bits agree in at least one of r + 1 parts of the 64, so only those
-    that share a part are compared. Equal hashes are compared once, and stand for each other:
+    Two hashes that differ in r bits agree in at least two of r + 2 parts of the 64, so only those
+    that share two parts are compared. Equal hashes are compared once, and stand for each other:
     where many are equal, each is paired with the first of them alone.
 
     Args:
@@ -136,12 +136,11 @@ def alike(pairs: Pairs, pictures: NDArray[np.uint8], most: float = 16.0) -> NDAr
 
 def _near_values(values: NDArray[np.uint64], distance: int) -> tuple[Ints, Ints]:
     """Index pairs of distinct hashes at most so far apart."""
-    parts = distance + 1
-    edges = np.linspace(0, BITS, parts + 1).round().astype(int)
+    edges = np.linspace(0, BITS, distance + 3).round().astype(int).tolist()
+    parts = [((1 << (high - low)) - 1) << low for low, high in pairwise(edges)]
     found = []
-    for low, high in pairwise(edges):
-        mask = np.uint64(((1 << int(high - low)) - 1) << int(low))
-        found.append(_within_part(values, values & mask, distance))
+    for one, two in combinations(parts, 2):
+        found.append(_within_part(values, values & np.uint64(one | two), distance))
         if sum(map(len, found)) > _MOST_PAIRS:
             raise AnalysisError(
                 f"More than {_MOST_PAIRS:,} pairs are at most {distance} bits apart; ask for a "
