@@ -178,9 +178,9 @@ def light_words(classes: Found) -> str:
         else "no more than guessing"
     )
     words = (
-        f"Knowing only light and colour, a simple classifier finds the label of {100 * right:.0f} % "
-        f"of images that it did not see; always guessing the commonest class finds "
-        f"{100 * base:.0f} %. That is {much}."
+        f"Knowing only light and colour, a simple classifier finds the label of "
+        f"{100 * right:.0f} % of images that it did not see; always guessing the commonest class "
+        f"finds {100 * base:.0f} %. That is {much}."
     )
     easy = _told_by_light(classes) if gain >= _SOME else []
     return f"{words} Told by light and colour most of all: {', '.join(easy)}." if easy else words
@@ -198,7 +198,9 @@ def split_words(found: Found) -> str:
 def _verdict(kind: str, found: Found) -> Verdict:
     title, words, advice, weight = _KINDS[kind]
     if kind == "contradictions":
-        count: int | None = sum(found[k]["contradicting"] for k in ("duplicates", "near_duplicates"))
+        count: int | None = sum(
+            found[k]["contradicting"] for k in ("duplicates", "near_duplicates")
+        )
     else:
         count = found[kind]["count"] if found.get(kind) else None
     if count is None:

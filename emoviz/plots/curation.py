@@ -20,11 +20,14 @@ _PATTERNS = {"validation": "/", "test": "x"}  # told apart without colour, too
 _MOST = 40  # classes that a figure shows
 
 
-def counts_by_class(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
+def counts_by_class(
+    counts: Mapping[str, Mapping[str, int]], colours: Mapping[str, str]
+) -> go.Figure:
     """One bar a class, divided by split, the commonest class on top.
 
     Args:
         counts: Split -> class -> images; ``no split`` where images have none.
+        colours: Of the classes, where there is but one split to show.
     """
     totals: dict[str, int] = {}
     for row in counts.values():
@@ -39,7 +42,9 @@ def counts_by_class(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
             name=split,
             orientation="h",
             marker={
-                "color": SPLITS.get(split, GREY),
+                "color": SPLITS.get(split, GREY)
+                if len(counts) > 1
+                else [colours.get(name, GREY) for name in names],
                 "pattern": {"shape": _PATTERNS.get(split, ""), "solidity": 0.25},
             },
             hovertemplate=f"%{{y}}, {split}: %{{x:,}} images<extra></extra>",
