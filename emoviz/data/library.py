@@ -4,6 +4,7 @@
 project is among them.
 """
 
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from emoviz.settings import Settings
 
 SAMPLE = "sample"
 _BIN, _KEPT_IN_BIN = ".removed", 14 * 24 * 3600.0
+_TABLES = (".csv", ".tsv", ".parquet", ".zip")
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
@@ -143,6 +145,30 @@ def free_id(settings: Settings, title: str) -> str:
     taken = {SAMPLE, *(file.stem for file in (settings.home / "sets").glob("*.parquet"))}
     numbered = (f"{words}-{number}" for number in range(2, len(taken) + 3))
     return words if words not in taken else next(id for id in numbered if id not in taken)
+
+
+def locate(settings: Settings, text: str) -> Path:
+    """The table that a text means: a path that is there comes first, then a set's id.
+
+    Args:
+        settings: Where the library is.
+        text: A path or an id. What looks like a path is given back as it is, there or not: whoever
+            reads it says best what is wrong with it.
+
+    Raises:
+        TableError: It is neither a path nor a known id.
+    """
+    path = Path(text).expanduser()
+    is_path = "/" in text or "\\" in text or path.suffix.casefold() in _TABLES
+    if is_path or os.path.exists(path):  # noqa: PTH110  (Path raises for a name too long)
+        return path
+    if text == SAMPLE or (_ID.fullmatch(text) and set_path(settings, text).is_file()):
+        return find_set(settings, text).path
+    known = ", ".join(item.id for item in list_sets(settings)[0]) or "none"
+    raise TableError(
+        f"There is no '{text}': no file or folder of that name, and no set of the library. Ids of "
+        f"sets: {known}."
+    )
 
 
 def set_path(settings: Settings, id: str) -> Path:
