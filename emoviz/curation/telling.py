@@ -191,7 +191,7 @@ def split_words(found: Found) -> str:
     leaks = found["leaks"]
     if len(leaks["splits"]) < 2:
         return "The set has no split yet, so nothing can stand in two."
-    between = ", ".join(f"{name}: {n:,}" for name, n in leaks["between"].items())
+    between = ", ".join(f"{n:,} between {name}" for name, n in leaks["between"].items())
     return between or "No picture was found in two splits."
 
 
@@ -210,9 +210,21 @@ def _verdict(kind: str, found: Found) -> Verdict:
         return Verdict(kind, title, 0, "fine", words)
     if kind == "duplicates":
         words = f"{found[kind]['surplus']:,} files too many. {words}"
+    if kind == "suspect_labels":
+        words = f"{words} {_worth(found)}"
     if kind == "leaks":
         words = f"{split_words(found)}. {words}"
     return Verdict(kind, title, count, weight, words, advice)
+
+
+def _worth(found: Found) -> str:
+    """How much the doubts are worth, by how often the classifiers are right themselves."""
+    right = found["suspect_labels"]["balanced"]
+    classes = sum(count > 0 for count in found["classes"]["all"].values())
+    words = f"It finds {100 * right:.0f} % of the labels by itself (mean over the classes)"
+    if right - 1 / max(classes, 1) < _MUCH:
+        return f"{words}, hardly more than by chance: make little of its doubts."
+    return f"{words}."
 
 
 def _told_by_light(classes: Found, most: int = 3) -> Sequence[str]:

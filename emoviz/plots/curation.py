@@ -17,6 +17,14 @@ SPLITS: Mapping[str, str] = {
     "no split": GREY,
 }
 _PATTERNS = {"validation": "/", "test": "x"}  # told apart without colour, too
+# Ends of the axes, the same for all sets, so that small differences look small.
+_ENDS = {
+    "brightness": (0.0, 1.0),
+    "contrast": (0.0, 0.5),
+    "saturation": (0.0, 1.0),
+    "colourfulness": (0.0, 0.8),
+    "warmth": (-0.5, 0.5),
+}
 _MOST = 40  # classes that a figure shows
 
 
@@ -33,7 +41,9 @@ def counts_by_class(
     for row in counts.values():
         for name, number in row.items():
             totals[name] = totals.get(name, 0) + number
-    names = sorted(totals, key=lambda name: -totals[name])[:_MOST]
+    names = [name for name in sorted(totals, key=lambda name: -totals[name]) if totals[name]][
+        :_MOST
+    ]
     figure = go.Figure()
     for split, row in counts.items():
         figure.add_bar(
@@ -155,8 +165,15 @@ def light_by_class(
         row=1,
         col=2,
     )
+    ends = _ENDS.get(measure)
+    figure.update_xaxes(range=ends, zeroline=False, row=1, col=1)
     figure.update_xaxes(tickformat=".0%", range=[0, 1], row=1, col=2)
-    return _dressed(figure, 150 + 30 * len(names), upright=True)
+    figure = _dressed(figure, 170 + 30 * len(names), upright=True)
+    figure.update_layout(
+        bargap=0.45, legend={"x": 1, "xanchor": "right", "y": -0.12, "yanchor": "top"}
+    )
+    figure.update_annotations(font={"size": 14})
+    return figure
 
 
 def share_histogram(shares: NDArray[np.float64], threshold: float, what: str) -> go.Figure:
@@ -182,8 +199,13 @@ def share_histogram(shares: NDArray[np.float64], threshold: float, what: str) ->
         showlegend=False,
     )
     figure.add_vline(x=threshold, line={"color": SECOND, "dash": "dash", "width": 2})
-    figure.update_xaxes(type="log", tickformat=".1%", title=f"share of the picture: {what}")
-    figure.update_yaxes(title="images", rangemode="tozero")
+    figure.update_xaxes(
+        type="log",
+        tickvals=[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1],
+        tickformat="~%",
+        title=f"share of the picture: {what}",
+    )
+    figure.update_yaxes(title="images", rangemode="tozero", dtick=1 if counts.max() < 8 else None)
     return _dressed(figure, 230, upright=True)
 
 

@@ -35,9 +35,9 @@ st.markdown(
     "make a result too good, wrong labels make it too bad, and a set whose sad pictures are "
     "simply dark teaches darkness. Nothing that you do here changes your images."
 )
+bringing.watch(settings)
 library.tell()
 library.undo_bar(settings)
-bringing.watch(settings)
 known = library.choose(settings)
 with st.expander("Bring in a set", icon=":material/upload:", expanded=known is None):
     bringing.ways_in(settings)

@@ -40,7 +40,7 @@ def watch(settings: Settings) -> None:
         return
     if state == "ended":
         background.explain(settings, _key(id))
-    elif state == "done" and st.session_state.pop(ADDING, None):
+    elif state == "done":
         st.session_state[CHOICE] = id
         _arrived(settings, id)
     st.session_state.pop(ADDING, None)

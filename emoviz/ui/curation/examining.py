@@ -13,8 +13,6 @@ from emoviz.ui.curation.subject import Subject
 from emoviz.ui.words import duration, plain
 
 _TEXT, _FACES, _LOOK, _NETWORK = 0.3, 0.03, 0.004, 0.1  # seconds an image, two cores
-_SIGNS = {"mend": "●", "look": "○", "fine": "✓", "unknown": "–"}
-_SAID = {"mend": "mend", "look": "look", "fine": "fine", "unknown": "not looked for"}
 
 
 def offer(subject: Subject, settings: Settings, checkpoint: Checkpoint | None) -> None:
@@ -94,24 +92,34 @@ def missing(subject: Subject, settings: Settings, checkpoint: Checkpoint | None)
 
 
 def overview(subject: Subject) -> None:
-    """The verdict in a sentence, then all that was looked for in a table."""
+    """The verdict in a sentence, then what was found in a table, the rest in a line each."""
     assert subject.found is not None
+    rows = verdicts(subject.found)
     st.markdown(f"**{plain(headline(subject.found))}**")
-    st.html(table_html(verdicts(subject.found)))
+    found = [row for row in rows if row.count]
+    if found:
+        st.html(table_html(found))
+    fine = [row.title.lower() for row in rows if row.weight == "fine"]
+    if fine:
+        st.markdown(f":material/check: Looked for and not found: {plain(', '.join(fine))}.")
+    for row in rows:
+        if row.weight == "unknown":
+            st.caption(f"{plain(row.title)}: {plain(row.words[0].lower() + row.words[1:])}")
     st.markdown(f"**Balance.** {plain(balance_words(subject.found['classes']))}")
 
 
 def table_html(rows: Sequence[Verdict]) -> str:
     """One row a kind of fault: how many, what it means, what to do."""
     cells = "".join(
-        f'<tr><th scope="row">{_SIGNS[row.weight]} {escape(row.title)}</th>'
-        f'<td class="ev-value">{"–" if row.count is None else f"{row.count:,}"}</td>'
-        f"<td>{_SAID[row.weight]}</td>"
+        f'<tr><th scope="row"><i class="ev-dot ev-{row.weight}"></i>{escape(row.title)}</th>'
+        f'<td class="ev-value">{row.count or 0:,}</td>'
         f"<td>{escape(row.words)} <em>{escape(row.advice)}</em></td></tr>"
         for row in rows
     )
-    head = "<th>What was looked for</th><th>Found</th><th></th><th>What it means</th>"
+    head = "<th>What was looked for</th><th>Found</th><th>What it means</th>"
     return (
-        '<div class="ev-facts"><div class="ev-wide"><table><thead><tr>'
+        '<div class="ev-facts ev-found"><div class="ev-wide"><table><thead><tr>'
         f"{head}</tr></thead><tbody>{cells}</tbody></table></div></div>"
+        '<p class="ev-quiet"><i class="ev-dot ev-mend"></i>mend before training '
+        '&emsp;<i class="ev-dot ev-look"></i>worth a look</p>'
     )

@@ -42,10 +42,8 @@ def show(subject: Subject, kind: str, settings: Settings) -> None:
     rows = _singles(subject, kind)
     if (verdict.count or 0) > SHOWN:
         st.caption(f"The first {SHOWN:,} are shown; the examination's table has all.")
-    if kind == "suspect_labels":
-        _how_sure(found["suspect_labels"])
-    if kind == "outliers":
-        st.caption(f"Judged by {plain(str(found['outliers']['by']))}.")
+    if kind in ("outliers", "suspect_labels"):
+        st.caption(f"Judged by {plain(str(found[kind]['by']))}.")
     wall(subject, settings, rows, f"datasets-fault-{kind}", verdict.title)
     _by_hand(subject, rows, kind)
 
@@ -59,7 +57,8 @@ def _singles(subject: Subject, kind: str) -> list[Shown]:
         name = entry if isinstance(entry, str) else entry["name"]
         place = subject.opened.places.get(name)
         if place is not None:
-            rows.append(Shown(place, _reason(subject, kind, entry, place)))
+            doubt = f"rather {entry['rather']}?" if kind == "suspect_labels" else ""
+            rows.append(Shown(place, _reason(subject, kind, entry, place), doubt))
     return rows
 
 
@@ -67,21 +66,12 @@ def _reason(subject: Subject, kind: str, entry: Any, place: int) -> str:
     item = subject.item
     assert item is not None
     if kind == "suspect_labels":
-        return f"{entry['label']}: rather {entry['rather']}?"
+        return str(entry["label"])
     if kind == "unreadable":
         return str(entry["reason"])
     if kind in ("tiny", "extreme_aspect"):
         return f"{item.looks.width[place]:,} x {item.looks.height[place]:,} pixels"
     return label_of(subject, place)
-
-
-def _how_sure(found: Mapping[str, Any]) -> None:
-    st.caption(
-        f"By what {plain(str(found['by']))} sees: classifiers that never saw an image find its "
-        f"label for {100 * found['accuracy']:.0f} % of {found['looked_at']:,} images (mean over "
-        f"the classes {100 * found['balanced']:.0f} %). The lower that is, the less their doubt is "
-        "worth: look yourself."
-    )
 
 
 def _by_hand(subject: Subject, rows: Sequence[Shown], kind: str) -> None:

@@ -23,10 +23,17 @@ _LARGE, _PAGE = 900, 48
 
 @dataclass(frozen=True)
 class Shown:
-    """One picture of a wall: which record of the set, and the line below its name."""
+    """One picture of a wall: which record of the set, its second line, and its first.
+
+    Attributes:
+        place: Of the record in the set.
+        detail: The second line; the label where empty.
+        title: The first line; the file's name where empty.
+    """
 
     place: int
     detail: str = ""
+    title: str = ""
 
 
 def wall(subject: Subject, settings: Settings, rows: Sequence[Shown], key: str, label: str) -> None:
@@ -131,7 +138,7 @@ def _tile(subject: Subject, row: Shown, settings: Settings) -> Tile:
     if record.label != NO_LABEL:
         colour = subject.labelled.taxonomy.classes[record.label].colour
     detail = row.detail or label_of(subject, row.place)
-    name = readable(record.name.rpartition("/")[2])
+    name = readable(row.title or record.name.rpartition("/")[2])
     return Tile(picture(record, settings), name, readable(detail), colour)
 
 

@@ -59,12 +59,12 @@ def _stays(subject: Subject, made: Prepared) -> None:
     after = len(made.labelled.records)
     steps = " → ".join(f"{count:,} {words}" for words, count in made.steps)
     st.markdown(f"**{after:,} of {before:,} images stay.** {plain(steps)}.")
-    chart, numbers = st.columns([3, 2], gap="large")
+    chart, numbers = st.columns(2, gap="large")
     counts = made.counts()
     with chart:
         old = _sums(counts_of(subject.labelled))
         new = _sums(counts)
-        names = list(dict.fromkeys([*old, *new]))
+        names = [name for name in dict.fromkeys([*old, *new]) if old.get(name) or new.get(name)]
         st.plotly_chart(
             before_and_after(old, new, names),
             key="datasets-before-after",
@@ -75,6 +75,7 @@ def _stays(subject: Subject, made: Prepared) -> None:
         table = pd.DataFrame(counts)
         table.index = [readable(str(name)) for name in table.index]
         table["all"] = table.sum(axis=1)
+        table = table[table["all"] > 0]
         st.dataframe(table, key="datasets-after", height=min(38 + 35 * len(table), 420))
 
 

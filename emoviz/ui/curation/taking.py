@@ -68,7 +68,8 @@ def _offer(
     """A button that makes the file, then one that downloads it: nothing is made unasked."""
     key = (subject.known.id, subject.known.count, str(subject.found and subject.found["stamp"]))
     ready = st.session_state.get(f"{_READY}-{form}")
-    with st.container(horizontal=True, vertical_alignment="center"):
+    button, told = st.columns([2, 5], vertical_alignment="center")
+    with button:
         if ready is not None and ready[0] == key:
             st.download_button(
                 title,
@@ -78,12 +79,14 @@ def _offer(
                 type="primary",
                 on_click="ignore",
                 icon=":material/download:",
-                width=220,
+                width="stretch",
             )
-        elif st.button(title, key=f"datasets-prepare-{form}", icon=":material/build:", width=220):
+        elif st.button(
+            title, key=f"datasets-prepare-{form}", icon=":material/build:", width="stretch"
+        ):
             _build(form, key, make)
             st.rerun()
-        st.caption(words)
+    told.caption(words)
 
 
 def _build(form: str, key: object, make: Callable[[Path], Path]) -> None:

@@ -40,8 +40,11 @@ def show(subject: Subject, settings: Settings, checkpoint: Checkpoint | None) ->
         )
         examining.offer(subject, settings, checkpoint)
         return
-    threshold = _threshold(kind)
     share = np.nan_to_num(seen.share, nan=0.0)
+    if not (share > 0).any():
+        st.success(f"In none of {len(share):,} images {kind} was found.", icon=":material/check:")
+        return
+    threshold = _threshold(kind)
     gone = np.flatnonzero(share >= threshold)
     st.plotly_chart(
         share_histogram(seen.share, threshold, _WHAT[kind]),
@@ -52,7 +55,7 @@ def show(subject: Subject, settings: Settings, checkpoint: Checkpoint | None) ->
     none = int((share == 0).sum())
     st.markdown(
         f"**{counted(len(gone), 'image')} of {len(share):,}** would be thrown out at "
-        f"{100 * threshold:g} % and more. {none:,} have no {kind} that was found."
+        f"{100 * threshold:g} % and more. In {none:,} nothing was found."
     )
     _around(subject, settings, seen, share, threshold, kind)
     _use(subject, kind, threshold, gone, share)
