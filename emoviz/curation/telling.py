@@ -209,7 +209,8 @@ def _verdict(kind: str, found: Found) -> Verdict:
     if not count:
         return Verdict(kind, title, 0, "fine", words)
     if kind == "duplicates":
-        words = f"{found[kind]['surplus']:,} files too many. {words}"
+        surplus = found[kind]["surplus"]
+        words = f"{surplus:,} file{'' if surplus == 1 else 's'} too many. {words}"
     if kind == "suspect_labels":
         words = f"{words} {_worth(found)}"
     if kind == "leaks":

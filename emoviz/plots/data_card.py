@@ -25,8 +25,8 @@ def data_card(card: CardValues) -> str:
     return to_html(Document(f"Data card: {card.title}", lead, [s for s in sections if s]))
 
 
-def count_bars(counts: Mapping[str, Mapping[str, int]]) -> str:
-    """Images of each class, divided by split, as SVG."""
+def count_bars(counts: Mapping[str, Mapping[str, int]], colours: Mapping[str, str]) -> str:
+    """Images of each class, divided by split, or in the classes' colours for one, as SVG."""
     names = list(dict.fromkeys(name for row in counts.values() for name in row))[:_MOST]
     totals = {name: sum(row.get(name, 0) for row in counts.values()) for name in names}
     most = max([*totals.values(), 1])
@@ -38,7 +38,7 @@ def count_bars(counts: Mapping[str, Mapping[str, int]]) -> str:
             width = room * row.get(name, 0) / most
             parts.append(
                 f'<rect x="{x:.1f}" y="{k * _ROW + 4}" width="{width:.1f}" height="14" '
-                f'fill="{_SPLITS.get(split, _GREY)}"/>'
+                f'fill="{escape(_fill(split, name, counts, colours), quote=True)}"/>'
             )
             x += width
         parts.append(_word(name, k))
@@ -46,6 +46,7 @@ def count_bars(counts: Mapping[str, Mapping[str, int]]) -> str:
     legend = "".join(
         f'<li><i style="background:{_SPLITS.get(split, _GREY)}"></i>{escape(split)}</li>'
         for split in counts
+        if len(counts) > 1
     )
     return _figure("".join(parts), len(names), "Images of each class", legend)
 
@@ -88,7 +89,7 @@ def _counts(card: CardValues) -> Section:
     return Section(
         "Images by class and split",
         tables=[Table(["class", *splits, "all"], rows)],
-        figures=[count_bars(card.counts)],
+        figures=[count_bars(card.counts, card.colours)],
     )
 
 
@@ -118,8 +119,9 @@ def _examined(card: CardValues) -> Sequence[Section]:
         [_medians(card)],
         [light_bars(card.looks, card.colours, name) for name in ("brightness", "saturation")],
         notes=[
-            "Half of a class's images lie on its bar, the dot is the median; first brightness, "
-            "then saturation."
+            "Half of a class's images lie on its bar, the dot is the median. The table has the "
+            "medians of all measures, and how often a simple classifier that knows nothing else "
+            "finds the class of an image that it did not learn from."
         ],
     )
     return [found, light]
@@ -137,7 +139,7 @@ def _medians(card: CardValues) -> Table:
         ]
         for name in names
     ]
-    return Table(["class", *(f"{m}, median" for m in measures), "found by light alone"], rows)
+    return Table(["class", *measures, "found by light alone"], rows)
 
 
 def _pictures(card: CardValues) -> Section:
@@ -152,6 +154,12 @@ def _origin(card: CardValues) -> Section:
     tables = [Table(["", "as its source says"], rows)] if rows else []
     nothing = [] if rows or steps else ["Nothing is known of its origin."]
     return Section("Origin, terms, and how it came to be", [*nothing, *steps], tables)
+
+
+def _fill(
+    split: str, name: str, counts: Mapping[str, Mapping[str, int]], colours: Mapping[str, str]
+) -> str:
+    return _SPLITS.get(split, _GREY) if len(counts) > 1 else colours.get(name, _GREY)
 
 
 def _word(name: str, row: int) -> str:
