@@ -72,7 +72,7 @@ def _add_export(parts: Any) -> None:
     verb = parts.add_parser("export", help="a set for other programs")
     _add_table(verb)
     verb.add_argument(
-        "--as", dest="kind", required=True, choices=("csv", "imagefolder", "croissant")
+        "--as", dest="kind", required=True, choices=("csv", "imagefolder", "croissant", "card")
     )
     verb.add_argument("--copies", action="store_true", help="of imagefolder: copy, do not link")
     verb.add_argument("--out", type=Path, required=True, metavar="PATH")
@@ -295,10 +295,12 @@ def _print_prepared(result: "Mapping[str, Any]") -> None:
 def _export(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.curation.export import to_croissant, to_csv, to_folders
 
-    _, labelled = _read(arguments, settings)
+    table, labelled = _read(arguments, settings)
     report = Reporter(arguments.progress)
     report.step("writing")
-    if arguments.kind == "csv":
+    if arguments.kind == "card":
+        words = _write_card(table, labelled, arguments.out, settings)
+    elif arguments.kind == "csv":
         words = f"{to_csv(labelled, arguments.out):,} rows"
     elif arguments.kind == "croissant":
         count = to_croissant(labelled, labelled.about, arguments.out)
@@ -310,6 +312,21 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> int:
     print(words)
     print(arguments.out)
     return 0
+
+
+def _write_card(table: Path, labelled: "LabelledSet", out: Path, settings: Settings) -> str:
+    """The set's data card as HTML, with its examination where one is kept at home."""
+    from emoviz.curation.card import card_of
+    from emoviz.curation.examine import kept
+    from emoviz.curation.examined import examination_folder
+    from emoviz.data.images import Limits
+    from emoviz.files import write_text
+    from emoviz.plots.data_card import data_card
+
+    found = kept(examination_folder(settings, table), table)
+    card = card_of(labelled, labelled.about, found, Limits.of(settings))
+    write_text(out, data_card(card))
+    return f"a card of {card.images:,} images{'' if found else ', which were not examined'}"
 
 
 def _read(arguments: argparse.Namespace, settings: Settings) -> "tuple[Path, LabelledSet]":
