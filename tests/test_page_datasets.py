@@ -424,6 +424,27 @@ def test_the_preview_is_what_the_recipe_does_and_the_set_is_made(
     assert prepare(labelled, item, again).fingerprint == wanted.fingerprint
 
 
+def test_look_alikes_that_stay_in_two_splits_are_warned_of(
+    tiny_checkpoint: Checkpoint, planted: Path, settings: Settings
+) -> None:
+    near = texture(7).resize((72, 72), Image.Resampling.BICUBIC)
+    near.save(planted / "test/awe/near.png")
+    known = save_set(settings, "planted", "Planted", read_classes(planted, settings), {})
+    folder = examination_folder(settings, known.path)
+    assert main(["data", "examine", "planted", "--out", str(folder)]) == 0
+    app = open_page(set="planted", view="prepare")
+    words = said(app)
+    assert "1 pair that look alike still stand in two splits" in words
+    assert "No labelled image is in validation" in words
+    app.selectbox(key="prep-near").set_value("drop").run()
+    assert "still stand in two splits" not in said(healthy(app))
+    app.selectbox(key="prep-near").set_value("together").run()
+    app.checkbox(key="prep-own").uncheck().run()
+    words = said(healthy(app))
+    assert "still stand in two splits" not in words
+    assert "No labelled image is in" not in words
+
+
 def test_what_is_thrown_out_can_be_kept_after_all(
     tiny_checkpoint: Checkpoint, examined: Path
 ) -> None:
@@ -525,6 +546,19 @@ def test_the_card_has_the_numbers_and_escapes_what_is_foreign(
     bare = data_card(card_of(labelled, {}, None, Limits.of(settings)))
     assert "was not examined" in bare
     assert "Nothing is known of its origin" in bare
+
+
+def test_the_card_is_written_on_the_command_line(
+    examined: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "card.html"
+    assert main(["data", "export", "planted", "--as", "card", "--out", str(out)]) == 0
+    assert "a card of 46 images" in capsys.readouterr().out
+    text = out.read_text(encoding="utf-8")
+    assert "<h1>Data card: Planted *set*</h1>" in text
+    assert "The same picture in two splits" in text
+    assert main(["data", "export", "sample", "--as", "card", "--out", str(out)]) == 0
+    assert "which were not examined" in capsys.readouterr().out
 
 
 def test_sentences_say_what_numbers_mean(examined: Path) -> None:

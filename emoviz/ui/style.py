@@ -165,13 +165,13 @@ button.ev-picture { cursor: zoom-in; }
 .ev-dot { display: inline-block; width: .62rem; height: .62rem; border-radius: 50%;
   margin-right: .45rem; border: 2px solid light-dark(#b3541e, #e08a4f); }
 .ev-dot.ev-mend { background: light-dark(#b3541e, #e08a4f); }
-.ev-found tbody th { white-space: normal; min-width: 8.5rem; }
+.ev-found tbody th { white-space: normal; min-width: min(14rem, 20vw); }
 .ev-groups { display: grid; gap: .8rem;
   grid-template-columns: repeat(auto-fill, minmax(17.5rem, 1fr)); }
 .ev-group { border: 1px solid light-dark(#e3ddd1, #37332d); border-radius: 10px;
   padding: .6rem .8rem; background: light-dark(#fff, #201e1b); }
 .ev-group p { margin: 0 0 .45rem; font-size: .83rem; opacity: .85; }
-.ev-group > div { display: grid; grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr));
+.ev-group > div { display: grid; grid-template-columns: repeat(auto-fit, minmax(7rem, 1fr));
   gap: .7rem; }
 .ev-group figure { margin: 0; min-width: 0; }
 .ev-group img, .ev-group .ev-missing { width: 100%; height: auto; aspect-ratio: 1;
