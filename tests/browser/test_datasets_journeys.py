@@ -48,9 +48,16 @@ def test_faults_are_found_and_a_clean_set_reaches_retrain(
     page.reload()  # the examination does not mind
     page.get_by_text("26 images looked at. Mend").wait_for(timeout=120 * SECONDS)
     visitor.settle()
-    page.wait_for_selector(".ev-group img")
-    assert page.locator(".ev-group img").count() == 2
-    assert "test and train" in visitor.text(".ev-group")
+    page.get_by_text("equal bytes: test and train").wait_for()
+    pair = page.get_by_role("button", name=re.compile("awe, (test|train)"))
+    pair.nth(1).wait_for()
+    assert pair.count() == 2
+    pair.first.click()
+    page.get_by_role("button", name="Throw it out").click()
+    page.get_by_text("thrown out by hand").first.wait_for()
+    pair.first.click()
+    page.get_by_role("button", name="Leave it to the filters").click()
+    visitor.settle()
     assert "view=faults" in page.url
 
     page.get_by_role("radio", name="Prepare").click()
