@@ -77,6 +77,31 @@ def test_equal_hashes_stand_for_each_other() -> None:
     assert duplicates.groups_of(5, found).tolist() == [0, 1, 0, 0, 0]
 
 
+def test_vectors_of_one_image_are_those_of_the_rule() -> None:
+    """Each other's nearest and alone with it, or far nearer than neighbours are; by slow loops."""
+    generator = np.random.default_rng(4)
+    vectors = generator.normal(size=(120, 12))
+    vectors[:40] *= 5  # a sparse part of the space: there a copy may lie farther off
+    vectors[100] = vectors[7] + 0.8 * generator.normal(size=12)
+    vectors[101:103] = vectors[60] + 0.01 * generator.normal(size=(2, 12))  # three of one image
+    apart = np.linalg.norm(vectors[:, None] - vectors[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    ranked = np.sort(apart, axis=1)
+    limit = 0.2 * np.median(ranked[:, 0])
+    slow = set()
+    for i in range(120):
+        for j in range(i + 1, 120):
+            mutual = apart[i, j] == ranked[i, 0] == ranked[j, 0]
+            alone = mutual and apart[i, j] <= 0.6 * min(ranked[i, 1], ranked[j, 1])
+            if alone or apart[i, j] <= limit:
+                slow.add((i, j))
+    found = duplicates.near_vectors(vectors)
+    rows = list(zip(found.first.tolist(), found.second.tolist(), strict=True))
+    assert rows == sorted(slow)
+    assert {(7, 100), (60, 101), (60, 102), (101, 102)} <= slow
+    assert found.distance == pytest.approx([apart[pair] for pair in rows], rel=1e-5)
+
+
 # Labels and balance ------------------------------------------------------------------------------
 
 
