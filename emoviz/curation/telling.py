@@ -222,8 +222,9 @@ def _verdict(kind: str, found: Found) -> Verdict:
     else:
         count = found[kind]["count"] if found.get(kind) else None
     if count is None:
-        why = str(found.get("not_looked_for", {}).get(kind, "not looked for"))
-        return Verdict(kind, title, None, "unknown", f"Not looked for: {why}.")
+        why = str(found.get("not_looked_for", {}).get(kind, "not asked for")).rstrip(".")
+        told = "." if why == "not asked for" else f": {why}."
+        return Verdict(kind, title, None, "unknown", f"Not looked for{told}")
     if not count:
         return Verdict(kind, title, 0, "fine", words)
     if kind == "duplicates":

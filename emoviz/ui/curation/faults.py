@@ -15,6 +15,11 @@ from emoviz.ui.linked import linked_choice
 from emoviz.ui.words import counted, plain
 
 _GROUPS, _MEMBERS = 12, 6  # groups a page, pictures a group
+_TRUST = {
+    "outliers": "",
+    "suspect_labels": " A network that was trained on these very images has taken their labels on "
+    "trust and doubts too few: examine anew with another checkpoint in the sidebar.",
+}
 _GROUPED = ("leaks", "duplicates", "near_duplicates", "contradictions")
 _ELSEWHERE = ("text", "faces")  # which have a view of their own
 
@@ -42,7 +47,7 @@ def show(subject: Subject, kind: str, settings: Settings) -> None:
     if (verdict.count or 0) > SHOWN:
         st.caption(f"The first {SHOWN:,} are shown; the examination's table has all.")
     if kind in ("outliers", "suspect_labels"):
-        st.caption(f"Judged by {plain(str(found[kind]['by']))}.")
+        st.caption(f"Judged by {plain(str(found[kind]['by']))}.{_TRUST[kind]}")
     wall(subject, settings, rows, f"datasets-fault-{kind}", verdict.title)
     _by_hand(subject, rows, kind)
 
