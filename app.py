@@ -78,6 +78,12 @@ page = st.navigation(
         ],
         "Train": [
             st.Page(
+                "pages/train/datasets.py",
+                title="Data sets",
+                icon=":material/dataset:",
+                help="Bring labelled images in, see what is wrong with them, clean and split them.",
+            ),
+            st.Page(
                 "pages/train/retrain.py",
                 title="Retrain",
                 icon=":material/model_training:",

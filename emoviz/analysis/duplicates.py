@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from emoviz.errors import AnalysisError
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 BITS = 64
 _MOST_PAIRS = 20_000_000
 _AT_ONCE = 1 << 24  # distances held at once
@@ -45,11 +46,11 @@ def equal_pairs(keys: Sequence[str]) -> Pairs:
     return Pairs(pairs[:, 0], pairs[:, 1], np.zeros(len(pairs)))
 
 
-def near_pairs(hashes: NDArray[np.uint64], distance: int = 6) -> Pairs:
+def near_pairs(hashes: NDArray[np.uint64], distance: int = 8) -> Pairs:
     """All pairs of hashes that differ in at most so many bits. Exact.
 
-    Two hashes that differ in r bits agree in at least one of r + 1 parts of the 64, so only those
-    that share a part are compared. Equal hashes are compared once, and stand for each other:
+    Two hashes that differ in r bits agree in at least two of r + 2 parts of the 64, so only those
+    that share two parts are compared. Equal hashes are compared once, and stand for each other:
     where many are equal, each is paired with the first of them alone.
 
     Args:
@@ -76,12 +77,18 @@ def near_pairs(hashes: NDArray[np.uint64], distance: int = 6) -> Pairs:
     return Pairs(pairs[:, 0], pairs[:, 1], apart.astype(np.float64))
 
 
-def near_vectors(vectors: NDArray[np.floating], share: float = 0.1) -> Pairs:
-    """Pairs of vectors that nearly coincide, against how far neighbours usually are.
+def near_vectors(vectors: NDArray[np.floating], share: float = 0.2, ratio: float = 0.6) -> Pairs:
+    """Pairs of vectors that are likely of one image.
+
+    How far two images of a set lie apart differs from place to place, so two are a pair where they
+    are each other's nearest and all others are much farther from both; and, which several copies
+    of one image need, where they are far nearer than neighbours usually are.
 
     Args:
         vectors: (N, D), one an image.
         share: Pairs nearer than this share of the median distance to the nearest neighbour.
+        ratio: Pairs nearest to each other whose distance is at most this share of that to the next
+            nearest of either.
 
     Returns:
         The pairs with their Euclidean distances.
@@ -90,15 +97,16 @@ def near_vectors(vectors: NDArray[np.floating], share: float = 0.1) -> Pairs:
     if len(data) < 3:
         return Pairs(*(np.zeros(0, np.int64),) * 2, np.zeros(0))
     squares = (data.astype(np.float64) ** 2).sum(axis=1)
-    block = max(16, _AT_ONCE // len(data))
-    nearest = np.full(len(data), np.inf)
-    for start in range(0, len(data), block):
-        apart = _squared(data, squares, start, block)
-        nearest[start : start + block] = apart.min(axis=1)
-    limit = (share * np.sqrt(np.median(nearest))) ** 2
+    nearest, first, second = _nearest_two(data, squares)
+    limit = share * np.sqrt(np.median(first))
     rounding = 1e-5 * squares.max()  # of products in single precision; `_close` is exact
-    rows = np.flatnonzero(nearest <= limit + rounding)
-    return _close(data, rows, np.sqrt(limit))
+    found = _close(data, np.flatnonzero(first <= limit**2 + rounding), limit)
+    rows = np.arange(len(data))
+    mutual = rows[(nearest[nearest] == rows) & (rows < nearest)]
+    others = nearest[mutual]
+    apart = ((data[mutual].astype(np.float64) - data[others]) ** 2).sum(axis=1)
+    alone = apart <= ratio**2 * np.minimum(second[mutual], second[others])
+    return _joined(found, Pairs(mutual[alone], others[alone], np.sqrt(apart[alone])))
 
 
 def groups_of(count: int, *pairs: Pairs) -> Ints:
@@ -136,12 +144,11 @@ def alike(pairs: Pairs, pictures: NDArray[np.uint8], most: float = 16.0) -> NDAr
 
 def _near_values(values: NDArray[np.uint64], distance: int) -> tuple[Ints, Ints]:
     """Index pairs of distinct hashes at most so far apart."""
-    parts = distance + 1
-    edges = np.linspace(0, BITS, parts + 1).round().astype(int)
+    edges = np.linspace(0, BITS, distance + 3).round().astype(int).tolist()
+    parts = [((1 << (high - low)) - 1) << low for low, high in pairwise(edges)]
     found = []
-    for low, high in pairwise(edges):
-        mask = np.uint64(((1 << int(high - low)) - 1) << int(low))
-        found.append(_within_part(values, values & mask, distance))
+    for one, two in combinations(parts, 2):
+        found.append(_within_part(values, values & np.uint64(one | two), distance))
         if sum(map(len, found)) > _MOST_PAIRS:
             raise AnalysisError(
                 f"More than {_MOST_PAIRS:,} pairs are at most {distance} bits apart; ask for a "
@@ -169,6 +176,28 @@ def _within_part(values: NDArray[np.uint64], keys: NDArray[np.uint64], distance:
             one, two = order[near], order[near + shift]
             found.append(np.minimum(one, two) * len(order) + np.maximum(one, two))
     return np.concatenate(found)
+
+
+def _nearest_two(data: NDArray[np.float32], squares: Floats) -> tuple[Ints, Floats, Floats]:
+    """(N,) index of the nearest, (N,) squared distance to it and (N,) to the next nearest."""
+    block = max(16, _AT_ONCE // len(data))
+    nearest = np.zeros(len(data), np.int64)
+    distances = np.zeros((2, len(data)))
+    for start in range(0, len(data), block):
+        apart = _squared(data, squares, start, block)
+        rows = slice(start, start + len(apart))
+        nearest[rows] = apart.argmin(axis=1)
+        distances[:, rows] = np.partition(apart, 1, axis=1)[:, :2].T
+    return nearest, distances[0], distances[1]
+
+
+def _joined(one: Pairs, other: Pairs) -> Pairs:
+    """The pairs of either, each once, in order."""
+    first = np.concatenate([one.first, other.first])
+    second = np.concatenate([one.second, other.second])
+    distance = np.concatenate([one.distance, other.distance])
+    _, kept = np.unique(np.stack([first, second], axis=1), axis=0, return_index=True)
+    return Pairs(first[kept], second[kept], distance[kept])
 
 
 def _squared(

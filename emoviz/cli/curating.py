@@ -3,6 +3,8 @@
 import argparse
 import csv
 import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from emoviz.curation.prepare import Prepared
+    from emoviz.curation.recipe import Preparation
+    from emoviz.data.records import LabelledSet
 
 _SHOWN = 20
 
@@ -34,15 +38,17 @@ def _add_import(parts: Any) -> None:
     verb.add_argument("kind", metavar="KIND", help="such as emoset; a wrong one lists them all")
     verb.add_argument("path", metavar="PATH", type=Path, help="the unpacked folder, or the file")
     verb.add_argument("--labels", default="", help="which labels, where the set has several")
-    verb.add_argument("--out", type=Path, required=True, metavar="T.parquet")
+    verb.add_argument("--title", default="", help="for people")
+    verb.add_argument("--out", type=Path, metavar="T.parquet")
+    verb.add_argument("--library", metavar="ID", help="keep it as a set of the library")
+    verb.add_argument("--refused", type=Path, metavar="F.csv", help="what did not fit, all of it")
     _add_shared(verb)
     verb.set_defaults(verb=_import)
 
 
 def _add_examine(parts: Any) -> None:
     verb = parts.add_parser("examine", help="see what is wrong with a set before training")
-    verb.add_argument("table", metavar="T.parquet", type=Path, help="or a CSV, or a folder")
-    verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
+    _add_table(verb)
     verb.add_argument("--checkpoint", help="id or folder; doubts labels by what it sees")
     verb.add_argument("--text", action="store_true", help="look for text (half a second an image)")
     verb.add_argument("--faces", action="store_true", help="look for faces")
@@ -54,23 +60,31 @@ def _add_examine(parts: Any) -> None:
 def _add_prepare(parts: Any) -> None:
     verb = parts.add_parser("prepare", help="clean, relabel, thin out and split a set by a recipe")
     verb.add_argument("recipe", metavar="RECIPE", help="clean, webemo-sadness, or a YAML file")
-    verb.add_argument("table", metavar="T.parquet", type=Path, help="or a CSV, or a folder")
-    verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
+    _add_table(verb)
     verb.add_argument("--out", type=Path, required=True, metavar="DIR")
+    verb.add_argument("--library", metavar="ID", help="keep it as a set of the library, too")
+    verb.add_argument("--title", default="", help="for people; the recipe's where left out")
     _add_shared(verb)
     verb.set_defaults(verb=_prepare)
 
 
 def _add_export(parts: Any) -> None:
     verb = parts.add_parser("export", help="a set for other programs")
-    verb.add_argument("table", metavar="T.parquet", type=Path, help="or a CSV, or a folder")
-    verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
+    _add_table(verb)
     verb.add_argument(
-        "--as", dest="kind", required=True, choices=("csv", "imagefolder", "croissant")
+        "--as", dest="kind", required=True, choices=("csv", "imagefolder", "croissant", "card")
     )
     verb.add_argument("--copies", action="store_true", help="of imagefolder: copy, do not link")
     verb.add_argument("--out", type=Path, required=True, metavar="PATH")
+    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
     verb.set_defaults(verb=_export)
+
+
+def _add_table(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "table", metavar="SET", help="T.parquet, a CSV, a folder, or the id of a set of the library"
+    )
+    verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
 
 
 def _add_shared(verb: argparse.ArgumentParser) -> None:
@@ -81,18 +95,25 @@ def _add_shared(verb: argparse.ArgumentParser) -> None:
 def _import(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.data.importers.registry import bring_in, importers
     from emoviz.data.lineage import with_step
-    from emoviz.data.sets import write_set
 
+    if arguments.out is None and arguments.library is None:
+        raise TableError("Say where to: --out T.parquet, or --library ID, or both.")
     _wants_parquet(arguments.out)
     report = Reporter(arguments.progress)
-    report.step("reading the set")
+    report.step("reading the set", until=0.9)
     found = bring_in(arguments.kind, arguments.path, arguments.labels)
+    found = replace(found, name=arguments.title or found.name)
     words = f"brought in as {arguments.kind} from {arguments.path.name or arguments.path}"
+    words += f" by {arguments.labels}" if arguments.labels else ""
     step = {"words": words, "images": len(found.records), "refused": len(found.refused)}
-    about = with_step(importers()[arguments.kind].about, step)
-    left_out = write_set(arguments.out, found.name, found, about)
+    about = {**found.about, **importers()[arguments.kind].about, "refused": len(found.refused)}
+    about = with_step(about, step)
+    report.step("writing the table")
+    if arguments.refused is not None:
+        _write_rows(arguments.refused, ("place", "reason"), found.refused)
+    table, left_out = _written(arguments, settings, found, about)
     result = {
-        "table": str(arguments.out),
+        "table": str(table),
         "title": found.name,
         "taxonomy": found.taxonomy.name,
         "images": len(found.records) - len(left_out),
@@ -101,12 +122,28 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> int:
         "left_out": list(left_out),
         "about": about,
     }
-    report.finish(f"{result['images']:,} images brought in", {"table": str(arguments.out)})
+    report.finish(f"{result['images']:,} images brought in", {"table": str(table)})
     if arguments.format == "json":
         print_json(result, sys.stdout)
     else:
         _print_imported(result)
     return 0
+
+
+def _written(
+    arguments: argparse.Namespace, settings: Settings, found: "LabelledSet", about: dict[str, Any]
+) -> tuple[Path, Sequence[str]]:
+    """Written to where it was asked for: where it is, and the names that are no text."""
+    from emoviz.data.library import save_set
+    from emoviz.data.sets import write_set
+
+    left_out: Sequence[str] = ()
+    if arguments.out is not None:
+        left_out = write_set(arguments.out, found.name, found, about)
+    if arguments.library is None:
+        return arguments.out, left_out
+    known = save_set(settings, arguments.library, found.name, found, about)
+    return known.path, known.about.get("left_out", ())
 
 
 def _counts(found: Any) -> dict[str, dict[str, int]]:
@@ -137,12 +174,12 @@ def _examine(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.curation.examine import Wishes, examine, keep
     from emoviz.curation.findings import counts_of
 
-    labelled = _read(arguments)
+    path, labelled = _read(arguments, settings)
     checkpoint = open_checkpoint(arguments.checkpoint, settings) if arguments.checkpoint else None
     report = Reporter(arguments.progress)
     item, found = examine(
         labelled,
-        arguments.table,
+        path,
         settings,
         Wishes(arguments.text, arguments.faces, checkpoint),
         report,
@@ -176,30 +213,27 @@ def _print_found(found: dict[str, Any]) -> None:
 def _prepare(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.curation.examine import look
     from emoviz.curation.prepare import needs, prepare, report_of
-    from emoviz.curation.recipe import dump_preparation, load_preparation
+    from emoviz.curation.recipe import load_preparation
     from emoviz.data.lineage import with_step
-    from emoviz.data.sets import write_set
-    from emoviz.files import replaced_folder, write_json, write_text
 
     recipe = load_preparation(arguments.recipe)
     if arguments.out.exists() and (not arguments.out.is_dir() or any(arguments.out.iterdir())):
         raise TableError(f"'{arguments.out}' is there already; name a new folder.")
-    labelled = _read(arguments)
+    _, labelled = _read(arguments, settings)
     report = Reporter(arguments.progress)
     text, faces = needs(recipe)
-    item = look(labelled, settings, report, text=text, faces=faces)
+    item = look(labelled, settings, report, text=text, faces=faces, until=0.95)
+    report.step("applying the recipe")
     made = prepare(labelled, item, recipe)
     result = report_of(made, recipe)
-    step = {
-        "words": f"prepared by the recipe {recipe.name}",
-        **{key: result[key] for key in ("recipe", "recipe_sha256", "fingerprint", "counts")},
-    }
-    about = with_step(labelled.about, step)
-    with replaced_folder(arguments.out) as aside:
-        write_set(aside / "set.parquet", made.labelled.name, made.labelled, about)
-        write_text(aside / "recipe.yaml", dump_preparation(recipe))
-        write_json(aside / "report.json", result)
-        _write_dropped(aside / "dropped.csv", made)
+    words = (
+        f"prepared by the recipe {recipe.name} ({recipe.sha256[:12]}), split seed "
+        f"{recipe.split.seed}: {result['images']:,} of {len(labelled.records):,} images stayed, "
+        f"result {made.fingerprint[:12]}"
+    )
+    kept = ("recipe", "recipe_sha256", "fingerprint", "counts", "dropped_by_reason")
+    step = {"words": words, **{key: result[key] for key in kept}}
+    _write_prepared(arguments, settings, recipe, made, with_step(labelled.about, step))
     result["table"] = str(arguments.out / "set.parquet")
     report.finish(f"{result['images']:,} images prepared", {"table": result["table"]})
     if arguments.format == "json":
@@ -209,14 +243,42 @@ def _prepare(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _write_dropped(path: Path, made: "Prepared") -> None:
+def _write_prepared(
+    arguments: argparse.Namespace,
+    settings: Settings,
+    recipe: "Preparation",
+    made: "Prepared",
+    about: dict[str, Any],
+) -> None:
+    from emoviz.curation.prepare import report_of
+    from emoviz.curation.recipe import dump_preparation
+    from emoviz.data.library import save_set
+    from emoviz.data.sets import write_set
+    from emoviz.files import replaced_folder, write_json, write_text
+
+    title = arguments.title or made.labelled.name
+    rows = ((row.name, row.sha256, row.label, row.reason) for row in made.dropped)
+    with replaced_folder(arguments.out) as aside:
+        write_set(aside / "set.parquet", title, made.labelled, about)
+        write_text(aside / "recipe.yaml", dump_preparation(recipe))
+        write_json(aside / "report.json", report_of(made, recipe))
+        _write_rows(aside / "dropped.csv", ("name", "sha256", "label", "reason"), rows)
+    if arguments.library is not None:
+        save_set(settings, arguments.library, title, made.labelled, about)
+
+
+def _write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A CSV whose cells no spreadsheet takes for formulas, whole or not at all."""
+    from emoviz.files import replaced_file
     from emoviz.inference.tabular import safe_cell
 
-    with path.open("w", encoding="utf-8", errors="replace", newline="") as stream:
+    with (
+        replaced_file(path) as aside,
+        aside.open("w", encoding="utf-8", errors="replace", newline="") as stream,
+    ):
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["name", "sha256", "label", "reason"])
-        for row in made.dropped:
-            writer.writerow(map(safe_cell, (row.name, row.sha256, row.label, row.reason)))
+        writer.writerow(head)
+        writer.writerows([safe_cell(cell) for cell in row] for row in rows)
 
 
 def _print_prepared(result: "Mapping[str, Any]") -> None:
@@ -233,26 +295,51 @@ def _print_prepared(result: "Mapping[str, Any]") -> None:
 def _export(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.curation.export import to_croissant, to_csv, to_folders
 
-    labelled = _read(arguments)
-    if arguments.kind == "csv":
-        print(f"{to_csv(labelled, arguments.out):,} rows")
+    table, labelled = _read(arguments, settings)
+    report = Reporter(arguments.progress)
+    report.step("writing")
+    if arguments.kind == "card":
+        words = _write_card(table, labelled, arguments.out, settings)
+    elif arguments.kind == "csv":
+        words = f"{to_csv(labelled, arguments.out):,} rows"
     elif arguments.kind == "croissant":
-        print(f"{to_croissant(labelled, labelled.about, arguments.out):,} images described")
+        count = to_croissant(labelled, labelled.about, arguments.out)
+        words = f"{count:,} images described"
     else:
         written, left_out = to_folders(labelled, arguments.out, arguments.copies)
-        print(f"{written:,} images, {left_out:,} left out for want of a label or split")
+        words = f"{written:,} images, {left_out:,} left out for want of a label or split"
+    report.finish(words, {"out": str(arguments.out)})
+    print(words)
     print(arguments.out)
     return 0
 
 
-def _read(arguments: argparse.Namespace) -> Any:
+def _write_card(table: Path, labelled: "LabelledSet", out: Path, settings: Settings) -> str:
+    """The set's data card as HTML, with its examination where one is kept at home."""
+    from emoviz.curation.card import card_of
+    from emoviz.curation.examine import kept
+    from emoviz.curation.examined import examination_folder
+    from emoviz.data.images import Limits
+    from emoviz.files import write_text
+    from emoviz.plots.data_card import data_card
+
+    found = kept(examination_folder(settings, table), table)
+    card = card_of(labelled, labelled.about, found, Limits.of(settings))
+    write_text(out, data_card(card))
+    return f"a card of {card.images:,} images{'' if found else ', which were not examined'}"
+
+
+def _read(arguments: argparse.Namespace, settings: Settings) -> "tuple[Path, LabelledSet]":
+    """The table that was named, by its path or its id in the library."""
+    from emoviz.data.library import locate
     from emoviz.data.records import read_table
     from emoviz.labels import get_taxonomy
 
     taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
-    return read_table(arguments.table, taxonomy)
+    path = locate(settings, arguments.table)
+    return path, read_table(path, taxonomy)
 
 
-def _wants_parquet(path: Path) -> None:
-    if path.suffix.casefold() != ".parquet":
+def _wants_parquet(path: Path | None) -> None:
+    if path is not None and path.suffix.casefold() != ".parquet":
         raise TableError(f"'{path}' is no Parquet file's name; call it {path.stem}.parquet.")

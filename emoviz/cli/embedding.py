@@ -25,7 +25,7 @@ def _add_embed(verbs: Any) -> None:
     verb.add_argument(
         "path",
         metavar="PATH",
-        help="a folder, a ZIP, a CSV or Parquet table, an image, or sample",
+        help="a folder, a ZIP, a CSV or Parquet table, an image, the id of a set, or sample",
     )
     verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
     verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
@@ -40,7 +40,8 @@ def _add_embed(verbs: Any) -> None:
 
 def _embed(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.checkpoints import open_checkpoint
-    from emoviz.inference.collection import open_collection
+    from emoviz.data.library import locate
+    from emoviz.inference.collection import SAMPLE, open_collection
     from emoviz.inference.embedding import embed_collection
     from emoviz.inference.predict import load_model
     from emoviz.inference.stored import check_suffix, table_path, write_embeddings
@@ -51,7 +52,8 @@ def _embed(arguments: argparse.Namespace, settings: Settings) -> int:
     taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
     likely = checkpoint.card.taxonomy
-    collection = open_collection(arguments.path, settings, taxonomy, likely)
+    path = arguments.path if arguments.path == SAMPLE else locate(settings, arguments.path)
+    collection = open_collection(path, settings, taxonomy, likely)
     report = Reporter(arguments.progress)
     report.step("embedding images", until=0.95)
     model = load_model(checkpoint, settings)

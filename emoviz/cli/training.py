@@ -259,14 +259,15 @@ def _promote(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _tables(texts: Sequence[str], settings: Settings) -> list[str]:
     """Ids of sets in the library become their files; whatever is a file or folder stays."""
-    from emoviz.data.library import find_set
+    from emoviz.data.library import locate
     from emoviz.errors import TableError
 
     def table(text: str) -> str:
-        if Path(text.rpartition("=")[2]).exists():
+        if Path(text).exists():
             return text
+        taxonomy, separator, name = text.rpartition("=")
         try:
-            return str(find_set(settings, text).path)
+            return taxonomy + separator + str(locate(settings, name))
         except TableError:
             return text  # told when it is read
 

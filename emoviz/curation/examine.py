@@ -15,7 +15,7 @@ from emoviz.data.images import Limits
 from emoviz.data.looks import look_at
 from emoviz.data.records import LabelledSet
 from emoviz.errors import SettingsError
-from emoviz.files import write_json
+from emoviz.files import read_json, write_json
 from emoviz.settings import Settings
 
 ROWS, FOUND = "images.parquet", "examination.json"
@@ -147,6 +147,12 @@ def keep(folder: Path, item: Examined, found: Mapping[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_examined(folder / ROWS, item, {"table": found["table"], "stamp": found["stamp"]})
     write_json(folder / FOUND, found)
+
+
+def kept(folder: Path, table: Path) -> dict[str, Any] | None:
+    """What an examination found; None where there is none of the table as it is now."""
+    found = read_json(folder / FOUND)
+    return found if found is not None and found.get("stamp") == stamp_of(table) else None
 
 
 def stamp_of(table: Path) -> list[int]:

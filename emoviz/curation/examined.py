@@ -6,6 +6,7 @@ colour, ``hash`` and ``tiny``, and where they were looked for ``text_share, text
 ``emoviz_examination``.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from emoviz.data.records import NO_LABEL, LabelledSet
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.files import replaced_file
 from emoviz.labels import Taxonomy
+from emoviz.settings import Settings
 
 FORMAT = 1
 _ABOUT = b"emoviz_examination"
@@ -81,6 +83,13 @@ def of_set(item: LabelledSet, looks: Looks) -> Examined:
         looks=looks,
         refused=item.refused,
     )
+
+
+def examination_folder(settings: Settings, table: Path) -> Path:
+    """Where the examination of a table (or folder) is kept."""
+    place = str(table.absolute())
+    digest = hashlib.sha256(place.encode(errors="surrogateescape")).hexdigest()[:16]
+    return settings.home / "examinations" / digest
 
 
 def write_examined(path: Path, item: Examined, about: Mapping[str, Any]) -> None:

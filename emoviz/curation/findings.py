@@ -56,7 +56,7 @@ class Limits:
     max_aspect: float = 4.0
     one_colour: float = 0.01
     grey: float = 0.015
-    bits: int = 6
+    bits: int = 8
     colour: float = 16.0
     text: float = 0.005
     face: float = 0.05

@@ -53,7 +53,7 @@ class Filters:
     grey: Literal["keep", "drop"] = "keep"
     duplicates: Literal["keep", "drop"] = "drop"
     near_duplicates: Literal["keep", "drop", "together"] = "together"
-    bits: int = number(6, 0, 31)
+    bits: int = number(8, 0, 31)
     contradictions: Literal["keep", "drop"] = "keep"
     text: float = number(0.0, 0.0, _SHARES)
     faces: float = number(0.0, 0.0, _SHARES)

@@ -4,7 +4,9 @@
 project is among them.
 """
 
+import os
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,8 @@ from emoviz.labels import Taxonomy
 from emoviz.settings import Settings
 
 SAMPLE = "sample"
+_BIN, _KEPT_IN_BIN = ".removed", 14 * 24 * 3600.0
+_TABLES = (".csv", ".tsv", ".parquet", ".zip")
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
@@ -103,12 +107,68 @@ def save_set(
     return _known(path)
 
 
+def remove_set(settings: Settings, id: str) -> None:
+    """Put a set away; `bring_back_set` undoes it for two weeks. Its images stay where they are.
+
+    Raises:
+        TableError: There is none of that id, or it is the one that comes with the project.
+        OSError: It cannot be moved.
+    """
+    path = set_path(settings, id) if _ID.fullmatch(id) else None
+    if id == SAMPLE or path is None or not path.is_file():
+        raise TableError(f"There is no set '{id}' that could be removed from the library.")
+    place = path.parent / _BIN / path.name
+    place.parent.mkdir(exist_ok=True)
+    path.replace(place)
+    for file in place.parent.glob("*.parquet"):
+        if file != place and time.time() - file.stat().st_ctime > _KEPT_IN_BIN:
+            file.unlink(missing_ok=True)
+
+
+def bring_back_set(settings: Settings, id: str) -> None:
+    """Undo `remove_set`; the file keeps its time, so that what was found out about it holds.
+
+    Raises:
+        TableError: It is gone for good, or another set has its id now.
+        OSError: It cannot be moved.
+    """
+    path = set_path(settings, id)
+    place = path.parent / _BIN / path.name
+    if not _ID.fullmatch(id) or not place.is_file() or path.exists():
+        raise TableError(f"The set '{id}' cannot be brought back any more.")
+    place.replace(path)
+
+
 def free_id(settings: Settings, title: str) -> str:
     """An id made of a title that no set of the library has yet."""
     words = re.sub(r"[^a-z0-9_.-]+", "-", title.casefold()).strip("-_.")[:48] or "set"
     taken = {SAMPLE, *(file.stem for file in (settings.home / "sets").glob("*.parquet"))}
     numbered = (f"{words}-{number}" for number in range(2, len(taken) + 3))
     return words if words not in taken else next(id for id in numbered if id not in taken)
+
+
+def locate(settings: Settings, text: str) -> Path:
+    """The table that a text means: a path that is there comes first, then a set's id.
+
+    Args:
+        settings: Where the library is.
+        text: A path or an id. What looks like a path is given back as it is, there or not: whoever
+            reads it says best what is wrong with it.
+
+    Raises:
+        TableError: It is neither a path nor a known id.
+    """
+    path = Path(text).expanduser()
+    is_path = "/" in text or "\\" in text or path.suffix.casefold() in _TABLES
+    if is_path or os.path.exists(path):  # noqa: PTH110  (Path raises for a name too long)
+        return path
+    if text == SAMPLE or (_ID.fullmatch(text) and set_path(settings, text).is_file()):
+        return find_set(settings, text).path
+    known = ", ".join(item.id for item in list_sets(settings)[0]) or "none"
+    raise TableError(
+        f"There is no '{text}': no file or folder of that name, and no set of the library. Ids of "
+        f"sets: {known}."
+    )
 
 
 def set_path(settings: Settings, id: str) -> Path:

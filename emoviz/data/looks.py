@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from emoviz.data.images import Limits, open_image
+from emoviz.data.images import Limits, open_image, thumbnail
 from emoviz.data.records import Record
 from emoviz.errors import ImageError
 
@@ -118,22 +118,23 @@ def look_at(
 
 def measure(thumbnails: Bytes) -> dict[str, Floats]:
     """Light and colour of thumbnails (N, H, W, 3) in 0-255: the float columns of `Looks`."""
-    values = thumbnails.astype(np.float32) / 255.0
-    luma = values @ _LUMA
-    high, low = values.max(axis=-1), values.min(axis=-1)
-    red, green, blue = np.moveaxis(values, -1, 0)
+    # Channels apart and flat: reductions over three neighbouring numbers are ten times slower.
+    flat = thumbnails.reshape(len(thumbnails), -1, 3)
+    red, green, blue = (flat[..., k].astype(np.float32) / 255.0 for k in range(3))
+    luma = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    high, low = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    chroma = high - low
     opponents = (red - green, 0.5 * (red + green) - blue)
-    spreads = np.sqrt(sum(part.var(axis=(1, 2)) for part in opponents))
-    means = np.sqrt(sum(part.mean(axis=(1, 2)) ** 2 for part in opponents))
-    saturation = (high - low) / np.maximum(high, 1e-6)
+    spreads = np.hypot(*(part.std(axis=1) for part in opponents))
+    means = np.hypot(*(part.mean(axis=1) for part in opponents))
     return {
-        "brightness": luma.mean(axis=(1, 2)),
-        "contrast": luma.std(axis=(1, 2)),
-        "saturation": saturation.mean(axis=(1, 2)),
+        "brightness": luma.mean(axis=1),
+        "contrast": luma.std(axis=1),
+        "saturation": (chroma / np.maximum(high, 1e-6)).mean(axis=1),
         "colourfulness": spreads + 0.3 * means,
-        "warmth": (red - blue).mean(axis=(1, 2)),
-        "spread": values.std(axis=(1, 2)).max(axis=-1),
-        "chroma": (high - low).mean(axis=(1, 2)),
+        "warmth": red.mean(axis=1) - blue.mean(axis=1),
+        "spread": np.max([part.std(axis=1) for part in (red, green, blue)], axis=0),
+        "chroma": chroma.mean(axis=1),
     }
 
 
@@ -143,9 +144,7 @@ def perceptual_hash(grey: NDArray[np.floating]) -> NDArray[np.uint64]:
     The 8 x 8 lowest coefficients of the two-dimensional cosine transform, each a bit: above their
     median or not. The first coefficient is the highest bit.
     """
-    basis = _cosines()
-    low = basis @ np.asarray(grey, np.float32) @ basis.T
-    flat = low.reshape(len(low), -1)
+    flat = _projected(np.asarray(grey, np.float32), _cosines()).reshape(len(grey), -1)
     bits = flat > np.median(flat, axis=1, keepdims=True)
     packed = np.packbits(bits, axis=1)
     return np.ascontiguousarray(packed).view(">u8").astype(np.uint64).reshape(-1)
@@ -171,17 +170,33 @@ def _see(record: Record, limits: Limits) -> _Seen:
 
 def _measured(seen: Sequence[_Seen]) -> Looks:
     thumbnails = np.stack([row[3] for row in seen])
-    step = SIDE // _TINY
-    blocks = thumbnails.reshape(-1, _TINY, step, _TINY, step, 3).astype(np.float32)
+    planes = [thumbnails[..., k].astype(np.float32) for k in range(3)]
+    grey = _LUMA[0] * planes[0] + _LUMA[1] * planes[1] + _LUMA[2] * planes[2]
+    tiny = np.stack([_projected(plane, _averages()) for plane in planes], axis=-1)
     return Looks(
         sha256=tuple(row[0] for row in seen),
         reason=tuple(row[4] for row in seen),
         width=np.array([row[1] for row in seen], np.int32),
         height=np.array([row[2] for row in seen], np.int32),
-        hash=perceptual_hash(thumbnails.astype(np.float32) @ _LUMA),
-        tiny=blocks.mean(axis=(2, 4)).astype(np.uint8),
+        hash=perceptual_hash(grey),
+        tiny=tiny.astype(np.uint8),
         **measure(thumbnails),
     )
+
+
+def _projected(pictures: Floats, basis: Floats) -> Floats:
+    """(N, 8, 8) basis @ picture @ basis^T of pictures (N, 32, 32), as two large products."""
+    count, side, low = len(pictures), pictures.shape[-1], len(basis)
+    across = (pictures.reshape(-1, side) @ basis.T).reshape(count, side, low)
+    turned = np.ascontiguousarray(across.transpose(0, 2, 1)).reshape(-1, side)
+    return (turned @ basis.T).reshape(count, low, low).transpose(0, 2, 1)
+
+
+@cache
+def _averages() -> Floats:
+    """(8, 32) rows that average four neighbours each."""
+    step = SIDE // _TINY
+    return np.repeat(np.eye(_TINY, dtype=np.float32) / np.float32(step), step, axis=1)
 
 
 @cache
@@ -189,3 +204,11 @@ def _cosines() -> Floats:
     """(8, 32) rows of the cosine transform (type II, without scale, as scipy has it)."""
     k, n = np.arange(_LOW)[:, None], np.arange(SIDE)[None, :]
     return (2 * np.cos(np.pi * k * (2 * n + 1) / (2 * SIDE))).astype(np.float32)
+
+
+def thumbnail_of(record: Record, limits: Limits, side: int = 96) -> bytes | None:
+    """A small JPEG of a record's image, its long side `side` pixels; None where unreadable."""
+    try:
+        return thumbnail(open_image(record.read(limits), limits, side).pixels, side, quality=80)
+    except ImageError:
+        return None

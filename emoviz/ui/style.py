@@ -162,6 +162,11 @@ button.ev-picture { cursor: zoom-in; }
 .ev-score .ev-track { flex: 1; min-width: 1.5rem; max-width: 9rem; }
 .ev-score .ev-fill { background: light-dark(#4b4377, #8a7fd0); }
 
+.ev-dot { display: inline-block; width: .62rem; height: .62rem; border-radius: 50%;
+  margin-right: .45rem; border: 2px solid light-dark(#b3541e, #e08a4f); }
+.ev-dot.ev-mend { background: light-dark(#b3541e, #e08a4f); }
+.ev-found tbody th { white-space: normal; min-width: min(14rem, 20vw); }
+
 .st-key-drop-zones section { border-style: dashed; }
 .st-key-samples button { padding: 0; border: 0; border-radius: 7px; overflow: hidden;
   min-height: 0; vertical-align: top; }
