@@ -132,7 +132,7 @@ class _MeanOfActivations(torch.autograd.Function):
         """(d, C), (d), (N, C, P) in any precision -> (N, d)."""
         few = max(1, _CACHED_BYTES // (4 * maps.shape[1] * maps.shape[2]))
         wanted = any(ctx.needs_input_grad[:2])
-        parts = [_means(weight, bias, some.float(), act, wanted) for some in maps.split(few)]
+        parts = [_means(weight, bias, some.float(), act, wanted) for some in torch.split(maps, few)]
         means, *along = (torch.cat(column) for column in zip(*parts, strict=True))
         ctx.save_for_backward(*along)
         return means
