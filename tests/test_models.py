@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from emoviz.errors import CheckpointError, WeightsError
 from emoviz.labels import EMOTION6, MIKELS8, bridge_between
 from emoviz.models.backbones import Backbone, load_pretrained
+from emoviz.models.folding import folded
 from emoviz.models.gram import (
     GatheredGram,
     GramModule,
@@ -662,3 +663,81 @@ def test_normalise_takes_bytes() -> None:
     images = torch.tensor([[[[0, 128, 255]]]], dtype=torch.uint8)
     out = Normalise((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))(images)
     torch.testing.assert_close(out.flatten(), torch.tensor([-1.0, 128 / 255 * 2 - 1, 1.0]))
+
+
+def shaken(name: str, layers: tuple[int | str, ...]) -> Backbone:
+    """A backbone whose normalisations do something."""
+    torch.manual_seed(0)
+    backbone = Backbone(name, layers).eval()
+    for module in backbone.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean = torch.randn_like(module.weight) / 4  # type: ignore[assignment]
+            module.running_var = torch.rand_like(module.weight) + 0.5  # type: ignore[assignment]
+    return backbone
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"), [("test_efficientnet", (1, 2, 3)), ("test_resnet", (1, 2))]
+)
+def test_a_folded_backbone_gives_the_same_without_normalisation(
+    name: str, layers: tuple[int | str, ...]
+) -> None:
+    backbone = shaken(name, layers)
+    quick = folded(backbone)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in quick.modules())
+    images = torch.randn(2, 3, 96, 96)
+    with torch.no_grad():
+        wanted, found = backbone(images), quick(images)
+    for one, two in zip((*wanted.maps, wanted.pooled), (*found.maps, found.pooled), strict=True):
+        torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-4 * float(one.abs().max()))
+
+
+def test_a_part_whose_own_output_is_asked_for_is_not_folded() -> None:
+    backbone = shaken("test_efficientnet", ("conv_stem",))
+    quick = folded(backbone)
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(quick(images).maps[0], backbone(images).maps[0])
+    assert sum(isinstance(m, torch.nn.BatchNorm2d) for m in quick.modules()) == 1
+
+
+def test_a_copy_that_would_be_another_network_is_not_taken() -> None:
+    """A convolution whose output is used twice cannot take the normalisation of one use."""
+    backbone = shaken("test_efficientnet", (1,))
+    norm = backbone.body.bn1
+    assert isinstance(norm, torch.nn.Module)
+    backbone.body.bn1 = _Twice(norm)
+    assert folded(backbone) is backbone
+
+
+class _Twice(torch.nn.Module):
+    def __init__(self, norm: torch.nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.norm(x) + x.mean()
+        return out
+
+
+@pytest.mark.parametrize("kind", [GramModule, MultiplicativeGramModule])
+def test_kept_maps_in_few_and_in_many_pieces_are_one(
+    kind: type[GramModule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    module, maps = kind(4), torch.randn(5, 4, 1, 6)
+    found = []
+    for cached in (1, 10**9):
+        monkeypatch.setattr("emoviz.models.gram._CACHED_BYTES", cached)
+        module.zero_grad()
+        out = module.conv_branch(maps.half())
+        out.sin().sum().backward()
+        gradients = [module.conv.weight.grad, module.conv.bias.grad]  # type: ignore[union-attr]
+        found.append((out.detach(), *(g.clone() for g in gradients if g is not None)))
+    wide = maps.half().float()
+    wanted = torch.stack(
+        [module.act(module.conv(wide[i : i + 1])).mean((2, 3))[0] for i in range(5)]
+    )
+    torch.testing.assert_close(found[0][0], wanted)
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one, two)

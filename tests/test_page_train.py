@@ -12,9 +12,11 @@ from streamlit.testing.v1 import AppTest
 
 from emoviz import jobs
 from emoviz.checkpoints import Checkpoint
+from emoviz.cli import main
 from emoviz.data.library import save_set
-from emoviz.data.records import read_table
+from emoviz.data.records import LabelledSet, Record, read_table
 from emoviz.files import write_json
+from emoviz.labels import own_taxonomy
 from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.training.recipe import read_recipe
 from emoviz.training.run import train_in_folder
@@ -119,8 +121,121 @@ def test_pressing_start_trains_and_the_network_can_be_kept(
     assert find_run(settings.runs, found.id).title == "My *probe*"
     watching = open_page("retrain", run=found.id)
     assert "Done: trained" in said(watching)
+    assert "images: sample; linear probe, beginning with tiny" in said(watching).replace("\\", "")
     assert len(watching.get("plotly_chart")) >= 3
     assert "Keep among the checkpoints" in labels(watching)
+
+
+def test_the_pages_numbers_are_the_command_lines(
+    tiny_checkpoint: Checkpoint,
+    settings: Settings,
+    make_table: Make,
+    tmp_path: Path,
+) -> None:
+    """The recipe that the page gives away and the set's id: the same weights and measures."""
+    table = make_table(tmp_path / "own", ["awe", "fear", "sadness"] * 10)
+    save_set(settings, "own", "Own", read_table(table), {})
+    app = open_page("retrain", **{"set": "own", "from": "tiny"})
+    press(app, "Start")
+    (found,) = list_runs(settings.runs)
+    job = jobs.find(settings, f"train {found.folder}")
+    assert job is not None
+    wait(lambda: not job.is_live)
+    assert job.state == "done", job.tail()
+    again = tmp_path / "again"
+    recipe = str(found.folder / "recipe.yaml")
+    assert main(["train", recipe, "--data", "own", "--run", str(again), "--no-graph"]) == 0
+    kept = [json.loads((folder / "measures.json").read_text()) for folder in (found.folder, again)]
+    assert kept[0] == kept[1]
+    assert next(iter(kept[0].values()))["accuracy"] is not None
+    weights = [next(f.glob("checkpoints/*/model.safetensors")) for f in (found.folder, again)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    curves = [read_curves(folder).column("validation_entropy") for folder in (found.folder, again)]
+    assert curves[0] == curves[1]
+
+
+def test_a_second_start_waits_for_the_first(
+    tiny_checkpoint: Checkpoint, settings: Settings, tmp_path: Path, table: Path
+) -> None:
+    recipe = tmp_path / "long.yaml"
+    recipe.write_text(RECIPE.replace("epochs: 2", "epochs: 5000"))
+    command = ["train", str(recipe), "--data", str(table), "--run", str(tmp_path / "first")]
+    first = jobs.start(settings, "first", command, "train first", "training")
+    wait(lambda: first.state == "running")
+    app = open_page("retrain", **{"from": "tiny", "what": "probe"})
+    press(app, "Start")
+    bars = "".join(str(item.proto.text) for item in app.get("progress"))
+    assert "Waiting: 1 training is before it" in bars
+    pause = next(button for button in app.button if button.label == "Pause")
+    assert pause.disabled
+    (own,) = list_runs(settings.runs)
+    job = jobs.find(settings, f"train {own.folder}")
+    assert job is not None
+    assert job.state == "queued"
+    press(app, "Cancel")
+    assert "Cancelled before it began" in said(open_page("retrain", run=own.id))
+    assert first.state == "running"
+
+
+def test_a_full_disk_at_the_start_is_told(
+    tiny_checkpoint: Checkpoint, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    app = open_page("retrain", **{"from": "tiny", "what": "probe"})
+    monkeypatch.setattr("emoviz.ui.training.work.write_text", full)
+    press(app, "Start")
+    assert "It cannot be started" in said(app)
+    assert "Make room on the disk" in said(app)
+    assert not jobs.list_jobs(settings)
+
+
+def test_too_small_a_disk_for_the_features_is_said_before(
+    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emoviz.ui.training.choices._room", lambda settings: 1000.0)
+    app = open_page("retrain", **{"from": "tiny"})
+    assert "the features cannot be kept" in said(app)
+    assert "Start" in labels(app)  # it is no reason not to
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ([f"class {i}" for i in range(10_000) for _ in range(2)], "10,000 classes"),
+        ([f"class {i}" for i in range(40)], "No class has more than one image"),
+    ],
+)
+def test_sets_that_cannot_be_trained_are_shown_and_say_so(
+    names: list[str], words: str, tiny_checkpoint: Checkpoint, settings: Settings, picture: Any
+) -> None:
+    taxonomy = own_taxonomy("many", tuple(dict.fromkeys(names)))
+    data = picture()
+    records = tuple(
+        Record(f"{i}.jpg", Path(f"{i}.jpg"), taxonomy.index(name), (1.0,), str(i), content=data)
+        for i, name in enumerate(names)
+    )
+    save_set(settings, "many", "Many", LabelledSet("many", taxonomy, records), {})
+    app = open_page("retrain", set="many", **{"from": "tiny"})
+    assert words in said(app)
+    assert "Start" not in labels(app)
+
+
+def test_a_set_without_validation_images_says_what_to_do(
+    tiny_checkpoint: Checkpoint, settings: Settings, tmp_path: Path, picture: Any
+) -> None:
+    for i in range(24):
+        split = "train" if i < 16 else "test"
+        file = tmp_path / "split" / split / ("awe" if i % 2 else "fear") / f"{i}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(picture(seed=i))
+    app = open_page("retrain", **{"from": "tiny"})
+    app.text_input(key="retrain-path").set_value(str(tmp_path / "split")).run()
+    words = said(healthy(app))
+    assert "16 would be for training, 0 to watch over it (validation) and 8" in words
+    assert "train, val and test" in words
+    assert "Start" not in labels(app)
 
 
 def test_a_set_of_one_class_cannot_be_started(
@@ -174,9 +289,9 @@ def test_a_set_that_vanishes_under_the_job_is_told(
     assert job is not None
     wait(lambda: not job.is_live)
     shown = open_page("retrain", run=found.id)
-    assert "It could not go on: No image has a label" in said(shown).replace("\\", "") or (
-        "holds 0 images" in said(shown).replace("\\", "")
-    )
+    words = said(shown).replace("\\", "")
+    assert "It could not go on: None of the 24 images" in words
+    assert "put them back or bring them in again" in words
     assert "Go on" in labels(shown)
 
 
@@ -203,8 +318,8 @@ def test_runs_are_laid_over_each_other(run: Path, settings: Settings) -> None:
     write_json(other / "settings.json", values)
     app = open_page("runs", run="finished,second")
     assert "In what they differ" in said(app)
-    table = next(t.value for t in app.dataframe if "loss.beta" in list(t.value.index))
-    assert set(table.loc["loss.beta"]) == {"0.1", "0.7"}
+    table = next(t.value for t in app.dataframe if "loss.beta" in list(t.value.columns))
+    assert set(table["loss.beta"]) == {"0.1", "0.7"}
 
 
 @pytest.mark.parametrize(

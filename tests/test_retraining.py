@@ -669,9 +669,11 @@ def test_a_network_becomes_a_checkpoint_with_an_edited_card_and_its_held_out_set
     result = train_in_folder(little(), [str(table)], run, settings, quiet)
     assert result.checkpoint is not None
     source = run / "checkpoints" / "little"
-    edits = {"title": "Ours", "licence": "CC0"}
+    edits = {"title": "Ours", "licence": "CC0", "data_terms": "public domain"}
     found = promote(source, "ours", edits, settings)
     assert (found.card.title, found.card.licence) == ("Ours", "CC0")
+    (before,), (after,) = result.checkpoint.card.data, found.card.data
+    assert after == {**before, "terms": "public domain"}
     assert found.card.measures == result.checkpoint.card.measures
     assert same(load_file(found.weights), weights(run))
     keep_held_out(run, found, settings, quiet)

@@ -83,6 +83,8 @@ def _add_promote(verbs: Any) -> None:
     verb.add_argument("--licence", help="on the card")
     verb.add_argument("--intended-use", help="on the card")
     verb.add_argument("--limits", help="on the card")
+    verb.add_argument("--data-source", help="on the card: where the images are from")
+    verb.add_argument("--data-terms", help="on the card: under which terms")
     verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
     verb.set_defaults(verb=_promote)
 

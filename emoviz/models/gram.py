@@ -96,7 +96,7 @@ class GramModule(nn.Module):
         return out
 
     def _on_kept(self, flat: Tensor) -> Tensor:
-        """The same of maps kept as rows of positions (N, C, P), on a CPU twice as quick.
+        """The same of maps kept as rows of positions (N, C, P), on a CPU three times as quick.
 
         The convolution is a product of matrices, and standardisation goes into its weights, so
         that the maps are read once.
@@ -107,8 +107,7 @@ class GramModule(nn.Module):
         if not isinstance(scale, nn.Identity):
             weight = weight / scale.std.flatten()
             bias = bias - weight @ scale.mean.flatten()
-        product = torch.baddbmm(bias[None, :, None], weight.expand(len(flat), -1, -1), flat)
-        out: Tensor = self.act(product).mean(dim=2)
+        out: Tensor = _MeanOfActivations.apply(weight, bias, flat, self.act)
         return out
 
     @staticmethod
@@ -118,6 +117,50 @@ class GramModule(nn.Module):
     @staticmethod
     def _activation() -> nn.Module:
         return nn.SiLU()
+
+
+class _MeanOfActivations(torch.autograd.Function):
+    """mean over p of act(W x_p + b), for maps x that want no gradient.
+
+    The gradient with respect to W is g_n mean_p(act'(y_np) x_np^T), where g_n does not depend on
+    p. So the forward pass takes these means along while a few images' maps are in the processor's
+    cache, and the backward pass reads no map again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, bias: Tensor, maps: Tensor, act: nn.Module) -> Tensor:
+        """(d, C), (d), (N, C, P) in any precision -> (N, d)."""
+        few = max(1, _CACHED_BYTES // (4 * maps.shape[1] * maps.shape[2]))
+        wanted = any(ctx.needs_input_grad[:2])
+        parts = [_means(weight, bias, some.float(), act, wanted) for some in torch.split(maps, few)]
+        means, *along = (torch.cat(column) for column in zip(*parts, strict=True))
+        ctx.save_for_backward(*along)
+        return means
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """(N, d) -> (d, C) and (d)."""
+        slopes, products = ctx.saved_tensors
+        weight = torch.einsum("nd,ndc->dc", gradients[0], products)
+        return weight, (gradients[0] * slopes).sum(dim=0), None, None
+
+
+_CACHED_BYTES = 2_000_000  # of maps that are gone through at once
+
+
+def _means(
+    weight: Tensor, bias: Tensor, maps: Tensor, act: nn.Module, wanted: bool
+) -> tuple[Tensor, ...]:
+    """(N, d) means of act(y); where wanted those of act'(y), and (N, d, C) of act'(y) x^T."""
+    weights = weight.detach().expand(len(maps), -1, -1)
+    y = torch.baddbmm(bias.detach()[None, :, None], weights, maps)
+    if not wanted:
+        return (act(y).mean(dim=2),)
+    with torch.enable_grad():
+        out = act(y.requires_grad_())
+        (slope,) = torch.autograd.grad(out, y, torch.ones_like(out))
+    products = torch.bmm(slope, maps.transpose(1, 2)).div_(maps.shape[2])
+    return out.detach().mean(dim=2), slope.mean(dim=2), products
 
 
 class MultiplicativeGramModule(GramModule):
@@ -191,7 +234,7 @@ class GatheredGram(nn.Module):
         """One (N, C_i, H_i, W_i) and, where known, (N, C_i, C_i) for each layer -> (N, width)."""
         parts = []
         for F, known, reduce, conv in zip(maps, grams, self.reduce, self.conv, strict=True):
-            F = reduce(F)
+            F = reduce(F.float())
             G = gram_matrix(F) if known is None else known
             parts += [self.dropout(G.flatten(1)), conv(F).mean(dim=(2, 3))]
         out: Tensor = self.dense(torch.cat(parts, dim=1))

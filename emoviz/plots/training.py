@@ -3,8 +3,9 @@
 Transparent grounds and the theme's text colour, as in `emoviz.plots.centers`.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
@@ -72,6 +73,9 @@ def accuracy_curves(
     figure.update_layout(showlegend=len(runs) > 1)
     if len(runs) == 1:
         figure.update_layout(margin={"b": 40}, height=288)
+    else:
+        legend = 20 * -(-len(runs) // 2)  # about two names a row
+        figure.update_layout(margin={"b": 52 + legend}, height=300 + legend)
     if measure != "entropy":
         figure.update_yaxes(**_PERCENT, rangemode="tozero")
     return figure
@@ -137,6 +141,7 @@ def moving_map(
     hidden = {"visible": False, "fixedrange": True, "range": [-reach, reach]}
     figure.update_layout(xaxis=hidden, yaxis={**hidden, "scaleanchor": "x"}, height=470)
     figure.update_layout(showlegend=len(names) <= _MOST_IN_LEGEND)
+    figure.update_layout(legend={"itemsizing": "constant"})
     return figure
 
 
@@ -145,52 +150,102 @@ def parallel_coordinates(
 ) -> go.Figure:
     """A line for each network of a sweep, through its settings to its measure.
 
+    Values of a setting stand at equal distances; lines that would lie on each other are a little
+    apart.
+
     Args:
-        settings: Key -> value of each network.
+        settings: Words -> value of each network.
         values: The measure of each; networks without one are left out.
         measure: Its name.
     """
     known = [(s, v) for s, v in zip(settings, values, strict=True) if v is not None]
-    keys = list(known[0][0]) if known else []
+    known.sort(key=lambda item: item[1])  # the highest are drawn last
+    axes = [
+        _Axis.of(words, [s[words] for s, _ in known]) for words in (known[0][0] if known else [])
+    ]
     scores = [v for _, v in known]
-    dimensions = [_axis(key, [s[key] for s, _ in known]) for key in keys]
-    percent = measure != "entropy"
-    shown = [100 * v for v in scores] if percent else scores
-    dimensions.append(
-        {"label": f"{measure} %" if percent else measure, "values": shown, "tickformat": ".3g"}
-    )
-    figure = go.Figure(
-        go.Parcoords(
-            dimensions=dimensions,
-            line={"color": scores, "colorscale": "Cividis", "showscale": False},
-            labelfont={"size": 14},
+    low, high = (min(scores), max(scores)) if scores else (0.0, 1.0)
+    figure = go.Figure()
+    for number, (chosen, score) in enumerate(known):
+        share = (score - low) / (high - low) if high > low else 0.5
+        apart = 0.03 * (number / max(len(known) - 1, 1) - 0.5)
+        said = "<br>".join(f"{_safe(a.words)}: {_safe(chosen[a.words])}" for a in axes)
+        figure.add_scatter(
+            x=list(range(len(axes) + 1)),
+            y=[a.place(chosen[a.words]) + apart for a in axes] + [share],
+            mode="lines",
+            line={"color": _blend(share), "width": 2.5},
+            opacity=0.8,
+            hovertemplate=f"{said}<br><b>{_score(score, measure)}</b><extra></extra>",
         )
-    )
+    return _with_axes(figure, axes, measure, [_score(v, measure) for v in (low, high)])
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """A setting: its words, and its values from below."""
+
+    words: str
+    values: tuple[str, ...]
+
+    @classmethod
+    def of(cls, words: str, values: Sequence[str]) -> "_Axis":
+        """By size where all values are numbers, else in the order of the sweep."""
+        distinct = list(dict.fromkeys(values))
+        with contextlib.suppress(ValueError):
+            distinct.sort(key=float)
+        return cls(words, tuple(distinct))
+
+    def place(self, value: str) -> float:
+        """0 (below) to 1."""
+        if len(self.values) == 1:
+            return 0.5
+        return self.values.index(value) / (len(self.values) - 1)
+
+
+def _with_axes(
+    figure: go.Figure, axes: Sequence[_Axis], measure: str, ends: Sequence[str]
+) -> go.Figure:
+    marks = [(i, a.place(v), v) for i, a in enumerate(axes) for v in a.values]
+    marks += [(len(axes), place, words) for place, words in zip((0.0, 1.0), ends, strict=True)]
+    for i in range(len(axes) + 1):
+        line = {"color": _GREY, "width": 1}
+        figure.add_shape(type="line", x0=i, x1=i, y0=-0.03, y1=1.03, line=line, layer="below")
+    for x, y, words in marks:
+        side = (
+            {"xanchor": "left", "xshift": 6}
+            if x == len(axes)
+            else {"xanchor": "right", "xshift": -6}
+        )
+        figure.add_annotation(x=x, y=y, text=_safe(words), showarrow=False, **side)
+    titles = [*(a.words for a in axes), measure]
+    for x, words in enumerate(titles):
+        figure.add_annotation(
+            x=x, y=1.06, text=f"<b>{_safe(words)}</b>", showarrow=False, yanchor="bottom"
+        )
+    hidden = {"visible": False, "fixedrange": True}
     figure.update_layout(
-        margin={"l": 70, "r": 50, "t": 56, "b": 24},
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
         height=380,
+        showlegend=False,
+        hovermode="closest",
         paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        xaxis={**hidden, "range": [-0.35, len(axes) + 0.35]},
+        yaxis={**hidden, "range": [-0.08, 1.2]},
     )
     return figure
 
 
-def _axis(key: str, values: Sequence[str]) -> dict[str, Any]:
-    """One axis: by number where all values are numbers, else by place."""
-    label = key.rpartition(".")[2]
-    distinct = list(dict.fromkeys(values))
-    try:
-        numbers = [float(value) for value in values]
-    except ValueError:
-        places = [float(distinct.index(value)) for value in values]
-        ticks = [float(i) for i in range(len(distinct))]
-        return {"label": label, "values": places, "tickvals": ticks, "ticktext": distinct}
-    ticks = sorted(set(numbers))
-    return {
-        "label": label,
-        "values": numbers,
-        "tickvals": ticks,
-        "ticktext": [f"{t:g}" for t in ticks],
-    }
+def _blend(share: float) -> str:
+    """From blue (low) to orange (high); both are seen on light and on dark ground."""
+    low, high = (74, 130, 200), (222, 129, 32)
+    mixed = [round(a + share * (b - a)) for a, b in zip(low, high, strict=True)]
+    return f"rgb({mixed[0]},{mixed[1]},{mixed[2]})"
+
+
+def _score(value: float, measure: str) -> str:
+    return f"{value:.3f}" if measure == "entropy" else f"{100 * value:.1f} %"
 
 
 def _line(

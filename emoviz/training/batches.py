@@ -338,5 +338,9 @@ def draws(state: Training, shared: bool, step: int) -> np.random.Generator:
     """
     own = state.processes.index if shared else 0
     rng = state.rng(_DRAWS, state.place.phase, state.place.epoch, step, own)
-    torch.manual_seed(int(rng.integers(2**63)))
+    seed = int(rng.integers(2**63))
+    if state.device == "cuda":
+        torch.manual_seed(seed)
+    else:  # without a word to a GPU that is not there, which takes milliseconds
+        torch.default_generator.manual_seed(seed)
     return rng

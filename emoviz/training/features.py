@@ -5,6 +5,7 @@ holds one file for each labelled set and layer, so that networks with other laye
 other sets together, find what they share.
 """
 
+import functools
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -22,13 +23,14 @@ from emoviz.data.images import Limits
 from emoviz.data.records import Record
 from emoviz.errors import TrainingError
 from emoviz.files import replaced_file
+from emoviz.models.folding import folded
 from emoviz.models.gram import gram_matrix
 from emoviz.models.network import EmotionNetwork, Normalise
 from emoviz.models.standardise import FeatureMoments, Moments
 from emoviz.training.targets import Targets
 from emoviz.training.views import ViewMaker
 
-_KEY_VERSION = 3  # of what is kept and how it is computed
+_KEY_VERSION = 4  # of what is kept and how it is computed
 _BATCH = 32
 
 
@@ -78,7 +80,10 @@ class FrozenFeatures:
         positions: int,
         rng: np.random.Generator,
     ) -> tuple[list[Tensor], Tensor, list[Tensor]]:
-        """Maps (N, C, 1, P), pooled (N, C*) and Gram matrices (N, C, C) of some images' views."""
+        """Maps (N, C, 1, P), pooled (N, C*) and Gram matrices (N, C, C) of some images' views.
+
+        Maps come as they are kept, in half precision: modules widen a few at a time.
+        """
         index = self._places(index)
         grams = [_unpack(_some_rows(packed, view, index)) for packed in self.grams]
         maps = []
@@ -86,7 +91,7 @@ class FrozenFeatures:
             some = _some_rows(stored, view, index)
             if 0 < positions < some.shape[2]:
                 some = some[:, :, rng.choice(some.shape[2], positions, replace=False)]
-            maps.append(some.float().unsqueeze(2))
+            maps.append(some.unsqueeze(2))
         return maps, _some_rows(self.pooled, view, index), grams
 
     def deepest(self, view: NDArray[np.int64], index: NDArray[np.int64]) -> Tensor:
@@ -167,7 +172,7 @@ def frozen_features(
         whole_last: Keep the last layer's map whole.
     """
     normalise = Normalise(maker.preprocessing.mean, maker.preprocessing.std)
-    backbone = network.backbone.eval().to(memory_format=torch.channels_last)
+    backbone = folded(network.backbone).to(memory_format=torch.channels_last)
     order = np.arange(len(records))
     kept: _Gatherer | None = None
     done, last = 0, len(backbone.channels) - 1
@@ -455,12 +460,19 @@ def _pack(gram: Tensor) -> Tensor:
 
 def _unpack(packed: Tensor) -> Tensor:
     """(N, C (C + 1) / 2) -> (N, C, C) symmetric."""
-    side = _side(packed.shape[1])
-    i, j = torch.triu_indices(side, side)
-    full = packed.new_zeros(packed.shape[0], side, side)
-    full[:, i, j] = packed
-    full[:, j, i] = packed
-    return full
+    places, side = _triangle(packed.shape[1])
+    rows = np.take(packed.numpy(), places, axis=1)
+    return torch.from_numpy(rows).view(packed.shape[0], side, side)
+
+
+@functools.cache
+def _triangle(length: int) -> tuple[NDArray[np.int64], int]:
+    """Where each entry of a symmetric matrix, row after row, stands in its upper triangle."""
+    side = _side(length)
+    full = np.zeros((side, side), np.int64)
+    i, j = np.triu_indices(side)
+    full[i, j] = full[j, i] = np.arange(length)
+    return full.ravel(), side
 
 
 def _side(length: int) -> int:

@@ -4,14 +4,14 @@
 
     <run>/snapshots/<steps>.npz    one for each look
 
-A look costs a tenth of a second or so, and after very short epochs there is none: four times what
-the last one cost lies between two.
+A look at centers and map costs hundredths of a second, clusters in u a tenth to some seconds. After
+very short epochs there is none: four times what the last one cost lies between two of a kind.
 """
 
 import contextlib
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,7 +69,7 @@ class Looker:
         import sklearn.metrics  # noqa: F401 - seconds that must not count as the first look's
 
         self._folder = folder / SNAPSHOTS
-        self._last, self._cost = -1e9, 0.0
+        self._measures, self._pictures = _Pace(), _Pace()
         self._before: NDArray[np.float32] | None = None
 
     def begin(self, step: int) -> None:
@@ -87,27 +87,16 @@ class Looker:
             state: The training (`emoviz.training.state.Training`).
             seen: What the loop saw of its validation images.
         """
-        began = time.monotonic()
         last = state.place.epoch == state.recipe.phases[state.place.phase - 1].epochs
-        if not last and began - self._last < max(_LEAST_WAIT, _SHARE * self._cost):
-            return {}
-        measures = self._look(state, seen)
-        self._last = time.monotonic()
-        self._cost = self._last - began
-        return measures
-
-    def _look(self, state: Any, seen: Any) -> Mapping[str, float | None]:
-        from emoviz.analysis.clustering import cluster_measures
-
         targets = state.validation.rows(seen.rows)
-        answers = targets.answers
-        known = answers >= 0
-        # Labels of several sets are different labels, even where their numbers are the same.
-        labels = answers + 10_000 * targets.sets
-        found = cluster_measures(seen.embedding[known], labels[known])
-        with contextlib.suppress(OSError):  # a full disk costs the picture alone
-            self._keep(state, seen, classes_of(targets))
-        return {"ari": found.ari, "nmi": found.nmi, "asr": found.asr}
+        if last or self._pictures.is_due():
+            # A full disk costs the picture alone.
+            with self._pictures.timed(), contextlib.suppress(OSError):
+                self._keep(state, seen, classes_of(targets))
+        if last or self._measures.is_due():
+            with self._measures.timed():
+                return _clusters(seen, targets)
+        return {}
 
     def _keep(self, state: Any, seen: Any, classes: NDArray[np.int64]) -> None:
         from emoviz.analysis.projection.moving import moving_map
@@ -146,6 +135,35 @@ class Looker:
             learned=learned,
         )
         write_snapshot(self._folder / f"{state.place.total:09}.npz", snapshot)
+
+
+class _Pace:
+    """When something that costs time may be done again."""
+
+    def __init__(self) -> None:
+        self._last, self._cost = -1e9, 0.0
+
+    def is_due(self) -> bool:
+        return time.monotonic() - self._last >= max(_LEAST_WAIT, _SHARE * self._cost)
+
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self._last = time.monotonic()
+        self._cost = self._last - began
+
+
+def _clusters(seen: Any, targets: Any) -> Mapping[str, float | None]:
+    """ARI, NMI and ASR of u of the images that have a label."""
+    from emoviz.analysis.clustering import cluster_measures
+
+    answers = targets.answers
+    known = answers >= 0
+    # Labels of several sets are different labels, even where their numbers are the same.
+    labels = answers + 10_000 * targets.sets
+    found = cluster_measures(seen.embedding[known], labels[known])
+    return {"ari": found.ari, "nmi": found.nmi, "asr": found.asr}
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:

@@ -140,6 +140,7 @@ def prepare(
         item = read_table(path, taxonomy)
         found = known.get(text) if known is not None else None
         reasons[text] = unreadable(item.records, preprocessing) if found is None else found
+        _check_some_read(item, reasons[text])
         item = without_unreadable(item, reasons[text])
         tell(f"{item.name}: {len(item.records)} images, {len(item.refused)} refused")
         sets.append(item)
@@ -214,6 +215,16 @@ def without_unreadable(item: LabelledSet, reasons: Mapping[str, str]) -> Labelle
     """The set without the files that cannot be read, which join its refusals."""
     kept = tuple(record for record in item.records if record.name not in reasons)
     return replace(item, records=kept, refused=(*item.refused, *reasons.items()))
+
+
+def _check_some_read(item: LabelledSet, reasons: Mapping[str, str]) -> None:
+    """Raise `TrainingError` where no image is left to look at."""
+    if reasons and all(record.name in reasons for record in item.records):
+        name, why = next(iter(reasons.items()))
+        raise TrainingError(
+            f"None of the {len(item.records):,} images of '{item.name}' can be read (the first, "
+            f"{name}: {why}). If they were moved, put them back or bring them in again, then go on."
+        )
 
 
 def _preprocessing(recipe: Recipe) -> Preprocessing:

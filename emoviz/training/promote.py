@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from emoviz.checkpoints import (
+    Card,
     Checkpoint,
     list_checkpoints,
     load_centers,
@@ -22,7 +23,8 @@ from emoviz.files import read_json
 from emoviz.settings import Settings
 from emoviz.training.folder import SETTINGS
 
-EDITABLE = ("title", "summary", "licence", "intended_use", "limits")
+# Of the card; the last two stand in its entry of the training set.
+EDITABLE = ("title", "summary", "licence", "intended_use", "limits", "data_source", "data_terms")
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 
 
@@ -36,7 +38,7 @@ def promote(source: Path, id: str, edits: Mapping[str, str], settings: Settings)
         settings: Where the home is.
 
     Raises:
-        TrainingError: The id cannot be used or is taken.
+        TrainingError: The id cannot be used or is taken, or a value cannot be edited.
         CheckpointError: The run's checkpoint cannot be read.
         OSError: The disk is full; nothing is left behind.
     """
@@ -49,7 +51,7 @@ def promote(source: Path, id: str, edits: Mapping[str, str], settings: Settings)
         )
     import torch
 
-    given: dict[str, Any] = dict(edits)
+    given = _with_data(checkpoint.card, edits)
     centers = load_centers(checkpoint)
     return save_checkpoint(
         settings.user_checkpoints / id,
@@ -58,6 +60,19 @@ def promote(source: Path, id: str, edits: Mapping[str, str], settings: Settings)
         None if centers is None else torch.from_numpy(centers),
         load_novelty(checkpoint),
     )
+
+
+def _with_data(card: Card, edits: Mapping[str, str]) -> dict[str, Any]:
+    """Edits as values of the card: those of the data go into its one entry."""
+    given: dict[str, Any] = {k: v for k, v in edits.items() if not k.startswith("data_")}
+    of_data = {k.removeprefix("data_"): v for k, v in edits.items() if k.startswith("data_")}
+    if of_data and len(card.data) != 1:
+        raise TrainingError(
+            f"The card names {len(card.data)} sets; source and terms can be edited where it is one."
+        )
+    if of_data:
+        given["data"] = ({**card.data[0], **of_data},)
+    return given
 
 
 def keep_held_out(

@@ -214,14 +214,28 @@ def _errors(
             f"The set has {len(present):,} classes; this page trains at most {MOST_CLASSES:,}. "
             "Are the labels perhaps names of images or of artists?"
         )
-    too_few = [s for s in SPLITS if splits[s] < 2 and (s != "validation" or validation > 0)]
-    if too_few and not found:
-        found.append(
-            f"Of {len(labelled.records):,} images {splits['train']} would be for training, "
-            f"{splits['validation']} for validation and {splits['test']} for the test; each needs "
-            "two. Bring more images, or raise the shares under Advanced."
-        )
+    if not found:
+        found += _too_few(splits, labelled, validation)
     return found
+
+
+def _too_few(splits: Mapping[str, int], labelled: LabelledSet, validation: float) -> list[str]:
+    """What to do where one part of the images is too small to serve."""
+    short = [s for s in SPLITS if splits[s] < 2 and (s != "validation" or validation > 0)]
+    if not short:
+        return []
+    parts = (
+        f"Of {len(labelled.records):,} images {splits['train']} would be for training, "
+        f"{splits['validation']} to watch over it (validation) and {splits['test']} for the test "
+        "at the end; each part needs two."
+    )
+    if any(record.split is not None for record in labelled.records):
+        return [
+            f"{parts} The set says itself which image is for what: bring it in again with some "
+            "images in each of train, val and test, or without such folders, and they are chosen "
+            "here."
+        ]
+    return [f"{parts} Bring more images, or raise the share kept out for checking under Settings."]
 
 
 def _warnings(

@@ -266,7 +266,10 @@ class _Run:
         phases = self._request.recipe.phases
         done = sum(phase.epochs for phase in phases[: result.phase - 1]) + result.epoch - 1
         share = done / sum(phase.epochs for phase in phases)
-        words = f"Training, epoch {result.epoch} of {phases[result.phase - 1].epochs}"
+        phase = phases[result.phase - 1]
+        on_gpu = phase.train == "all" and self._prepared.worker.device == "cuda"
+        where = "graphics card" if on_gpu else "processor"
+        words = f"Training on the {where}, epoch {result.epoch} of {phase.epochs}"
         if len(phases) > 1:
             words = f"Phase {result.phase} of {len(phases)}: {words[0].lower()}{words[1:]}"
         self._options.report(_READ + (_TRAINED - _READ) * share, words)

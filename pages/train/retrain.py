@@ -4,6 +4,7 @@ import streamlit as st
 
 from emoviz.errors import EmovizError
 from emoviz.training.quick import check_set, recipe_of
+from emoviz.training.runs import read_run
 from emoviz.training.sweep import recipe_text
 from emoviz.ui import shell
 from emoviz.ui.linked import write_parameter
@@ -23,6 +24,8 @@ if folder is not None:
         on_click=write_parameter,
         args=("run", ""),
     )
+    st.subheader(plain(read_run(settings.runs, folder).title), anchor=False)
+    st.caption(watching.facts(settings, folder))
     run = watching.show(settings, folder)
     if run.state == "done" and run.settings:
         keeping.summary(settings, run)

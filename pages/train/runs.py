@@ -34,6 +34,7 @@ if len(chosen) > 1:
 
 run = chosen[0]
 st.header(plain(run.title), anchor=False, divider="gray")
+st.caption(watching.facts(settings, run.folder))
 if run.notes.get("text"):
     st.markdown(plain(str(run.notes["text"])))
 board.actions(settings, run)

@@ -56,7 +56,7 @@ def choose(runs: list[Run]) -> list[Run]:
         selection_mode="multi-row",
         selection_default={"selection": {"rows": first}},
         height=min(38 + 35 * len(runs), 360),
-        column_config={"run": st.column_config.TextColumn(width="large")},
+        column_config={"run": st.column_config.TextColumn(width=330)},
     )
     rows = [row for row in event.selection.rows if row < len(runs)]
     return [runs[row] for row in rows]
@@ -65,9 +65,14 @@ def choose(runs: list[Run]) -> list[Run]:
 def compare(chosen: list[Run]) -> None:
     """Curves of several runs, and in what they differ."""
     measure = st.segmented_control(
-        "Measure of validation images", list(MEASURES), default="accuracy", key="runs-measure"
+        "Measure of validation images",
+        list(MEASURES),
+        format_func=lambda name: name.upper() if len(name) == 3 else name,
+        default="accuracy",
+        key="runs-measure",
     )
-    pairs = [(readable(run.title), read_curves(run.folder)) for run in chosen]
+    names = _short_names([readable(run.title) for run in chosen])
+    pairs = [(name, read_curves(run.folder)) for name, run in zip(names, chosen, strict=True)]
     line = next((run.probe.get("validation") for run in chosen if run.probe), None)
     figure = accuracy_curves(pairs, line, measure or "accuracy")
     st.plotly_chart(figure, key="runs-curves", config={"displaylogo": False})
@@ -76,11 +81,17 @@ def compare(chosen: list[Run]) -> None:
         st.caption("Their settings are the same.")
         return
     st.markdown("**In what they differ**")
-    columns = [f"{number}. {readable(run.title)}" for number, run in enumerate(chosen, start=1)]
-    values = {key: [_text(value) for value in row] for key, row in found.items()}
-    st.dataframe(
-        pd.DataFrame.from_dict(values, orient="index", columns=columns), key="runs-differences"
-    )
+    columns = {key: [_text(value) for value in row] for key, row in found.items()}
+    index = [f"{number}. {name}" for number, name in enumerate(names, start=1)]
+    st.dataframe(pd.DataFrame(columns, index=index), key="runs-differences")
+
+
+def _short_names(titles: list[str]) -> list[str]:
+    """What tells runs apart: of networks of one sweep what was varied, without the brackets."""
+    heads = {title.partition(" (")[0] for title in titles}
+    if len(heads) > 1 or not all(title.endswith(")") for title in titles):
+        return titles
+    return [title.partition(" (")[2].removesuffix(")") for title in titles]
 
 
 def notes(settings: Settings, run: Run) -> None:

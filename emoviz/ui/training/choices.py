@@ -1,6 +1,7 @@
 """What is trained and how: each choice with a sentence and the paper's value; what it will cost."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
@@ -113,6 +114,13 @@ def show_cost(
             f"This machine has {_memory() / 1e9:.0f} GB of memory. Take fewer views, or sampled "
             "maps (Settings), or a smaller batch.",
             icon=":material/memory:",
+        )
+    room = _room(settings)
+    if cost.disk > room:
+        st.warning(
+            f"The disk has room for {room / 1e6:,.0f} MB. The training works all the same, but the "
+            "features cannot be kept, so that the next one looks at all images again.",
+            icon=":material/hard_drive:",
         )
     return cost
 
@@ -351,6 +359,17 @@ def _device(recipe: Recipe, settings: Settings) -> str:
 
 def _where(device: str) -> str:
     return "graphics card" if device == "cuda" else "processor"
+
+
+def _room(settings: Settings) -> float:
+    """Bytes that are free where features are kept."""
+    place = settings.home
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    try:
+        return float(shutil.disk_usage(place).free)
+    except OSError:
+        return float("inf")
 
 
 def _memory() -> float:

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -35,6 +36,10 @@ _FIELDS = {
     "licence": ("Licence", "Of the weights, after the terms of the images.", 1),
     "intended_use": ("Intended use", "For whom, and what for.", 2),
     "limits": ("Limits", "What it cannot do.", 2),
+}
+_DATA_FIELDS = {
+    "source": ("Images from", "Where the images that it learned from are from."),
+    "terms": ("Terms of the images", "Their licence, or what their owner allows."),
 }
 _COMPARE = "pages/measure/compare.py"
 
@@ -116,10 +121,24 @@ def _card_form(settings: Settings, run: Run, source: Path, key: str, again: bool
                 edits[name] = st.text_area(label, first, help=help_, height=80)
             else:
                 edits[name] = st.text_input(label, first, help=help_)
+        edits |= _data_fields(card)
         if st.form_submit_button(
             "Keep among the checkpoints", type="primary", icon=":material/bookmark_add:"
         ):
             _begin(settings, run, source, key, id.strip(), edits)
+
+
+def _data_fields(card: dict[str, Any]) -> dict[str, str]:
+    """What the card says of the images; to edit where they are one set."""
+    sets = [item for item in card.get("data", []) if isinstance(item, dict)]
+    names = ", ".join(plain(str(item.get("name", ""))) for item in sets)
+    st.caption(f"Trained on: {names or 'unknown'}. Counts and measures stand on the card as well.")
+    if len(sets) != 1:
+        return {}
+    return {
+        f"data_{key}": st.text_input(label, str(sets[0].get(key, "")), help=help_)
+        for key, (label, help_) in _DATA_FIELDS.items()
+    }
 
 
 def _begin(
@@ -188,7 +207,7 @@ def _downloads(settings: Settings, run: Run, source: Path, kept: str) -> None:
     with st.container(horizontal=True):
         st.download_button(
             "Weights and card",
-            lambda: _archive(source, run),
+            lambda: weights_archive(source, run),
             f"{source.name}.zip",
             "application/zip",
             key=f"zip-{run.id}-{source.name}",
@@ -201,7 +220,7 @@ def _downloads(settings: Settings, run: Run, source: Path, kept: str) -> None:
         if graph.is_file():
             st.download_button(
                 "ONNX",
-                lambda: _onnx(graph.parent),
+                lambda: onnx_archive(graph.parent),
                 f"{source.name}-onnx.zip",
                 "application/zip",
                 key=f"onnx-{run.id}-{source.name}",
@@ -213,12 +232,14 @@ def _downloads(settings: Settings, run: Run, source: Path, kept: str) -> None:
             st.caption("ONNX can be downloaded once the network is kept.")
 
 
-def _archive(source: Path, run: Run) -> bytes:
+def weights_archive(source: Path, run: Run) -> bytes:
+    """Weights, card and measures as a ZIP with one folder, which is a checkpoint."""
     files = {name: source / name for name in (WEIGHTS, CARD)}
     return _zipped({**files, MEASURES: run.folder / MEASURES}, source.name)
 
 
-def _onnx(folder: Path) -> bytes:
+def onnx_archive(folder: Path) -> bytes:
+    """A checkpoint's graph with its weights and its card beside it, as a ZIP with one folder."""
     return _zipped({name: folder / name for name in ("graph.onnx", WEIGHTS, CARD)}, folder.name)
 
 

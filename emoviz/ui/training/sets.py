@@ -19,7 +19,7 @@ from emoviz.ui.linked import linked_choice
 from emoviz.ui.words import counted, plain, readable
 
 _NOTES, _CHOICE = "retrain-notes", "set"
-_PICTURES, _SIDE = 12, 112
+_PICTURES, _SIDE = 16, 88  # eight beside each other on a wide page
 
 
 def choose(settings: Settings) -> KnownSet | None:
@@ -68,7 +68,7 @@ def show(labelled: LabelledSet, counts: dict[str, int]) -> None:
         for record, name, colour in _some(labelled)
         if (picture := _picture(record)) is not None
     ]
-    gallery(tiles, "retrain-pictures", "Some images of the set", side=_SIDE, strip=True)
+    gallery(tiles, "retrain-pictures", "Some images of the set", side=_SIDE)
 
 
 def bring_in(settings: Settings) -> None:

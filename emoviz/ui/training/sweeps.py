@@ -1,8 +1,10 @@
 """Sweeps: what is varied, and which network is best."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -11,11 +13,12 @@ from emoviz.errors import EmovizError
 from emoviz.plots.training import parallel_coordinates
 from emoviz.settings import Settings
 from emoviz.training.recipe import Recipe
-from emoviz.training.runs import RunState, read_run
+from emoviz.training.runs import CELLS, RunState, read_run
 from emoviz.training.sweep import (
     MEASURES,
     STUDIES,
     SweepPlan,
+    SweepRow,
     best_row,
     parse_vary,
     read_sweep,
@@ -26,6 +29,16 @@ from emoviz.ui.training import work
 from emoviz.ui.words import counted, plain
 
 PAUSED = 3  # exit code of a training that was asked to pause
+_SHORT = {
+    "loss.beta": "β",
+    "loss.lambda": "λ",
+    "loss.margin": "margin m",
+    "network.layers": "layers",
+    "phases.0.learning_rate": "learning rate",
+    "seed": "seed",
+}
+_MEASURE_WORDS = {"ari": "ARI", "nmi": "NMI", "asr": "ASR"}
+_MOST_CURVES = 12
 _KEYS = {
     "loss.beta": "β, strength of the center loss",
     "loss.lambda": "λ, weight of pushing apart",
@@ -122,6 +135,7 @@ def show(settings: Settings, folder: Path) -> None:
         "Best by",
         list(MEASURES),
         list(MEASURES).index(by) if by in MEASURES else 0,
+        format_func=lambda name: _MEASURE_WORDS.get(name, name),
         key=f"sweep-shown-{folder.name}",
         width=200,
         help="Of the validation images; the test images do not choose.",
@@ -129,38 +143,95 @@ def show(settings: Settings, folder: Path) -> None:
     best = best_row(rows, by)
     done = [row for row in rows if row.state == "done"]
     st.markdown(f"**{len(done)} of {counted(len(rows), 'network')}** trained.")
-    table = pd.DataFrame(
+    st.dataframe(_table(rows, best), hide_index=True, key=f"sweep-table-{folder.name}")
+    st.caption(
+        "Percent, but for the entropy. All of validation images, the last column of test images. "
+        "More is better but for ASR and entropy."
+    )
+    _over_seeds(done, by)
+    if len(done) > 1:
+        words = _MEASURE_WORDS.get(by, by)
+        figure = parallel_coordinates(
+            [_settings(row.settings) for row in done], [row.values.get(by) for row in done], by
+        )
+        st.markdown(f"**From values to {words}**: one line for each network.")
+        st.plotly_chart(figure, key="sweep-lines", config={"displayModeBar": False})
+    if best is not None:
+        _leads(settings, folder, done, best, by)
+
+
+def _table(rows: Sequence[SweepRow], best: SweepRow | None) -> pd.DataFrame:
+    return pd.DataFrame(
         [
             {
                 **_settings(row.settings),
                 "state": "best" if row is best else row.state,
-                **{name: _percent(name, row.values.get(name)) for name in _COLUMNS},
+                **{
+                    _MEASURE_WORDS.get(name, name): _percent(name, row.values.get(name))
+                    for name in _COLUMNS
+                },
             }
             for row in rows
         ]
     )
-    st.dataframe(table, hide_index=True, key=f"sweep-table-{folder.name}")
-    st.caption("Percent, but entropy; of validation images, and last of test images.")
-    if len(done) > 1:
-        figure = parallel_coordinates(
-            [_settings(row.settings) for row in done], [row.values.get(by) for row in done], by
-        )
-        st.plotly_chart(figure, key="sweep-lines", config={"displaylogo": False})
-    if best is not None:
-        id = read_run(settings.runs, folder / "cells" / best.name).id
-        st.markdown(
-            f"Best by {by}: **{plain(', '.join(best.settings))}**. With few validation images the "
-            "order of the first ones is chance: repeat with several seeds."
-        )
+
+
+def _over_seeds(done: Sequence[SweepRow], by: str) -> None:
+    """Mean and deviation over the seeds, where seeds and something else were varied."""
+    groups: dict[tuple[tuple[str, str], ...], list[float]] = {}
+    for row in done:
+        rest = {k: v for k, v in _settings(row.settings).items() if k != "seed"}
+        value = row.values.get(by)
+        if value is not None:
+            groups.setdefault(tuple(rest.items()), []).append(value)
+    if len(groups) < 2 or max(map(len, groups.values())) < 2:
+        return
+    scale, words = (1.0 if by == "entropy" else 100.0), _MEASURE_WORDS.get(by, by)
+    table = [
+        {
+            **dict(key),
+            f"{words}, mean": round(scale * float(np.mean(values)), 3 if scale == 1.0 else 1),
+            "± SD": round(scale * float(np.std(values, ddof=1)), 3 if scale == 1.0 else 1)
+            if len(values) > 1
+            else None,
+            "seeds": len(values),
+        }
+        for key, values in groups.items()
+    ]
+    st.markdown("**Over the seeds**")
+    st.dataframe(pd.DataFrame(table), hide_index=True, key="sweep-seeds")
+
+
+def _leads(
+    settings: Settings, folder: Path, done: Sequence[SweepRow], best: SweepRow, by: str
+) -> None:
+    """In words which is best, and the ways to the runs."""
+
+    def id_of(row: SweepRow) -> str:
+        return read_run(settings.runs, folder / CELLS / row.name).id
+
+    said = ", ".join(f"{k} = {v}" for k, v in _settings(best.settings).items())
+    st.markdown(
+        f"Best by {_MEASURE_WORDS.get(by, by)}: **{plain(said)}**. With few validation images the "
+        "order of the first ones is chance: repeat with several seeds."
+    )
+    with st.container(horizontal=True):
         if st.button("Look at the best network", icon=":material/trophy:", key="sweep-best"):
-            st.switch_page("pages/train/runs.py", query_params={"run": id})
+            st.switch_page("pages/train/runs.py", query_params={"run": id_of(best)})
+        if len(done) > 1 and st.button(
+            "Lay their curves over each other", icon=":material/show_chart:", key="sweep-curves"
+        ):
+            ids = ",".join(id_of(row) for row in done[:_MOST_CURVES])
+            st.switch_page("pages/train/runs.py", query_params={"run": ids})
 
 
 _COLUMNS = ("accuracy", "ari", "nmi", "asr", "entropy", "test accuracy")
 
 
 def _settings(texts: tuple[str, ...]) -> dict[str, str]:
-    return dict(text.split("=", 1) for text in texts)
+    """Short words -> value."""
+    pairs = [text.split("=", 1) for text in texts]
+    return {_SHORT.get(key, key): value for key, value in pairs}
 
 
 def _percent(name: str, value: float | None) -> float | None:

@@ -8,22 +8,22 @@ import numpy as np
 import streamlit as st
 
 from emoviz import jobs
-from emoviz.labels import EmotionClass, Taxonomy
 from emoviz.plots.centers import distance_heat_map
 from emoviz.plots.training import accuracy_curves, cluster_curves, loss_curves, moving_map
 from emoviz.settings import Settings
 from emoviz.training.folder import wish_of
 from emoviz.training.looking import Snapshot, read_snapshot, snapshot_files
+from emoviz.training.progress import LOG
 from emoviz.training.recipe import Recipe, read_recipe
 from emoviz.training.runs import RECIPE, Run, read_curves, read_run
 from emoviz.training.sweep import read_sweep
 from emoviz.ui.training import sweeps, work
-from emoviz.ui.words import duration, plain
+from emoviz.ui.words import counted, duration, plain
 
 # A line is drawn anew each second, figures every three: together under 3 % of a core a viewer.
 _LINE_EVERY, _FIGURES_EVERY = 1.0, 3.0
 _QUIET = {"displaylogo": False, "displayModeBar": False}
-_MOST_NAMES = 24
+_MOST_NAMES, _MOST_LINES = 24, 200
 _WIDTH = 400  # of a figure, in CSS pixels
 
 
@@ -32,7 +32,7 @@ def show(settings: Settings, folder: Path) -> Run:
     run = read_run(settings.runs, folder)
     job = work.job_of(settings, folder)
     live = job is not None and job.is_live
-    sweep = read_sweep(folder) is not None or (folder / "base.yaml").is_file()
+    sweep = read_sweep(folder) is not None or (folder / work.BASE).is_file()
     if live:
         st.fragment(run_every=_LINE_EVERY)(_line)(settings, folder)
         if sweep:
@@ -47,7 +47,33 @@ def show(settings: Settings, folder: Path) -> Run:
         sweeps.show(settings, folder)
     elif run.settings:
         _figures(settings, folder)
+        _told(folder)
     return run
+
+
+def facts(settings: Settings, folder: Path) -> str:
+    """A run in one line: on what, from what, with which values."""
+    run = read_run(settings.runs, folder)
+    recipe = recipe_of(folder, run)
+    if recipe is None:
+        return ""
+    phase, network, loss = recipe.phases[0], recipe.network, recipe.loss
+    heads = "heads on kept features" if network.layers else "linear probe"
+    what = {"heads": heads, "tail": "heads and tail"}
+    parts = [
+        f"{what.get(phase.train, 'the whole network')}, beginning with "
+        f"{network.start or network.backbone}",
+        f"{counted(len(network.layers), 'Gram module')}",
+        f"β = {loss.beta:g}, λ = {loss.lambda_:g}, m = {loss.margin:g}"
+        if loss.beta
+        else "no center loss",
+        f"{counted(phase.epochs, 'epoch')}, batch {phase.batch}, "
+        f"learning rate {phase.learning_rate:g}, seed {recipe.seed}",
+    ]
+    known = str(run.notes.get("set") or "")
+    words = "; ".join([f"images: {known}", *parts] if known else parts)
+    varied = (folder / work.BASE).is_file()
+    return plain(f"what is not varied: {words}" if varied else words)
 
 
 def recipe_of(folder: Path, run: Run) -> Recipe | None:
@@ -59,16 +85,11 @@ def recipe_of(folder: Path, run: Run) -> Recipe | None:
     try:
         if run.recipe:
             return read_recipe(yaml.safe_dump(dict(run.recipe)))
-        return read_recipe((folder / RECIPE).read_text(encoding="utf-8"))
+        known = folder / RECIPE
+        file = known if known.is_file() else folder / work.BASE
+        return read_recipe(file.read_text(encoding="utf-8"))
     except (EmovizError, OSError):
         return None
-
-
-def taxonomy_of(recipe: Recipe | None) -> Taxonomy:
-    """The classes; of a recipe that cannot be read, none that are known."""
-    if recipe is None:
-        return Taxonomy("unknown", "unknown", (EmotionClass("?", None, "#8a8f98"),))
-    return recipe.classes
 
 
 def _line(settings: Settings, folder: Path) -> None:
@@ -168,6 +189,16 @@ def _ending(settings: Settings, run: Run, job: jobs.Job | None) -> None:
     if job is not None and job.state in ("failed", "lost"):
         with st.expander("What it printed"):
             st.code("\n".join(job.tail(20)) or "nothing", language=None, wrap_lines=True)
+
+
+def _told(folder: Path) -> None:
+    """What the run told: images left out, features not kept, memory that was short."""
+    try:
+        lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+    with st.expander("What it told", icon=":material/notes:"):
+        st.code("\n".join(lines[-_MOST_LINES:]), language=None, wrap_lines=True, height=240)
 
 
 def _last_words(job: jobs.Job) -> str:

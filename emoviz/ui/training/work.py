@@ -15,6 +15,7 @@ from emoviz.training.sweep import SweepPlan, recipe_text
 from emoviz.ui.words import plain
 
 QUEUE = "training"
+BASE = "base.yaml"  # the recipe whose values a sweep changes
 _COMMAND = "command.json"
 
 
@@ -43,7 +44,7 @@ def start_sweep(settings: Settings, plan: SweepPlan) -> Path | None:
     """Begin a sweep in the background; None where it cannot be begun."""
     try:
         folder = new_folder(settings.runs, f"sweep-{plan.recipe.name}")
-        recipe = folder / "base.yaml"
+        recipe = folder / BASE
         write_text(recipe, recipe_text(plan.recipe))
         write_notes(folder, title=plan.title)
         vary = [f"{key}={';'.join(values)};" for key, values in plan.vary.items()]
