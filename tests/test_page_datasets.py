@@ -266,10 +266,14 @@ def test_a_wrong_root_says_what_was_expected_and_found(
     press(app, "Bring it in")
     wait(jobs.find(settings, "import planted"))
     app = healthy(app.run())
-    assert "ended early" in said(app)
-    printed = "\n".join(item.value for item in app.code)
-    assert "is not the folder of EmoSet" in printed
-    assert "Found: test, train" in printed
+    told = app.error[0].value.replace("\\", "")
+    assert "is not the folder of EmoSet" in told
+    assert "Found: test, train" in told
+    assert app.text_input(key="datasets-path").value == str(planted)  # to be mended
+    again = open_page(adding="planted")  # after a reload
+    assert len(again.error) == 1
+    press(again, "Close")
+    assert not again.error
     assert [item.id for item in list_sets(settings)[0]] == ["sample"]
 
 
