@@ -8,7 +8,7 @@ import shutil
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ from emoviz.errors import TableError
 from emoviz.files import read_json, write_json
 from emoviz.plots.data_card import data_card
 from emoviz.settings import PROJECT_ROOT, Settings
+from emoviz.ui.curation.faults import groups_of
+from emoviz.ui.gallery import Tile
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -99,6 +101,18 @@ def examined(known: KnownSet, settings: Settings) -> Path:
     folder = examination_folder(settings, known.path)
     assert main(["data", "examine", str(known.path), "--out", str(folder)]) == 0
     return folder
+
+
+@pytest.fixture
+def walls(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Tile]]:
+    """What was given to the walls of pictures, by their keys."""
+    shown: dict[str, list[Tile]] = {}
+
+    def record(tiles: Sequence[Tile], key: str, *args: Any, **options: Any) -> None:
+        shown[key] = list(tiles)
+
+    monkeypatch.setattr("emoviz.ui.curation.pictures.gallery", record)
+    return shown
 
 
 def open_page(page: str = "datasets", **query: str) -> AppTest:
@@ -322,25 +336,54 @@ def test_an_examination_runs_in_the_background_and_is_there_again(
 
 
 def test_pairs_across_splits_stand_side_by_side(
-    tiny_checkpoint: Checkpoint, examined: Path
+    tiny_checkpoint: Checkpoint, examined: Path, walls: dict[str, list[Tile]]
 ) -> None:
     app = open_page(set="planted", view="faults", fault="leaks")
-    (groups,) = [item.value for item in app.main.html if "ev-groups" in item.value]
-    assert groups.count("<figure>") == 2
-    assert "equal bytes: test and train" in groups
-    assert "leak.png" in groups
-    assert "3.png" in groups
-    assert groups.count("data:image/jpeg;base64,") == 2
+    assert r"equal bytes\: test and train" in said(app)
+    (pair,) = [tiles for key, tiles in walls.items() if key.startswith("datasets-leaks")]
+    assert {(tile.caption, tile.detail) for tile in pair} == {
+        ("awe, test", "leak.png"),
+        ("awe, train", "3.png"),
+    }
+    assert all(tile.picture for tile in pair)
+    open_page(set="planted", view="faults", fault="contradictions")
+    (both,) = [tiles for key, tiles in walls.items() if key.startswith("datasets-contradictions")]
+    assert sorted(tile.caption for tile in both) == ["awe, train", "fear, train"]
+
+
+def test_near_pairs_leave_out_copies_and_come_once() -> None:
+    def pair(first: str, second: str, kind: str) -> dict[str, Any]:
+        return {"first": first, "second": second, "kind": kind, "distance": 3.0}
+
+    found = {
+        "duplicates": {"list": [{"names": ["a", "b"], "labels": ["x", "x"]}]},
+        "near_duplicates": {
+            "pairs": {"list": [pair("c", "d", "hash")]},
+            "by_vector": {
+                "list": [
+                    pair("b", "a", "vector"),
+                    pair("d", "c", "vector"),
+                    pair("a", "e", "vector"),
+                ]
+            },
+        },
+    }
+    assert groups_of(found, "near_duplicates") == [
+        (["c", "d"], "look alike (3 of 64 bits differ)"),
+        (["a", "e"], "alike to the network"),
+    ]
 
 
 def test_pictures_can_be_thrown_out_by_hand_and_taken_back(
-    tiny_checkpoint: Checkpoint, known: KnownSet, examined: Path
+    tiny_checkpoint: Checkpoint, known: KnownSet, examined: Path, walls: dict[str, list[Tile]]
 ) -> None:
     app = open_page(set="planted", view="faults", fault="one_coloured")
     press(app, "Throw out all 1")
     item, _ = read_examined(examined / ROWS)
     red = item.looks.sha256[item.names.index("train/fear/red.png")]
     assert (read_json(examined / "decided.json") or {})["drop"] == [red]
+    (tile,) = walls["datasets-fault-one_coloured"]
+    assert tile.detail == "thrown out by hand: fear"
     press(app, "Take back")
     assert (read_json(examined / "decided.json") or {})["drop"] == []
 
@@ -422,6 +465,27 @@ def test_the_preview_is_what_the_recipe_does_and_the_set_is_made(
     assert retrain.selectbox(key="set").value == "cleaned-faults"
     again = read_preparation(json.dumps(step["recipe"]), "again")
     assert prepare(labelled, item, again).fingerprint == wanted.fingerprint
+
+
+def test_look_alikes_that_stay_in_two_splits_are_warned_of(
+    tiny_checkpoint: Checkpoint, planted: Path, settings: Settings
+) -> None:
+    near = texture(7).resize((72, 72), Image.Resampling.BICUBIC)
+    near.save(planted / "test/awe/near.png")
+    known = save_set(settings, "planted", "Planted", read_classes(planted, settings), {})
+    folder = examination_folder(settings, known.path)
+    assert main(["data", "examine", "planted", "--out", str(folder)]) == 0
+    app = open_page(set="planted", view="prepare")
+    words = said(app)
+    assert "1 pair that look alike still stand in two splits" in words
+    assert "No labelled image is in validation" in words
+    app.selectbox(key="prep-near").set_value("drop").run()
+    assert "still stand in two splits" not in said(healthy(app))
+    app.selectbox(key="prep-near").set_value("together").run()
+    app.checkbox(key="prep-own").uncheck().run()
+    words = said(healthy(app))
+    assert "still stand in two splits" not in words
+    assert "No labelled image is in" not in words
 
 
 def test_what_is_thrown_out_can_be_kept_after_all(
@@ -525,6 +589,19 @@ def test_the_card_has_the_numbers_and_escapes_what_is_foreign(
     bare = data_card(card_of(labelled, {}, None, Limits.of(settings)))
     assert "was not examined" in bare
     assert "Nothing is known of its origin" in bare
+
+
+def test_the_card_is_written_on_the_command_line(
+    examined: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "card.html"
+    assert main(["data", "export", "planted", "--as", "card", "--out", str(out)]) == 0
+    assert "a card of 46 images" in capsys.readouterr().out
+    text = out.read_text(encoding="utf-8")
+    assert "<h1>Data card: Planted *set*</h1>" in text
+    assert "The same picture in two splits" in text
+    assert main(["data", "export", "sample", "--as", "card", "--out", str(out)]) == 0
+    assert "which were not examined" in capsys.readouterr().out
 
 
 def test_sentences_say_what_numbers_mean(examined: Path) -> None:

@@ -137,6 +137,24 @@ def contradictions(found: Found) -> list[dict[str, Any]]:
     return list({tuple(group["names"]): group for group in rows}.values())
 
 
+def leaks_left(found: Found, splits: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Pairs of equal bytes or like looks that stand in two splits of a prepared set.
+
+    Args:
+        found: Of the set before; its lists hold `findings.SHOWN` groups and pairs each.
+        splits: Name -> split of the images that stay, "" for none.
+    """
+    near = found["near_duplicates"]["pairs"]["list"]
+    pairs = [(row["first"], row["second"]) for row in near]
+    for group in found["duplicates"]["list"]:
+        pairs += [(group["names"][0], name) for name in group["names"][1:]]
+    return [
+        (first, second)
+        for first, second in pairs
+        if splits.get(first) and splits.get(second) and splits[first] != splits[second]
+    ]
+
+
 def headline(found: Found) -> str:
     """The examination in one sentence."""
     bad = [item for item in verdicts(found) if item.weight == "mend"]
@@ -204,8 +222,9 @@ def _verdict(kind: str, found: Found) -> Verdict:
     else:
         count = found[kind]["count"] if found.get(kind) else None
     if count is None:
-        why = str(found.get("not_looked_for", {}).get(kind, "not looked for"))
-        return Verdict(kind, title, None, "unknown", f"Not looked for: {why}.")
+        why = str(found.get("not_looked_for", {}).get(kind, "not asked for")).rstrip(".")
+        told = "." if why == "not asked for" else f": {why}."
+        return Verdict(kind, title, None, "unknown", f"Not looked for{told}")
     if not count:
         return Verdict(kind, title, 0, "fine", words)
     if kind == "duplicates":

@@ -55,11 +55,17 @@ def counts_by_class(
                 "color": SPLITS.get(split, GREY)
                 if len(counts) > 1
                 else [colours.get(name, GREY) for name in names],
-                "pattern": {"shape": _PATTERNS.get(split, ""), "solidity": 0.25},
+                "pattern": {
+                    "shape": _PATTERNS.get(split, ""),
+                    "solidity": 0.2,
+                    "fillmode": "overlay",
+                },
             },
             hovertemplate=f"%{{y}}, {split}: %{{x:,}} images<extra></extra>",
         )
-    figure.update_layout(barmode="stack", showlegend=len(counts) > 1)
+    figure.update_layout(
+        barmode="stack", showlegend=len(counts) > 1, legend={"traceorder": "normal"}
+    )
     figure.update_xaxes(title="images", rangemode="tozero")
     return _dressed(figure, 120 + 26 * len(names))
 

@@ -165,19 +165,7 @@ button.ev-picture { cursor: zoom-in; }
 .ev-dot { display: inline-block; width: .62rem; height: .62rem; border-radius: 50%;
   margin-right: .45rem; border: 2px solid light-dark(#b3541e, #e08a4f); }
 .ev-dot.ev-mend { background: light-dark(#b3541e, #e08a4f); }
-.ev-found tbody th { white-space: normal; min-width: 8.5rem; }
-.ev-groups { display: grid; gap: .8rem;
-  grid-template-columns: repeat(auto-fill, minmax(17.5rem, 1fr)); }
-.ev-group { border: 1px solid light-dark(#e3ddd1, #37332d); border-radius: 10px;
-  padding: .6rem .8rem; background: light-dark(#fff, #201e1b); }
-.ev-group p { margin: 0 0 .45rem; font-size: .83rem; opacity: .85; }
-.ev-group > div { display: grid; grid-template-columns: repeat(auto-fill, minmax(7rem, 1fr));
-  gap: .7rem; }
-.ev-group figure { margin: 0; min-width: 0; }
-.ev-group img, .ev-group .ev-missing { width: 100%; height: auto; aspect-ratio: 1;
-  object-fit: cover; border-radius: 6px; display: grid; place-items: center; }
-.ev-group figcaption { font-size: .8rem; line-height: 1.35; overflow: hidden;
-  text-overflow: ellipsis; white-space: nowrap; margin-top: .3rem; }
+.ev-found tbody th { white-space: normal; min-width: min(14rem, 20vw); }
 
 .st-key-drop-zones section { border-style: dashed; }
 .st-key-samples button { padding: 0; border: 0; border-radius: 7px; overflow: hidden;

@@ -93,7 +93,13 @@ def _filters(subject: Subject) -> None:
         "short side below … pixels", 0, 10_000, step=8, key="prep-side", persist_state="session"
     )
     st.number_input(
-        "longer than … to 1", 0.0, 100.0, step=0.5, key="prep-aspect", persist_state="session"
+        "longer than … to 1",
+        0.0,
+        100.0,
+        step=0.5,
+        format="%g",
+        key="prep-aspect",
+        persist_state="session",
     )
     item = subject.item
     for kind, words, seen in (
@@ -105,6 +111,7 @@ def _filters(subject: Subject) -> None:
             0.0,
             100.0,
             step=0.5,
+            format="%g",
             key=f"prep-{kind}",
             persist_state="session",
             help="0 keeps all."
@@ -145,6 +152,7 @@ def _labels(subject: Subject) -> None:
         0.0,
         1000.0,
         step=0.5,
+        format="%g",
         key="prep-ratio",
         persist_state="session",
         help="Undersampling: larger classes lose images by chance, with the seed. 0 keeps all.",
@@ -183,11 +191,18 @@ def _split(subject: Subject) -> None:
         0.0,
         90.0,
         step=1.0,
+        format="%g",
         key="prep-validation",
         persist_state="session",
     )
     st.number_input(
-        "Test, % of the images", 0.0, 90.0, step=1.0, key="prep-test", persist_state="session"
+        "Test, % of the images",
+        0.0,
+        90.0,
+        step=1.0,
+        format="%g",
+        key="prep-test",
+        persist_state="session",
     )
     columns = sorted({key for record in subject.labelled.records for key in record.metadata})
     choices = {**_BY, **{name: name for name in columns if name not in _BY}}

@@ -87,6 +87,15 @@ def show_wall(subject: Subject, settings: Settings) -> None:
 def show_origin(subject: Subject, settings: Settings) -> None:
     """Source, terms, citation, the steps that led here, and what did not fit."""
     st.html(about_html(subject.known.about))
+    columns: dict[str, set[str]] = {}
+    for record in subject.labelled.records:
+        for name, text in record.metadata.items():
+            columns.setdefault(name, set()).add(text)
+    if columns:
+        told = ", ".join(
+            f"{plain(name)} ({counted(len(v), 'value')})" for name, v in columns.items()
+        )
+        st.caption(f"Known of each image besides its label: {told}.")
     st.caption(f"The set is the file {plain(str(subject.known.path))}.")
 
 

@@ -20,7 +20,9 @@ def offer(subject: Subject, settings: Settings, checkpoint: Checkpoint | None) -
     before = subject.found
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with_network = st.checkbox(
-            "Doubt labels by the network",
+            f"Doubt labels by “{plain(checkpoint.card.title)}”"
+            if checkpoint
+            else "Doubt labels by a network",
             value=checkpoint is not None,
             disabled=checkpoint is None,
             key="datasets-by-network",

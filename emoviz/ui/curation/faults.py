@@ -1,8 +1,6 @@
 """One kind of fault with its pictures: single images, groups of copies, pairs across splits."""
 
-import base64
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import streamlit as st
@@ -10,12 +8,18 @@ import streamlit as st
 from emoviz.curation.findings import SHOWN
 from emoviz.curation.telling import contradictions, verdicts
 from emoviz.settings import Settings
-from emoviz.ui.curation.pictures import Shown, label_of, picture, wall
+from emoviz.ui.curation.pictures import Shown, label_of, paged, pager, wall
+from emoviz.ui.curation.pictures import row as pictures_row
 from emoviz.ui.curation.subject import Subject, mark, read_marks
 from emoviz.ui.linked import linked_choice
-from emoviz.ui.words import counted, plain, readable
+from emoviz.ui.words import counted, plain
 
 _GROUPS, _MEMBERS = 12, 6  # groups a page, pictures a group
+_TRUST = {
+    "outliers": "",
+    "suspect_labels": " A network that was trained on these very images has taken their labels on "
+    "trust and doubts too few: examine anew with another checkpoint in the sidebar.",
+}
 _GROUPED = ("leaks", "duplicates", "near_duplicates", "contradictions")
 _ELSEWHERE = ("text", "faces")  # which have a view of their own
 
@@ -43,7 +47,7 @@ def show(subject: Subject, kind: str, settings: Settings) -> None:
     if (verdict.count or 0) > SHOWN:
         st.caption(f"The first {SHOWN:,} are shown; the examination's table has all.")
     if kind in ("outliers", "suspect_labels"):
-        st.caption(f"Judged by {plain(str(found[kind]['by']))}.")
+        st.caption(f"Judged by {plain(str(found[kind]['by']))}.{_TRUST[kind]}")
     wall(subject, settings, rows, f"datasets-fault-{kind}", verdict.title)
     _by_hand(subject, rows, kind)
 
@@ -103,29 +107,54 @@ def _by_hand(subject: Subject, rows: Sequence[Shown], kind: str) -> None:
 
 
 def _show_groups(subject: Subject, kind: str, settings: Settings) -> None:
+    """Two groups beside each other, a page at a time; each picture opens and can be decided on."""
     assert subject.found is not None
-    groups = _groups(subject.found, kind)
-    pages = -(-len(groups) // _GROUPS)
-    page = min(max(1, st.session_state.get(f"datasets-{kind}-page", 1)), max(pages, 1))
-    part = groups[(page - 1) * _GROUPS : page * _GROUPS]
-    cards = "".join(_group_html(subject, group, settings) for group in part)
-    st.html(f'<div class="ev-groups">{cards}</div>')
-    if pages > 1:
-        st.pagination(pages, key=f"datasets-{kind}-page")
+    groups = groups_of(subject.found, kind)
+    key = f"datasets-{kind}"
+    st.caption("Press a picture to see it in large, throw it out by hand or keep it in any case.")
+    for number, (names, words) in enumerate(paged(groups, key, _GROUPS)):
+        if number % 2 == 0:
+            columns = st.columns(2)
+        with columns[number % 2], st.container(border=True):
+            more = f", {len(names) - _MEMBERS:,} more" if len(names) > _MEMBERS else ""
+            st.caption(f"{plain(words)}{more}")
+            places = [subject.opened.places.get(name) for name in names[:_MEMBERS]]
+            shown = [_member(subject, place) for place in places if place is not None]
+            pictures_row(subject, settings, shown, f"{key}-{number}", words)
+    pager(groups, key, _GROUPS)
 
 
-def _groups(found: Mapping[str, Any], kind: str) -> list[tuple[list[str], str]]:
-    """(names, what makes them a group)."""
+def _member(subject: Subject, place: int) -> Shown:
+    """Label and split above, the file's name below."""
+    record = subject.labelled.records[place]
+    title = f"{label_of(subject, place)}, {record.split or 'no split'}"
+    return Shown(place, record.name.rpartition("/")[2], title)
+
+
+def groups_of(found: Mapping[str, Any], kind: str) -> list[tuple[list[str], str]]:
+    """(names, what makes them a group), each two images once."""
     if kind == "leaks":
         return [
             ([row["first"], row["second"]], _alike(row) + ": " + " and ".join(row["splits"]))
             for row in found["leaks"]["list"]
         ]
     if kind == "near_duplicates":
-        pairs = [*found[kind]["pairs"]["list"], *found[kind]["by_vector"]["list"]]
-        return [([row["first"], row["second"]], _alike(row)) for row in pairs]
+        return [([row["first"], row["second"]], _alike(row)) for row in _near(found)]
     rows = contradictions(found) if kind == "contradictions" else found[kind]["list"]
     return [(group["names"], counted(len(group["names"]), "file")) for group in rows]
+
+
+def _near(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Pairs by hash, then those that only the network finds; copies of one file are no news."""
+    groups = enumerate(found["duplicates"]["list"])
+    file = {name: number for number, group in groups for name in group["names"]}
+    near = found["near_duplicates"]
+    seen: dict[frozenset[str], Mapping[str, Any]] = {}
+    for row in (*near["pairs"]["list"], *near["by_vector"]["list"]):
+        first, second = row["first"], row["second"]
+        if first not in file or file[first] != file.get(second):
+            seen.setdefault(frozenset((first, second)), row)
+    return list(seen.values())
 
 
 def _alike(row: Mapping[str, Any]) -> str:
@@ -136,28 +165,3 @@ def _alike(row: Mapping[str, Any]) -> str:
         return "alike to the network"
     bits = row.get("distance")
     return "look alike" if bits is None else f"look alike ({bits:.0f} of 64 bits differ)"
-
-
-def _group_html(subject: Subject, group: tuple[list[str], str], settings: Settings) -> str:
-    names, words = group
-    figures = "".join(_figure(subject, name, settings) for name in names[:_MEMBERS])
-    more = f"<p>and {len(names) - _MEMBERS:,} more</p>" if len(names) > _MEMBERS else ""
-    return f'<div class="ev-group"><p>{escape(words)}</p><div>{figures}</div>{more}</div>'
-
-
-def _figure(subject: Subject, name: str, settings: Settings) -> str:
-    place = subject.opened.places.get(name)
-    jpeg = picture(subject.labelled.records[place], settings) if place is not None else None
-    shown = (
-        f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode("ascii")}">'
-        if jpeg
-        else '<span class="ev-missing">no picture</span>'
-    )
-    if place is None:
-        return f"<figure>{shown}<figcaption>{escape(readable(name))}</figcaption></figure>"
-    split = subject.labelled.records[place].split or "no split"
-    return (
-        f'<figure>{shown}<figcaption title="{escape(readable(name), quote=True)}">'
-        f"<b>{escape(readable(label_of(subject, place)))}</b>, {split}<br>"
-        f"{escape(readable(name.rpartition('/')[2]))}</figcaption></figure>"
-    )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import TypeVar
 
 import streamlit as st
 
@@ -13,12 +14,14 @@ from emoviz.data.looks import thumbnail_of
 from emoviz.data.records import NO_LABEL, Record
 from emoviz.errors import ImageError
 from emoviz.settings import Settings
-from emoviz.ui.curation.subject import Subject, mark, read_marks
+from emoviz.ui.curation.subject import Marks, Subject, mark, read_marks
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.words import plain, readable
 
 SIDE = 112
-_LARGE, _PAGE = 900, 48
+_LARGE, _PAGE, _ROW_SIDE = 900, 48, 150
+_HAND = {"drop": "thrown out by hand", "keep": "kept by hand"}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,26 @@ def wall(subject: Subject, settings: Settings, rows: Sequence[Shown], key: str, 
         key: Of the element.
         label: For screen readers.
     """
-    pages = -(-len(rows) // _PAGE)
-    page = 1
-    if pages > 1:
-        page = min(max(1, st.session_state.get(f"{key}-page", 1)), pages)
-    part = rows[(page - 1) * _PAGE : page * _PAGE]
-    pressed = gallery([_tile(subject, row, settings) for row in part], key, label, side=SIDE)
-    if pages > 1:
-        st.pagination(pages, key=f"{key}-page")
-    if pressed is not None:
-        _details(subject, part[pressed].place, settings)
+    part = paged(rows, key)
+    _pressable(subject, settings, part, key, label, SIDE)
+    pager(rows, key)
+
+
+def row(subject: Subject, settings: Settings, rows: Sequence[Shown], key: str, label: str) -> None:
+    """A few pictures side by side, larger; a press opens one. Arguments as of `wall`."""
+    _pressable(subject, settings, rows, key, label, _ROW_SIDE)
+
+
+def paged(rows: Sequence[T], key: str, size: int = _PAGE) -> Sequence[T]:
+    """The part of a list that the pager of that key is at."""
+    page = min(max(1, st.session_state.get(f"{key}-page", 1)), max(1, -(-len(rows) // size)))
+    return rows[(page - 1) * size : page * size]
+
+
+def pager(rows: Sequence[object], key: str, size: int = _PAGE) -> None:
+    """Buttons to the other parts; nothing where there is one."""
+    if len(rows) > size:
+        st.pagination(-(-len(rows) // size), key=f"{key}-page")
 
 
 def picture(record: Record, settings: Settings) -> bytes | None:
@@ -115,8 +128,7 @@ def _decide(subject: Subject, place: int) -> None:
     if not sha256:
         st.caption("Once the set is examined, single images can be thrown out here by hand.")
         return
-    marks = read_marks(subject)
-    now = "drop" if sha256 in marks.drop else "keep" if sha256 in marks.keep else ""
+    now = read_marks(subject).of(sha256)
     said = {
         "drop": "Preparation throws it out, because you said so.",
         "keep": "Preparation keeps it whatever the filters say, because you said so.",
@@ -132,12 +144,24 @@ def _decide(subject: Subject, place: int) -> None:
                 st.rerun()
 
 
-def _tile(subject: Subject, row: Shown, settings: Settings) -> Tile:
+def _pressable(
+    subject: Subject, settings: Settings, rows: Sequence[Shown], key: str, label: str, side: int
+) -> None:
+    marks = read_marks(subject)
+    tiles = [_tile(subject, row, marks, settings) for row in rows]
+    pressed = gallery(tiles, key, label, side=side)
+    if pressed is not None:
+        _details(subject, rows[pressed].place, settings)
+
+
+def _tile(subject: Subject, row: Shown, marks: Marks, settings: Settings) -> Tile:
     record = subject.labelled.records[row.place]
     colour = ""
     if record.label != NO_LABEL:
         colour = subject.labelled.taxonomy.classes[record.label].colour
     detail = row.detail or label_of(subject, row.place)
+    now = marks.of(sha256_of(subject.item, row.place))
+    detail = f"{_HAND[now]}: {detail}" if now else detail
     name = readable(row.title or record.name.rpartition("/")[2])
     return Tile(picture(record, settings), name, readable(detail), colour)
 

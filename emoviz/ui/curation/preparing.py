@@ -12,6 +12,7 @@ import streamlit as st
 from emoviz.curation.card import counts_of
 from emoviz.curation.prepare import Dropped, Prepared, prepare, report_of
 from emoviz.curation.recipe import Preparation, dump_preparation
+from emoviz.curation.telling import leaks_left
 from emoviz.data.library import free_id, save_set
 from emoviz.data.lineage import with_step
 from emoviz.errors import EmovizError
@@ -23,7 +24,7 @@ from emoviz.ui.curation.library import CHOICE, NOTES
 from emoviz.ui.curation.pictures import Shown, wall
 from emoviz.ui.curation.subject import Subject, mark, read_marks
 from emoviz.ui.linked import linked_choice, write_parameter
-from emoviz.ui.words import counted, plain, readable
+from emoviz.ui.words import counted, listed, plain, readable
 
 _MADE = "datasets-made"
 
@@ -59,6 +60,8 @@ def _stays(subject: Subject, made: Prepared) -> None:
     after = len(made.labelled.records)
     steps = " → ".join(f"{count:,} {words}" for words, count in made.steps)
     st.markdown(f"**{after:,} of {before:,} images stay.** {plain(steps)}.")
+    for warning in _warnings(subject, made):
+        st.warning(warning, icon=":material/warning:")
     chart, numbers = st.columns(2, gap="large")
     counts = made.counts()
     with chart:
@@ -77,6 +80,27 @@ def _stays(subject: Subject, made: Prepared) -> None:
         table["all"] = table.sum(axis=1)
         table = table[table["all"] > 0]
         st.dataframe(table, key="datasets-after", height=min(38 + 35 * len(table), 420))
+
+
+def _warnings(subject: Subject, made: Prepared) -> list[str]:
+    """What is still wrong with the result: pictures in two splits, splits without images."""
+    assert subject.found is not None
+    warnings = []
+    left = leaks_left(subject.found, {r.name: r.split or "" for r in made.labelled.records})
+    if left:
+        first, second = left[0]
+        warnings.append(
+            f"{counted(len(left), 'pair')} that look alike still stand in two splits, such as "
+            f"{plain(first)} and {plain(second)}: the set's own split says so. Let look-alikes be "
+            "thrown out but one, or untick “the set's own split stays”."
+        )
+    empty = [name for name, row in made.counts().items() if not any(row.values())]
+    if empty:
+        warnings.append(
+            f"No labelled image is in {listed(empty)}. Untick “the set's own split stays”, or give "
+            "it a larger share, where a training shall watch or test itself on such images."
+        )
+    return warnings
 
 
 def _goes(subject: Subject, made: Prepared, settings: Settings) -> None:

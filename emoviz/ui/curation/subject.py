@@ -78,6 +78,10 @@ class Marks:
     drop: frozenset[str] = field(default_factory=frozenset)
     keep: frozenset[str] = field(default_factory=frozenset)
 
+    def of(self, sha256: str) -> str:
+        """``drop``, ``keep`` or, where nothing was decided, ``""``."""
+        return "drop" if sha256 in self.drop else "keep" if sha256 in self.keep else ""
+
 
 def open_subject(settings: Settings, known: KnownSet) -> Subject | None:
     """The set with its examination; None where it cannot be read, which is then on the page."""
