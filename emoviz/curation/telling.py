@@ -169,6 +169,8 @@ def headline(found: Found) -> str:
 def balance_words(classes: Found) -> str:
     """What the numbers of images by class mean."""
     counts = {name: n for name, n in classes["all"].items() if n}
+    if not counts:
+        return "No image has a label of these classes."
     if len(counts) < 2:
         return "All labelled images have one label: nothing can be told apart."
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
