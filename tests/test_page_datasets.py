@@ -526,6 +526,19 @@ def test_impossible_recipes_are_told_and_make_nothing(
     assert "was not looked for" in said(healthy(app))
 
 
+def test_a_reload_brings_the_form_back_as_it_was_for_this_set(
+    tiny_checkpoint: Checkpoint, examined: Path
+) -> None:
+    app = open_page(set="planted", view="prepare")
+    app.number_input(key="prep-seed").set_value(5).run()
+    app.text_input(key="prep-names").set_value("awe=wonder").run()
+    again = open_page(set="planted", view="prepare")
+    assert again.number_input(key="prep-seed").value == 5
+    assert again.text_input(key="prep-names").value == "awe=wonder"
+    (examined / "last-recipe.yaml").write_text("name: [broken")
+    assert open_page(set="planted", view="prepare").number_input(key="prep-seed").value == 0
+
+
 def test_a_recipe_file_fills_the_form(tiny_checkpoint: Checkpoint, examined: Path) -> None:
     app = open_page(set="planted", view="prepare")
     recipe = b"name: mine\nfilters: {min_side: 0, grey: drop}\nsplit: {test: 0.3, seed: 7}\n"
