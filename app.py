@@ -97,7 +97,7 @@ page = st.navigation(
             ),
         ],
     },
-    expanded=True,  # the last section would hide behind "View more"
+    expanded=True,  # else half of the pages stand behind "View more"
 )
 context = shell.start()
 if context is not None:

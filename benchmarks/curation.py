@@ -1,121 +1,149 @@
-"""Labelled sets at the size of EmoSet-118K: near duplicates, and the examination against reading.
+"""A set of EmoSet's size: imported, examined without a network, split; and its near duplicates.
 
-    python benchmarks/curation.py hashes [--count 118102]
-    python benchmarks/curation.py images [--count 118102] [--folder DIR]
+    python benchmarks/curation.py [--images 118102] [--folder DIR] [--hashes-only]
 
-``hashes`` compares random 64-bit hashes, a tenth of them copies with a few bits changed, and hashes
-with real images' lopsided bits. ``images`` makes small JPEGs, brings them in, examines and splits
-them, and reads the same files bare.
+The images are small JPEGs (96 x 96), each another but for one in a hundred, which comes back in
+another split. Every step is the command itself in a process of its own, start-up included, on a
+tenth of the images and on all, so that one sees what memory does. The rates stand against two bare
+ones in one thread, over the same files in the same order: reading their bytes, and reading and
+decoding them with the same Pillow. Wanted: an examination at half the rate of the latter or more,
+and all pairs of near duplicates among 118,102 hashes in under 60 s.
 """
 
 import argparse
-import resource
+import io
+import json
+import random
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from emoviz.analysis.duplicates import near_pairs
-from emoviz.curation.examine import Wishes, examine
-from emoviz.curation.prepare import prepare
-from emoviz.curation.recipe import load_preparation
-from emoviz.data.importers.registry import bring_in
-from emoviz.data.sets import read_set, write_set
-from emoviz.jobs import Reporter
+from emoviz.curation.findings import Limits
 from emoviz.labels import MIKELS8
-from emoviz.settings import load_settings
 
-BITS = 6
+SPLITS = {"train": 0.8, "val": 0.05, "test": 0.15}
+BARE = 20_000  # files that the bare rates are taken from, at most
+CODE = """
+import resource, sys
+from emoviz.cli import main
+code = main(sys.argv[1:])
+print("PEAK", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+sys.exit(code)
+"""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("hashes", "images"))
-    parser.add_argument("--count", type=int, default=118_102)
-    parser.add_argument("--folder", type=Path, help="where the JPEGs are kept")
-    arguments = parser.parse_args()
-    if arguments.what == "hashes":
-        hashes(arguments.count)
-    elif arguments.folder:
-        images(arguments.folder, arguments.count)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            images(Path(folder), arguments.count)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--images", type=int, default=118_102)
+    parser.add_argument("--folder", type=Path, help="where the images are made, and removed again")
+    parser.add_argument("--hashes-only", action="store_true")
+    wanted = parser.parse_args()
+    hashes(wanted.images)
+    if wanted.hashes_only:
+        return
+    with tempfile.TemporaryDirectory(dir=wanted.folder) as name:
+        for count in (wanted.images // 10, wanted.images):
+            root = Path(name) / f"set{count}"
+            make(root, count)
+            steps(root, Path(name) / f"work{count}", count)
 
 
 def hashes(count: int) -> None:
-    """Seconds for all pairs of at most `BITS` bits."""
+    """Seconds for all near duplicates, where bits are even and where they are lopsided."""
     rng = np.random.default_rng(0)
-    for name, chance in (("even bits", 0.5), ("lopsided bits", 0.25)):
-        values = packed(rng.random((count, 64)) < chance)
-        copies = rng.choice(count, count // 10, replace=False)
-        for k, target in enumerate(copies):
-            flipped = rng.choice(64, k % (BITS + 1), replace=False)
+    bits = Limits().bits
+    for words, chance in (("even bits", 0.5), ("lopsided bits", 0.25)):
+        values = np.packbits(rng.random((count, 64)) < chance, axis=1).view(np.uint64).reshape(-1)
+        values = values.copy()
+        for k, target in enumerate(rng.choice(count, count // 10, replace=False)):
+            flipped = rng.choice(64, k % (bits + 1), replace=False)
             values[target] = values[k] ^ np.uint64(sum(1 << int(bit) for bit in flipped))
-        start = time.perf_counter()
-        found = near_pairs(values, BITS)
-        seconds = time.perf_counter() - start
-        print(f"{count:,} hashes, {name}: {len(found):,} pairs in {seconds:.1f} s")
+        seconds, pairs = timed(lambda values=values: near_pairs(values, bits))
+        print(f"{count:,} hashes, {words}: {len(pairs):,} pairs in {seconds:.1f} s", flush=True)
 
 
-def packed(bits: np.ndarray) -> np.ndarray:
-    """(N, 64) bits as (N,) numbers."""
-    return np.packbits(bits, axis=1).view(np.uint64).reshape(-1).copy()
-
-
-def images(folder: Path, count: int) -> None:
-    """Images a second of each step, and the most memory that the process took."""
-    made(folder, count)
-    rate("read bare", count, lambda: sum(len(p.read_bytes()) for p in folder.rglob("*.jpg")))
-    table = folder / "set.parquet"
-    rate("imported", count, lambda: brought_in(folder, table))
-    labelled = read_set(table)
-    assert labelled is not None
-    rate("decoded bare", count, lambda: [decoded(record.path) for record in labelled.records])
-    item, found = rate(
-        "examined",
-        count,
-        lambda: examine(labelled, table, load_settings(), Wishes(), Reporter(None, every=30.0)),
-    )
-    near, same = found["near_duplicates"], found["duplicates"]
-    print(f"  {same['count']:,} groups of equal files, {near['count']:,} of look-alikes")
-    made_set = rate("split", count, lambda: prepare(labelled, item, load_preparation("clean")))
-    print(f"  {len(made_set.labelled.records):,} images stay")
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"most memory: {most:,.0f} MiB")
-
-
-def made(folder: Path, count: int) -> None:
-    """JPEGs of 96 x 96 pixels, eight folders; those that are there already are kept."""
+def make(root: Path, count: int) -> None:
+    """An EmoSet in its layout, without attributes."""
+    rows: dict[str, list[list[str]]] = {split: [] for split in SPLITS}
+    for name in MIKELS8.names:
+        (root / "image" / name).mkdir(parents=True)
+    rng, chance = np.random.default_rng(0), random.Random(0)
+    data = b""
     for i in range(count):
-        path = folder / "images" / MIKELS8.names[i % 8] / f"{i:06}.jpg"
-        if path.exists():
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        values = np.random.default_rng(i).integers(0, 256, (12, 12, 3), dtype=np.uint8)
-        small = Image.fromarray(values).resize((96, 96), Image.Resampling.BILINEAR)
-        small.save(path, quality=85)
+        if i % 100:  # else the one before once more
+            data = _jpeg(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8))
+        label = MIKELS8.names[i % 8]
+        name = f"image/{label}/{label}_{i:06}.jpg"
+        (root / name).write_bytes(data or _jpeg(np.zeros((12, 12, 3), np.uint8)))
+        [split] = chance.choices(list(SPLITS), list(SPLITS.values()))
+        rows[split].append([label, name])
+    for split, listed in rows.items():
+        (root / f"{split}.json").write_text(json.dumps(listed))
 
 
-def brought_in(folder: Path, table: Path) -> None:
-    labelled = bring_in("imagefolder", folder / "images")
-    write_set(table, labelled.name, labelled, {})
+def _jpeg(values: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    image = Image.fromarray(values).resize((96, 96), Image.Resampling.BILINEAR)
+    image.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
 
 
-def decoded(path: Path) -> None:
-    with Image.open(path) as image:
-        image.load()
+def steps(root: Path, work: Path, count: int) -> None:
+    """Import, examine and prepare, and the bare rates around the examination."""
+    table = work / "set.parquet"
+    seconds, peak, _ = step("import", "emoset", root, "--out", table)
+    print(f"{count:,} images: imported in {seconds:.1f} s, {peak:.0f} MB at most", flush=True)
+    files = sorted((root / "image").rglob("*.jpg"))[:BARE]
+    read, decode = rate(files, bytes_of), rate(files, decoded)
+    seconds, peak, found = step("examine", table, "--out", work / "seen", "--format", "json")
+    read, decode = (read + rate(files, bytes_of)) / 2, (decode + rate(files, decoded)) / 2
+    ours = count / seconds
+    told = json.loads(found)
+    print(
+        f"  examined in {seconds:.1f} s, {peak:.0f} MB at most: {ours:,.0f} a second, x "
+        f"{ours / decode:.2f} of reading and decoding ({decode:,.0f}), x {ours / read:.2f} of "
+        f"reading bytes alone ({read:,.0f}); {told['duplicates']['count']:,} groups of copies, "
+        f"{told['leaks']['count']:,} leaks",
+        flush=True,
+    )
+    seconds, peak, _ = step("prepare", "clean", table, "--out", work / "prepared")
+    print(f"  prepared and split in {seconds:.1f} s, {peak:.0f} MB at most", flush=True)
 
 
-def rate(words, count, work):
-    """Do it, and say how many images a second."""
-    start = time.perf_counter()
+def step(*words: object) -> tuple[float, float, str]:
+    """(seconds, megabytes at most, what it printed) of ``emoviz data ...``."""
+    line = [sys.executable, "-c", CODE, "data", *map(str, words)]
+    seconds, done = timed(lambda: subprocess.run(line, capture_output=True, text=True, check=True))
+    printed, _, peak = done.stdout.rpartition("PEAK")
+    return seconds, float(peak), printed
+
+
+def rate(files: Sequence[Path], work: Callable[[Path], object]) -> float:
+    """Files a second."""
+    seconds, _ = timed(lambda: [work(file) for file in files])
+    return len(files) / seconds
+
+
+def bytes_of(file: Path) -> int:
+    return len(file.read_bytes())
+
+
+def decoded(file: Path) -> None:
+    with Image.open(io.BytesIO(file.read_bytes())) as image:
+        image.convert("RGB").load()
+
+
+def timed(work: Callable[[], object]):  # type: ignore[no-untyped-def]
+    began = time.perf_counter()
     result = work()
-    seconds = time.perf_counter() - start
-    print(f"{words}: {count / seconds:,.0f} images/s ({seconds:.1f} s)", flush=True)
-    return result
+    return time.perf_counter() - began, result
 
 
 if __name__ == "__main__":

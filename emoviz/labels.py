@@ -14,6 +14,7 @@ tell amusement from fear. They are merged before answers are compared (`Bridge.m
 No torch here: arrays only.
 """
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
@@ -101,8 +102,7 @@ class Taxonomy:
         Raises:
             TaxonomyError: The label is not in this taxonomy.
         """
-        wanted = _normalised(label)
-        known = {_normalised(name): i for i, name in enumerate(self.names)}
+        wanted, known = _normalised(label), self._places
         if wanted in known:
             return known[wanted]
         for group in _SYNONYMS:
@@ -112,6 +112,11 @@ class Taxonomy:
         raise TaxonomyError(
             f"'{label}' is no label of taxonomy '{self.name}'. Its labels: {', '.join(self.names)}."
         )
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        """Normalised name -> index; a table of a million rows asks a million times."""
+        return {_normalised(name): i for i, name in enumerate(self.names)}
 
     def holds(self, label: str) -> bool:
         """Whether `index` knows the label."""
@@ -248,7 +253,9 @@ class Bridge:
 
 
 def _normalised(label: str) -> str:
-    return " ".join(label.replace("_", " ").replace("-", " ").casefold().split())
+    """Small letters, single spaces, accents composed: machines differ in how they write them."""
+    composed = unicodedata.normalize("NFC", label)
+    return " ".join(composed.replace("_", " ").replace("-", " ").casefold().split())
 
 
 def _taxonomy(name: str, title: str, *rows: tuple[str, Sentiment | None, str]) -> Taxonomy:
@@ -463,13 +470,18 @@ def own_taxonomy(name: str, labels: Iterable[str], title: str = "") -> Taxonomy:
 
     Args:
         name: Identifier, none of the registered ones.
-        labels: In the order of the outputs; spaces around them and repeats do not count.
+        labels: In the order of the outputs; spaces around them and repeats do not count, and of
+            spellings that `Taxonomy.index` cannot tell apart the first stands for all.
         title: For people; the labels themselves where left out.
 
     Raises:
         TaxonomyError: There is no label, or the name is taken.
     """
-    names = tuple(dict.fromkeys(text for label in labels if (text := label.strip())))
+    spelt: dict[str, str] = {}
+    for label in labels:
+        if text := unicodedata.normalize("NFC", label).strip():
+            spelt.setdefault(_normalised(text), text)
+    names = tuple(spelt.values())
     if name.strip().casefold() in TAXONOMIES:
         raise TaxonomyError(f"'{name}' is a registered taxonomy; choose another name.")
     if not names:
@@ -499,7 +511,7 @@ def taxonomy_of(labels: Iterable[str], likely: Taxonomy | None = None) -> Taxono
     Returns:
         None where there are no labels, or no taxonomy holds them all.
     """
-    found = {label.strip().casefold() for label in labels} - {""}
+    found = {unicodedata.normalize("NFC", label).strip().casefold() for label in labels} - {""}
     by_size = sorted(TAXONOMIES.values(), key=len)
     candidates = [likely, *by_size] if likely is not None else by_size
     exact = (item for item in candidates if found <= set(item.names))

@@ -25,6 +25,7 @@ from emoviz.labels import (
     Taxonomy,
     bridge_between,
     get_taxonomy,
+    own_taxonomy,
     sentiment_shares,
     sentiments,
     top2_opposite,
@@ -439,3 +440,11 @@ def test_colours_of_the_smaller_taxonomies_differ_for_every_sight(sight: str) ->
     assert len(small) == 9
     for taxonomy in small:
         assert smallest_difference(taxonomy, sight) > 8, taxonomy.name
+
+
+def test_spellings_that_cannot_be_told_apart_are_one_label() -> None:
+    """Folders of two machines: other capitals, and accents that are composed or not."""
+    made = own_taxonomy("own", ["Calm_sea", "Trübsinn", "calm sea", "Tru\u0308bsinn", "x"])
+    assert made.names == ("Calm_sea", "Trübsinn", "x")
+    assert [made.index(label) for label in ("CALM-SEA", "tru\u0308bsinn", "X")] == [0, 1, 2]
+    assert own_taxonomy("other", ["Tru\u0308bsinn"]).names == ("Tr\u00fcbsinn",)

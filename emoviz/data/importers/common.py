@@ -4,6 +4,7 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from emoviz.data.readers import table_text
@@ -246,7 +247,7 @@ def _target(
     """(label index, shares): the majority, unless the set says itself what the label is."""
     if shares is None:
         index = taxonomy.index(label or "")
-        return index, tuple(float(i == index) for i in range(len(taxonomy)))
+        return index, _one_hot(index, len(taxonomy))
     row, outside = [0.0] * len(taxonomy), 0.0
     for name, share in shares.items():
         if not 0 <= share <= 1:
@@ -259,6 +260,12 @@ def _target(
         return taxonomy.index(label), tuple(row)
     best = max(range(len(row)), key=row.__getitem__)
     return (best if row[best] > 0 and row[best] >= outside else NO_LABEL), tuple(row)
+
+
+@cache
+def _one_hot(index: int, count: int) -> tuple[float, ...]:
+    """Shared by all images of a class: a million rows would hold a million of these."""
+    return tuple(float(i == index) for i in range(count))
 
 
 def _folded(name: str) -> str:

@@ -1,5 +1,6 @@
 """A recipe of preparation out of ticks and numbers, or out of a file."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from emoviz.curation.recipe import (
     read_preparation,
 )
 from emoviz.errors import EmovizError, RecipeError, TaxonomyError
+from emoviz.files import write_text
 from emoviz.labels import TAXONOMIES, Taxonomy, bridge_between
 from emoviz.ui.curation.library import NOTES
 from emoviz.ui.curation.subject import Marks, Subject
@@ -31,22 +33,21 @@ _NEAR = {
     "keep": "do nothing",
 }
 _BY = {"group": "artist or group", "image": "each image by itself"}
-_ASIS = "as they are"
+_LAST = "last-recipe.yaml"
+_ASIS, _WIDTH = "as they are", 215
 
 
 def choose(subject: Subject, marks: Marks) -> Preparation | None:
     """Draw the controls; the recipe that they say, None where they say none, which is told."""
-    _fill(load_preparation("clean"), only_missing=True)
+    _fill(_last(subject), only_missing=True)
     _start()
-    filters, labels, split = st.columns(3, gap="large")
-    with filters:
-        _filters(subject)
-    with labels:
-        _labels(subject)
-    with split:
-        _split(subject)
+    with st.container(horizontal=True, gap="medium"):  # beside each other where there is room
+        for part in (_filters, _labels, _split):
+            with st.container(width=_WIDTH):
+                part(subject)
     try:
-        return _recipe(subject, marks)
+        _remember(subject, _recipe(Marks()))
+        return _recipe(marks)
     except EmovizError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return None
@@ -84,9 +85,7 @@ def _start() -> None:
 def _filters(subject: Subject) -> None:
     st.markdown("**Throw out**")
     st.checkbox("files that are there again", key="prep-duplicates", persist_state="session")
-    st.checkbox(
-        "look-alikes with different labels", key="prep-contradictions", persist_state="session"
-    )
+    st.checkbox("look-alikes that contradict", key="prep-contradictions", persist_state="session")
     st.checkbox("pictures of one colour", key="prep-one", persist_state="session")
     st.checkbox("pictures without colour", key="prep-grey", persist_state="session")
     st.number_input(
@@ -228,7 +227,25 @@ def _split(subject: Subject) -> None:
     )
 
 
-def _recipe(subject: Subject, marks: Marks) -> Preparation:
+def _last(subject: Subject) -> Preparation:
+    """What stood in the form when this set was last looked at, so that a reload loses nothing."""
+    file = subject.folder / _LAST
+    try:
+        return load_preparation(file) if file.is_file() else load_preparation("clean")
+    except RecipeError:  # of another version
+        return load_preparation("clean")
+
+
+def _remember(subject: Subject, recipe: Preparation) -> None:
+    """Keep the form beside the examination; decisions about single images are kept elsewhere."""
+    text = dump_preparation(recipe)
+    if st.session_state.get(_LAST) != (subject.known.id, text):
+        with contextlib.suppress(OSError):  # a full disk must not take the form away
+            write_text(subject.folder / _LAST, text)
+        st.session_state[_LAST] = (subject.known.id, text)
+
+
+def _recipe(marks: Marks) -> Preparation:
     """What the controls say, checked as a file would be."""
     state = st.session_state
     title = " ".join(str(state.get("prep-title", "")).split())
