@@ -96,7 +96,8 @@ page = st.navigation(
                 help="All trainings: compare them, keep a network, delete.",
             ),
         ],
-    }
+    },
+    expanded=True,  # else half of the pages stand behind "View more"
 )
 context = shell.start()
 if context is not None:

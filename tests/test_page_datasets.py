@@ -45,7 +45,7 @@ from emoviz.data.library import (
 )
 from emoviz.data.records import read_table
 from emoviz.errors import TableError
-from emoviz.files import read_json, write_json
+from emoviz.files import read_json
 from emoviz.plots.data_card import data_card
 from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.ui.curation.faults import groups_of
@@ -266,10 +266,14 @@ def test_a_wrong_root_says_what_was_expected_and_found(
     press(app, "Bring it in")
     wait(jobs.find(settings, "import planted"))
     app = healthy(app.run())
-    assert "ended early" in said(app)
-    printed = "\n".join(item.value for item in app.code)
-    assert "is not the folder of EmoSet" in printed
-    assert "Found: test, train" in printed
+    told = app.error[0].value.replace("\\", "")
+    assert "is not the folder of EmoSet" in told
+    assert "Found: test, train" in told
+    assert app.text_input(key="datasets-path").value == str(planted)  # to be mended
+    again = open_page(adding="planted")  # after a reload
+    assert len(again.error) == 1
+    press(again, "Close")
+    assert not again.error
     assert [item.id for item in list_sets(settings)[0]] == ["sample"]
 
 
@@ -620,4 +624,11 @@ def test_sentences_say_what_numbers_mean(examined: Path) -> None:
     assert "one label" in balance_words({"all": {"a": 9, "b": 0}, "majority": 1.0, "ratio": 1.0})
     guess = {"accuracy": 0.51, "majority": 0.5, "recall": {"a": 0.6, "b": 0.4}}
     assert "no more than guessing" in light_words({**even, "by_looks_alone": guess})
-    write_json(examined / FOUND, {**found, "stamp": [1, 2]})
+    doubts = {"count": 2, "looked_at": 46, "balanced": 0.9, "list": []}
+    for values, wanted in (
+        (doubts, "finds 90 % of the labels by itself (mean over the classes)."),
+        ({**doubts, "balanced": 0.55}, "hardly more than by chance"),
+        ({**doubts, "count": 23}, "doubts 50 %: too many"),
+    ):
+        rows = {row.kind: row.words for row in verdicts({**found, "suspect_labels": values})}
+        assert wanted in rows["suspect_labels"]

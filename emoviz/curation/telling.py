@@ -8,6 +8,7 @@ Found = Mapping[str, Any]
 Weight = Literal["mend", "look", "fine", "unknown"]
 # Shares of images by which light and colour alone beat always guessing the commonest class.
 _MUCH, _SOME = 0.10, 0.03
+_TOO_MANY = 0.25  # share of doubted labels above which the doubt is the classifier's fault
 _UNEVEN = 3.0  # images of the commonest class for each of the rarest
 
 
@@ -168,6 +169,8 @@ def headline(found: Found) -> str:
 def balance_words(classes: Found) -> str:
     """What the numbers of images by class mean."""
     counts = {name: n for name, n in classes["all"].items() if n}
+    if not counts:
+        return "No image has a label of these classes."
     if len(counts) < 2:
         return "All labelled images have one label: nothing can be told apart."
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
@@ -239,11 +242,14 @@ def _verdict(kind: str, found: Found) -> Verdict:
 
 def _worth(found: Found) -> str:
     """How much the doubts are worth, by how often the classifiers are right themselves."""
-    right = found["suspect_labels"]["balanced"]
+    doubts = found["suspect_labels"]
+    right, share = doubts["balanced"], doubts["count"] / max(doubts["looked_at"], 1)
     classes = sum(count > 0 for count in found["classes"]["all"].values())
     words = f"It finds {100 * right:.0f} % of the labels by itself (mean over the classes)"
     if right - 1 / max(classes, 1) < _MUCH:
         return f"{words}, hardly more than by chance: make little of its doubts."
+    if share > _TOO_MANY:
+        return f"{words} and doubts {100 * share:.0f} %: too many to be mistakes, trust the first."
     return f"{words}."
 
 

@@ -39,7 +39,11 @@ bringing.watch(settings)
 library.tell()
 library.undo_bar(settings)
 known = library.choose(settings)
-with st.expander("Bring in a set", icon=":material/upload:", expanded=known is None):
+with st.expander(
+    "Bring in a set",
+    icon=":material/upload:",
+    expanded=known is None or bringing.is_wanted(settings),
+):
     bringing.ways_in(settings)
 if known is None:
     st.info(

@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.typing import UploadedFile
 
+from emoviz import jobs
 from emoviz.data.classes import read_zip
 from emoviz.data.importers.common import Importer
 from emoviz.data.importers.registry import importers
@@ -24,7 +25,7 @@ from emoviz.ui.linked import linked_choice, write_parameter
 from emoviz.ui.words import counted, plain, readable
 
 ADDING = "adding"
-_LISTED = 200
+_LISTED, _LINES = 200, 12
 _OWN = ("imagefolder", "table", "huggingface")
 
 
@@ -39,12 +40,19 @@ def watch(settings: Settings) -> None:
         background.watch(settings, _key(id))
         return
     if state == "ended":
-        background.explain(settings, _key(id))
+        _failed(settings, id)
     elif state == "done":
         st.session_state[CHOICE] = id
+        st.session_state["datasets-path"] = st.session_state["datasets-title"] = ""
         _arrived(settings, id)
     st.session_state.pop(ADDING, None)
     write_parameter(ADDING, id if state == "ended" else "")
+
+
+def is_wanted(settings: Settings) -> bool:
+    """Whether the last try failed, so that the ways in had better stand open."""
+    id = st.query_params.get(ADDING, "")
+    return bool(id) and background.outcome(settings, _key(id)) == "ended"
 
 
 def ways_in(settings: Settings) -> None:
@@ -101,6 +109,19 @@ def show_refused(settings: Settings, id: str) -> None:
             on_click="ignore",
             icon=":material/download:",
         )
+
+
+def _failed(settings: Settings, id: str) -> None:
+    """What the importer said, which is what was wanted and what was found; nothing is half in."""
+    job = jobs.find(settings, _key(id))
+    if job is None or job.state == "cancelled":
+        st.info("Stopped; nothing was brought in.", icon=":material/stop_circle:")
+    else:
+        said = " ".join(line.removeprefix("emoviz: ") for line in job.tail(_LINES))
+        st.error(plain(said or "It ended early."), title="This cannot be brought in")
+    st.button(
+        "Close", key="datasets-close", on_click=write_parameter, args=(ADDING, ""), type="tertiary"
+    )
 
 
 def _described(importer: Importer) -> str:
@@ -162,7 +183,7 @@ def _from_there(settings: Settings, kind: str) -> None:
     if kind not in ("imagefolder", "table"):
         st.caption(
             "Published sets are brought in from the folder where you unpacked them: they are too "
-            "large to be sent through a browser, and their terms forbid passing them on."
+            "large to be sent through a browser, and most of them may not be passed on."
         )
         return
     zipped = kind == "imagefolder"
@@ -189,7 +210,6 @@ def _take_path(settings: Settings, kind: str, labels: str) -> None:
         _take_zip(settings, path.name, path)
     else:
         _begin(settings, kind, path, labels, _wanted_title() or path.stem or path.name)
-    st.session_state["datasets-path"] = ""
 
 
 def _take_file(settings: Settings, kind: str) -> None:
@@ -225,7 +245,7 @@ def _take_zip(settings: Settings, name: str, archive: Path | bytes) -> None:
     except (EmovizError, OSError) as error:
         st.session_state[NOTES] = [plain(str(error))]
         return
-    st.session_state["datasets-title"] = ""
+    st.session_state["datasets-title"] = st.session_state["datasets-path"] = ""
     st.session_state[CHOICE] = id
     _arrived(settings, id)
 
@@ -237,7 +257,6 @@ def _begin(settings: Settings, kind: str, path: Path, labels: str, title: str) -
     command += ["--labels", labels] if labels else []
     background.begin(settings, f"Bringing in {title}", command, _key(id))
     st.session_state[ADDING] = id
-    st.session_state["datasets-title"] = ""
 
 
 def _arrived(settings: Settings, id: str) -> None:

@@ -31,20 +31,17 @@ _NEAR = {
     "keep": "do nothing",
 }
 _BY = {"group": "artist or group", "image": "each image by itself"}
-_ASIS = "as they are"
+_ASIS, _WIDTH = "as they are", 215
 
 
 def choose(subject: Subject, marks: Marks) -> Preparation | None:
     """Draw the controls; the recipe that they say, None where they say none, which is told."""
     _fill(load_preparation("clean"), only_missing=True)
     _start()
-    filters, labels, split = st.columns(3, gap="large")
-    with filters:
-        _filters(subject)
-    with labels:
-        _labels(subject)
-    with split:
-        _split(subject)
+    with st.container(horizontal=True, gap="medium"):  # beside each other where there is room
+        for part in (_filters, _labels, _split):
+            with st.container(width=_WIDTH):
+                part(subject)
     try:
         return _recipe(subject, marks)
     except EmovizError as error:
@@ -84,9 +81,7 @@ def _start() -> None:
 def _filters(subject: Subject) -> None:
     st.markdown("**Throw out**")
     st.checkbox("files that are there again", key="prep-duplicates", persist_state="session")
-    st.checkbox(
-        "look-alikes with different labels", key="prep-contradictions", persist_state="session"
-    )
+    st.checkbox("look-alikes that contradict", key="prep-contradictions", persist_state="session")
     st.checkbox("pictures of one colour", key="prep-one", persist_state="session")
     st.checkbox("pictures without colour", key="prep-grey", persist_state="session")
     st.number_input(

@@ -77,7 +77,7 @@ def watch(subject: Subject, settings: Settings) -> bool:
     if state == "live":
         background.watch(settings, subject.key)
         return True
-    if state == "ended" and subject.found is None:
+    if state == "ended":
         background.explain(settings, subject.key)
     return False
 

@@ -91,6 +91,7 @@ def _remove(settings: Settings, id: str) -> None:
         return
     st.session_state.setdefault(_REMOVED, []).append(id)
     st.query_params.pop(CHOICE, None)
+    st.toast(f"{plain(id)} was removed; Undo stands above.", icon=":material/delete:")
 
 
 def _undo(settings: Settings, id: str) -> None:

@@ -112,14 +112,17 @@ def facts_html(subject: Subject, place: int) -> str:
 def _details(subject: Subject, place: int, settings: Settings) -> None:
     record = subject.labelled.records[place]
     st.markdown(f"**{plain(record.name)}**")
-    try:
-        limits = Limits.of(settings)
-        opened = open_image(record.read(limits), limits, short_side=_LARGE)
-        st.image(thumbnail(opened.pixels, _LARGE), width="content")
-    except ImageError as error:
-        st.warning(f"It cannot be shown: {plain(str(error))}.", icon=":material/error:")
-    st.html(facts_html(subject, place))
-    _decide(subject, place)
+    large, facts = st.columns([3, 2], gap="large")
+    with large:
+        try:
+            limits = Limits.of(settings)
+            opened = open_image(record.read(limits), limits, short_side=_LARGE)
+            st.image(thumbnail(opened.pixels, _LARGE))
+        except ImageError as error:
+            st.warning(f"It cannot be shown: {plain(str(error))}.", icon=":material/error:")
+    with facts:
+        st.html(facts_html(subject, place))
+        _decide(subject, place)
 
 
 def _decide(subject: Subject, place: int) -> None:

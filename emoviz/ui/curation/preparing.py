@@ -113,9 +113,8 @@ def _goes(subject: Subject, made: Prepared, settings: Settings) -> None:
     asked = linked_choice("Because", words, "because", width=460)
     rows = [row for row in made.dropped if _reason(row) == asked]
     places = [place for row in rows if (place := subject.opened.places.get(row.name)) is not None]
-    st.caption(
-        f"{counted(len(rows), 'image')}. Press one to see it in large and keep it after all."
-    )
+    after_all = "" if asked == "unreadable" else " and keep it after all"
+    st.caption(f"{counted(len(rows), 'image')}. Press one to see it in large{after_all}.")
     shown = [Shown(place) for place in places]
     wall(subject, settings, shown, f"datasets-out-{list(words).index(asked)}", "Thrown out")
     with st.container(horizontal=True):

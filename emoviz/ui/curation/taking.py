@@ -94,8 +94,14 @@ def _build(form: str, key: object, make: Callable[[Path], Path]) -> None:
         with st.spinner("Making the file …"), tempfile.TemporaryDirectory() as folder:
             file = make(Path(folder))
             st.session_state[f"{_READY}-{form}"] = (key, file.name, file.read_bytes())
-    except (EmovizError, OSError) as error:
+    except EmovizError as error:
         st.session_state[NOTES] = [f"It cannot be made: {plain(str(error))}"]
+    except OSError as error:
+        why = f"{error.strerror or error}: {error.filename or form}"
+        st.session_state[NOTES] = [
+            f"It cannot be made: {plain(why)}. Prepare the set first: that leaves out what cannot "
+            "be read."
+        ]
 
 
 def _card(subject: Subject, settings: Settings, folder: Path) -> Path:
