@@ -30,6 +30,7 @@ from emoviz.inference.cache import fingerprint
 from emoviz.inference.stored import table_path, write_embeddings
 from emoviz.inference.table import EmbeddingTable, Origin
 from emoviz.settings import PROJECT_ROOT, Settings
+from emoviz.ui.measure.evaluating import VIEWS
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 # view -> what is there once all of it is drawn
@@ -74,6 +75,10 @@ def main() -> None:
                 first = visit(visitor, address, link, selector)
                 again = [visit(visitor, address, link, selector) for _ in range(arguments.rounds)]
                 print(f"{view:12} first {first:5.2f} s, again {statistics.median(again):5.2f} s")
+            for view, spent in switched(visitor, address, key, arguments.rounds).items():
+                print(
+                    f"{view:12} in a tab that drew figures before {statistics.median(spent):5.2f} s"
+                )
             report("theta", [move_theta(browser, address, key) for _ in range(arguments.rounds)])
             report("a tick", [tick(browser, address, key) for _ in range(arguments.rounds)])
         finally:
@@ -134,6 +139,27 @@ def visit(visitor: Any, address: str, link: str, selector: str) -> float:
     seconds = time.perf_counter() - began
     page.close()
     return seconds
+
+
+def switched(visitor: Any, address: str, key: str, rounds: int) -> dict[str, list[float]]:
+    """Seconds from a press on a view's name to all of it, where Plotly is loaded already."""
+    page = visitor.new_page()
+    page.goto(f"{address}/evaluate?collection={key}&view=curves")
+    page.wait_for_selector(READY["curves"], timeout=120_000)
+
+    def press(view: str) -> float:
+        began = time.perf_counter()
+        page.get_by_role("radio", name=VIEWS[view], exact=True).first.click()
+        page.wait_for_selector(READY[view], timeout=120_000)
+        return time.perf_counter() - began
+
+    found: dict[str, list[float]] = {view: [] for view in READY if view != "overview"}
+    for view in list(found) * rounds:
+        press("overview")
+        page.wait_for_selector(".js-plotly-plot", state="detached")
+        found[view].append(press(view))
+    page.close()
+    return found
 
 
 def move_theta(browser: Any, address: str, key: str) -> float:

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from reviews import say
+from test_jobs import until
 from test_page_artworks import HOSTILE, healthy, open_page, words
 from test_page_artworks import gallery as gallery  # the fixture
 
 from emoviz.data.library import find_set
 from emoviz.data.records import read_table
+from emoviz.jobs import list_jobs
 from emoviz.plots.reviewing import confusion, shares_by
 from emoviz.review import open_store
 from emoviz.settings import Settings
@@ -53,6 +55,30 @@ def test_one_press_makes_a_set_that_training_reads(gallery: str, settings: Setti
     (told,) = app.success
     made = find_set(settings, told.value.split("`")[1])
     assert [made.taxonomy.names[row.label] for row in read_table(made.path).records] == ["awe"] * 4
+
+
+@pytest.mark.parametrize("at_once", [300, 1])
+def test_an_export_is_made_at_once_or_in_the_background(
+    gallery: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr("emoviz.ui.review.taking.AT_ONCE", at_once)
+    store = open_store(settings)
+    ona = store.reviewer("Ona")
+    work = store.works(store.collection(gallery).id)[0]  # type: ignore[union-attr]
+    say(store, ona, work, "awe")
+    app = open_page("overview", review=gallery)
+    app.button(key="export-make").click()
+    healthy(app.run())
+    if at_once == 1:
+        (job,) = list_jobs(settings)
+        until(lambda: not job.is_live)
+        assert (job.state, job.code) == ("done", 0)
+        assert job.progress.result == {"count": 6, "what": "rows", "left_out": 0}
+        healthy(app.run())
+    assert "6 rows." in words(app)
+    table = (settings.home / "exports" / f"{gallery}-csv.csv").read_text("utf-8-sig")
+    assert len(table.splitlines()) == 7
+    assert "awe" in table
 
 
 def test_reviewers_do_not_take_home(gallery: str, settings: Settings) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import html.parser
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -365,7 +366,7 @@ def test_a_base_that_is_no_address_is_refused(review: Review) -> None:
 def test_the_folder_is_read_by_torchvision_and_by_us(review: Review, placing: str) -> None:
     from torchvision.datasets import ImageFolder
 
-    done, path = review.take("imagefolder", placing=placing)
+    done, path = review.take("imagefolder", "gallery", placing=placing)
     folder = ImageFolder(str(path))
     found = {Path(file).name.split("-")[0]: folder.classes[label] for file, label in folder.samples}
     assert found == {"000000": "awe", "000002": "contentment"}
@@ -386,7 +387,7 @@ def test_the_folder_is_read_by_torchvision_and_by_us(review: Review, placing: st
 def test_a_label_that_climbs_stays_within_the_folder(review: Review) -> None:
     ona = review.store.reviewer("Ona <b>")
     say(review.store, ona, review.works[5], "../../up")
-    done, path = review.take("imagefolder")
+    done, path = review.take("imagefolder", "gallery")
     assert done.count == 3
     inside = {file.relative_to(path).parts[0] for file in path.rglob("*.jpg")}
     assert inside == {"awe", "contentment", "up"}
@@ -397,8 +398,36 @@ def test_a_folder_with_something_in_it_is_left_alone(review: Review) -> None:
     (review.out / "gallery").mkdir(parents=True)
     (review.out / "gallery" / "mine.txt").write_text("mine")
     with pytest.raises(ReviewError, match="new or empty folder"):
-        review.take("imagefolder")
+        review.take("imagefolder", "gallery")
     assert [file.name for file in (review.out / "gallery").iterdir()] == ["mine.txt"]
+
+
+def test_the_folder_as_a_zip_is_the_same_folder(review: Review, tmp_path: Path) -> None:
+    _, folder = review.take("imagefolder", "gallery")
+    for _ in range(2):  # the second takes the place of the first
+        done, path = review.take("imagefolder")
+        assert done.count == 2
+    with zipfile.ZipFile(path) as packed:
+        packed.extractall(tmp_path / "unpacked")
+    found = {
+        str(file.relative_to(root)): file.read_bytes()
+        for root in (folder, tmp_path / "unpacked")
+        for file in root.rglob("*.*")
+    }
+    assert len(found) == 3
+    assert found == {
+        str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.*")
+    }
+    assert {item.name for item in review.out.iterdir()} == {"gallery", "gallery.zip"}
+
+
+@pytest.mark.parametrize("form", ["csv", "w3c", "iiif", "imagefolder", "html"])
+def test_an_export_says_how_far_it_is(review: Review, form: str) -> None:
+    steps: list[tuple[int, int]] = []
+    review.take(form, tell=lambda done, total: steps.append((done, total)))
+    assert steps[0] == (0, 7)
+    assert {total for _, total in steps} == {7}
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
 
 
 # The catalogue ---------------------------------------------------------------------------------

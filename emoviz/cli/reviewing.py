@@ -37,7 +37,9 @@ def _add_export(parts: Any) -> None:
     verb = parts.add_parser("export", help="take estimates and decisions home")
     verb.add_argument("name", metavar="NAME", help="of the collection")
     verb.add_argument("--as", dest="form", choices=_FORMS, required=True, help="the form")
-    verb.add_argument("--out", type=Path, required=True, metavar="PATH", help="file or folder")
+    verb.add_argument(
+        "--out", type=Path, required=True, metavar="PATH", help="file; folder or .zip"
+    )
     verb.add_argument("--checkpoint", default="", help="whose estimates (the newest)")
     verb.add_argument(
         "--base", default="", metavar="URL", help="of iiif: where the file will be published"
@@ -45,6 +47,7 @@ def _add_export(parts: Any) -> None:
     verb.add_argument(
         "--link", action="store_true", help="of imagefolder: links to the images, not copies"
     )
+    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
     verb.set_defaults(verb=_export)
 
 
@@ -79,18 +82,27 @@ def _add_label(parts: Any) -> None:
 
 
 def _export(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.jobs import Reporter
     from emoviz.review.exports import export
+    from emoviz.review.exports.material import nobody
     from emoviz.review.store import open_store
 
     store = open_store(settings)
     collection = _collection(store, arguments.name)
     known = _known(store, collection, arguments.checkpoint)
+    watched = Reporter(arguments.progress) if arguments.progress else None
+    if watched is not None:
+        watched.step("Works")
     done = export(
         *(store, settings, collection, arguments.form, arguments.out),
         known=known,
         base=arguments.base,
         placing="link" if arguments.link else "copy",
+        tell=watched or nobody,
     )
+    if watched is not None:
+        left = {"count": done.count, "what": done.what, "left_out": len(done.left_out)}
+        watched.finish("Written", left)
     print(f"{done.count:,} {done.what} in {done.path}")
     _tell_left_out(done.left_out, "not whole" if arguments.form == "html" else "left out")
     if arguments.form == "iiif" and not arguments.base:

@@ -1,8 +1,31 @@
 """A picker whose choice is in the link, by a short key instead of the words that people read."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
 import streamlit as st
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def told_apart(options: Mapping[Key, str]) -> dict[Key, str]:
+    """Words for options of which no two are alike: those that were have their key behind them.
+
+    The browser says which words were chosen, not which key; of two alike it could only ever be
+    the first.
+    """
+    counts = Counter(options.values())
+    taken = {words for words, count in counts.items() if count == 1 and words}
+    found: dict[Key, str] = {}
+    for key, words in options.items():
+        if counts[words] > 1 or not words:
+            words = f"{words} ({key})".strip()
+            while words in taken:
+                words = f"{words} ({key})"
+            taken.add(words)
+        found[key] = words
+    return found
 
 
 def linked_choice(
@@ -29,6 +52,7 @@ def linked_choice(
     Returns:
         The chosen key.
     """
+    options = told_apart(options)
     first = default if default in options else next(iter(options))
     if st.session_state.get(key) not in options:
         asked = st.query_params.get(key, first)
@@ -48,6 +72,7 @@ def linked_choice(
 
 def linked_segments(label: str, options: Mapping[str, str], key: str, default: str = "") -> str:
     """As `linked_choice`, as a row of buttons of which one is down: for the views of a page."""
+    options = told_apart(options)
     first = default if default in options else next(iter(options))
     if st.session_state.get(key) not in options:
         asked = st.query_params.get(key, first)

@@ -14,6 +14,7 @@ from emoviz.inference.abstention import Abstention, abstention_of
 from emoviz.settings import Settings, load_settings
 from emoviz.ui.card_page import card_html, novelty_rule
 from emoviz.ui.cards import PLAIN_RULE
+from emoviz.ui.linked import told_apart
 from emoviz.ui.models import identity, is_ready, ready
 from emoviz.ui.style import SHEET
 from emoviz.ui.wording import has_two_sentiments, wording
@@ -162,10 +163,11 @@ def _picker(by_id: dict[str, Checkpoint]) -> Checkpoint:
         st.session_state[_CHOICE] = wanted
     if st.session_state.get(_CHOICE) not in by_id:
         st.session_state[_CHOICE] = asked if asked in by_id else _default(by_id)
+    words = told_apart({name: item.card.title for name, item in by_id.items()})
     chosen = st.selectbox(
         "Checkpoint",
         list(by_id),
-        format_func=lambda name: _label(by_id, name),
+        format_func=lambda name: words.get(name, name),
         key=_CHOICE,
         on_change=_write_link,
         persist_state="session",  # else each page would begin with the default again
@@ -189,13 +191,6 @@ def _default(by_id: dict[str, Checkpoint]) -> str:
 
 def _write_link() -> None:
     st.query_params[_CHOICE] = st.session_state[_CHOICE]
-
-
-def _label(by_id: dict[str, Checkpoint], name: str) -> str:
-    """The card's title, with the id where two have the same: options are told apart by it."""
-    titles = [item.card.title for item in by_id.values()]
-    title = by_id[name].card.title
-    return title if titles.count(title) == 1 and title else f"{title} ({name})".strip()
 
 
 def _short(text: str) -> str:

@@ -15,6 +15,7 @@ from emoviz.inference.predict import Prediction, predict
 from emoviz.plots import percent, shares_strip
 from emoviz.plots.explaining import moved_bars
 from emoviz.ui.gallery import Tile, gallery
+from emoviz.ui.linked import told_apart
 from emoviz.ui.models import ready
 from emoviz.ui.results import Result
 from emoviz.ui.shell import Context
@@ -86,7 +87,7 @@ def offer(context: Context, rows: Sequence[Result]) -> None:
 
 def _chosen(rows: Sequence[Result]) -> Result | None:
     """The image to try; None for all of them."""
-    titles = {row.number: row.caption or row.prediction.path for row in rows}
+    titles = told_apart({row.number: readable(row.caption or row.prediction.path) for row in rows})
     options = [_ALL, *titles]
     if (asked := st.session_state.pop(_NEXT, None)) is not None:
         st.session_state[_PICKED] = asked
@@ -95,7 +96,7 @@ def _chosen(rows: Sequence[Result]) -> Result | None:
     number = st.selectbox(
         "Try it on",
         options,
-        format_func=lambda item: readable(titles.get(item, "All images at once")),
+        format_func=lambda item: titles.get(item, "All images at once"),
         key=_PICKED,
         persist_state="session",
         width=420,

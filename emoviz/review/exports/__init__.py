@@ -8,7 +8,7 @@ from emoviz.errors import ReviewError
 from emoviz.review.exports.catalogue import write_catalogue
 from emoviz.review.exports.iiif import write_page
 from emoviz.review.exports.imagefolder import Placing, write_folder
-from emoviz.review.exports.material import Material, gather
+from emoviz.review.exports.material import Material, Progress, gather, nobody
 from emoviz.review.exports.spreadsheet import write_csv
 from emoviz.review.exports.webannotation import write_annotations
 from emoviz.review.facts import Collection, EstimateSet
@@ -19,7 +19,7 @@ from emoviz.settings import Settings
 
 @dataclass(frozen=True)
 class Form:
-    """One form of export: what people call it, how its file ends ("" for a folder), its type."""
+    """One form of export: what people call it, how its file ends, its type."""
 
     title: str
     suffix: str
@@ -31,7 +31,9 @@ FORMS: Mapping[str, Form] = {
     "json": Form("Everything, to bring in elsewhere (JSON)", ".json", "application/json"),
     "w3c": Form("W3C Web Annotations (JSON-LD)", ".jsonld", "application/ld+json"),
     "iiif": Form("IIIF 3 annotation page", ".json", "application/json"),
-    "imagefolder": Form("Folder of images, one sub-folder a label", "", "application/zip"),
+    "imagefolder": Form(
+        "Folder of images, one sub-folder a label (ZIP)", ".zip", "application/zip"
+    ),
     "html": Form("Printable catalogue (HTML)", ".html", "text/html"),
 }
 
@@ -62,6 +64,7 @@ def export(
     known: EstimateSet | None = None,
     base: str = "",
     placing: Placing = "copy",
+    tell: Progress = nobody,
 ) -> Exported:
     """Write a collection in one of the `FORMS`, whole or not at all.
 
@@ -70,10 +73,12 @@ def export(
         settings: Caps on images, and where thumbnails are.
         collection: Which.
         form: One of `FORMS`.
-        out: File, or folder for ``imagefolder``. A file that is there is replaced.
+        out: File; for ``imagefolder`` a folder, or a ZIP that holds it. A file that is there is
+            replaced.
         known: Whose estimates; the newest where None. ``json`` takes all of them.
         base: For ``iiif``: http(s) address where the file will be published.
         placing: For ``imagefolder``: ``copy`` or ``link``.
+        tell: Called with (done, all) as works are written; ``json`` is written in one go.
 
     Raises:
         ReviewError: There is no such form, or it cannot be made of this collection.
@@ -83,7 +88,7 @@ def export(
         raise ReviewError(f"There is no export '{form}'; wanted one of {', '.join(FORMS)}.")
     if form == "json":
         return Exported(out, write_export(store, collection, out), "decisions")
-    material = gather(store, collection, known)
+    material = gather(store, collection, known, tell)
     if form == "csv":
         return Exported(out, write_csv(material, out), "rows")
     what, (count, left_out) = _written(material, settings, form, out, base, placing)

@@ -54,6 +54,7 @@ def write_catalogue(
     with replaced_file(out) as aside, aside.open("w", encoding="utf-8") as stream:
         stream.write(_head(material))
         for start in range(0, len(material.works), _AT_ONCE):
+            material.tell(start, len(material.works))
             part = material.works[start : start + _AT_ONCE]
             pictures = _pictures(part, settings, missing)
             stream.writelines(_entry(material, work, pictures) for work in part)

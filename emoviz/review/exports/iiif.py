@@ -42,7 +42,7 @@ def write_page(material: Material, out: Path, base: str) -> tuple[int, list[tupl
     base = base.rstrip("/")
     items: list[dict[str, Any]] = []
     left_out: list[tuple[str, str]] = []
-    for work in material.works:
+    for work in material.each():
         if not work.canvas:
             left_out.append((work.title or work.key, "it has no IIIF canvas to point at"))
             continue

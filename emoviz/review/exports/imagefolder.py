@@ -7,10 +7,12 @@ import csv
 import re
 import shutil
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Literal
 
 from emoviz.errors import EmovizError, ReviewError
+from emoviz.files import replaced_file
 from emoviz.inference.tabular import safe_cell
 from emoviz.review.exports.material import Material
 from emoviz.review.facts import Work
@@ -29,7 +31,8 @@ def write_folder(
     Args:
         material: What is exported; each work by the majority of the decisions that stand.
         settings: Caps on images.
-        out: The folder; must not exist, or be empty.
+        out: The folder; must not exist, or be empty. Or a file that ends in ``.zip``, which holds
+            it then and is replaced where it is there.
         placing: ``copy``, or ``link`` to images that are files of their own.
 
     Returns:
@@ -38,6 +41,8 @@ def write_folder(
     Raises:
         ReviewError: There is something at `out`, or nothing to write.
     """
+    if out.suffix == ".zip":
+        return _zipped(material, settings, out)
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise ReviewError(f"'{out}' is there already; wanted a new or empty folder.")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -55,6 +60,17 @@ def write_folder(
     return count, left_out
 
 
+def _zipped(material: Material, settings: Settings, out: Path) -> tuple[int, list[tuple[str, str]]]:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
+        root = Path(folder) / out.stem
+        count, left_out = write_folder(material, settings, root)
+        with replaced_file(out) as aside, zipfile.ZipFile(aside, "w") as packed:
+            for file in sorted(root.rglob("*")):  # images are small already: nothing is squeezed
+                packed.write(file, file.relative_to(root))
+    return count, left_out
+
+
 def _fill(
     material: Material, settings: Settings, root: Path, placing: Placing
 ) -> tuple[int, list[tuple[str, str]]]:
@@ -63,7 +79,7 @@ def _fill(
     with table.open("w", encoding="utf-8-sig", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["file", "label", "key", "title", "artist", "sha256", "votes"])
-        for work in material.works:
+        for work in material.each():
             votes = tally(material.decisions[work.id]).get(work.id)
             if not votes:
                 continue

@@ -1,7 +1,7 @@
 """What is taken home, read from the store in one go: works, estimates and decisions, kept apart."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +9,12 @@ from emoviz import __version__
 from emoviz.review.facts import Collection, Decision, Estimate, EstimateSet, Reviewer, Work
 from emoviz.review.rows import now
 from emoviz.review.store import ReviewStore
+
+Progress = Callable[[int, int], None]
+
+
+def nobody(done: int, total: int) -> None:
+    """Nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class Material:
         reviewers: Id -> person.
         made: Time.
         version: Of emoviz.
+        tell: Called with (done, all) as the works are written.
     """
 
     store: str
@@ -36,6 +43,13 @@ class Material:
     reviewers: Mapping[int, Reviewer]
     made: str
     version: str = __version__
+    tell: Progress = nobody
+
+    def each(self) -> Iterator[Work]:
+        """The works one by one, saying how far it is."""
+        for number, work in enumerate(self.works):
+            self.tell(number, len(self.works))
+            yield work
 
     @cached_property
     def space(self) -> uuid.UUID:
@@ -44,7 +58,10 @@ class Material:
 
 
 def gather(
-    store: ReviewStore, collection: Collection, known: EstimateSet | None = None
+    store: ReviewStore,
+    collection: Collection,
+    known: EstimateSet | None = None,
+    tell: Progress = nobody,
 ) -> Material:
     """Read a collection for an export.
 
@@ -52,6 +69,7 @@ def gather(
         store: Where it is.
         collection: Which.
         known: Whose estimates; the newest where None.
+        tell: As of `Material`.
     """
     sets = store.estimate_sets(collection.id)
     known = known or (sets[0] if sets else None)
@@ -69,4 +87,5 @@ def gather(
         decisions={work: tuple(found) for work, found in decisions.items()},
         reviewers={person.id: person for person in store.reviewers()},
         made=now(),
+        tell=tell,
     )

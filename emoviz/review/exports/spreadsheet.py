@@ -50,7 +50,7 @@ def emotion_words(feelings: tuple[Feeling, ...]) -> str:
 
 
 def _rows(material: Material, classes: tuple[str, ...], meta: list[str]) -> Iterator[list[str]]:
-    for work in material.works:
+    for work in material.each():
         own = [material.collection.name, *(_text(getattr(work, name)) for name in _WORK)]
         model = _model(material.estimates.get(work.id), classes)
         more = [work.metadata.get(name, "") for name in meta]

@@ -21,7 +21,7 @@ def write_annotations(material: Material, out: Path) -> tuple[int, list[tuple[st
     """
     items: list[dict[str, Any]] = []
     left_out: list[tuple[str, str]] = []
-    for work in material.works:
+    for work in material.each():
         if not (work.url or work.sha256):
             left_out.append((work.title or work.key, "its image was never read and has no address"))
             continue

@@ -12,7 +12,7 @@ from emoviz.inference.labelled import proposed_bridge
 from emoviz.settings import Settings
 from emoviz.ui.explorer import sources
 from emoviz.ui.explorer.sources import Source
-from emoviz.ui.linked import linked_choice, write_parameter
+from emoviz.ui.linked import linked_choice, told_apart, write_parameter
 from emoviz.ui.measure import computed, numbers
 from emoviz.ui.measure.subject import own_labels, subject
 from emoviz.ui.words import plain, readable
@@ -58,10 +58,11 @@ def _choose_sets(
         seen = [key for key, item in known.items() if item.table(settings, checkpoint).is_file()]
         st.session_state[_KEY] = (asked or seen[:3] or list(known)[:1])[:_MOST]
     st.session_state[_KEY] = [key for key in st.session_state[_KEY] if key in known]
+    words = told_apart({key: capital(item.title) for key, item in known.items()})
     chosen = st.multiselect(
         "Sets",
         list(known),
-        format_func=lambda key: capital(known[key].title),
+        format_func=lambda key: words.get(key, key),
         key=_KEY,
         max_selections=_MOST,
         placeholder="One or more",

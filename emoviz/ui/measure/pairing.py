@@ -16,7 +16,7 @@ from emoviz.settings import Settings
 from emoviz.ui.explorer import sources
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.sources import Source
-from emoviz.ui.linked import write_parameter
+from emoviz.ui.linked import told_apart, write_parameter
 from emoviz.ui.measure.bridging import choose_bridge, to_text
 from emoviz.ui.measure.subject import Subject, choose_labels
 from emoviz.ui.words import counted, plain, readable
@@ -46,10 +46,11 @@ def choose_others(
         asked = [name for name in st.query_params.get(link, "").split(",") if name in others]
         st.session_state[key] = (asked or _alike(known, first, others)[:wanted])[:most]
     st.session_state[key] = [name for name in st.session_state[key] if name in others]
+    words = told_apart({name: readable(known[name].card.title) for name in others})
     chosen = st.multiselect(
         label,
         others,
-        format_func=lambda name: readable(known[name].card.title),
+        format_func=lambda name: words.get(name, name),
         key=key,
         max_selections=most,
         placeholder="Choose a checkpoint" if most == 1 else "Choose checkpoints",

@@ -10,6 +10,7 @@ from emoviz.review import Decision, Reviewer, ReviewStore, Work
 from emoviz.review.agreement import Agreement, Pair, compare
 from emoviz.settings import Settings
 from emoviz.ui.gallery import Tile, gallery
+from emoviz.ui.linked import told_apart
 from emoviz.ui.review import telling
 from emoviz.ui.review.queue import Chosen
 from emoviz.ui.words import counted, plain
@@ -115,10 +116,14 @@ def _number(value: float | None) -> str:
 
 
 def _confusion(found: Agreement, pairs: Sequence[Pair]) -> None:
-    titles = [f"{pair.first} and {pair.second}" for pair in pairs]
+    titles = told_apart({i: f"{pair.first} and {pair.second}" for i, pair in enumerate(pairs)})
     with st.expander("Who said what where the other said what", icon=":material/grid_on:"):
         number = st.selectbox(
-            "Pair", range(len(pairs)), format_func=lambda i: titles[i], key="review-pair", width=320
+            "Pair",
+            range(len(pairs)),
+            format_func=lambda i: titles.get(i, ""),
+            key="review-pair",
+            width=320,
         )
         pair = pairs[number or 0]
         figure = confusion(pair.table, found.classes, plain(pair.first), plain(pair.second))

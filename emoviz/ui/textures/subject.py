@@ -14,6 +14,7 @@ from emoviz.data.preprocessing import Preprocessing
 from emoviz.data.sources import ImageSource
 from emoviz.errors import ImageError
 from emoviz.inference.predict import Prediction
+from emoviz.ui.linked import told_apart
 from emoviz.ui.results import Result
 from emoviz.ui.shell import Context, current
 from emoviz.ui.words import plain
@@ -117,7 +118,7 @@ def way_back() -> None:
 
 def choose(rows: Sequence[Result], context: Context) -> tuple[Subject, Subject | None] | None:
     """Pickers for the image and for one beside it; None where the image is gone."""
-    titles = {row.number: row.caption or row.prediction.path for row in rows}
+    titles = told_apart({row.number: row.caption or row.prediction.path for row in rows})
     numbers = list(titles)
     if st.session_state.get(_FIRST) not in titles:
         st.session_state[_FIRST] = numbers[-1]

@@ -1,0 +1,35 @@
+"""Pickers whose options may read alike: the key that was chosen is the one that is used."""
+
+from streamlit.testing.v1 import AppTest
+
+from emoviz.ui.linked import told_apart
+
+
+def test_words_that_are_alike_are_told_apart_by_their_keys() -> None:
+    assert told_apart({"a": "One", "b": "Two"}) == {"a": "One", "b": "Two"}
+    assert told_apart({"a": "One", "b": "One", "c": ""}) == {
+        "a": "One (a)",
+        "b": "One (b)",
+        "c": "(c)",
+    }
+    # What another option is called already is nobody else's name.
+    found = told_apart({"a": "One", "b": "One", "c": "One (a)"})
+    assert len(set(found.values())) == 3
+    assert found["c"] == "One (a)"
+    assert told_apart({1: "cat.jpg", 2: "cat.jpg"}) == {1: "cat.jpg (1)", 2: "cat.jpg (2)"}
+
+
+def _page() -> None:
+    import streamlit as st
+
+    from emoviz.ui.linked import linked_choice
+
+    st.text(linked_choice("Beside it", {"": "nothing", "x": "Gram", "y": "Gram"}, "beside"))
+
+
+def test_the_second_of_two_equal_titles_can_be_chosen() -> None:
+    app = AppTest.from_function(_page, default_timeout=30).run()
+    assert app.selectbox[0].options == ["nothing", "Gram (x)", "Gram (y)"]
+    app.selectbox[0].select_index(2).run()
+    assert app.text[0].value == "y"
+    assert app.query_params["beside"] in ("y", ["y"])
