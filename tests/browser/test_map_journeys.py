@@ -133,16 +133,17 @@ class Map:
         self.page.mouse.up()
 
     def find(self) -> None:
-        """Move the pointer until it is on a point."""
+        """Move the pointer until it is on a point; more slowly where a busy machine needs it."""
         x, y, width, height = self.box()
-        for k in range(40):
-            angle, far = k * 2.4, 4 * k
-            self.page.mouse.move(
-                x + width / 2 + far * math.cos(angle), y + height / 2 + far * math.sin(angle)
-            )
-            self.page.wait_for_timeout(120)
-            if self.card.count():
-                return
+        for pause in (120, 400, 1000):
+            for k in range(40):
+                angle, far = k * 2.4, 4 * k
+                self.page.mouse.move(
+                    x + width / 2 + far * math.cos(angle), y + height / 2 + far * math.sin(angle)
+                )
+                self.page.wait_for_timeout(pause)
+                if self.card.count():
+                    return
         raise AssertionError("no card anywhere")
 
     @property
