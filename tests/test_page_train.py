@@ -14,9 +14,8 @@ from emoviz import jobs
 from emoviz.checkpoints import Checkpoint
 from emoviz.cli import main
 from emoviz.data.library import save_set
-from emoviz.data.records import LabelledSet, Record, read_table
+from emoviz.data.records import read_table
 from emoviz.files import write_json
-from emoviz.labels import own_taxonomy
 from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.training.recipe import read_recipe
 from emoviz.training.run import train_in_folder
@@ -171,7 +170,7 @@ def test_a_second_start_waits_for_the_first(
     (own,) = list_runs(settings.runs)
     job = jobs.find(settings, f"train {own.folder}")
     assert job is not None
-    assert job.state == "queued"
+    wait(lambda: job.state == "queued")
     press(app, "Cancel")
     assert "Cancelled before it began" in said(open_page("retrain", run=own.id))
     assert first.state == "running"
@@ -200,26 +199,28 @@ def test_too_small_a_disk_for_the_features_is_said_before(
     assert "Start" in labels(app)  # it is no reason not to
 
 
-@pytest.mark.parametrize(
-    ("names", "words"),
-    [
-        ([f"class {i}" for i in range(10_000) for _ in range(2)], "10,000 classes"),
-        ([f"class {i}" for i in range(40)], "No class has more than one image"),
-    ],
-)
-def test_sets_that_cannot_be_trained_are_shown_and_say_so(
-    names: list[str], words: str, tiny_checkpoint: Checkpoint, settings: Settings, picture: Any
+def test_one_image_a_class_is_shown_and_cannot_be_started(
+    tiny_checkpoint: Checkpoint, settings: Settings, make_table: Make, tmp_path: Path
 ) -> None:
-    taxonomy = own_taxonomy("many", tuple(dict.fromkeys(names)))
-    data = picture()
-    records = tuple(
-        Record(f"{i}.jpg", Path(f"{i}.jpg"), taxonomy.index(name), (1.0,), str(i), content=data)
-        for i, name in enumerate(names)
-    )
-    save_set(settings, "many", "Many", LabelledSet("many", taxonomy, records), {})
-    app = open_page("retrain", set="many", **{"from": "tiny"})
-    assert words in said(app)
+    table = make_table(tmp_path / "one", ["awe", "fear", "anger", "sadness"])
+    save_set(settings, "one", "One each", read_table(table), {})
+    app = open_page("retrain", set="one", **{"from": "tiny"})
+    assert "No class has more than one image" in said(app)
     assert "Start" not in labels(app)
+
+
+def test_ten_thousand_classes_are_refused_in_words(
+    tiny_checkpoint: Checkpoint, settings: Settings, tmp_path: Path
+) -> None:
+    for i in range(10_000):
+        (tmp_path / "artists" / f"artist {i}").mkdir(parents=True)
+        (tmp_path / "artists" / f"artist {i}" / "1.jpg").touch()
+    app = open_page("retrain", **{"from": "tiny"})
+    app.text_input(key="retrain-path").set_value(str(tmp_path / "artists")).run()
+    assert "10,000 folders with images" in said(healthy(app))
+    assert "Are the folders perhaps artists" in said(app)
+    assert app.selectbox(key="set").value == "sample"  # nothing else has changed
+    assert not (settings.home / "sets").exists()
 
 
 def test_a_set_without_validation_images_says_what_to_do(
@@ -232,7 +233,7 @@ def test_a_set_without_validation_images_says_what_to_do(
         file.write_bytes(picture(seed=i))
     app = open_page("retrain", **{"from": "tiny"})
     app.text_input(key="retrain-path").set_value(str(tmp_path / "split")).run()
-    words = said(healthy(app))
+    words = said(healthy(app)).replace("\\", "")
     assert "16 would be for training, 0 to watch over it (validation) and 8" in words
     assert "train, val and test" in words
     assert "Start" not in labels(app)

@@ -14,7 +14,7 @@ from emoviz.errors import ImageError, TableError
 from emoviz.labels import Taxonomy, own_taxonomy, taxonomy_of
 from emoviz.settings import Settings
 
-MOST_CLASSES = 10_000
+MOST_CLASSES = 2000  # a record holds a share for each
 
 
 def read_classes(path: Path, settings: Settings) -> LabelledSet:
@@ -96,7 +96,7 @@ def _taxonomy(name: str, labels: list[str]) -> Taxonomy:
     if len(labels) > MOST_CLASSES:
         raise TableError(
             f"'{name}' has {len(labels):,} folders with images; at most {MOST_CLASSES:,} classes "
-            "are read. Is each image in a folder of its own?"
+            "are read. Are the folders perhaps artists, or is each image in a folder of its own?"
         )
     known = taxonomy_of(labels)
     if known is not None:

@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from emoviz.checkpoints import Checkpoint
+from emoviz.data.classes import MOST_CLASSES
 from emoviz.data.library import KnownSet
 from emoviz.data.records import NO_LABEL, SPLITS, LabelledSet, assign_splits
 from emoviz.labels import TAXONOMIES, Taxonomy
@@ -38,7 +39,7 @@ _AUGMENT: Mapping[str, dict[str, Any]] = {
     "gentle": {"scale": 0.5, "flip": True, "colour": 0.15},
     "paper": {"scale": 0.08, "flip": True, "randaugment": 3, "randaugment_ops": 2},
 }
-FEW_IN_A_CLASS, MANY_CLASSES, MOST_CLASSES = 5, 100, 2000
+FEW_IN_A_CLASS, MANY_CLASSES = 5, 100
 
 
 @dataclass(frozen=True)

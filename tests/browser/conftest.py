@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,30 +112,34 @@ def server(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = (home / "server.log").open("wb")
-    options = [f"--server.port={port}", "--server.headless=true"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", *options],
-        cwd=PROJECT_ROOT,
-        env={
-            **os.environ,
-            "EMOVIZ_HOME": str(home),
-            "EMOVIZ_ALLOW_PRIVATE_URLS": "true",  # the museum of the tests is on this machine
-            "EMOVIZ_FETCH_PAUSE": "0.01",
-        },
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
     address = f"http://127.0.0.1:{port}"
+    process = serve(home, port)
     try:
-        _wait_for(address, process, home / "server.log")
+        wait_for(address, process, home / "server.log")
         yield address
         written = (home / "server.log").read_text()
         assert "Traceback" not in written, written
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
-        log.close()
+
+
+def serve(home: Path, port: int) -> "subprocess.Popen[bytes]":
+    """The app on a port, with what it prints in the home's server.log."""
+    options = [f"--server.port={port}", "--server.headless=true"]
+    with (home / "server.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", *options],
+            cwd=PROJECT_ROOT,
+            env={
+                **os.environ,
+                "EMOVIZ_HOME": str(home),
+                "EMOVIZ_ALLOW_PRIVATE_URLS": "true",  # the museum of the tests is on this machine
+                "EMOVIZ_FETCH_PAUSE": "0.01",
+            },
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
 
 
 @pytest.fixture(scope="session")
@@ -157,6 +162,13 @@ def scheme() -> str:
 @pytest.fixture
 def visitor(chromium: Any, server: str, scheme: str) -> Iterator[Visitor]:
     """A visitor in a fresh session; nothing may have left the machine at the end."""
+    with visit(chromium, server, scheme) as found:
+        yield found
+
+
+@contextmanager
+def visit(chromium: Any, server: str, scheme: str = "light") -> Iterator[Visitor]:
+    """A fresh session at some address; nothing may have left the machine at the end."""
     context = chromium.new_context(
         viewport={"width": 1280, "height": 800}, color_scheme=scheme, accept_downloads=True
     )
@@ -189,7 +201,7 @@ def _second_checkpoint(source: Path, target: Path) -> None:
     (target / "card.json").write_text(json.dumps(card))
 
 
-def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         if process.poll() is not None:

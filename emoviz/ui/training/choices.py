@@ -251,7 +251,7 @@ def _steps(base: Choices, place: str) -> Choices:
     epochs = st.number_input(
         "Epochs",
         1,
-        1000,
+        10_000,
         base.epochs,
         key=f"retrain-epochs-{place}",
         help="How often each image is learned from. Paper: 20.",
