@@ -334,7 +334,7 @@ def labelled_as(*labels: str, splits: str = "") -> LabelledSet:
         (labelled_as(*["joy"] * 30), "All images have one label (joy)"),
         (labelled_as(*map(str, range(40))), "No class has more than one image"),
         (labelled_as(*(str(i // 2) for i in range(5000))), "2,500 classes"),
-        (labelled_as(*"abab" * 3, splits="ttttttttttte"), "each needs two"),
+        (labelled_as(*"abab" * 3, splits="ttttttttttte"), "each part needs two"),
         (labelled_as(*"aaab" * 3, splits="tttv" * 2 + "ttee"), "All images for training have one"),
     ],
 )
