@@ -422,6 +422,28 @@ def test_epochs_tell_of_validation_images_and_snapshots_follow(
     assert 0 <= probe["test"] <= 1
 
 
+def test_curves_that_grow_and_that_are_cut_are_read_as_they_stand(tmp_path: Path) -> None:
+    file = tmp_path / "progress.jsonl"
+
+    def row(step: int) -> str:
+        return json.dumps({"kind": "epoch", "fold": 0, "step": step}) + "\n"
+
+    def steps() -> list[float | None]:
+        return read_curves(tmp_path).column("step")
+
+    assert steps() == []
+    file.write_text(row(1) + row(2)[:9])  # half a line
+    assert steps() == [1]
+    file.write_text(row(1) + row(2) + "nonsense\n" + row(3))
+    assert steps() == [1, 2, 3]
+    file.write_text(row(1))  # a run that was resumed
+    assert steps() == [1]
+    file.write_text("".join(row(step) for step in range(50, 150)))  # another, and longer
+    assert steps() == list(range(50, 150))
+    file.unlink()
+    assert steps() == []
+
+
 # Pause, finish, kill ---------------------------------------------------------------
 
 
