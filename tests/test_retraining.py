@@ -334,7 +334,7 @@ def labelled_as(*labels: str, splits: str = "") -> LabelledSet:
         (labelled_as(*["joy"] * 30), "All images have one label (joy)"),
         (labelled_as(*map(str, range(40))), "No class has more than one image"),
         (labelled_as(*(str(i // 2) for i in range(5000))), "2,500 classes"),
-        (labelled_as(*"abab" * 3, splits="ttttttttttte"), "each needs two"),
+        (labelled_as(*"abab" * 3, splits="ttttttttttte"), "each part needs two"),
         (labelled_as(*"aaab" * 3, splits="tttv" * 2 + "ttee"), "All images for training have one"),
     ],
 )
@@ -420,6 +420,28 @@ def test_epochs_tell_of_validation_images_and_snapshots_follow(
     probe = json.loads((run / "probe.json").read_text())
     assert 0 <= probe["validation"] <= 1
     assert 0 <= probe["test"] <= 1
+
+
+def test_curves_that_grow_and_that_are_cut_are_read_as_they_stand(tmp_path: Path) -> None:
+    file = tmp_path / "progress.jsonl"
+
+    def row(step: int) -> str:
+        return json.dumps({"kind": "epoch", "fold": 0, "step": step}) + "\n"
+
+    def steps() -> list[float | None]:
+        return read_curves(tmp_path).column("step")
+
+    assert steps() == []
+    file.write_text(row(1) + row(2)[:9])  # half a line
+    assert steps() == [1]
+    file.write_text(row(1) + row(2) + "nonsense\n" + row(3))
+    assert steps() == [1, 2, 3]
+    file.write_text(row(1))  # a run that was resumed
+    assert steps() == [1]
+    file.write_text("".join(row(step) for step in range(50, 150)))  # another, and longer
+    assert steps() == list(range(50, 150))
+    file.unlink()
+    assert steps() == []
 
 
 # Pause, finish, kill ---------------------------------------------------------------

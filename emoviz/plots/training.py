@@ -6,6 +6,7 @@ Transparent grounds and the theme's text colour, as in `emoviz.plots.centers`.
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,6 +18,7 @@ _GREY = "#8a8f98"
 # Told apart by colour and by dash, so that nothing hangs on the colour alone.
 COLOURS = ("#7468b5", "#008fab", "#c98f00", "#be4472", "#1fa884", "#9d8b4d", "#4a78d6", "#d1495b")
 _MOST_IN_LEGEND = 16
+_MOST_POINTS = 400  # of a line: more are not seen, and cost each redrawing
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _PERCENT = {"tickformat": ".0%"}
 
@@ -103,46 +105,58 @@ def moving_map(
         reach: Half the side of the picture, the same for all epochs of a run, so that what moves
             is the images and not the frame.
     """
-    figure = go.Figure()
-    for c, name in enumerate(names):
-        colour = colours.get(name, _GREY)
-        for held_out in (False, True):
-            rows = (snapshot.classes == c) & (snapshot.held_out == held_out)
-            if rows.any():
-                figure.add_scatter(
-                    x=snapshot.places[rows, 0],
-                    y=snapshot.places[rows, 1],
-                    mode="markers",
-                    name=name,
-                    legendgroup=name,
-                    showlegend=bool(
-                        held_out or not (snapshot.classes[snapshot.held_out] == c).any()
-                    ),
-                    marker={
-                        "color": colour,
-                        "size": 11 if held_out else 5,
-                        "opacity": 0.95 if held_out else 0.45,
-                        "line": {"width": 1 if held_out else 0, "color": "rgba(128,128,128,.8)"},
-                    },
-                    text=[_point(held_out, bool(right)) for right in snapshot.right[rows]],
-                    hovertemplate=f"{_safe(name)}<br>%{{text}}<extra></extra>",
-                )
-        if np.isfinite(snapshot.centers[c]).all():
-            figure.add_scatter(
-                x=[snapshot.centers[c, 0]],
-                y=[snapshot.centers[c, 1]],
-                mode="markers",
-                legendgroup=name,
-                showlegend=False,
-                marker={"symbol": "x", "size": 13, "color": colour, "line": {"width": 1}},
-                hovertemplate=f"center of {_safe(name)}<extra></extra>",
-            )
+    found = range(len(names))
+    traces = [_points(snapshot, c, names[c], colours.get(names[c], _GREY)) for c in found]
+    traces = [trace for trace in traces if trace is not None]  # few: each costs a millisecond
+    shown = [c for c in found if np.isfinite(snapshot.centers[c]).all()]
+    centers = {
+        "type": "scatter",
+        "x": snapshot.centers[shown, 0],
+        "y": snapshot.centers[shown, 1],
+        "mode": "markers",
+        "showlegend": False,
+        "marker": {
+            "symbol": "x",
+            "size": 13,
+            "color": [colours.get(names[c], _GREY) for c in shown],
+            "line": {"width": 1},
+        },
+        "text": [f"center of {_safe(names[c])}" for c in shown],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+    figure = go.Figure([*traces, centers])
     figure = _dressed(figure, f"Map after epoch {snapshot.epoch}", "", "")
     hidden = {"visible": False, "fixedrange": True, "range": [-reach, reach]}
     figure.update_layout(xaxis=hidden, yaxis={**hidden, "scaleanchor": "x"}, height=470)
     figure.update_layout(showlegend=len(names) <= _MOST_IN_LEGEND)
     figure.update_layout(legend={"itemsizing": "constant"})
     return figure
+
+
+def _points(snapshot: Snapshot, c: int, name: str, colour: str) -> dict[str, Any] | None:
+    """The images of a class; None where there are none."""
+    rows = np.flatnonzero(snapshot.classes == c)
+    if not len(rows):
+        return None
+    rows = rows[np.argsort(~snapshot.held_out[rows], kind="stable")]  # the legend shows the first
+    held_out = snapshot.held_out[rows]
+    return {
+        "type": "scatter",
+        "x": snapshot.places[rows, 0],
+        "y": snapshot.places[rows, 1],
+        "mode": "markers",
+        "name": name,
+        "marker": {
+            "color": colour,
+            "size": np.where(held_out, 11, 5),
+            "opacity": np.where(held_out, 0.95, 0.45),
+            "line": {"width": np.where(held_out, 1, 0), "color": "rgba(128,128,128,.8)"},
+        },
+        "text": [
+            _point(bool(h), bool(r)) for h, r in zip(held_out, snapshot.right[rows], strict=True)
+        ],
+        "hovertemplate": f"{_safe(name)}<br>%{{text}}<extra></extra>",
+    }
 
 
 def parallel_coordinates(
@@ -258,6 +272,7 @@ def _line(
     gaps: bool = False,
 ) -> None:
     known = [(a, b) for a, b in zip(x, values, strict=True) if b is not None]
+    known = known[:: -(-len(known) // _MOST_POINTS)][:-1] + known[-1:] if known else []
     if known:
         figure.add_scatter(
             x=[a for a, _ in known],

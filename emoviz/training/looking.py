@@ -5,7 +5,7 @@
     <run>/snapshots/<steps>.npz    one for each look
 
 A look at centers and map costs hundredths of a second, clusters in u a tenth to some seconds. After
-very short epochs there is none: four times what the last one cost lies between two of a kind.
+very short epochs there is none: nine times what the last one cost lies between two of a kind.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from emoviz.files import replaced_file
 
 SNAPSHOTS = "snapshots"
-_MOST_IMAGES, _MOST_OF_TRAINING, _MOST_CLASSES = 2000, 300, 64
-_LEAST_WAIT, _SHARE = 0.2, 4.0  # seconds, and how many times its own cost a look is apart
+_MOST_IMAGES, _MOST_OF_TRAINING, _MOST_CLASSES = 2000, 200, 64
+_LEAST_WAIT, _SHARE = 0.2, 9.0  # seconds, and how many times its own cost a look is apart
 _FORMAT = 1
 
 

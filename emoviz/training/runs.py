@@ -8,6 +8,7 @@ import contextlib
 import json
 import re
 import shutil
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -127,15 +128,52 @@ class Curves:
 
 
 def read_curves(folder: Path) -> Curves:
-    """What a run has told so far; damaged lines are left out."""
-    rows: list[Mapping[str, Any]] = []
-    with contextlib.suppress(OSError):
-        for line in (folder / PROGRESS).read_text(encoding="utf-8").splitlines():
+    """What a run has told so far; damaged lines are left out.
+
+    What was read before is kept, so that asking each second costs the new lines alone.
+    """
+    file = folder / PROGRESS
+    try:
+        with _READING:
+            kept = _KEPT.pop(file, None) or _Lines()
+            rows = kept.read(file)
+            _KEPT[file] = kept  # the latest last
+            while len(_KEPT) > _MOST_KEPT:
+                _KEPT.pop(next(iter(_KEPT)))
+    except OSError:
+        return Curves()
+    return Curves([row for row in rows if row.get("kind") == "epoch"], rows[-1] if rows else None)
+
+
+class _Lines:
+    """The lines of a growing file; one that was cut or written anew is read from its beginning."""
+
+    def __init__(self) -> None:
+        self._rows: list[Mapping[str, Any]] = []
+        self._end, self._before = 0, b""
+
+    def read(self, file: Path) -> list[Mapping[str, Any]]:
+        with file.open("rb") as stream:
+            stream.seek(self._end - len(self._before))
+            if stream.read(len(self._before)) != self._before:
+                self._rows, self._end, self._before = [], 0, b""
+                stream.seek(0)
+            data = stream.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        for line in whole.splitlines():
             with contextlib.suppress(ValueError):
                 row = json.loads(line)
                 if isinstance(row, dict) and row.get("fold") == 0:
-                    rows.append(row)
-    return Curves([row for row in rows if row.get("kind") == "epoch"], rows[-1] if rows else None)
+                    self._rows.append(row)
+        self._end += len(whole)
+        self._before = (self._before + whole)[-_COMPARED:]
+        return self._rows
+
+
+_COMPARED = 256  # bytes before the place that was read to: the same file goes on there
+_MOST_KEPT = 32
+_KEPT: dict[Path, _Lines] = {}
+_READING = threading.Lock()
 
 
 def read_run(root: Path, folder: Path) -> Run:

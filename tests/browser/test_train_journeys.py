@@ -34,7 +34,7 @@ def test_the_sample_teaches_a_network_that_is_kept_and_compared(visitor: "Visito
     second.close()
     page.get_by_text("Done: trained").wait_for(timeout=120 * SECONDS)
     visitor.settle()
-    assert page.locator(".js-plotly-plot").count() >= 3
+    page.locator(".js-plotly-plot").nth(2).wait_for(state="attached")
 
     page.get_by_role("textbox", name="Id").fill("from-the-sample")
     page.get_by_role("button", name="Keep among the checkpoints").click()

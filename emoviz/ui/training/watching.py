@@ -1,5 +1,7 @@
 """A run at work or done: how far it is, its curves, the class centers, the map that moves."""
 
+import functools
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,13 @@ from emoviz.training.folder import wish_of
 from emoviz.training.looking import Snapshot, read_snapshot, snapshot_files
 from emoviz.training.progress import LOG
 from emoviz.training.recipe import Recipe, read_recipe
-from emoviz.training.runs import RECIPE, Run, read_curves, read_run
+from emoviz.training.runs import RECIPE, Curves, Run, read_curves, read_run
 from emoviz.training.sweep import read_sweep
 from emoviz.ui.training import sweeps, work
 from emoviz.ui.words import counted, duration, plain
 
-# A line is drawn anew each second, figures every three: together under 3 % of a core a viewer.
-_LINE_EVERY, _FIGURES_EVERY = 1.0, 3.0
+# Seconds between two drawings; every second and every three took three times the processor time.
+_LINE_EVERY, _FIGURES_EVERY = 2.0, 5.0
 _QUIET = {"displaylogo": False, "displayModeBar": False}
 _MOST_NAMES, _MOST_LINES = 24, 200
 _WIDTH = 400  # of a figure, in CSS pixels
@@ -78,18 +80,22 @@ def facts(settings: Settings, folder: Path) -> str:
 
 def recipe_of(folder: Path, run: Run) -> Recipe | None:
     """What the run trains, from its settings or, before it begins, from the recipe's file."""
-    import yaml
-
     from emoviz.errors import EmovizError
 
     try:
         if run.recipe:
-            return read_recipe(yaml.safe_dump(dict(run.recipe)))
+            return _parsed(json.dumps(run.recipe))  # JSON is YAML
         known = folder / RECIPE
         file = known if known.is_file() else folder / work.BASE
-        return read_recipe(file.read_text(encoding="utf-8"))
+        return _parsed(file.read_text(encoding="utf-8"))
     except (EmovizError, OSError):
         return None
+
+
+@functools.lru_cache(maxsize=32)
+def _parsed(text: str) -> Recipe:
+    """Asked for at each drawing."""
+    return read_recipe(text)
 
 
 def _line(settings: Settings, folder: Path) -> None:
@@ -223,14 +229,44 @@ def _figures(settings: Settings, folder: Path) -> None:
     probe = run.probe.get("validation")
     files = snapshot_files(folder)
     chosen = _chosen_look(files, run.state == "done")
+    drawn = _drawn_at_work if run.state == "at work" else _drawn
+    looks = None if chosen is None else (chosen, files[-1])
     with st.container(horizontal=True):  # as many beside each other as there is room for
-        _chart(accuracy_curves([(run.title, curves)], probe), "accuracy")
-        _chart(loss_curves(curves, recipe.loss.beta, recipe.loss.lambda_), "losses")
-        if chosen is not None:
-            _look(chosen, files[-1], recipe)
-        _chart(cluster_curves(curves), "clusters")
+        for key, figure in drawn(folder, run.title, probe, looks, curves, recipe):
+            _chart(figure, key)
     with st.expander("How to read this", icon=":material/help:"):
         st.markdown(_HELP)
+
+
+def _drawn(
+    _folder: Path,
+    title: str,
+    _probe: float | None,
+    _looks: tuple[Path, Path] | None,
+    _curves: Curves,
+    _recipe: Recipe,
+) -> list[tuple[str, Any]]:
+    """The figures by their keys."""
+    loss = _recipe.loss
+    return [
+        ("accuracy", accuracy_curves([(title, _curves)], _probe)),
+        ("losses", loss_curves(_curves, loss.beta, loss.lambda_)),
+        *(_look(*_looks, _recipe) if _looks is not None else []),
+        ("clusters", cluster_curves(_curves)),
+    ]
+
+
+@st.cache_resource(ttl=_FIGURES_EVERY - 1, max_entries=8, show_spinner=False)
+def _drawn_at_work(
+    folder: Path,
+    title: str,
+    _probe: float | None,
+    _looks: tuple[Path, Path] | None,
+    _curves: Curves,
+    _recipe: Recipe,
+) -> list[tuple[str, Any]]:
+    """The same, drawn once for all who watch within a few seconds."""
+    return _drawn(folder, title, _probe, _looks, _curves, _recipe)
 
 
 _HELP = """
@@ -268,23 +304,23 @@ def _chosen_look(files: list[Path], done: bool) -> Path | None:
     return files[number - 1]
 
 
-def _look(chosen: Path, newest: Path, recipe: Recipe) -> None:
+def _look(chosen: Path, newest: Path, recipe: Recipe) -> list[tuple[str, Any]]:
     """Map and center distances of one look."""
     names, colours = recipe.classes.names, recipe.classes.colours
     found, last = read_snapshot(chosen), read_snapshot(newest)
     if found is None or last is None:
-        return
-    _chart(moving_map(found, names, colours, _reach(last, found)), "map")
+        return []
+    drawn = [("map", moving_map(found, names, colours, _reach(last, found)))]
     known = np.isfinite(found.distances)
     if len(names) > _MOST_NAMES or not known.any():
-        return
+        return drawn
     gaps = np.where(known, found.distances, np.nan)
     off = gaps[~np.eye(len(gaps), dtype=bool)]
     high = float(np.nanmax(off)) if np.isfinite(off).any() else 1.0
     title = "Distances between centers" if found.learned else "Distances between class means"
     margin = recipe.loss.margin if found.learned else None
     figure = distance_heat_map(gaps.astype(np.float64), names, 0.0, high, title, margin)
-    _chart(figure, "centers")
+    return [*drawn, ("centers", figure)]
 
 
 def _reach(last: Snapshot, found: Snapshot) -> float:
