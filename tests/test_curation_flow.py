@@ -9,6 +9,8 @@ import pytest
 
 from emoviz.checkpoints import read_checkpoint
 from emoviz.cli import main
+from emoviz.curation.examine import kept
+from emoviz.curation.examined import examination_folder
 from emoviz.data.library import find_set, locate
 from emoviz.data.records import read_table
 from emoviz.errors import TableError
@@ -80,7 +82,10 @@ def test_a_set_goes_by_its_id_from_the_folder_to_the_card_of_a_network(
     assert measured["n"] == sum(counts["test"].values())
     embedded = run(capsys, "embed", "neat", "--checkpoint", network)
     assert embedded["images"] == 59
-    assert run(capsys, "data", "examine", "neat")["images"] == 59
+    found = run(capsys, "data", "examine", "neat")
+    assert found["images"] == 59
+    table = find_set(settings, "neat").path
+    assert kept(examination_folder(settings, table), table) == found  # where the page finds it
 
 
 def test_a_set_is_exported_by_its_id(

@@ -52,7 +52,7 @@ def _add_examine(parts: Any) -> None:
     verb.add_argument("--checkpoint", help="id or folder; doubts labels by what it sees")
     verb.add_argument("--text", action="store_true", help="look for text (half a second an image)")
     verb.add_argument("--faces", action="store_true", help="look for faces")
-    verb.add_argument("--out", type=Path, metavar="DIR", help="keep what was found here")
+    verb.add_argument("--out", type=Path, metavar="DIR", help="keep what was found here (at home)")
     _add_shared(verb)
     verb.set_defaults(verb=_examine)
 
@@ -172,6 +172,7 @@ def _print_imported(result: dict[str, Any]) -> None:
 def _examine(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.checkpoints import open_checkpoint
     from emoviz.curation.examine import Wishes, examine, keep
+    from emoviz.curation.examined import examination_folder
     from emoviz.curation.findings import counts_of
 
     path, labelled = _read(arguments, settings)
@@ -184,8 +185,8 @@ def _examine(arguments: argparse.Namespace, settings: Settings) -> int:
         Wishes(arguments.text, arguments.faces, checkpoint),
         report,
     )
-    if arguments.out is not None:
-        keep(arguments.out, item, found)
+    folder = arguments.out or examination_folder(settings, path)
+    keep(folder, item, found)
     report.finish(f"{len(item):,} images examined", {"counts": counts_of(found)})
     if arguments.format == "json":
         print_json(found, sys.stdout)
