@@ -93,8 +93,8 @@ def _warnings(subject: Subject, made: Prepared) -> list[str]:
         cut = near["count"] > len(near["list"]) or same["count"] > len(same["list"])
         warnings.append(
             f"{'At least ' if cut else ''}{counted(len(left), 'pair')} that look alike still stand "
-            f"in two splits, such as {plain(first)} and {plain(second)}: the set's own split says so. Let look-alikes be "
-            "thrown out but one, or untick “the set's own split stays”."
+            f"in two splits, such as {plain(first)} and {plain(second)}: the set's own split says "
+            "so. Let look-alikes be thrown out but one, or untick “the set's own split stays”."
         )
     empty = [name for name, row in made.counts().items() if not any(row.values())]
     if empty:
