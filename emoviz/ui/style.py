@@ -165,6 +165,7 @@ button.ev-picture { cursor: zoom-in; }
 .ev-dot { display: inline-block; width: .62rem; height: .62rem; border-radius: 50%;
   margin-right: .45rem; border: 2px solid light-dark(#b3541e, #e08a4f); }
 .ev-dot.ev-mend { background: light-dark(#b3541e, #e08a4f); }
+.ev-found td.ev-value { white-space: nowrap; }
 .ev-found tbody th { white-space: normal; min-width: min(14rem, 20vw); }
 
 .st-key-drop-zones section { border-style: dashed; }

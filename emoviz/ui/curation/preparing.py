@@ -89,10 +89,12 @@ def _warnings(subject: Subject, made: Prepared) -> list[str]:
     left = leaks_left(subject.found, {r.name: r.split or "" for r in made.labelled.records})
     if left:
         first, second = left[0]
+        near, same = subject.found["near_duplicates"]["pairs"], subject.found["duplicates"]
+        cut = near["count"] > len(near["list"]) or same["count"] > len(same["list"])
         warnings.append(
-            f"{counted(len(left), 'pair')} that look alike still stand in two splits, such as "
-            f"{plain(first)} and {plain(second)}: the set's own split says so. Let look-alikes be "
-            "thrown out but one, or untick “the set's own split stays”."
+            f"{'At least ' if cut else ''}{counted(len(left), 'pair')} that look alike still stand "
+            f"in two splits, such as {plain(first)} and {plain(second)}: the set's own split says "
+            "so. Let look-alikes be thrown out but one, or untick “the set's own split stays”."
         )
     empty = [name for name, row in made.counts().items() if not any(row.values())]
     if empty:
