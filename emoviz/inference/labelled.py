@@ -130,7 +130,10 @@ def labels_of(table: EmbeddingTable, labelled: LabelledSet | None = None) -> Lab
     indices, names = table.named_labels
     if table.label_taxonomy is not None:
         return Labels(indices, table.label_taxonomy)
-    return Labels(indices, own_taxonomy("own", names or ("(none)",)))
+    taxonomy = own_taxonomy("own", names or ("(none)",))
+    # Spellings that differ in capitals or spaces alone are one label there.
+    places = np.array([*map(taxonomy.index, names), NO_LABEL])
+    return Labels(places[np.where(indices < 0, len(names), indices)], taxonomy)
 
 
 def proposed_bridge(model: Taxonomy, labels: Taxonomy) -> Bridge:

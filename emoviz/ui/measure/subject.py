@@ -94,8 +94,8 @@ def column_labels(table: EmbeddingTable, column: str) -> Labels:
     """A column of the metadata as labels of their own."""
     texts = [text.strip() for text in table.metadata[column]]
     taxonomy = own_taxonomy(f"column {column}", sorted(set(texts) - {""}))
-    place = {name: i for i, name in enumerate(taxonomy.names)}
-    indices = np.array([place.get(text, NO_LABEL) for text in texts], np.int64)
+    place = {"": NO_LABEL} | {text: taxonomy.index(text) for text in set(texts) - {""}}
+    indices = np.array([place[text] for text in texts], np.int64)
     return Labels(indices, taxonomy)
 
 
