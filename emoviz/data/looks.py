@@ -151,12 +151,12 @@ def perceptual_hash(grey: NDArray[np.floating]) -> NDArray[np.uint64]:
 
 
 def _batches(records: Sequence[Record], limits: Limits) -> Iterator[Looks]:
-    def see(record: Record) -> _Seen:
-        return _see(record, limits)
+    def seen(start: int) -> Looks:
+        return _measured([_see(record, limits) for record in records[start : start + _BATCH]])
 
+    # A thread takes a whole batch: handing over image by image costs a quarter of the time.
     with ThreadPoolExecutor(_READERS, thread_name_prefix="emoviz-look") as readers:
-        for start in range(0, len(records), _BATCH):
-            yield _measured(list(readers.map(see, records[start : start + _BATCH])))
+        yield from readers.map(seen, range(0, len(records), _BATCH))
 
 
 def _see(record: Record, limits: Limits) -> _Seen:
