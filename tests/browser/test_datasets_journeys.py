@@ -70,6 +70,6 @@ def test_faults_are_found_and_a_clean_set_reaches_retrain(
     visitor.settle()
     page.get_by_role("button", name="Retrain with it").click()
     page.wait_for_url(re.compile("/retrain.*set=journey-clean"))
-    page.get_by_text("for the test at the end").wait_for(timeout=60 * SECONDS)
+    page.get_by_text("to learn from,").wait_for(timeout=60 * SECONDS)
     chosen = page.get_by_role("combobox", name="Labelled images").input_value()
     assert chosen == "Journey, clean, 24 images"
