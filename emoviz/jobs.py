@@ -387,7 +387,8 @@ def _ahead(folder: Path, queue: str) -> list[Job]:
     return [job for job in jobs if job.queue == queue]
 
 
-def _try_to_hold(stream: IO[bytes]) -> bool:
+def _try_to_hold(stream: IO[bytes], *, shared: bool = False) -> bool:
+    """Lock an open file unless another has it; those who share do not hinder each other."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -397,7 +398,7 @@ def _try_to_hold(stream: IO[bytes]) -> bool:
         else:
             import fcntl
 
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
@@ -419,19 +420,7 @@ def _hold(stream: IO[bytes]) -> None:
 
 def _is_held(stream: IO[bytes]) -> bool:
     """Whether another process holds an open file; those who ask do not see each other."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            stream.seek(_BEYOND)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    return False
+    return not _try_to_hold(stream, shared=True)
 
 
 def _sweep(settings: Settings) -> None:
