@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -132,6 +133,22 @@ def table(tmp_path: Path, make_table: Callable[..., Path]) -> Path:
 def no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exporting the graph takes seconds and is tested elsewhere."""
     monkeypatch.setattr("emoviz.models.export.export_graph", lambda *arguments: None)
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_before() -> Iterator[None]:
+    """Sums differ in their last digits with torch's number of threads, which UMAP changes.
+
+    Its library sets the threads of OpenMP, and torch has the same.
+    """
+    if "torch" not in sys.modules:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)

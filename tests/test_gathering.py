@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from digests import digest
 from local_server import LocalServer, local_server
 from museum import PAINTINGS, furnish
 
@@ -209,7 +210,7 @@ def test_files_stay_where_they_are_and_members_of_a_zip_are_kept(
         stream.writestr("../climb.jpg", picture())
     zipped = gather(Request("zipped", str(archive), "zip"), settings, quiet)
     ((_, state),) = zipped.ready
-    assert Path(state.file).read_bytes() == (folder / "a.jpg").read_bytes()
+    assert digest(Path(state.file)) == digest(folder / "a.jpg")
     assert "leads out of the ZIP" in zipped.problems[0].reason
     archive.unlink()
     again = gather(Request("zipped", str(archive), "zip"), settings, quiet)

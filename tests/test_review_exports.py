@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from digests import digest
 from jsonschema import Draft202012Validator
 from PIL import Image
 from reviews import furnish_review, new_works, say, with_files
@@ -375,7 +376,7 @@ def test_the_folder_is_read_by_torchvision_and_by_us(review: Review, placing: st
     assert "votes are even" in reasons["Title 1"]
     for file, _ in folder.samples:
         number = int(Path(file).name.split("-")[0])
-        assert Path(file).read_bytes() == Path(review.works[number].file).read_bytes()
+        assert digest(Path(file)) == digest(Path(review.works[number].file))
         assert Path(file).is_symlink() == (placing == "link")
     assert [record.label for record in read_table(path).records] == [1, 2]
     table = (path / "labels.csv").read_text("utf-8-sig")
