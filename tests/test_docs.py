@@ -6,16 +6,18 @@ import sys
 
 from emoviz.settings import PROJECT_ROOT
 
-README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE, COMMANDS = (
+    (PROJECT_ROOT / "docs" / name).read_text(encoding="utf-8")
+    for name in ("architecture.md", "command-line.md")
+)
 
 
-def test_readme_names_every_file_of_the_program() -> None:
-    tree = README.split("## What is where")[1]
+def test_every_file_of_the_program_has_its_place_in_the_documents() -> None:
     folders = ("emoviz", "pages", "benchmarks", "scripts")
     files = [f for name in folders for f in (PROJECT_ROOT / name).rglob("*") if f.is_file()]
     hidden = {"__init__.py", "py.typed", "_timing.py"}
     names = {f.name for f in files if "__pycache__" not in f.parts} - hidden
-    missing = sorted(name for name in names if name not in tree)
+    missing = sorted(name for name in names if name not in ARCHITECTURE)
     assert not missing
 
 
@@ -36,7 +38,7 @@ def test_links_and_pictures_of_the_documents_exist() -> None:
                 assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
-def test_readme_lists_the_verbs_of_the_command_line() -> None:
+def test_the_documents_list_the_verbs_of_the_command_line() -> None:
     printed = subprocess.run(
         [sys.executable, "-m", "emoviz", "--help"],
         capture_output=True,
@@ -46,4 +48,4 @@ def test_readme_lists_the_verbs_of_the_command_line() -> None:
     ).stdout
     verbs = re.findall(r"^    (\w+)", printed, flags=re.MULTILINE)
     assert {"predict", "evaluate", "checkpoints", "train"} <= set(verbs)
-    assert all(f"emoviz {verb}" in README for verb in verbs)
+    assert all(f"emoviz {verb}" in COMMANDS for verb in verbs)

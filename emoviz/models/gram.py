@@ -156,11 +156,28 @@ def _means(
     y = torch.baddbmm(bias.detach()[None, :, None], weights, maps)
     if not wanted:
         return (act(y).mean(dim=2),)
+    means, slope = _silu_with_slope(y) if isinstance(act, nn.SiLU) else _with_slope(y, act)
+    products = torch.bmm(slope, maps.transpose(1, 2)).div_(maps.shape[2])
+    return means, slope.mean(dim=2), products
+
+
+def _silu_with_slope(y: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, d, P) -> (N, d) means of y s(y), and its derivative s (1 + y (1 - s)) for each entry.
+
+    In place, and with no second sigmoid: a tenth of a training step.
+    """
+    s = torch.sigmoid(y)
+    out = y.mul_(s)
+    means = out.mean(dim=2)
+    return means, out.mul_(1 - s).add_(s)
+
+
+def _with_slope(y: Tensor, act: nn.Module) -> tuple[Tensor, Tensor]:
+    """The same for any activation."""
     with torch.enable_grad():
         out = act(y.requires_grad_())
         (slope,) = torch.autograd.grad(out, y, torch.ones_like(out))
-    products = torch.bmm(slope, maps.transpose(1, 2)).div_(maps.shape[2])
-    return out.detach().mean(dim=2), slope.mean(dim=2), products
+    return out.detach().mean(dim=2), slope
 
 
 class MultiplicativeGramModule(GramModule):

@@ -466,7 +466,7 @@ def make_optimiser(state: Training, phase: Phase) -> torch.optim.Optimizer:
         return torch.optim.Adagrad(
             groups, lr=phase.learning_rate, initial_accumulator_value=phase.accumulator
         )
-    return torch.optim.AdamW(groups, lr=phase.learning_rate)
+    return torch.optim.AdamW(groups, lr=phase.learning_rate, fused=True)
 
 
 def rate_factor(phase: Phase, step: int, steps: int) -> float:
