@@ -68,8 +68,11 @@ class Looker:
         import sklearn.cluster
         import sklearn.metrics  # noqa: F401 - seconds that must not count as the first look's
 
+        from threadpoolctl import ThreadpoolController
+
         self._folder = folder / SNAPSHOTS
         self._measures, self._pictures = _Pace(), _Pace()
+        self._threads = ThreadpoolController()
         self._before: NDArray[np.float32] | None = None
 
     def begin(self, step: int) -> None:
@@ -87,6 +90,12 @@ class Looker:
             state: The training (`emoviz.training.state.Training`).
             seen: What the loop saw of its validation images.
         """
+        # A second thread of OpenBLAS would go on turning for a while and take a core from the
+        # training's next steps, which costs more than it helps with arrays of this size.
+        with self._threads.limit(limits=1, user_api="blas"):
+            return self._look(state, seen)
+
+    def _look(self, state: Any, seen: Any) -> Mapping[str, float | None]:
         last = state.place.epoch == state.recipe.phases[state.place.phase - 1].epochs
         targets = state.validation.rows(seen.rows)
         if last or self._pictures.is_due():

@@ -6,6 +6,7 @@ run can be repeated and resumed to the same numbers.
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from emoviz.data.images import Limits, open_image
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.data.records import Record
 from emoviz.errors import ImageError
+from emoviz.inference.engines import available_cores
 from emoviz.inference.prefetch import ahead
 from emoviz.training.recipe import AugmentPart
 
@@ -166,12 +168,16 @@ class RandomViews(Dataset[tuple[int, NDArray[np.uint8] | None]]):
 
 
 def unreadable(records: Sequence[Record], preprocessing: Preprocessing) -> dict[str, str]:
-    """Names and reasons of the images that cannot be read; each is opened once."""
+    """Names and reasons of the images that cannot be read; each is opened once, on all cores."""
     limits = Limits()
-    reasons = {}
-    for record in records:
+
+    def reason(record: Record) -> str | None:
         try:
             open_image(record.read(limits), limits, preprocessing.short_side)
         except ImageError as error:
-            reasons[record.name] = str(error)
-    return reasons
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(available_cores()) as readers:
+        reasons = list(readers.map(reason, records))
+    return {r.name: why for r, why in zip(records, reasons, strict=True) if why is not None}
