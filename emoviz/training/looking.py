@@ -67,7 +67,6 @@ class Looker:
     def __init__(self, folder: Path) -> None:
         import sklearn.cluster
         import sklearn.metrics  # noqa: F401 - seconds that must not count as the first look's
-
         from threadpoolctl import ThreadpoolController
 
         self._folder = folder / SNAPSHOTS

@@ -35,6 +35,14 @@ MEASURES: Mapping[str, bool] = {
     "asr": False,
     "entropy": False,
 }
+SHORT_NAMES: Mapping[str, str] = {
+    "loss.beta": "β",
+    "loss.lambda": "λ",
+    "loss.margin": "margin m",
+    "network.layers": "layers",
+    "phases.0.learning_rate": "learning rate",
+    "seed": "seed",
+}
 STUDIES: Mapping[str, tuple[str, tuple[float, ...]]] = {
     "beta": ("loss.beta", (0.0, 0.1, 0.3, 0.4, 0.5, 0.8, 1.0, 1.2)),
     "margin": ("loss.margin", (1.5, 3.0, 5.0, 10.0)),
@@ -161,7 +169,8 @@ def run_sweep(
     recipes, names = plan.recipes(), plan.cells()
     _claim(plan, folder, names)
     for number, (recipe, changed) in enumerate(zip(recipes, names, strict=True)):
-        words = f"Network {number + 1} of {len(recipes)} ({', '.join(changed)})"
+        varied = ", ".join(map(in_words, changed))
+        words = f"Network {number + 1} of {len(recipes)} ({varied})"
         tell(words)
 
         def said(share: float, what: str, number: int = number, words: str = words) -> None:
@@ -254,3 +263,9 @@ def _claim(plan: SweepPlan, folder: Path, cells: Sequence[tuple[str, ...]]) -> N
         write_json(folder / SWEEP, wanted)
     elif any(found.get(key) != wanted[key] for key in ("recipe", "tables", "cells")):
         raise TrainingError(f"'{folder}' holds another sweep. Choose another folder with --run.")
+
+
+def in_words(change: str) -> str:
+    """``loss.beta=0.1`` -> ``β = 0.1``."""
+    key, value = change.split("=", 1)
+    return f"{SHORT_NAMES.get(key, key)} = {value}"

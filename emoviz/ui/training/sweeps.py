@@ -16,6 +16,7 @@ from emoviz.training.recipe import Recipe
 from emoviz.training.runs import CELLS, RunState, read_run
 from emoviz.training.sweep import (
     MEASURES,
+    SHORT_NAMES,
     STUDIES,
     SweepPlan,
     SweepRow,
@@ -29,14 +30,6 @@ from emoviz.ui.training import work
 from emoviz.ui.words import counted, plain
 
 PAUSED = 3  # exit code of a training that was asked to pause
-_SHORT = {
-    "loss.beta": "β",
-    "loss.lambda": "λ",
-    "loss.margin": "margin m",
-    "network.layers": "layers",
-    "phases.0.learning_rate": "learning rate",
-    "seed": "seed",
-}
 _MEASURE_WORDS = {"ari": "ARI", "nmi": "NMI", "asr": "ASR"}
 _MOST_CURVES = 12
 _KEYS = {
@@ -231,7 +224,7 @@ _COLUMNS = ("accuracy", "ari", "nmi", "asr", "entropy", "test accuracy")
 def _settings(texts: tuple[str, ...]) -> dict[str, str]:
     """Short words -> value."""
     pairs = [text.split("=", 1) for text in texts]
-    return {_SHORT.get(key, key): value for key, value in pairs}
+    return {SHORT_NAMES.get(key, key): value for key, value in pairs}
 
 
 def _percent(name: str, value: float | None) -> float | None:

@@ -75,7 +75,7 @@ def facts(settings: Settings, folder: Path) -> str:
     known = str(run.notes.get("set") or "")
     words = "; ".join([f"images: {known}", *parts] if known else parts)
     varied = (folder / work.BASE).is_file()
-    return plain(f"what is not varied: {words}" if varied else words)
+    return plain(f"where it is not varied: {words}" if varied else words)
 
 
 def recipe_of(folder: Path, run: Run) -> Recipe | None:
