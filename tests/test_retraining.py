@@ -635,7 +635,7 @@ def test_a_sweep_goes_on_and_its_numbers_are_those_of_single_runs(
     assert main([*arguments, "--no-graph", "--set", "loss.beta=0.5", "seed=1"]) == 0
     assert same(weights(single), weights(folder / "cells" / "04"))
     assert len(list_runs(settings.runs)) == 4
-    assert "loss.beta=0.5, seed=1" in find_run(settings.runs, "sweep/cells/04").title
+    assert find_run(settings.runs, "sweep/cells/04").title.startswith("β = 0.5, seed = 1: ")
 
 
 def test_a_cell_that_fails_is_named_and_the_others_go_on(

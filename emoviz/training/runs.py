@@ -33,6 +33,14 @@ from emoviz.training.progress import PROGRESS
 
 RunState = Literal["new", "at work", "paused", "done", "failed", "lost"]
 RECIPE, SWEEP, CELLS = "recipe.yaml", "sweep.json", "cells"
+SHORT_NAMES: Mapping[str, str] = {
+    "loss.beta": "β",
+    "loss.lambda": "λ",
+    "loss.margin": "margin m",
+    "network.layers": "layers",
+    "phases.0.learning_rate": "learning rate",
+    "seed": "seed",
+}
 _BIN = ".removed"
 _KEPT_IN_BIN = 14 * 24 * 3600.0
 _NAME = re.compile(r"[^\w.-]+")
@@ -66,11 +74,11 @@ class Run:
     def title(self) -> str:
         """For people: what they call it, else the recipe's title, else the id.
 
-        Networks of a sweep are told apart by what was varied.
+        Networks of a sweep are told apart by what was varied, which comes first: lists are narrow.
         """
         varied = self._varied
         own = str(self.notes.get("title") or "")
-        return own or f"{self.recipe.get('title') or self.id}{f' ({varied})' if varied else ''}"
+        return own or f"{f'{varied}: ' if varied else ''}{self.recipe.get('title') or self.id}"
 
     @property
     def _varied(self) -> str:
@@ -78,7 +86,7 @@ class Run:
             return ""
         cells = (read_json(self.folder.parent.parent / SWEEP) or {}).get("cells", [])
         number = int(self.folder.name) - 1
-        return ", ".join(cells[number]) if number < len(cells) else ""
+        return ", ".join(map(in_words, cells[number])) if number < len(cells) else ""
 
     @property
     def notes(self) -> Mapping[str, Any]:
@@ -313,3 +321,9 @@ def _began(run: Run) -> str:
     with contextlib.suppress(OSError):
         return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(run.folder.stat().st_mtime))
     return ""
+
+
+def in_words(change: str) -> str:
+    """``loss.beta=0.1`` -> ``β = 0.1``."""
+    key, value = change.split("=", 1)
+    return f"{SHORT_NAMES.get(key, key)} = {value}"

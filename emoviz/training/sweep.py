@@ -24,7 +24,7 @@ from emoviz.files import read_json, write_json
 from emoviz.settings import Settings
 from emoviz.training.folder import forget_pause, wish_of
 from emoviz.training.recipe import Recipe, apply_settings
-from emoviz.training.runs import CELLS, SWEEP, read_curves, read_run
+from emoviz.training.runs import CELLS, SWEEP, in_words, read_curves, read_run
 
 MOST_CELLS = 200
 # Measure -> whether more is better. Of the validation images, so that the test stays unseen.
@@ -34,14 +34,6 @@ MEASURES: Mapping[str, bool] = {
     "nmi": True,
     "asr": False,
     "entropy": False,
-}
-SHORT_NAMES: Mapping[str, str] = {
-    "loss.beta": "β",
-    "loss.lambda": "λ",
-    "loss.margin": "margin m",
-    "network.layers": "layers",
-    "phases.0.learning_rate": "learning rate",
-    "seed": "seed",
 }
 STUDIES: Mapping[str, tuple[str, tuple[float, ...]]] = {
     "beta": ("loss.beta", (0.0, 0.1, 0.3, 0.4, 0.5, 0.8, 1.0, 1.2)),
@@ -263,9 +255,3 @@ def _claim(plan: SweepPlan, folder: Path, cells: Sequence[tuple[str, ...]]) -> N
         write_json(folder / SWEEP, wanted)
     elif any(found.get(key) != wanted[key] for key in ("recipe", "tables", "cells")):
         raise TrainingError(f"'{folder}' holds another sweep. Choose another folder with --run.")
-
-
-def in_words(change: str) -> str:
-    """``loss.beta=0.1`` -> ``β = 0.1``."""
-    key, value = change.split("=", 1)
-    return f"{SHORT_NAMES.get(key, key)} = {value}"

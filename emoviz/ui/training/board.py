@@ -87,11 +87,11 @@ def compare(chosen: list[Run]) -> None:
 
 
 def _short_names(titles: list[str]) -> list[str]:
-    """What tells runs apart: of networks of one sweep what was varied, without the brackets."""
-    heads = {title.partition(" (")[0] for title in titles}
-    if len(heads) > 1 or not all(title.endswith(")") for title in titles):
+    """What tells runs apart: of networks of one sweep what was varied alone."""
+    parts = [title.partition(": ") for title in titles]
+    if len({rest for _, _, rest in parts}) > 1 or not all(rest for _, _, rest in parts):
         return titles
-    return [title.partition(" (")[2].removesuffix(")") for title in titles]
+    return [varied for varied, _, _ in parts]
 
 
 def notes(settings: Settings, run: Run) -> None:

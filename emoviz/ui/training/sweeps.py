@@ -13,10 +13,9 @@ from emoviz.errors import EmovizError
 from emoviz.plots.training import parallel_coordinates
 from emoviz.settings import Settings
 from emoviz.training.recipe import Recipe
-from emoviz.training.runs import CELLS, RunState, read_run
+from emoviz.training.runs import CELLS, SHORT_NAMES, RunState, read_run
 from emoviz.training.sweep import (
     MEASURES,
-    SHORT_NAMES,
     STUDIES,
     SweepPlan,
     SweepRow,
