@@ -469,6 +469,32 @@ def test_csv_and_folders_come_back_as_they_were(made: Path, tmp_path: Path) -> N
         assert main(line) == 2, "what is there is not overwritten"
 
 
+@pytest.mark.parametrize("options", [[], ["--copies"]])
+def test_a_file_that_is_gone_costs_the_folders_nothing_else(
+    make_table: Callable[..., Path],
+    tmp_path: Path,
+    home: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+) -> None:
+    table = make_table(tmp_path / "own", ["awe", "fear"] * 3)
+    (tmp_path / "own" / "2.jpg").unlink()
+    out = tmp_path / "folders"
+    line = ["data", "export", str(table), "--as", "imagefolder", "--out", str(out), *options]
+    assert main(line) == 0
+    assert "5 images" in capsys.readouterr().out
+    assert (out / "missing.txt").read_text() == "2.jpg\n"
+    written = [path for path in out.glob("*/*") if path.exists()]
+    assert len(written) == 5
+    assert len(read_table(out).records) == 5
+    for image in (tmp_path / "own").glob("*.jpg"):
+        image.unlink()
+    line[-1 - len(options)] = str(tmp_path / "none")
+    assert main(line) == 2
+    assert "None of the 6 images is there any more" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
 def test_votes_and_images_inside_tables_are_exported(
     tmp_path: Path, home: Path, picture: Callable[..., bytes]
 ) -> None:

@@ -294,7 +294,7 @@ def _print_prepared(result: "Mapping[str, Any]") -> None:
 
 
 def _export(arguments: argparse.Namespace, settings: Settings) -> int:
-    from emoviz.curation.export import to_croissant, to_csv, to_folders
+    from emoviz.curation.export import MISSING, to_croissant, to_csv, to_folders
 
     table, labelled = _read(arguments, settings)
     report = Reporter(arguments.progress)
@@ -307,8 +307,10 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> int:
         count = to_croissant(labelled, labelled.about, arguments.out)
         words = f"{count:,} images described"
     else:
-        written, left_out = to_folders(labelled, arguments.out, arguments.copies)
-        words = f"{written:,} images, {left_out:,} left out for want of a label or split"
+        made = to_folders(labelled, arguments.out, arguments.copies)
+        words = f"{made.images:,} images, {made.left_out:,} left out for want of a label or split"
+        if made.missing:
+            words += f"; {len(made.missing):,} files are gone or closed: see {MISSING}"
     report.finish(words, {"out": str(arguments.out)})
     print(words)
     print(arguments.out)

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from emoviz.data.records import NO_LABEL, LabelledSet, Record
 from emoviz.errors import TableError
@@ -21,7 +21,7 @@ from emoviz.files import replaced_file, replaced_folder, write_json
 from emoviz.inference.tabular import safe_cell
 
 KINDS = ("csv", "imagefolder", "croissant")
-TABLE, METADATA = "records.csv", "croissant.json"
+TABLE, METADATA, MISSING = "records.csv", "croissant.json", "missing.txt"
 _SUFFIX = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"GIF8": ".gif", b"RIFF": ".webp"}
 
 
@@ -49,33 +49,55 @@ def to_csv(item: LabelledSet, path: Path) -> int:
     return len(item.records)
 
 
-def to_folders(item: LabelledSet, path: Path, copies: bool = False) -> tuple[int, int]:
+class Written(NamedTuple):
+    """What came into folders of images.
+
+    Attributes:
+        images: How many were written.
+        left_out: How many have no label, or no split where others have one.
+        missing: Names of those whose files are gone or closed.
+    """
+
+    images: int
+    left_out: int
+    missing: tuple[str, ...]
+
+
+def to_folders(item: LabelledSet, path: Path, copies: bool = False) -> Written:
     """Write ``<split>/<label>/<image>``, or ``<label>/<image>`` where no image has a split.
+
+    Images that are not there any more are named in `MISSING` beside the folders.
 
     Args:
         item: The set.
         path: A new folder, or an empty one.
         copies: Copy files; else they are linked to.
 
-    Returns:
-        How many images were written, and how many left out because they have no label (or no
-        split where others have one).
-
     Raises:
-        TableError: There is something at the path already.
-        OSError: A file cannot be read or written.
+        TableError: There is something at the path already, or no image is there any more.
+        OSError: It cannot be written.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise TableError(f"'{path}' is there already; name a new folder.")
     split = any(record.split for record in item.records)
     wanted = [r for r in item.records if r.label != NO_LABEL and (r.split or not split)]
+    missing = []
     with replaced_folder(path) as aside:
         for name, record in _file_names(wanted):
             label = _folder_name(item.taxonomy.names[record.label])
             folder = aside / (record.split or "") / label
             folder.mkdir(parents=True, exist_ok=True)
-            _place(record, folder / name, copies)
-    return len(wanted), len(item.records) - len(wanted)
+            if not _place(record, folder / name, copies):
+                missing.append(record.name)
+        if missing and len(missing) == len(wanted):
+            raise TableError(
+                f"None of the {len(wanted):,} images is there any more, such as '{missing[0]}'. "
+                "Were they moved, or is a disk not there?"
+            )
+        if missing:
+            text = "".join(f"{name}\n" for name in missing)
+            (aside / MISSING).write_bytes(text.encode("utf-8", "surrogateescape"))
+    return Written(len(wanted) - len(missing), len(item.records) - len(wanted), tuple(missing))
 
 
 def to_croissant(item: LabelledSet, about: Mapping[str, Any], path: Path) -> int:
@@ -185,13 +207,22 @@ def _folder_name(text: str) -> str:
     return re.sub(r'[\x00-\x1f/\\:*?"<>|]+', "_", text).strip(". ")[:120] or "_"
 
 
-def _place(record: Record, target: Path, copies: bool) -> None:
+def _place(record: Record, target: Path, copies: bool) -> bool:
+    """Whether it was there to be placed."""
     if record.content is not None:
         target.write_bytes(record.content)
-    elif copies:
-        shutil.copyfile(record.path, target)
-    else:
-        target.symlink_to(record.path.absolute())
+        return True
+    try:
+        source = record.path.open("rb")
+    except OSError:
+        return False
+    with source:  # what fails from here on is the disk that is written to
+        if copies:
+            with target.open("wb") as stream:
+                shutil.copyfileobj(source, stream)
+        else:
+            target.symlink_to(record.path.absolute())
+    return True
 
 
 def _address(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from emoviz.curation.card import card_of
-from emoviz.curation.export import to_croissant, to_csv, to_folders
+from emoviz.curation.export import MISSING, to_croissant, to_csv, to_folders
 from emoviz.data.images import Limits
 from emoviz.errors import EmovizError
 from emoviz.plots.data_card import data_card
@@ -16,7 +16,7 @@ from emoviz.settings import Settings
 from emoviz.ui import background
 from emoviz.ui.curation.library import NOTES
 from emoviz.ui.curation.subject import Subject
-from emoviz.ui.words import plain
+from emoviz.ui.words import counted, plain
 
 _READY = "datasets-ready"
 _MOST_ZIPPED = 2_000  # images that are passed through the browser
@@ -136,7 +136,12 @@ def _croissant(subject: Subject, folder: Path) -> Path:
 
 
 def _zipped(subject: Subject, folder: Path) -> Path:
-    to_folders(subject.labelled, folder / "inside", copies=True)
+    made = to_folders(subject.labelled, folder / "inside", copies=True)
+    if made.missing:
+        st.session_state[NOTES] = [
+            f"{counted(len(made.missing), 'file')} of the set cannot be read any more: {MISSING} "
+            "in the ZIP names them. The others are there."
+        ]
     name = str(folder / f"{subject.known.id}-images")
     return Path(shutil.make_archive(name, "zip", folder / "inside"))
 
