@@ -1,12 +1,10 @@
 """One run in its folder: new or resumed, folds, fusions, the finished checkpoint."""
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 from typing import cast
 
@@ -181,8 +179,6 @@ class _Run:
         self._began = time.monotonic()
         options.report(0.0, "Reading the images")
         first = worker.processes.is_first
-        # Seconds of import, for the line to beat and for the looks, while images are decoded.
-        threading.Thread(target=import_module, args=("sklearn.linear_model",)).start()
         size = _done_for_good(folder)
         self._resumed = size > 0
         self._progress = Progress(folder, tell, writes=first, size=size)

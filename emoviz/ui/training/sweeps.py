@@ -13,7 +13,7 @@ from emoviz.errors import EmovizError
 from emoviz.plots.training import parallel_coordinates
 from emoviz.settings import Settings
 from emoviz.training.recipe import Recipe
-from emoviz.training.runs import CELLS, SHORT_NAMES, RunState, read_run
+from emoviz.training.runs import CELLS, SHORT_NAMES, RunState, in_words, read_run
 from emoviz.training.sweep import (
     MEASURES,
     STUDIES,
@@ -202,7 +202,7 @@ def _leads(
     def id_of(row: SweepRow) -> str:
         return read_run(settings.runs, folder / CELLS / row.name).id
 
-    said = ", ".join(f"{k} = {v}" for k, v in _settings(best.settings).items())
+    said = ", ".join(map(in_words, best.settings))
     st.markdown(
         f"Best by {_MEASURE_WORDS.get(by, by)}: **{plain(said)}**. With few validation images the "
         "order of the first ones is chance: repeat with several seeds."
