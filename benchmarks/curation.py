@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from emoviz.analysis.duplicates import near_pairs
-from emoviz.curation.findings import Limits
+from emoviz.curation.findings import FindingLimits
 from emoviz.labels import MIKELS8
 
 SPLITS = {"train": 0.8, "val": 0.05, "test": 0.15}
@@ -58,7 +58,7 @@ def main() -> None:
 def hashes(count: int) -> None:
     """Seconds for all near duplicates, where bits are even and where they are lopsided."""
     rng = np.random.default_rng(0)
-    bits = Limits().bits
+    bits = FindingLimits().bits
     for words, chance in (("even bits", 0.5), ("lopsided bits", 0.25)):
         values = np.packbits(rng.random((count, 64)) < chance, axis=1).view(np.uint64).reshape(-1)
         values = values.copy()

@@ -23,9 +23,9 @@ import numpy as np
 from emoviz.curation import findings
 from emoviz.curation.examine import keep, stamp_of
 from emoviz.curation.examined import examination_folder, of_set
+from emoviz.data.image_statistics import Looks, look_at
 from emoviz.data.images import Limits
 from emoviz.data.library import KnownSet, save_set
-from emoviz.data.looks import Looks, look_at
 from emoviz.data.records import LabelledSet, Record, read_table
 from emoviz.settings import PROJECT_ROOT, Settings, load_settings
 
@@ -67,7 +67,7 @@ def examine(settings: Settings, known: KnownSet, count: int) -> float:
     sample = read_table(settings.sample_data / "labels.csv")
     item = of_set(read_table(known.path), looks_of(sample.records, count))
     began = time.perf_counter()
-    found = findings.find(item, findings.Limits())
+    found = findings.find(item, findings.FindingLimits())
     took = time.perf_counter() - began
     about = {"table": str(known.path), "title": known.title, "stamp": stamp_of(known.path)}
     missing = dict.fromkeys(("text", "faces", "suspect_labels"), _REASON)

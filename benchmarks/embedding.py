@@ -27,10 +27,10 @@ from PIL import Image
 from emoviz.checkpoints import Checkpoint, open_checkpoint
 from emoviz.inference.collection import open_collection
 from emoviz.inference.embedding import embed_collection
+from emoviz.inference.embedding_table import EmbeddingTable, Origin
 from emoviz.inference.engines import RawOutput
 from emoviz.inference.predict import Model, load_model
 from emoviz.inference.stored import read_embeddings, write_embeddings
-from emoviz.inference.table import EmbeddingTable, Origin
 from emoviz.labels import MIKELS8
 from emoviz.settings import Settings, load_settings
 

@@ -27,8 +27,8 @@ from playwright.sync_api import sync_playwright
 
 from emoviz.checkpoints import open_checkpoint
 from emoviz.inference.cache import fingerprint
+from emoviz.inference.embedding_table import EmbeddingTable, Origin
 from emoviz.inference.stored import table_path, write_embeddings
-from emoviz.inference.table import EmbeddingTable, Origin
 from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.ui.measure.evaluating import VIEWS
 

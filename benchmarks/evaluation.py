@@ -17,13 +17,13 @@ from collections.abc import Callable
 import numpy as np
 from _timing import milliseconds, seconds
 
+from emoviz.analysis.alignment import AlignedPredictions, ModelOutputs, judge
 from emoviz.analysis.calibration import calibration
 from emoviz.analysis.clustering import group_images
 from emoviz.analysis.comparison import compare
 from emoviz.analysis.curves import curves
 from emoviz.analysis.headline import headline, points
-from emoviz.analysis.judged import Answers, Judged, judge
-from emoviz.analysis.measures import (
+from emoviz.analysis.metrics import (
     class_scores,
     confusion_matrix,
     cross_sentiment,
@@ -64,7 +64,7 @@ def main() -> None:
     print(f"comparison of two, without clusters: {took:.2f} s")
 
 
-def drawn(size: int, seed: int) -> tuple[Answers, np.ndarray]:
+def drawn(size: int, seed: int) -> tuple[ModelOutputs, np.ndarray]:
     """Answers of one network; the labels are the same for all."""
     labels = np.random.default_rng(99).integers(0, CLASSES, size)
     rng = np.random.default_rng(seed)
@@ -72,10 +72,12 @@ def drawn(size: int, seed: int) -> tuple[Answers, np.ndarray]:
     u = middles[labels] + rng.gamma(2, 0.5, size=(size, 1)) * rng.normal(size=(size, WIDTH))
     p = np.exp(rng.normal(size=(size, CLASSES)) + 2.2 * np.eye(CLASSES)[labels])
     p /= p.sum(axis=1, keepdims=True)
-    return Answers("drawn", MIKELS8, p, u.astype(np.float32), rng.uniform(0, 1.2, size)), labels
+    return ModelOutputs(
+        "drawn", MIKELS8, p, u.astype(np.float32), rng.uniform(0, 1.2, size)
+    ), labels
 
 
-def whole(answers: Answers, labels: np.ndarray, column: list[str], resamples: int) -> None:
+def whole(answers: ModelOutputs, labels: np.ndarray, column: list[str], resamples: int) -> None:
     """What the Evaluate page shows in all of its views."""
     judged = judge(answers, labels, bridge_between(MIKELS8, MIKELS8))
     assert judged.embedding is not None
@@ -86,7 +88,7 @@ def whole(answers: Answers, labels: np.ndarray, column: list[str], resamples: in
     describe_answers(answers)
 
 
-def tables(judged: Judged) -> None:
+def tables(judged: AlignedPredictions) -> None:
     """All that has no interval and needs no clusters."""
     class_scores(judged.truth, judged.predicted, CLASSES)
     confusion_matrix(judged.truth, judged.predicted, CLASSES)
@@ -98,7 +100,7 @@ def tables(judged: Judged) -> None:
     mistakes(judged)
 
 
-def parts(answers: Answers, labels: np.ndarray, column: list[str], resamples: int) -> None:
+def parts(answers: ModelOutputs, labels: np.ndarray, column: list[str], resamples: int) -> None:
     """Where the time goes."""
     judged = judge(answers, labels, bridge_between(MIKELS8, MIKELS8))
     u = judged.embedding
@@ -116,7 +118,7 @@ def parts(answers: Answers, labels: np.ndarray, column: list[str], resamples: in
         print(f"    {name}: {milliseconds([seconds(action) for _ in range(3)])}", flush=True)
 
 
-def quick(answers: Answers, labels: np.ndarray, rounds: int) -> None:
+def quick(answers: ModelOutputs, labels: np.ndarray, rounds: int) -> None:
     """What is computed when theta moves, and when a tick of the bridge does."""
     thetas = np.linspace(0.05, 0.45, rounds)
     p = answers.probabilities

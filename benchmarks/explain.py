@@ -24,9 +24,9 @@ from emoviz.inference.attribution import (
     integrated_gradients,
     occlusion,
 )
+from emoviz.inference.content_style_split import split
 from emoviz.inference.engines import open_engine
 from emoviz.inference.explainer import Explainer, load_explainer
-from emoviz.inference.parts import split
 from emoviz.memory import keep_large_blocks
 from emoviz.settings import load_settings
 

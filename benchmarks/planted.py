@@ -23,10 +23,10 @@ from PIL import Image, ImageEnhance, ImageOps
 from emoviz.checkpoints import open_checkpoint
 from emoviz.curation import findings
 from emoviz.curation.examine import Wishes, examine
+from emoviz.data.dataset_file import write_set
 from emoviz.data.images import Limits, open_image
 from emoviz.data.library import locate
 from emoviz.data.records import LabelledSet, Record, assign_splits, read_table
-from emoviz.data.sets import write_set
 from emoviz.jobs import Reporter
 from emoviz.settings import load_settings
 

@@ -34,7 +34,7 @@ from emoviz.models.losses import ContrastiveCenterLoss
 from emoviz.settings import PROJECT_ROOT
 from emoviz.training.features import frozen_features
 from emoviz.training.loop import train
-from emoviz.training.prepare import Prepared, Worker, build_network, prepare
+from emoviz.training.prepare import PreparedTraining, Worker, build_network, prepare
 from emoviz.training.recipe import read_recipe
 
 RECIPE = """
@@ -49,14 +49,14 @@ phases: [{{train: heads, epochs: {epochs}, batch: 64, views: {views}, positions:
 """
 
 
-def decoded(prepared: Prepared, count: int) -> Tensor:
+def decoded(prepared: PreparedTraining, count: int) -> Tensor:
     """Plain views of some images as bytes: the other side need not read files."""
     maker, records = prepared.features._maker, prepared.targets.records[:count]
     parts = [images for _, images in maker.batches(records, np.arange(count), 32, None)]
     return torch.cat(parts)
 
 
-def epoch_through_backbone(prepared: Prepared, images: Tensor) -> float:
+def epoch_through_backbone(prepared: PreparedTraining, images: Tensor) -> float:
     """Seconds of one image in an epoch that runs the frozen backbone each time."""
     state, _ = prepared.training(prepared.rows_of_split("train"), np.arange(0))
     network, loss = state.network, ContrastiveCenterLoss(8, state.network.width)
@@ -82,14 +82,14 @@ def epoch_through_backbone(prepared: Prepared, images: Tensor) -> float:
     return seconds(epoch) / len(images)
 
 
-def epoch_on_features(prepared: Prepared, epochs: int) -> float:
+def epoch_on_features(prepared: PreparedTraining, epochs: int) -> float:
     """Seconds of one image in an epoch of the engine, validation included, features in memory."""
     rows = prepared.rows_of_split("train")
     state, _ = prepared.training(rows, prepared.rows_of_split("validation"))
     return seconds(lambda: list(train(state))) / (epochs * len(rows))
 
 
-def fill(prepared: Prepared, views: int) -> float:
+def fill(prepared: PreparedTraining, views: int) -> float:
     """Seconds of one view, files read and Gram matrices made."""
     network, _ = build_network(prepared.recipe)
     records = prepared.targets.records[:192]
@@ -97,7 +97,7 @@ def fill(prepared: Prepared, views: int) -> float:
     return seconds(lambda: frozen_features(network, maker, records, views, 0)) / (192 * views)
 
 
-def bare(prepared: Prepared, images: Tensor, views: int) -> float:
+def bare(prepared: PreparedTraining, images: Tensor, views: int) -> float:
     """Seconds of one view through the bare backbone: the first in float32, others in bfloat16."""
     network, _ = build_network(prepared.recipe)
     backbone = network.backbone.eval().to(memory_format=torch.channels_last)

@@ -37,7 +37,16 @@ from emoviz.labels import MIKELS8
 from emoviz.review import rows, schema
 from emoviz.review.database import Database
 from emoviz.review.deciding import rebuild
-from emoviz.review.facts import ORDERS, Draft, Feeling, Filters, NewEstimate, NewWork, Queue, Shown
+from emoviz.review.model import (
+    ORDERS,
+    ArtworkFilters,
+    Draft,
+    Feeling,
+    NewEstimate,
+    NewWork,
+    Queue,
+    ShownWork,
+)
 from emoviz.review.store import ReviewStore
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
@@ -145,9 +154,9 @@ def queues(url: str, count: int) -> None:
         queue = Queue(collection, half, FINGERPRINT, "uncertain")
         told("progress", [milliseconds_of(lambda: fresh.progress(queue)) for _ in range(9)])
         for words, filters in (
-            ("an artist", Filters(artist="Artist 5")),
-            ("an emotion", Filters(emotion="awe")),
-            ("a text found once", Filters(text=f"painting {count // 2}")),
+            ("an artist", ArtworkFilters(artist="Artist 5")),
+            ("an emotion", ArtworkFilters(emotion="awe")),
+            ("a text found once", ArtworkFilters(text=f"painting {count // 2}")),
         ):
             wanted = replace(queue, filters=filters)
             told(f"filter: {words}", [milliseconds_of(lambda q=wanted: fresh.upcoming(q, 3))])
@@ -161,7 +170,7 @@ def walk(store: ReviewStore, queue: Queue, steps: int = STEPS) -> list[float]:
         found = store.upcoming(queue, 3)
         spent.append(1000 * (time.perf_counter() - began))
         token = f"{queue.reviewer}-{found[0].work.id}"
-        shown = Shown(order=queue.order)
+        shown = ShownWork(order=queue.order)
         draft = Draft(*(found[0].work.id, queue.reviewer, "none", token), shown=shown)
         store.decide(replace(draft, fingerprint=FINGERPRINT))
     return spent
@@ -188,7 +197,7 @@ def decide_half(store: ReviewStore, queue: Queue, count: int) -> None:
         "fingerprint": FINGERPRINT,
         "kind": "none",
         "feelings": [],
-        "shown": vars(Shown(order=queue.order)),
+        "shown": vars(ShownWork(order=queue.order)),
         "time": rows.now(),
     }
     with store.write() as made:

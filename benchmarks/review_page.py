@@ -32,7 +32,7 @@ from emoviz.checkpoints import list_checkpoints
 from emoviz.inference.cache import fingerprint
 from emoviz.review import NewEstimate, NewWork, Queue, open_store
 from emoviz.settings import PROJECT_ROOT, Settings
-from emoviz.ui.review import decide
+from emoviz.ui.review import desk_protocol
 
 READY = ".ev-desk[data-shown=yes]"
 PRESS = """async () => {
@@ -114,13 +114,13 @@ def served(settings: Settings, collection: int, presses: int) -> list[float]:
     store = open_store(settings)
     person = store.reviewer("Beside the browser").id
     known = store.estimate_sets(collection)[0]
-    queue, visit = Queue(collection, person, known.fingerprint, "uncertain"), decide.Visit()
-    spent, work = [], decide.standing(visit, store, queue, False).places[0].work.id
+    queue, visit = Queue(collection, person, known.fingerprint, "uncertain"), desk_protocol.Visit()
+    spent, work = [], desk_protocol.standing(visit, store, queue, False).places[0].work.id
     for number in range(presses):
         act = {"token": f"bench-{number}", "does": "decide", "kind": "agree", "feelings": []}
         began = time.perf_counter()
-        decide.hear(visit, {"act": {**act, "work": work}}, store, queue, False)
-        work = decide.standing(visit, store, queue, False).places[0].work.id
+        desk_protocol.hear(visit, {"act": {**act, "work": work}}, store, queue, False)
+        work = desk_protocol.standing(visit, store, queue, False).places[0].work.id
         store.progress(queue)
         spent.append(1000 * (time.perf_counter() - began))
     return spent

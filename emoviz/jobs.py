@@ -49,7 +49,7 @@ _BEYOND = 1 << 30  # Windows locks bytes, not files: one that no text reaches
 
 
 @dataclass(frozen=True)
-class Progress:
+class JobProgress:
     """How far a command says it is.
 
     Attributes:
@@ -114,12 +114,12 @@ class Job:
         return None if self._result is None else int(self._result["code"])
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> JobProgress:
         """The last that the command said."""
         for line in reversed(_last_lines(self.folder / "progress.jsonl")):
             with contextlib.suppress(ValueError, TypeError):  # half a line
-                return Progress(**json.loads(line))
-        return Progress(time=self.started)
+                return JobProgress(**json.loads(line))
+        return JobProgress(time=self.started)
 
     @property
     def silent(self) -> float:
@@ -276,7 +276,7 @@ class Reporter:
         self._told = time.monotonic()
         left = self._seconds_left(share)
         if self._file is not None:
-            line = Progress(round(share, 4), words, left, time.time(), result)
+            line = JobProgress(round(share, 4), words, left, time.time(), result)
             with contextlib.suppress(OSError), self._file.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(vars(line)) + "\n")
         else:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from emoviz.labels import MIKELS8
-from emoviz.review.facts import (
-    Collection,
+from emoviz.review.model import (
+    ArtworkCollection,
     Decision,
     Draft,
     EstimateSet,
@@ -16,7 +16,7 @@ from emoviz.review.facts import (
     NewEstimate,
     NewWork,
     Reviewer,
-    Shown,
+    ShownWork,
     Work,
 )
 from emoviz.review.store import ReviewStore
@@ -56,7 +56,7 @@ def guesses(works: Sequence[Work], seed: int = 0) -> list[NewEstimate]:
 
 def furnish_review(
     store: ReviewStore, works: Sequence[NewWork], name: str = "gallery"
-) -> tuple[Collection, EstimateSet]:
+) -> tuple[ArtworkCollection, EstimateSet]:
     """A collection with estimates of all its works."""
     collection = store.add_collection(name, name.title(), "https://museum.example", "iiif", {})
     store.put_works(collection.id, works)
@@ -82,7 +82,7 @@ def say(
     feelings = tuple(Feeling(*((e, 2) if isinstance(e, str) else e)) for e in emotions)
     said = kind or ("choose" if feelings else "none")
     spoken = token or f"{who.id}-{id}-{said}-{len(store.history(id))}"
-    shown = Shown(blind=blind, estimate=not blind, heat_map="" if blind else "gradcam")
+    shown = ShownWork(blind=blind, estimate=not blind, heat_map="" if blind else "gradcam")
     return store.decide(
         Draft(id, who.id, said, spoken, feelings, note, FINGERPRINT, shown)  # type: ignore[arg-type]
     )

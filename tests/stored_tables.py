@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.inference.cache import fingerprint
+from emoviz.inference.embedding_table import EmbeddingTable, Origin
 from emoviz.inference.stored import table_path, write_embeddings
-from emoviz.inference.table import EmbeddingTable, Origin
 from emoviz.labels import taxonomy_of
 from emoviz.settings import PROJECT_ROOT, Settings
 

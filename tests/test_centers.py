@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist, pdist, squareform
 from scipy.stats import spearmanr
 
 from emoviz.analysis.centers import (
-    Pair,
+    CenterPair,
     caught_between,
     center_distances,
     center_offsets,
@@ -18,7 +18,7 @@ from emoviz.analysis.centers import (
     nearest_to_centers,
     summarise_centers,
 )
-from emoviz.analysis.orders import MIKELS_WHEEL, agreement, arrangements, mantel_test
+from emoviz.analysis.emotion_geometry import MIKELS_WHEEL, agreement, arrangements, mantel_test
 from emoviz.errors import AnalysisError
 from emoviz.labels import (
     EMOTION6,
@@ -51,8 +51,8 @@ def test_distances_equal_scipy() -> None:
 def test_summary_by_hand() -> None:
     summary = summarise_centers([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]], margin=5.0)
     assert summary is not None
-    assert summary.smallest == Pair(0, 2, 1.0)
-    assert summary.largest == Pair(0, 1, 5.0)
+    assert summary.smallest == CenterPair(0, 2, 1.0)
+    assert summary.largest == CenterPair(0, 1, 5.0)
     assert summary.mean == pytest.approx((1 + 5 + 18**0.5) / 3)
     # The pair at the margin itself keeps it.
     assert [(pair.first, pair.second) for pair in summary.short] == [(0, 2), (1, 2)]

@@ -21,8 +21,8 @@ from emoviz.data.importers import Item, Place
 from emoviz.inference.stored import read_embeddings
 from emoviz.jobs import Reporter
 from emoviz.review import open_store
-from emoviz.review.collecting import add_collection, new_work
-from emoviz.review.gathering import Brought, Request
+from emoviz.review.acquire import AcquireRequest, Brought
+from emoviz.review.ingest import add_collection, new_work
 from emoviz.settings import PROJECT_ROOT, Settings
 
 Picture = Callable[..., bytes]
@@ -47,7 +47,7 @@ def test_works_and_estimates_reach_the_review(
     settings: Settings, tiny_checkpoint: Checkpoint, picture: Picture, tmp_path: Path
 ) -> None:
     with local_server() as server:
-        request = Request("museum", furnish(server, picture), "iiif", "A museum", side=800)
+        request = AcquireRequest("museum", furnish(server, picture), "iiif", "A museum", side=800)
         report = Reporter(tmp_path / "progress.jsonl")
         added = add_collection(request, settings, report, tiny_checkpoint)
     store = open_store(settings)
@@ -74,7 +74,7 @@ def test_works_and_estimates_reach_the_review(
 def test_a_second_run_keeps_ids_and_a_lost_image_is_told(
     settings: Settings, paintings: Path, tmp_path: Path
 ) -> None:
-    request = Request("local", str(paintings), "folder")
+    request = AcquireRequest("local", str(paintings), "folder")
     report = Reporter(tmp_path / "progress.jsonl")
     add_collection(request, settings, report)
     store = open_store(settings)

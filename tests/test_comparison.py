@@ -5,21 +5,23 @@ import pytest
 from scipy.stats import binomtest, chi2
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
+from emoviz.analysis.alignment import AlignedPredictions, ModelOutputs, judge, judge_together
 from emoviz.analysis.comparison import compare, mcnemar
-from emoviz.analysis.judged import Answers, Judged, judge, judge_together
 from emoviz.errors import AnalysisError
 from emoviz.labels import MIKELS8, bridge_between
 
 BRIDGE = bridge_between(MIKELS8, MIKELS8)
 
 
-def answers(labels: np.ndarray, skill: float, seed: int) -> Answers:
+def answers(labels: np.ndarray, skill: float, seed: int) -> ModelOutputs:
     rng = np.random.default_rng(seed)
     p = np.exp(rng.normal(size=(len(labels), 8)) + skill * np.eye(8)[labels])
-    return Answers(f"skill {skill}", MIKELS8, p / p.sum(axis=1, keepdims=True))
+    return ModelOutputs(f"skill {skill}", MIKELS8, p / p.sum(axis=1, keepdims=True))
 
 
-def pair(size: int, skills: tuple[float, float] = (1.0, 2.0), seed: int = 0) -> list[Judged]:
+def pair(
+    size: int, skills: tuple[float, float] = (1.0, 2.0), seed: int = 0
+) -> list[AlignedPredictions]:
     labels = np.random.default_rng(seed).integers(0, 8, size)
     both = [answers(labels, skill, seed + k + 1) for k, skill in enumerate(skills)]
     return judge_together(both, labels, [BRIDGE, BRIDGE])
@@ -48,7 +50,7 @@ def test_a_paired_interval_is_narrower_than_two_apart() -> None:
     one = answers(labels, 1.0, 1)
     p = one.probabilities.copy()
     p[:8] = np.roll(p[:8], 1, axis=1)
-    both = judge_together([one, Answers("nearly", MIKELS8, p)], labels, [BRIDGE, BRIDGE])
+    both = judge_together([one, ModelOutputs("nearly", MIKELS8, p)], labels, [BRIDGE, BRIDGE])
     found = compare(*both, resamples=500)
     item, alone = found.difference["accuracy"], found.one["accuracy"]
     assert item.high - item.low < (alone.high - alone.low) / 2  # type: ignore[operator]
@@ -111,7 +113,7 @@ def test_few_images_have_differences_without_intervals() -> None:
 def test_one_answer_from_both_has_no_kappa() -> None:
     p = np.tile(np.eye(8)[0] * 0.9 + 0.0125, (20, 1))
     labels = np.arange(20) % 8
-    one = judge(Answers("one", MIKELS8, p), labels, BRIDGE)
+    one = judge(ModelOutputs("one", MIKELS8, p), labels, BRIDGE)
     assert "one and the same answer" in compare(one, one, resamples=20).kappa.reason
 
 

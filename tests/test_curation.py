@@ -15,15 +15,15 @@ import pytest
 from digests import digest
 from PIL import Image
 
-from emoviz.analysis import duplicates, suspects
+from emoviz.analysis import duplicates, label_errors
 from emoviz.cli import main
 from emoviz.curation.examine import look
 from emoviz.curation.examined import Detected, read_examined
-from emoviz.curation.prepare import Prepared, prepare
+from emoviz.curation.prepare import PreparedSet, prepare
 from emoviz.curation.recipe import dump_preparation, load_preparation, read_preparation
-from emoviz.data.looks import perceptual_hash
+from emoviz.data.dataset_file import read_head
+from emoviz.data.image_statistics import perceptual_hash
 from emoviz.data.records import LabelledSet, read_table
-from emoviz.data.sets import read_head
 from emoviz.errors import RecipeError, TableError
 from emoviz.labels import MIKELS8
 from emoviz.settings import Settings
@@ -128,7 +128,7 @@ def test_planted_faults_are_found(
 
 def test_brightness_alone_gives_a_set_away(tmp_path: Path, settings: Settings) -> None:
     """Fear is dark here, and awe is light: the chart of the affective gap must say so."""
-    from emoviz.curation.findings import Limits, find
+    from emoviz.curation.findings import FindingLimits, find
 
     folder = tmp_path / "set"
     folder.mkdir()
@@ -140,7 +140,7 @@ def test_brightness_alone_gives_a_set_away(tmp_path: Path, settings: Settings) -
         )
         rows.append(Row(f"{seed}.png", "fear" if dark else "awe"))
     item = look(read_table(write(folder, rows)), settings, Silent())
-    classes = find(item, Limits())["classes"]
+    classes = find(item, FindingLimits())["classes"]
     assert classes["by_looks_alone"]["accuracy"] > 0.95
     assert classes["looks"]["brightness"]["explained"] > 0.9
     assert classes["looks"]["brightness"]["quartiles"]["fear"][2] < 0.4
@@ -193,8 +193,8 @@ def test_planted_wrong_labels_are_doubted() -> None:
     wrong = rng.choice(180, 9, replace=False)
     labels[wrong] = (truth[wrong] + 1) % 3
     folds = np.arange(180) % 5
-    p = suspects.out_of_fold(vectors, labels, folds, 3)
-    found = suspects.suspect_labels(p, labels)
+    p = label_errors.out_of_fold(vectors, labels, folds, 3)
+    found = label_errors.suspect_labels(p, labels)
     assert set(found.index) <= set(wrong), "no right label is doubted"
     assert len(found.index) >= len(wrong) - 1  # a class must be as sure as it usually is
     assert (found.other == truth[found.index]).all()
@@ -265,7 +265,7 @@ def test_text_is_read_and_a_plain_image_has_none(
 # Preparation -----------------------------------------------------------------------------------
 
 
-def prepared(table: Path, settings: Settings, recipe: str) -> Prepared:
+def prepared(table: Path, settings: Settings, recipe: str) -> PreparedSet:
     labelled = read_table(table)
     return prepare(labelled, look(labelled, settings, Silent()), read_preparation(recipe, "r.yaml"))
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from emoviz.analysis import balance, duplicates, suspects
+from emoviz.analysis import balance, duplicates, label_errors
 from emoviz.curation.examined import Examined, of_set, read_examined, write_examined
-from emoviz.curation.findings import Limits as Odd
-from emoviz.curation.findings import Vectors, find
+from emoviz.curation.findings import FindingLimits as Odd
+from emoviz.curation.findings import ImageVectors, find
 from emoviz.curation.prepare import prepare
 from emoviz.curation.recipe import read_preparation
+from emoviz.data.image_statistics import look_at, measure
 from emoviz.data.images import Limits
-from emoviz.data.looks import look_at, measure
 from emoviz.data.records import LabelledSet, Record, read_table
 from emoviz.errors import RecipeError
 from emoviz.labels import EMOTION6
@@ -122,7 +122,7 @@ def test_suspects_are_those_of_the_definition() -> None:
             best = max(confident, key=lambda j: p[i, j])
             if best != labels[i]:
                 slow[i] = p[i, best] - p[i, labels[i]]
-    found = suspects.suspect_labels(p, labels)
+    found = label_errors.suspect_labels(p, labels)
     assert found.index.tolist() == sorted(slow, key=lambda i: -slow[i])
     assert found.margin == pytest.approx([slow[i] for i in found.index.tolist()])
 
@@ -142,7 +142,7 @@ def test_one_class_alone_is_told_and_does_not_stop_the_rest(
     item = looked(read_table(make_table(tmp_path / "one", ["awe"] * 12)))
     rows = np.arange(12)
     u = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
-    found = find(item, Odd(), Vectors("a network", rows, u))
+    found = find(item, Odd(), ImageVectors("a network", rows, u))
     assert found["classes"]["by_looks_alone"] is None
     assert found["suspect_labels"] is None
     assert (found["classes"]["majority"], found["classes"]["evenness"]) == (1.0, 0.0)
@@ -151,7 +151,7 @@ def test_one_class_alone_is_told_and_does_not_stop_the_rest(
 def test_far_images_are_outliers() -> None:
     vectors = np.random.default_rng(3).normal(size=(200, 4))
     vectors[17] += 40
-    assert suspects.outliers(vectors)[0] == 17
+    assert label_errors.outliers(vectors)[0] == 17
 
 
 def test_vectors_find_leaks_and_doubt_labels(
@@ -164,7 +164,7 @@ def test_vectors_find_leaks_and_doubt_labels(
     u += 6 * np.eye(8, dtype=np.float32)[item.labels]
     u[61] = u[4]  # an image of the test set is one of the training set to the network
     u[9] = u[7] + 0.5  # labelled awe, and lies among fear
-    found = find(item, Odd(), Vectors("a network", np.arange(90), u))
+    found = find(item, Odd(), ImageVectors("a network", np.arange(90), u))
     leaks = {(row["kind"], row["first"], row["second"]) for row in found["leaks"]["list"]}
     assert ("vector", "4.jpg", "61.jpg") in leaks
     doubt = found["suspect_labels"]["list"][0]
@@ -231,7 +231,7 @@ def test_text_is_read_once_and_remembered(settings: Settings, tmp_path: Path) ->
     with detect.DetectedStore(settings, looking) as store:
         assert "MUSEUM" in store.get_many(hashes)[hashes[0]].words
 
-    def never(image: Image.Image) -> detect.Seen:
+    def never(image: Image.Image) -> detect.Detection:
         raise AssertionError("looked at again")
 
     known = detect.detect(looking._replace(look=never), records, hashes, settings)

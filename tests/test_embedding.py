@@ -36,9 +36,9 @@ from emoviz.inference.cache import (
 )
 from emoviz.inference.collection import Collection, open_collection
 from emoviz.inference.embedding import Embedded, embed_collection
+from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.engines import RawOutput
 from emoviz.inference.predict import Model, load_model, predict
-from emoviz.inference.table import EmbeddingTable
 from emoviz.labels import MIKELS8
 from emoviz.settings import Settings
 

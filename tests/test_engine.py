@@ -202,7 +202,7 @@ def test_best_and_last_are_both_kept(
     validate = loop._validate
     weights: list[torch.Tensor] = []
 
-    def scripted(state: Training, batches: object) -> loop.Seen:
+    def scripted(state: Training, batches: object) -> loop.ValidationOutputs:
         seen = validate(state, batches)  # type: ignore[arg-type]
         assert seen is not None
         weights.append(state.network.classifier.weight.detach().clone())

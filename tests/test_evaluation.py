@@ -10,13 +10,20 @@ from scipy.optimize import minimize_scalar
 from sklearn import metrics
 from torchmetrics.functional.classification import multiclass_calibration_error
 
+from emoviz.analysis.alignment import (
+    AlignedPredictions,
+    ModelOutputs,
+    common_bridges,
+    ensemble,
+    judge,
+    judge_together,
+)
 from emoviz.analysis.calibration import calibration, with_temperature
 from emoviz.analysis.clustering import group_images
 from emoviz.analysis.curves import curves
 from emoviz.analysis.headline import headline, points
-from emoviz.analysis.judged import Answers, Judged, common_bridges, ensemble, judge, judge_together
 from emoviz.analysis.kinds import MEASURES
-from emoviz.analysis.measures import cross_sentiment, crossing_curve
+from emoviz.analysis.metrics import cross_sentiment, crossing_curve
 from emoviz.analysis.selective import at_threshold, choose_threshold, selective
 from emoviz.analysis.shares import share
 from emoviz.analysis.slices import NOTHING, OTHERS, mistakes, slices
@@ -40,7 +47,7 @@ POSITIVE = (0, 1, 2, 3)
 
 def random_answers(
     size: int, seed: int = 0, taxonomy: Taxonomy = MIKELS8, sharp: float = 1.5
-) -> tuple[Answers, NDArray[np.int64]]:
+) -> tuple[ModelOutputs, NDArray[np.int64]]:
     """Answers that are right more often than a coin, and labels."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, len(taxonomy), size)
@@ -48,10 +55,10 @@ def random_answers(
     p = np.exp(logits)
     u = rng.normal(size=(size, 5)).astype(np.float32) + 2 * labels[:, None]
     novelty = rng.uniform(0.2, 1.4, size)
-    return Answers("random", taxonomy, p / p.sum(axis=1, keepdims=True), u, novelty), labels
+    return ModelOutputs("random", taxonomy, p / p.sum(axis=1, keepdims=True), u, novelty), labels
 
 
-def judged(size: int, seed: int = 0, taxonomy: Taxonomy = MIKELS8) -> Judged:
+def judged(size: int, seed: int = 0, taxonomy: Taxonomy = MIKELS8) -> AlignedPredictions:
     answers, labels = random_answers(size, seed, taxonomy)
     return judge(answers, labels, bridge_between(taxonomy, taxonomy))
 
@@ -70,7 +77,7 @@ def test_mikels_to_emotion6_by_hand() -> None:
         ]
     )
     labels = np.array([EMOTION6.index(x) for x in ("joy", "fear", "surprise")])
-    found = judge(Answers("m", MIKELS8, p), labels, bridge_between(MIKELS8, EMOTION6))
+    found = judge(ModelOutputs("m", MIKELS8, p), labels, bridge_between(MIKELS8, EMOTION6))
     assert found.rows.tolist() == [0, 1]
     assert [found.labels.names[i] for i in found.predicted] == ["joy", "fear"]
     assert found.scores[0].tolist() == pytest.approx([0.1, 0.1, 0.3, 0.4, 0.1, 0.0])
@@ -82,7 +89,9 @@ def test_mikels_to_emotion6_by_hand() -> None:
 def test_mikels_to_sadness_by_hand() -> None:
     """Seven classes are "others": sadness is the largest with 0.45 and still not the answer."""
     p = np.array([[0.1, 0.1, 0.1, 0.05, 0.1, 0.05, 0.05, 0.45], [0.0] * 7 + [1.0]])
-    found = judge(Answers("m", MIKELS8, p), np.array([1, 1]), bridge_between(MIKELS8, SADNESS2))
+    found = judge(
+        ModelOutputs("m", MIKELS8, p), np.array([1, 1]), bridge_between(MIKELS8, SADNESS2)
+    )
     assert found.scores.tolist() == [pytest.approx([0.55, 0.45]), pytest.approx([0.0, 1.0])]
     assert found.predicted.tolist() == [0, 1]
     assert found.certainty.tolist() == pytest.approx([0.45, 1.0])
@@ -124,7 +133,7 @@ def test_a_label_that_one_model_never_answers_is_left_out_for_both() -> None:
 def test_votes_decide_anew_over_merged_labels() -> None:
     """40 % sadness against six others with 10 % each: of the others, to a network of two."""
     shares = np.array([[0.1] * 6 + [0.0, 0.4], [0.1, 0.1] + [0.0] * 5 + [0.8]])
-    two = Answers("two", SADNESS2, np.array([[0.6, 0.4], [0.6, 0.4]]))
+    two = ModelOutputs("two", SADNESS2, np.array([[0.6, 0.4], [0.6, 0.4]]))
     bridge = bridge_between(SADNESS2, MIKELS8)
     assert judge(two, np.array([7, 7]), bridge, shares).truth.tolist() == [0, 1]
     assert judge(two, np.array([7, 7]), bridge).truth.tolist() == [1, 1]
@@ -202,7 +211,7 @@ def test_measures_equal_scikit_learn_and_slow_loops(
     assert value["asr"] == pytest.approx(grouping.measures.asr)
 
 
-def drawn_one_by_one(found: Judged, rows: NDArray[np.int64]) -> dict[str, float]:
+def drawn_one_by_one(found: AlignedPredictions, rows: NDArray[np.int64]) -> dict[str, float]:
     """The measures of a resample, its images written out, by scikit-learn."""
     truth, predicted, scores = found.truth[rows], found.predicted[rows], found.scores[rows]
     _, _, f1, _ = metrics.precision_recall_fscore_support(
@@ -303,7 +312,9 @@ def test_an_interval_of_few_eligible_images_is_not_given() -> None:
     p = np.full((30, 8), 0.02)
     p[:, 0] = 0.86
     p[:5, [0, 4]] = 0.44
-    found = judge(Answers("m", MIKELS8, p), np.arange(30) % 8, bridge_between(MIKELS8, MIKELS8))
+    found = judge(
+        ModelOutputs("m", MIKELS8, p), np.arange(30) % 8, bridge_between(MIKELS8, MIKELS8)
+    )
     item = headline(found, resamples=50)["cross_sentiment_0.3"]
     assert (item.value, item.low) == (1.0, None)
     assert "5 images" in item.reason
@@ -402,7 +413,7 @@ def test_the_temperature_finds_back_what_was_done_to_the_logits(wrong: float) ->
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     labels = np.array([rng.choice(8, p=row) for row in p])
     shown = np.exp(logits / wrong)
-    answers = Answers("t", MIKELS8, shown / shown.sum(axis=1, keepdims=True))
+    answers = ModelOutputs("t", MIKELS8, shown / shown.sum(axis=1, keepdims=True))
     found = judge(answers, labels, bridge_between(MIKELS8, MIKELS8))
     made = calibration(found)
     assert made.temperature == pytest.approx(1 / wrong, rel=0.06)
@@ -528,10 +539,10 @@ def test_without_labels_shares_confidence_and_novelty() -> None:
 
 
 def test_nothing_at_all_is_described_without_a_crash() -> None:
-    made = describe_answers(Answers("none", MIKELS8, np.empty((0, 8))))
+    made = describe_answers(ModelOutputs("none", MIKELS8, np.empty((0, 8))))
     assert (made.n, made.confidence, made.unlike.value) == (0, None, None)
     found = judge(
-        Answers("w", MIKELS8, np.full((4, 8), 1 / 8)),
+        ModelOutputs("w", MIKELS8, np.full((4, 8), 1 / 8)),
         np.full(4, WIKIART20.index("shyness")),
         bridge_between(MIKELS8, WIKIART20),
     )

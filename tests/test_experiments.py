@@ -15,24 +15,24 @@ import pytest
 from emoviz.checkpoints import Checkpoint
 from emoviz.cli import _parser, main
 from emoviz.errors import RecipeError, TableError, TrainingError
-from emoviz.experiments import figures
+from emoviz.experiments import published
 from emoviz.experiments.cells import FolderCell, TrainCell, center_distances, short
 from emoviz.experiments.definitions import (
     EXPERIMENTS,
     Experiment,
+    ExperimentRow,
     Family,
-    Row,
     chosen_rows,
     get_experiment,
 )
-from emoviz.experiments.figures import Figure, nearest
 from emoviz.experiments.markdown import grid, markdown, shown
+from emoviz.experiments.published import Figure, nearest
 from emoviz.experiments.report import read_experiment, section, sentences, write_report
-from emoviz.experiments.run import Request, make_cells, row_recipe, run_experiment
+from emoviz.experiments.run import ExperimentRequest, make_cells, row_recipe, run_experiment
 from emoviz.experiments.running import Outcome, _next, run_cells
 from emoviz.experiments.setup import setup_words
 from emoviz.experiments.statistics import Spread, flat, paired_difference, spread
-from emoviz.experiments.tables import Table, TableRow, epochs_of, table_rows
+from emoviz.experiments.tables import ResultRow, ResultTable, epochs_of, table_rows
 from emoviz.labels import MIKELS8
 from emoviz.settings import Settings
 from emoviz.training import run as training
@@ -48,7 +48,7 @@ loss: {beta: 0.1, margin: 3}
 data: {folds: 2}
 phases: [{train: heads, epochs: 1, batch: 8, views: 2, positions: 8}]
 """
-ROW = Row("one", "Row one", "little")
+ROW = ExperimentRow("one", "Row one", "little")
 
 
 @pytest.fixture
@@ -69,8 +69,8 @@ def quiet(line: str) -> None:
     """Takes a line and says nothing."""
 
 
-def request(name: str, tables: list[Path], out: Path, **values: Any) -> Request:
-    return Request(name, tuple(map(str, tables)), out, **{"family": "lite", **values})
+def request(name: str, tables: list[Path], out: Path, **values: Any) -> ExperimentRequest:
+    return ExperimentRequest(name, tuple(map(str, tables)), out, **{"family": "lite", **values})
 
 
 # The papers' figures ---------------------------------------------------------------------------
@@ -94,11 +94,11 @@ def test_backbones_are_those_of_table_3_6() -> None:
     }
     for data, values in wanted.items():
         rows = ("ResNet50", "Xception", "EfficientNetV2-S")
-        assert [printed(figures.BACKBONES, data, r, "accuracy") for r in rows] == values
+        assert [printed(published.BACKBONES, data, r, "accuracy") for r in rows] == values
     poster = {"Xception": 72.53, "EfficientNetV2-B0": 74.14, "EfficientNetV2-B2": 74.18}
     poster |= {"EfficientNetV2-S": 75.57, "Xception without pre-training": 63.53}
     for row, value in poster.items():
-        found = printed(figures.POSTER_FIGURES, "WEBEmo sadness", f"poster {row}", "accuracy")
+        found = printed(published.POSTER_FIGURES, "WEBEmo sadness", f"poster {row}", "accuracy")
         assert found == value
 
 
@@ -111,8 +111,8 @@ def test_gram_modules_are_those_of_tables_5_1_and_5_2() -> None:
         "v = 4": (82.520, 0.224),
     }
     for row, value in wanted.items():
-        assert printed(figures.GRAM_GAIN, "WEBEmo sadness", row, "accuracy") == value
-    f1 = printed(figures.GRAM_GAIN, "WEBEmo sadness", "v = 1", "per_class.others.f1")
+        assert printed(published.GRAM_GAIN, "WEBEmo sadness", row, "accuracy") == value
+    f1 = printed(published.GRAM_GAIN, "WEBEmo sadness", "v = 1", "per_class.others.f1")
     assert f1 == (0.8405, 0.0024)
 
 
@@ -127,13 +127,13 @@ def test_tuned_networks_are_those_of_table_5_10() -> None:
     }
     for (data, row), values in wanted.items():
         names = ("accuracy", "ari", "nmi", "asr")
-        assert tuple(printed(figures.TUNED, data, row, name) for name in names) == values
+        assert tuple(printed(published.TUNED, data, row, name) for name in names) == values
     # beta = 0 is the same network in the tables by beta, but for the known slip
     for data in ("WEBEmo sadness", "FI-8"):
         for name in ("accuracy", "ari", "nmi", "asr"):
-            one = printed(figures.TUNED, data, "baseline", name)
-            assert printed(figures.BETA, data, "beta = 0", name) == one
-    assert printed(figures.BETA, "EmoSet-118K", "beta = 0", "asr") == 0.8156
+            one = printed(published.TUNED, data, "baseline", name)
+            assert printed(published.BETA, data, "beta = 0", name) == one
+    assert printed(published.BETA, "EmoSet-118K", "beta = 0", "asr") == 0.8156
 
 
 def test_cross_sentiment_is_that_of_tables_5_11_to_5_13() -> None:
@@ -148,13 +148,13 @@ def test_cross_sentiment_is_that_of_tables_5_11_to_5_13() -> None:
     names = ("cross_sentiment_counts.none.eligible", "cross_sentiment", "cross_sentiment_0.3")
     names = (*names, "cross_sentiment_counts.0.3.eligible")
     for (data, row), values in wanted.items():
-        found = tuple(printed(figures.CROSS_SENTIMENT, data, row, name) for name in names)
+        found = tuple(printed(published.CROSS_SENTIMENT, data, row, name) for name in names)
         assert found == values
 
 
 def test_printed_counts_add_up_or_the_slip_is_noted() -> None:
     slips = []
-    for figure in figures.CROSS_SENTIMENT:
+    for figure in published.CROSS_SENTIMENT:
         for theta, rate in (("none", "cross_sentiment"), ("0.3", "cross_sentiment_0.3")):
             counts = {
                 name: figure.values[f"cross_sentiment_counts.{theta}.{name}"].mean
@@ -172,7 +172,7 @@ def test_printed_counts_add_up_or_the_slip_is_noted() -> None:
 
 
 def test_printed_f1_follows_from_precision_and_recall() -> None:
-    tables = (*figures.GRAM_GAIN, *figures.SADNESS, *figures.CROSS_DATASET)
+    tables = (*published.GRAM_GAIN, *published.SADNESS, *published.CROSS_DATASET)
     found = 0
     for figure in tables:
         for name in ("others", "sadness"):
@@ -185,14 +185,16 @@ def test_printed_f1_follows_from_precision_and_recall() -> None:
 
 
 def test_the_other_figures_are_those_of_the_digest() -> None:
-    k = [printed(figures.SADNESS, "WEBEmo sadness", f"k = {n}", "accuracy")[0] for n in range(2, 6)]
+    k = [
+        printed(published.SADNESS, "WEBEmo sadness", f"k = {n}", "accuracy")[0] for n in range(2, 6)
+    ]
     assert k == [81.772, 81.806, 81.826, 81.816]
-    base = printed(figures.SADNESS, "WEBEmo sadness", "baseline B2", "accuracy")
+    base = printed(published.SADNESS, "WEBEmo sadness", "baseline B2", "accuracy")
     assert base == (81.368, 0.174)
     names = ("per_class.others.f1", "per_class.sadness.f1")
     across = {"UnbiasedEmo": (0.8313, 0.8011), "Emotion-6": (0.7437, 0.6455)}
     for data, values in across.items():
-        found = [printed(figures.CROSS_DATASET, data, "v = 4", name)[0] for name in names]
+        found = [printed(published.CROSS_DATASET, data, "v = 4", name)[0] for name in names]
         assert tuple(found) == values
     faces = {
         "ResNet18": (53.60, 55.11, 64.61),
@@ -201,19 +203,19 @@ def test_the_other_figures_are_those_of_the_digest() -> None:
     }
     for network, values in faces.items():
         rows = [f"{network}, {epochs} epochs" for epochs in (20, 30, 300)]
-        found = [printed(figures.FACES, "FER2013", row, "accuracy") for row in rows]
+        found = [printed(published.FACES, "FER2013", row, "accuracy") for row in rows]
         assert tuple(found) == values
 
 
 def test_lambda_and_beta_have_all_their_rows() -> None:
-    assert [figure.row for figure in figures.LAMBDA] == [
+    assert [figure.row for figure in published.LAMBDA] == [
         f"lambda = {value:g}" for value in (0.05, 0.1, 0.6, 1, 2, 5, 10, 20)
     ]
     for data in ("WEBEmo sadness", "FI-8", "EmoSet-118K", "CAER-S"):
-        rows = [figure.row for figure in figures.BETA if figure.data.title == data]
+        rows = [figure.row for figure in published.BETA if figure.data.title == data]
         assert rows == [f"beta = {value:g}" for value in (0, 0.1, 0.3, 0.4, 0.5, 0.8, 1, 1.2)]
-    assert printed(figures.BETA, "CAER-S", "beta = 0.3", "ari") == 0.8142
-    assert printed(figures.LAMBDA, "WEBEmo sadness", "lambda = 10", "asr") == 0.0255
+    assert printed(published.BETA, "CAER-S", "beta = 0.3", "ari") == 0.8142
+    assert printed(published.LAMBDA, "WEBEmo sadness", "lambda = 10", "asr") == 0.0255
 
 
 def test_known_slips_are_noted() -> None:
@@ -226,14 +228,14 @@ def test_known_slips_are_noted() -> None:
 
 def test_the_nearest_figure_prefers_the_set_then_the_labels() -> None:
     def data(row: str, taxonomy: str, title: str) -> str:
-        return nearest(figures.BETA, row, taxonomy, title)["asr"][0].data.title
+        return nearest(published.BETA, row, taxonomy, title)["asr"][0].data.title
 
     assert data("beta = 0.5", "mikels8", "D-ViSA, out of 5 folds") == "FI-8"
     assert data("beta = 0.5", "mikels8", "EmoSet-118K, test split") == "EmoSet-118K"
     assert data("beta = 0.5", "caer7", "faces") == "CAER-S"
     assert data("beta = 0.5", "emotion6", "Emotion6") == "WEBEmo sadness"
-    assert nearest(figures.BETA, "beta = 7", "mikels8", "x") == {}
-    value = nearest(figures.GRAM_GAIN, "v = 2", "sadness2", "x")["accuracy"][1]
+    assert nearest(published.BETA, "beta = 7", "mikels8", "x") == {}
+    value = nearest(published.GRAM_GAIN, "v = 2", "sadness2", "x")["accuracy"][1]
     assert (value.mean, value.sd, value.unit) == (82.313, 0.239, "percent")
 
 
@@ -448,7 +450,7 @@ class Odd:
 
     seed: int
     folder: Path = Path("nowhere")
-    row: Row = ROW
+    row: ExperimentRow = ROW
     about: str = "set"
     taxonomy: str = "mikels8"
 
@@ -588,13 +590,13 @@ def test_what_cannot_be_run_is_told(tables: list[Path], tmp_path: Path, settings
 @pytest.fixture
 def table(
     tables: list[Path], tmp_path: Path, settings: Settings, trained: list[dict[str, Any]]
-) -> Table:
+) -> ResultTable:
     """The experiment `beta` with three seeds and a training that needs no time."""
     asked = request("beta", tables[:1], tmp_path / "out", rows=("beta0", "beta0.1", "beta1"))
     return run_experiment(asked, settings, quiet)
 
 
-def test_rows_hold_means_differences_and_figures(table: Table) -> None:
+def test_rows_hold_means_differences_and_figures(table: ResultTable) -> None:
     first, second, third = table.rows
     accuracy = third.measures["accuracy"]
     assert accuracy.values == pytest.approx((0.6, 0.61, 0.62))
@@ -614,7 +616,7 @@ def test_rows_hold_means_differences_and_figures(table: Table) -> None:
     }
 
 
-def test_json_has_the_promised_shape_and_comes_back(table: Table, tmp_path: Path) -> None:
+def test_json_has_the_promised_shape_and_comes_back(table: ResultTable, tmp_path: Path) -> None:
     kept = json.loads((tmp_path / "out" / "table.json").read_text())
     assert {"experiment", "question", "family", "seeds", "data", "rows", "versions"} <= set(kept)
     assert kept["seeds"] == [0, 1, 2]
@@ -623,11 +625,13 @@ def test_json_has_the_promised_shape_and_comes_back(table: Table, tmp_path: Path
     assert {"label", "recipe", "overrides", "data", "n", "measures", "figure"} <= set(row)
     assert set(row["measures"]["accuracy"]) == {"mean", "sd", "values"}
     assert str(tmp_path) not in json.dumps(kept)
-    assert Table.from_dict(kept) == table
+    assert ResultTable.from_dict(kept) == table
     assert read_experiment(tmp_path / "out") == table
 
 
-def test_markdown_shows_ours_and_the_papers_side_by_side(table: Table, tmp_path: Path) -> None:
+def test_markdown_shows_ours_and_the_papers_side_by_side(
+    table: ResultTable, tmp_path: Path
+) -> None:
     text = (tmp_path / "out" / "table.md").read_text()
     assert text == markdown(table)
     lines = text.splitlines()
@@ -660,7 +664,7 @@ def test_failed_cells_are_told_in_the_table_and_counted(
     assert table.failures == 2
     assert "| failed |" in markdown(table)
     assert "- beta = 0, first/labels.csv, seed 0, 1: margin 13 is unlucky" in markdown(table)
-    assert Table.from_dict(table.to_dict()) == table
+    assert ResultTable.from_dict(table.to_dict()) == table
 
 
 def test_a_row_stands_on_the_seeds_that_came_through(cell: TrainCell) -> None:
@@ -676,7 +680,7 @@ def test_a_row_stands_on_the_seeds_that_came_through(cell: TrainCell) -> None:
 
 
 def test_a_row_that_failed_stands_beside_those_of_its_set(cell: TrainCell) -> None:
-    lost = Outcome(replace(cell, row=Row("two", "Row two", "little")), error="lost")
+    lost = Outcome(replace(cell, row=ExperimentRow("two", "Row two", "little")), error="lost")
     rows = table_rows(get_experiment("beta"), [lost, Outcome(cell, {"Set": {"n": 1}})], {})
     assert {row.data for row in rows} == {"Set"}
 
@@ -721,9 +725,9 @@ def test_class_and_crossing_tables_have_a_line_a_network() -> None:
     cell = TrainCell(row, read_recipe(TINY), ("a/b.csv",), Path("x"))
     experiment = get_experiment("cross-sentiment")
     rows = table_rows(experiment, [Outcome(cell, {"WikiArt works": nested})], {})
-    table = Table("cross-sentiment", experiment.question, "lite", (0,), ("a",), rows)
+    table = ResultTable("cross-sentiment", experiment.question, "lite", (0,), ("a",), rows)
     assert "| WikiArt works | Row one | 9 | 9 | 3,176 | 1 | 290 | 2 | 327 |" in markdown(table)
-    sadness = Table("sadness", "?", "lite", (0,), ("a",), rows)
+    sadness = ResultTable("sadness", "?", "lite", (0,), ("a",), rows)
     assert "The class “sadness”:" in markdown(sadness)
     assert "| 80.0 | 70.0 | 75.0 |" in markdown(sadness)
 
@@ -731,9 +735,9 @@ def test_class_and_crossing_tables_have_a_line_a_network() -> None:
 # Report ----------------------------------------------------------------------------------------
 
 
-def row_with(label: str, difference: Spread | None) -> TableRow:
+def row_with(label: str, difference: Spread | None) -> ResultRow:
     differences = {} if difference is None else {"accuracy": difference}
-    return TableRow(label, "r", (), "Set", 9, {}, differences)
+    return ResultRow(label, "r", (), "Set", 9, {}, differences)
 
 
 def test_sentences_say_what_stands_out_of_the_seeds() -> None:
@@ -743,7 +747,7 @@ def test_sentences_say_what_stands_out_of_the_seeds() -> None:
         row_with("v = 2", spread({0: -0.03, 1: 0.03, 2: 0.01})),
         row_with("v = 3", spread({0: 0.5})),
     )
-    table = Table("gram-gain", "Do they?", "lite", (0, 1, 2), ("a",), rows)
+    table = ResultTable("gram-gain", "Do they?", "lite", (0, 1, 2), ("a",), rows)
     assert list(sentences(table)) == [
         "Set, accuracy: against v = 0, beyond twice the standard error v = 1 (+1.1 ± 0.1); "
         "within it v = 2 (+0.3 ± 3.1); measured once v = 3 (+50.0)."
@@ -751,7 +755,7 @@ def test_sentences_say_what_stands_out_of_the_seeds() -> None:
 
 
 def test_the_report_joins_experiments_in_their_order(
-    table: Table, tmp_path: Path, capsys: pytest.CaptureFixture[str], home: Path
+    table: ResultTable, tmp_path: Path, capsys: pytest.CaptureFixture[str], home: Path
 ) -> None:
     other = replace(table, experiment="gram-gain", question="Do Gram modules help?")
     second = tmp_path / "other"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from emoviz.analysis.clustering import sampled_percentile
-from emoviz.inference.table import EmbeddingTable
+from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.vectors import Vectors
 from emoviz.labels import EMOTION6, FER7, MIKELS8, Taxonomy
 from emoviz.ui.explorer import agreement, linking, taking

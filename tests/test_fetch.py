@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from local_server import LocalServer, local_server
 
-from emoviz.data.fetch import USER_AGENT, Caps, Fetcher, checked_url, is_public
+from emoviz.data.fetch import USER_AGENT, FetchCaps, Fetcher, checked_url, is_public
 from emoviz.errors import FetchError, SettingsError
 from emoviz.settings import load_settings
 
@@ -41,7 +41,7 @@ def server() -> Iterator[LocalServer]:
 
 
 def fetcher(**caps: float) -> Fetcher:
-    return Fetcher(allow_private=True, pause=0.0, caps=Caps(**caps))  # type: ignore[arg-type]
+    return Fetcher(allow_private=True, pause=0.0, caps=FetchCaps(**caps))  # type: ignore[arg-type]
 
 
 # Addresses ---------------------------------------------------------------------------------------
@@ -308,7 +308,7 @@ def test_a_certificate_must_be_valid_and_of_the_host(
     with local_server(pem) as safe:
         safe.answers["/"] = (200, {}, b"whole")
         port = safe.address.rpartition(":")[2]
-        local = Fetcher(True, 0.0, Caps(attempts=1), lambda host, port: ["127.0.0.1"])
+        local = Fetcher(True, 0.0, FetchCaps(attempts=1), lambda host, port: ["127.0.0.1"])
         with pytest.raises(FetchError, match="certificate is not valid"):
             local.get(f"https://museum.example:{port}/")
         monkeypatch.setenv("SSL_CERT_FILE", str(pem))
@@ -326,7 +326,7 @@ def test_it_does_not_go_on_from_https_to_http(
     with local_server(pem) as safe:
         safe.answers["/"] = (302, {"Location": f"{server.address}/x"}, b"")
         port = safe.address.rpartition(":")[2]
-        local = Fetcher(True, 0.0, Caps(attempts=1), lambda host, port: ["127.0.0.1"])
+        local = Fetcher(True, 0.0, FetchCaps(attempts=1), lambda host, port: ["127.0.0.1"])
         with pytest.raises(FetchError, match="from https to plain http"):
             local.get(f"https://museum.example:{port}/")
     assert server.asked == []

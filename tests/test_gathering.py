@@ -14,14 +14,14 @@ from digests import digest
 from local_server import LocalServer, local_server
 from museum import PAINTINGS, furnish
 
-from emoviz.data.fetch import Caps, Fetcher
+from emoviz.data.fetch import FetchCaps, Fetcher
 from emoviz.errors import FetchError, ImageError, TableError
 from emoviz.inference.cache import Thumbnails
 from emoviz.inference.collection import open_collection
 from emoviz.labels import WIKIART20
-from emoviz.review.facts import Work
-from emoviz.review.gathering import Request, gather, guess_kind, read_gathered
+from emoviz.review.acquire import AcquireRequest, gather, guess_kind, read_gathered
 from emoviz.review.images import read_work
+from emoviz.review.model import Work
 from emoviz.settings import Settings
 
 Picture = Callable[..., bytes]
@@ -48,7 +48,9 @@ def test_a_iiif_collection_comes_in_at_the_size_needed(
     address = furnish(server, picture)
     steps: list[tuple[int, int]] = []
     found = gather(
-        Request("museum", address, "iiif", side=800), settings, lambda a, b: steps.append((a, b))
+        AcquireRequest("museum", address, "iiif", side=800),
+        settings,
+        lambda a, b: steps.append((a, b)),
     )
     assert [item.title for item, _ in found.ready] == [title for _, title, _, _ in PAINTINGS]
     assert [item.date for item, _ in found.ready] == ["1905", "1831", "1884"]
@@ -68,7 +70,7 @@ def test_a_second_run_asks_for_nothing_and_one_that_looks_again_asks_for_changes
     settings: Settings, server: LocalServer, picture: Picture
 ) -> None:
     address = furnish(server, picture)
-    request = Request("museum", address, "iiif", side=800)
+    request = AcquireRequest("museum", address, "iiif", side=800)
     gather(request, settings, quiet)
     server.asked.clear()
     gather(request, settings, quiet)
@@ -87,7 +89,7 @@ def test_one_bad_image_costs_no_other_and_is_tried_again(
     address = furnish(server, picture)
     good = server.answers.pop("/image/wave/full/800,/0/default.jpg")
     server.answers["/wave.jpg"] = (200, {"Content-Type": "image/jpeg"}, b"<!DOCTYPE html><p>gone")
-    request = Request("museum", address, "iiif", side=800)
+    request = AcquireRequest("museum", address, "iiif", side=800)
     found = gather(request, settings, quiet)
     assert len(found.ready) == 2
     assert [(item.title, state.error) for item, state in found.failed] == [
@@ -111,7 +113,7 @@ def test_an_image_behind_a_login_is_asked_for_once(
 ) -> None:
     address = furnish(server, picture)
     server.answers["/image/wave/full/800,/0/default.jpg"] = (401, {}, b"who are you?")
-    found = gather(Request("museum", address, "iiif", side=800), settings, quiet)
+    found = gather(AcquireRequest("museum", address, "iiif", side=800), settings, quiet)
     ((item, state),) = found.failed
     assert (item.title, state.error) == (
         "Great Wave",
@@ -131,7 +133,7 @@ def test_a_manifest_in_the_code_page_of_windows_is_read(
     assert label in body
     wrong = body.replace(label, '"Potter’s Nächte"'.encode("cp1252"))
     server.answers["/night.json"] = (status, headers, wrong)
-    request = Request("night", f"{server.address}/night.json", "iiif", side=800)
+    request = AcquireRequest("night", f"{server.address}/night.json", "iiif", side=800)
     found = gather(request, settings, quiet)
     assert [item.title for item, _ in found.ready] == ["Potter’s Nächte"]
 
@@ -150,7 +152,7 @@ def test_pages_instead_of_images_and_endless_bodies_are_told(
     table = tmp_path / "works.csv"
     rows = [f"{server.address}/{name}.jpg" for name in ("page", "huge", "good", "again", "away")]
     table.write_text("\n".join(["url", *rows, rows[2]]))
-    found = gather(Request("urls", str(table), "table"), small, quiet)
+    found = gather(AcquireRequest("urls", str(table), "table"), small, quiet)
     told = {item.title: state.error for item, state in found.failed}
     assert "a web page" in told["page"]
     assert "MB" in told["huge"]
@@ -168,8 +170,8 @@ def test_a_server_that_is_gone_leaves_the_rest_for_later(
     with local_server() as gone:
         address = gone.address
     table.write_text("\n".join(["url", *(f"{address}/{i}.jpg" for i in range(40))]))
-    quick = Fetcher(True, 0.0, Caps(attempts=1))
-    found = gather(Request("urls", str(table), "table"), settings, quiet, fetcher=quick)
+    quick = Fetcher(True, 0.0, FetchCaps(attempts=1))
+    found = gather(AcquireRequest("urls", str(table), "table"), settings, quiet, fetcher=quick)
     assert "5 times in a row" in found.stopped
     assert found.waiting == 36
     assert read_gathered(settings, "urls").stopped == found.stopped
@@ -183,13 +185,13 @@ def test_private_addresses_are_refused_one_by_one(
     (tmp_path / "local.jpg").write_bytes(picture())
     rows = [*(f"{server.address}/{i}.jpg" for i in range(7)), "local.jpg"]
     table.write_text("\n".join(["file", *rows]))
-    found = gather(Request("urls", str(table), "table"), closed, quiet)
+    found = gather(AcquireRequest("urls", str(table), "table"), closed, quiet)
     assert len(found.failed) == 7
     assert "EMOVIZ_ALLOW_PRIVATE_URLS" in found.failed[0][1].error
     assert [state.file for _, state in found.ready] == [str(tmp_path / "local.jpg")]
     assert server.asked == []
     with pytest.raises(FetchError, match="private network"):
-        gather(Request("m", f"{server.address}/m.json", "iiif"), closed, quiet)
+        gather(AcquireRequest("m", f"{server.address}/m.json", "iiif"), closed, quiet)
 
 
 def test_files_stay_where_they_are_and_members_of_a_zip_are_kept(
@@ -200,7 +202,7 @@ def test_files_stay_where_they_are_and_members_of_a_zip_are_kept(
     for seed, name in enumerate(("a.jpg", "b.jpg")):
         (folder / name).write_bytes(picture(seed=seed))
     (folder / "broken.jpg").write_bytes(b"broken")
-    found = gather(Request("local", str(folder), "folder"), settings, quiet)
+    found = gather(AcquireRequest("local", str(folder), "folder"), settings, quiet)
     assert [state.file for _, state in found.ready] == [str(folder / n) for n in ("a.jpg", "b.jpg")]
     assert [item.key for item, _ in found.failed] == ["broken.jpg"]
     assert not (settings.home / "collections" / "local" / "images").exists()
@@ -208,12 +210,12 @@ def test_files_stay_where_they_are_and_members_of_a_zip_are_kept(
     with zipfile.ZipFile(archive, "w") as stream:
         stream.write(folder / "a.jpg", "hall/a.jpg")
         stream.writestr("../climb.jpg", picture())
-    zipped = gather(Request("zipped", str(archive), "zip"), settings, quiet)
+    zipped = gather(AcquireRequest("zipped", str(archive), "zip"), settings, quiet)
     ((_, state),) = zipped.ready
     assert digest(Path(state.file)) == digest(folder / "a.jpg")
     assert "leads out of the ZIP" in zipped.problems[0].reason
     archive.unlink()
-    again = gather(Request("zipped", str(archive), "zip"), settings, quiet)
+    again = gather(AcquireRequest("zipped", str(archive), "zip"), settings, quiet)
     assert len(again.ready) == 1
 
 
@@ -224,7 +226,7 @@ def test_half_a_line_of_a_killed_process_costs_one_image(
     folder.mkdir()
     for seed in range(3):
         (folder / f"{seed}.jpg").write_bytes(picture(seed=seed))
-    request = Request("local", str(folder), "folder")
+    request = AcquireRequest("local", str(folder), "folder")
     gather(request, settings, quiet)
     states = settings.home / "collections" / "local" / "states.jsonl"
     states.write_bytes(states.read_bytes()[:-30])
@@ -238,7 +240,7 @@ def test_the_table_is_one_that_embed_takes(
     settings: Settings, server: LocalServer, picture: Picture
 ) -> None:
     address = furnish(server, picture)
-    found = gather(Request("museum", address, "iiif", side=800), settings, quiet)
+    found = gather(AcquireRequest("museum", address, "iiif", side=800), settings, quiet)
     table = settings.home / "collections" / "museum" / "works.csv"
     collection = open_collection(table, settings)
     assert list(collection.names) == [state.file for _, state in found.ready]
@@ -261,13 +263,13 @@ def test_votes_of_the_source_are_in_the_table(settings: Settings, tmp_path: Path
         [{"ID": "id1", "Artist": "A", "Title": "T", "ImageOnly: fear": "0.6"}, {"ID": "id2"}],
     )
     assert guess_kind(str(table)) == "wikiart-emotions"
-    request = Request("wae", str(table), "wikiart-emotions", images=str(images))
+    request = AcquireRequest("wae", str(table), "wikiart-emotions", images=str(images))
     found = gather(request, settings, quiet)
     assert len(found.ready) == 1
     collection = open_collection(settings.home / "collections" / "wae" / "works.csv", settings)
     assert (collection.taxonomy, collection.labels) == (WIKIART20, ["fear"])
     with pytest.raises(TableError, match="made from"):
-        gather(Request("wae", str(images), "folder"), settings, quiet)
+        gather(AcquireRequest("wae", str(images), "folder"), settings, quiet)
 
 
 def test_what_lies_at_a_source_is_seen(tmp_path: Path) -> None:
@@ -286,7 +288,7 @@ def test_what_lies_at_a_source_is_seen(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "../up", "A", "a/b", "x" * 65, ".hidden", "-x", "ä"])
 def test_names_that_are_no_folder_of_ours_are_refused(settings: Settings, name: str) -> None:
     with pytest.raises(TableError, match="cannot be a collection's name"):
-        gather(Request(name, "sample", "sample"), settings, quiet)
+        gather(AcquireRequest(name, "sample", "sample"), settings, quiet)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "<!doctype html><p>x", '{"type": "Manifest"}', "5"])
@@ -298,7 +300,7 @@ def test_a_manifest_that_is_none_leaves_nothing_behind(
     server.answers["/m"] = (200, {}, content.encode())
     for source in (str(file), f"{server.address}/m"):
         with pytest.raises((TableError, FetchError)):
-            gather(Request("m", source, "iiif"), settings, quiet)
+            gather(AcquireRequest("m", source, "iiif"), settings, quiet)
     assert read_gathered(settings, "m").request is None
 
 
@@ -327,7 +329,7 @@ def test_a_manifest_that_names_files_of_this_machine_reads_none(
     server.answers["/c"] = (200, {}, collection.encode())
     (tmp_path / "c.json").write_text(collection)
     for name, source in (("far", f"{server.address}/c"), ("near", str(tmp_path / "c.json"))):
-        found = gather(Request(name, source, "iiif"), settings, quiet)
+        found = gather(AcquireRequest(name, source, "iiif"), settings, quiet)
         assert [item.key for item, _ in found.ready] == ["c3"]
         assert len(found.failed) == 3
         assert len(found.problems) == 2
@@ -359,7 +361,7 @@ def test_the_cells_of_the_table_are_read_by_csv(
     (tmp_path / "a.jpg").write_bytes(picture())
     table = tmp_path / "in.csv"
     table.write_text('file,title,path,Label\na.jpg,"<script>alert(1)</script>",x,awe\n')
-    gather(Request("odd", str(table), "table"), settings, quiet)
+    gather(AcquireRequest("odd", str(table), "table"), settings, quiet)
     with (settings.home / "collections" / "odd" / "works.csv").open(newline="") as stream:
         (row,) = csv.DictReader(stream)
     assert row["title"] == "<script>alert(1)</script>"

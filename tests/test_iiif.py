@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emoviz.data.importers import Item, Place, Problem
-from emoviz.data.importers.iiif import Caps, read_iiif
+from emoviz.data.importers.iiif import IiifCaps, read_iiif
 from emoviz.data.importers.iiif_images import place_of, requests_of
 from emoviz.data.importers.iiif_texts import pairs, text_of
 from emoviz.errors import FetchError
@@ -72,7 +72,7 @@ def collection3(name: str, *members: Any, **extra: Any) -> dict[str, Any]:
 
 
 def read(
-    documents: Mapping[str, Any], first: str, caps: Caps | None = None
+    documents: Mapping[str, Any], first: str, caps: IiifCaps | None = None
 ) -> tuple[list[Item], list[Problem], list[str]]:
     """Items, problems, and what was loaded, of documents by the ends of their addresses."""
     loaded: list[str] = []
@@ -241,20 +241,20 @@ def test_a_manifest_in_two_collections_is_read_once() -> None:
 
 def test_depth_documents_and_items_have_an_end() -> None:
     deep = {str(i): collection3(str(i), {"id": f"{BASE}{i + 1}"}) for i in range(50)}
-    _, problems, loaded = read(deep, "0", Caps(depth=3))
+    _, problems, loaded = read(deep, "0", IiifCaps(depth=3))
     assert loaded == ["0", "1", "2", "3"]
     assert "nested more than 3 deep" in problems[0].reason
     inside: dict[str, Any] = {"type": "Collection", "items": [{"id": f"{BASE}x"}]}
     for _ in range(30):
         inside = {"type": "Collection", "items": [inside]}
-    _, problems, _ = read({"c": inside}, "c", Caps(depth=3))
+    _, problems, _ = read({"c": inside}, "c", IiifCaps(depth=3))
     assert "too deep" in problems[0].reason
     wide = {"c": collection3("c", *({"id": f"{BASE}{i}"} for i in range(50)))}
-    _, problems, loaded = read(wide, "c", Caps(documents=5))
+    _, problems, loaded = read(wide, "c", IiifCaps(documents=5))
     assert len(loaded) == 5
     assert "more than 5 documents" in problems[-1].reason
     many = manifest3("m", *(canvas3(str(i), image3(str(i))) for i in range(9)))
-    items, problems, _ = read({"m": many}, "m", Caps(items=4))
+    items, problems, _ = read({"m": many}, "m", IiifCaps(items=4))
     assert (len(items), len(problems)) == (4, 1)
 
 

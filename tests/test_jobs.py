@@ -16,7 +16,7 @@ import pytest
 
 from emoviz import jobs
 from emoviz.checkpoints import Checkpoint
-from emoviz.jobs import Job, Progress, Reporter, find, list_jobs, start
+from emoviz.jobs import Job, JobProgress, Reporter, find, list_jobs, start
 from emoviz.settings import Settings
 
 Picture = Callable[..., bytes]
@@ -234,10 +234,10 @@ def test_damaged_folders_are_passed_over(settings: Settings) -> None:
 def test_half_a_line_of_progress_is_passed_over(settings: Settings) -> None:
     folder = folder_of(settings, "1")
     (job,) = list_jobs(settings)
-    assert job.progress == Progress(time=job.started)
+    assert job.progress == JobProgress(time=job.started)
     whole = {"share": 0.5, "words": "at it", "seconds_left": 3.0, "time": 1.0, "result": None}
     (folder / "progress.jsonl").write_text(json.dumps(whole) + '\n{"share": 0.')
-    assert job.progress == Progress(**whole)
+    assert job.progress == JobProgress(**whole)
     assert job.silent == pytest.approx(time.time() - 1.0, abs=5)
     assert job.tail() == []
 

@@ -19,6 +19,7 @@ from emoviz.inference.abstention import (
     save_abstention,
     with_abstention,
 )
+from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import (
     Labels,
     bridge_from,
@@ -31,7 +32,6 @@ from emoviz.inference.labelled import (
     table_digest,
 )
 from emoviz.inference.predict import Prediction
-from emoviz.inference.table import EmbeddingTable
 from emoviz.labels import EMOTION6, MIKELS8, SADNESS2, bridge_between, own_taxonomy
 from emoviz.settings import Settings
 

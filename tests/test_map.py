@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from emoviz.errors import EmovizError
-from emoviz.ui.map import Category, Colouring, Mark, Panel, Pin
+from emoviz.ui.map import Category, Colouring, MapMark, Panel, Pin
 from emoviz.ui.map import component as component_module
 from emoviz.ui.map.model import NONE, checked_codes, checked_count
 from emoviz.ui.map.payload import HALF, LEVELS, MISSING, Packet, pack_map, quantise
@@ -85,7 +85,7 @@ def test_two_panels_stay_below_sixteen_bytes_a_point(dimensions: int, most: floa
 
 def test_the_payload_says_what_went_in() -> None:
     points = np.array([[0.0, 0.0], [1.0, 2.0], [np.nan, 0.0]])
-    marks = (Mark("center", (0.5, 1.0), "#123456"),)
+    marks = (MapMark("center", (0.5, 1.0), "#123456"),)
     header, data = packed([points], np.array([0, 1, NONE], np.uint8), marks=marks)
     x = np.frombuffer(data, "<u2", 3, header["panels"][0]["axes"][0])
     y = np.frombuffer(data, "<u2", 3, header["panels"][0]["axes"][1])
@@ -165,9 +165,9 @@ def test_impossible_colourings_are_refused(wrong: Colouring, words: str) -> None
         ((Panel("a", np.ones(2)),), r"\(2,\)"),
         ((Panel("a", np.ones((2, 2))), Panel("b", np.ones((3, 2)))), "panel 'b' has 3"),
         ((Panel("a", np.ones((3, 2))),), "the colouring has 2"),
-        ((Panel("a", np.ones((2, 2)), (Mark("m", (1, 2, 3), "#000000"),)),), "2 coordinates"),
+        ((Panel("a", np.ones((2, 2)), (MapMark("m", (1, 2, 3), "#000000"),)),), "2 coordinates"),
         ((Panel("a", np.ones((2, 3)), (), (Pin("p", (1, 2), b""),)),), "3 coordinates"),
-        ((Panel("a", np.ones((2, 2)), (Mark("m", (1, np.nan), "#000000"),)),), "finite"),
+        ((Panel("a", np.ones((2, 2)), (MapMark("m", (1, np.nan), "#000000"),)),), "finite"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(panels: tuple[Panel, ...], words: str) -> None:

@@ -19,7 +19,7 @@ from sklearn.metrics import confusion_matrix as reference_confusion
 from emoviz.analysis import clustering
 from emoviz.analysis.clustering import ambiguous_share, cluster_measures, pairwise_percentile
 from emoviz.analysis.evaluation import evaluate
-from emoviz.analysis.measures import (
+from emoviz.analysis.metrics import (
     accuracy,
     class_scores,
     confusion_matrix,

@@ -17,10 +17,10 @@ from emoviz.data.images import Limits
 from emoviz.data.library import save_set
 from emoviz.data.records import read_table
 from emoviz.inference.abstention import Abstention, save_abstention
+from emoviz.inference.embedding_table import embed
 from emoviz.inference.predict import load_model
-from emoviz.inference.table import embed
 from emoviz.labels import MIKELS8, bridge_between
-from emoviz.plots.document import Document, Picture, Section, Table, to_html, to_markdown
+from emoviz.plots.document import Document, DocumentTable, Picture, Section, to_html, to_markdown
 from emoviz.plots.report import html_report, markdown_report, wanted_pictures
 from emoviz.settings import Settings
 
@@ -268,7 +268,7 @@ def test_predict_tells_where_it_is_not_sure_once_a_threshold_is_set(
 def test_foreign_text_stays_text_in_both_forms() -> None:
     evil = '<img src=x onerror="alert(1)"> | `[a](b)` *x*\nnext'
     made = Document(
-        evil, evil, [Section(evil, [evil], [Table([evil, "n"], [[evil, 1]])],
+        evil, evil, [Section(evil, [evil], [DocumentTable([evil, "n"], [[evil, 1]])],
                              pictures=[Picture(b"x", evil)], notes=[evil])]
     )  # fmt: skip
     html, text = to_html(made), to_markdown(made)
@@ -280,11 +280,11 @@ def test_foreign_text_stays_text_in_both_forms() -> None:
 
 
 def test_a_report_of_nothing_says_so() -> None:
-    from emoviz.analysis.judged import Answers
+    from emoviz.analysis.alignment import ModelOutputs
     from emoviz.analysis.unlabelled import describe_answers
 
     rng = np.random.default_rng(0)
-    answers = Answers("m", MIKELS8, rng.dirichlet(np.ones(8), 20), None, np.full(20, 0.5))
+    answers = ModelOutputs("m", MIKELS8, rng.dirichlet(np.ones(8), 20), None, np.full(20, 0.5))
     values = {
         "checkpoint": "m", "n": 0, "set": {"title": "folder", "id": "", "images": 20,
         "labels": "own", "about": {}}, "set_sha256": "0", "left_out_labels": {}, "unlabelled": 20,

@@ -11,8 +11,8 @@ from emoviz.checkpoints import Checkpoint
 from emoviz.data.importers import Item, Place
 from emoviz.jobs import Reporter
 from emoviz.review import open_store
-from emoviz.review.collecting import add_collection
-from emoviz.review.gathering import Request, list_gathered, read_gathered
+from emoviz.review.acquire import AcquireRequest, list_gathered, read_gathered
+from emoviz.review.ingest import add_collection
 from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.ui.review.collections import details_html, fits
 
@@ -153,7 +153,7 @@ def test_a_sent_table_names_no_files_of_this_machine(
 def test_removing_deletes_what_was_fetched_and_nothing_else(
     settings: Settings, tiny_checkpoint: Checkpoint, paintings: Path
 ) -> None:
-    add_collection(Request("mine", str(paintings), "folder"), settings, Reporter(None))
+    add_collection(AcquireRequest("mine", str(paintings), "folder"), settings, Reporter(None))
     app = open_page(shown="mine")
     app = healthy(app.button(key="collections-remove").click().run())
     assert "The collection is removed" in words(app)
@@ -165,7 +165,7 @@ def test_removing_deletes_what_was_fetched_and_nothing_else(
 def test_who_only_looks_may_neither_bring_in_nor_remove(
     settings: Settings, tiny_checkpoint: Checkpoint, paintings: Path
 ) -> None:
-    add_collection(Request("mine", str(paintings), "folder"), settings, Reporter(None))
+    add_collection(AcquireRequest("mine", str(paintings), "folder"), settings, Reporter(None))
     store = open_store(settings)
     chief, guest = store.reviewer("Ona"), store.reviewer("Guest")
     store.set_role(guest.id, "viewer", by=chief.id)

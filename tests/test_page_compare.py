@@ -12,7 +12,7 @@ from stored_tables import answers, healthy, open_measure, said, store
 from emoviz.checkpoints import Checkpoint, read_checkpoint
 from emoviz.labels import MIKELS8
 from emoviz.settings import Settings
-from emoviz.ui.measure.versus import verdict
+from emoviz.ui.measure.comparison import verdict
 
 # 32 images, four a label. A has the first two of each label right, B the first three.
 TRUTH = [label for label in range(8) for _ in range(4)]

@@ -8,8 +8,8 @@ import torch
 
 from emoviz.checkpoints import Card, Checkpoint, open_checkpoint, save_checkpoint
 from emoviz.data.preprocessing import Preprocessing
+from emoviz.inference.content_style_split import ContentStyleSplit, NoSplit, split
 from emoviz.inference.explainer import Explainer, load_explainer
-from emoviz.inference.parts import NoSplit, Split, split
 from emoviz.labels import MIKELS8
 from emoviz.models.fusion import FusedNetwork, Network
 from emoviz.models.network import EmotionNetwork, NetworkConfig
@@ -45,13 +45,13 @@ def images(count: int = 3, size: int = 64) -> np.ndarray:
     return np.random.default_rng(5).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
 
 
-def parts_of(explainer: Explainer, pixels: np.ndarray) -> Split:
+def parts_of(explainer: Explainer, pixels: np.ndarray) -> ContentStyleSplit:
     found = split(explainer, pixels)
-    assert isinstance(found, Split)
+    assert isinstance(found, ContentStyleSplit)
     return found
 
 
-def assert_adds_up(explainer: Explainer, pixels: np.ndarray) -> Split:
+def assert_adds_up(explainer: Explainer, pixels: np.ndarray) -> ContentStyleSplit:
     found = parts_of(explainer, pixels)
     with torch.no_grad():
         logits = explainer.logits(explainer.to_input(pixels)).numpy()

@@ -16,9 +16,9 @@ from emoviz.checkpoints import Checkpoint
 from emoviz.data.images import Limits, open_image
 from emoviz.data.records import Record
 from emoviz.data.sources import ImageSource, from_bytes, refusal
+from emoviz.inference.embedding_table import embed
 from emoviz.inference.engines import OnnxEngine, RawOutput
 from emoviz.inference.predict import Model, Prediction, load_model, predict, softmax
-from emoviz.inference.table import embed
 from emoviz.inference.tabular import csv_header, csv_row, safe_cell
 from emoviz.labels import EMOTION6, MIKELS8
 from emoviz.models.novelty import Novelty

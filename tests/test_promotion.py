@@ -18,7 +18,7 @@ from emoviz.training.promote import promote
 from emoviz.training.recipe import read_recipe
 from emoviz.training.run import train_in_folder
 from emoviz.training.runs import read_curves, read_run
-from emoviz.ui.training.keeping import onnx_archive, weights_archive
+from emoviz.ui.training.promotion import onnx_archive, weights_archive
 
 RECIPE = """
 name: little

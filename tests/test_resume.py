@@ -263,9 +263,9 @@ def test_parallel_modules_that_share_their_scales_survive(table: Path, tmp_path:
 
 
 def test_half_a_line_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from emoviz.training.progress import Progress, StepResult
+    from emoviz.training.progress import StepResult, TrainingProgress
 
-    told = Progress(tmp_path, quiet)
+    told = TrainingProgress(tmp_path, quiet)
     result = StepResult(1, 1, 1, 1.0, 1.0, 1.0, 1.0, 0.1, 1.0, 1.0, 1.0)
     told.step(result)
     append = progress._append

@@ -20,7 +20,7 @@ from emoviz.inference.stored import read_embeddings, write_embeddings
 from emoviz.review import Queue, Reviewer, ReviewStore, Work, open_store
 from emoviz.settings import Settings
 from emoviz.ui.explorer.points import Points
-from emoviz.ui.review import agreement, alike, decide, telling
+from emoviz.ui.review import agreement, alike, desk_protocol, desk_text
 from emoviz.ui.review.desk import packed
 
 Make = Callable[..., bytes]
@@ -53,15 +53,15 @@ def choice(work: int, token: str, *feelings: list[Any], kind: str = "choose") ->
     )
 
 
-def first(visit: decide.Visit, store: ReviewStore, queue: Queue, blind: bool = False) -> int:
-    return decide.standing(visit, store, queue, blind).places[0].work.id
+def first(visit: desk_protocol.Visit, store: ReviewStore, queue: Queue, blind: bool = False) -> int:
+    return desk_protocol.standing(visit, store, queue, blind).places[0].work.id
 
 
 def test_a_press_that_arrives_twice_counts_once(store: ReviewStore, queue: Queue) -> None:
-    visit = decide.Visit()
+    visit = desk_protocol.Visit()
     work = first(visit, store, queue)
-    for memory in (visit, visit, decide.Visit()):  # a rerun, and a server that forgot
-        decide.hear(memory, choice(work, "a", ["awe", 3], ["fear", 1]), store, queue, False)
+    for memory in (visit, visit, desk_protocol.Visit()):  # a rerun, and a server that forgot
+        desk_protocol.hear(memory, choice(work, "a", ["awe", 3], ["fear", 1]), store, queue, False)
     (only,) = store.standing(queue.collection)
     assert [(item.emotion, item.strength) for item in only.feelings] == [("awe", 3), ("fear", 1)]
     assert (only.shown.estimate, only.shown.blind, only.shown.seconds) == (True, False, 2.5)
@@ -70,15 +70,15 @@ def test_a_press_that_arrives_twice_counts_once(store: ReviewStore, queue: Queue
 
 
 def test_blind_shows_the_estimate_only_after_the_decision(store: ReviewStore, queue: Queue) -> None:
-    visit = decide.Visit()
-    before = decide.standing(visit, store, queue, True)
+    visit = desk_protocol.Visit()
+    before = desk_protocol.standing(visit, store, queue, True)
     assert before.hidden
     assert before.revealed is None
     work = before.places[0].work.id
     answer = choice(work, "a", ["awe", 2])
     answer["act"] |= {"heat": True, "near": True, "estimate": True}  # a browser may say anything
-    decide.hear(visit, answer, store, queue, True)
-    after = decide.standing(visit, store, queue, True)
+    desk_protocol.hear(visit, answer, store, queue, True)
+    after = desk_protocol.standing(visit, store, queue, True)
     assert after.places[0].work.id == work
     assert after.revealed is not None
     assert not after.hidden
@@ -89,22 +89,22 @@ def test_blind_shows_the_estimate_only_after_the_decision(store: ReviewStore, qu
         "",
         False,
     )
-    decide.hear(visit, said("next", "b"), store, queue, True)
-    later = decide.standing(visit, store, queue, True)
+    desk_protocol.hear(visit, said("next", "b"), store, queue, True)
+    later = desk_protocol.standing(visit, store, queue, True)
     assert later.places[0].work.id != work
     assert later.hidden
 
 
 def test_a_correction_of_a_blind_decision_is_not_blind(store: ReviewStore, queue: Queue) -> None:
-    visit = decide.Visit()
+    visit = desk_protocol.Visit()
     work = first(visit, store, queue, True)
-    decide.hear(visit, choice(work, "a", ["awe", 2]), store, queue, True)
-    decide.hear(visit, said("undo", "b"), store, queue, True)
-    for memory in (visit, decide.Visit(focus=work)):  # also after a reload
-        again = decide.standing(memory, store, queue, True)
+    desk_protocol.hear(visit, choice(work, "a", ["awe", 2]), store, queue, True)
+    desk_protocol.hear(visit, said("undo", "b"), store, queue, True)
+    for memory in (visit, desk_protocol.Visit(focus=work)):  # also after a reload
+        again = desk_protocol.standing(memory, store, queue, True)
         assert again.places[0].work.id == work
         assert not again.hidden
-    decide.hear(visit, choice(work, "c", ["fear", 2]), store, queue, True)
+    desk_protocol.hear(visit, choice(work, "c", ["fear", 2]), store, queue, True)
     *_, last = store.history(work)
     assert not last.shown.blind
     assert last.shown.estimate
@@ -112,14 +112,14 @@ def test_a_correction_of_a_blind_decision_is_not_blind(store: ReviewStore, queue
 
 
 def test_undo_goes_back_work_by_work(store: ReviewStore, queue: Queue) -> None:
-    visit, works = decide.Visit(), []
+    visit, works = desk_protocol.Visit(), []
     for token in "abc":
         works.append(first(visit, store, queue))
-        decide.hear(visit, choice(works[-1], token, kind="none"), store, queue, False)
+        desk_protocol.hear(visit, choice(works[-1], token, kind="none"), store, queue, False)
     for token, work in zip("xyz", reversed(works), strict=True):
-        decide.hear(visit, said("undo", token), store, queue, False)
+        desk_protocol.hear(visit, said("undo", token), store, queue, False)
         assert first(visit, store, queue) == work
-    decide.hear(visit, said("undo", "w"), store, queue, False)
+    desk_protocol.hear(visit, said("undo", "w"), store, queue, False)
     assert "nothing left to undo" in visit.message
     assert store.progress(queue).decided == 0
 
@@ -139,8 +139,8 @@ def test_undo_goes_back_work_by_work(store: ReviewStore, queue: Queue) -> None:
 def test_nonsense_from_a_browser_is_refused(
     act: dict[str, Any], store: ReviewStore, queue: Queue
 ) -> None:
-    visit = decide.Visit()
-    decide.hear(visit, {"act": act}, store, queue, False)
+    visit = desk_protocol.Visit()
+    desk_protocol.hear(visit, {"act": act}, store, queue, False)
     assert visit.message
     assert visit.answered == "t"
     assert store.decisions(queue.collection) == []
@@ -149,11 +149,11 @@ def test_nonsense_from_a_browser_is_refused(
 def test_an_artwork_that_is_removed_under_review_is_told(
     store: ReviewStore, queue: Queue, tmp_path: Path
 ) -> None:
-    visit = decide.Visit()
-    place = decide.standing(visit, store, queue, False).places[0]
+    visit = desk_protocol.Visit()
+    place = desk_protocol.standing(visit, store, queue, False).places[0]
     others = [work for work in new_works(6) if work.key != place.work.key]
     store.put_works(queue.collection, others)
-    decide.hear(visit, choice(place.work.id, "a", ["awe", 2]), store, queue, False)
+    desk_protocol.hear(visit, choice(place.work.id, "a", ["awe", 2]), store, queue, False)
     assert "no longer in the collection" in visit.message
     assert store.decisions(queue.collection) == []
     assert first(visit, store, queue) != place.work.id
@@ -162,8 +162,10 @@ def test_an_artwork_that_is_removed_under_review_is_told(
 def test_a_viewer_cannot_decide(store: ReviewStore, queue: Queue, ona: Reviewer) -> None:
     guest = store.reviewer("Guest")
     store.set_role(guest.id, "viewer", by=ona.id)
-    theirs, visit = replace(queue, reviewer=guest.id), decide.Visit()
-    decide.hear(visit, choice(first(visit, store, theirs), "a", kind="none"), store, theirs, False)
+    theirs, visit = replace(queue, reviewer=guest.id), desk_protocol.Visit()
+    desk_protocol.hear(
+        visit, choice(first(visit, store, theirs), "a", kind="none"), store, theirs, False
+    )
     assert "Guest" in visit.message
     assert store.decisions(queue.collection) == []
 
@@ -190,9 +192,9 @@ def test_hostile_titles_stay_text(store: ReviewStore, queue: Queue) -> None:
     place = store.upcoming(queue, 1)[0]
     work = replace(place.work, title="<script>alert(1)</script>\u202egpj.exe")
     assert place.estimate is not None
-    assert "<script" not in telling.estimate_html(work, place.estimate, "<b>rule</b>")
-    assert "<b>" not in telling.estimate_html(work, place.estimate, "<b>rule</b>")
-    assert "\u202e" not in telling.title_of(work)
+    assert "<script" not in desk_text.estimate_html(work, place.estimate, "<b>rule</b>")
+    assert "<b>" not in desk_text.estimate_html(work, place.estimate, "<b>rule</b>")
+    assert "\u202e" not in desk_text.title_of(work)
 
 
 def test_below_the_threshold_of_the_checkpoint_the_desk_says_not_sure(
@@ -202,15 +204,15 @@ def test_below_the_threshold_of_the_checkpoint_the_desk_says_not_sure(
     assert place.estimate is not None
     most = max(place.estimate.probabilities.values())
     for threshold, expected in ((most + 1e-6, True), (most, False)):
-        shown = telling.estimate_html(place.work, place.estimate, "", Abstention(threshold))
+        shown = desk_text.estimate_html(place.work, place.estimate, "", Abstention(threshold))
         assert ("Not sure enough" in shown) == expected
-    assert "Not sure enough" not in telling.estimate_html(place.work, place.estimate)
+    assert "Not sure enough" not in desk_text.estimate_html(place.work, place.estimate)
 
 
 def test_every_emotion_has_a_key_of_its_own() -> None:
     from emoviz.labels import WIKIART20
 
-    keys = [item["key"] for item in telling.emotions_of(WIKIART20)]
+    keys = [item["key"] for item in desk_text.emotions_of(WIKIART20)]
     assert len(set(keys)) == len(keys) == 20
     assert not set("ANSKMUHLWZRC") & set(keys)
 

@@ -23,7 +23,7 @@ from emoviz.errors import ReviewError
 from emoviz.labels import MIKELS8
 from emoviz.review.database import open_database
 from emoviz.review.exports import FORMS, Exported, export
-from emoviz.review.facts import Collection, EstimateSet, NewWork, Work
+from emoviz.review.model import ArtworkCollection, EstimateSet, NewWork, Work
 from emoviz.review.store import ReviewStore, open_store
 from emoviz.settings import Settings
 
@@ -37,7 +37,7 @@ class Review:
 
     store: ReviewStore
     settings: Settings
-    collection: Collection
+    collection: ArtworkCollection
     known: EstimateSet
     works: list[Work]
     out: Path

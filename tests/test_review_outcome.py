@@ -17,8 +17,8 @@ from emoviz.errors import ReviewError
 from emoviz.labels import EMOTION6, MIKELS8
 from emoviz.review.agreement import NONE, label_of, measure
 from emoviz.review.database import open_database
-from emoviz.review.facts import Collection
 from emoviz.review.labelling import label, make_set, tally, winners
+from emoviz.review.model import ArtworkCollection
 from emoviz.review.store import ReviewStore, open_store
 from emoviz.settings import Settings
 
@@ -30,7 +30,9 @@ def opened(settings: Settings) -> ReviewStore:
 
 
 @pytest.fixture
-def collection(opened: ReviewStore, tmp_path: Path, picture: Callable[..., bytes]) -> Collection:
+def collection(
+    opened: ReviewStore, tmp_path: Path, picture: Callable[..., bytes]
+) -> ArtworkCollection:
     """Three people on five of six works with images."""
     made, _ = furnish_review(opened, with_files(new_works(6), tmp_path / "images", picture))
     works = opened.works(made.id)
@@ -52,7 +54,7 @@ def collection(opened: ReviewStore, tmp_path: Path, picture: Callable[..., bytes
 
 
 def test_agreement_is_that_of_the_decisions_that_stand(
-    opened: ReviewStore, collection: Collection
+    opened: ReviewStore, collection: ArtworkCollection
 ) -> None:
     found = measure(opened, collection.id)
     assert found.people == ("Eglė", "Jonas", "Ona")
@@ -71,7 +73,7 @@ def test_agreement_is_that_of_the_decisions_that_stand(
 
 
 def test_agreement_with_the_model_is_told_for_blind_decisions_too(
-    opened: ReviewStore, collection: Collection
+    opened: ReviewStore, collection: ArtworkCollection
 ) -> None:
     found = measure(opened, collection.id)
     (known,) = opened.estimate_sets(collection.id)
@@ -98,7 +100,7 @@ def test_nothing_to_agree_on_is_none(opened: ReviewStore) -> None:
 # Labels ----------------------------------------------------------------------------------------
 
 
-def test_votes_are_counted_one_a_person(opened: ReviewStore, collection: Collection) -> None:
+def test_votes_are_counted_one_a_person(opened: ReviewStore, collection: ArtworkCollection) -> None:
     votes = tally(opened.standing(collection.id))
     works = [work.id for work in opened.works(collection.id)]
     assert votes[works[0]] == {"awe": 1.75, "fear": 1.25}
@@ -108,7 +110,7 @@ def test_votes_are_counted_one_a_person(opened: ReviewStore, collection: Collect
 
 
 def test_a_majority_becomes_a_set_that_training_takes(
-    opened: ReviewStore, collection: Collection, settings: Settings
+    opened: ReviewStore, collection: ArtworkCollection, settings: Settings
 ) -> None:
     made = make_set(opened, settings, collection, "ours", "Our labels")
     again = find_set(settings, "ours")
@@ -129,7 +131,7 @@ def test_a_majority_becomes_a_set_that_training_takes(
 
 
 def test_shares_are_soft_labels_with_what_went_to_none(
-    opened: ReviewStore, collection: Collection, settings: Settings
+    opened: ReviewStore, collection: ArtworkCollection, settings: Settings
 ) -> None:
     make_set(opened, settings, collection, "soft", "Shares", "shares")
     labelled = read_table(find_set(settings, "soft").path)
@@ -148,7 +150,7 @@ def test_shares_are_soft_labels_with_what_went_to_none(
 
 def test_the_set_is_evaluated_as_it_is(
     opened: ReviewStore,
-    collection: Collection,
+    collection: ArtworkCollection,
     settings: Settings,
     tiny_checkpoint: object,
     capsys: pytest.CaptureFixture[str],
@@ -162,7 +164,7 @@ def test_the_set_is_evaluated_as_it_is(
 
 
 def test_images_that_are_gone_and_emotions_of_ones_own_are_told(
-    opened: ReviewStore, collection: Collection, settings: Settings
+    opened: ReviewStore, collection: ArtworkCollection, settings: Settings
 ) -> None:
     works = opened.works(collection.id)
     Path(works[0].file).unlink()
@@ -199,7 +201,7 @@ def test_emotions_of_another_taxonomy_are_labels_of_it(
 
 def test_the_verbs_of_a_review(
     opened: ReviewStore,
-    collection: Collection,
+    collection: ArtworkCollection,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -231,7 +233,7 @@ def test_the_verbs_of_a_review(
 
 def test_a_backup_is_put_back_by_import(
     opened: ReviewStore,
-    collection: Collection,
+    collection: ArtworkCollection,
     settings: Settings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -19,14 +19,14 @@ from emoviz.labels import MIKELS8
 from emoviz.review import schema
 from emoviz.review.database import HEAD, Database, open_database
 from emoviz.review.deciding import standing_rows
-from emoviz.review.facts import (
+from emoviz.review.model import (
+    ArtworkFilters,
     Draft,
-    Estimate,
-    Filters,
     NewWork,
     Queue,
     Share,
-    Shown,
+    ShownWork,
+    StoredPrediction,
     Work,
 )
 from emoviz.review.store import ReviewStore, open_store
@@ -260,7 +260,7 @@ def test_two_people_on_one_work_at_once_both_count(store: ReviewStore) -> None:
 
 
 def slowly(
-    works: list[Work], estimates: dict[int, Estimate], order: str, open_: set[int]
+    works: list[Work], estimates: dict[int, StoredPrediction], order: str, open_: set[int]
 ) -> list[str]:
     """The keys in order, by sorting what the facts say."""
 
@@ -310,7 +310,9 @@ def test_queues_are_in_the_order_of_a_slow_sort(store: ReviewStore, order: str) 
     assert place.estimate == estimates[place.work.id]
     progress = store.progress(queue)
     assert (progress.works, progress.open) == (23, len(open_))
-    skipped = Queue(collection.id, ona.id, FINGERPRINT, "number", filters=Filters(stage="skipped"))
+    skipped = Queue(
+        collection.id, ona.id, FINGERPRINT, "number", filters=ArtworkFilters(stage="skipped")
+    )
     assert walked(store, skipped) == [w.key for w in works[3:20:2] if w.number % 4 == 1]
 
 
@@ -335,7 +337,7 @@ def test_a_restarted_queue_goes_on_where_it_was_left_and_ends_with_what_was_left
         store.database.frontiers.clear()
         before = store.upcoming(queue, 9)
         for place in (before[1], before[3]):  # the first and the third are left behind
-            shown = Shown(order=order)
+            shown = ShownWork(order=order)
             token = f"{order}-{place.work.id}"
             store.decide(Draft(place.work.id, ona.id, "none", token, (), "", FINGERPRINT, shown))
         store.database.frontiers.clear()  # as in a process that has just begun
@@ -343,7 +345,7 @@ def test_a_restarted_queue_goes_on_where_it_was_left_and_ends_with_what_was_left
         assert after == [place.work.id for place in before[4:]]
         every = {place.work.id for place in store.upcoming(queue, 9)}
         assert every == {before[n].work.id for n in (0, 2, 4, 5, 6, 7, 8)}
-        with_filter = replace(queue, filters=Filters(years=(1600, 1700)))
+        with_filter = replace(queue, filters=ArtworkFilters(years=(1600, 1700)))
         assert store.upcoming(with_filter, 1)[0].work == before[0].work
         for number in ("a", "b"):
             store.undo(collection.id, ona.id, f"{order}-{number}")
@@ -366,19 +368,21 @@ def test_random_queues_hold_every_work_once_and_differ_by_seed(store: ReviewStor
 @pytest.mark.parametrize(
     ("filters", "fits"),
     [
-        (Filters(artist="Artist 1"), lambda work, e: work.artist == "Artist 1"),
-        (Filters(style="Cubism"), lambda work, e: work.style == "Cubism"),
-        (Filters(text="ROOM 3"), lambda work, e: work.number % 5 == 3),
-        (Filters(text="100%"), lambda work, e: False),
-        (Filters(emotion="awe"), lambda work, e: e.first == "awe"),
-        (Filters(opposite=True), lambda work, e: e.opposite),
-        (Filters(unlike=True), lambda work, e: (e.novelty or 0) > 1),
-        (Filters(years=(1605, 1610)), lambda work, e: 1605 <= work.year <= 1610),
-        (Filters(decided=True), lambda work, e: work.number in (2, 3)),
-        (Filters(decided=False), lambda work, e: work.number not in (2, 3)),
+        (ArtworkFilters(artist="Artist 1"), lambda work, e: work.artist == "Artist 1"),
+        (ArtworkFilters(style="Cubism"), lambda work, e: work.style == "Cubism"),
+        (ArtworkFilters(text="ROOM 3"), lambda work, e: work.number % 5 == 3),
+        (ArtworkFilters(text="100%"), lambda work, e: False),
+        (ArtworkFilters(emotion="awe"), lambda work, e: e.first == "awe"),
+        (ArtworkFilters(opposite=True), lambda work, e: e.opposite),
+        (ArtworkFilters(unlike=True), lambda work, e: (e.novelty or 0) > 1),
+        (ArtworkFilters(years=(1605, 1610)), lambda work, e: 1605 <= work.year <= 1610),
+        (ArtworkFilters(decided=True), lambda work, e: work.number in (2, 3)),
+        (ArtworkFilters(decided=False), lambda work, e: work.number not in (2, 3)),
     ],
 )
-def test_filters_hold_what_they_say(store: ReviewStore, filters: Filters, fits: object) -> None:
+def test_filters_hold_what_they_say(
+    store: ReviewStore, filters: ArtworkFilters, fits: object
+) -> None:
     collection, known = furnish_review(store, new_works(20))
     works = store.works(collection.id)
     estimates = {item.work: item for item in store.estimates(known)}
@@ -415,7 +419,7 @@ def test_a_text_is_found_whichever_way_it_is_looked_for(
         )
     ]
     for order in ("number", "uncertain"):
-        filters = Filters(text=words)
+        filters = ArtworkFilters(text=words)
         queue = Queue(collection.id, ona.id, FINGERPRINT, order, filters=filters)  # type: ignore[arg-type]
         assert sorted(walked(store, queue)) == sorted(expected)
         assert store.matching(queue) == len(expected)
@@ -428,7 +432,7 @@ def test_the_index_of_words_keeps_in_step_with_the_works(store: ReviewStore) -> 
     ona = store.reviewer("Ona")
 
     def found(words: str) -> list[str]:
-        filters = Filters(text=words)
+        filters = ArtworkFilters(text=words)
         return walked(store, Queue(collection.id, ona.id, order="number", filters=filters))
 
     assert found("wave") == ["work 0", "work 1", "work 2"]
@@ -457,7 +461,7 @@ def test_a_store_of_before_gets_its_index_or_goes_on_without(
     again = ReviewStore(Database(store.engine.url.render_as_string(hide_password=False)))
     try:
         assert again.database.has_trigrams is not hindered
-        queue = Queue(collection.id, ona.id, order="number", filters=Filters(text="title 4"))
+        queue = Queue(collection.id, ona.id, order="number", filters=ArtworkFilters(text="title 4"))
         assert walked(again, queue) == ["work 4"]
     finally:
         again.engine.dispose()
@@ -471,7 +475,7 @@ def test_what_is_kept_of_a_collection_ends_when_another_process_changes_it(
 ) -> None:
     collection, _ = furnish_review(store, new_works(6))
     ona = store.reviewer("Ona")
-    queue = Queue(collection.id, ona.id, order="number", filters=Filters(stage="any"))
+    queue = Queue(collection.id, ona.id, order="number", filters=ArtworkFilters(stage="any"))
 
     def seen() -> tuple[int, int, int, int]:
         works, styles = store.counts(collection.id).works, store.values(collection.id, "style")

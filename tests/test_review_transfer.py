@@ -15,7 +15,7 @@ from emoviz.errors import ReviewError
 from emoviz.labels import EMOTION6
 from emoviz.review.backup import back_up, is_backup, restore
 from emoviz.review.database import open_database
-from emoviz.review.facts import Collection, Share
+from emoviz.review.model import ArtworkCollection, Share
 from emoviz.review.store import ReviewStore, open_store
 from emoviz.review.transfer import read_export, write_export
 from emoviz.settings import Settings
@@ -28,7 +28,7 @@ def other(settings: Settings, tmp_path: Path) -> ReviewStore:
 
 
 @pytest.fixture
-def collection(store: ReviewStore) -> Collection:
+def collection(store: ReviewStore) -> ArtworkCollection:
     """Works gone and failed, two checkpoints, shares, corrections, undone decisions."""
     given = new_works(6)
     made, _ = furnish_review(store, given)
@@ -57,7 +57,7 @@ def facts(file: Path) -> dict[str, Any]:
 
 
 def test_an_export_brought_into_another_store_exports_the_same(
-    store: ReviewStore, other: ReviewStore, collection: Collection, tmp_path: Path
+    store: ReviewStore, other: ReviewStore, collection: ArtworkCollection, tmp_path: Path
 ) -> None:
     assert write_export(store, collection, tmp_path / "a.json") == 7
     done = read_export(other, tmp_path / "a.json")
@@ -82,7 +82,7 @@ def test_an_export_brought_into_another_store_exports_the_same(
 
 
 def test_a_file_brought_in_twice_adds_nothing(
-    store: ReviewStore, collection: Collection, tmp_path: Path
+    store: ReviewStore, collection: ArtworkCollection, tmp_path: Path
 ) -> None:
     write_export(store, collection, tmp_path / "a.json")
     done = read_export(store, tmp_path / "a.json")
@@ -93,7 +93,7 @@ def test_a_file_brought_in_twice_adds_nothing(
 
 
 def test_decisions_made_apart_come_together(
-    store: ReviewStore, other: ReviewStore, collection: Collection, tmp_path: Path
+    store: ReviewStore, other: ReviewStore, collection: ArtworkCollection, tmp_path: Path
 ) -> None:
     write_export(store, collection, tmp_path / "a.json")
     there = read_export(other, tmp_path / "a.json").collection
@@ -114,7 +114,7 @@ def test_decisions_made_apart_come_together(
 
 
 def test_a_file_hands_out_no_rights(
-    store: ReviewStore, other: ReviewStore, collection: Collection, tmp_path: Path
+    store: ReviewStore, other: ReviewStore, collection: ArtworkCollection, tmp_path: Path
 ) -> None:
     write_export(store, collection, tmp_path / "a.json")
     boss = other.reviewer("Boss")
@@ -129,7 +129,11 @@ def test_a_file_hands_out_no_rights(
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
 def test_a_file_that_is_cut_short_changes_nothing(
-    store: ReviewStore, other: ReviewStore, collection: Collection, tmp_path: Path, share: float
+    store: ReviewStore,
+    other: ReviewStore,
+    collection: ArtworkCollection,
+    tmp_path: Path,
+    share: float,
 ) -> None:
     write_export(store, collection, tmp_path / "a.json")
     whole = (tmp_path / "a.json").read_bytes()
@@ -194,7 +198,7 @@ def test_files_changed_by_hand_are_refused_whole(
 
 
 def test_a_name_that_is_taken_is_told(
-    store: ReviewStore, other: ReviewStore, collection: Collection, tmp_path: Path
+    store: ReviewStore, other: ReviewStore, collection: ArtworkCollection, tmp_path: Path
 ) -> None:
     write_export(store, collection, tmp_path / "a.json")
     other.add_collection("gallery", "Another", "", "folder", {})
@@ -232,7 +236,7 @@ def rows_of(store: ReviewStore) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def test_a_backup_is_the_whole_store_and_can_be_used_as_it_is(
-    store: ReviewStore, collection: Collection, settings: Settings, tmp_path: Path
+    store: ReviewStore, collection: ArtworkCollection, settings: Settings, tmp_path: Path
 ) -> None:
     done = back_up(store, tmp_path / "b" / "review.backup")
     assert is_backup(done.path)

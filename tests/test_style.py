@@ -14,9 +14,9 @@ from emoviz.checkpoints import Checkpoint, open_checkpoint
 from emoviz.cli import main
 from emoviz.inference import style
 from emoviz.inference.collection import open_collection
+from emoviz.inference.content_style_split import ContentStyleSplit, split, split_and_grams
 from emoviz.inference.embedding import embed_collection
 from emoviz.inference.explainer import load_explainer
-from emoviz.inference.parts import Split, split, split_and_grams
 from emoviz.inference.predict import load_model
 from emoviz.inference.style import (
     kept_grams,
@@ -63,7 +63,7 @@ def test_a_collection_is_kept_as_the_network_says_and_read_once(
     assert told == [(2, 5), (4, 5), (5, 5)]
     assert observe() == 0
     found, rows = kept_split(explainer, embedded.hashes, settings)
-    assert isinstance(found, Split)
+    assert isinstance(found, ContentStyleSplit)
     assert rows.tolist() == [0, 1, 2, 3, 4]
     fit = tiny_checkpoint.card.preprocessing
     from emoviz.data.images import open_image
@@ -72,7 +72,7 @@ def test_a_collection_is_kept_as_the_network_says_and_read_once(
         [fit.to_array(open_image(collection.contents.read(i)).pixels) for i in range(5)]
     )
     alone = split(explainer, pixels)
-    assert isinstance(alone, Split)
+    assert isinstance(alone, ContentStyleSplit)
     np.testing.assert_allclose(found.logits, model.engine.run(pixels).logits, atol=1e-4)
     for name, values in alone.parts.items():
         np.testing.assert_allclose(found.parts[name], values, atol=1e-5)
@@ -222,7 +222,7 @@ def test_style_prints_shares_and_writes_the_parts(
         load_model(tiny_checkpoint, settings), open_collection(folder, settings), settings
     ).hashes
     found, _ = kept_split(explainer, hashes, settings)
-    assert isinstance(found, Split)
+    assert isinstance(found, ContentStyleSplit)
     assert [row["label"] for row in rows] == list(LABELS)
     parts = [name for name in rows[0] if name.endswith(": awe")]
     assert sum(float(rows[3][name]) for name in parts) == pytest.approx(

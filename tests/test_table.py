@@ -18,6 +18,7 @@ from emoviz.errors import TableError
 from emoviz.inference.cache import CachedEmbedding, EmbeddingCache
 from emoviz.inference.collection import Collection
 from emoviz.inference.embedding import Embedded
+from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.stored import (
     describe,
     list_tables,
@@ -25,7 +26,6 @@ from emoviz.inference.stored import (
     table_path,
     write_embeddings,
 )
-from emoviz.inference.table import EmbeddingTable
 from emoviz.inference.vectors import read_vectors
 from emoviz.labels import MIKELS8
 from emoviz.settings import Settings

@@ -18,6 +18,7 @@ from emoviz.models.losses import bridged_cross_entropy
 from emoviz.models.network import EmotionNetwork, NetworkConfig, Normalise
 from emoviz.models.standardise import fold, standardise
 from emoviz.settings import Settings
+from emoviz.training.augmentation import ViewMaker
 from emoviz.training.features import FrozenFeatures, frozen_features, kept_features
 from emoviz.training.finish import (
     HeldOut,
@@ -32,7 +33,6 @@ from emoviz.training.prepare import prepare
 from emoviz.training.recipe import Phase, Recipe, read_recipe
 from emoviz.training.run import train_in_folder
 from emoviz.training.targets import Targets, check_splits, make_targets, with_class_weights
-from emoviz.training.views import ViewMaker
 
 TINY = """
 name: little

@@ -23,8 +23,8 @@ from emoviz.experiments.wikiart import (
     study_markdown,
     table_rows,
 )
+from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.stored import read_embeddings
-from emoviz.inference.table import EmbeddingTable
 from emoviz.labels import MIKELS8, WIKIART20
 from emoviz.plots.study import study_maps, write_study_pictures
 from emoviz.settings import Settings

@@ -11,7 +11,7 @@ Sources: Cohen 1960; Fleiss 1971; Krippendorff, Content Analysis (2004), chapter
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.analysis.measures import confusion_matrix
+from emoviz.analysis.metrics import confusion_matrix
 from emoviz.errors import AnalysisError
 
 Ratings = NDArray[np.int64]

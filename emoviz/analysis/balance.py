@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.analysis.suspects import out_of_fold
+from emoviz.analysis.label_errors import out_of_fold
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.analysis.judged import Judged
+from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.kinds import ECE_BINS, FEWEST
-from emoviz.analysis.measures import confidence_bins, expected_calibration_error
+from emoviz.analysis.metrics import confidence_bins, expected_calibration_error
 from emoviz.analysis.tally import brier_terms
 
 Floats = NDArray[np.float64]
@@ -65,7 +65,7 @@ class Calibration:
         return asdict(self)
 
 
-def calibration(judged: Judged, bins: int = ECE_BINS, seed: int = 0) -> Calibration:
+def calibration(judged: AlignedPredictions, bins: int = ECE_BINS, seed: int = 0) -> Calibration:
     """Reliability of the answers' confidence, and what a fitted temperature would change.
 
     With 50 images or more the temperature's effect is cross-validated: each of five parts is
@@ -111,7 +111,7 @@ def reliability(confidence: Floats, right: NDArray[np.bool_], bins: int) -> tupl
     )
 
 
-def with_temperature(judged: Judged, temperature: Floats | float) -> Floats:
+def with_temperature(judged: AlignedPredictions, temperature: Floats | float) -> Floats:
     """(n, S) the scores that another temperature gives; one for all, or (n,) one an image."""
     logs = np.log(np.clip(judged.probabilities, 1e-12, None))
     divided = logs / np.reshape(temperature, (-1, 1))
@@ -119,7 +119,7 @@ def with_temperature(judged: Judged, temperature: Floats | float) -> Floats:
     return judged.bridge.apply(p / p.sum(axis=1, keepdims=True))
 
 
-def _tempered(judged: Judged, bins: int, seed: int) -> dict[str, Any]:
+def _tempered(judged: AlignedPredictions, bins: int, seed: int) -> dict[str, Any]:
     from scipy.optimize import minimize_scalar
 
     losses = _Losses.of(judged)
@@ -183,7 +183,7 @@ class _Losses:
     allowed: Floats
 
     @classmethod
-    def of(cls, judged: Judged) -> "_Losses":
+    def of(cls, judged: AlignedPredictions) -> "_Losses":
         logs = np.log(np.clip(judged.probabilities, 1e-12, None)).T
         return cls(np.ascontiguousarray(logs), judged.bridge.matrix[judged.truth].T.copy())
 

@@ -17,7 +17,7 @@ Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Pair:
+class CenterPair:
     """Two classes, by index, and the distance between their centers."""
 
     first: int
@@ -37,10 +37,10 @@ class CenterSummary:
         inter_loss: L_inter at the margin m; None where no margin was given.
     """
 
-    smallest: Pair
+    smallest: CenterPair
     mean: float
-    largest: Pair
-    short: tuple[Pair, ...]
+    largest: CenterPair
+    short: tuple[CenterPair, ...]
     inter_loss: float | None
 
 
@@ -134,7 +134,9 @@ def summarise_centers(centers: Any, margin: float | None = None) -> CenterSummar
         return None
     rows, columns = np.triu_indices(len(distances), 1)
     values = distances[rows, columns]
-    pairs = [Pair(int(rows[k]), int(columns[k]), float(values[k])) for k in np.argsort(values)]
+    pairs = [
+        CenterPair(int(rows[k]), int(columns[k]), float(values[k])) for k in np.argsort(values)
+    ]
     short = () if margin is None else tuple(pair for pair in pairs if pair.distance < margin)
     loss = None if margin is None else float(np.square(np.maximum(0, margin - values)).mean())
     return CenterSummary(pairs[0], float(values.mean()), pairs[-1], short, loss)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.bootstrap import percentile_ends, resampled_counts
 from emoviz.analysis.clustering import Grouping
 from emoviz.analysis.headline import estimates
-from emoviz.analysis.judged import Judged
-from emoviz.analysis.kinds import FEWEST, MEASURES, Estimate, few_words
-from emoviz.analysis.measures import confusion_matrix
+from emoviz.analysis.kinds import FEWEST, MEASURES, MetricEstimate, few_words
+from emoviz.analysis.metrics import confusion_matrix
 from emoviz.analysis.tally import Ends, Tally, tallies
 from emoviz.errors import AnalysisError
 
@@ -67,11 +67,11 @@ class Comparison:
     """
 
     n: int
-    one: Mapping[str, Estimate]
-    other: Mapping[str, Estimate]
-    difference: Mapping[str, Estimate]
+    one: Mapping[str, MetricEstimate]
+    other: Mapping[str, MetricEstimate]
+    difference: Mapping[str, MetricEstimate]
     mcnemar: McNemar
-    kappa: Estimate
+    kappa: MetricEstimate
     agreement: float | None
     confusion_difference: NDArray[np.int64]
     lost: NDArray[np.int64] = field(repr=False)
@@ -79,8 +79,8 @@ class Comparison:
 
 
 def compare(
-    one: Judged,
-    other: Judged,
+    one: AlignedPredictions,
+    other: AlignedPredictions,
     grouping: Grouping | None = None,
     other_grouping: Grouping | None = None,
     resamples: int = 1000,
@@ -164,7 +164,11 @@ def cohens_kappa(tables: Floats) -> Floats:
 
 
 def _draws(
-    tallied: tuple[Tally, Tally], one: Judged, other: Judged, resamples: int, seed: int
+    tallied: tuple[Tally, Tally],
+    one: AlignedPredictions,
+    other: AlignedPredictions,
+    resamples: int,
+    seed: int,
 ) -> list[Floats]:
     """Measures of both, their difference (R, M) each, and kappa (R, 1)."""
     size = len(one.labels)
@@ -185,30 +189,32 @@ def _differences(
     values: Floats,
     ends: Ends | None,
     reason: str,
-) -> Mapping[str, Estimate]:
+) -> Mapping[str, MetricEstimate]:
     found = {}
     for m, (name, value) in enumerate(zip(MEASURES, values, strict=True)):
         least = min(item.bases.get(name, FEWEST) for item in tallied)
         if np.isnan(value):
             lacking = next(t for t in tallied if np.isnan(t.values[m]))
-            found[name] = Estimate(None, reason=lacking.missing.get(name, ""))
+            found[name] = MetricEstimate(None, reason=lacking.missing.get(name, ""))
         elif ends is None or least < FEWEST:
-            found[name] = Estimate(float(value), reason=reason or few_words(least))
+            found[name] = MetricEstimate(float(value), reason=reason or few_words(least))
         else:
-            found[name] = Estimate(float(value), float(ends[0][m]), float(ends[1][m]))
+            found[name] = MetricEstimate(float(value), float(ends[0][m]), float(ends[1][m]))
     return found
 
 
-def _kappa_estimate(one: Judged, other: Judged, ends: Ends | None, reason: str) -> Estimate:
+def _kappa_estimate(
+    one: AlignedPredictions, other: AlignedPredictions, ends: Ends | None, reason: str
+) -> MetricEstimate:
     table = confusion_matrix(one.predicted, other.predicted, len(one.labels))
     value = float(cohens_kappa(table[None].astype(np.float64))[0])
     if np.isnan(value):
-        return Estimate(None, reason="both give one and the same answer to all images")
+        return MetricEstimate(None, reason="both give one and the same answer to all images")
     if ends is None or np.isnan(ends[0][0]):
-        return Estimate(value, reason=reason)
-    return Estimate(value, float(ends[0][0]), float(ends[1][0]))
+        return MetricEstimate(value, reason=reason)
+    return MetricEstimate(value, float(ends[0][0]), float(ends[1][0]))
 
 
-def _surest(chosen: NDArray[np.bool_], by: Judged) -> NDArray[np.int64]:
+def _surest(chosen: NDArray[np.bool_], by: AlignedPredictions) -> NDArray[np.int64]:
     positions = np.flatnonzero(chosen)
     return positions[np.argsort(-by.confidence[positions], kind="stable")]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.analysis.judged import Judged
+from emoviz.analysis.alignment import AlignedPredictions
 
 Floats = NDArray[np.float64]
 MICRO, MACRO = "micro", "macro"
@@ -51,7 +51,7 @@ class Curves:
         return asdict(self)
 
 
-def curves(judged: Judged, most: int = 200) -> Curves:
+def curves(judged: AlignedPredictions, most: int = 200) -> Curves:
     """Curves of every label that some images have and others do not.
 
     Args:
@@ -144,7 +144,7 @@ def _precision_recall(points: _Points, most: int) -> Curve:
 
 
 def _macro(
-    judged: Judged,
+    judged: AlignedPredictions,
     member: NDArray[np.bool_],
     kept: list[int],
     roc: Mapping[str, Curve],

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.analysis.clustering import Clustering, cluster_measures
-from emoviz.analysis.measures import (
+from emoviz.analysis.metrics import (
     ClassScore,
     CrossSentiment,
     accuracy,

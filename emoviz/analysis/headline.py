@@ -4,24 +4,26 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.bootstrap import percentile_ends, resampled_counts
 from emoviz.analysis.clustering import Grouping
-from emoviz.analysis.judged import Judged
 from emoviz.analysis.kinds import (
     COPIES,
     DRAWN_UP,
     FEWEST,
     MEASURES,
-    Estimate,
     MeasureKind,
+    MetricEstimate,
     few_words,
 )
 from emoviz.analysis.tally import Ends, Tally
 
-__all__ = ["MEASURES", "Estimate", "MeasureKind", "estimates", "headline", "points"]
+__all__ = ["MEASURES", "MeasureKind", "MetricEstimate", "estimates", "headline", "points"]
 
 
-def points(judged: Judged, grouping: Grouping | None = None) -> Mapping[str, Estimate]:
+def points(
+    judged: AlignedPredictions, grouping: Grouping | None = None
+) -> Mapping[str, MetricEstimate]:
     """Every measure of `MEASURES` without an interval.
 
     Args:
@@ -34,12 +36,12 @@ def points(judged: Judged, grouping: Grouping | None = None) -> Mapping[str, Est
 
 
 def headline(
-    judged: Judged,
+    judged: AlignedPredictions,
     grouping: Grouping | None = None,
     resamples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
-) -> Mapping[str, Estimate]:
+) -> Mapping[str, MetricEstimate]:
     """Every measure of `MEASURES` with its percentile interval.
 
     Args:
@@ -58,16 +60,16 @@ def headline(
     return estimates(tally, percentile_ends(draws + tally.shift, level), "")
 
 
-def estimates(tally: Tally, ends: Ends | None, reason: str) -> Mapping[str, Estimate]:
+def estimates(tally: Tally, ends: Ends | None, reason: str) -> Mapping[str, MetricEstimate]:
     """Values with their intervals, and with reasons where either is missing."""
     found = {}
     for m, (name, value) in enumerate(zip(MEASURES, tally.values, strict=True)):
         if np.isnan(value):
-            found[name] = Estimate(None, reason=tally.missing.get(name, "not defined here"))
+            found[name] = MetricEstimate(None, reason=tally.missing.get(name, "not defined here"))
         elif ends is None or tally.bases.get(name, FEWEST) < FEWEST:
             why = reason or (few_words(tally.bases[name]) if ends is not None else "")
-            found[name] = Estimate(float(value), reason=why)
+            found[name] = MetricEstimate(float(value), reason=why)
         else:
             why = COPIES if name in DRAWN_UP else ""
-            found[name] = Estimate(float(value), float(ends[0][m]), float(ends[1][m]), why)
+            found[name] = MetricEstimate(float(value), float(ends[0][m]), float(ends[1][m]), why)
     return found

@@ -105,7 +105,7 @@ MEASURES: Mapping[str, MeasureKind] = {
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MetricEstimate:
     """A measure on the images at hand, and where it falls in most resamples of them.
 
     Attributes:

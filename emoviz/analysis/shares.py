@@ -7,10 +7,10 @@ as if that were certain; Wilson's ends at 20 %.
 from math import sqrt
 from statistics import NormalDist
 
-from emoviz.analysis.kinds import FEWEST, Estimate, few_words
+from emoviz.analysis.kinds import FEWEST, MetricEstimate, few_words
 
 
-def share(hits: int, count: int, level: float = 0.95, nothing: str = "no image") -> Estimate:
+def share(hits: int, count: int, level: float = 0.95, nothing: str = "no image") -> MetricEstimate:
     """A share with its Wilson interval.
 
     Args:
@@ -20,11 +20,11 @@ def share(hits: int, count: int, level: float = 0.95, nothing: str = "no image")
         nothing: The reason where count is 0.
     """
     if not count:
-        return Estimate(None, reason=nothing)
+        return MetricEstimate(None, reason=nothing)
     value = hits / count
     if count < FEWEST:
-        return Estimate(value, reason=few_words(count))
-    return Estimate(value, *wilson(hits, count, level))
+        return MetricEstimate(value, reason=few_words(count))
+    return MetricEstimate(value, *wilson(hits, count, level))
 
 
 def wilson(hits: int, count: int, level: float = 0.95) -> tuple[float, float]:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.analysis.judged import Judged
-from emoviz.analysis.kinds import Estimate
-from emoviz.analysis.measures import class_scores, crossing_masks, macro_f1
+from emoviz.analysis.alignment import AlignedPredictions
+from emoviz.analysis.kinds import MetricEstimate
+from emoviz.analysis.metrics import class_scores, crossing_masks, macro_f1
 from emoviz.analysis.shares import share
 from emoviz.analysis.tally import sentiment_answers
 
@@ -33,10 +33,10 @@ class Slice:
 
     name: str
     n: int
-    accuracy: Estimate
+    accuracy: MetricEstimate
     macro_f1: float | None
-    sentiment_accuracy: Estimate
-    cross_sentiment: Estimate
+    sentiment_accuracy: MetricEstimate
+    cross_sentiment: MetricEstimate
     positions: NDArray[np.int64] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Slice:
         return {"name": self.name, "n": self.n, "macro_f1": self.macro_f1, **shown}
 
 
-def slices(judged: Judged, column: Sequence[str], most: int = 50) -> list[Slice]:
+def slices(judged: AlignedPredictions, column: Sequence[str], most: int = 50) -> list[Slice]:
     """Measures by the texts of a column, those with most images first.
 
     Args:
@@ -67,7 +67,7 @@ def slices(judged: Judged, column: Sequence[str], most: int = 50) -> list[Slice]
     ]
 
 
-def mistakes(judged: Judged, most: int = 60) -> NDArray[np.int64]:
+def mistakes(judged: AlignedPredictions, most: int = 60) -> NDArray[np.int64]:
     """Which of the judged images were answered wrongly with most confidence, the worst first."""
     wrong = np.flatnonzero(~judged.right)
     order = np.argsort(-judged.confidence[wrong], kind="stable")
@@ -76,7 +76,7 @@ def mistakes(judged: Judged, most: int = 60) -> NDArray[np.int64]:
 
 def _slice(
     name: str,
-    judged: Judged,
+    judged: AlignedPredictions,
     at: NDArray[np.int64],
     feelings: tuple[NDArray[np.int8], NDArray[np.int8]],
     crossing: tuple[NDArray[np.bool_], NDArray[np.bool_]],

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.bootstrap import adjusted_rand_indices, normalised_mutual_informations
 from emoviz.analysis.clustering import Grouping
 from emoviz.analysis.curves import average_precision, roc_area
-from emoviz.analysis.judged import Judged
 from emoviz.analysis.kinds import ECE_BINS, MEASURES
-from emoviz.analysis.measures import confidence_bins, crossing_masks
+from emoviz.analysis.metrics import confidence_bins, crossing_masks
 from emoviz.labels import sentiments
 
 Floats = NDArray[np.float64]
@@ -59,7 +59,7 @@ class Tally:
     bases: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, judged: Judged, grouping: Grouping | None = None) -> "Tally":
+    def of(cls, judged: AlignedPredictions, grouping: Grouping | None = None) -> "Tally":
         """What the images of one model add."""
         count = len(judged.labels)
         member = judged.truth[:, None] == np.arange(count)
@@ -110,7 +110,7 @@ class Tally:
         }
         return np.column_stack([columns[name] for name in MEASURES])
 
-    def _with_values(self, judged: Judged, curved: list[int]) -> "Tally":
+    def _with_values(self, judged: AlignedPredictions, curved: list[int]) -> "Tally":
         ones = np.ones((1, len(judged)))
         by_level = self.measures(ones)[0] if len(judged) else np.full(len(MEASURES), np.nan)
         values = by_level.copy()
@@ -183,7 +183,7 @@ _SUMS = (
 )
 
 
-def _sums(judged: Judged, grouping: Grouping | None) -> Floats:
+def _sums(judged: AlignedPredictions, grouping: Grouping | None) -> Floats:
     rank = label_ranks(judged)
     wanted, given = sentiment_answers(judged)
     known = wanted != 0 if {-1, 1} <= set(wanted.tolist()) else np.zeros(len(judged), np.bool_)
@@ -206,7 +206,7 @@ def _sums(judged: Judged, grouping: Grouping | None) -> Floats:
     return np.column_stack(columns).astype(np.float64)
 
 
-def label_ranks(judged: Judged) -> NDArray[np.int64]:
+def label_ranks(judged: AlignedPredictions) -> NDArray[np.int64]:
     """(n,) how many labels come before the true one; of equal scores the first label does."""
     if not len(judged):
         return np.empty(0, np.int64)
@@ -217,7 +217,7 @@ def label_ranks(judged: Judged) -> NDArray[np.int64]:
     return ranks
 
 
-def sentiment_answers(judged: Judged) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+def sentiment_answers(judged: AlignedPredictions) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """(n,) sentiment of the label and of the classes that hold most of the probability: 1, -1, 0.
 
     0 for a label without sentiment, and where the classes without one hold most.
@@ -228,7 +228,7 @@ def sentiment_answers(judged: Judged) -> tuple[NDArray[np.int8], NDArray[np.int8
     return wanted, np.array(given, np.int8)
 
 
-def brier_terms(judged: Judged) -> Floats:
+def brier_terms(judged: AlignedPredictions) -> Floats:
     """(n,) squared distance of the scores from the label (Brier 1950): 0 to 2."""
     squares: Floats = (judged.scores**2).sum(axis=1)
     if not len(judged):
@@ -245,7 +245,7 @@ def _levels(scores: Floats) -> NDArray[np.int64]:
     return (place * _LEVELS // len(distinct)).astype(np.int64)
 
 
-def _reasons(judged: Judged, tally: Tally) -> dict[str, str]:
+def _reasons(judged: AlignedPredictions, tally: Tally) -> dict[str, str]:
     """Why measures are missing."""
     empty = "no image has a label that a class may be called" if not len(judged) else ""
     one = empty or _ONE_LABEL

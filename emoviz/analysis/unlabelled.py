@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from emoviz.analysis.judged import Answers
-from emoviz.analysis.kinds import Estimate
-from emoviz.analysis.measures import CrossingCurve, CrossSentiment, cross_sentiment, crossing_curve
+from emoviz.analysis.alignment import ModelOutputs
+from emoviz.analysis.kinds import MetricEstimate
+from emoviz.analysis.metrics import CrossingCurve, CrossSentiment, cross_sentiment, crossing_curve
 from emoviz.analysis.shares import share
 from emoviz.labels import sentiments
 
@@ -35,15 +35,15 @@ class Unlabelled:
     """
 
     n: int
-    classes: Mapping[str, Estimate]
+    classes: Mapping[str, MetricEstimate]
     probabilities: Mapping[str, float]
-    sentiments: Mapping[str, Estimate]
+    sentiments: Mapping[str, MetricEstimate]
     confidence: float | None
     deciles: tuple[float, ...]
     entropy: float | None
-    unlike: Estimate
+    unlike: MetricEstimate
     cross_sentiment: Mapping[str, CrossSentiment]
-    crossing: Mapping[str, Estimate]
+    crossing: Mapping[str, MetricEstimate]
     curve: CrossingCurve
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Unlabelled:
         }
 
 
-def describe_answers(answers: Answers) -> Unlabelled:
+def describe_answers(answers: ModelOutputs) -> Unlabelled:
     """Everything about answers that needs no labels."""
     p, taxonomy, n = answers.probabilities, answers.taxonomy, len(answers)
     counts = np.bincount(p.argmax(axis=1), minlength=len(taxonomy)) if n else [0] * len(taxonomy)
@@ -88,7 +88,7 @@ def describe_answers(answers: Answers) -> Unlabelled:
     )
 
 
-def _sentiment_shares(answers: Answers) -> dict[str, Estimate]:
+def _sentiment_shares(answers: ModelOutputs) -> dict[str, MetricEstimate]:
     given = sentiments(answers.taxonomy, answers.probabilities)
     named = {"positive": "positive", "negative": "negative", "none": None}
     return {
@@ -97,13 +97,13 @@ def _sentiment_shares(answers: Answers) -> dict[str, Estimate]:
     }
 
 
-def _entropy(answers: Answers) -> float:
+def _entropy(answers: ModelOutputs) -> float:
     p = answers.probabilities
     terms = p * np.log(p, out=np.zeros_like(p), where=p > 0)
     return float(-terms.sum(axis=1).mean() / np.log(p.shape[1]))
 
 
-def _unlike(answers: Answers) -> Estimate:
+def _unlike(answers: ModelOutputs) -> MetricEstimate:
     novelty = np.empty(0) if answers.novelty is None else answers.novelty
     known = novelty[~np.isnan(novelty)]
     nothing = "the model has no measure of novelty" if len(answers) else "no image"

@@ -10,7 +10,7 @@ from emoviz.jobs import Reporter
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
-    from emoviz.review.gathering import Request
+    from emoviz.review.acquire import AcquireRequest
 
 _SHOWN = 20
 _NO_CHECKPOINT = "none"
@@ -64,7 +64,7 @@ def _add_add(parts: Any) -> None:
 
 def _add(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.checkpoints import open_checkpoint
-    from emoviz.review.collecting import add_collection
+    from emoviz.review.ingest import add_collection
 
     wanted = arguments.checkpoint
     checkpoint = None if wanted == _NO_CHECKPOINT else open_checkpoint(wanted, settings)
@@ -83,14 +83,14 @@ def _add(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0 if result["ready"] else NOTHING_READ
 
 
-def _request(arguments: argparse.Namespace) -> "Request":
-    from emoviz.review.gathering import Request, guess_kind
+def _request(arguments: argparse.Namespace) -> "AcquireRequest":
+    from emoviz.review.acquire import AcquireRequest, guess_kind
 
     source = str(arguments.source)
     kind = arguments.kind or guess_kind(source)
     is_path = kind != "sample" and "://" not in source
     images = str(arguments.images.absolute()) if arguments.images else ""
-    return Request(
+    return AcquireRequest(
         name=arguments.name,
         source=str(Path(source).absolute()) if is_path else source,
         kind=kind,
@@ -118,7 +118,7 @@ def _print_added(result: dict[str, Any]) -> None:
 
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> int:
-    from emoviz.review.gathering import list_gathered
+    from emoviz.review.acquire import list_gathered
 
     rows = []
     for found in list_gathered(settings):
@@ -149,7 +149,7 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _remove(arguments: argparse.Namespace, settings: Settings) -> int:
-    from emoviz.review.collecting import remove_collection
+    from emoviz.review.ingest import remove_collection
 
     remove_collection(arguments.name, settings)
     print(f"{arguments.name} is removed. Decisions on its artworks are kept.")

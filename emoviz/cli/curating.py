@@ -16,7 +16,7 @@ from emoviz.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emoviz.curation.prepare import Prepared
+    from emoviz.curation.prepare import PreparedSet
     from emoviz.curation.recipe import Preparation
     from emoviz.data.records import LabelledSet
 
@@ -134,8 +134,8 @@ def _written(
     arguments: argparse.Namespace, settings: Settings, found: "LabelledSet", about: dict[str, Any]
 ) -> tuple[Path, Sequence[str]]:
     """Written to where it was asked for: where it is, and the names that are no text."""
+    from emoviz.data.dataset_file import write_set
     from emoviz.data.library import save_set
-    from emoviz.data.sets import write_set
 
     left_out: Sequence[str] = ()
     if arguments.out is not None:
@@ -248,13 +248,13 @@ def _write_prepared(
     arguments: argparse.Namespace,
     settings: Settings,
     recipe: "Preparation",
-    made: "Prepared",
+    made: "PreparedSet",
     about: dict[str, Any],
 ) -> None:
     from emoviz.curation.prepare import report_of
     from emoviz.curation.recipe import dump_preparation
+    from emoviz.data.dataset_file import write_set
     from emoviz.data.library import save_set
-    from emoviz.data.sets import write_set
     from emoviz.files import replaced_folder, write_json, write_text
 
     title = arguments.title or made.labelled.name

@@ -101,8 +101,8 @@ def _explain_split(
     settings: Settings,
 ) -> int:
     from emoviz.errors import CheckpointError
+    from emoviz.inference.content_style_split import NoSplit, split
     from emoviz.inference.explainer import load_explainer
-    from emoviz.inference.parts import NoSplit, split
 
     pixels = checkpoint.card.preprocessing.to_array(opened.pixels)
     found = split(load_explainer(checkpoint, settings), pixels[None])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from emoviz.analysis.projection import Projection
     from emoviz.checkpoints import Checkpoint
     from emoviz.inference.centers import LearnedCenters
-    from emoviz.inference.table import EmbeddingTable
+    from emoviz.inference.embedding_table import EmbeddingTable
     from emoviz.inference.vectors import Vectors
 
 

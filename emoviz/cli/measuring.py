@@ -15,9 +15,9 @@ from emoviz.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emoviz.experiments.assess import Measured
+    from emoviz.experiments.assess import MeasuredSet
     from emoviz.experiments.contenders import Contender
-    from emoviz.inference.table import EmbeddingTable
+    from emoviz.inference.embedding_table import EmbeddingTable
     from emoviz.labels import Bridge
 
 _SHOWN = 20
@@ -145,9 +145,9 @@ def _seen(
     contenders: "Sequence[Contender]",
     settings: Settings,
     report: Reporter,
-) -> "tuple[Measured, list[list[EmbeddingTable]], list[list[Bridge]]]":
+) -> "tuple[MeasuredSet, list[list[EmbeddingTable]], list[list[Bridge]]]":
     """The set, and of each contender's members the tables and the bridges."""
-    from emoviz.experiments.assess import Measured
+    from emoviz.experiments.assess import MeasuredSet
     from emoviz.experiments.contenders import table_of
     from emoviz.inference.labelled import labels_of, open_labelled
     from emoviz.labels import get_taxonomy
@@ -170,7 +170,7 @@ def _seen(
             own.append(table_of(member, opened.collection, settings, report))
         tables.append(own)
     refused = {row: None for own in tables for table in own for row in table.refused}
-    measured = Measured(
+    measured = MeasuredSet(
         opened.title,
         labels_of(tables[0][0], opened.labelled),
         opened.id,

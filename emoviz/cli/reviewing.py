@@ -10,8 +10,8 @@ from emoviz.errors import ReviewError
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
-    from emoviz.review.agreement import Agreement, Pair
-    from emoviz.review.facts import Collection, EstimateSet
+    from emoviz.review.agreement import Agreement, ReviewerPair
+    from emoviz.review.model import ArtworkCollection, EstimateSet
     from emoviz.review.store import ReviewStore
 
 _FORMS = ("csv", "json", "w3c", "iiif", "imagefolder", "html")
@@ -180,7 +180,7 @@ def _backup(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _collection(store: "ReviewStore", name: str) -> "Collection":
+def _collection(store: "ReviewStore", name: str) -> "ArtworkCollection":
     found = store.collection(name)
     if found is None:
         known = ", ".join(item.name for item in store.collections()) or "none"
@@ -188,7 +188,9 @@ def _collection(store: "ReviewStore", name: str) -> "Collection":
     return found
 
 
-def _known(store: "ReviewStore", collection: "Collection", checkpoint: str) -> "EstimateSet | None":
+def _known(
+    store: "ReviewStore", collection: "ArtworkCollection", checkpoint: str
+) -> "EstimateSet | None":
     """The newest estimates of that checkpoint; None for the newest of all."""
     if not checkpoint:
         return None
@@ -229,7 +231,7 @@ def _agreement_values(found: "Agreement", titles: dict[int, str]) -> dict[str, A
     }
 
 
-def _pair_values(pair: "Pair") -> dict[str, Any]:
+def _pair_values(pair: "ReviewerPair") -> dict[str, Any]:
     return {
         "first": pair.first,
         "second": pair.second,

@@ -12,9 +12,9 @@ from emoviz.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from emoviz.inference.content_style_split import ContentStyleSplit
     from emoviz.inference.embedding import Embedded
     from emoviz.inference.explainer import Explainer
-    from emoviz.inference.parts import Split
 
 
 def add_verbs(verbs: Any) -> None:
@@ -73,7 +73,7 @@ def _style_result(
     out: Path | None, explainer: "Explainer", embedded: "Embedded", settings: Settings
 ) -> dict[str, Any]:
     """Shares by class; the parts of each image go to the file, where there is one."""
-    from emoviz.inference.parts import NoSplit
+    from emoviz.inference.content_style_split import NoSplit
     from emoviz.inference.style import by_part_rows, kept_split
 
     kept = [i for i, sha256 in enumerate(embedded.hashes) if sha256]
@@ -96,10 +96,10 @@ def _style_result(
     return result | {"classes": _class_rows(split)}
 
 
-def _class_rows(split: "Split") -> dict[str, Any]:
+def _class_rows(split: "ContentStyleSplit") -> dict[str, Any]:
     """For each class what its logit is made of on average, and what moves it."""
     from emoviz.analysis.textures import carried_share, carried_shares
-    from emoviz.inference.parts import BIAS
+    from emoviz.inference.content_style_split import BIAS
 
     count = len(split.logits)
     answers = split.logits.argmax(axis=1).tolist()

@@ -289,7 +289,7 @@ def _experiment(arguments: argparse.Namespace, settings: Settings) -> int:
     keep_large_blocks()
     from emoviz.experiments.markdown import markdown
     from emoviz.experiments.report import write_report
-    from emoviz.experiments.run import Request, run_experiment
+    from emoviz.experiments.run import ExperimentRequest, run_experiment
 
     if arguments.name == "report":
         write_report(arguments.folders, arguments.out)
@@ -300,7 +300,7 @@ def _experiment(arguments: argparse.Namespace, settings: Settings) -> int:
         return _across(arguments, settings)
     if arguments.folders:
         raise TrainingError(f"'{arguments.folders[0]}' is one word too many; sets go to --data.")
-    request = Request(
+    request = ExperimentRequest(
         arguments.name,
         tuple(arguments.data),
         arguments.out,

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emoviz.curation.telling import Verdict, balance_words, headline, light_words, verdicts
+from emoviz.data.image_statistics import thumbnail_of
 from emoviz.data.images import Limits
 from emoviz.data.lineage import lineage_words
-from emoviz.data.looks import thumbnail_of
 from emoviz.data.records import NO_LABEL, LabelledSet
 
 _A_CLASS, _SIDE, _MOST_CLASSES = 4, 200, 24
 
 
 @dataclass(frozen=True)
-class Sample:
+class CardSample:
     """One picture of the set: its label and its JPEG."""
 
     label: str
@@ -50,7 +50,7 @@ class CardValues:
     counts: Mapping[str, Mapping[str, int]]
     about: Mapping[str, str]
     lineage: tuple[str, ...]
-    samples: tuple[Sample, ...] = ()
+    samples: tuple[CardSample, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     words: tuple[str, ...] = ()
     looks: Mapping[str, Any] = field(default_factory=dict)
@@ -111,7 +111,7 @@ def counts_of(item: LabelledSet) -> dict[str, dict[str, int]]:
     return rows
 
 
-def _samples(item: LabelledSet, limits: Limits) -> tuple[Sample, ...]:
+def _samples(item: LabelledSet, limits: Limits) -> tuple[CardSample, ...]:
     """A few readable pictures of each class, spread over the set."""
     found = []
     for label, name in list(enumerate(item.taxonomy.names))[:_MOST_CLASSES]:
@@ -119,5 +119,5 @@ def _samples(item: LabelledSet, limits: Limits) -> tuple[Sample, ...]:
         tries = mine[:: max(1, len(mine) // (2 * _A_CLASS))]
         pictures = (thumbnail_of(record, limits, _SIDE) for record in tries)
         known = (jpeg for jpeg in pictures if jpeg is not None)
-        found += [Sample(name, jpeg) for jpeg, _ in zip(known, range(_A_CLASS), strict=False)]
+        found += [CardSample(name, jpeg) for jpeg, _ in zip(known, range(_A_CLASS), strict=False)]
     return tuple(found)

@@ -11,8 +11,8 @@ from emoviz import __version__
 from emoviz.checkpoints import Checkpoint
 from emoviz.curation import findings
 from emoviz.curation.examined import Detected, Examined, of_set, write_examined
+from emoviz.data.image_statistics import look_at
 from emoviz.data.images import Limits
-from emoviz.data.looks import look_at
 from emoviz.data.records import LabelledSet
 from emoviz.errors import SettingsError
 from emoviz.files import read_json, write_json
@@ -47,7 +47,7 @@ class Wishes:
     text: bool = False
     faces: bool = False
     checkpoint: Checkpoint | None = None
-    limits: findings.Limits = field(default_factory=findings.Limits)
+    limits: findings.FindingLimits = field(default_factory=findings.FindingLimits)
 
 
 def examine(
@@ -176,7 +176,7 @@ def _detected(
 
 def _vectors(
     checkpoint: Checkpoint, table: Path, item: Examined, settings: Settings, report: Report
-) -> findings.Vectors | None:
+) -> findings.ImageVectors | None:
     """u of the images that the checkpoint could read; each passes it once, ever."""
     from emoviz.inference.collection import open_collection
     from emoviz.inference.embedding import embed_collection
@@ -191,4 +191,4 @@ def _vectors(
     if not rows:
         return None
     u = np.stack([by_hash[item.looks.sha256[i]] for i in rows])
-    return findings.Vectors(checkpoint.card.title, np.array(rows, np.int64), u)
+    return findings.ImageVectors(checkpoint.card.title, np.array(rows, np.int64), u)

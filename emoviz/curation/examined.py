@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.data.looks import Looks
+from emoviz.data.image_statistics import Looks
 from emoviz.data.records import NO_LABEL, LabelledSet
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.files import replaced_file

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.analysis import balance, duplicates, suspects
+from emoviz.analysis import balance, duplicates, label_errors
 from emoviz.analysis.duplicates import Pairs
 from emoviz.curation.examined import Detected, Examined
 from emoviz.data.records import NO_LABEL, fold_indices
@@ -38,7 +38,7 @@ _MOST_FOR_GUESS = 40_000  # images from which light and colour are judged by a s
 
 
 @dataclass(frozen=True)
-class Limits:
+class FindingLimits:
     """From where on an image is odd.
 
     Attributes:
@@ -63,7 +63,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Vectors:
+class ImageVectors:
     """What a network makes of the images that it could read.
 
     Attributes:
@@ -79,8 +79,8 @@ class Vectors:
 
 def find(
     item: Examined,
-    limits: Limits,
-    vectors: Vectors | None = None,
+    limits: FindingLimits,
+    vectors: ImageVectors | None = None,
     say: Callable[[str], None] = lambda words: None,
 ) -> dict[str, Any]:
     """Everything that the examination reports.
@@ -115,7 +115,7 @@ def find(
     return found
 
 
-def odd(item: Examined, limits: Limits) -> dict[str, NDArray[np.int64]]:
+def odd(item: Examined, limits: FindingLimits) -> dict[str, NDArray[np.int64]]:
     """Images that are tiny, of one colour, grey or of an extreme shape."""
     looks, known = item.looks, item.looks.readable
     tiny = np.minimum(looks.width, looks.height) < limits.min_side
@@ -129,7 +129,7 @@ def odd(item: Examined, limits: Limits) -> dict[str, NDArray[np.int64]]:
     return {name: np.flatnonzero(mask & known) for name, mask in kinds.items()}
 
 
-def near_duplicates(item: Examined, limits: Limits) -> Pairs:
+def near_duplicates(item: Examined, limits: FindingLimits) -> Pairs:
     """Pairs of different files that look alike; images of one colour look like nothing."""
     looks = item.looks
     rows = np.flatnonzero(looks.readable & (looks.spread >= limits.one_colour))
@@ -144,7 +144,7 @@ def _different(sha256: Sequence[str], pairs: Pairs) -> NDArray[np.bool_]:
     return np.array([sha256[i] != sha256[j] for i, j in both], bool)
 
 
-def _close(vectors: Vectors | None) -> Pairs:
+def _close(vectors: ImageVectors | None) -> Pairs:
     if vectors is None:
         return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     found = duplicates.near_vectors(vectors.u)
@@ -299,7 +299,7 @@ def _guess(item: Examined, labels: NDArray[np.int64]) -> dict[str, Any] | None:
     }
 
 
-def _suspects(item: Examined, vectors: Vectors | None) -> dict[str, Any] | None:
+def _suspects(item: Examined, vectors: ImageVectors | None) -> dict[str, Any] | None:
     """Doubted labels; None without vectors, or where there is nothing to compare."""
     if vectors is None:
         return None
@@ -310,8 +310,8 @@ def _suspects(item: Examined, vectors: Vectors | None) -> dict[str, Any] | None:
     if len(np.unique(labels[known])) < 2 or len(np.unique(folds)) < 2:
         return None
     count = len(item.taxonomy)
-    p = suspects.out_of_fold(vectors.u[known], labels[known], folds, count)
-    found = suspects.suspect_labels(p, labels[known])
+    p = label_errors.out_of_fold(vectors.u[known], labels[known], folds, count)
+    found = label_errors.suspect_labels(p, labels[known])
     names = item.taxonomy.names
     doubts = [
         {
@@ -331,14 +331,14 @@ def _suspects(item: Examined, vectors: Vectors | None) -> dict[str, Any] | None:
     }
 
 
-def _outliers(item: Examined, vectors: Vectors | None) -> dict[str, Any]:
+def _outliers(item: Examined, vectors: ImageVectors | None) -> dict[str, Any]:
     """Images far from all others in u, or without a network in light and colour."""
     if vectors is not None:
         rows, data, by = vectors.rows, vectors.u, vectors.by
     else:
         rows, by = np.flatnonzero(item.looks.readable), "light and colour"
         data = np.stack([getattr(item.looks, name)[rows] for name in LOOKS], axis=1)
-    return {**_listed(_named(item, rows[suspects.outliers(data)])), "by": by}
+    return {**_listed(_named(item, rows[label_errors.outliers(data)])), "by": by}
 
 
 def _detected(item: Examined, found: Detected | None, limit: float) -> dict[str, Any] | None:

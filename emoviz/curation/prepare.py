@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from emoviz.analysis import duplicates
 from emoviz.curation import findings
 from emoviz.curation.examined import Detected, Examined
-from emoviz.curation.recipe import Filters, Preparation, Relabel, Split, Undersample
+from emoviz.curation.recipe import ImageFilters, Preparation, Relabel, SplitShares, Undersample
 from emoviz.data.records import NO_LABEL, LabelledSet, Record
 from emoviz.data.records import Split as SplitName
 from emoviz.errors import RecipeError, TableError
@@ -38,7 +38,7 @@ class Dropped:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedSet:
     """The outcome of a recipe.
 
     Attributes:
@@ -102,7 +102,7 @@ def needs(recipe: Preparation) -> tuple[bool, bool]:
     return recipe.filters.text > 0, recipe.filters.faces > 0
 
 
-def prepare(labelled: LabelledSet, item: Examined, recipe: Preparation) -> Prepared:
+def prepare(labelled: LabelledSet, item: Examined, recipe: Preparation) -> PreparedSet:
     """Apply a recipe.
 
     Args:
@@ -134,19 +134,19 @@ def prepare(labelled: LabelledSet, item: Examined, recipe: Preparation) -> Prepa
     made = LabelledSet(
         recipe.title or recipe.name, work.taxonomy, tuple(work.records), votes=work.votes
     )
-    return Prepared(made, tuple(work.dropped), tuple(work.steps), _fingerprint(work))
+    return PreparedSet(made, tuple(work.dropped), tuple(work.steps), _fingerprint(work))
 
 
 # Filters ---------------------------------------------------------------------------------------
 
 
-def _filter(work: _Work, filters: Filters) -> Ints:
+def _filter(work: _Work, filters: ImageFilters) -> Ints:
     """Throw out what the filters say; gives the group of look-alikes of each row of the set."""
     item, looks = work.item, work.item.looks
     work.drop(~looks.readable, lambda row: f"unreadable: {looks.reason[row]}")
     spared = _by_hash(looks.sha256, filters.keep)
     _by_hand(work, filters, spared)
-    limits = findings.Limits(
+    limits = findings.FindingLimits(
         min_side=filters.min_side, max_aspect=filters.max_aspect or np.inf, bits=filters.bits
     )
     odd = findings.odd(item, limits)
@@ -171,7 +171,7 @@ def _filter(work: _Work, filters: Filters) -> Ints:
     return alike if filters.near_duplicates == "together" else np.arange(len(item))
 
 
-def _by_hand(work: _Work, filters: Filters, spared: NDArray[np.bool_]) -> None:
+def _by_hand(work: _Work, filters: ImageFilters, spared: NDArray[np.bool_]) -> None:
     """By hash, by label and by metadata."""
     unknown = [name for name in filters.labels if not work.taxonomy.holds(name)]
     if unknown:
@@ -209,13 +209,15 @@ def _above(kind: str, share: float, found: Detected | None) -> NDArray[np.bool_]
     return np.asarray(np.nan_to_num(found.share, nan=0.0) >= share)
 
 
-def _look_alikes(item: Examined, limits: findings.Limits) -> Ints:
+def _look_alikes(item: Examined, limits: findings.FindingLimits) -> Ints:
     """(N,) number of the group of images that look alike or have equal bytes."""
     same = duplicates.equal_pairs(item.looks.sha256)
     return duplicates.groups_of(len(item), same, findings.near_duplicates(item, limits))
 
 
-def _drop_copies(work: _Work, filters: Filters, alike: Ints, spared: NDArray[np.bool_]) -> None:
+def _drop_copies(
+    work: _Work, filters: ImageFilters, alike: Ints, spared: NDArray[np.bool_]
+) -> None:
     item = work.item
     if filters.contradictions == "drop":
         seen: dict[int, set[int]] = {}
@@ -347,7 +349,7 @@ def _undersample(work: _Work, rule: Undersample) -> None:
 # Splits ----------------------------------------------------------------------------------------
 
 
-def _split(work: _Work, rule: Split, alike: Ints) -> None:
+def _split(work: _Work, rule: SplitShares, alike: Ints) -> None:
     """Each class gets about the shares asked for; groups and look-alikes stay whole."""
     groups = _groups(work, rule.by, alike)
     given = [record.split if rule.own == "keep" else None for record in work.records]
@@ -393,7 +395,9 @@ def _fixed(groups: Ints, given: Sequence[SplitName | None]) -> dict[int, SplitNa
     return found
 
 
-def _assigned(work: _Work, groups: Ints, free: Sequence[int], rule: Split) -> dict[int, SplitName]:
+def _assigned(
+    work: _Work, groups: Ints, free: Sequence[int], rule: SplitShares
+) -> dict[int, SplitName]:
     """Group -> split: in each class groups by the hash of their names, test first."""
     members: dict[int, list[int]] = {}
     for i in free:
@@ -439,7 +443,7 @@ def _fingerprint(work: _Work) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def report_of(prepared: Prepared, recipe: Preparation) -> dict[str, Any]:
+def report_of(prepared: PreparedSet, recipe: Preparation) -> dict[str, Any]:
     """What was done, as plain values for JSON."""
     return {
         "recipe": recipe.to_dict(),

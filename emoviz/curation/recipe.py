@@ -24,7 +24,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True)
-class Filters:
+class ImageFilters:
     """What is thrown out; files that cannot be read always are.
 
     Attributes:
@@ -93,7 +93,7 @@ class Undersample:
 
 
 @dataclass(frozen=True)
-class Split:
+class SplitShares:
     """Training, validation and test.
 
     Attributes:
@@ -129,10 +129,10 @@ class Preparation:
     name: str
     title: str = ""
     summary: str = ""
-    filters: Filters = field(default_factory=Filters)
+    filters: ImageFilters = field(default_factory=ImageFilters)
     relabel: Relabel = field(default_factory=Relabel)
     undersample: Undersample = field(default_factory=Undersample)
-    split: Split = field(default_factory=Split)
+    split: SplitShares = field(default_factory=SplitShares)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as in the file."""

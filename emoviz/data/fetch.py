@@ -43,7 +43,7 @@ Resolver = Callable[[str, int], list[str]]
 
 
 @dataclass(frozen=True)
-class Caps:
+class FetchCaps:
     """What one fetch may cost.
 
     Attributes:
@@ -104,10 +104,10 @@ class Fetcher:
         self,
         allow_private: bool = False,
         pause: float = 0.25,
-        caps: Caps | None = None,
+        caps: FetchCaps | None = None,
         resolve: Resolver | None = None,
     ) -> None:
-        self._allow_private, self._pause, self._caps = allow_private, pause, caps or Caps()
+        self._allow_private, self._pause, self._caps = allow_private, pause, caps or FetchCaps()
         self._resolve = resolve or _system_addresses
         self._hosts: dict[tuple[str, int], _Host] = {}
         self._guard = threading.Lock()
@@ -116,7 +116,7 @@ class Fetcher:
     @classmethod
     def of(cls, settings: Settings) -> "Fetcher":
         """As the settings allow."""
-        caps = Caps(bytes=int(settings.max_file_mb * 1e6))
+        caps = FetchCaps(bytes=int(settings.max_file_mb * 1e6))
         return cls(settings.allow_private_urls, settings.fetch_pause, caps)
 
     def get(

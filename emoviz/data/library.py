@@ -1,7 +1,7 @@
 """The library: labelled sets that were brought in, prepared or made by review, by their ids.
 
-``<home>/sets/<id>.parquet``, each as `emoviz.data.sets` writes it. The set that comes with the
-project is among them.
+``<home>/sets/<id>.parquet``, each as `emoviz.data.dataset_file` writes it. The set that comes with
+the project is among them.
 """
 
 import os
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emoviz.data.dataset_file import read_head, write_set
 from emoviz.data.records import LabelledSet, read_table
-from emoviz.data.sets import read_head, write_set
 from emoviz.errors import TableError
 from emoviz.labels import Taxonomy
 from emoviz.settings import Settings

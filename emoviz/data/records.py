@@ -128,7 +128,7 @@ def read_table(
     Raises:
         TableError: The table cannot be read, lacks a column, or no row of it can be used.
     """
-    from emoviz.data.sets import read_set  # which is written in terms of records
+    from emoviz.data.dataset_file import read_set  # which is written in terms of records
 
     own = read_set(path) if path.suffix.casefold() == ".parquet" else None
     if own is not None:

@@ -11,10 +11,10 @@ from typing import Any
 from emoviz.analysis.kinds import MEASURES
 from emoviz.checkpoints import Checkpoint
 from emoviz.errors import EmovizError
-from emoviz.experiments.assess import Measured, Resampling, Values, evaluation, versions
+from emoviz.experiments.assess import MeasuredSet, Resampling, Values, evaluation, versions
 from emoviz.experiments.contenders import Contender, table_of
+from emoviz.inference.embedding_table import Progress
 from emoviz.inference.labelled import OpenSet, labels_of, open_labelled
-from emoviz.inference.table import Progress
 from emoviz.labels import bridge_between, get_taxonomy
 from emoviz.settings import Settings
 
@@ -120,7 +120,7 @@ def _cell(
     card, (name, opened) = checkpoint.card, named
     bridge = bridge_between(card.taxonomy, opened.labelled.taxonomy)
     table = table_of(checkpoint, opened.collection, settings, progress)
-    measured = Measured(
+    measured = MeasuredSet(
         opened.title,
         labels_of(table, opened.labelled),
         opened.id,

@@ -10,21 +10,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 from emoviz import __version__
+from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.calibration import calibration
 from emoviz.analysis.clustering import Clustering, Grouping, group_images
 from emoviz.analysis.comparison import Comparison, compare
 from emoviz.analysis.curves import curves
 from emoviz.analysis.headline import headline
-from emoviz.analysis.judged import Judged
-from emoviz.analysis.kinds import Estimate
-from emoviz.analysis.measures import class_scores, confusion_matrix, cross_sentiment, crossing_curve
+from emoviz.analysis.kinds import MetricEstimate
+from emoviz.analysis.metrics import class_scores, confusion_matrix, cross_sentiment, crossing_curve
 from emoviz.analysis.selective import selective
 from emoviz.analysis.slices import mistakes, slices
 from emoviz.analysis.unlabelled import THRESHOLDS, describe_answers
 from emoviz.experiments.contenders import Contender, answers_of, judged_of
 from emoviz.files import read_json, write_json
+from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import Labels, bridge_words, duplicates, table_digest
-from emoviz.inference.table import EmbeddingTable
 from emoviz.labels import Bridge
 from emoviz.settings import Settings
 
@@ -77,7 +77,7 @@ class Resampling:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredSet:
     """A set that models are measured on.
 
     Attributes:
@@ -101,7 +101,7 @@ def evaluation(
     contender: Contender,
     tables: Sequence[EmbeddingTable],
     bridges: Sequence[Bridge],
-    measured: Measured,
+    measured: MeasuredSet,
     settings: Settings,
     how: Resampling | None = None,
 ) -> Values:
@@ -141,7 +141,7 @@ def comparison(
     pair: tuple[Contender, Contender],
     tables: tuple[Sequence[EmbeddingTable], Sequence[EmbeddingTable]],
     bridges: tuple[Sequence[Bridge], Sequence[Bridge]],
-    measured: Measured,
+    measured: MeasuredSet,
     settings: Settings,
     how: Resampling | None = None,
 ) -> Values:
@@ -204,10 +204,10 @@ def kept(settings: Settings, key: str, compute: Callable[[], Values]) -> Values:
 
 
 def model_values(
-    judged: Judged,
+    judged: AlignedPredictions,
     grouping: Grouping | None,
     table: EmbeddingTable,
-    intervals: Mapping[str, Estimate],
+    intervals: Mapping[str, MetricEstimate],
 ) -> Values:
     """The numbers of one model as plain values."""
     names = judged.labels.names
@@ -254,7 +254,7 @@ def model_values(
     }
 
 
-def estimate_values(estimates: Mapping[str, Estimate]) -> Values:
+def estimate_values(estimates: Mapping[str, MetricEstimate]) -> Values:
     """Estimates as plain values."""
     return {name: item.to_dict() for name, item in estimates.items()}
 
@@ -268,7 +268,7 @@ def versions() -> dict[str, str]:
 
 def _comparison_values(
     found: Comparison,
-    judged: tuple[Judged, Judged],
+    judged: tuple[AlignedPredictions, AlignedPredictions],
     groupings: tuple[Grouping | None, Grouping | None],
     table: EmbeddingTable,
     sources: Sequence[Values],
@@ -296,7 +296,7 @@ def _comparison_values(
 
 
 def _changed(
-    positions: Any, judged: tuple[Judged, Judged], table: EmbeddingTable
+    positions: Any, judged: tuple[AlignedPredictions, AlignedPredictions], table: EmbeddingTable
 ) -> list[dict[str, Any]]:
     names = judged[0].labels.names
     return [
@@ -311,7 +311,7 @@ def _changed(
     ]
 
 
-def _mistakes(judged: Judged, table: EmbeddingTable) -> list[dict[str, Any]]:
+def _mistakes(judged: AlignedPredictions, table: EmbeddingTable) -> list[dict[str, Any]]:
     names, confidence = judged.labels.names, judged.confidence
     return [
         {
@@ -325,13 +325,13 @@ def _mistakes(judged: Judged, table: EmbeddingTable) -> list[dict[str, Any]]:
     ]
 
 
-def _grouping(judged: Judged, seed: int) -> Grouping | None:
+def _grouping(judged: AlignedPredictions, seed: int) -> Grouping | None:
     if judged.embedding is None:
         return None
     return group_images(judged.embedding, judged.truth, seed)
 
 
-def _no_clustering(judged: Judged) -> Clustering:
+def _no_clustering(judged: AlignedPredictions) -> Clustering:
     return Clustering(None, None, None, None, len(set(judged.truth.tolist())))
 
 
@@ -339,7 +339,7 @@ def _sources(
     contenders: Sequence[Contender],
     table: EmbeddingTable,
     labels: Labels,
-    measured: Measured,
+    measured: MeasuredSet,
     how: Resampling,
 ) -> Values:
     """Where the numbers came from."""
@@ -361,7 +361,7 @@ def _sources(
     }
 
 
-def _with_refusals(values: Values, name: str, measured: Measured) -> Values:
+def _with_refusals(values: Values, name: str, measured: MeasuredSet) -> Values:
     """What two sets of the same images may differ in: files that could not be used."""
     return {
         **values,
@@ -377,7 +377,7 @@ def _key(
     fingerprints: Sequence[str],
     tables: Sequence[EmbeddingTable],
     bridges: Sequence[Bridge],
-    measured: Measured,
+    measured: MeasuredSet,
     how: Resampling,
 ) -> str:
     """40 hexadecimal digits that change with whatever decides over the values."""

@@ -13,13 +13,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from emoviz.analysis.evaluation import THRESHOLDS, evaluate
-from emoviz.analysis.measures import cross_sentiment
+from emoviz.analysis.metrics import cross_sentiment
 from emoviz.checkpoints import Checkpoint, load_centers, open_checkpoint, read_checkpoint
 from emoviz.data.images import Limits
 from emoviz.data.records import merge_labels, parse_data_argument, read_table
 from emoviz.data.sources import expand
 from emoviz.errors import TrainingError
-from emoviz.experiments.definitions import Row
+from emoviz.experiments.definitions import ExperimentRow
 from emoviz.files import read_json, write_json
 from emoviz.labels import bridge_between
 from emoviz.settings import Settings
@@ -32,11 +32,11 @@ ELSEWHERE = "elsewhere.json"  # measures on sets that were not learned from
 ALL_IMAGES, LEARNED_FROM = ", all images", "; learned from "
 
 
-class Cell(Protocol):
+class ExperimentCell(Protocol):
     """What a table is made of."""
 
     @property
-    def row(self) -> Row:
+    def row(self) -> ExperimentRow:
         """The row that it belongs to."""
 
     @property
@@ -73,7 +73,7 @@ class RecipeCell:
         folder: Where everything of it lies; of a training, the run's.
     """
 
-    row: Row
+    row: ExperimentRow
     recipe: Recipe
     tables: tuple[str, ...]
     folder: Path
@@ -200,7 +200,7 @@ class FolderCell:
         seed: None of its own: the checkpoint is one trained network.
     """
 
-    row: Row
+    row: ExperimentRow
     images: Path
     folder: Path
     taxonomy: str = "mikels8"
@@ -268,8 +268,8 @@ def measured_on(
     checkpoint: Checkpoint, table: str, recipe: Recipe, settings: Settings
 ) -> tuple[str, dict[str, Any]]:
     """Title and measures of a whole set that a checkpoint did not learn from."""
+    from emoviz.inference.embedding_table import embed
     from emoviz.inference.predict import load_model
-    from emoviz.inference.table import embed
     from emoviz.training.finish import summary
 
     taxonomy, path = parse_data_argument(table)

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emoviz.analysis.judged import Answers, Judged, ensemble, judge_together
+from emoviz.analysis.alignment import AlignedPredictions, ModelOutputs, ensemble, judge_together
 from emoviz.checkpoints import Checkpoint, open_checkpoint
 from emoviz.errors import CheckpointError, TableError
 from emoviz.inference.cache import fingerprint
 from emoviz.inference.collection import Collection
 from emoviz.inference.embedding import embed_collection
+from emoviz.inference.embedding_table import EmbeddingTable, Progress
 from emoviz.inference.labelled import Labels, joined
 from emoviz.inference.predict import load_model
-from emoviz.inference.table import EmbeddingTable, Progress
 from emoviz.labels import Bridge
 from emoviz.settings import Settings
 
@@ -100,17 +100,17 @@ def table_of(
     return next(iter(found.parts(settings, max(1, len(collection)))))
 
 
-def answers_of(table: EmbeddingTable, name: str = "") -> Answers:
+def answers_of(table: EmbeddingTable, name: str = "") -> ModelOutputs:
     """What a table's checkpoint answered, as arrays for the analysis."""
     given = name or (table.origin.checkpoint if table.origin is not None else "")
-    return Answers(given, table.taxonomy, table.probabilities, table.embedding, table.novelty)
+    return ModelOutputs(given, table.taxonomy, table.probabilities, table.embedding, table.novelty)
 
 
 def judged_of(
     contenders: Sequence[tuple[str, Sequence[EmbeddingTable]]],
     labels: Labels,
     bridges: Sequence[Bridge],
-) -> tuple[list[Judged], EmbeddingTable, Labels]:
+) -> tuple[list[AlignedPredictions], EmbeddingTable, Labels]:
     """Several models on the images that all of their tables hold.
 
     Args:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from emoviz.errors import RecipeError
-from emoviz.experiments import figures
-from emoviz.experiments.figures import Figure
+from emoviz.experiments import published
+from emoviz.experiments.published import Figure
 
 Family = Literal["paper", "lite"]
 View = Literal["headline", "classes", "crossing"]
@@ -20,7 +20,7 @@ FROZEN, FROZEN_BASELINE = "mikels8-frozen", "mikels8-frozen-baseline"
 
 
 @dataclass(frozen=True)
-class Row:
+class ExperimentRow:
     """One network of a table.
 
     Attributes:
@@ -28,7 +28,7 @@ class Row:
         label: What people read.
         recipe: A recipe's name or file.
         settings: ``key=value`` that change the recipe.
-        figure: The row's name in `emoviz.experiments.figures`; ``{epochs}`` in it stands for
+        figure: The row's name in `emoviz.experiments.published`; ``{epochs}`` in it stands for
             the epochs of the recipe. Empty where the papers have no such network.
     """
 
@@ -64,7 +64,7 @@ class Experiment:
 
     name: str
     question: str
-    rows: Mapping[Family, tuple[Row, ...]]
+    rows: Mapping[Family, tuple[ExperimentRow, ...]]
     measures: tuple[str, ...]
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
@@ -106,14 +106,14 @@ def _numbered(
     known: tuple[Figure, ...],
     values: tuple[float, ...],
     extra: tuple[str, ...] = (),
-) -> tuple[Row, ...]:
+) -> tuple[ExperimentRow, ...]:
     """A row for each value of one setting, with its figure where one is printed."""
     rows = []
     for value in values:
         label = f"{name} = {value:g}"
         settings = (*extra, f"{key}={value:g}")
         figure = label if any(item.row == label for item in known) else ""
-        rows.append(Row(f"{name}{value:g}", label, recipe, settings, figure))
+        rows.append(ExperimentRow(f"{name}{value:g}", label, recipe, settings, figure))
     return tuple(rows)
 
 
@@ -126,11 +126,13 @@ GRAM_GAIN = Experiment(
     question="Do Gram modules help, and how many?",
     rows={
         "paper": tuple(
-            Row(f"v{v}", _modules(v), f"dissertation-v{v}", (), f"v = {v}" if v else "baseline")
+            ExperimentRow(
+                f"v{v}", _modules(v), f"dissertation-v{v}", (), f"v = {v}" if v else "baseline"
+            )
             for v in range(5)
         ),
         "lite": tuple(
-            Row(
+            ExperimentRow(
                 f"v{len(layers)}",
                 _modules(len(layers)),
                 FROZEN,
@@ -141,7 +143,7 @@ GRAM_GAIN = Experiment(
         ),
     },
     measures=_LABELS,
-    figures=figures.GRAM_GAIN,
+    figures=published.GRAM_GAIN,
     notes=(
         "As in chapter 5.1 of the dissertation the contrastive-center loss is off (beta = 0), and "
         "the baseline is the plain backbone.",
@@ -164,13 +166,13 @@ BETA = Experiment(
             "beta",
             "dissertation",
             "loss.beta",
-            figures.BETA,
+            published.BETA,
             (0, 0.1, 0.3, 0.4, 0.5, 0.8, 1, 1.2),
         ),
-        "lite": _numbered("beta", FROZEN, "loss.beta", figures.BETA, (0, 0.003, 0.1, 0.5, 1)),
+        "lite": _numbered("beta", FROZEN, "loss.beta", published.BETA, (0, 0.003, 0.1, 0.5, 1)),
     },
     measures=_CLUSTERS,
-    figures=figures.BETA,
+    figures=published.BETA,
     notes=(
         "beta = 0 is what chapter 5.2 of the dissertation calls the baseline: the same network "
         "with its Gram modules, without the loss.",
@@ -187,11 +189,11 @@ MARGIN = Experiment(
     name="margin",
     question="What does the margin m between the class centers do?",
     rows={
-        "paper": _numbered("m", "dissertation", "loss.margin", figures.MARGIN, (1.5, 3, 5, 10)),
-        "lite": _numbered("m", FROZEN, "loss.margin", figures.MARGIN, (1.5, 3, 5, 10)),
+        "paper": _numbered("m", "dissertation", "loss.margin", published.MARGIN, (1.5, 3, 5, 10)),
+        "lite": _numbered("m", FROZEN, "loss.margin", published.MARGIN, (1.5, 3, 5, 10)),
     },
     measures=(*_CLUSTERS[:6], "center_distance.least", "center_distance.largest"),
-    figures=figures.MARGIN,
+    figures=published.MARGIN,
     notes=(
         "Distances are those between the learned centers of the finished network; the papers' are "
         "read off the colours of Figure 5.4.",
@@ -209,22 +211,22 @@ LAMBDA = Experiment(
             "lambda",
             "dissertation",
             "loss.lambda",
-            figures.LAMBDA,
+            published.LAMBDA,
             (0.05, 0.1, 0.6, 1, 2, 5, 10, 20),
             ("loss.beta=0.5", "loss.margin=5"),
         ),
-        "lite": _numbered("lambda", FROZEN, "loss.lambda", figures.LAMBDA, (0.1, 1, 5, 20)),
+        "lite": _numbered("lambda", FROZEN, "loss.lambda", published.LAMBDA, (0.1, 1, 5, 20)),
     },
     measures=_CLUSTERS,
-    figures=figures.LAMBDA,
+    figures=published.LAMBDA,
     notes=(_OTHER_SETS,),
     judged=("accuracy", "ari", "asr"),
     taxonomy=OWN_LABELS,
 )
 
 _PLAIN_LITE = (
-    Row("lite2", "EfficientNet-Lite2", FROZEN, (_layers(),)),
-    Row(
+    ExperimentRow("lite2", "EfficientNet-Lite2", FROZEN, (_layers(),)),
+    ExperimentRow(
         "lite2-untrained",
         "EfficientNet-Lite2 without pre-training",
         FROZEN,
@@ -242,14 +244,14 @@ BACKBONES = Experiment(
     question="How much does the backbone matter?",
     rows={
         "paper": (
-            Row("resnet50", "ResNet50", "backbone-resnet50", (), "ResNet50"),
-            Row("xception", "Xception", "backbone-xception", (), "Xception"),
-            Row("v2s", "EfficientNetV2-S", "backbone-v2s", (), "EfficientNetV2-S"),
+            ExperimentRow("resnet50", "ResNet50", "backbone-resnet50", (), "ResNet50"),
+            ExperimentRow("xception", "Xception", "backbone-xception", (), "Xception"),
+            ExperimentRow("v2s", "EfficientNetV2-S", "backbone-v2s", (), "EfficientNetV2-S"),
         ),
         "lite": _PLAIN_LITE,
     },
     measures=_LABELS,
-    figures=figures.BACKBONES,
+    figures=published.BACKBONES,
     notes=(*_UNTRAINED, _OTHER_SETS),
     judged=("accuracy", "macro_f1"),
     settings=_NO_LOSS,
@@ -261,7 +263,7 @@ POSTER = Experiment(
     question="How much do the backbone and its pre-training matter for sadness against the rest?",
     rows={
         "paper": tuple(
-            Row(f"poster-{key}", name, f"poster-{key}", (), f"poster {name}")
+            ExperimentRow(f"poster-{key}", name, f"poster-{key}", (), f"poster {name}")
             for key, name in (
                 ("xception", "Xception"),
                 ("v2b0", "EfficientNetV2-B0"),
@@ -273,7 +275,7 @@ POSTER = Experiment(
         "lite": _PLAIN_LITE,
     },
     measures=("accuracy", "macro_f1", "ari", "nmi", "asr"),
-    figures=figures.POSTER_FIGURES,
+    figures=published.POSTER_FIGURES,
     notes=(*_UNTRAINED, _OTHER_SETS),
     judged=("accuracy", "macro_f1"),
     views=("headline", "classes"),
@@ -287,14 +289,14 @@ _SADNESS_LAYER = "blocks.2.1.conv_pwl"  # the second block of the third stage, a
 _LEAKY = "network.pooled_activation=leaky_relu"
 
 
-def _parallel(count: int, *figure: str) -> Row:
+def _parallel(count: int, *figure: str) -> ExperimentRow:
     settings = (
         f"network.layers=[{_SADNESS_LAYER}]",
         "network.module=multiplicative",
         f"network.parallel={count}",
         _LEAKY,
     )
-    return Row(f"k{count}", f"k = {count}", FROZEN, settings, *figure)
+    return ExperimentRow(f"k{count}", f"k = {count}", FROZEN, settings, *figure)
 
 
 SADNESS = Experiment(
@@ -303,17 +305,20 @@ SADNESS = Experiment(
     "backbone?",
     rows={
         "paper": (
-            Row("plain", "plain backbone", "sadness-baseline", (), "baseline B2"),
-            Row("zhang", "Zhang et al.", "zhang", (), "Zhang et al."),
-            *(Row(f"k{k}", f"k = {k}", f"sadness-k{k}", (), f"k = {k}") for k in range(2, 6)),
+            ExperimentRow("plain", "plain backbone", "sadness-baseline", (), "baseline B2"),
+            ExperimentRow("zhang", "Zhang et al.", "zhang", (), "Zhang et al."),
+            *(
+                ExperimentRow(f"k{k}", f"k = {k}", f"sadness-k{k}", (), f"k = {k}")
+                for k in range(2, 6)
+            ),
         ),
         "lite": (
-            Row("plain", "plain backbone", FROZEN, (_layers(), _LEAKY), "baseline B2"),
+            ExperimentRow("plain", "plain backbone", FROZEN, (_layers(), _LEAKY), "baseline B2"),
             *(_parallel(k, f"k = {k}") for k in range(2, 6)),
         ),
     },
     measures=("accuracy", "macro_f1", "ari", "nmi", "asr", "ece"),
-    figures=figures.SADNESS,
+    figures=published.SADNESS,
     notes=(
         "Two classes, sadness and others; finer labels come in through the bridge.",
         "Sadness is the smaller class in our sets, so the macro F1 says more than the accuracy, "
@@ -331,18 +336,18 @@ CROSS_DATASET = Experiment(
     question="Does a network that learned sadness on one set find it on another?",
     rows={
         "paper": (
-            Row("v0", "plain backbone", "dissertation-v0"),
-            Row("v4", "v = 4", "dissertation-v4", (), "v = 4"),
-            Row("k4", "k = 4", "sadness-k4", (), "k = 4"),
+            ExperimentRow("v0", "plain backbone", "dissertation-v0"),
+            ExperimentRow("v4", "v = 4", "dissertation-v4", (), "v = 4"),
+            ExperimentRow("k4", "k = 4", "sadness-k4", (), "k = 4"),
         ),
         "lite": (
-            Row("v0", "plain backbone", FROZEN, (_layers(),)),
-            Row("v3", "v = 3", FROZEN, (_layers(1, 2, 3),), "v = 4"),
+            ExperimentRow("v0", "plain backbone", FROZEN, (_layers(),)),
+            ExperimentRow("v3", "v = 3", FROZEN, (_layers(1, 2, 3),), "v = 4"),
             _parallel(4, "k = 4"),
         ),
     },
     measures=("accuracy", "macro_f1"),
-    figures=figures.CROSS_DATASET,
+    figures=published.CROSS_DATASET,
     notes=(
         "Sadness against the rest, through the bridge. A network is measured on the test split "
         "of its own set and on all images of the others.",
@@ -362,16 +367,18 @@ CROSS_SENTIMENT = Experiment(
     "sentiments?",
     rows={
         "paper": (
-            Row("baseline", "baseline, beta = 0", "dissertation-baseline", (), "baseline"),
-            Row("ours", "with the loss", "dissertation", (), "ours"),
+            ExperimentRow(
+                "baseline", "baseline, beta = 0", "dissertation-baseline", (), "baseline"
+            ),
+            ExperimentRow("ours", "with the loss", "dissertation", (), "ours"),
         ),
         "lite": (
-            Row("baseline", "baseline, beta = 0", FROZEN_BASELINE, (), "baseline"),
-            Row("ours", "with the loss", FROZEN, (), "ours"),
+            ExperimentRow("baseline", "baseline, beta = 0", FROZEN_BASELINE, (), "baseline"),
+            ExperimentRow("ours", "with the loss", FROZEN, (), "ours"),
         ),
     },
     measures=("accuracy", "sentiment_accuracy", "cross_sentiment", "cross_sentiment_0.3"),
-    figures=figures.CROSS_SENTIMENT,
+    figures=published.CROSS_SENTIMENT,
     notes=(
         "Top-2 cross-sentiment: the share of eligible images whose two most probable classes have "
         "opposite sentiments. Eligible are those whose two top probabilities reach theta.",
@@ -387,20 +394,20 @@ CROSS_SENTIMENT = Experiment(
     unlabelled=True,
 )
 
-_RESNET18 = Row("resnet18", "ResNet18", "faces-resnet18", (), "ResNet18, {epochs} epochs")
+_RESNET18 = ExperimentRow("resnet18", "ResNet18", "faces-resnet18", (), "ResNet18, {epochs} epochs")
 FACES = Experiment(
     name="faces",
     question="How well do ResNet18, VGG19 and their fusion read faces, trained from scratch?",
     rows={
         "paper": (
             _RESNET18,
-            Row("vgg19", "VGG19", "faces-vgg19", (), "VGG19, {epochs} epochs"),
-            Row("fusion", "fusion", "faces-fusion", (), "fusion, {epochs} epochs"),
+            ExperimentRow("vgg19", "VGG19", "faces-vgg19", (), "VGG19, {epochs} epochs"),
+            ExperimentRow("fusion", "fusion", "faces-fusion", (), "fusion, {epochs} epochs"),
         ),
         "lite": (_RESNET18,),
     },
     measures=("accuracy", "macro_f1", "ece"),
-    figures=figures.FACES,
+    figures=published.FACES,
     notes=(
         "The thesis gives one run each and does not say which of FER2013's two test files its "
         "figures are of; ours are of the file that was given with --test-data.",
@@ -414,7 +421,7 @@ SHIPPED = Experiment(
     name="shipped",
     question="How do the networks that come along compare with linear probes and each other?",
     rows={
-        family: tuple(Row(name, name, name) for name in ("mikels8-baseline", "mikels8"))
+        family: tuple(ExperimentRow(name, name, name) for name in ("mikels8-baseline", "mikels8"))
         for family in ("paper", "lite")
     },
     measures=_LABELS,
@@ -459,7 +466,7 @@ def chosen_rows(
     family: Family,
     keys: tuple[str, ...] = (),
     recipes: tuple[str, ...] = (),
-) -> tuple[Row, ...]:
+) -> tuple[ExperimentRow, ...]:
     """The rows to run: the family's, some of either family's, or recipes as they are.
 
     Args:
@@ -472,7 +479,7 @@ def chosen_rows(
         RecipeError: A key names no row.
     """
     if recipes:
-        return tuple(Row(name, name, name) for name in recipes)
+        return tuple(ExperimentRow(name, name, name) for name in recipes)
     other: Family = "lite" if family == "paper" else "paper"
     known = {row.key: row for row in (*experiment.rows[other], *experiment.rows[family])}
     missing = [key for key in keys if key not in known]

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from emoviz.experiments.definitions import EXPERIMENTS, Experiment
-from emoviz.experiments.figures import Figure, Unit, Value
+from emoviz.experiments.published import Figure, Unit, Value
 from emoviz.experiments.statistics import Spread
-from emoviz.experiments.tables import Table, TableRow
+from emoviz.experiments.tables import ResultRow, ResultTable
 
 NAMES = {
     "macro_f1": "macro F1",
@@ -56,7 +56,7 @@ def printed(value: Value, measure: str) -> str:
     return _as_printed(Value(round(scale * value.mean, 6), sd, unit))
 
 
-def markdown(table: Table, level: int = 2) -> str:
+def markdown(table: ResultTable, level: int = 2) -> str:
     """The whole experiment: question, tables, how it was run.
 
     Args:
@@ -74,7 +74,7 @@ def markdown(table: Table, level: int = 2) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def result_tables(table: Table, experiment: Experiment) -> Iterable[str]:
+def result_tables(table: ResultTable, experiment: Experiment) -> Iterable[str]:
     """Headline measures and differences, then the other views that the experiment asks for."""
     yield (
         f"Mean ± standard deviation over {len(table.seeds)} seeds, on images not learned from. "
@@ -97,7 +97,7 @@ def result_tables(table: Table, experiment: Experiment) -> Iterable[str]:
         yield "Failed:\n\n" + "\n".join(failed)
 
 
-def measured_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
+def measured_table(rows: Sequence[ResultRow], columns: Sequence[Column]) -> str:
     """Measures, each with the papers' figure in the next column where any row has one."""
     columns = [c for c in columns if any(c.measure in row.measures for row in rows)] or columns
     head = ["set", "network", "images"]
@@ -117,7 +117,7 @@ def measured_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
     return grid(head, cells)
 
 
-def difference_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
+def difference_table(rows: Sequence[ResultRow], columns: Sequence[Column]) -> str:
     """Differences to the first row of the same set; those beyond twice the error are bold."""
     columns = [c for c in columns if any(c.measure in row.difference for row in rows)]
     cells = [
@@ -151,7 +151,7 @@ def _notes(figures: Sequence[Figure]) -> str:
     return "\n".join(f"- {figure.row}: {figure.note}" for figure in figures if figure.note)
 
 
-def sources(row: TableRow, columns: Sequence[Column]) -> str:
+def sources(row: ResultRow, columns: Sequence[Column]) -> str:
     """Where the figures beside a row come from."""
     if row.figure is None:
         return ""
@@ -195,17 +195,17 @@ def _column_words(name: str, rows: Sequence[Figure]) -> str:
     return words.replace("_", "-" if unit == "count" else " ") + (" %" if unit == "percent" else "")
 
 
-def _count(row: TableRow) -> str:
+def _count(row: ResultRow) -> str:
     return NOTHING if row.n is None else f"{row.n:,}"
 
 
-def _measured(row: TableRow, measure: str) -> str:
+def _measured(row: ResultRow, measure: str) -> str:
     if not row.measures and row.failed:
         return "failed"
     return shown(row.measures.get(measure), measure)
 
 
-def _figure(row: TableRow, measure: str) -> str:
+def _figure(row: ResultRow, measure: str) -> str:
     values = row.figure["values"] if row.figure else {}
     if measure not in values:
         return ""
@@ -218,23 +218,23 @@ def _difference(value: Spread | None, column: Column) -> str:
     return f"**{text}**" if value is not None and value.stands_out else text
 
 
-def _failures(row: TableRow) -> Iterable[str]:
+def _failures(row: ResultRow) -> Iterable[str]:
     """A line for each reason, with the seeds that it holds for."""
     for reason in dict.fromkeys(row.failed.values()):
         seeds = ", ".join(seed for seed, why in row.failed.items() if why == reason)
         yield f"- {row.label}, {row.data}, seed {seeds}: {_safe(reason)}"
 
 
-def _classes(row: TableRow) -> list[str]:
+def _classes(row: ResultRow) -> list[str]:
     names = (name for name in row.measures if name.startswith("per_class."))
     return list(dict.fromkeys(name.removeprefix("per_class.").rpartition(".")[0] for name in names))
 
 
-def _two_classes(row: TableRow) -> bool:
+def _two_classes(row: ResultRow) -> bool:
     return len(_classes(row)) == 2
 
 
-def _class_tables(rows: Sequence[TableRow]) -> Iterable[str]:
+def _class_tables(rows: Sequence[ResultRow]) -> Iterable[str]:
     two = [row for row in rows if _two_classes(row)]
     for name in dict.fromkeys(name for row in two for name in _classes(row)):
         columns = [Column(f"per_class.{name}.{score}", _score(score)) for score in _SCORES]
@@ -246,7 +246,7 @@ def _score(name: str) -> str:
     return "F1" if name == "f1" else name
 
 
-def _crossing_tables(rows: Sequence[TableRow]) -> Iterable[str]:
+def _crossing_tables(rows: Sequence[ResultRow]) -> Iterable[str]:
     for theta, rate in _THETAS:
         prefix = f"cross_sentiment_counts.{theta}."
         mine = [row for row in rows if f"{prefix}eligible" in row.measures]

@@ -12,7 +12,7 @@ from emoviz.errors import TrainingError
 from emoviz.labels import bridge_between
 from emoviz.settings import Settings
 from emoviz.training.finish import summary
-from emoviz.training.prepare import Prepared, Worker, prepare
+from emoviz.training.prepare import PreparedTraining, Worker, prepare
 from emoviz.training.recipe import Recipe
 from emoviz.training.targets import Rows
 
@@ -71,7 +71,7 @@ def _words(recipe: Recipe) -> str:
 
 
 def _probe_set(
-    prepared: Prepared, number: int, blocks: Sequence[NDArray[np.float32]]
+    prepared: PreparedTraining, number: int, blocks: Sequence[NDArray[np.float32]]
 ) -> dict[str, Any]:
     """Measures of one probe on the images of one set whose label the network can reach."""
     item, targets = prepared.sets[number], prepared.targets
@@ -96,7 +96,7 @@ def _probe_set(
     return {key: value for key, value in result.items() if key not in ("ari", "nmi", "asr")}
 
 
-def _rounds(prepared: Prepared, rows: Rows) -> Iterator[tuple[Rows, Rows, Rows]]:
+def _rounds(prepared: PreparedTraining, rows: Rows) -> Iterator[tuple[Rows, Rows, Rows]]:
     """Rows to fit on, to choose the strength on, and to be judged on."""
     recipe, records = prepared.recipe, prepared.targets.records
     if not recipe.data.folds:

@@ -8,7 +8,7 @@ from emoviz.errors import TableError
 from emoviz.experiments.definitions import EXPERIMENTS
 from emoviz.experiments.markdown import NAMES, markdown, shown
 from emoviz.experiments.run import TABLE_JSON
-from emoviz.experiments.tables import Table, TableRow
+from emoviz.experiments.tables import ResultRow, ResultTable
 from emoviz.files import write_text
 
 INTRODUCTION = """# Experiments
@@ -40,7 +40,7 @@ def write_report(folders: Sequence[Path], out: Path) -> str:
     return text
 
 
-def read_experiment(folder: Path) -> Table:
+def read_experiment(folder: Path) -> ResultTable:
     """The table that an experiment left in its folder.
 
     Raises:
@@ -48,7 +48,7 @@ def read_experiment(folder: Path) -> Table:
     """
     path = folder / TABLE_JSON if folder.is_dir() else folder
     try:
-        table = Table.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        table = ResultTable.from_dict(json.loads(path.read_text(encoding="utf-8")))
         EXPERIMENTS[table.experiment]  # one that is no longer known cannot be put into words
         return table
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -57,7 +57,7 @@ def read_experiment(folder: Path) -> Table:
         ) from None
 
 
-def section(table: Table) -> str:
+def section(table: ResultTable) -> str:
     """One experiment: what it shows, then its tables."""
     head, _, rest = markdown(table).partition(f"\n\n{table.question}\n\n")
     findings = "\n".join(f"- {line}" for line in sentences(table))
@@ -65,7 +65,7 @@ def section(table: Table) -> str:
     return "\n\n".join(part for part in (head, table.question, shows, rest) if part)
 
 
-def sentences(table: Table) -> Iterable[str]:
+def sentences(table: ResultTable) -> Iterable[str]:
     """For each set and judged measure, which rows differ from the first beyond the seeds."""
     for data in dict.fromkeys(row.data for row in table.rows):
         rows = [row for row in table.rows if row.data == data]
@@ -77,7 +77,7 @@ def sentences(table: Table) -> Iterable[str]:
         yield f"Failed: {table.failures} seeds of rows, which stand on fewer seeds or on none."
 
 
-def _sentence(rows: Sequence[TableRow], measure: str) -> str:
+def _sentence(rows: Sequence[ResultRow], measure: str) -> str:
     known = [row for row in rows if measure in row.difference]
     beyond = [row for row in known if row.difference[measure].stands_out]
     within = [row for row in known if row.difference[measure].stands_out is False]
@@ -92,11 +92,11 @@ def _sentence(rows: Sequence[TableRow], measure: str) -> str:
     return f"against {rows[0].label}, {'; '.join(parts)}." if parts else ""
 
 
-def _differences(rows: Sequence[TableRow], measure: str) -> str:
+def _differences(rows: Sequence[ResultRow], measure: str) -> str:
     return ", ".join(
         f"{row.label} ({shown(row.difference[measure], measure, signed=True)})" for row in rows
     )
 
 
-def _place(table: Table) -> int:
+def _place(table: ResultTable) -> int:
     return list(EXPERIMENTS).index(table.experiment)

@@ -14,19 +14,27 @@ from pathlib import Path
 from emoviz import __version__
 from emoviz.data.records import parse_data_argument, read_table
 from emoviz.errors import TableError, TrainingError
-from emoviz.experiments.cells import Cell, FolderCell, ProbeCell, Tell, TrainCell, resolved, short
+from emoviz.experiments.cells import (
+    ExperimentCell,
+    FolderCell,
+    ProbeCell,
+    Tell,
+    TrainCell,
+    resolved,
+    short,
+)
 from emoviz.experiments.definitions import (
     OWN_LABELS,
     Experiment,
+    ExperimentRow,
     Family,
-    Row,
     chosen_rows,
     get_experiment,
 )
 from emoviz.experiments.markdown import markdown
 from emoviz.experiments.running import run_cells
 from emoviz.experiments.setup import setup_words
-from emoviz.experiments.tables import Table, table_rows
+from emoviz.experiments.tables import ResultTable, table_rows
 from emoviz.files import write_json, write_text
 from emoviz.settings import Settings
 from emoviz.training.folder import MEMBERS
@@ -35,13 +43,13 @@ from emoviz.training.recipe import Recipe, apply_settings, load_recipe
 TABLE_JSON, TABLE_MARKDOWN = "table.json", "table.md"
 SHIPPED_PAIR = {"baseline": "mikels8-baseline", "ours": "mikels8"}
 _PROBES = (
-    Row("probe", "linear probe, pooled", ""),
-    Row("probe-gram", "linear probe, pooled + Gram", ""),
+    ExperimentRow("probe", "linear probe, pooled", ""),
+    ExperimentRow("probe-gram", "linear probe, pooled + Gram", ""),
 )
 
 
 @dataclass(frozen=True)
-class Request:
+class ExperimentRequest:
     """What a person asked for.
 
     Attributes:
@@ -87,7 +95,7 @@ class Request:
         return f"python -m emoviz experiment {self.name} {given}"
 
 
-def run_experiment(request: Request, settings: Settings, tell: Tell) -> Table:
+def run_experiment(request: ExperimentRequest, settings: Settings, tell: Tell) -> ResultTable:
     """Make the cells that are missing, then the table, and write it.
 
     Raises:
@@ -106,7 +114,7 @@ def run_experiment(request: Request, settings: Settings, tell: Tell) -> Table:
     cells = make_cells(experiment, rows, request)
     outcomes = run_cells(cells, settings, tell, request.at_once)
     recipes = {c.row.key: c.recipe for c in cells if isinstance(c, TrainCell)}
-    table = Table(
+    table = ResultTable(
         experiment=experiment.name,
         question=experiment.question,
         family=family,
@@ -131,7 +139,9 @@ def available_family(settings: Settings) -> Family:
     return "paper" if gpu else "lite"
 
 
-def make_cells(experiment: Experiment, rows: Sequence[Row], request: Request) -> list[Cell]:
+def make_cells(
+    experiment: Experiment, rows: Sequence[ExperimentRow], request: ExperimentRequest
+) -> list[ExperimentCell]:
     """Every cell of an experiment, set by set, row by row, seed by seed.
 
     Raises:
@@ -146,7 +156,7 @@ def make_cells(experiment: Experiment, rows: Sequence[Row], request: Request) ->
         wanted = "two sets or more" if experiment.elsewhere else "one set or more"
         raise TrainingError(f"Experiment '{experiment.name}' wants {wanted} in --data.")
     groups = [tables] if experiment.together and tables else [(table,) for table in tables]
-    cells: list[Cell] = []
+    cells: list[ExperimentCell] = []
     for group, name in zip(groups, _names(groups), strict=True):
         for row in rows:
             recipe = row_recipe(experiment, row, group, request)
@@ -170,7 +180,9 @@ def make_cells(experiment: Experiment, rows: Sequence[Row], request: Request) ->
     return _with_shared_members(cells) + _folder_cells(rows, unlabelled, request)
 
 
-def row_recipe(experiment: Experiment, row: Row, tables: Sequence[str], request: Request) -> Recipe:
+def row_recipe(
+    experiment: Experiment, row: ExperimentRow, tables: Sequence[str], request: ExperimentRequest
+) -> Recipe:
     """A row's recipe for some sets: the experiment's settings, the row's, then the person's."""
     assert request.family is not None
     taxonomy = experiment.taxonomy
@@ -184,7 +196,7 @@ def row_recipe(experiment: Experiment, row: Row, tables: Sequence[str], request:
     )
 
 
-def _with_shared_members(cells: Sequence[Cell]) -> list[Cell]:
+def _with_shared_members(cells: Sequence[ExperimentCell]) -> list[ExperimentCell]:
     """A network that stands in the table and in a fusion is trained once, in the fusion's run."""
     places: dict[tuple[str, tuple[str, ...]], Path] = {}
     for cell in cells:
@@ -203,7 +215,9 @@ def _with_shared_members(cells: Sequence[Cell]) -> list[Cell]:
     ]
 
 
-def _probe_cells(row: Row, tables: tuple[str, ...], name: str, request: Request) -> list[Cell]:
+def _probe_cells(
+    row: ExperimentRow, tables: tuple[str, ...], name: str, request: ExperimentRequest
+) -> list[ExperimentCell]:
     recipe = apply_settings(load_recipe(row.recipe), request.settings)
     return [
         ProbeCell(
@@ -217,7 +231,9 @@ def _probe_cells(row: Row, tables: tuple[str, ...], name: str, request: Request)
     ]
 
 
-def _folder_cells(rows: Sequence[Row], folders: Sequence[str], request: Request) -> list[Cell]:
+def _folder_cells(
+    rows: Sequence[ExperimentRow], folders: Sequence[str], request: ExperimentRequest
+) -> list[ExperimentCell]:
     """The shipped pair on folders without labels: nothing is trained."""
     names = _names([(folder,) for folder in folders])
     return [

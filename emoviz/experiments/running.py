@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from emoviz.errors import EmovizError
-from emoviz.experiments.cells import Cell, Measures, Tell
+from emoviz.experiments.cells import ExperimentCell, Measures, Tell
 from emoviz.inference.engines import available_cores
 from emoviz.memory import keep_large_blocks
 from emoviz.settings import Settings
@@ -19,7 +19,7 @@ from emoviz.settings import Settings
 class Outcome:
     """What became of a cell: its measures, or why there are none."""
 
-    cell: Cell
+    cell: ExperimentCell
     measures: Measures = field(default_factory=dict)
     error: str = ""
 
@@ -33,7 +33,7 @@ class _Worker:
 
 
 def run_cells(
-    cells: Sequence[Cell], settings: Settings, tell: Tell, at_once: int = 1
+    cells: Sequence[ExperimentCell], settings: Settings, tell: Tell, at_once: int = 1
 ) -> list[Outcome]:
     """Measure each cell. One that fails is told of and does not spoil the others.
 
@@ -58,11 +58,11 @@ def run_cells(
     return outcomes
 
 
-def _title(cell: Cell, number: int, count: int) -> str:
+def _title(cell: ExperimentCell, number: int, count: int) -> str:
     return f"Cell {number} of {count}: {cell.row.label}, {cell.about}, seed {cell.seed}"
 
 
-def _guarded(cell: Cell, settings: Settings, tell: Tell) -> Outcome:
+def _guarded(cell: ExperimentCell, settings: Settings, tell: Tell) -> Outcome:
     try:
         return Outcome(cell, cell.measure(settings, tell))
     except EmovizError as error:
@@ -76,7 +76,7 @@ def _guarded(cell: Cell, settings: Settings, tell: Tell) -> Outcome:
 
 
 def _in_processes(
-    cells: Sequence[Cell], settings: Settings, tell: Tell, at_once: int
+    cells: Sequence[ExperimentCell], settings: Settings, tell: Tell, at_once: int
 ) -> list[Outcome]:
     """A process a cell, so that one that is killed takes no other along."""
     waiting = list(range(len(cells)))
@@ -108,13 +108,17 @@ def _in_processes(
     return [outcomes[number] for number in range(len(cells))]
 
 
-def _next(waiting: Sequence[int], cells: Sequence[Cell], working: Sequence[Cell]) -> int | None:
+def _next(
+    waiting: Sequence[int], cells: Sequence[ExperimentCell], working: Sequence[ExperimentCell]
+) -> int | None:
     """The first cell that can start; a fusion waits for the networks that lie in its folder."""
     busy = {parent for cell in working for parent in cell.folder.parents}
     return next((number for number in waiting if cells[number].folder not in busy), None)
 
 
-def _start(cell: Cell, settings: Settings, threads: int) -> tuple[Connection, SpawnProcess]:
+def _start(
+    cell: ExperimentCell, settings: Settings, threads: int
+) -> tuple[Connection, SpawnProcess]:
     spawn = get_context("spawn")  # a forked torch or CUDA does not work
     receiver, sender = spawn.Pipe(duplex=False)
     process = spawn.Process(target=_work, args=(sender, cell, settings, threads))
@@ -123,7 +127,9 @@ def _start(cell: Cell, settings: Settings, threads: int) -> tuple[Connection, Sp
     return receiver, process
 
 
-def _heard(connection: Connection, worker: _Worker, cell: Cell, tell: Tell) -> Outcome | None:
+def _heard(
+    connection: Connection, worker: _Worker, cell: ExperimentCell, tell: Tell
+) -> Outcome | None:
     """Pass on a line; the outcome where the process is done."""
     try:
         message = connection.recv()
@@ -143,7 +149,7 @@ def _heard(connection: Connection, worker: _Worker, cell: Cell, tell: Tell) -> O
     return Outcome(cell, measures, error)
 
 
-def _work(sender: Connection, cell: Cell, settings: Settings, threads: int) -> None:
+def _work(sender: Connection, cell: ExperimentCell, settings: Settings, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     keep_large_blocks()
     import torch

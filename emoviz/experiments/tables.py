@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emoviz.experiments.cells import ALL_IMAGES, LEARNED_FROM
-from emoviz.experiments.definitions import Experiment, Row
-from emoviz.experiments.figures import Figure, nearest
+from emoviz.experiments.definitions import Experiment, ExperimentRow
+from emoviz.experiments.published import Figure, nearest
 from emoviz.experiments.running import Outcome
 from emoviz.experiments.statistics import Spread, flat, paired_difference, spread
 from emoviz.training.recipe import Recipe, load_recipe
@@ -15,7 +15,7 @@ BySeed = dict[int, float]
 
 
 @dataclass(frozen=True)
-class TableRow:
+class ResultRow:
     """One network on one set.
 
     Attributes:
@@ -52,7 +52,7 @@ class TableRow:
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "TableRow":
+    def from_dict(cls, values: Mapping[str, Any]) -> "ResultRow":
         """Read what `to_dict` gave."""
         spreads = {
             key: {name: Spread.from_dict(value) for name, value in values[key].items()}
@@ -63,7 +63,7 @@ class TableRow:
 
 
 @dataclass(frozen=True)
-class Table:
+class ResultTable:
     """A whole experiment.
 
     Attributes:
@@ -84,7 +84,7 @@ class Table:
     family: str
     seeds: tuple[int, ...]
     data: tuple[str, ...]
-    rows: tuple[TableRow, ...]
+    rows: tuple[ResultRow, ...]
     command: str = ""
     setup: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -107,10 +107,10 @@ class Table:
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Table":
+    def from_dict(cls, values: Mapping[str, Any]) -> "ResultTable":
         """Read what `to_dict` gave."""
         lists = {key: tuple(values[key]) for key in ("seeds", "data", "setup")}
-        rows = tuple(TableRow.from_dict(row) for row in values["rows"])
+        rows = tuple(ResultRow.from_dict(row) for row in values["rows"])
         figures = tuple(Figure.from_dict(figure) for figure in values["figures"])
         return cls(**{**values, **lists, "rows": rows, "figures": figures})
 
@@ -119,7 +119,7 @@ class Table:
 class _Gathered:
     """What the seeds of one network made of one set, while it is collected."""
 
-    row: Row
+    row: ExperimentRow
     data: str
     taxonomy: str
     n: int | None = None
@@ -135,7 +135,7 @@ class _Gathered:
 
 def table_rows(
     experiment: Experiment, outcomes: Sequence[Outcome], recipes: Mapping[str, Recipe]
-) -> tuple[TableRow, ...]:
+) -> tuple[ResultRow, ...]:
     """Rows set by set, in the order of the cells.
 
     Args:
@@ -145,7 +145,7 @@ def table_rows(
     """
     gathered = _gathered(outcomes)
     first: dict[str, _Gathered] = {}
-    rows: dict[str, list[TableRow]] = {}
+    rows: dict[str, list[ResultRow]] = {}
     for item in gathered:
         base = first.setdefault(item.data, item)
         rows.setdefault(item.data, []).append(_row(item, base, experiment, recipes))
@@ -182,7 +182,7 @@ def _titles(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
 
 def _row(
     item: _Gathered, base: _Gathered, experiment: Experiment, recipes: Mapping[str, Recipe]
-) -> TableRow:
+) -> ResultRow:
     measures = {name: spread(values) for name, values in item.values.items()}
     differences = {
         name: paired_difference(values, base.values[name])
@@ -191,7 +191,7 @@ def _row(
         # one run is not set against a single one of several
         if (len(values) > 1) == (len(base.values[name]) > 1)
     }
-    return TableRow(
+    return ResultRow(
         label=item.row.label,
         recipe=item.row.recipe,
         overrides=item.row.settings,

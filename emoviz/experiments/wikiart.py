@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from emoviz import __version__
 from emoviz.analysis.evaluation import THRESHOLDS
-from emoviz.analysis.measures import CrossSentiment, cross_sentiment
+from emoviz.analysis.metrics import CrossSentiment, cross_sentiment
 from emoviz.analysis.projection import fit_projection, place
 from emoviz.checkpoints import Checkpoint, open_checkpoint
 from emoviz.errors import TableError, TrainingError
-from emoviz.experiments import figures
+from emoviz.experiments import published
 from emoviz.files import read_json, write_json
 from emoviz.inference.collection import SAMPLE, open_collection
 from emoviz.inference.embedding import embed_collection
+from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.predict import load_model
-from emoviz.inference.table import EmbeddingTable
 from emoviz.labels import Taxonomy, sentiments, top2_opposite
 from emoviz.settings import Settings
 
@@ -226,9 +226,9 @@ def load_study(folder: Path) -> Study | None:
         return None
 
 
-def paper_rows() -> dict[str, figures.Figure]:
+def paper_rows() -> dict[str, published.Figure]:
     """Table 5.11's rows by their roles."""
-    rows = [row for row in figures.CROSS_SENTIMENT if row.data is figures.WIKIART]
+    rows = [row for row in published.CROSS_SENTIMENT if row.data is published.WIKIART]
     return {row.row: row for row in rows}
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from emoviz.checkpoints import Checkpoint, load_centers
 from emoviz.errors import TaxonomyError
-from emoviz.inference.table import EmbeddingTable
+from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.labels import bridge_between
 
 

@@ -33,7 +33,7 @@ _FACE_SIDE = 480
 _KEPT_AT_ONCE = 32
 
 
-class Seen(NamedTuple):
+class Detection(NamedTuple):
     """What a detector found in one image.
 
     Attributes:
@@ -60,7 +60,7 @@ class Detector(NamedTuple):
     name: str
     version: str
     side: int
-    look: Callable[[Image.Image], Seen]
+    look: Callable[[Image.Image], Detection]
 
 
 def detector(kind: str, settings: Settings) -> Detector:
@@ -118,7 +118,7 @@ def detect(
         todo = {key: record for key, record in zip(sha256, records, strict=True) if key}
         todo = {key: record for key, record in todo.items() if key not in known}
         done = len(records) - len(todo)
-        fresh: dict[str, Seen] = {}
+        fresh: dict[str, Detection] = {}
         try:
             for number, (key, record) in enumerate(todo.items(), 1):
                 seen = _looked(detector, record, limits)
@@ -151,17 +151,17 @@ class DetectedStore(Store):
     def __init__(self, settings: Settings, detector: Detector) -> None:
         super().__init__(settings.home / "detected" / f"{detector.version}.sqlite")
 
-    def get_many(self, hashes: Any) -> dict[str, Seen]:
+    def get_many(self, hashes: Any) -> dict[str, Detection]:
         """What was seen in some images, by their SHA-256; those not looked at are left out."""
         rows = self._rows(map(bytes.fromhex, hashes))
-        return {key.hex(): Seen(share, count, words) for key, share, count, words in rows}
+        return {key.hex(): Detection(share, count, words) for key, share, count, words in rows}
 
-    def put(self, seen: Mapping[str, Seen]) -> None:
+    def put(self, seen: Mapping[str, Detection]) -> None:
         """Keep answers, all or none."""
         self._put((bytes.fromhex(key), *row) for key, row in seen.items())
 
 
-def _looked(detector: Detector, record: Record, limits: Limits) -> Seen | None:
+def _looked(detector: Detector, record: Record, limits: Limits) -> Detection | None:
     try:
         pixels = open_image(record.read(limits), limits, detector.side).pixels
     except ImageError:
@@ -171,15 +171,15 @@ def _looked(detector: Detector, record: Record, limits: Limits) -> Seen | None:
     return detector.look(pixels)
 
 
-def _text_look(settings: Settings) -> Callable[[Image.Image], Seen]:
+def _text_look(settings: Settings) -> Callable[[Image.Image], Detection]:
     reader = _reader(settings.threads or len(os.sched_getaffinity(0)))
 
-    def look(image: Image.Image) -> Seen:
+    def look(image: Image.Image) -> Detection:
         pixels = np.ascontiguousarray(np.asarray(image)[:, :, ::-1])  # BGR
         found = reader(pixels, use_cls=False, use_det=True, use_rec=True)
         boxes, words = getattr(found, "boxes", None), getattr(found, "txts", None)
         if boxes is None or not words:
-            return Seen(0.0, 0)
+            return Detection(0.0, 0)
         rows = zip(boxes, words, found.scores, strict=True)
         kept = [
             (_area(box), str(word))
@@ -187,7 +187,7 @@ def _text_look(settings: Settings) -> Callable[[Image.Image], Seen]:
             if score >= CONFIDENT and len(str(word).strip()) >= LEAST_SIGNS
         ]
         share = sum(area for area, _ in kept) / (image.width * image.height)
-        return Seen(min(share, 1.0), len(kept), " ".join(word for _, word in kept)[:500])
+        return Detection(min(share, 1.0), len(kept), " ".join(word for _, word in kept)[:500])
 
     return look
 
@@ -205,17 +205,17 @@ def _reader(threads: int) -> Any:
     )
 
 
-def _face_look() -> Callable[[Image.Image], Seen]:
+def _face_look() -> Callable[[Image.Image], Detection]:
     import dlib
 
     detector = dlib.get_frontal_face_detector()
 
-    def look(image: Image.Image) -> Seen:
+    def look(image: Image.Image) -> Detection:
         scale = _FACE_SIDE / max(image.size)  # small images are enlarged: it wants 80 pixels a face
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         boxes = detector(np.asarray(image.resize(size, Image.Resampling.BILINEAR)), 0)
         areas = [_inside(box, size) / (size[0] * size[1]) for box in boxes]
-        return Seen(min(max(areas, default=0.0), 1.0), len(areas))
+        return Detection(min(max(areas, default=0.0), 1.0), len(areas))
 
     return look
 

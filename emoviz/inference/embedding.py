@@ -32,8 +32,8 @@ from emoviz.inference.cache import (
     stamp,
 )
 from emoviz.inference.collection import Collection
+from emoviz.inference.embedding_table import EmbeddingTable, Origin, Progress
 from emoviz.inference.predict import Model, Prediction, predict
-from emoviz.inference.table import EmbeddingTable, Origin, Progress
 from emoviz.settings import Settings
 
 _PART = 4096  # rows of the table that are in memory at once

@@ -92,12 +92,12 @@ class TorchEngine:
     def __init__(self, checkpoint: Checkpoint, device: str) -> None:
         import torch
 
-        from emoviz.models.export import Exported
+        from emoviz.models.export import ExportedGraph
 
         self._torch = torch
         self._device = torch.device(device)
         network = load_network(checkpoint)
-        module = Exported(network, checkpoint.card.preprocessing).eval()
+        module = ExportedGraph(network, checkpoint.card.preprocessing).eval()
         self._module = module.to(self._device).to(memory_format=torch.channels_last)
         self._lock = threading.Lock()
         name = torch.cuda.get_device_name(self._device) if device == "cuda" else "CPU"

@@ -20,7 +20,7 @@ from emoviz.data.library import SAMPLE, find_set, set_path
 from emoviz.data.records import NO_LABEL, LabelledSet, Record, Split, read_table
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.inference.collection import Collection, open_collection
-from emoviz.inference.table import EmbeddingTable
+from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.labels import TAXONOMIES, Bridge, Taxonomy, bridge_between, own_taxonomy
 from emoviz.settings import Settings
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from emoviz.data.columns import find_columns
+from emoviz.data.dataset_file import META, SetHead, read_head
 from emoviz.data.readers import table_text
-from emoviz.data.sets import META, SetHead, read_head
 from emoviz.errors import TableError
 from emoviz.labels import Taxonomy
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from emoviz.data.records import NO_LABEL
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.files import replaced_file
-from emoviz.inference.table import EmbeddingTable, Origin
+from emoviz.inference.embedding_table import EmbeddingTable, Origin
 from emoviz.labels import Taxonomy
 from emoviz.settings import Settings
 

@@ -23,8 +23,14 @@ from emoviz.data.images import Limits, open_image
 from emoviz.errors import ImageError
 from emoviz.inference.cache import StyleCache
 from emoviz.inference.collection import Collection
+from emoviz.inference.content_style_split import (
+    ContentStyleSplit,
+    NoSplit,
+    no_split,
+    part_names,
+    split_and_grams,
+)
 from emoviz.inference.explainer import Bytes, Explainer, Progress
-from emoviz.inference.parts import NoSplit, Split, no_split, part_names, split_and_grams
 from emoviz.inference.prefetch import ahead
 from emoviz.settings import Settings
 
@@ -77,7 +83,7 @@ def observe_collection(
 
 def kept_split(
     explainer: Explainer, hashes: Sequence[str], settings: Settings
-) -> tuple[Split | NoSplit, NDArray[np.int64]]:
+) -> tuple[ContentStyleSplit | NoSplit, NDArray[np.int64]]:
     """The logits of a collection in parts, out of the cache.
 
     Args:
@@ -99,7 +105,7 @@ def kept_split(
     flat = b"".join(found[hashes[i]] for i in rows)
     values = np.frombuffer(flat, np.float32).reshape(shape).astype(np.float64)
     parts = {name: values[:, i] for i, name in enumerate(names)}
-    return Split(classes, values.sum(axis=1), parts), rows
+    return ContentStyleSplit(classes, values.sum(axis=1), parts), rows
 
 
 def kept_grams(
@@ -206,7 +212,7 @@ def _observe(explainer: Explainer, images: Bytes) -> list[tuple[bytes, bytes]]:
 
 
 def by_part_rows(
-    split: Split, paths: Iterable[str], predicted: Iterable[str], labels: Iterable[str]
+    split: ContentStyleSplit, paths: Iterable[str], predicted: Iterable[str], labels: Iterable[str]
 ) -> Iterator[list[str]]:
     """Cells of a CSV: a header, then an image's path, estimate, label and parts of its logits."""
     from emoviz.inference.tabular import safe_cell

@@ -26,7 +26,7 @@ INPUT = "images"
 OUTPUTS = ("logits", "embedding", "pooled", "energy")
 
 
-class Exported(nn.Module):
+class ExportedGraph(nn.Module):
     """Bytes in, the fields of `Output` out: the network with its normalisation in front.
 
     Where the preprocessing asks for ten crops, they are cut and averaged in here too.
@@ -72,7 +72,7 @@ def export_graph(
 
 
 def _trace(network: Network, preprocessing: Preprocessing) -> onnx.ModelProto:
-    module = Exported(network, preprocessing).eval()
+    module = ExportedGraph(network, preprocessing).eval()
     side = preprocessing.size
     example = torch.from_numpy(np.zeros((2, side, side, 3), dtype=np.uint8))
     chatter = logging.getLogger("torch.onnx")

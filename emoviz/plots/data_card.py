@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from emoviz.curation.card import CardValues
-from emoviz.plots.document import Cell, Document, Picture, Section, Table, to_html
+from emoviz.plots.document import Cell, Document, DocumentTable, Picture, Section, to_html
 
 _WIDTH, _ROW, _LEFT, _RIGHT = 460, 22, 130, 52
 _SPLITS = {"train": "#7b70b8", "validation": "#d9822b", "test": "#2a9d8f", "no split": "#8a8f98"}
@@ -88,7 +88,7 @@ def _counts(card: CardValues) -> Section:
     ]
     return Section(
         "Images by class and split",
-        tables=[Table(["class", *splits, "all"], rows)],
+        tables=[DocumentTable(["class", *splits, "all"], rows)],
         figures=[count_bars(card.counts, card.colours)],
     )
 
@@ -110,7 +110,7 @@ def _examined(card: CardValues) -> Sequence[Section]:
     found = Section(
         "Examination",
         [card.words[0]],
-        [Table(["looked for", "found", "", "what it means"], rows)],
+        [DocumentTable(["looked for", "found", "", "what it means"], rows)],
         notes=[card.words[1]],
     )
     light = Section(
@@ -127,7 +127,7 @@ def _examined(card: CardValues) -> Sequence[Section]:
     return [found, light]
 
 
-def _medians(card: CardValues) -> Table:
+def _medians(card: CardValues) -> DocumentTable:
     measures = list(card.looks)
     alone = (card.seen_alone or {}).get("recall", {})
     names = [name for name, q in card.looks[measures[0]]["quartiles"].items() if q]
@@ -139,7 +139,7 @@ def _medians(card: CardValues) -> Table:
         ]
         for name in names
     ]
-    return Table(["class", *measures, "found by light alone"], rows)
+    return DocumentTable(["class", *measures, "found by light alone"], rows)
 
 
 def _pictures(card: CardValues) -> Section:
@@ -151,7 +151,7 @@ def _pictures(card: CardValues) -> Section:
 def _origin(card: CardValues) -> Section:
     rows = [[key, text] for key, text in card.about.items()]
     steps = [f"{k}. {words}" for k, words in enumerate(card.lineage, start=1)]
-    tables = [Table(["", "as its source says"], rows)] if rows else []
+    tables = [DocumentTable(["", "as its source says"], rows)] if rows else []
     nothing = [] if rows or steps else ["Nothing is known of its origin."]
     return Section("Origin, terms, and how it came to be", [*nothing, *steps], tables)
 

@@ -34,7 +34,7 @@ h2{break-after:avoid}td{overflow-wrap:anywhere}table,figure,li{break-inside:avoi
 
 
 @dataclass(frozen=True)
-class Table:
+class DocumentTable:
     """Rows under a header; numbers come as they shall be read.
 
     Attributes:
@@ -72,7 +72,7 @@ class Section:
 
     title: str
     words: Sequence[str] = ()
-    tables: Sequence[Table] = ()
+    tables: Sequence[DocumentTable] = ()
     figures: Sequence[str] = ()
     pictures: Sequence[Picture] = ()
     notes: Sequence[str] = ()
@@ -138,7 +138,7 @@ def _html_picture(picture: Picture) -> str:
     return f'<li><img alt="" src="data:image/jpeg;base64,{data}">{caption}</li>'
 
 
-def _html_table(table: Table) -> str:
+def _html_table(table: DocumentTable) -> str:
     numbers = [_holds_numbers(table, c) for c in range(len(table.header))]
     head = "".join(
         f'<th scope="col"{_NUMBER if numbers[c] else ""}>{escape(text)}</th>'
@@ -162,7 +162,7 @@ def _html_cell(cell: Cell, shade: float | None, is_number: bool) -> str:
     return f"<td{_NUMBER if alone else ''}>{text}</td>"
 
 
-def _holds_numbers(table: Table, column: int) -> bool:
+def _holds_numbers(table: DocumentTable, column: int) -> bool:
     """Whether most cells of a column are numbers; the first column names the row."""
     cells = [row[column] for row in table.rows]
     hits = sum(not isinstance(cell, str) or _is_number(cell) for cell in cells)
@@ -179,7 +179,7 @@ def _text(cell: Cell) -> str:
     return f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
-def _markdown_table(table: Table) -> str:
+def _markdown_table(table: DocumentTable) -> str:
     lines = [[_plain(_text(cell)) for cell in line] for line in (table.header, *table.rows)]
     lines.insert(1, ["---"] * len(table.header))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -18,7 +18,7 @@ _SHARE = {"range": [-0.02, 1.02], "tickformat": ".0%"}
 
 
 @dataclass(frozen=True)
-class Line:
+class CurveLine:
     """One curve of a figure.
 
     Attributes:
@@ -132,7 +132,7 @@ def reliability_diagram(
 
 
 def curves(
-    lines: Sequence[Line], x_title: str, y_title: str, chance: Floats | None = None
+    lines: Sequence[CurveLine], x_title: str, y_title: str, chance: Floats | None = None
 ) -> go.Figure:
     """Lines over the unit square: receiver operating characteristics, precision and recall.
 

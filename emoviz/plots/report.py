@@ -14,8 +14,8 @@ from emoviz.errors import TableError
 from emoviz.files import write_text
 from emoviz.plots.document import (
     Document,
+    DocumentTable,
     Section,
-    Table,
     number,
     percent,
     to_html,
@@ -153,7 +153,7 @@ def _headline(values: Values) -> Section:
     return Section(
         "Measures",
         [f"On {values['n']:,} images with a label that a class may be called."],
-        [Table(["measure", "value", f"{level:.0%} interval", "what it says"], rows)],
+        [DocumentTable(["measure", "value", f"{level:.0%} interval", "what it says"], rows)],
         notes=[
             f"Intervals are percentile bootstrap intervals: where the number falls in {level:.0%} "
             f"of {values['resamples']:,} resamples of the images (seed {values['seed']}). Clusters "
@@ -201,7 +201,7 @@ def _sources(values: Values, sides: Sequence[Values]) -> Section:
     models = values["checkpoints"]
     sheet = [[words, *(read(row) for row in models)] for words, read in _CARD]
     bridges = [
-        Table(
+        DocumentTable(
             [f"label ({side['checkpoint']})", "classes that may be called so"],
             [[label, ", ".join(classes) or "none"] for label, classes in side["bridge"].items()],
         )
@@ -210,8 +210,8 @@ def _sources(values: Values, sides: Sequence[Values]) -> Section:
     return Section(
         "What was measured",
         tables=[
-            Table(["set", values["set"]["title"]], facts),
-            Table(["checkpoint", *(row["id"] for row in models)], sheet),
+            DocumentTable(["set", values["set"]["title"]], facts),
+            DocumentTable(["checkpoint", *(row["id"] for row in models)], sheet),
             *bridges,
         ],
     )
@@ -268,7 +268,7 @@ def _differences(values: Values) -> Section:
     return Section(
         "Measures of both",
         [f"On the same {values['a']['n']:,} images, with labels that both tell apart."],
-        [Table(header, rows)],
+        [DocumentTable(header, rows)],
         notes=[
             f"In each of {values['resamples']:,} resamples both see the same images. An interval "
             "that leaves out 0 tells the two apart, as far as the choice of images goes; it says "
@@ -318,6 +318,6 @@ def _runs_document(values: Values) -> Document:
             + ", ".join(f"{key} {value}" for key, value in first["versions"].items())
         ],
     )
-    table = Table(["measure", *names, "mean", "standard deviation"], rows)
+    table = DocumentTable(["measure", *names, "mean", "standard deviation"], rows)
     measures = Section("Measures of each run", [f"On {first['n']:,} images."], [table])
     return Document(f"{len(runs)} runs: {', '.join(names)}", _LEAD, [measures, facts])

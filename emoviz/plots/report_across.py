@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emoviz.analysis.kinds import MEASURES
-from emoviz.plots.document import Cell, Document, Section, Table, number, percent
+from emoviz.plots.document import Cell, Document, DocumentTable, Section, number, percent
 
 Values = Mapping[str, Any]
 
@@ -41,7 +41,7 @@ def _measure(name: str, cells: Sequence[Values]) -> Section:
         [item, *(_estimate(found.get((item, c)), name) for c in checkpoints)]
         for item in dict.fromkeys(cell["set"] for cell in cells)
     ]
-    return Section(kind.title, [kind.plain], [Table(["set", *checkpoints], rows)])
+    return Section(kind.title, [kind.plain], [DocumentTable(["set", *checkpoints], rows)])
 
 
 def _estimate(cell: Values | None, name: str) -> str | None:
@@ -62,7 +62,7 @@ def _labels(cells: Sequence[Values]) -> Section:
         for label, row in (cell["per_class"] or {}).items()
     ]
     header = ["set", "checkpoint", "label", *_SCORES, "support"]
-    return Section("Label by label", tables=[Table(header, rows)])
+    return Section("Label by label", tables=[DocumentTable(header, rows)])
 
 
 _SCORES = ("precision", "recall", "f1")
@@ -86,7 +86,7 @@ def _origins(cells: Sequence[Values]) -> Section:
               "no numbers, because"]  # fmt: skip
     return Section(
         "What was measured",
-        tables=[Table(header, rows)],
+        tables=[DocumentTable(header, rows)],
         notes=[
             "A checkpoint that learned from a set may have seen the very images: its numbers there "
             "say little."

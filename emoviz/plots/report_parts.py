@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emoviz.plots.document import Picture, Section, Table, number, percent
+from emoviz.plots.document import DocumentTable, Picture, Section, number, percent
 from emoviz.plots.svg import COLOURS, Line, line_chart, reliability_chart
 
 Values = Mapping[str, Any]
@@ -25,7 +25,7 @@ def label_section(values: Values, other: Values | None = None) -> Section:
         known = [side.get(name) for side in sides]
         cells = [number(row[score]) if row else None for row in known for score in scores]
         rows.append([name, *cells, next(row["support"] for row in known if row)])
-    return Section("Label by label", tables=[Table(["label", *header, "support"], rows)])
+    return Section("Label by label", tables=[DocumentTable(["label", *header, "support"], rows)])
 
 
 def confusion_section(matrix: Values, title: str) -> Section:
@@ -34,7 +34,7 @@ def confusion_section(matrix: Values, title: str) -> Section:
     largest = max((abs(cell) for row in counts for cell in row), default=0) or 1
     header = ["label \\ answer", *names]
     tables = [
-        Table(
+        DocumentTable(
             header,
             [[name, *row] for name, row in zip(names, counts, strict=True)],
             [[None, *(cell / largest for cell in row)] for row in counts],
@@ -44,7 +44,7 @@ def confusion_section(matrix: Values, title: str) -> Section:
         shares = [[cell / (sum(row) or 1) for cell in row] for row in counts]
         cells = [[percent(cell) for cell in row] for row in shares]
         rows = [[name, *row] for name, row in zip(names, cells, strict=True)]
-        tables.append(Table(header, rows, [[None, *row] for row in shares]))
+        tables.append(DocumentTable(header, rows, [[None, *row] for row in shares]))
     note = "Rows are labels, columns are answers."
     return Section(title, tables=tables, notes=[note])
 
@@ -71,7 +71,7 @@ def curves_section(curves: Values) -> Section:
     return Section(
         "ROC and precision-recall",
         missing,
-        [Table(["label against the rest", "ROC area", "average precision"], areas)]
+        [DocumentTable(["label against the rest", "ROC area", "average precision"], areas)]
         if areas
         else [],
         figures,
@@ -104,7 +104,7 @@ def crossing_section(sides: Sequence[tuple[str, Values]]) -> Section:
     return Section(
         "Top-2 cross-sentiment",
         ["How often the two likeliest classes have opposite sentiments, first class first."],
-        [Table(header, rows), Table(header, over)],
+        [DocumentTable(header, rows), DocumentTable(header, over)],
         [figure] if lines else [],
         notes=[
             "Eligible: both probabilities reach theta and both classes have a sentiment. Needs no "
@@ -124,7 +124,7 @@ def clustering_section(values: Values) -> Section:
     ]
     return Section(
         "Clusters of u",
-        tables=[Table(["measure", "value"], rows)],
+        tables=[DocumentTable(["measure", "value"], rows)],
         notes=[
             "k-means on the penultimate vectors u with as many clusters as labels, ten starts; "
             "delta is the 10th percentile of the distances between images."
@@ -154,8 +154,8 @@ def calibration_section(found: Values) -> Section:
     return Section(
         "Calibration",
         tables=[
-            Table(["fact", "value"], facts),
-            Table(["confidence", "images", "mean confidence", "accuracy"], bins),
+            DocumentTable(["fact", "value"], facts),
+            DocumentTable(["confidence", "images", "mean confidence", "accuracy"], bins),
         ],
         figures=[figure] if bars else [],
         notes=[
@@ -183,7 +183,7 @@ def selective_section(found: Values) -> Section:
     return Section(
         "If the model may say “not sure”",
         [f"Mean error over all coverages (AURC): {area}."],
-        [Table(["images that get an answer", "right among them", "threshold"], rows)],
+        [DocumentTable(["images that get an answer", "right among them", "threshold"], rows)],
         [figure] if points else [],
     )
 
@@ -199,7 +199,7 @@ def mistakes_section(values: Values, pictures: Mapping[str, bytes]) -> Section |
         for r in found[:_SHOWN]
         if r["sha256"] in pictures
     ]
-    table = Table(["image", "label", "answer", "confidence"], rows)
+    table = DocumentTable(["image", "label", "answer", "confidence"], rows)
     return Section("The most confident mistakes", tables=[table], pictures=shown)
 
 
@@ -214,7 +214,7 @@ def slice_sections(values: Values) -> list[Section]:
         ]  # fmt: skip
         header = [column, "images", "accuracy", "interval", "macro F1", "sentiment",
                   "cross-sentiment"]  # fmt: skip
-        sections.append(Section(f"By {column}", tables=[Table(header, rows)]))
+        sections.append(Section(f"By {column}", tables=[DocumentTable(header, rows)]))
     return sections
 
 
@@ -236,9 +236,9 @@ def unlabelled_section(found: Values) -> Section:
         ),
     ]
     tables = [
-        Table(["likeliest class", "images", "interval", "mean probability"], classes),
-        Table(["sentiment", "images", "interval"], feelings),
-        Table(["fact", "value", "interval"], facts),
+        DocumentTable(["likeliest class", "images", "interval", "mean probability"], classes),
+        DocumentTable(["sentiment", "images", "interval"], feelings),
+        DocumentTable(["fact", "value", "interval"], facts),
     ]
     words = [f"On all {found['n']:,} images, labelled or not."]
     return Section("What needs no labels", words, [table for table in tables if table.rows])
@@ -253,7 +253,7 @@ def changed_section(title: str, found: Sequence[Values], pictures: Mapping[str, 
         if r["sha256"] in pictures
     ]
     more = f" The first {_LISTED} are listed." if len(found) > _LISTED else ""
-    table = Table(["image", "label", "A", "B"], rows)
+    table = DocumentTable(["image", "label", "A", "B"], rows)
     words = [f"{len(found):,} images, from A to B.{more}"]
     return Section(title, words, [table] if rows else [], pictures=shown)
 
@@ -266,7 +266,9 @@ def refusal_section(values: Values) -> Section | None:
     rows = [[row["path"], row["reason"]] for row in found[:_LISTED]]
     more = f" The first {_LISTED} are listed." if len(found) > _LISTED else ""
     return Section(
-        "Refused", [f"{len(found):,} rows or files.{more}"], [Table(["row or file", "why"], rows)]
+        "Refused",
+        [f"{len(found):,} rows or files.{more}"],
+        [DocumentTable(["row or file", "why"], rows)],
     )
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from emoviz.training.looking import Snapshot
-from emoviz.training.runs import Curves
+from emoviz.training.runs import TrainingCurves
+from emoviz.training.snapshots import Snapshot
 
 _GREY = "#8a8f98"
 # Told apart by colour and by dash, so that nothing hangs on the colour alone.
@@ -23,7 +23,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 _PERCENT = {"tickformat": ".0%"}
 
 
-def loss_curves(curves: Curves, beta: float, lambda_: float) -> go.Figure:
+def loss_curves(curves: TrainingCurves, beta: float, lambda_: float) -> go.Figure:
     """The loss and its terms, each as it enters the loss, and the entropy of validation images.
 
     Args:
@@ -47,7 +47,7 @@ def loss_curves(curves: Curves, beta: float, lambda_: float) -> go.Figure:
 
 
 def accuracy_curves(
-    runs: Sequence[tuple[str, Curves]], line: float | None = None, measure: str = "accuracy"
+    runs: Sequence[tuple[str, TrainingCurves]], line: float | None = None, measure: str = "accuracy"
 ) -> go.Figure:
     """One measure of the validation images for each run, and the line to beat.
 
@@ -83,7 +83,7 @@ def accuracy_curves(
     return figure
 
 
-def cluster_curves(curves: Curves) -> go.Figure:
+def cluster_curves(curves: TrainingCurves) -> go.Figure:
     """ARI, NMI and ASR of u of the validation images; not every epoch is looked at."""
     figure = go.Figure()
     x = list(range(1, len(curves.epochs) + 1))

@@ -22,7 +22,7 @@ from emoviz.analysis.agreement import (
     krippendorff_alpha,
     strength_alpha,
 )
-from emoviz.review.facts import Decision, Estimate, EstimateSet, Reviewer
+from emoviz.review.model import Decision, EstimateSet, Reviewer, StoredPrediction
 from emoviz.review.store import ReviewStore
 
 NONE = "none of these"
@@ -30,7 +30,7 @@ MODEL = "model"
 
 
 @dataclass(frozen=True)
-class Pair:
+class ReviewerPair:
     """Two who rated the same works.
 
     Attributes:
@@ -81,9 +81,9 @@ class Agreement:
     people: tuple[str, ...]
     classes: tuple[str, ...]
     works: int
-    pairs: tuple[Pair, ...]
-    model: tuple[Pair, ...]
-    blind: tuple[Pair, ...]
+    pairs: tuple[ReviewerPair, ...]
+    model: tuple[ReviewerPair, ...]
+    blind: tuple[ReviewerPair, ...]
     fleiss: float | None
     fleiss_works: int
     alpha: float | None
@@ -110,7 +110,7 @@ def compare(
     decisions: Iterable[Decision],
     reviewers: Iterable[Reviewer],
     known: EstimateSet | None,
-    estimates: Sequence[Estimate],
+    estimates: Sequence[StoredPrediction],
 ) -> Agreement:
     """The same from facts at hand; see `measure`."""
     facts = [item for item in decisions if item.kind != "skip"]
@@ -169,7 +169,7 @@ class _Rows:
             for feeling in item.feelings:
                 self.strengths[(*at, self._place[feeling.emotion])] = feeling.strength
 
-    def model(self, estimates: Iterable[Estimate]) -> NDArray[np.int64]:
+    def model(self, estimates: Iterable[StoredPrediction]) -> NDArray[np.int64]:
         """(N,) the class that the model found most probable, -1 without an estimate."""
         said: NDArray[np.int64] = np.full(self.labels.shape[1], -1, np.int64)
         for item in estimates:
@@ -188,15 +188,15 @@ def label_of(item: Decision) -> str:
 
 def _pair(
     first: str, second: str, one: NDArray[np.int64], two: NDArray[np.int64], size: int
-) -> Pair:
+) -> ReviewerPair:
     table = agreement_table(one, two, size)
     kappa = cohen_kappa(one, two, size)
-    return Pair(first, second, int(table.sum()), int(np.trace(table)), kappa, table)
+    return ReviewerPair(first, second, int(table.sum()), int(np.trace(table)), kappa, table)
 
 
 def _with_model(
     names: Sequence[str], ratings: NDArray[np.int64], model: NDArray[np.int64], size: int
-) -> tuple[Pair, ...]:
+) -> tuple[ReviewerPair, ...]:
     pairs = (_pair(name, MODEL, row, model, size) for name, row in zip(names, ratings, strict=True))
     return tuple(pair for pair in pairs if pair.works)
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, delete, func, insert, select
 from emoviz.errors import NotAllowedError, ReviewError
 from emoviz.review import rows
 from emoviz.review.database import Database
-from emoviz.review.facts import STRENGTHS, Decision, Draft, Feeling, Reviewer, Shown
+from emoviz.review.model import STRENGTHS, Decision, Draft, Feeling, Reviewer, ShownWork
 from emoviz.review.schema import (
     decisions,
     estimate_sets,
@@ -76,7 +76,7 @@ class Deciding:
                 "kind": "retract",
                 "feelings": [],
                 "note": "",
-                "shown": asdict(Shown()),
+                "shown": asdict(ShownWork()),
                 "replaces": last["id"],
                 "token": token,
             }

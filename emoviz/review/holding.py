@@ -11,13 +11,13 @@ from emoviz.errors import ReviewError
 from emoviz.labels import Taxonomy
 from emoviz.review import rows
 from emoviz.review.database import Database
-from emoviz.review.facts import (
-    Collection,
+from emoviz.review.model import (
+    ArtworkCollection,
     Counts,
-    Estimate,
     EstimateSet,
     NewEstimate,
     NewWork,
+    StoredPrediction,
     Work,
 )
 from emoviz.review.schema import collections, estimate_sets, estimates, standing, works
@@ -31,13 +31,13 @@ class Holdings:
 
     database: Database
 
-    def collections(self) -> list[Collection]:
+    def collections(self) -> list[ArtworkCollection]:
         """All that were not removed, by name."""
         query = select(collections).where(collections.c.removed == "").order_by(collections.c.name)
         with self.database.reading() as found:
             return [rows.collection_of(row) for row in found.execute(query).mappings()]
 
-    def collection(self, name: str) -> Collection | None:
+    def collection(self, name: str) -> ArtworkCollection | None:
         """The collection of that name; None where there is none."""
         wanted = (collections.c.name == name) & (collections.c.removed == "")
         with self.database.reading() as found:
@@ -46,7 +46,7 @@ class Holdings:
 
     def add_collection(
         self, name: str, title: str, source: str, kind: str, about: Mapping[str, Any]
-    ) -> Collection:
+    ) -> ArtworkCollection:
         """Make a collection, or bring the one of that name up to date."""
         values = {
             "title": rows.clean(title),
@@ -242,7 +242,7 @@ class Holdings:
         with self.database.reading() as found:
             return [rows.estimate_set_of(row) for row in found.execute(query).mappings()]
 
-    def estimates(self, known: EstimateSet, decided: bool = False) -> list[Estimate]:
+    def estimates(self, known: EstimateSet, decided: bool = False) -> list[StoredPrediction]:
         """All estimates of a set, or those of works on which a decision stands, in their order."""
         query = (
             select(estimates)

@@ -6,7 +6,7 @@ from pathlib import Path
 from emoviz.data.images import Limits, read_file
 from emoviz.data.sources import ImageSource, from_zip
 from emoviz.errors import ImageError
-from emoviz.review.facts import Work
+from emoviz.review.model import Work
 from emoviz.settings import Settings
 
 _BEGINNINGS = (

@@ -16,8 +16,8 @@ from emoviz.data.library import KnownSet, save_set
 from emoviz.data.records import NO_LABEL, LabelledSet, Record
 from emoviz.errors import ImageError, ReviewError
 from emoviz.labels import Taxonomy, own_taxonomy, taxonomy_of
-from emoviz.review.facts import Collection, Decision, EstimateSet, Work
 from emoviz.review.images import read_work
+from emoviz.review.model import ArtworkCollection, Decision, EstimateSet, Work
 from emoviz.review.rows import now
 from emoviz.review.store import ReviewStore
 from emoviz.settings import Settings
@@ -53,7 +53,7 @@ class Labelled:
 def make_set(
     store: ReviewStore,
     settings: Settings,
-    collection: Collection,
+    collection: ArtworkCollection,
     id: str,
     title: str,
     rule: Rule = "majority",
@@ -101,7 +101,7 @@ def make_set(
 def label(
     store: ReviewStore,
     settings: Settings,
-    collection: Collection,
+    collection: ArtworkCollection,
     rule: Rule = "majority",
     known: EstimateSet | None = None,
 ) -> Labelled:
@@ -161,7 +161,7 @@ def winners(counts: Mapping[str, float]) -> list[str]:
 
 
 def _taxonomy(
-    collection: Collection, votes: Iterable[Mapping[str, float]], known: EstimateSet | None
+    collection: ArtworkCollection, votes: Iterable[Mapping[str, float]], known: EstimateSet | None
 ) -> Taxonomy:
     """The estimates' own where it holds all that people named, else one that does."""
     named = {name for counts in votes for name in counts} - {NOBODY}

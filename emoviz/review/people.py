@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select, update
 from emoviz.errors import NotAllowedError, ReviewError
 from emoviz.review import rows
 from emoviz.review.database import Database
-from emoviz.review.facts import ROLES, Reviewer, Role
+from emoviz.review.model import ROLES, Reviewer, Role
 from emoviz.review.schema import reviewers
 
 

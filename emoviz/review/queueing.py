@@ -8,14 +8,14 @@ from sqlalchemy import Connection, Select, and_, case, false, func, literal, or_
 from emoviz.errors import ReviewError
 from emoviz.review import rows
 from emoviz.review.database import Database
-from emoviz.review.facts import (
+from emoviz.review.model import (
     ORDERS,
+    ArtworkFilters,
     EstimateSet,
-    Filters,
     Mark,
-    Place,
-    Progress,
     Queue,
+    QueuePlace,
+    ReviewProgress,
     Share,
 )
 from emoviz.review.schema import decisions, estimate_sets, estimates, shares, standing, works
@@ -39,7 +39,7 @@ class Queueing:
 
     database: Database
 
-    def upcoming(self, queue: Queue, limit: int = 3, after: Mark | None = None) -> list[Place]:
+    def upcoming(self, queue: Queue, limit: int = 3, after: Mark | None = None) -> list[QueuePlace]:
         """The next works of a queue, best first.
 
         Args:
@@ -61,7 +61,7 @@ class Queueing:
         self._remember(queue, places)
         return places
 
-    def _remember(self, queue: Queue, places: list[Place]) -> None:
+    def _remember(self, queue: Queue, places: list[QueuePlace]) -> None:
         """The queue goes on at its first work: what comes before is decided, or left to the end."""
         if len(self.database.frontiers) > _MOST_FRONTIERS:
             self.database.frontiers.clear()
@@ -69,7 +69,7 @@ class Queueing:
             first = places[0].mark
             self.database.frontiers[queue] = replace(first, number=first.number - 1)
 
-    def listed(self, queue: Queue, limit: int, offset: int = 0) -> list[Place]:
+    def listed(self, queue: Queue, limit: int, offset: int = 0) -> list[QueuePlace]:
         """A page of a queue, for a wall of pictures."""
         with self.database.reading() as found:
             ask = self._ask(found, queue)
@@ -91,7 +91,7 @@ class Queueing:
                 )
             )
 
-    def place(self, queue: Queue, work: int) -> Place | None:
+    def place(self, queue: Queue, work: int) -> QueuePlace | None:
         """One work as the queue would bring it, whatever the filters; None where it is gone."""
         with self.database.reading() as found:
             known = _estimate_set(found, queue)
@@ -102,7 +102,7 @@ class Queueing:
             row = found.execute(query.where(there)).mappings().first()
         return None if row is None else _place(row, known)
 
-    def progress(self, queue: Queue) -> Progress:
+    def progress(self, queue: Queue) -> ReviewProgress:
         """How far the reviewer is with their part of the collection, whatever the filters."""
         with self.database.reading() as found:
             share = _share(found, queue.collection, queue.reviewer)
@@ -116,7 +116,7 @@ class Queueing:
             query = select(standing.c.kind, func.count()).where(mine).group_by(standing.c.kind)
             counts: dict[str, int] = dict(found.execute(query).all())
         skipped = counts.pop("skip", 0)
-        return Progress(total, sum(counts.values()), skipped)
+        return ReviewProgress(total, sum(counts.values()), skipped)
 
     def _ask(self, found: Connection, queue: Queue) -> "_Ask":
         known = _estimate_set(found, queue)
@@ -181,7 +181,7 @@ class _Ask:
     words: Any
 
 
-def _places(found: Connection, ask: _Ask, limit: int, after: Mark | None) -> list[Place]:
+def _places(found: Connection, ask: _Ask, limit: int, after: Mark | None) -> list[QueuePlace]:
     queue, known = ask.queue, ask.known
     value, query = _query(ask)
     if queue.order == "random":
@@ -202,12 +202,12 @@ def _shuffled(
     query: Select[Any],
     limit: int,
     after: Mark | None,
-) -> list[Place]:
+) -> list[QueuePlace]:
     """The works as the hashes of their keys lie; the seed says where in that circle to begin.
 
     In two halves, each of which an index gives in its order.
     """
-    begin, deal, places = _begin(queue.seed), works.c.deal, list[Place]()
+    begin, deal, places = _begin(queue.seed), works.c.deal, list[QueuePlace]()
     passed = -1.0 if after is None else float(after.value)
     for lap, half in enumerate((deal >= begin, deal < begin)):
         rest, at = limit - len(places), int(passed) - lap * _MILLION
@@ -225,7 +225,9 @@ def _begin(seed: int) -> int:
     return seed * 618_034 % _MILLION  # the golden ratio: near seeds begin far apart
 
 
-def _without_estimate(found: Connection, ask: _Ask, limit: int, after: Mark | None) -> list[Place]:
+def _without_estimate(
+    found: Connection, ask: _Ask, limit: int, after: Mark | None
+) -> list[QueuePlace]:
     """Works of which the model has said nothing come last, in the collection's order."""
     assert ask.known is not None
     theirs = select(estimates.c.work).where(
@@ -286,7 +288,7 @@ def _left_off(found: Connection, queue: Queue, known: EstimateSet | None) -> Mar
 
     After a restart the way to the first open work may lead past half of the collection.
     """
-    if queue.filters != Filters():
+    if queue.filters != ArtworkFilters():
         return None
     mine = and_(standing.c.collection == queue.collection, standing.c.reviewer == queue.reviewer)
     last = select(standing.c.decision).where(mine).order_by(standing.c.decision.desc()).limit(1)
@@ -383,7 +385,7 @@ def _says(collection: int, words: str, hits: list[int] | None) -> Any:
     return works.c.id.in_(select(table.c.id).where(table.c.collection == collection, holds))
 
 
-def _of_estimate(filters: Filters, known: EstimateSet | None) -> Any:
+def _of_estimate(filters: ArtworkFilters, known: EstimateSet | None) -> Any:
     if _may_lack_estimate(filters):
         return true()
     if known is None:
@@ -398,7 +400,7 @@ def _of_estimate(filters: Filters, known: EstimateSet | None) -> Any:
     return and_(*wanted)
 
 
-def _may_lack_estimate(filters: Filters) -> bool:
+def _may_lack_estimate(filters: ArtworkFilters) -> bool:
     return not (filters.emotion or filters.opposite or filters.unlike)
 
 
@@ -445,10 +447,10 @@ def _estimate_set(found: Connection, queue: Queue) -> EstimateSet | None:
     return None if row is None else rows.estimate_set_of(row)
 
 
-def _place(row: rows.Row, known: EstimateSet | None) -> Place:
+def _place(row: rows.Row, known: EstimateSet | None) -> QueuePlace:
     work = rows.work_of(row)
     estimate = None
     if known is not None and row.get("e_work") is not None:
         values = {name.removeprefix("e_"): row[name] for name in row if name.startswith("e_")}
         estimate = rows.estimate_of(values, known)
-    return Place(work, estimate, Mark(row["value"], work.number))
+    return QueuePlace(work, estimate, Mark(row["value"], work.number))

@@ -9,17 +9,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from emoviz.labels import Taxonomy
-from emoviz.review.facts import (
-    Collection,
+from emoviz.review.model import (
+    ArtworkCollection,
     Decision,
-    Estimate,
     EstimateSet,
     Feeling,
     NewEstimate,
     NewWork,
     Reviewer,
     Share,
-    Shown,
+    ShownWork,
+    StoredPrediction,
     Work,
 )
 
@@ -98,9 +98,9 @@ def work_of(row: Row) -> Work:
     return Work(**{name: row[name] for name in _WORK})
 
 
-def collection_of(row: Row) -> Collection:
+def collection_of(row: Row) -> ArtworkCollection:
     """A row of ``collections``."""
-    return Collection(**row)
+    return ArtworkCollection(**row)
 
 
 def reviewer_of(row: Row) -> Reviewer:
@@ -118,10 +118,10 @@ def estimate_set_of(row: Row) -> EstimateSet:
     return EstimateSet(**{**row, "taxonomy": Taxonomy.from_dict(row["taxonomy"])})
 
 
-def estimate_of(row: Row, known: EstimateSet) -> Estimate:
+def estimate_of(row: Row, known: EstimateSet) -> StoredPrediction:
     """A row of ``estimates``, of that set."""
     values = unpacked(row["probabilities"])
-    return Estimate(
+    return StoredPrediction(
         work=row["work"],
         checkpoint=known.checkpoint,
         fingerprint=known.fingerprint,
@@ -139,7 +139,7 @@ def decision_of(row: Row) -> Decision:
     """A row of ``decisions``."""
     known = {name: row[name] for name in Decision.__dataclass_fields__}
     feelings = tuple(Feeling(**item) for item in row["feelings"])
-    return Decision(**{**known, "feelings": feelings, "shown": Shown(**row["shown"])})
+    return Decision(**{**known, "feelings": feelings, "shown": ShownWork(**row["shown"])})
 
 
 def feelings_row(feelings: Sequence[Feeling]) -> list[dict[str, Any]]:

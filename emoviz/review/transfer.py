@@ -30,15 +30,15 @@ from emoviz.files import replaced_file
 from emoviz.labels import Taxonomy
 from emoviz.review import rows, schema
 from emoviz.review.deciding import rebuild
-from emoviz.review.facts import (
+from emoviz.review.model import (
     KINDS,
     ROLES,
     STRENGTHS,
-    Collection,
+    ArtworkCollection,
     Feeling,
     NewEstimate,
     NewWork,
-    Shown,
+    ShownWork,
 )
 from emoviz.review.store import ReviewStore
 
@@ -54,14 +54,14 @@ _SECTIONS = ("reviewers", "works", "estimate_sets", "shares", "decisions")
 class Imported:
     """What a file brought: the collection, and how much of it was new to the store."""
 
-    collection: Collection
+    collection: ArtworkCollection
     works: int
     decisions: int
     reviewers: int
     known_decisions: int
 
 
-def write_export(store: ReviewStore, collection: Collection, out: Path) -> int:
+def write_export(store: ReviewStore, collection: ArtworkCollection, out: Path) -> int:
     """Write a collection to a file, whole or not at all; gives the number of decisions.
 
     Raises:
@@ -244,7 +244,7 @@ class _Import:
         self._store.database.changed(self._made, collection.id)
         return Imported(collection, new_works, new, newcomers, known)
 
-    def _collection(self) -> Collection:
+    def _collection(self) -> ArtworkCollection:
         table, given = schema.collections, self._values["collection"]
         row = self._first(select(table).where(table.c.uid == _text(given["uid"])))
         if row is None:
@@ -425,7 +425,7 @@ def _decision_row(
         "work": works[item["work"]][0],
         "reviewer": people[item["reviewer"]],
         "feelings": rows.feelings_row(feelings),
-        "shown": asdict(Shown(**item["shown"])),
+        "shown": asdict(ShownWork(**item["shown"])),
         "replaces": ids[item["replaces"]] if item["replaces"] is not None else None,
     }
 

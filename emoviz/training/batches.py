@@ -15,12 +15,12 @@ from torch.utils.data import DataLoader
 from emoviz.errors import TrainingError
 from emoviz.models.network import Output
 from emoviz.models.standardise import Standardise, standardise
+from emoviz.training.augmentation import RandomViews
 from emoviz.training.features import FrozenFeatures
-from emoviz.training.pieces import backward, backward_in_pieces
+from emoviz.training.micro_batches import backward, backward_in_pieces
 from emoviz.training.recipe import Phase
 from emoviz.training.state import Training
 from emoviz.training.targets import Rows
-from emoviz.training.views import RandomViews
 
 _ORDER, _DRAWS = 0, 1  # what random numbers of a place are for
 

@@ -12,7 +12,7 @@ from emoviz.training.recipe import RECIPES, Recipe, load_recipe
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogueEntry:
     """One recipe's network.
 
     Attributes:
@@ -36,7 +36,7 @@ class Entry:
         return {**asdict(self), "layers": list(self.layers)}
 
 
-def catalogue() -> list[Entry]:
+def catalogue() -> list[CatalogueEntry]:
     """Every shipped recipe, sorted by name.
 
     Raises:
@@ -47,7 +47,7 @@ def catalogue() -> list[Entry]:
     return [describe(load_recipe(name)) for name in names]
 
 
-def describe(recipe: Recipe) -> Entry:
+def describe(recipe: Recipe) -> CatalogueEntry:
     """One recipe's network, built without weights.
 
     Raises:
@@ -57,7 +57,7 @@ def describe(recipe: Recipe) -> Entry:
     if not recipe.fuse:
         return _entry(recipe.name, network_config(recipe))
     members = [describe(load_recipe(name)) for name in recipe.fuse]
-    return Entry(
+    return CatalogueEntry(
         name=recipe.name,
         backbone=" + ".join(member.backbone for member in members),
         layers=tuple(layer for member in members for layer in member.layers),
@@ -67,12 +67,12 @@ def describe(recipe: Recipe) -> Entry:
     )
 
 
-def _entry(name: str, config: NetworkConfig) -> Entry:
+def _entry(name: str, config: NetworkConfig) -> CatalogueEntry:
     classes = config.classes
     like = replace(config, classes=1, dropout=0.0, gram_dropout=0.0, pooled_dropout=0.0)
     width, parameters = _size(like)  # the classifier has D weights and a bias for each class
     parameters += (classes - 1) * (width + 1)
-    return Entry(name, config.backbone, config.layers, width, classes, parameters)
+    return CatalogueEntry(name, config.backbone, config.layers, width, classes, parameters)
 
 
 @cache

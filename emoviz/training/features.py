@@ -27,8 +27,8 @@ from emoviz.models.folding import folded
 from emoviz.models.gram import gram_matrix
 from emoviz.models.network import EmotionNetwork, Normalise
 from emoviz.models.standardise import FeatureMoments, Moments
+from emoviz.training.augmentation import ViewMaker
 from emoviz.training.targets import Targets
-from emoviz.training.views import ViewMaker
 
 _KEY_VERSION = 4  # of what is kept and how it is computed
 _BATCH = 32

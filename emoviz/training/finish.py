@@ -13,13 +13,13 @@ from torch import nn
 
 import emoviz
 from emoviz.analysis.evaluation import Evaluation, evaluate
-from emoviz.analysis.measures import expected_calibration_error, negative_log_likelihood
+from emoviz.analysis.metrics import expected_calibration_error, negative_log_likelihood
 from emoviz.checkpoints import Card
 from emoviz.data.lineage import lineage_words
 from emoviz.data.records import SPLITS, LabelledSet, Record
 from emoviz.inference.predict import softmax
 from emoviz.labels import Bridge, bridge_between
-from emoviz.models.export import Exported
+from emoviz.models.export import ExportedGraph
 from emoviz.models.network import EmotionNetwork
 from emoviz.models.novelty import Novelty, describe, fit_novelty, with_threshold
 from emoviz.training.batches import on_all_features
@@ -80,7 +80,7 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class Measured:
+class FinalMeasures:
     """What the card says of a finished network besides its recipe."""
 
     temperature: float
@@ -97,7 +97,7 @@ def outputs(state: Training, targets: Targets) -> tuple[Targets, Outputs]:
     Returns:
         The targets of the images that can still be read, and what the network makes of them.
     """
-    module = Exported(state.network, state.preprocessing).eval().to(state.device)
+    module = ExportedGraph(state.network, state.preprocessing).eval().to(state.device)
     batches = state.maker.batches(targets.records, np.arange(len(targets)), 32, None)
     rows: list[Rows] = [np.arange(0)]
     parts = []
@@ -129,7 +129,7 @@ def _outputs(state: Training, targets: Targets) -> tuple[Targets, Outputs]:
     return outputs(state, targets)
 
 
-def measure_splits(state: Training, targets: Targets) -> Measured:
+def measure_splits(state: Training, targets: Targets) -> FinalMeasures:
     """Calibrate and set the novelty threshold on validation, measure on test."""
     recipe = state.recipe
     validation, test = (
@@ -157,10 +157,10 @@ def measure_splits(state: Training, targets: Targets) -> Measured:
         flagged = float((novelty.distance(test.outputs.energy) > 1).mean())
     measures = measure(test, np.full(len(test.targets), temperature), recipe)
     words = {"rule": NOVELTY_RULE, "flagged_test_split": _rounded(flagged)} if novelty else {}
-    return Measured(temperature, calibration, measures, novelty, words)
+    return FinalMeasures(temperature, calibration, measures, novelty, words)
 
 
-def measure_folds(held: HeldOut, width: int, recipe: Recipe) -> Measured:
+def measure_folds(held: HeldOut, width: int, recipe: Recipe) -> FinalMeasures:
     """Calibrate, set the novelty threshold and measure on networks' outputs out of their folds.
 
     Each fold is calibrated by the temperature of the other folds, so the measures are those of
@@ -185,7 +185,7 @@ def measure_folds(held: HeldOut, width: int, recipe: Recipe) -> Measured:
     }
     novelty, words = _novelty_of_folds(held, width)
     temperature = fit_temperature(logits, targets)
-    return Measured(temperature, calibration, measure(held, crossed, recipe), novelty, words)
+    return FinalMeasures(temperature, calibration, measure(held, crossed, recipe), novelty, words)
 
 
 def measure(held: HeldOut, temperatures: Floats, recipe: Recipe) -> dict[str, Any]:
@@ -279,7 +279,7 @@ def make_card(
     state: Training,
     sets: Sequence[LabelledSet],
     targets: Targets,
-    measured: Measured,
+    measured: FinalMeasures,
     origin: Mapping[str, str],
 ) -> Card:
     """Write down everything that the checkpoint says of itself."""

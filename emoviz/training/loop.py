@@ -25,7 +25,7 @@ from emoviz.training.batches import (
     draws,
     make_batches,
 )
-from emoviz.training.pieces import is_out_of_memory, moving_statistics
+from emoviz.training.micro_batches import is_out_of_memory, moving_statistics
 from emoviz.training.progress import EpochResult, StepResult
 from emoviz.training.recipe import Phase, Recipe
 from emoviz.training.state import Keeper, Training
@@ -36,7 +36,7 @@ _PATIENCE = 1.0  # seconds between two looks at what a GPU has computed
 
 
 @dataclass(frozen=True)
-class Seen:
+class ValidationOutputs:
     """What the network makes of the validation images after an epoch.
 
     Attributes:
@@ -63,7 +63,7 @@ class _Watch(NamedTuple):
 
     step: Callable[[StepResult], None]
     wish: Callable[[], str]
-    look: Callable[[Training, Seen], Mapping[str, float | None]]
+    look: Callable[[Training, ValidationOutputs], Mapping[str, float | None]]
 
 
 def train(
@@ -71,7 +71,9 @@ def train(
     keeper: Keeper | None = None,
     watch: Callable[[StepResult], None] = lambda result: None,
     wish: Callable[[], str] = lambda: "",
-    look: Callable[[Training, Seen], Mapping[str, float | None]] = lambda state, seen: {},
+    look: Callable[
+        [Training, ValidationOutputs], Mapping[str, float | None]
+    ] = lambda state, seen: {},
 ) -> Iterator[EpochResult]:
     """Train all phases of the recipe; the network ends folded, in evaluation mode, on the CPU.
 
@@ -284,7 +286,7 @@ def _sample_terms(state: Training, truth: Truth, out: Output, shared: bool) -> T
 
 
 @torch.no_grad()
-def _validate(state: Training, batches: Batches) -> Seen | None:
+def _validate(state: Training, batches: Batches) -> ValidationOutputs | None:
     """What the network makes of the validation images; None where there are none."""
     state.network.eval()
     total, parts = 0.0, []
@@ -297,7 +299,7 @@ def _validate(state: Training, batches: Batches) -> Seen | None:
     if not parts:
         return None
     rows, predicted, embedding = (np.concatenate(column) for column in zip(*parts, strict=True))
-    seen = Seen(total / len(rows), rows, predicted, embedding)
+    seen = ValidationOutputs(total / len(rows), rows, predicted, embedding)
     if seen.entropy < state.place.best:
         state.place.best, state.place.best_total = seen.entropy, state.place.total
     return seen
@@ -363,7 +365,7 @@ class _Meter:
     def epoch_result(
         self,
         optimiser: torch.optim.Optimizer,
-        seen: Seen | None,
+        seen: ValidationOutputs | None,
         looked: Mapping[str, float | None],
     ) -> EpochResult:
         """The epoch's means, and what was seen of the validation images."""

@@ -15,11 +15,11 @@ from emoviz.labels import Taxonomy
 from emoviz.models.backbones import Backbone, load_pretrained
 from emoviz.models.losses import NO_CLASS, ContrastiveCenterLoss
 from emoviz.models.network import EmotionNetwork, NetworkConfig
+from emoviz.training.augmentation import ViewMaker, unreadable
 from emoviz.training.features import FeatureSource
 from emoviz.training.folder import Refusals
 from emoviz.training.processes import Processes
 from emoviz.training.recipe import Recipe
-from emoviz.training.starting import learned_behind, take_centers, take_weights
 from emoviz.training.state import Training
 from emoviz.training.targets import (
     Rows,
@@ -29,7 +29,7 @@ from emoviz.training.targets import (
     split_sets,
     with_class_weights,
 )
-from emoviz.training.views import ViewMaker, unreadable
+from emoviz.training.warm_start import learned_behind, take_centers, take_weights
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Worker:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedTraining:
     """What every training of a run shares.
 
     Attributes:
@@ -116,7 +116,7 @@ def prepare(
     worker: Worker | None = None,
     test_tables: Sequence[str] = (),
     known: Refusals | None = None,
-) -> Prepared:
+) -> PreparedTraining:
     """Read the tables, leave out what cannot be read, and make the targets.
 
     Args:
@@ -163,7 +163,9 @@ def prepare(
     features = FeatureSource(
         fresh, maker, worker.cache, tell, pools, tail, watch=worker.watch, whole_views=whole
     )
-    return Prepared(recipe, tuple(sets), targets, preprocessing, features, tell, worker, reasons)
+    return PreparedTraining(
+        recipe, tuple(sets), targets, preprocessing, features, tell, worker, reasons
+    )
 
 
 def keeps_whole_maps(recipe: Recipe) -> bool:

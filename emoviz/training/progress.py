@@ -75,7 +75,7 @@ class EpochResult(StepResult):
     validation_asr: float | None = None
 
 
-class Progress:
+class TrainingProgress:
     """Writes the lines of a run folder.
 
     Args:

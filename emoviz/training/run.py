@@ -20,8 +20,8 @@ from emoviz.models.fusion import FusedNetwork
 from emoviz.models.network import EmotionNetwork
 from emoviz.settings import Settings
 from emoviz.training.finish import (
+    FinalMeasures,
     HeldOut,
-    Measured,
     Outputs,
     make_card,
     measure_folds,
@@ -45,13 +45,13 @@ from emoviz.training.folder import (
     opened,
     wish_of,
 )
-from emoviz.training.line import probe_line
-from emoviz.training.looking import Looker
-from emoviz.training.loop import FINISH, PAUSE, Seen, check_order, train
-from emoviz.training.prepare import Prepared, Worker, keeps_whole_maps, prepare
+from emoviz.training.linear_probe import probe_line
+from emoviz.training.loop import FINISH, PAUSE, ValidationOutputs, check_order, train
+from emoviz.training.prepare import PreparedTraining, Worker, keeps_whole_maps, prepare
 from emoviz.training.processes import Processes
-from emoviz.training.progress import Progress, StepResult
+from emoviz.training.progress import StepResult, TrainingProgress
 from emoviz.training.recipe import Recipe, load_recipe
+from emoviz.training.snapshots import Looker
 from emoviz.training.state import Keeper, Training, read_tensors, read_values, write_tensors
 from emoviz.training.targets import Rows
 
@@ -181,7 +181,7 @@ class _Run:
         first = worker.processes.is_first
         size = _done_for_good(folder)
         self._resumed = size > 0
-        self._progress = Progress(folder, tell, writes=first, size=size)
+        self._progress = TrainingProgress(folder, tell, writes=first, size=size)
         self._prepared = prepare(
             request.recipe,
             request.tables,
@@ -340,7 +340,7 @@ class _Run:
         return seen, made
 
     def _save(
-        self, state: Training, measured: Measured, pretrained: str, suffix: str
+        self, state: Training, measured: FinalMeasures, pretrained: str, suffix: str
     ) -> Checkpoint | None:
         recipe, prepared = self._request.recipe, self._prepared
         origin = {
@@ -371,7 +371,7 @@ class _Run:
         minutes = f"{(time.monotonic() - self._began) / 60:.0f} minutes"
         return f"{minutes} since it was resumed" if self._resumed else minutes
 
-    def _ended(self, measured: Measured, checkpoint: Checkpoint | None) -> RunResult:
+    def _ended(self, measured: FinalMeasures, checkpoint: Checkpoint | None) -> RunResult:
         if self._prepared.worker.processes.is_first:
             with _kept_for_later("The measures cannot be written"):
                 write_json(self._folder / MEASURES, measured.measures)
@@ -451,7 +451,7 @@ def _kept_for_later(what: str) -> Iterator[None]:
         ) from None
 
 
-def _outputs(prepared: Prepared, state: Training, rows: Rows) -> tuple[Rows, Outputs]:
+def _outputs(prepared: PreparedTraining, state: Training, rows: Rows) -> tuple[Rows, Outputs]:
     """What a network makes of some images, and of which of them: one may have vanished."""
     targets = prepared.targets.rows(rows)
     if not _trains_all(prepared.recipe):
@@ -486,7 +486,7 @@ class _Looks:
         self._folder, self._looks, self._step = folder, looks, step
         self._looker: Looker | None = None
 
-    def __call__(self, state: Training, seen: Seen) -> Mapping[str, float | None]:
+    def __call__(self, state: Training, seen: ValidationOutputs) -> Mapping[str, float | None]:
         if not self._looks:
             return {}
         if self._looker is None:

@@ -115,7 +115,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Curves:
+class TrainingCurves:
     """The lines of ``progress.jsonl`` of the finished network.
 
     Attributes:
@@ -135,7 +135,7 @@ class Curves:
         return next((v for v in reversed(self.column(key)) if v is not None), None)
 
 
-def read_curves(folder: Path) -> Curves:
+def read_curves(folder: Path) -> TrainingCurves:
     """What a run has told so far; damaged lines are left out.
 
     What was read before is kept, so that asking each second costs the new lines alone.
@@ -149,8 +149,10 @@ def read_curves(folder: Path) -> Curves:
             while len(_KEPT) > _MOST_KEPT:
                 _KEPT.pop(next(iter(_KEPT)))
     except OSError:
-        return Curves()
-    return Curves([row for row in rows if row.get("kind") == "epoch"], rows[-1] if rows else None)
+        return TrainingCurves()
+    return TrainingCurves(
+        [row for row in rows if row.get("kind") == "epoch"], rows[-1] if rows else None
+    )
 
 
 class _Lines:

@@ -25,18 +25,18 @@ from emoviz.files import replaced_file
 from emoviz.models.losses import ContrastiveCenterLoss
 from emoviz.models.network import EmotionNetwork, Normalise
 from emoviz.models.standardise import restore_scales
+from emoviz.training.augmentation import ViewMaker
 from emoviz.training.features import FeatureSource
 from emoviz.training.processes import Processes
 from emoviz.training.recipe import Phase, Recipe
 from emoviz.training.targets import Targets
-from emoviz.training.views import ViewMaker
 
 _BETWEEN_EPOCHS = 5.0  # seconds: epochs on kept features are shorter than writing a state is worth
 NETWORK, CENTERS, AVERAGE, OPTIMISER = "network.", "centers", "average.", "optimiser."
 
 
 @dataclass
-class Place:
+class TrainingPosition:
     """How far a training is.
 
     Attributes:
@@ -112,7 +112,7 @@ class Training:
     workers: int = 0
     processes: Processes = field(default_factory=Processes)
     learned_behind: bool = False
-    place: Place = field(default_factory=Place)
+    place: TrainingPosition = field(default_factory=TrainingPosition)
     best: tuple[EmotionNetwork, Tensor] | None = None
 
     def __post_init__(self) -> None:
@@ -138,7 +138,7 @@ def network_tensors(network: nn.Module) -> dict[str, Tensor]:
 class Saved:
     """What a state file holds."""
 
-    place: Place
+    place: TrainingPosition
     tensors: Mapping[str, Tensor]
     notes: Mapping[str, Any]
 
@@ -308,8 +308,8 @@ def _read(file: Path) -> Saved | None:
     if found is None:
         return None
     tensors, values = found
-    known = {item.name for item in dataclasses.fields(Place)}
-    place = Place(**{k: v for k, v in values["place"].items() if k in known})
+    known = {item.name for item in dataclasses.fields(TrainingPosition)}
+    place = TrainingPosition(**{k: v for k, v in values["place"].items() if k in known})
     return Saved(place, tensors, values["notes"])
 
 

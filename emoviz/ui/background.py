@@ -57,7 +57,7 @@ def explain(settings: Settings, key: str) -> None:
         st.code("\n".join(printed), language=None, wrap_lines=True)
 
 
-def _words(job: jobs.Job, progress: jobs.Progress) -> str:
+def _words(job: jobs.Job, progress: jobs.JobProgress) -> str:
     words = plain(progress.words or job.what)
     left = progress.seconds_left
     return words if left is None else f"{words}, about {duration(left)} left"

@@ -10,9 +10,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from emoviz.analysis.centers import (
+    CenterPair,
     CenterSummary,
     ClassMeans,
-    Pair,
     caught_between,
     center_distances,
     center_offsets,
@@ -21,10 +21,10 @@ from emoviz.analysis.centers import (
     nearest_to_centers,
     summarise_centers,
 )
-from emoviz.analysis.orders import Arrangement, agreement, arrangements
+from emoviz.analysis.emotion_geometry import Arrangement, agreement, arrangements
 from emoviz.checkpoints import Checkpoint
 from emoviz.inference.centers import classes_of_images, learned_centers
-from emoviz.inference.table import EmbeddingTable
+from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.labels import Taxonomy
 from emoviz.plots.centers import distance_heat_map, tree
 from emoviz.ui.explorer.board import tiles_of
@@ -269,7 +269,7 @@ def _short(item: Centers, summary: CenterSummary) -> str:
     )
 
 
-def _pair(item: Centers, pair: Pair) -> str:
+def _pair(item: Centers, pair: CenterPair) -> str:
     return f"{plain(item.names[pair.first])}–{plain(item.names[pair.second])}"
 
 

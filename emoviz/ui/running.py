@@ -15,7 +15,7 @@ from emoviz.settings import Settings
 from emoviz.ui.models import is_ready, ready
 from emoviz.ui.shell import Context
 from emoviz.ui.words import counted, duration, plain
-from emoviz.ui.workspace import Entry, Workspace
+from emoviz.ui.workspace import Workspace, WorkspaceImage
 
 # Few enough to be done before a progress bar would have been read.
 AT_ONCE = 4
@@ -61,8 +61,8 @@ def run_pending(
 
 
 def compute(
-    space: Workspace, waiting: list[Entry], model: Model, context: Context
-) -> Iterator[Entry]:
+    space: Workspace, waiting: list[WorkspaceImage], model: Model, context: Context
+) -> Iterator[WorkspaceImage]:
     """Read and predict, storing each result in the workspace as it comes.
 
     Files are read one batch ahead in the predictor's own thread; bytes that this checkpoint has
@@ -71,7 +71,7 @@ def compute(
     Yields:
         Each entry that a prediction came for.
     """
-    order: deque[Entry] = deque()
+    order: deque[WorkspaceImage] = deque()
     seen: set[str] = set()
 
     def fresh() -> Iterator[ImageSource]:
@@ -93,7 +93,7 @@ def compute(
         yield entry
 
 
-def _read(entry: Entry) -> ImageSource:
+def _read(entry: WorkspaceImage) -> ImageSource:
     """Read an entry's bytes and note their hash; what cannot be read refuses again when asked."""
     try:
         assert entry.source is not None
@@ -106,7 +106,7 @@ def _read(entry: Entry) -> ImageSource:
 
 def _run_with_progress(
     space: Workspace,
-    waiting: list[Entry],
+    waiting: list[WorkspaceImage],
     model: Model,
     context: Context,
     preview: Callable[[], bool] | None,
@@ -136,7 +136,7 @@ def _finish(space: Workspace) -> None:
     space.let_go()
 
 
-def _offer_to_go_on(space: Workspace, waiting: list[Entry]) -> None:
+def _offer_to_go_on(space: Workspace, waiting: list[WorkspaceImage]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"Stopped. {counted(len(waiting), 'image')} not looked at yet.")
         st.button("Go on", key="go-on", on_click=_go_on, args=(space,))

@@ -23,7 +23,7 @@ FORGOTTEN = "its original is no longer kept in memory; drop it again to see it w
 
 
 @dataclass
-class Entry:
+class WorkspaceImage:
     """One image that came in.
 
     Attributes:
@@ -50,7 +50,7 @@ class Entry:
 class Workspace:
     """Everything on the Classify page that is not a widget."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[WorkspaceImage] = field(default_factory=list)
     predictions: dict[tuple[str, str], Prediction] = field(default_factory=dict)
     thumbnails: dict[str, bytes] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -64,11 +64,11 @@ class Workspace:
     ) -> None:
         """Take in one image, at the end."""
         self.arrived += 1
-        entry = Entry(self.arrived, source.name, source, caption, weight, sample)
+        entry = WorkspaceImage(self.arrived, source.name, source, caption, weight, sample)
         self.entries.append(entry)
         self.paused = False
 
-    def pending(self, identity: str) -> list[Entry]:
+    def pending(self, identity: str) -> list[WorkspaceImage]:
         """Images that this checkpoint has not seen and that can still be read."""
         return [
             entry
@@ -78,7 +78,7 @@ class Workspace:
             and (entry.sha256, identity) not in self.predictions
         ]
 
-    def record(self, entry: Entry, identity: str, prediction: Prediction) -> None:
+    def record(self, entry: WorkspaceImage, identity: str, prediction: Prediction) -> None:
         """Keep what a model said, or why the image could not be read."""
         if prediction.error is not None:
             for other in self.entries:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from emoviz.errors import AnalysisError
 from emoviz.ui import shell
-from emoviz.ui.explorer import board, controls, measures, placing, scene, sources
+from emoviz.ui.explorer import board, controls, metrics, placing, scene, sources
 from emoviz.ui.explorer.colouring import colourings
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.words import plain
@@ -64,6 +64,6 @@ if views:
     if not source.is_vectors:
         placing.ways_in(settings)
     board.show(first, event, pictures)
-    measures.show(views)
+    metrics.show(views)
 with st.expander("Bring in images or vectors", icon=":material/add_photo_alternate:"):
     sources.bring_in(settings)

@@ -7,7 +7,7 @@ from emoviz.ui import shell
 from emoviz.ui.explorer import board, sources
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.linked import linked_segments
-from emoviz.ui.measure import across, computed, pairing, reporting, versus
+from emoviz.ui.measure import across, comparison, computed, pairing, reporting
 from emoviz.ui.measure.subject import say_what_is_measured
 
 WAYS = {
@@ -72,24 +72,24 @@ if found is not None and not len(found[0].judged):
 elif found is not None:
     say_what_is_measured(*found)
     if way == "runs":
-        versus.show_runs(found)
+        comparison.show_runs(found)
         st.stop()
     pictures = Pictures(settings)
     one, other = found[0], found[1] if way == "pair" else pairing.as_one(found[1:])
     view = linked_segments("Look at", VIEWS, "part")
     if view == "confusion":
-        versus.show_confusion(one, other, pictures)
+        comparison.show_confusion(one, other, pictures)
     elif view == "sentiment":
-        versus.show_sentiment([one.judged, other.judged])
+        comparison.show_sentiment([one.judged, other.judged])
     else:
         asked = computed.comparing(one, other, settings)
         values = asked.now()
         if values is None:
             asked.wait("Clustering, and resampling for the intervals; it is kept once it is done.")
         elif view == "measures":
-            versus.show_measures(one, other, values)
+            comparison.show_measures(one, other, values)
         else:
-            versus.show_changed(one, other, values, pictures)
+            comparison.show_changed(one, other, values, pictures)
     reporting.offer_comparison(one, other, settings)
     board.show_image(one.points, pictures)
 with st.expander("Bring in images of your own", icon=":material/add_photo_alternate:"):

@@ -5,7 +5,7 @@ import streamlit as st
 from emoviz.data.sources import ImageSource
 from emoviz.review.images import read_work
 from emoviz.ui import shell
-from emoviz.ui.review import people, queue, sitting, starting, telling
+from emoviz.ui.review import desk_page, desk_text, people, queue, starting
 from emoviz.ui.textures.subject import lead_here
 
 PAGE = "pages/review/artworks.py"
@@ -38,13 +38,13 @@ if not reviewer.may_review:
 if chosen.estimates is None:
     starting.explain_no_estimates(collection, context)
 
-sitting.follow_link(chosen)
-asked = sitting.wish(chosen)
+desk_page.follow_link(chosen)
+asked = desk_page.wish(chosen)
 work = store.work(asked) if asked is not None else None
 if work is not None:
     source = ImageSource(f"{collection.name}: {work.key}", lambda: read_work(work, settings))
-    caption = f"{telling.title_of(work)}, {work.artist}".strip(", ")
+    caption = f"{desk_text.title_of(work)}, {work.artist}".strip(", ")
     lead_here(source, caption, PAGE, queue.link(chosen, work.id))
-sitting.show(store, chosen, context)
+desk_page.show(store, chosen, context)
 with st.expander("How this works", icon=":material/help:"):
     st.markdown(starting.GUIDE)

@@ -3,12 +3,12 @@
 import streamlit as st
 
 from emoviz.errors import EmovizError
-from emoviz.training.quick import check_set, recipe_of
 from emoviz.training.runs import read_run
+from emoviz.training.simple_recipe import check_set, recipe_of
 from emoviz.training.sweep import recipe_text
 from emoviz.ui import shell
 from emoviz.ui.linked import write_parameter
-from emoviz.ui.training import choices, keeping, sets, sweeps, watching, work
+from emoviz.ui.training import choices, promotion, sets, sweeps, watching, work
 from emoviz.ui.words import plain
 
 context = shell.current()
@@ -28,7 +28,7 @@ if folder is not None:
     st.caption(watching.facts(settings, folder))
     run = watching.show(settings, folder)
     if run.state == "done" and run.settings:
-        keeping.summary(settings, run)
+        promotion.summary(settings, run)
     st.stop()
 
 st.markdown(

@@ -4,7 +4,7 @@ import streamlit as st
 
 from emoviz.ui import shell
 from emoviz.ui.linked import write_parameter
-from emoviz.ui.training import board, keeping, watching
+from emoviz.ui.training import promotion, run_table, watching
 from emoviz.ui.words import plain
 
 context = shell.current()
@@ -15,7 +15,7 @@ st.markdown(
     "Every training leaves a run: its settings, its curves, its network. Tick several to lay their "
     "curves over each other; tick one to look at it, keep its network, or delete it."
 )
-runs = board.listed(settings)
+runs = run_table.listed(settings)
 if not runs:
     st.info(
         "There is no run yet. Teach a network first: with the sample images it takes a minute.",
@@ -23,13 +23,13 @@ if not runs:
     )
     st.page_link("pages/train/retrain.py", label="Retrain", icon=":material/model_training:")
     st.stop()
-chosen = board.choose(runs)
-board.say_where(settings, runs)
+chosen = run_table.choose(runs)
+run_table.say_where(settings, runs)
 write_parameter("run", ",".join(run.id for run in chosen))
 if not chosen:
     st.stop()
 if len(chosen) > 1:
-    board.compare(chosen)
+    run_table.compare(chosen)
     st.stop()
 
 run = chosen[0]
@@ -37,8 +37,8 @@ st.header(plain(run.title), anchor=False, divider="gray")
 st.caption(watching.facts(settings, run.folder))
 if run.notes.get("text"):
     st.markdown(plain(str(run.notes["text"])))
-board.actions(settings, run)
-board.notes(settings, run)
+run_table.actions(settings, run)
+run_table.notes(settings, run)
 watching.show(settings, run.folder)
 if run.state == "done":
-    keeping.summary(settings, run)
+    promotion.summary(settings, run)

@@ -8,7 +8,7 @@ import streamlit as st
 from PIL import Image
 
 from emoviz.labels import MIKELS8
-from emoviz.ui.map import Category, Colouring, HoverCard, Mark, Panel, Pin, emotion_map
+from emoviz.ui.map import Category, Colouring, HoverCard, MapMark, Panel, Pin, emotion_map
 
 st.set_page_config(layout="wide")
 asked = st.query_params
@@ -48,7 +48,7 @@ def make(seed: int, title: str) -> Panel:
     marks = pins = ()
     if asked.get("marks"):
         marks = tuple(
-            Mark(item.name, tuple(center), item.colour)
+            MapMark(item.name, tuple(center), item.colour)
             for item, center in zip(MIKELS8.classes, centers.tolist(), strict=True)
         )
     if asked.get("pins"):

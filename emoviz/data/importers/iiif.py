@@ -19,7 +19,7 @@ Load = Callable[[str], Any]
 
 
 @dataclass(frozen=True)
-class Caps:
+class IiifCaps:
     """Where reading ends, so that no source keeps a machine busy for ever.
 
     Attributes:
@@ -46,7 +46,7 @@ class _About:
     collection: str
 
 
-def read_iiif(address: str, load: Load, caps: Caps | None = None) -> Iterator[Found]:
+def read_iiif(address: str, load: Load, caps: IiifCaps | None = None) -> Iterator[Found]:
     """Every image of a manifest or collection, in its order, each canvas once.
 
     Args:
@@ -57,7 +57,7 @@ def read_iiif(address: str, load: Load, caps: Caps | None = None) -> Iterator[Fo
     Yields:
         Items, and problems: of documents that cannot be read and of canvases without an image.
     """
-    caps = caps or Caps()
+    caps = caps or IiifCaps()
     walk = _Walk(load, caps)
     for number, found in enumerate(walk.document(address, (), "")):
         if number >= caps.items:
@@ -69,7 +69,7 @@ def read_iiif(address: str, load: Load, caps: Caps | None = None) -> Iterator[Fo
 class _Walk:
     """One reading, which remembers where it has been."""
 
-    def __init__(self, load: Load, caps: Caps) -> None:
+    def __init__(self, load: Load, caps: IiifCaps) -> None:
         self._load, self._caps = load, caps
         self._seen: set[str] = set()
         self._canvases: set[str] = set()

@@ -11,7 +11,7 @@ from emoviz.review.exports.imagefolder import Placing, write_folder
 from emoviz.review.exports.material import Material, Progress, gather, nobody
 from emoviz.review.exports.spreadsheet import write_csv
 from emoviz.review.exports.webannotation import write_annotations
-from emoviz.review.facts import Collection, EstimateSet
+from emoviz.review.model import ArtworkCollection, EstimateSet
 from emoviz.review.store import ReviewStore
 from emoviz.review.transfer import write_export
 from emoviz.settings import Settings
@@ -58,7 +58,7 @@ class Exported:
 def export(
     store: ReviewStore,
     settings: Settings,
-    collection: Collection,
+    collection: ArtworkCollection,
     form: str,
     out: Path,
     known: EstimateSet | None = None,

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from emoviz.review.exports.material import Material
-from emoviz.review.facts import Decision, Estimate
+from emoviz.review.model import Decision, StoredPrediction
 
 PROGRAM = "emoviz"
 ANSWERS: Mapping[str, str] = {
@@ -34,7 +34,7 @@ def software(version: str) -> dict[str, Any]:
     }
 
 
-def checkpoint(known: Estimate) -> dict[str, Any]:
+def checkpoint(known: StoredPrediction) -> dict[str, Any]:
     """A checkpoint as an agent: which weights, told by their fingerprint, in which version."""
     return {
         "id": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{PROGRAM}:{known.fingerprint}')}",
@@ -51,7 +51,7 @@ def person(material: Material, reviewer: int) -> dict[str, Any]:
     return {"id": f"urn:uuid:{uuid.UUID(known.uid)}", "type": "Person", "name": known.name}
 
 
-def estimate_id(material: Material, known: Estimate, key: str) -> uuid.UUID:
+def estimate_id(material: Material, known: StoredPrediction, key: str) -> uuid.UUID:
     """The same for the same estimate in every export."""
     return uuid.uuid5(material.space, f"estimate:{known.fingerprint}:{known.sha256}:{key}")
 
@@ -61,7 +61,7 @@ def decision_id(material: Material, item: Decision, part: str) -> uuid.UUID:
     return uuid.uuid5(material.space, f"decision:{item.token}:{part}")
 
 
-def estimate_bodies(known: Estimate) -> list[dict[str, Any]]:
+def estimate_bodies(known: StoredPrediction) -> list[dict[str, Any]]:
     """One tag for each class, most probable first, with its probability."""
     return [
         {

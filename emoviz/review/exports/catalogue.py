@@ -14,8 +14,8 @@ from emoviz.files import replaced_file
 from emoviz.inference.cache import THUMBNAIL_SIDE, Thumbnails
 from emoviz.review.exports.material import Material
 from emoviz.review.exports.spreadsheet import emotion_words
-from emoviz.review.facts import Decision, Estimate, Work
 from emoviz.review.images import read_work
+from emoviz.review.model import Decision, StoredPrediction, Work
 from emoviz.settings import Settings
 
 _AT_ONCE = 500
@@ -109,7 +109,7 @@ def _rows(material: Material, work: Work) -> Iterator[tuple[str, str]]:
         yield "People", "not decided yet"
 
 
-def _estimate(known: Estimate) -> str:
+def _estimate(known: StoredPrediction) -> str:
     words = ", ".join(f"{name} {p:.0%}" for name, p in known.ranked[:3])
     far = known.novelty is not None and known.novelty > 1
     return html.escape(words + ("; unlike the training images" if far else ""))

@@ -12,7 +12,7 @@ from emoviz.errors import ReviewError
 from emoviz.files import write_json
 from emoviz.review.exports import annotations
 from emoviz.review.exports.material import Material
-from emoviz.review.facts import Decision, Work
+from emoviz.review.model import Decision, Work
 
 # The order is IIIF's: its own context comes last.
 CONTEXT = ["http://www.w3.org/ns/anno.jsonld", "http://iiif.io/api/presentation/3/context.json"]

@@ -15,9 +15,9 @@ from emoviz.errors import EmovizError, ReviewError
 from emoviz.files import replaced_file
 from emoviz.inference.tabular import safe_cell
 from emoviz.review.exports.material import Material
-from emoviz.review.facts import Work
 from emoviz.review.images import ending, read_work
 from emoviz.review.labelling import NOBODY, tally, winners
+from emoviz.review.model import Work
 from emoviz.settings import Settings
 
 Placing = Literal["copy", "link"]

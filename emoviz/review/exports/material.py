@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from emoviz import __version__
-from emoviz.review.facts import Collection, Decision, Estimate, EstimateSet, Reviewer, Work
+from emoviz.review.model import (
+    ArtworkCollection,
+    Decision,
+    EstimateSet,
+    Reviewer,
+    StoredPrediction,
+    Work,
+)
 from emoviz.review.rows import now
 from emoviz.review.store import ReviewStore
 
@@ -35,10 +42,10 @@ class Material:
     """
 
     store: str
-    collection: Collection
+    collection: ArtworkCollection
     works: tuple[Work, ...]
     known: EstimateSet | None
-    estimates: Mapping[int, Estimate]
+    estimates: Mapping[int, StoredPrediction]
     decisions: Mapping[int, tuple[Decision, ...]]
     reviewers: Mapping[int, Reviewer]
     made: str
@@ -59,7 +66,7 @@ class Material:
 
 def gather(
     store: ReviewStore,
-    collection: Collection,
+    collection: ArtworkCollection,
     known: EstimateSet | None = None,
     tell: Progress = nobody,
 ) -> Material:

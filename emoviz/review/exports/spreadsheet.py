@@ -11,7 +11,7 @@ from pathlib import Path
 from emoviz.files import replaced_file
 from emoviz.inference.tabular import safe_cell
 from emoviz.review.exports.material import Material
-from emoviz.review.facts import Decision, Estimate, Feeling, Work
+from emoviz.review.model import Decision, Feeling, StoredPrediction, Work
 
 _WORK = (
     *("number", "key", "title", "artist", "style", "date", "year", "rights"),
@@ -62,7 +62,7 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _model(known: Estimate | None, classes: tuple[str, ...]) -> list[str]:
+def _model(known: StoredPrediction | None, classes: tuple[str, ...]) -> list[str]:
     if known is None:
         return [""] * (len(_MODEL) + len(classes))
     novelty = "" if known.novelty is None else f"{known.novelty:.6f}"

@@ -8,7 +8,7 @@ from emoviz.files import write_json
 from emoviz.review.exports import annotations
 from emoviz.review.exports.material import Material
 from emoviz.review.exports.spreadsheet import address
-from emoviz.review.facts import Decision, Estimate, Work
+from emoviz.review.model import Decision, StoredPrediction, Work
 
 CONTEXT = "http://www.w3.org/ns/anno.jsonld"
 
@@ -58,7 +58,7 @@ def _of_work(material: Material, work: Work) -> Iterator[dict[str, Any]]:
 
 
 def _of_decision(
-    material: Material, work: Work, item: Decision, known: Estimate | None
+    material: Material, work: Work, item: Decision, known: StoredPrediction | None
 ) -> Iterator[dict[str, Any]]:
     creator = annotations.person(material, item.reviewer)
     bodies = list(annotations.decision_bodies(item))

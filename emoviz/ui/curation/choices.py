@@ -7,10 +7,10 @@ from typing import Any
 import streamlit as st
 
 from emoviz.curation.recipe import (
-    Filters,
+    ImageFilters,
     Preparation,
     Relabel,
-    Split,
+    SplitShares,
     Undersample,
     dump_preparation,
     load_preparation,
@@ -20,7 +20,7 @@ from emoviz.errors import EmovizError, RecipeError, TaxonomyError
 from emoviz.files import write_text
 from emoviz.labels import TAXONOMIES, Taxonomy, bridge_between
 from emoviz.ui.curation.library import NOTES
-from emoviz.ui.curation.subject import Marks, Subject
+from emoviz.ui.curation.subject import CurationSubject, Marks
 from emoviz.ui.words import plain
 
 _STARTS = {
@@ -37,7 +37,7 @@ _LAST = "last-recipe.yaml"
 _ASIS, _WIDTH = "as they are", 215
 
 
-def choose(subject: Subject, marks: Marks) -> Preparation | None:
+def choose(subject: CurationSubject, marks: Marks) -> Preparation | None:
     """Draw the controls; the recipe that they say, None where they say none, which is told."""
     _fill(_last(subject), only_missing=True)
     _start()
@@ -82,7 +82,7 @@ def _start() -> None:
             )
 
 
-def _filters(subject: Subject) -> None:
+def _filters(subject: CurationSubject) -> None:
     st.markdown("**Throw out**")
     st.checkbox("files that are there again", key="prep-duplicates", persist_state="session")
     st.checkbox("look-alikes that contradict", key="prep-contradictions", persist_state="session")
@@ -120,7 +120,7 @@ def _filters(subject: Subject) -> None:
     st.caption("0 keeps all. Files that cannot be read are always left out.")
 
 
-def _labels(subject: Subject) -> None:
+def _labels(subject: CurationSubject) -> None:
     st.markdown("**Labels**")
     names = subject.labelled.taxonomy.names
     st.session_state["prep-labels"] = [
@@ -173,7 +173,7 @@ def _labels(subject: Subject) -> None:
         )
 
 
-def _split(subject: Subject) -> None:
+def _split(subject: CurationSubject) -> None:
     st.markdown("**Split**")
     st.selectbox(
         "Look-alikes",
@@ -227,7 +227,7 @@ def _split(subject: Subject) -> None:
     )
 
 
-def _last(subject: Subject) -> Preparation:
+def _last(subject: CurationSubject) -> Preparation:
     """What stood in the form when this set was last looked at, so that a reload loses nothing."""
     file = subject.folder / _LAST
     try:
@@ -236,7 +236,7 @@ def _last(subject: Subject) -> Preparation:
         return load_preparation("clean")
 
 
-def _remember(subject: Subject, recipe: Preparation) -> None:
+def _remember(subject: CurationSubject, recipe: Preparation) -> None:
     """Keep the form beside the examination; decisions about single images are kept elsewhere."""
     text = dump_preparation(recipe)
     if st.session_state.get(_LAST) != (subject.known.id, text):
@@ -254,7 +254,7 @@ def _recipe(marks: Marks) -> Preparation:
         "prepared",
         title=title,
         summary=str(state.get("prep-summary", "")),
-        filters=Filters(
+        filters=ImageFilters(
             min_side=int(state["prep-side"] or 0),
             max_aspect=float(state["prep-aspect"] or 0.0),
             one_coloured="drop" if state["prep-one"] else "keep",
@@ -275,7 +275,7 @@ def _recipe(marks: Marks) -> Preparation:
             "" if state["prep-to"] == _ASIS else state["prep-to"], _pairs("prep-names")
         ),
         undersample=Undersample(float(state["prep-ratio"] or 0.0), _counts(), seed),
-        split=Split(
+        split=SplitShares(
             validation=round(float(state["prep-validation"] or 0.0) / 100, 6),
             test=round(float(state["prep-test"] or 0.0) / 100, 6),
             by=state["prep-by"],

@@ -16,8 +16,8 @@ from emoviz.inference.stored import table_path
 from emoviz.plots.curation import counts_by_class
 from emoviz.settings import Settings
 from emoviz.ui.curation import library
-from emoviz.ui.curation.pictures import Shown, wall
-from emoviz.ui.curation.subject import Subject
+from emoviz.ui.curation.pictures import ShownImages, wall
+from emoviz.ui.curation.subject import CurationSubject
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.words import counted, plain, readable
 
@@ -25,7 +25,7 @@ ALL = "all"
 _ABOUT = {"source": "Source", "terms": "Terms", "citation": "To cite", "made": "Made"}
 
 
-def summary(subject: Subject) -> None:
+def summary(subject: CurationSubject) -> None:
     """The set in one line."""
     item = subject.labelled
     splits = Counter(record.split for record in item.records)
@@ -41,7 +41,7 @@ def summary(subject: Subject) -> None:
     st.markdown("; ".join(filter(None, words)) + ".")
 
 
-def show_counts(subject: Subject) -> None:
+def show_counts(subject: CurationSubject) -> None:
     """A chart, and the numbers beside it."""
     counts = counts_of(subject.labelled)
     chart, numbers = st.columns([3, 2], gap="large")
@@ -60,7 +60,7 @@ def show_counts(subject: Subject) -> None:
         st.dataframe(table, key="datasets-numbers", height=min(38 + 35 * len(table), 460))
 
 
-def show_wall(subject: Subject, settings: Settings) -> None:
+def show_wall(subject: CurationSubject, settings: Settings) -> None:
     """All pictures, by class and split, a page at a time; a few of each class to begin with."""
     item = subject.labelled
     names = item.taxonomy.names
@@ -81,10 +81,16 @@ def show_wall(subject: Subject, settings: Settings) -> None:
         st.caption("No image of this class is in this split.")
         return
     st.caption(f"{counted(len(places), 'image')}; press one to see it in large.")
-    wall(subject, settings, [Shown(i) for i in places], f"datasets-wall-{asked}-{split}", "Images")
+    wall(
+        subject,
+        settings,
+        [ShownImages(i) for i in places],
+        f"datasets-wall-{asked}-{split}",
+        "Images",
+    )
 
 
-def show_origin(subject: Subject, settings: Settings) -> None:
+def show_origin(subject: CurationSubject, settings: Settings) -> None:
     """Source, terms, citation, the steps that led here, and what did not fit."""
     st.html(about_html(subject.known.about))
     columns: dict[str, set[str]] = {}

@@ -9,13 +9,13 @@ from emoviz.checkpoints import Checkpoint
 from emoviz.curation.telling import Verdict, balance_words, headline, verdicts
 from emoviz.settings import Settings
 from emoviz.ui import background
-from emoviz.ui.curation.subject import Subject
+from emoviz.ui.curation.subject import CurationSubject
 from emoviz.ui.words import duration, plain
 
 _TEXT, _FACES, _LOOK, _NETWORK = 0.3, 0.03, 0.004, 0.1  # seconds an image, two cores
 
 
-def offer(subject: Subject, settings: Settings, checkpoint: Checkpoint | None) -> None:
+def offer(subject: CurationSubject, settings: Settings, checkpoint: Checkpoint | None) -> None:
     """Begin an examination, or begin it anew with more looks."""
     before = subject.found
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -61,7 +61,11 @@ def offer(subject: Subject, settings: Settings, checkpoint: Checkpoint | None) -
 
 
 def begin(
-    subject: Subject, settings: Settings, checkpoint: Checkpoint | None, text: bool, faces: bool
+    subject: CurationSubject,
+    settings: Settings,
+    checkpoint: Checkpoint | None,
+    text: bool,
+    faces: bool,
 ) -> None:
     """Examine the set in the background; what is found is kept beside nothing else of it."""
     command = ["data", "examine", str(subject.known.path), "--out", str(subject.folder)]
@@ -71,7 +75,7 @@ def begin(
     background.begin(settings, f"Examining {subject.known.title}", command, subject.key)
 
 
-def watch(subject: Subject, settings: Settings) -> bool:
+def watch(subject: CurationSubject, settings: Settings) -> bool:
     """Progress with a stop; False where nothing is at work."""
     state = background.outcome(settings, subject.key)
     if state == "live":
@@ -82,7 +86,7 @@ def watch(subject: Subject, settings: Settings) -> bool:
     return False
 
 
-def missing(subject: Subject, settings: Settings, checkpoint: Checkpoint | None) -> None:
+def missing(subject: CurationSubject, settings: Settings, checkpoint: Checkpoint | None) -> None:
     """What a view needs the examination for, and the button that begins it."""
     st.info(
         "This set was not examined yet, or has changed since. The examination looks at each image "
@@ -93,7 +97,7 @@ def missing(subject: Subject, settings: Settings, checkpoint: Checkpoint | None)
     offer(subject, settings, checkpoint)
 
 
-def overview(subject: Subject) -> None:
+def overview(subject: CurationSubject) -> None:
     """The verdict in a sentence, then what was found in a table, the rest in a line each."""
     assert subject.found is not None
     rows = verdicts(subject.found)

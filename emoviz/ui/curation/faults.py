@@ -8,9 +8,9 @@ import streamlit as st
 from emoviz.curation.findings import SHOWN
 from emoviz.curation.telling import contradictions, verdicts
 from emoviz.settings import Settings
-from emoviz.ui.curation.pictures import Shown, label_of, paged, pager, wall
+from emoviz.ui.curation.pictures import ShownImages, label_of, paged, pager, wall
 from emoviz.ui.curation.pictures import row as pictures_row
-from emoviz.ui.curation.subject import Subject, mark, read_marks
+from emoviz.ui.curation.subject import CurationSubject, mark, read_marks
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.words import counted, plain
 
@@ -24,7 +24,7 @@ _GROUPED = ("leaks", "duplicates", "near_duplicates", "contradictions")
 _ELSEWHERE = ("text", "faces")  # which have a view of their own
 
 
-def choose(subject: Subject) -> str:
+def choose(subject: CurationSubject) -> str:
     """Which kind is looked at; "" where nothing was found."""
     assert subject.found is not None
     rows = [v for v in verdicts(subject.found) if v.count and v.kind not in _ELSEWHERE]
@@ -34,7 +34,7 @@ def choose(subject: Subject) -> str:
     return linked_choice("See them", words, "fault", width=380)
 
 
-def show(subject: Subject, kind: str, settings: Settings) -> None:
+def show(subject: CurationSubject, kind: str, settings: Settings) -> None:
     """The pictures of one kind, with what makes them odd."""
     found = subject.found
     assert found is not None
@@ -52,7 +52,7 @@ def show(subject: Subject, kind: str, settings: Settings) -> None:
     _by_hand(subject, rows, kind)
 
 
-def _singles(subject: Subject, kind: str) -> list[Shown]:
+def _singles(subject: CurationSubject, kind: str) -> list[ShownImages]:
     """Place of each named image, with the reason below its name."""
     assert subject.found is not None
     entries: Sequence[Any] = subject.found[kind]["list"]
@@ -62,11 +62,11 @@ def _singles(subject: Subject, kind: str) -> list[Shown]:
         place = subject.opened.places.get(name)
         if place is not None:
             doubt = f"rather {entry['rather']}?" if kind == "suspect_labels" else ""
-            rows.append(Shown(place, _reason(subject, kind, entry, place), doubt))
+            rows.append(ShownImages(place, _reason(subject, kind, entry, place), doubt))
     return rows
 
 
-def _reason(subject: Subject, kind: str, entry: Any, place: int) -> str:
+def _reason(subject: CurationSubject, kind: str, entry: Any, place: int) -> str:
     item = subject.item
     assert item is not None
     if kind == "suspect_labels":
@@ -78,7 +78,7 @@ def _reason(subject: Subject, kind: str, entry: Any, place: int) -> str:
     return label_of(subject, place)
 
 
-def _by_hand(subject: Subject, rows: Sequence[Shown], kind: str) -> None:
+def _by_hand(subject: CurationSubject, rows: Sequence[ShownImages], kind: str) -> None:
     """Throw out all that are shown, or take that back."""
     item = subject.item
     assert item is not None
@@ -106,7 +106,7 @@ def _by_hand(subject: Subject, rows: Sequence[Shown], kind: str) -> None:
             )
 
 
-def _show_groups(subject: Subject, kind: str, settings: Settings) -> None:
+def _show_groups(subject: CurationSubject, kind: str, settings: Settings) -> None:
     """Two groups beside each other, a page at a time; each picture opens and can be decided on."""
     assert subject.found is not None
     groups = groups_of(subject.found, kind)
@@ -124,11 +124,11 @@ def _show_groups(subject: Subject, kind: str, settings: Settings) -> None:
     pager(groups, key, _GROUPS)
 
 
-def _member(subject: Subject, place: int) -> Shown:
+def _member(subject: CurationSubject, place: int) -> ShownImages:
     """Label and split above, the file's name below."""
     record = subject.labelled.records[place]
     title = f"{label_of(subject, place)}, {record.split or 'no split'}"
-    return Shown(place, record.name.rpartition("/")[2], title)
+    return ShownImages(place, record.name.rpartition("/")[2], title)
 
 
 def groups_of(found: Mapping[str, Any], kind: str) -> list[tuple[list[str], str]]:

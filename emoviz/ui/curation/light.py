@@ -6,7 +6,7 @@ import streamlit as st
 from emoviz.curation.findings import LOOKS
 from emoviz.curation.telling import light_words
 from emoviz.plots.curation import light_by_class
-from emoviz.ui.curation.subject import Subject
+from emoviz.ui.curation.subject import CurationSubject
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.words import plain, readable
 
@@ -19,7 +19,7 @@ _MEANT = {
 }
 
 
-def show(subject: Subject) -> None:
+def show(subject: CurationSubject) -> None:
     """The affective gap in one chart, and the numbers behind it."""
     assert subject.found is not None
     classes = subject.found["classes"]

@@ -9,12 +9,12 @@ from typing import TypeVar
 import streamlit as st
 
 from emoviz.curation.examined import Examined
+from emoviz.data.image_statistics import thumbnail_of
 from emoviz.data.images import Limits, open_image, thumbnail
-from emoviz.data.looks import thumbnail_of
 from emoviz.data.records import NO_LABEL, Record
 from emoviz.errors import ImageError
 from emoviz.settings import Settings
-from emoviz.ui.curation.subject import Marks, Subject, mark, read_marks
+from emoviz.ui.curation.subject import CurationSubject, Marks, mark, read_marks
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.words import plain, readable
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownImages:
     """One picture of a wall: which record of the set, its second line, and its first.
 
     Attributes:
@@ -39,7 +39,9 @@ class Shown:
     title: str = ""
 
 
-def wall(subject: Subject, settings: Settings, rows: Sequence[Shown], key: str, label: str) -> None:
+def wall(
+    subject: CurationSubject, settings: Settings, rows: Sequence[ShownImages], key: str, label: str
+) -> None:
     """Pictures, a page at a time; a press opens one in large.
 
     Args:
@@ -54,7 +56,9 @@ def wall(subject: Subject, settings: Settings, rows: Sequence[Shown], key: str, 
     pager(rows, key)
 
 
-def row(subject: Subject, settings: Settings, rows: Sequence[Shown], key: str, label: str) -> None:
+def row(
+    subject: CurationSubject, settings: Settings, rows: Sequence[ShownImages], key: str, label: str
+) -> None:
     """A few pictures side by side, larger; a press opens one. Arguments as of `wall`."""
     _pressable(subject, settings, rows, key, label, _ROW_SIDE)
 
@@ -83,13 +87,13 @@ def sha256_of(item: Examined | None, place: int) -> str:
     return "" if item is None else item.looks.sha256[place]
 
 
-def label_of(subject: Subject, place: int) -> str:
+def label_of(subject: CurationSubject, place: int) -> str:
     """The label of a record; "no label" where it has none."""
     label = subject.labelled.records[place].label
     return "no label" if label == NO_LABEL else subject.labelled.taxonomy.names[label]
 
 
-def facts_html(subject: Subject, place: int) -> str:
+def facts_html(subject: CurationSubject, place: int) -> str:
     """What is known of one image, escaped."""
     record = subject.labelled.records[place]
     rows = {
@@ -109,7 +113,7 @@ def facts_html(subject: Subject, place: int) -> str:
 
 
 @st.dialog("One image of the set", width="large")
-def _details(subject: Subject, place: int, settings: Settings) -> None:
+def _details(subject: CurationSubject, place: int, settings: Settings) -> None:
     record = subject.labelled.records[place]
     st.markdown(f"**{plain(record.name)}**")
     large, facts = st.columns([3, 2], gap="large")
@@ -125,7 +129,7 @@ def _details(subject: Subject, place: int, settings: Settings) -> None:
         _decide(subject, place)
 
 
-def _decide(subject: Subject, place: int) -> None:
+def _decide(subject: CurationSubject, place: int) -> None:
     """Throw out or keep by hand, or take that back."""
     sha256 = sha256_of(subject.item, place)
     if not sha256:
@@ -148,7 +152,12 @@ def _decide(subject: Subject, place: int) -> None:
 
 
 def _pressable(
-    subject: Subject, settings: Settings, rows: Sequence[Shown], key: str, label: str, side: int
+    subject: CurationSubject,
+    settings: Settings,
+    rows: Sequence[ShownImages],
+    key: str,
+    label: str,
+    side: int,
 ) -> None:
     marks = read_marks(subject)
     tiles = [_tile(subject, row, marks, settings) for row in rows]
@@ -157,7 +166,7 @@ def _pressable(
         _details(subject, rows[pressed].place, settings)
 
 
-def _tile(subject: Subject, row: Shown, marks: Marks, settings: Settings) -> Tile:
+def _tile(subject: CurationSubject, row: ShownImages, marks: Marks, settings: Settings) -> Tile:
     record = subject.labelled.records[row.place]
     colour = ""
     if record.label != NO_LABEL:
@@ -184,7 +193,7 @@ def _looks(item: Examined | None, place: int) -> dict[str, str]:
     return found
 
 
-def _shares(subject: Subject, record: Record) -> str:
+def _shares(subject: CurationSubject, record: Record) -> str:
     names = subject.labelled.taxonomy.names
     rows = sorted(zip(names, record.shares, strict=True), key=lambda row: -row[1])
     return ", ".join(f"{name} {100 * share:.0f} %" for name, share in rows if share >= 0.05)

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from emoviz.curation.card import counts_of
-from emoviz.curation.prepare import Dropped, Prepared, prepare, report_of
+from emoviz.curation.prepare import Dropped, PreparedSet, prepare, report_of
 from emoviz.curation.recipe import Preparation, dump_preparation
 from emoviz.curation.telling import leaks_left
 from emoviz.data.library import free_id, save_set
@@ -21,15 +21,15 @@ from emoviz.plots.curation import before_and_after
 from emoviz.settings import Settings
 from emoviz.ui.curation import choices
 from emoviz.ui.curation.library import CHOICE, NOTES
-from emoviz.ui.curation.pictures import Shown, wall
-from emoviz.ui.curation.subject import Subject, mark, read_marks
+from emoviz.ui.curation.pictures import ShownImages, wall
+from emoviz.ui.curation.subject import CurationSubject, mark, read_marks
 from emoviz.ui.linked import linked_choice, write_parameter
 from emoviz.ui.words import counted, listed, plain, readable
 
 _MADE = "datasets-made"
 
 
-def show(subject: Subject, settings: Settings) -> None:
+def show(subject: CurationSubject, settings: Settings) -> None:
     """Controls, what stays, what goes, and the button that makes the set."""
     st.markdown(
         "Nothing of this set is changed: the recipe makes a **new** one. The same recipe on the "
@@ -55,7 +55,7 @@ def show(subject: Subject, settings: Settings) -> None:
     _make(subject, recipe, made, settings)
 
 
-def _stays(subject: Subject, made: Prepared) -> None:
+def _stays(subject: CurationSubject, made: PreparedSet) -> None:
     before = len(subject.labelled.records)
     after = len(made.labelled.records)
     steps = " → ".join(f"{count:,} {words}" for words, count in made.steps)
@@ -82,7 +82,7 @@ def _stays(subject: Subject, made: Prepared) -> None:
         st.dataframe(table, key="datasets-after", height=min(38 + 35 * len(table), 420))
 
 
-def _warnings(subject: Subject, made: Prepared) -> list[str]:
+def _warnings(subject: CurationSubject, made: PreparedSet) -> list[str]:
     """What is still wrong with the result: pictures in two splits, splits without images."""
     assert subject.found is not None
     warnings = []
@@ -105,7 +105,7 @@ def _warnings(subject: Subject, made: Prepared) -> list[str]:
     return warnings
 
 
-def _goes(subject: Subject, made: Prepared, settings: Settings) -> None:
+def _goes(subject: CurationSubject, made: PreparedSet, settings: Settings) -> None:
     """By reason, with pictures; each can be kept after all."""
     if not made.dropped:
         st.caption("Nothing.")
@@ -117,7 +117,7 @@ def _goes(subject: Subject, made: Prepared, settings: Settings) -> None:
     places = [place for row in rows if (place := subject.opened.places.get(row.name)) is not None]
     after_all = "" if asked == "unreadable" else " and keep it after all"
     st.caption(f"{counted(len(rows), 'image')}. Press one to see it in large{after_all}.")
-    shown = [Shown(place) for place in places]
+    shown = [ShownImages(place) for place in places]
     wall(subject, settings, shown, f"datasets-out-{list(words).index(asked)}", "Thrown out")
     with st.container(horizontal=True):
         _all_after_all(subject, rows)
@@ -132,7 +132,7 @@ def _goes(subject: Subject, made: Prepared, settings: Settings) -> None:
         )
 
 
-def _all_after_all(subject: Subject, rows: Sequence[Dropped]) -> None:
+def _all_after_all(subject: CurationSubject, rows: Sequence[Dropped]) -> None:
     """Keep all of one reason; take back what was kept or thrown out by hand."""
     marks = read_marks(subject)
     hashes = sorted({row.sha256 for row in rows if row.sha256})
@@ -157,7 +157,9 @@ def _all_after_all(subject: Subject, rows: Sequence[Dropped]) -> None:
         )
 
 
-def _make(subject: Subject, recipe: Preparation, made: Prepared, settings: Settings) -> None:
+def _make(
+    subject: CurationSubject, recipe: Preparation, made: PreparedSet, settings: Settings
+) -> None:
     st.caption(
         f"Fingerprint of the result: `{made.fingerprint[:16]}`. It is the same wherever the same "
         "recipe meets the same images."
@@ -192,7 +194,9 @@ def _make(subject: Subject, recipe: Preparation, made: Prepared, settings: Setti
         )
 
 
-def _save(subject: Subject, recipe: Preparation, made: Prepared, settings: Settings) -> None:
+def _save(
+    subject: CurationSubject, recipe: Preparation, made: PreparedSet, settings: Settings
+) -> None:
     """Put the prepared set into the library, with how it came to be, and open it."""
     title = recipe.title or f"{subject.known.title}, prepared"
     result = report_of(made, recipe)
@@ -226,13 +230,13 @@ def next_steps(known_id: str) -> None:
 
 @st.cache_resource(max_entries=4, show_spinner="Trying the recipe …")
 def _prepared(
-    sha256: str, path: Any, stamp: tuple[int, ...], _recipe: Preparation, _subject: Subject
-) -> Prepared:
+    sha256: str, path: Any, stamp: tuple[int, ...], _recipe: Preparation, _subject: CurationSubject
+) -> PreparedSet:
     assert _subject.item is not None
     return prepare(_subject.labelled, _subject.item, _recipe)
 
 
-def _stamp(subject: Subject) -> tuple[int, ...]:
+def _stamp(subject: CurationSubject) -> tuple[int, ...]:
     """Changes with the set and with its examination."""
     assert subject.found is not None
     assert subject.item is not None

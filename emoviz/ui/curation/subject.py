@@ -33,7 +33,7 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Subject:
+class CurationSubject:
     """The set that the page is about.
 
     Attributes:
@@ -83,7 +83,7 @@ class Marks:
         return "drop" if sha256 in self.drop else "keep" if sha256 in self.keep else ""
 
 
-def open_subject(settings: Settings, known: KnownSet) -> Subject | None:
+def open_subject(settings: Settings, known: KnownSet) -> CurationSubject | None:
     """The set with its examination; None where it cannot be read, which is then on the page."""
     folder = examination_folder(settings, known.path)
     try:
@@ -97,23 +97,23 @@ def open_subject(settings: Settings, known: KnownSet) -> Subject | None:
         return None
     found = kept(folder, known.path)
     if found is None:
-        return Subject(known, opened, folder)
+        return CurationSubject(known, opened, folder)
     try:
         item = _examined(folder / ROWS, _time(folder / ROWS))
         if len(item) != len(opened.labelled.records):
             raise TableError("The examination is of other images.")
     except EmovizError:
-        return Subject(known, opened, folder)
-    return Subject(known, opened, folder, found, item)
+        return CurationSubject(known, opened, folder)
+    return CurationSubject(known, opened, folder, found, item)
 
 
-def read_marks(subject: Subject) -> Marks:
+def read_marks(subject: CurationSubject) -> Marks:
     """What was decided about single images of the set."""
     values = read_json(subject.folder / _MARKS) or {}
     return Marks(*(frozenset(map(str, values.get(key, ()))) for key in ("drop", "keep")))
 
 
-def mark(subject: Subject, hashes: Sequence[str], what: str) -> None:
+def mark(subject: CurationSubject, hashes: Sequence[str], what: str) -> None:
     """Decide about images: ``drop``, ``keep``, or ``""`` to take a decision back."""
     before = read_marks(subject)
     wanted = frozenset(filter(None, hashes))

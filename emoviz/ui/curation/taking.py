@@ -15,14 +15,14 @@ from emoviz.plots.data_card import data_card
 from emoviz.settings import Settings
 from emoviz.ui import background
 from emoviz.ui.curation.library import NOTES
-from emoviz.ui.curation.subject import Subject
+from emoviz.ui.curation.subject import CurationSubject
 from emoviz.ui.words import counted, plain
 
 _READY = "datasets-ready"
 _MOST_ZIPPED = 2_000  # images that are passed through the browser
 
 
-def show(subject: Subject, settings: Settings) -> None:
+def show(subject: CurationSubject, settings: Settings) -> None:
     """The ways out."""
     st.markdown("**To read and to cite**")
     _offer(
@@ -63,7 +63,7 @@ def show(subject: Subject, settings: Settings) -> None:
 
 
 def _offer(
-    subject: Subject, form: str, title: str, words: str, make: Callable[[Path], Path]
+    subject: CurationSubject, form: str, title: str, words: str, make: Callable[[Path], Path]
 ) -> None:
     """A button that makes the file, then one that downloads it: nothing is made unasked."""
     key = (subject.known.id, subject.known.count, str(subject.found and subject.found["stamp"]))
@@ -104,7 +104,7 @@ def _build(form: str, key: object, make: Callable[[Path], Path]) -> None:
         ]
 
 
-def _card(subject: Subject, settings: Settings, folder: Path) -> Path:
+def _card(subject: CurationSubject, settings: Settings, folder: Path) -> Path:
     card = card_of(
         subject.labelled,
         subject.known.about,
@@ -117,7 +117,7 @@ def _card(subject: Subject, settings: Settings, folder: Path) -> Path:
     return file
 
 
-def _csv(subject: Subject, folder: Path) -> Path:
+def _csv(subject: CurationSubject, folder: Path) -> Path:
     """The table alone, or in a ZIP with the images where the set holds them itself."""
     name = subject.known.id
     inside = folder / "inside"
@@ -129,13 +129,13 @@ def _csv(subject: Subject, folder: Path) -> Path:
     return file
 
 
-def _croissant(subject: Subject, folder: Path) -> Path:
+def _croissant(subject: CurationSubject, folder: Path) -> Path:
     inside = folder / "inside"
     to_croissant(subject.labelled, subject.known.about, inside)
     return Path(shutil.make_archive(str(folder / f"{subject.known.id}-croissant"), "zip", inside))
 
 
-def _zipped(subject: Subject, folder: Path) -> Path:
+def _zipped(subject: CurationSubject, folder: Path) -> Path:
     made = to_folders(subject.labelled, folder / "inside", copies=True)
     if made.missing:
         st.session_state[NOTES] = [
@@ -146,7 +146,7 @@ def _zipped(subject: Subject, folder: Path) -> Path:
     return Path(shutil.make_archive(name, "zip", folder / "inside"))
 
 
-def _to_folder(subject: Subject, settings: Settings) -> None:
+def _to_folder(subject: CurationSubject, settings: Settings) -> None:
     """To a folder on this machine, in the background."""
     key = f"export {subject.known.id}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -173,7 +173,7 @@ def _to_folder(subject: Subject, settings: Settings) -> None:
         st.caption(":material/check: The folder is written.")
 
 
-def _begin_folder(subject: Subject, settings: Settings, key: str) -> None:
+def _begin_folder(subject: CurationSubject, settings: Settings, key: str) -> None:
     text = str(st.session_state["datasets-out"]).strip()
     if not text:
         st.session_state[NOTES] = ["Write the path of a new folder first."]

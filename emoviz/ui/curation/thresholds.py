@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.curation.examined import Detected
-from emoviz.curation.findings import Limits
+from emoviz.curation.findings import FindingLimits
 from emoviz.inference.tabular import safe_cell
 from emoviz.plots.curation import share_histogram
 from emoviz.settings import Settings
 from emoviz.ui.curation import choices, examining
-from emoviz.ui.curation.pictures import Shown, label_of, wall
-from emoviz.ui.curation.subject import Subject, read_marks
+from emoviz.ui.curation.pictures import ShownImages, label_of, wall
+from emoviz.ui.curation.subject import CurationSubject, read_marks
 from emoviz.ui.linked import linked_choice, write_parameter
 from emoviz.ui.words import counted
 
@@ -25,7 +25,7 @@ _STEPS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30, 40, 50
 _AROUND = 8
 
 
-def show(subject: Subject, settings: Settings, checkpoint: Checkpoint | None) -> None:
+def show(subject: CurationSubject, settings: Settings, checkpoint: Checkpoint | None) -> None:
     """A slider with what lies around it."""
     item = subject.item
     assert item is not None
@@ -63,7 +63,7 @@ def show(subject: Subject, settings: Settings, checkpoint: Checkpoint | None) ->
 
 def _threshold(kind: str) -> float:
     """From a slider whose value is in the link; as a share of the area."""
-    limits = Limits()
+    limits = FindingLimits()
     first = 100 * (limits.text if kind == "text" else limits.face)
     key = f"from-{kind}"
     if st.session_state.get(key) not in _STEPS:
@@ -81,7 +81,7 @@ def _threshold(kind: str) -> float:
 
 
 def _around(
-    subject: Subject,
+    subject: CurationSubject,
     settings: Settings,
     seen: Detected,
     share: NDArray[np.float64],
@@ -98,7 +98,8 @@ def _around(
     ):
         st.markdown(f"**{title}**")
         shown = [
-            Shown(int(i), f"{100 * share[i]:.1f} %, {_number_of(kind, seen, i)}") for i in rows
+            ShownImages(int(i), f"{100 * share[i]:.1f} %, {_number_of(kind, seen, i)}")
+            for i in rows
         ]
         if shown:
             wall(subject, settings, shown, f"datasets-{kind}-{side}", title)
@@ -107,7 +108,7 @@ def _around(
 
 
 def _use(
-    subject: Subject,
+    subject: CurationSubject,
     kind: str,
     threshold: float,
     gone: NDArray[np.int64],
@@ -143,7 +144,7 @@ def _use(
     )
 
 
-def _listed(subject: Subject, gone: NDArray[np.int64], share: NDArray[np.float64]) -> bytes:
+def _listed(subject: CurationSubject, gone: NDArray[np.int64], share: NDArray[np.float64]) -> bytes:
     assert subject.item is not None
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -160,7 +161,7 @@ def _number_of(kind: str, seen: Detected, i: int) -> str:
     return counted(int(seen.count[i]), "word" if kind == "text" else "face")
 
 
-def _why(subject: Subject, kind: str) -> str:
+def _why(subject: CurationSubject, kind: str) -> str:
     assert subject.found is not None
     why = str(subject.found.get("not_looked_for", {}).get(kind, ""))
     return "" if why in ("", "not asked for") else f" ({why.rstrip('.')})"

@@ -26,7 +26,7 @@ MEASURES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Agreement:
+class LabelAgreement:
     """One checkpoint's measures on the images whose label it can be compared with.
 
     Attributes:
@@ -53,7 +53,7 @@ def comparable(points: Points) -> NDArray[np.int64]:
 
 def measure(
     points: Points, rows: NDArray[np.int64], percent: float, exact: bool = False
-) -> Agreement | None:
+) -> LabelAgreement | None:
     """Accuracy, ARI, NMI, ASR and silhouette on some images.
 
     Args:
@@ -85,9 +85,9 @@ def measure(
         ambiguous_images(u, found.centers, delta),
     )
     width = silhouette(u, labels).mean
-    return Agreement(rows, outcomes, intervals(outcomes), delta, error, width)
+    return LabelAgreement(rows, outcomes, intervals(outcomes), delta, error, width)
 
 
-def difference(one: Agreement, other: Agreement) -> Mapping[str, Interval]:
+def difference(one: LabelAgreement, other: LabelAgreement) -> Mapping[str, Interval]:
     """The second's measures minus the first's, resampled together; on the same images."""
     return paired_differences(one.outcomes, other.outcomes)

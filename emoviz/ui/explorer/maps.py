@@ -22,7 +22,7 @@ from emoviz.settings import Settings
 from emoviz.ui import background
 from emoviz.ui.explorer.controls import MapKind
 from emoviz.ui.explorer.points import Points
-from emoviz.ui.map import Mark, Pin
+from emoviz.ui.map import MapMark, Pin
 from emoviz.ui.words import plain
 
 # What takes less time than a process of its own.
@@ -84,12 +84,12 @@ def layout(
 
 def center_marks(
     points: Points, projection: Projection, centers: NDArray[np.floating], names: Sequence[str]
-) -> tuple[Mark, ...]:
+) -> tuple[MapMark, ...]:
     """Class centers at the places of their nearest images."""
     places = place(points.vectors, projection.coordinates, centers)
     colours = points.taxonomy.colours if points.taxonomy else {}
     return tuple(
-        Mark(name, tuple(map(float, spot)), colours.get(name, "#8a8f98"))
+        MapMark(name, tuple(map(float, spot)), colours.get(name, "#8a8f98"))
         for name, spot in zip(names, places, strict=True)
     )
 

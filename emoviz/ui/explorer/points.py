@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.errors import TaxonomyError
-from emoviz.inference.table import EmbeddingTable
+from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.vectors import Vectors
 from emoviz.labels import Bridge, Taxonomy, bridge_between
 

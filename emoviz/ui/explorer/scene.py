@@ -19,7 +19,7 @@ from emoviz.ui.explorer.maps import Layout
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.linked import write_parameter
-from emoviz.ui.map import Colouring, HoverCard, MapEvent, Mark, Panel, emotion_map
+from emoviz.ui.map import Colouring, HoverCard, MapEvent, MapMark, Panel, emotion_map
 from emoviz.ui.words import plain
 
 _SHOWN_BARS = 4
@@ -181,7 +181,7 @@ def layout_of(
     return made
 
 
-def _marks(view: View) -> tuple[Mark, ...]:
+def _marks(view: View) -> tuple[MapMark, ...]:
     """Learned class centers, or class means where none were learned."""
     points = view.points
     if points.taxonomy is None:

@@ -8,14 +8,14 @@ The component is a Streamlit component of version 2 around regl-scatterplot; its
 """
 
 from emoviz.ui.map.component import emotion_map
-from emoviz.ui.map.model import Category, Colouring, HoverCard, MapEvent, Mark, Panel, Pin
+from emoviz.ui.map.model import Category, Colouring, HoverCard, MapEvent, MapMark, Panel, Pin
 
 __all__ = [
     "Category",
     "Colouring",
     "HoverCard",
     "MapEvent",
-    "Mark",
+    "MapMark",
     "Panel",
     "Pin",
     "emotion_map",

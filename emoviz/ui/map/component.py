@@ -23,7 +23,7 @@ from emoviz.ui.map.model import (
     checked_codes,
     checked_count,
 )
-from emoviz.ui.map.payload import Grid, Packet, pack_map, quantise
+from emoviz.ui.map.payload import Packet, PointGrid, pack_map, quantise
 
 _BUNDLE = Path(__file__).parent / "bundle"
 
@@ -104,7 +104,7 @@ def _valid(state: Any, count: int, geometry: str) -> dict[str, Any] | None:
 
 
 def _region_of(
-    grids: tuple[Grid, ...],
+    grids: tuple[PointGrid, ...],
     polygon: Sequence[tuple[float, float]] | None,
     panel: int,
     rotation: Sequence[float] | None,
@@ -124,7 +124,10 @@ def _region_of(
 
 
 def _event(
-    state: Mapping[str, Any], grids: tuple[Grid, ...], codes: NDArray[np.uint8], legend: Colouring
+    state: Mapping[str, Any],
+    grids: tuple[PointGrid, ...],
+    codes: NDArray[np.uint8],
+    legend: Colouring,
 ) -> MapEvent:
     hidden = tuple(state["hidden"])
     region = state["region"]

@@ -43,7 +43,7 @@ class Colouring:
 
 
 @dataclass(frozen=True)
-class Mark:
+class MapMark:
     """A place on the map with a name, such as a class center; as many coordinates as the points."""
 
     label: str
@@ -73,7 +73,7 @@ class Panel:
 
     title: str
     points: NDArray[np.float32]
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[MapMark, ...] = ()
     pins: tuple[Pin, ...] = ()
 
 
@@ -172,7 +172,7 @@ def checked_count(panels: tuple[Panel, ...], lengths: Mapping[str, int]) -> int:
 
 def _check_positions(panel: Panel) -> None:
     size = panel.points.shape[1]
-    items: tuple[Mark | Pin, ...] = (*panel.marks, *panel.pins)
+    items: tuple[MapMark | Pin, ...] = (*panel.marks, *panel.pins)
     for item in items:
         if len(item.position) != size or not np.isfinite(item.position).all():
             raise EmovizError(

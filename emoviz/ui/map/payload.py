@@ -20,7 +20,7 @@ MISSING = 65535
 
 
 @dataclass(frozen=True)
-class Grid:
+class PointGrid:
     """Positions of one panel in steps of the square (or cube) that just holds them.
 
     Attributes:
@@ -55,23 +55,23 @@ class Grid:
         return np.asarray((np.asarray(steps) + HALF) / LEVELS * self.span + self.low)
 
 
-def quantise(points: NDArray[np.floating]) -> Grid:
+def quantise(points: NDArray[np.floating]) -> PointGrid:
     """Positions (N, 2 or 3) in 65,535 steps; one unit is as long in every direction."""
     columns = np.ascontiguousarray(points.T, dtype=np.float64)
     present = np.isfinite(columns).all(axis=0)
     known = columns if present.all() else columns[:, present]
     axes = np.full(columns.shape, MISSING, dtype=np.uint16)
     if not known.size:
-        return Grid(axes, np.zeros(len(columns)), 1.0)
+        return PointGrid(axes, np.zeros(len(columns)), 1.0)
     low, high = known.min(axis=1), known.max(axis=1)
     span = float((high - low).max()) or 1.0
     corner = (low + high) / 2 - span / 2
     # Half a step more and cut off, which is rounding, and several times as fast.
     steps = ((known - corner[:, None]) * (LEVELS / span) + 0.5).clip(0, LEVELS).astype(np.uint16)
     if known is columns:
-        return Grid(steps, corner, span)
+        return PointGrid(steps, corner, span)
     axes[:, present] = steps
-    return Grid(axes, corner, span)
+    return PointGrid(axes, corner, span)
 
 
 class Packet:
@@ -107,7 +107,7 @@ def pack_map(
     key: str,
     height: int,
     panels: tuple[Panel, ...],
-    grids: tuple[Grid, ...],
+    grids: tuple[PointGrid, ...],
     colouring: Colouring,
     codes: NDArray[np.uint8],
     highlighted: NDArray[np.bool_] | None,
@@ -143,7 +143,7 @@ def pack_map(
     return packet.to_bytes(header), geometry
 
 
-def _panel_spec(packet: Packet, panel: Panel, grid: Grid, axes: list[int]) -> dict[str, Any]:
+def _panel_spec(packet: Packet, panel: Panel, grid: PointGrid, axes: list[int]) -> dict[str, Any]:
     def steps(position: tuple[float, ...]) -> list[float]:
         found: list[float] = grid.to_steps(np.array(position)).tolist()
         return found

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from emoviz.analysis.kinds import MEASURES, Estimate
+from emoviz.analysis.kinds import MEASURES, MetricEstimate
 from emoviz.checkpoints import Checkpoint
-from emoviz.experiments.figures import CROSS_DATASET
+from emoviz.experiments.published import CROSS_DATASET
 from emoviz.inference.labelled import proposed_bridge
 from emoviz.settings import Settings
 from emoviz.ui.explorer import sources
@@ -75,7 +75,7 @@ def _choose_sets(
 
 def _cell(
     source: Source, checkpoint: Checkpoint, settings: Settings
-) -> Mapping[str, Estimate] | None:
+) -> Mapping[str, MetricEstimate] | None:
     """All measures of one checkpoint on one set; None where it must be embedded first."""
     points = sources.points(source, checkpoint, settings)
     if points is None:
@@ -83,7 +83,7 @@ def _cell(
     assert points.table is not None
     labels = own_labels(source, points.table, settings)
     if labels is None:
-        return {name: Estimate(None, reason="no labels") for name in MEASURES}
+        return {name: MetricEstimate(None, reason="no labels") for name in MEASURES}
     file = sources.file_of(source, checkpoint, settings)
     bridge = proposed_bridge(points.table.taxonomy, labels.taxonomy)
     item = subject(source, checkpoint, points, file, labels, bridge)
@@ -98,7 +98,7 @@ def _cell(
 def _table(
     checkpoints: Sequence[Checkpoint],
     chosen: Sequence[Source],
-    cells: Mapping[tuple[str, str], Mapping[str, Estimate]],
+    cells: Mapping[tuple[str, str], Mapping[str, MetricEstimate]],
     measure: str,
 ) -> pd.DataFrame:
     rows = {
@@ -111,7 +111,7 @@ def _table(
     return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns)
 
 
-def _words(item: Estimate, measure: str) -> str:
+def _words(item: MetricEstimate, measure: str) -> str:
     return item.reason if item.value is None else numbers.with_interval(item, MEASURES[measure])
 
 

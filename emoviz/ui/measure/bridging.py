@@ -8,7 +8,7 @@ import streamlit as st
 from emoviz.inference.labelled import proposed_bridge
 from emoviz.labels import Bridge, Matrix, Taxonomy
 from emoviz.ui.linked import write_parameter
-from emoviz.ui.measure.matrix import Cell, Grid, matrix, pressed_in
+from emoviz.ui.measure.matrix import MatrixCell, MatrixGrid, matrix, pressed_in
 from emoviz.ui.words import counted, listed, plain, readable
 
 _GUIDE = (
@@ -84,7 +84,7 @@ def _ticks(bridge: Bridge, name: str) -> None:
         for s in range(shape[0])
     ]
     matrix(
-        Grid(labels, cells, "label", "class of the model", column_names=classes),
+        MatrixGrid(labels, cells, "label", "class of the model", column_names=classes),
         f"ticks-{name}",
         "Which class may be called which label",
         on_press=lambda: _toggle(name, shape[0], shape[1]),
@@ -92,9 +92,9 @@ def _ticks(bridge: Bridge, name: str) -> None:
     _remarks(bridge)
 
 
-def _tick(on: bool, label: str, name: str) -> Cell:
+def _tick(on: bool, label: str, name: str) -> MatrixCell:
     words = f"class {name} {'may' if on else 'may not'} be called label {label}"
-    return Cell("✓" if on else "", words, 0.8 if on else 0.0, down=on)
+    return MatrixCell("✓" if on else "", words, 0.8 if on else 0.0, down=on)
 
 
 def _toggle(name: str, rows: int, columns: int) -> None:

@@ -8,7 +8,7 @@ from emoviz.analysis.calibration import Calibration
 from emoviz.analysis.kinds import ECE_BINS
 from emoviz.plots.evaluation import reliability_diagram
 from emoviz.ui.measure import computed
-from emoviz.ui.measure.subject import Subject
+from emoviz.ui.measure.subject import EvaluationSubject
 from emoviz.ui.words import counted
 
 _GUIDE = (
@@ -21,7 +21,7 @@ _GUIDE = (
 )
 
 
-def show(item: Subject) -> None:
+def show(item: EvaluationSubject) -> None:
     """The reliability diagram, then the numbers."""
     found = computed.calibrated(item.key, item.judged)
     if not found.bins:

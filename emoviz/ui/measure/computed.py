@@ -11,24 +11,24 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.calibration import Calibration, calibration
 from emoviz.analysis.clustering import Grouping, group_images
 from emoviz.analysis.curves import Curves, curves
 from emoviz.analysis.headline import headline, points
-from emoviz.analysis.judged import Judged
-from emoviz.analysis.kinds import Estimate
-from emoviz.analysis.measures import CrossingCurve, crossing_curve
+from emoviz.analysis.kinds import MetricEstimate
+from emoviz.analysis.metrics import CrossingCurve, crossing_curve
 from emoviz.analysis.selective import SelectiveCurve, selective
 from emoviz.analysis.slices import Slice, mistakes, slices
 from emoviz.analysis.unlabelled import Unlabelled, describe_answers
-from emoviz.experiments.assess import Measured, Values, comparison, evaluation
+from emoviz.experiments.assess import MeasuredSet, Values, comparison, evaluation
 from emoviz.experiments.contenders import TOGETHER, Contender, answers_of
-from emoviz.inference.table import EmbeddingTable
+from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.settings import Settings
 from emoviz.ui.measure import later
-from emoviz.ui.measure.subject import Subject
+from emoviz.ui.measure.subject import EvaluationSubject
 
-Measures = dict[str, Estimate]
+Measures = dict[str, MetricEstimate]
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ class Asked:
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def quick_measures(key: str, _judged: Judged) -> Measures:
+def quick_measures(key: str, _judged: AlignedPredictions) -> Measures:
     """All measures but those of clusters, without intervals: some milliseconds."""
     return dict(points(_judged))
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def grouping(key: str, _judged: Judged) -> Grouping | None:
+def grouping(key: str, _judged: AlignedPredictions) -> Grouping | None:
     """Clusters of u; None where there are none."""
     if _judged.embedding is None or not len(_judged):
         return None
@@ -71,43 +71,45 @@ def grouping(key: str, _judged: Judged) -> Grouping | None:
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def measures(key: str, _judged: Judged) -> Measures:
+def measures(key: str, _judged: AlignedPredictions) -> Measures:
     """All measures with their intervals: a second or two for 17,716 images, and their clusters."""
     return dict(headline(_judged, grouping(key, _judged)))
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def all_curves(key: str, _judged: Judged) -> Curves:
+def all_curves(key: str, _judged: AlignedPredictions) -> Curves:
     """ROC, precision and recall."""
     return curves(_judged)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def calibrated(key: str, _judged: Judged) -> Calibration:
+def calibrated(key: str, _judged: AlignedPredictions) -> Calibration:
     """How sure against how right."""
     return calibration(_judged)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def crossings(key: str, _judged: Judged) -> CrossingCurve:
+def crossings(key: str, _judged: AlignedPredictions) -> CrossingCurve:
     """Top-2 cross-sentiment over theta, of the measured images."""
     return crossing_curve(_judged.probabilities, _judged.bridge.model)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def withheld(key: str, _judged: Judged) -> SelectiveCurve:
+def withheld(key: str, _judged: AlignedPredictions) -> SelectiveCurve:
     """Accuracy over the share of images that get an answer."""
     return selective(_judged.certainty, _judged.right)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def sliced(key: str, column: str, _judged: Judged, _values: tuple[str, ...]) -> list[Slice]:
+def sliced(
+    key: str, column: str, _judged: AlignedPredictions, _values: tuple[str, ...]
+) -> list[Slice]:
     """Measures of each text of a column over all images of the table."""
     return slices(_judged, _values)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def worst(key: str, _judged: Judged, most: int) -> NDArray[np.int64]:
+def worst(key: str, _judged: AlignedPredictions, most: int) -> NDArray[np.int64]:
     """Places of the most confident mistakes."""
     return mistakes(_judged, most)
 
@@ -118,7 +120,7 @@ def described(key: str, _table: EmbeddingTable, title: str) -> Unlabelled:
     return describe_answers(answers_of(_table, title))
 
 
-def evaluating(item: Subject, settings: Settings) -> Asked:
+def evaluating(item: EvaluationSubject, settings: Settings) -> Asked:
     """Everything about one model on one set, as the report has it; kept on disk by content."""
     return Asked(
         f"evaluation {item.key}",
@@ -126,7 +128,7 @@ def evaluating(item: Subject, settings: Settings) -> Asked:
     )
 
 
-def comparing(one: Subject, other: Subject, settings: Settings) -> Asked:
+def comparing(one: EvaluationSubject, other: EvaluationSubject, settings: Settings) -> Asked:
     """Everything about two models on the same images, as the report has it; kept on disk."""
     return Asked(
         f"comparison {one.key} {other.key}",
@@ -140,15 +142,15 @@ def comparing(one: Subject, other: Subject, settings: Settings) -> Asked:
     )
 
 
-def _contender(item: Subject) -> Contender:
+def _contender(item: EvaluationSubject) -> Contender:
     return Contender(TOGETHER.join(member.card.id for member in item.members), item.members)
 
 
-def measured(item: Subject) -> Measured:
+def measured(item: EvaluationSubject) -> MeasuredSet:
     """The set, as a report names it."""
-    return Measured(item.source.title, item.labels, refused=item.table.refused)
+    return MeasuredSet(item.source.title, item.labels, refused=item.table.refused)
 
 
 def estimates(values: Values) -> Measures:
     """Estimates out of plain values."""
-    return {name: Estimate(**row) for name, row in values.items()}
+    return {name: MetricEstimate(**row) for name, row in values.items()}

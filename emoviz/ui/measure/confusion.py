@@ -6,14 +6,14 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from emoviz.analysis.measures import confusion_matrix
+from emoviz.analysis.metrics import confusion_matrix
 from emoviz.ui.explorer import board
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.gallery import gallery
 from emoviz.ui.linked import linked_segments, write_parameter
-from emoviz.ui.measure.matrix import Cell, Grid, matrix
-from emoviz.ui.measure.subject import Subject
+from emoviz.ui.measure.matrix import MatrixCell, MatrixGrid, matrix
+from emoviz.ui.measure.subject import EvaluationSubject
 from emoviz.ui.words import counted, plain, readable
 
 _WAYS = {"counts": "Images", "row": "% of each label", "column": "% of each answer"}
@@ -25,7 +25,7 @@ _GUIDE = (
 )
 
 
-def show(item: Subject, pictures: Pictures) -> None:
+def show(item: EvaluationSubject, pictures: Pictures) -> None:
     """The matrix, and the images of the cell that was pressed."""
     way = linked_segments("Cells show", _WAYS, "cells")
     judged, names = item.judged, item.judged.labels.names
@@ -107,13 +107,13 @@ def _chosen(size: int) -> tuple[int, int] | None:
 
 def _matrix(
     counts: NDArray[np.int64], shown: NDArray[np.float64], names: Sequence[str], way: str
-) -> Grid:
+) -> MatrixGrid:
     support = counts.sum(axis=1)
     share = counts / np.maximum(support[:, None], 1)
     strength = shown / max(float(np.nanmax(shown, initial=0.0)), 1e-9)
     cells = [
         [
-            Cell(
+            MatrixCell(
                 _number(shown[i, j], way),
                 f"label {readable(names[i])}, answered {readable(names[j])}: "
                 f"{counted(int(counts[i, j]), 'image')}, {100 * share[i, j]:.0f} % of the label",
@@ -126,7 +126,7 @@ def _matrix(
     ]
     notes = [f"{int(count):,}" for count in support]
     shown_names = [readable(name) for name in names]
-    return Grid(shown_names, cells, "label", "the model's answer", notes, "images")
+    return MatrixGrid(shown_names, cells, "label", "the model's answer", notes, "images")
 
 
 def _number(value: float, way: str) -> str:

@@ -6,9 +6,9 @@ import numpy as np
 import streamlit as st
 
 from emoviz.analysis.curves import MACRO, MICRO, Curve
-from emoviz.plots.evaluation import GREY, Line, curves
+from emoviz.plots.evaluation import GREY, CurveLine, curves
 from emoviz.ui.measure import computed
-from emoviz.ui.measure.subject import Subject
+from emoviz.ui.measure.subject import EvaluationSubject
 from emoviz.ui.words import plain, readable
 
 _TOGETHER = {MICRO: "all answers together (micro)", MACRO: "mean over the labels (macro)"}
@@ -21,7 +21,7 @@ _GUIDE = (
 )
 
 
-def show(item: Subject) -> None:
+def show(item: EvaluationSubject) -> None:
     """Both figures, with their areas in the legend and in a table."""
     found = computed.all_curves(item.key, item.judged)
     for name, reason in found.missing.items():
@@ -48,9 +48,9 @@ def show(item: Subject) -> None:
     st.caption(_GUIDE)
 
 
-def _lines(found: Mapping[str, Curve], colours: Mapping[str, str], area: str) -> list[Line]:
+def _lines(found: Mapping[str, Curve], colours: Mapping[str, str], area: str) -> list[CurveLine]:
     return [
-        Line(
+        CurveLine(
             f"{_TOGETHER.get(name, readable(name))}: {area} {curve.area:.3f}",
             np.array(curve.x),
             np.array(curve.y),

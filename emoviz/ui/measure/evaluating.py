@@ -7,6 +7,7 @@ from emoviz.ui.explorer import board
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.linked import linked_segments
 from emoviz.ui.measure import (
+    abstention,
     calibrated,
     computed,
     confusion,
@@ -15,9 +16,8 @@ from emoviz.ui.measure import (
     pictured,
     reporting,
     sentiment,
-    unsure,
 )
-from emoviz.ui.measure.subject import Subject, say_what_is_measured
+from emoviz.ui.measure.subject import EvaluationSubject, say_what_is_measured
 
 VIEWS = {
     "overview": "Overview",
@@ -31,7 +31,7 @@ VIEWS = {
 }
 
 
-def show(item: Subject, pictures: Pictures, settings: Settings) -> None:
+def show(item: EvaluationSubject, pictures: Pictures, settings: Settings) -> None:
     """The views, the one that the link names first, and the report."""
     say_what_is_measured(item)
     if not len(item.judged):
@@ -53,7 +53,7 @@ def show(item: Subject, pictures: Pictures, settings: Settings) -> None:
     board.show_image(item.points, pictures)
 
 
-def _view(view: str, item: Subject, pictures: Pictures, settings: Settings) -> None:
+def _view(view: str, item: EvaluationSubject, pictures: Pictures, settings: Settings) -> None:
     if view == "overview":
         overview.show(item, settings)
     elif view == "confusion":
@@ -70,4 +70,4 @@ def _view(view: str, item: Subject, pictures: Pictures, settings: Settings) -> N
     elif view == "slices":
         pictured.show_slices(item, pictures)
     else:
-        unsure.show(item, settings)
+        abstention.show(item, settings)

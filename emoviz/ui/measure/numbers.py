@@ -5,8 +5,8 @@ from html import escape
 
 import pandas as pd
 
-from emoviz.analysis.kinds import MEASURES, Estimate, MeasureKind
-from emoviz.analysis.measures import ClassScore
+from emoviz.analysis.kinds import MEASURES, MeasureKind, MetricEstimate
+from emoviz.analysis.metrics import ClassScore
 from emoviz.ui.words import readable
 
 _NBSP = "\N{NO-BREAK SPACE}"
@@ -27,7 +27,7 @@ def number(value: float | None, kind: MeasureKind, signed: bool = False) -> str:
     return f"{value:{sign}.3f}".replace("-", "\N{MINUS SIGN}")
 
 
-def interval(item: Estimate, kind: MeasureKind, signed: bool = False) -> str:
+def interval(item: MetricEstimate, kind: MeasureKind, signed: bool = False) -> str:
     """``30.1 to 39.2``; empty where there is none."""
     if item.low is None or item.high is None:
         return ""
@@ -35,7 +35,7 @@ def interval(item: Estimate, kind: MeasureKind, signed: bool = False) -> str:
     return " to ".join(ends)
 
 
-def tiles(found: Mapping[str, Estimate], waiting: bool = False) -> str:
+def tiles(found: Mapping[str, MetricEstimate], waiting: bool = False) -> str:
     """The headline numbers as a row of tiles, as HTML.
 
     Args:
@@ -46,7 +46,7 @@ def tiles(found: Mapping[str, Estimate], waiting: bool = False) -> str:
     return f'<ul class="ev-tiles">{shown}</ul>'
 
 
-def plain_tiles(rows: Sequence[tuple[str, str, Estimate]], images: int) -> str:
+def plain_tiles(rows: Sequence[tuple[str, str, MetricEstimate]], images: int) -> str:
     """Tiles of shares that are no measure of right and wrong, the number of images first, as HTML.
 
     Args:
@@ -61,7 +61,7 @@ def plain_tiles(rows: Sequence[tuple[str, str, Estimate]], images: int) -> str:
     return f'<ul class="ev-tiles">{first}{"".join(_tile(k, item, False) for k, item in kinds)}</ul>'
 
 
-def table(found: Mapping[str, Estimate]) -> pd.DataFrame:
+def table(found: Mapping[str, MetricEstimate]) -> pd.DataFrame:
     """All measures: value, interval, what it says or why it is missing."""
     rows = {
         MEASURES[name].title: (
@@ -90,7 +90,7 @@ def class_table(scores: Mapping[str, ClassScore], colours: Mapping[str, str]) ->
     )
 
 
-def verdict(found: Mapping[str, Estimate], labels: int) -> str:
+def verdict(found: Mapping[str, MetricEstimate], labels: int) -> str:
     """The accuracy in one plain sentence, with what a guess would reach."""
     item = found["accuracy"]
     if item.value is None:
@@ -104,7 +104,7 @@ def verdict(found: Mapping[str, Estimate], labels: int) -> str:
 
 
 def beside(
-    one: Mapping[str, Estimate], others: Sequence[tuple[str, Mapping[str, Estimate]]]
+    one: Mapping[str, MetricEstimate], others: Sequence[tuple[str, Mapping[str, MetricEstimate]]]
 ) -> pd.DataFrame:
     """Measures of several in columns, by name.
 
@@ -119,24 +119,24 @@ def beside(
     return pd.DataFrame(columns, index=[MEASURES[name].title for name in one])
 
 
-def with_interval(item: Estimate, kind: MeasureKind, signed: bool = False) -> str:
+def with_interval(item: MetricEstimate, kind: MeasureKind, signed: bool = False) -> str:
     """``34.7 %  (30.1 to 39.2)``."""
     ends = interval(item, kind, signed)
     return f"{number(item.value, kind, signed)}{f'  ({ends})' if ends else ''}"
 
 
-def difference_words(item: Estimate, kind: MeasureKind) -> str:
+def difference_words(item: MetricEstimate, kind: MeasureKind) -> str:
     """``+2.1  (+0.4 to +3.9) *``: the star where the interval leaves out 0."""
     told = with_interval(item, kind, signed=True)
     return f"{told} *" if is_told_apart(item) else told
 
 
-def is_told_apart(item: Estimate) -> bool:
+def is_told_apart(item: MetricEstimate) -> bool:
     """Whether the interval of a difference leaves out zero."""
     return item.low is not None and item.high is not None and item.low * item.high > 0
 
 
-def _meaning(item: Estimate, kind: MeasureKind) -> str:
+def _meaning(item: MetricEstimate, kind: MeasureKind) -> str:
     direction = "" if kind.better == "more" else " Less is better."
     reason = f"{item.reason[:1].upper()}{item.reason[1:]}." if item.reason else ""
     if item.value is None:
@@ -157,7 +157,7 @@ def _class_row(name: str, item: ClassScore, colours: Mapping[str, str]) -> str:
     )
 
 
-def _tile(kind: MeasureKind, item: Estimate, waiting: bool) -> str:
+def _tile(kind: MeasureKind, item: MetricEstimate, waiting: bool) -> str:
     ends = interval(item, kind)
     under = ends or (item.reason if item.reason else "interval follows …" if waiting else "")
     less = "" if kind.better == "more" else ' <span class="ev-less">less is better</span>'
@@ -168,7 +168,7 @@ def _tile(kind: MeasureKind, item: Estimate, waiting: bool) -> str:
     )
 
 
-def _rail(item: Estimate) -> str:
+def _rail(item: MetricEstimate) -> str:
     """Where the value and its interval lie between 0 and 1."""
     if item.value is None:
         return '<span class="ev-rail" aria-hidden="true"></span>'

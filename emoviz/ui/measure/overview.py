@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from emoviz.analysis.measures import class_scores
+from emoviz.analysis.metrics import class_scores
 from emoviz.settings import Settings
-from emoviz.ui.measure import computed, numbers, printed
-from emoviz.ui.measure.subject import Subject
+from emoviz.ui.measure import computed, numbers, published
+from emoviz.ui.measure.subject import EvaluationSubject
 from emoviz.ui.words import plain
 
 _GUIDE = (
@@ -17,7 +17,7 @@ _GUIDE = (
 )
 
 
-def show(item: Subject, settings: Settings) -> None:
+def show(item: EvaluationSubject, settings: Settings) -> None:
     """Numbers first, at once; intervals follow as soon as they are computed."""
     judged, asked = item.judged, computed.evaluating(item, settings)
     place, line = st.empty(), st.empty()
@@ -41,23 +41,23 @@ def show(item: Subject, settings: Settings) -> None:
         st.markdown(_GUIDE)
 
 
-def _answerable(item: Subject) -> int:
+def _answerable(item: EvaluationSubject) -> int:
     return int(item.judged.bridge.reachable.sum())
 
 
-def _classes(item: Subject) -> None:
+def _classes(item: EvaluationSubject) -> None:
     judged, names = item.judged, item.judged.labels.names
     scores = class_scores(judged.truth, judged.predicted, len(names))
     named = {names[label]: score for label, score in scores.items()}
     st.html(numbers.class_table(named, judged.labels.colours))
 
 
-def _beside(item: Subject, found: computed.Measures) -> None:
-    rows = printed.clustering_rows(item.judged.labels)
+def _beside(item: EvaluationSubject, found: computed.Measures) -> None:
+    rows = published.clustering_rows(item.judged.labels)
     if not rows or not item.judged.bridge.reachable.all():
         return
     with st.expander("Beside the dissertation's Table 5.10", icon=":material/menu_book:"):
         ours = {name: estimate.value for name, estimate in found.items()}
-        st.table(printed.clustering_table(rows, ours))
-        for note in (printed.CAUTION, *printed.notes(rows)):
+        st.table(published.clustering_table(rows, ours))
+        for note in (published.CAUTION, *published.notes(rows)):
             st.caption(plain(note))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from emoviz.analysis.judged import Judged, ensemble, judge_together
+from emoviz.analysis.alignment import AlignedPredictions, ensemble, judge_together
 from emoviz.checkpoints import Checkpoint
 from emoviz.errors import AnalysisError
 from emoviz.experiments.contenders import answers_of
@@ -18,7 +18,7 @@ from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.sources import Source
 from emoviz.ui.linked import told_apart, write_parameter
 from emoviz.ui.measure.bridging import choose_bridge, to_text
-from emoviz.ui.measure.subject import Subject, choose_labels
+from emoviz.ui.measure.subject import EvaluationSubject, choose_labels
 from emoviz.ui.words import counted, plain, readable
 
 
@@ -66,7 +66,7 @@ def together(
     checkpoints: Sequence[Checkpoint],
     settings: Settings,
     labels_place: DeltaGenerator | None = None,
-) -> list[Subject] | None:
+) -> list[EvaluationSubject] | None:
     """Judge several models on the same images and labels.
 
     Args:
@@ -107,14 +107,16 @@ def together(
         st.error(plain(str(error)), icon=":material/error:")
         return None
     return [
-        Subject(source, (checkpoint,), view, (table,), labels, (bridge,), found, f"{key} {number}")
+        EvaluationSubject(
+            source, (checkpoint,), view, (table,), labels, (bridge,), found, f"{key} {number}"
+        )
         for number, (checkpoint, view, table, bridge, found) in enumerate(
             zip(checkpoints, views, tables, bridges, judged, strict=True)
         )
     ]
 
 
-def as_one(members: Sequence[Subject]) -> Subject:
+def as_one(members: Sequence[EvaluationSubject]) -> EvaluationSubject:
     """The members as an ensemble: the mean of their bridged probabilities."""
     key = "ensemble " + " ".join(item.key for item in members)
     return replace(
@@ -159,12 +161,12 @@ def _shared(stamps: str, _views: Sequence[Points]) -> list[Points]:
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _judged(
     key: str, _views: Sequence[Points], _labels: Labels, _bridges: Sequence[Bridge]
-) -> list[Judged]:
+) -> list[AlignedPredictions]:
     answers = [answers_of(view.table, view.title) for view in _views if view.table is not None]
     return judge_together(answers, _labels.indices, _bridges, _labels.shares)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
-def _ensemble(key: str, _members: Sequence[Judged]) -> Judged:
+def _ensemble(key: str, _members: Sequence[AlignedPredictions]) -> AlignedPredictions:
     names = ", ".join(item.name for item in _members)
     return ensemble(_members, f"Ensemble of {len(_members)}: {names}")

@@ -7,8 +7,8 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from emoviz.analysis.judged import Judged
-from emoviz.analysis.kinds import MEASURES, Estimate
+from emoviz.analysis.alignment import AlignedPredictions
+from emoviz.analysis.kinds import MEASURES, MetricEstimate
 from emoviz.analysis.slices import Slice
 from emoviz.plots import percent
 from emoviz.plots.evaluation import FIRST, GREY, Spot, spots
@@ -16,7 +16,7 @@ from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.measure import computed, numbers
 from emoviz.ui.measure.confusion import images
-from emoviz.ui.measure.subject import Subject
+from emoviz.ui.measure.subject import EvaluationSubject
 from emoviz.ui.words import counted, plain, readable
 
 MOST = 240
@@ -27,7 +27,7 @@ _SLICES = (
 )
 
 
-def show_mistakes(item: Subject, pictures: Pictures) -> None:
+def show_mistakes(item: EvaluationSubject, pictures: Pictures) -> None:
     """Wrong answers, those that the model was surest of first."""
     judged = item.judged
     wrong = int((~judged.right).sum())
@@ -45,7 +45,7 @@ def show_mistakes(item: Subject, pictures: Pictures) -> None:
     )
 
 
-def show_slices(item: Subject, pictures: Pictures) -> None:
+def show_slices(item: EvaluationSubject, pictures: Pictures) -> None:
     """Measures by the values of a column."""
     columns = slice_columns(item)
     if not columns:
@@ -73,7 +73,7 @@ def show_slices(item: Subject, pictures: Pictures) -> None:
     images(item.points, item.judged.rows[order], pictures, title, "slice-images", details)
 
 
-def slice_columns(item: Subject) -> Mapping[str, tuple[str, ...]]:
+def slice_columns(item: EvaluationSubject) -> Mapping[str, tuple[str, ...]]:
     """What a set can be divided by: its columns, and whether the model knows such images."""
     found = {name: values for name, values in item.table.metadata.items() if len(set(values)) > 1}
     novelty = item.table.novelty
@@ -98,7 +98,7 @@ def _spot(part: Slice) -> Spot:
 
 
 def _table(found: Sequence[Slice]) -> pd.DataFrame:
-    def words(item: Estimate, name: str) -> str:
+    def words(item: MetricEstimate, name: str) -> str:
         ends = numbers.interval(item, MEASURES[name])
         return numbers.number(item.value, MEASURES[name]) + (f"  ({ends})" if ends else "")
 
@@ -118,7 +118,7 @@ def _table(found: Sequence[Slice]) -> pd.DataFrame:
     )
 
 
-def _details(judged: Judged, places: NDArray[np.int64]) -> list[str]:
+def _details(judged: AlignedPredictions, places: NDArray[np.int64]) -> list[str]:
     """``label → answer 54 %`` of some of the judged images; the answer alone where it is right."""
     names = [readable(name) for name in judged.labels.names]
     columns = (judged.truth, judged.predicted, judged.confidence)

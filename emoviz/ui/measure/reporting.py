@@ -11,15 +11,15 @@ from emoviz.settings import Settings
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.measure import computed
-from emoviz.ui.measure.subject import Subject
+from emoviz.ui.measure.subject import EvaluationSubject
 
 
-def offer(item: Subject, settings: Settings) -> None:
+def offer(item: EvaluationSubject, settings: Settings) -> None:
     """The evaluation to take home; it is computed when it is asked for."""
     _offer(computed.evaluating(item, settings).result, "emoviz-evaluation", settings)
 
 
-def offer_comparison(one: Subject, other: Subject, settings: Settings) -> None:
+def offer_comparison(one: EvaluationSubject, other: EvaluationSubject, settings: Settings) -> None:
     """The comparison to take home."""
     _offer(computed.comparing(one, other, settings).result, "emoviz-comparison", settings)
 

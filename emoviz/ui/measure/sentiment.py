@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from emoviz.analysis.measures import CrossingCurve, CrossSentiment
+from emoviz.analysis.metrics import CrossingCurve, CrossSentiment
 from emoviz.analysis.shares import share
-from emoviz.experiments.figures import Figure
+from emoviz.experiments.published import Figure
 from emoviz.labels import Taxonomy
 from emoviz.plots.evaluation import theta_curve
-from emoviz.ui.measure import printed
+from emoviz.ui.measure import published
 from emoviz.ui.words import counted, plain
 
 _GUIDE = (
@@ -53,7 +53,7 @@ def show(curves: Sequence[tuple[str, CrossingCurve]], taxonomy: Taxonomy) -> Non
         bind="query-params",
         help="0 takes every image; the dissertation also takes 0.3.",
     )
-    rows = printed.crossing_rows(taxonomy)
+    rows = published.crossing_rows(taxonomy)
     for place, (title, curve) in zip(st.columns(len(curves), gap="medium"), curves, strict=True):
         with place:
             _one(title, curve, theta, rows, alone=len(curves) == 1)
@@ -94,7 +94,7 @@ def _one(
         rates,
         np.array(curve.shares),
         theta,
-        printed.crossing_points(rows) if alone else None,
+        published.crossing_points(rows) if alone else None,
     )
     st.plotly_chart(figure, key=f"theta-{title}", alt="Cross-sentiment over theta")
 
@@ -113,8 +113,8 @@ def _beside(
         for value, name in ((0.0, "none"), (0.3, "0.3")):
             st.markdown(f"**theta {name}**")
             ours = [(title, at(curve, value)) for title, curve in curves]
-            st.table(printed.crossing_table(rows, ours, name))
+            st.table(published.crossing_table(rows, ours, name))
         if theta not in (0.0, 0.3):
             st.caption("The dissertation prints no other theta.")
-        for note in (printed.CAUTION, *printed.notes(rows)):
+        for note in (published.CAUTION, *published.notes(rows)):
             st.caption(plain(note))

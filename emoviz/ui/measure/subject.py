@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from emoviz.analysis.judged import Judged, judge
+from emoviz.analysis.alignment import AlignedPredictions, judge
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.records import NO_LABEL
 from emoviz.errors import EmovizError
 from emoviz.experiments.contenders import answers_of
+from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import Labels, duplicates, labels_of, open_labelled
-from emoviz.inference.table import EmbeddingTable
 from emoviz.labels import Bridge, own_taxonomy
 from emoviz.settings import Settings
 from emoviz.ui.explorer.points import Points
@@ -28,7 +28,7 @@ _FILES = (".csv", ".tsv", ".parquet")
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluationSubject:
     """One model on one set: a checkpoint, or several as an ensemble.
 
     Attributes:
@@ -48,7 +48,7 @@ class Subject:
     tables: tuple[EmbeddingTable, ...]
     labels: Labels
     bridges: tuple[Bridge, ...]
-    judged: Judged
+    judged: AlignedPredictions
     key: str
 
     @property
@@ -106,17 +106,17 @@ def subject(
     file: Path,
     labels: Labels,
     bridge: Bridge,
-) -> Subject:
+) -> EvaluationSubject:
     """Put a checkpoint's answers beside labels; kept by what they hang on."""
     name = ",".join(labels.taxonomy.names)
     key = f"{file} {file.stat().st_mtime_ns} {name} {to_text(bridge.matrix)}"
     assert points.table is not None
     found = _judged(key, points.table, points.title, labels, bridge)
     tables, bridges = (points.table,), (bridge,)
-    return Subject(source, (checkpoint,), points, tables, labels, bridges, found, key)
+    return EvaluationSubject(source, (checkpoint,), points, tables, labels, bridges, found, key)
 
 
-def say_what_is_measured(item: Subject, *others: Subject) -> None:
+def say_what_is_measured(item: EvaluationSubject, *others: EvaluationSubject) -> None:
     """How many images are measured, what was left out and why, and who may know them already.
 
     Args:
@@ -156,7 +156,7 @@ def _letters(text: str) -> str:
 
 def single(
     source: Source, checkpoint: Checkpoint, points: Points, file: Path, labels: Labels
-) -> Subject:
+) -> EvaluationSubject:
     """A checkpoint's answers beside labels, through the bridge that a person chose."""
     assert points.taxonomy is not None
     bridge = choose_bridge(points.taxonomy, labels.taxonomy)
@@ -166,7 +166,7 @@ def single(
 @st.cache_resource(max_entries=12, show_spinner=False)
 def _judged(
     key: str, _table: EmbeddingTable, title: str, _labels: Labels, _bridge: Bridge
-) -> Judged:
+) -> AlignedPredictions:
     return judge(answers_of(_table, title), _labels.indices, _bridge, _labels.shares)
 
 

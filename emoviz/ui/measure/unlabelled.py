@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from emoviz.analysis.kinds import MEASURES, Estimate
+from emoviz.analysis.kinds import MEASURES, MetricEstimate
 from emoviz.analysis.unlabelled import Unlabelled
 from emoviz.checkpoints import Checkpoint
 from emoviz.labels import SENTIMENT_COLOURS
@@ -53,8 +53,8 @@ def show(points: Points, checkpoint: Checkpoint, file: Path) -> None:
 
 
 def _tiles(found: Unlabelled) -> str:
-    sure = Estimate(found.confidence)
-    shown: dict[str, tuple[str, Estimate]] = {
+    sure = MetricEstimate(found.confidence)
+    shown: dict[str, tuple[str, MetricEstimate]] = {
         "Mean confidence": ("Probability of the most likely class, on average.", sure),
         "Top-2 cross-sentiment": (_RATE.plain, found.crossing["none"]),
         "Unlike the training images": (
@@ -67,7 +67,9 @@ def _tiles(found: Unlabelled) -> str:
     )
 
 
-def _strip(shares: Mapping[str, Estimate], n: int, colours: Mapping[str, str], title: str) -> str:
+def _strip(
+    shares: Mapping[str, MetricEstimate], n: int, colours: Mapping[str, str], title: str
+) -> str:
     words = {"none": "neither"}
     counts = [
         (words.get(name, name), round((item.value or 0) * n)) for name, item in shares.items()

@@ -7,11 +7,11 @@ import streamlit as st
 from emoviz.inference.cache import Thumbnails
 from emoviz.plots.reviewing import confusion
 from emoviz.review import Decision, Reviewer, ReviewStore, Work
-from emoviz.review.agreement import Agreement, Pair, compare
+from emoviz.review.agreement import Agreement, ReviewerPair, compare
 from emoviz.settings import Settings
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.linked import told_apart
-from emoviz.ui.review import telling
+from emoviz.ui.review import desk_text
 from emoviz.ui.review.queue import Chosen
 from emoviz.ui.words import counted, plain
 
@@ -100,7 +100,7 @@ def _with_each_other(found: Agreement) -> None:
     st.markdown("\n".join(lines))
 
 
-def _row(pair: Pair) -> dict[str, str | int]:
+def _row(pair: ReviewerPair) -> dict[str, str | int]:
     return {
         "who": pair.first,
         "with": pair.second,
@@ -115,7 +115,7 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _confusion(found: Agreement, pairs: Sequence[Pair]) -> None:
+def _confusion(found: Agreement, pairs: Sequence[ReviewerPair]) -> None:
     titles = told_apart({i: f"{pair.first} and {pair.second}" for i, pair in enumerate(pairs)})
     with st.expander("Who said what where the other said what", icon=":material/grid_on:"):
         number = st.selectbox(
@@ -142,7 +142,7 @@ def _dividing(found: Agreement, works: Mapping[int, Work], settings: Settings) -
     tiles = [
         Tile(
             jpegs.get(works[item.work].sha256),
-            telling.title_of(works[item.work]),
+            desk_text.title_of(works[item.work]),
             "; ".join(f"{name}: {label}" for name, label in item.votes.items()),
         )
         for item in rows

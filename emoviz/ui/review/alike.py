@@ -25,7 +25,7 @@ from emoviz.settings import Settings
 from emoviz.ui import background
 from emoviz.ui.explorer.board import short_name
 from emoviz.ui.explorer.points import Points
-from emoviz.ui.review import beside
+from emoviz.ui.review import desk_images
 from emoviz.ui.review.queue import Chosen
 from emoviz.ui.shell import Context
 
@@ -61,7 +61,7 @@ def rows(
     if table is None:
         return {"no_near": "There is no table of embeddings to look in: ask the model again."}
     key = f"near {work.sha256} {table}"
-    made = beside.made_later(key, lambda: _in_feeling(work, table))
+    made = desk_images.made_later(key, lambda: _in_feeling(work, table))
     if made.is_waiting or made.error:
         return {"no_near": made.error}
     style, waits = _in_style(work, table, context.checkpoint, context.settings)
@@ -119,7 +119,7 @@ def _in_style(
         state = "live"
     if missing and state == "live":
         return [{**head, "note": _READING}], True
-    found = beside.made_later(
+    found = desk_images.made_later(
         f"style {work.sha256} {table} {missing}",
         lambda: _nearest_style(work, table.points, checkpoint, settings),
     )

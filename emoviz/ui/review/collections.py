@@ -13,16 +13,16 @@ from emoviz.data.importers import Item
 from emoviz.errors import EmovizError, ImageError
 from emoviz.inference.stored import table_path
 from emoviz.review import open_store
-from emoviz.review.collecting import remove_collection
-from emoviz.review.gathering import (
+from emoviz.review.acquire import (
+    AcquiredWorks,
+    AcquireRequest,
     Brought,
-    Gathered,
-    Request,
     collection_folder,
     list_gathered,
     read_gathered,
     works_table,
 )
+from emoviz.review.ingest import remove_collection
 from emoviz.settings import Settings
 from emoviz.ui import background
 from emoviz.ui.explorer.pictures import Pictures
@@ -45,7 +45,7 @@ _KINDS = {
 }
 
 
-def known(settings: Settings) -> list[Gathered]:
+def known(settings: Settings) -> list[AcquiredWorks]:
     """Every collection on this machine."""
     return list_gathered(settings)
 
@@ -71,7 +71,7 @@ def job_key(name: str) -> str:
     return f"collection {name}"
 
 
-def begin(settings: Settings, request: Request, checkpoint: Checkpoint | None) -> None:
+def begin(settings: Settings, request: AcquireRequest, checkpoint: Checkpoint | None) -> None:
     """Bring a collection in, or go on, in the background; the link remembers it."""
     options = {
         "--kind": request.kind,
@@ -107,7 +107,7 @@ def watch(settings: Settings) -> None:
     write_parameter(ADDING, name if background.outcome(settings, job_key(name)) != "done" else "")
 
 
-def choose(found: Sequence[Gathered]) -> Gathered:
+def choose(found: Sequence[AcquiredWorks]) -> AcquiredWorks:
     """The collection that is looked at."""
     by_name = {item.request.name: item for item in found if item.request is not None}
     titles = distinct({name: _title(item) for name, item in by_name.items()})
@@ -122,7 +122,7 @@ def distinct(titles: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def summary(found: Gathered, settings: Settings) -> None:
+def summary(found: AcquiredWorks, settings: Settings) -> None:
     """In numbers, and what can be done next."""
     request = found.request
     assert request is not None
@@ -138,7 +138,9 @@ def summary(found: Gathered, settings: Settings) -> None:
         )
 
 
-def actions(found: Gathered, checkpoint: Checkpoint, settings: Settings, manages: bool) -> None:
+def actions(
+    found: AcquiredWorks, checkpoint: Checkpoint, settings: Settings, manages: bool
+) -> None:
     """Review and map; for those who may, estimates, another try and removal."""
     request = found.request
     assert request is not None
@@ -178,7 +180,7 @@ def actions(found: Gathered, checkpoint: Checkpoint, settings: Settings, manages
         st.switch_page("pages/explore/embeddings.py")
 
 
-def _removal(found: Gathered, settings: Settings, live: bool) -> None:
+def _removal(found: AcquiredWorks, settings: Settings, live: bool) -> None:
     assert found.request is not None
     with st.popover("Remove", icon=":material/delete:", disabled=live):
         st.markdown(
@@ -193,7 +195,7 @@ def _removal(found: Gathered, settings: Settings, live: bool) -> None:
         )
 
 
-def wall(found: Gathered, settings: Settings) -> None:
+def wall(found: AcquiredWorks, settings: Settings) -> None:
     """The artworks as pictures, those that fit the words that are searched for."""
     # Streamlit's own binding to the link would forbid to leave for another page by a button.
     st.session_state.setdefault(FIND, st.query_params.get(FIND, ""))
@@ -220,7 +222,7 @@ def wall(found: Gathered, settings: Settings) -> None:
         _details(*shown[pressed])
 
 
-def missing(found: Gathered) -> None:
+def missing(found: AcquiredWorks) -> None:
     """What is not here, each with its reason."""
     rows = [(item.title or item.key, state.error) for item, state in found.failed]
     rows += [(problem.key, problem.reason) for problem in found.problems]
@@ -298,7 +300,7 @@ def _linked(text: str) -> str:
     return shown
 
 
-def _title(found: Gathered) -> str:
+def _title(found: AcquiredWorks) -> str:
     assert found.request is not None
     return readable(found.request.title or found.request.name)
 

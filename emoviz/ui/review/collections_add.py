@@ -12,7 +12,7 @@ from emoviz.checkpoints import Checkpoint
 from emoviz.data.fetch import checked_url
 from emoviz.errors import EmovizError
 from emoviz.files import replaced_file
-from emoviz.review.gathering import SAMPLE, Request, collection_folder, guess_kind
+from emoviz.review.acquire import SAMPLE, AcquireRequest, collection_folder, guess_kind
 from emoviz.settings import Settings
 from emoviz.ui.review.collections import begin, is_taken
 from emoviz.ui.words import plain
@@ -38,7 +38,7 @@ def sample_button(settings: Settings, checkpoint: Checkpoint, primary: bool = Fa
         help="Paintings, photographs and drawings that come with emoviz, free to use.",
         disabled=is_taken(settings, _SAMPLE_NAME),
         on_click=begin,
-        args=(settings, Request(_SAMPLE_NAME, SAMPLE, "sample", _SAMPLE_TITLE), checkpoint),
+        args=(settings, AcquireRequest(_SAMPLE_NAME, SAMPLE, "sample", _SAMPLE_TITLE), checkpoint),
     )
 
 
@@ -183,7 +183,7 @@ def _start(
     name: str = "",
 ) -> None:
     title = _wanted_title() or own
-    request = Request(
+    request = AcquireRequest(
         name=name or _free_name(settings, title),
         source=source,
         kind=kind,  # type: ignore[arg-type]

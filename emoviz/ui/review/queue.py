@@ -9,9 +9,9 @@ import streamlit as st
 from emoviz.inference.cache import fingerprint
 from emoviz.labels import Taxonomy
 from emoviz.review import (
-    Collection,
+    ArtworkCollection,
+    ArtworkFilters,
     EstimateSet,
-    Filters,
     Order,
     Queue,
     Reviewer,
@@ -55,14 +55,14 @@ class Chosen:
         taxonomy: Emotions to choose from.
     """
 
-    collection: Collection
+    collection: ArtworkCollection
     estimates: EstimateSet | None
     queue: Queue
     blind: bool
     taxonomy: Taxonomy
 
 
-def collection(store: ReviewStore) -> Collection | None:
+def collection(store: ReviewStore) -> ArtworkCollection | None:
     """The picker of collections; None where there is none yet, which the page then explains."""
     known = {item.name: item for item in store.collections()}
     if not known:
@@ -77,7 +77,9 @@ def collection(store: ReviewStore) -> Collection | None:
     return known[chosen]
 
 
-def estimates_of(store: ReviewStore, found: Collection, context: Context) -> EstimateSet | None:
+def estimates_of(
+    store: ReviewStore, found: ArtworkCollection, context: Context
+) -> EstimateSet | None:
     """What the sidebar's checkpoint makes of the collection; None where it was not asked yet."""
     assert context.checkpoint is not None
     wanted = fingerprint(context.checkpoint)
@@ -87,7 +89,7 @@ def estimates_of(store: ReviewStore, found: Collection, context: Context) -> Est
 
 def choose(
     store: ReviewStore,
-    found: Collection,
+    found: ArtworkCollection,
     context: Context,
     reviewer: Reviewer,
     overview: bool = False,
@@ -116,8 +118,8 @@ def choose(
 
 
 def filter_box(
-    store: ReviewStore, found: Collection, taxonomy: Taxonomy | None, stages: bool = True
-) -> Filters:
+    store: ReviewStore, found: ArtworkCollection, taxonomy: Taxonomy | None, stages: bool = True
+) -> ArtworkFilters:
     """Filters behind a button that says how many are set.
 
     Args:
@@ -143,7 +145,7 @@ def filter_box(
         opposite = taxonomy is not None and _flag("Only mixed feelings", "mixed")
         unlike = taxonomy is not None and _flag("Only unlike the training images", "unlike")
         st.button("Leave nothing out", icon=":material/filter_alt_off:", on_click=_clear)
-    return Filters(
+    return ArtworkFilters(
         emotion=emotion,
         artist=artist,
         style=style,
@@ -154,7 +156,7 @@ def filter_box(
     )
 
 
-def share_box(store: ReviewStore, found: Collection, reviewer: Reviewer) -> None:
+def share_box(store: ReviewStore, found: ArtworkCollection, reviewer: Reviewer) -> None:
     """Divide the works among several people, with a part for everybody."""
     share = store.share(found.id, reviewer.id)
     words = f"part {share.part + 1} of {share.parts}" if share else "all works"
@@ -190,7 +192,7 @@ def link(chosen: Chosen, work: int | None = None) -> dict[str, str]:
     return found if work is None else {**found, "work": str(work)}
 
 
-def summary(found: Collection, count: int) -> str:
+def summary(found: ArtworkCollection, count: int) -> str:
     """The collection in a line."""
     return f"{plain(found.title or found.name)}, {counted(count, 'work')}"
 
@@ -198,7 +200,7 @@ def summary(found: Collection, count: int) -> str:
 _PARAMETERS = ("stage", "emotion", "artist", "style", "seek", "mixed", "unlike")
 
 
-def _value(store: ReviewStore, found: Collection, name: str, label: str) -> str:
+def _value(store: ReviewStore, found: ArtworkCollection, name: str, label: str) -> str:
     counts = store.values(found.id, name)
     if not counts:
         return ""

@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from emoviz.errors import EmovizError
-from emoviz.review import Collection, Counts, Reviewer, ReviewStore, open_store
+from emoviz.review import ArtworkCollection, Counts, Reviewer, ReviewStore, open_store
 from emoviz.settings import Settings
 from emoviz.ui.review import collections_add
 from emoviz.ui.review.queue import Chosen
@@ -52,7 +52,7 @@ def explain_no_collection(reviewer: Reviewer, context: Context) -> None:
         st.page_link(COLLECTIONS, label="To the collections", icon=":material/collections:")
 
 
-def explain_no_estimates(found: Collection, context: Context) -> None:
+def explain_no_estimates(found: ArtworkCollection, context: Context) -> None:
     """The sidebar's checkpoint has not seen the collection: people can decide all the same."""
     assert context.checkpoint is not None
     title = plain(context.checkpoint.card.title)
@@ -70,7 +70,7 @@ def explain_no_estimates(found: Collection, context: Context) -> None:
         )
 
 
-def counts(found: Counts, collection: Collection, chosen: Chosen) -> None:
+def counts(found: Counts, collection: ArtworkCollection, chosen: Chosen) -> None:
     """The collection in numbers, with ways to review it and to see it as a map."""
     people = counted(found.reviewers, "person", "people")
     with st.container(horizontal=True, vertical_alignment="center"):

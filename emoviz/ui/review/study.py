@@ -9,7 +9,7 @@ from emoviz.checkpoints import Checkpoint, list_checkpoints
 from emoviz.experiments.wikiart import CHECKPOINTS, Study, load_study, table_rows
 from emoviz.inference.collection import SAMPLE
 from emoviz.plots.study import study_maps
-from emoviz.review.gathering import list_gathered, works_table
+from emoviz.review.acquire import list_gathered, works_table
 from emoviz.settings import Settings
 from emoviz.ui import background
 from emoviz.ui.explorer.pictures import Pictures

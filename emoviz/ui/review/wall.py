@@ -9,11 +9,11 @@ import streamlit as st
 from emoviz.inference.cache import Thumbnails
 from emoviz.plots import percent
 from emoviz.plots.reviewing import shares_by
-from emoviz.review import Decision, Place, Queue, ReviewStore, Work
+from emoviz.review import Decision, Queue, QueuePlace, ReviewStore, Work
 from emoviz.settings import Settings
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.linked import linked_choice
-from emoviz.ui.review import telling
+from emoviz.ui.review import desk_text
 from emoviz.ui.review.queue import Chosen
 from emoviz.ui.words import counted
 
@@ -135,13 +135,13 @@ def _groups(said: Iterable[tuple[str, str, int]], by_time: bool) -> dict[str, Co
     return dict(most[:_GROUPS])
 
 
-def _tile(place: Place, own: Decision | None, jpegs: Mapping[str, bytes]) -> Tile:
+def _tile(place: QueuePlace, own: Decision | None, jpegs: Mapping[str, bytes]) -> Tile:
     work, estimate = place.work, place.estimate
-    picture, title = jpegs.get(work.sha256), telling.title_of(work)
+    picture, title = jpegs.get(work.sha256), desk_text.title_of(work)
     colours = estimate.taxonomy.colours if estimate is not None else {}
     if own is not None:
         first = own.feelings[0].emotion if own.feelings else ""
-        words = f"✓ {telling.decided(own.kind, own.feelings)}"
+        words = f"✓ {desk_text.decided(own.kind, own.feelings)}"
         return Tile(picture, title, words, colours.get(first, ""))
     if estimate is None:
         return Tile(picture, title, "")

@@ -14,12 +14,12 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from emoviz.inference.attribution import Baseline
+from emoviz.inference.content_style_split import ContentStyleSplit, NoSplit, split
 from emoviz.inference.explainer import Explainer, Layer, Progress, load_explainer
-from emoviz.inference.parts import NoSplit, Split, split
 from emoviz.memory import keep_large_blocks
 from emoviz.ui.models import ready
 from emoviz.ui.shell import Context
-from emoviz.ui.textures.subject import Subject
+from emoviz.ui.textures.subject import ExplanationSubject
 
 T = TypeVar("T")
 _ONE_AT_A_TIME = threading.RLock()
@@ -39,12 +39,12 @@ def _explainer(identity: str, device: str, _context: Context) -> Explainer:
     return load_explainer(_context.checkpoint, _context.settings)
 
 
-def split_of(context: Context, subject: Subject) -> Split | NoSplit:
+def split_of(context: Context, subject: ExplanationSubject) -> ContentStyleSplit | NoSplit:
     """The image's logits in parts."""
     return _kept("split", context, subject, (), lambda found, pixels: split(found, pixels[None]))
 
 
-def grams_of(context: Context, subject: Subject) -> list[NDArray[np.float32]]:
+def grams_of(context: Context, subject: ExplanationSubject) -> list[NDArray[np.float32]]:
     """(C_i, C_i) of each Gram layer."""
     from emoviz.inference.texture import gram_matrices
 
@@ -54,14 +54,14 @@ def grams_of(context: Context, subject: Subject) -> list[NDArray[np.float32]]:
     return _kept("grams", context, subject, (), compute)
 
 
-def maps_of(context: Context, subject: Subject) -> list[NDArray[np.float32]]:
+def maps_of(context: Context, subject: ExplanationSubject) -> list[NDArray[np.float32]]:
     """(C_i, H_i, W_i) of each Gram layer."""
     from emoviz.inference.texture import feature_maps
 
     return _kept("maps", context, subject, (), feature_maps)
 
 
-def grad_cam_of(context: Context, subject: Subject, name: str, layer: Layer) -> Any:
+def grad_cam_of(context: Context, subject: ExplanationSubject, name: str, layer: Layer) -> Any:
     """Heat map of one class on one stage."""
     from emoviz.inference.attribution import grad_cam
 
@@ -72,7 +72,7 @@ def grad_cam_of(context: Context, subject: Subject, name: str, layer: Layer) -> 
 
 
 def gradients_of(
-    context: Context, subject: Subject, name: str, baseline: Baseline, progress: Progress
+    context: Context, subject: ExplanationSubject, name: str, baseline: Baseline, progress: Progress
 ) -> Any:
     """Integrated gradients of one class from a baseline."""
     from emoviz.inference.attribution import integrated_gradients
@@ -84,7 +84,7 @@ def gradients_of(
     return _kept("ig", context, subject, (name, baseline), compute)
 
 
-def occlusion_of(context: Context, subject: Subject, progress: Progress) -> Any:
+def occlusion_of(context: Context, subject: ExplanationSubject, progress: Progress) -> Any:
     """(C, side, side): what each class's logit loses; needs no torch."""
     from emoviz.inference.attribution import occlusion
 
@@ -99,7 +99,12 @@ def occlusion_of(context: Context, subject: Subject, progress: Progress) -> Any:
 
 
 def faithfulness_of(
-    context: Context, subject: Subject, method: str, name: str, heat: Any, progress: Progress
+    context: Context,
+    subject: ExplanationSubject,
+    method: str,
+    name: str,
+    heat: Any,
+    progress: Progress,
 ) -> Any:
     """Deletion and insertion curves of a heat map."""
     from emoviz.inference.faithfulness import faithfulness
@@ -121,7 +126,7 @@ def faithfulness_of(
 def _kept(
     what: str,
     context: Context,
-    subject: Subject,
+    subject: ExplanationSubject,
     key: tuple[str, ...],
     compute: Callable[[Explainer, Any], T],
 ) -> T:
@@ -134,7 +139,7 @@ def _kept(
 def _computed(
     what: str,
     context: Context,
-    subject: Subject,
+    subject: ExplanationSubject,
     key: tuple[str, ...],
     compute: Callable[[Any], Any],
 ) -> Any:

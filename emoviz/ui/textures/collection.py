@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from emoviz.analysis.textures import style_distances
 from emoviz.inference.cache import StyleCache
 from emoviz.inference.collection import SAMPLE
-from emoviz.inference.parts import NoSplit, Split
+from emoviz.inference.content_style_split import ContentStyleSplit, NoSplit
 from emoviz.inference.style import kept_grams, kept_split, packed_triangle, reduced
 from emoviz.ui import background
 from emoviz.ui.explorer import sources
@@ -18,7 +18,7 @@ from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.sources import Source
 from emoviz.ui.shell import Context
 from emoviz.ui.textures import asking
-from emoviz.ui.textures.subject import Subject, kept_link
+from emoviz.ui.textures.subject import ExplanationSubject, kept_link
 from emoviz.ui.words import counted, duration, plain
 
 # So many images are read without asking; seconds that one takes, roughly, for what is said before.
@@ -37,7 +37,7 @@ class Styled:
 
     source: Source
     points: Points
-    split: Split | NoSplit
+    split: ContentStyleSplit | NoSplit
 
     @property
     def title(self) -> str:
@@ -64,7 +64,7 @@ def choose(context: Context) -> Styled | None:
         return None
     hashes = points.sha256
     key = ("styled", context.identity, source.path, str(hash(hashes)))
-    found: tuple[Split | NoSplit, NDArray[np.int64]] = asking.remembered(
+    found: tuple[ContentStyleSplit | NoSplit, NDArray[np.int64]] = asking.remembered(
         key, lambda: kept_split(asking.explainer(context), hashes, context.settings)
     )
     split, rows = found
@@ -74,7 +74,7 @@ def choose(context: Context) -> Styled | None:
     return Styled(source, points if len(rows) == len(points) else points.part(rows), split)
 
 
-def distances(context: Context, subject: Subject, styled: Styled) -> NDArray[np.float64]:
+def distances(context: Context, subject: ExplanationSubject, styled: Styled) -> NDArray[np.float64]:
     """(K,) how unlike the textures of the collection's images are to the subject's."""
     hashes = styled.points.sha256
     key = ("near", context.identity, subject.sha256, styled.source.path, str(hash(hashes)))

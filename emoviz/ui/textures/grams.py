@@ -19,7 +19,7 @@ from emoviz.analysis.textures import (
 )
 from emoviz.ui.shell import Context
 from emoviz.ui.textures import asking
-from emoviz.ui.textures.subject import Subject
+from emoviz.ui.textures.subject import ExplanationSubject
 from emoviz.ui.words import listed
 
 _PATCH = 56
@@ -40,7 +40,7 @@ _MATRIX = st.components.v2.component(
 )
 
 
-def show(context: Context, subject: Subject, beside: Subject | None) -> None:
+def show(context: Context, subject: ExplanationSubject, beside: ExplanationSubject | None) -> None:
     """A row of heat maps for each image, on common orders and scales."""
     layers = asking.explainer(context).gram_layers
     if not layers:
@@ -109,8 +109,8 @@ def _full(matrices: Sequence[NDArray[np.floating]], scaled: bool) -> float:
 def _distances(
     matrices: Sequence[Sequence[NDArray[np.floating]]],
     layers: Sequence[str],
-    subject: Subject,
-    beside: Subject,
+    subject: ExplanationSubject,
+    beside: ExplanationSubject,
 ) -> None:
     apart = [float(gram_distance(A, B)) for A, B in zip(*matrices, strict=True)]
     words = listed([f"{value:.2f} at {name}" for name, value in zip(layers, apart, strict=True)])

@@ -13,13 +13,13 @@ from emoviz.ui.explorer.points import Points
 from emoviz.ui.gallery import gallery
 from emoviz.ui.shell import Context
 from emoviz.ui.textures import asking, collection
-from emoviz.ui.textures.subject import Subject
+from emoviz.ui.textures.subject import ExplanationSubject
 from emoviz.ui.words import counted
 
 _SHOWN = 6
 
 
-def show(context: Context, subject: Subject) -> None:
+def show(context: Context, subject: ExplanationSubject) -> None:
     """The nearest images of a collection by Gram matrices and by u."""
     box = st.expander(
         "Same style, or same feeling? The nearest images of a collection",
@@ -38,7 +38,7 @@ def show(context: Context, subject: Subject) -> None:
             _rows(context, subject, styled)
 
 
-def _rows(context: Context, subject: Subject, styled: collection.Styled) -> None:
+def _rows(context: Context, subject: ExplanationSubject, styled: collection.Styled) -> None:
     points = styled.points
     style = collection.distances(context, subject, styled)
     feeling = nearest(points.vectors, subject.prediction.embedding, len(points))
@@ -58,7 +58,7 @@ def _rows(context: Context, subject: Subject, styled: collection.Styled) -> None
     )
 
 
-def _first(order: NDArray[np.int64], points: Points, subject: Subject) -> list[int]:
+def _first(order: NDArray[np.int64], points: Points, subject: ExplanationSubject) -> list[int]:
     """The nearest ones, without the image itself and its copies."""
     seen = {subject.sha256}
     rows: list[int] = []

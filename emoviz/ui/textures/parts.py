@@ -6,11 +6,11 @@ import numpy as np
 import streamlit as st
 
 from emoviz.analysis.textures import carried_share, carried_shares
-from emoviz.inference.parts import BIAS, SEMANTIC, NoSplit, Split
+from emoviz.inference.content_style_split import BIAS, SEMANTIC, ContentStyleSplit, NoSplit
 from emoviz.plots.explaining import shares_with_intervals, stacked_parts
 from emoviz.ui.shell import Context
 from emoviz.ui.textures import asking, collection
-from emoviz.ui.textures.subject import Subject
+from emoviz.ui.textures.subject import ExplanationSubject
 from emoviz.ui.wording import wording
 from emoviz.ui.words import counted, plain
 
@@ -19,7 +19,7 @@ _HALF_WIDTH = 1.96  # standard errors on either side of a 95 % interval
 _EVERY = "anything (all images)"
 
 
-def part_names(split: Split) -> dict[str, str]:
+def part_names(split: ContentStyleSplit) -> dict[str, str]:
     """What people read for each part."""
     names = {SEMANTIC: "content", BIAS: "constant"}
     textures = [name for name in split.parts if name not in names]
@@ -30,11 +30,11 @@ def part_names(split: Split) -> dict[str, str]:
     return names
 
 
-def show(context: Context, subjects: Sequence[Subject]) -> None:
+def show(context: Context, subjects: Sequence[ExplanationSubject]) -> None:
     """The bars of one image or two, the branches of the modules, and a collection's shares."""
     assert context.checkpoint is not None
     splits = [asking.split_of(context, subject) for subject in subjects]
-    known = [found for found in splits if isinstance(found, Split)]
+    known = [found for found in splits if isinstance(found, ContentStyleSplit)]
     if len(known) < len(splits):
         reason = next(found.reason for found in splits if isinstance(found, NoSplit))
         st.info(reason, icon=":material/call_split:")
@@ -70,7 +70,7 @@ def show(context: Context, subjects: Sequence[Subject]) -> None:
     _collection(context, unit)
 
 
-def _reach(splits: Sequence[Split]) -> tuple[float, float]:
+def _reach(splits: Sequence[ContentStyleSplit]) -> tuple[float, float]:
     """Ends of an axis on which the bars of all the images can be compared."""
     values = np.stack([list(found.parts.values()) for found in splits])  # (images, P, 1, C)
     low, high = (np.where(values * sign > 0, values, 0).sum(axis=1) for sign in (-1, 1))
@@ -78,7 +78,7 @@ def _reach(splits: Sequence[Split]) -> tuple[float, float]:
     return float(low.min()) - room, float(high.max()) + room
 
 
-def _summary(split: Split, subject: Subject) -> str:
+def _summary(split: ContentStyleSplit, subject: ExplanationSubject) -> str:
     """What decided between the two most likely classes."""
     (first, _), (second, _) = subject.prediction.ranked[:2]
     i, j = split.classes.index(first), split.classes.index(second)
@@ -90,7 +90,7 @@ def _summary(split: Split, subject: Subject) -> str:
     )
 
 
-def _branches(split: Split) -> "object":
+def _branches(split: ContentStyleSplit) -> "object":
     pieces, names = {}, {}
     for name, two in split.branches.items():
         for branch, values in (("Gram", two.gram), ("convolution", two.conv)):
@@ -112,14 +112,14 @@ def _collection(context: Context, unit: str) -> None:
         styled = collection.choose(context)
         if styled is None:
             return
-        if not isinstance(styled.split, Split) or len(styled.points) < 2:
+        if not isinstance(styled.split, ContentStyleSplit) or len(styled.points) < 2:
             st.info("Shares need two images at least.", icon=":material/info:")
             return
         _leaning(styled, styled.split, unit)
         _of_class(styled, styled.split, unit)
 
 
-def _leaning(styled: collection.Styled, split: Split, unit: str) -> None:
+def _leaning(styled: collection.Styled, split: ContentStyleSplit, unit: str) -> None:
     """What makes the images' logits differ, class by class, with intervals."""
     share = carried_share(split.parts, split.textures)
     order = [int(i) for i in np.argsort(-np.nan_to_num(share.value, nan=-1.0), kind="stable")]
@@ -149,7 +149,7 @@ def _leaning(styled: collection.Styled, split: Split, unit: str) -> None:
     )
 
 
-def _of_class(styled: collection.Styled, split: Split, unit: str) -> None:
+def _of_class(styled: collection.Styled, split: ContentStyleSplit, unit: str) -> None:
     """The mean parts of the images of one class, or of all."""
     points = styled.points
     assert points.predicted is not None

@@ -20,14 +20,14 @@ from emoviz.plots.explaining import loss_curve
 from emoviz.ui import background
 from emoviz.ui.shell import Context
 from emoviz.ui.textures import asking
-from emoviz.ui.textures.subject import Subject
+from emoviz.ui.textures.subject import ExplanationSubject
 from emoviz.ui.words import plain
 
 _SIZES = (128, 224, 320, 512)
 _WIDTH = 224  # two side by side in a window of 800 pixels
 
 
-def show(context: Context, subjects: Sequence[Subject]) -> None:
+def show(context: Context, subjects: Sequence[ExplanationSubject]) -> None:
     """Controls, and the pictures of one image or two that there are or that are growing."""
     if not asking.explainer(context).gram_layers:
         st.info("This network has no layer whose feature maps can be had: no picture can be made.")
@@ -44,7 +44,7 @@ def show(context: Context, subjects: Sequence[Subject]) -> None:
         _pictures(context, subject, request)
 
 
-def _pictures(context: Context, subject: Subject, request: TextureRequest) -> None:
+def _pictures(context: Context, subject: ExplanationSubject, request: TextureRequest) -> None:
     """The pictures of one image, or the button that makes them."""
     assert context.checkpoint is not None
     folder = texture_folder(context.settings, context.checkpoint, subject.sha256, request)
@@ -103,7 +103,7 @@ def _request() -> TextureRequest:
 
 
 def _begin(
-    context: Context, subject: Subject, request: TextureRequest, folder: Path, key: str
+    context: Context, subject: ExplanationSubject, request: TextureRequest, folder: Path, key: str
 ) -> None:
     assert context.checkpoint is not None
     original = folder / "original"
@@ -116,7 +116,7 @@ def _begin(
 
 
 @st.fragment(run_every=2.0)
-def _growing(folder: Path, subject: Subject, context: Context, size: int) -> None:
+def _growing(folder: Path, subject: ExplanationSubject, context: Context, size: int) -> None:
     made = read_pictures(folder)
     if made.pictures:
         _sheet(made, subject, context, size)
@@ -124,7 +124,7 @@ def _growing(folder: Path, subject: Subject, context: Context, size: int) -> Non
         st.caption("Starting …")
 
 
-def _sheet(made: TextureSet, subject: Subject, context: Context, size: int) -> None:
+def _sheet(made: TextureSet, subject: ExplanationSubject, context: Context, size: int) -> None:
     """The original and its pictures side by side, then the losses."""
     assert context.checkpoint is not None
     with st.container(horizontal=True):

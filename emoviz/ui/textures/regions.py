@@ -12,7 +12,7 @@ from emoviz.plots import percent
 from emoviz.plots.explaining import deletion_insertion, overlay, smoothed
 from emoviz.ui.shell import Context
 from emoviz.ui.textures import asking
-from emoviz.ui.textures.subject import Subject
+from emoviz.ui.textures.subject import ExplanationSubject
 from emoviz.ui.wording import wording
 from emoviz.ui.words import duration, plain
 
@@ -37,7 +37,7 @@ _BASELINES: Mapping[Baseline, str] = {
 _WIDTH = 224  # two side by side in a window of 800 pixels
 
 
-def show(context: Context, subjects: Sequence[Subject]) -> None:
+def show(context: Context, subjects: Sequence[ExplanationSubject]) -> None:
     """Controls, the heat maps of the chosen classes, and their test against chance.
 
     Args:
@@ -72,7 +72,7 @@ def show(context: Context, subjects: Sequence[Subject]) -> None:
 
 def _row(
     context: Context,
-    subject: Subject,
+    subject: ExplanationSubject,
     method: str,
     maps: Mapping[str, tuple[Any, Any]],
     opacity: float,
@@ -90,7 +90,7 @@ def _row(
             st.image(overlay(picture, drawn, opacity), caption=caption, width=_WIDTH)
 
 
-def _controls(context: Context, subject: Subject) -> tuple[str, list[str], float]:
+def _controls(context: Context, subject: ExplanationSubject) -> tuple[str, list[str], float]:
     ranked = [name for name, _ in subject.prediction.ranked]
     key = f"regions-classes-{context.identity[:8]}-{subject.sha256[:12]}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -148,7 +148,12 @@ def _baseline() -> Baseline:
 
 
 def _heat(
-    context: Context, subject: Subject, method: str, name: str, layer: Any, baseline: Baseline
+    context: Context,
+    subject: ExplanationSubject,
+    method: str,
+    name: str,
+    layer: Any,
+    baseline: Baseline,
 ) -> tuple[Any, Any]:
     """The map, and the completeness of integrated gradients."""
     if method == "gradcam":
@@ -173,7 +178,9 @@ def _completeness(maps: Mapping[str, tuple[Any, Completeness | None]]) -> None:
             )
 
 
-def _test(context: Context, subject: Subject, method: str, maps: Mapping[str, Any]) -> None:
+def _test(
+    context: Context, subject: ExplanationSubject, method: str, maps: Mapping[str, Any]
+) -> None:
     """Deletion and insertion of the first class's map."""
     name, (heat, _) = next(iter(maps.items()))
     open_ = st.expander(

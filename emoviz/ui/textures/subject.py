@@ -30,7 +30,7 @@ _SLIMMEST = 0.25
 
 
 @dataclass(frozen=True)
-class Subject:
+class ExplanationSubject:
     """One image, open.
 
     Attributes:
@@ -116,7 +116,9 @@ def way_back() -> None:
     st.page_link(page, label="Back", icon=":material/arrow_back:", query_params=kept)
 
 
-def choose(rows: Sequence[Result], context: Context) -> tuple[Subject, Subject | None] | None:
+def choose(
+    rows: Sequence[Result], context: Context
+) -> tuple[ExplanationSubject, ExplanationSubject | None] | None:
     """Pickers for the image and for one beside it; None where the image is gone."""
     titles = told_apart({row.number: row.caption or row.prediction.path for row in rows})
     numbers = list(titles)
@@ -149,7 +151,7 @@ def choose(rows: Sequence[Result], context: Context) -> tuple[Subject, Subject |
     return None if subject is None else (subject, beside)
 
 
-def _open(row: Result, context: Context) -> Subject | None:
+def _open(row: Result, context: Context) -> ExplanationSubject | None:
     entry = next(entry for entry in workspace().entries if entry.number == row.number)
     title = row.caption or row.prediction.path
     try:
@@ -160,4 +162,4 @@ def _open(row: Result, context: Context) -> Subject | None:
     except ImageError as error:
         st.warning(f"{plain(title)}: {plain(str(error))}.", icon=":material/report:")
         return None
-    return Subject(title, data, image, row.prediction)
+    return ExplanationSubject(title, data, image, row.prediction)

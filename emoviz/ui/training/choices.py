@@ -14,16 +14,16 @@ from emoviz.data.records import LabelledSet
 from emoviz.errors import EmovizError
 from emoviz.labels import Taxonomy, bridge_between
 from emoviz.settings import Settings
-from emoviz.training.quick import (
+from emoviz.training.recipe import Recipe
+from emoviz.training.simple_recipe import (
     BACKBONES,
     Augmentation,
     Choices,
-    Estimate,
+    DurationEstimate,
     Shape,
     estimate,
     measure_network,
 )
-from emoviz.training.recipe import Recipe
 from emoviz.ui.linked import linked_choice, write_parameter
 from emoviz.ui.words import duration, plain, readable
 
@@ -88,7 +88,7 @@ def choose(settings: Settings, known: KnownSet) -> tuple[Choices, Checkpoint | N
 
 def show_cost(
     recipe: Recipe, labelled: LabelledSet, kept_before: bool, settings: Settings
-) -> Estimate | None:
+) -> DurationEstimate | None:
     """Time and memory on this machine; None where the network cannot be built."""
     try:
         device = _device(recipe, settings)

@@ -14,10 +14,10 @@ from emoviz.plots.centers import distance_heat_map
 from emoviz.plots.training import accuracy_curves, cluster_curves, loss_curves, moving_map
 from emoviz.settings import Settings
 from emoviz.training.folder import wish_of
-from emoviz.training.looking import Snapshot, read_snapshot, snapshot_files
 from emoviz.training.progress import LOG
 from emoviz.training.recipe import Recipe, read_recipe
-from emoviz.training.runs import RECIPE, Curves, Run, read_curves, read_run
+from emoviz.training.runs import RECIPE, Run, TrainingCurves, read_curves, read_run
+from emoviz.training.snapshots import Snapshot, read_snapshot, snapshot_files
 from emoviz.training.sweep import read_sweep
 from emoviz.ui.training import sweeps, work
 from emoviz.ui.words import counted, duration, plain
@@ -243,7 +243,7 @@ def _drawn(
     title: str,
     _probe: float | None,
     _looks: tuple[Path, Path] | None,
-    _curves: Curves,
+    _curves: TrainingCurves,
     _recipe: Recipe,
 ) -> list[tuple[str, Any]]:
     """The figures by their keys."""
@@ -262,7 +262,7 @@ def _drawn_at_work(
     title: str,
     _probe: float | None,
     _looks: tuple[Path, Path] | None,
-    _curves: Curves,
+    _curves: TrainingCurves,
     _recipe: Recipe,
 ) -> list[tuple[str, Any]]:
     """The same, drawn once for all who watch within a few seconds."""

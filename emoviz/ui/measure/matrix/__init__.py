@@ -24,7 +24,7 @@ _MATRIX = st.components.v2.component(
 
 
 @dataclass(frozen=True)
-class Cell:
+class MatrixCell:
     """One cell.
 
     Attributes:
@@ -43,7 +43,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Grid:
+class MatrixGrid:
     """A table of cells.
 
     Attributes:
@@ -57,7 +57,7 @@ class Grid:
     """
 
     names: Sequence[str]
-    cells: Sequence[Sequence[Cell]]
+    cells: Sequence[Sequence[MatrixCell]]
     rows: str
     columns: str
     row_notes: Sequence[str] = ()
@@ -66,7 +66,7 @@ class Grid:
 
 
 def matrix(
-    shown: Grid,
+    shown: MatrixGrid,
     key: str,
     label: str,
     chosen: tuple[int, int] | None = None,

@@ -10,7 +10,7 @@ from emoviz.inference.abstention import Abstention, with_abstention
 from emoviz.inference.predict import Prediction
 from emoviz.labels import Taxonomy, sentiment_shares, sentiments
 from emoviz.plots import percent, sentiment_bar
-from emoviz.review import Decision, Estimate, Feeling, Work
+from emoviz.review import Decision, Feeling, StoredPrediction, Work
 from emoviz.ui.results import FLAGS, Result
 from emoviz.ui.wording import has_two_sentiments, wording
 from emoviz.ui.words import conflict_note, listed, mixed_note, readable, sentence
@@ -55,7 +55,7 @@ def facts_of(work: Work) -> list[tuple[str, str]]:
     return [("Number", f"{work.number + 1:,}"), *rows[:_MOST_FACTS]]
 
 
-def prediction_of(work: Work, estimate: Estimate) -> Prediction:
+def prediction_of(work: Work, estimate: StoredPrediction) -> Prediction:
     """The stored estimate in the form that the other pages speak of."""
     probabilities = np.array([list(estimate.probabilities.values())])
     taxonomy = estimate.taxonomy
@@ -74,7 +74,7 @@ def prediction_of(work: Work, estimate: Estimate) -> Prediction:
 
 
 def estimate_html(
-    work: Work, estimate: Estimate, rule: str = "", abstention: Abstention | None = None
+    work: Work, estimate: StoredPrediction, rule: str = "", abstention: Abstention | None = None
 ) -> str:
     """Flags, one sentence, sentiment, and what to be careful about; the bars are on the keys."""
     (prediction,) = with_abstention([prediction_of(work, estimate)], abstention)
@@ -107,7 +107,7 @@ def decided(kind: str, feelings: Sequence[Feeling], note: str = "") -> str:
     return f"{words} (with a note)" if note else words
 
 
-def revealed(decision: Decision, estimate: Estimate | None) -> str:
+def revealed(decision: Decision, estimate: StoredPrediction | None) -> str:
     """What a blind reviewer said, beside what the model said."""
     own = f"You: {decided(decision.kind, decision.feelings)}."
     if estimate is None:

@@ -53,7 +53,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Request:
+class AcquireRequest:
     """What a person asked for.
 
     Attributes:
@@ -95,7 +95,7 @@ class Brought:
 
 
 @dataclass(frozen=True)
-class Gathered:
+class AcquiredWorks:
     """A collection's folder, read.
 
     Attributes:
@@ -106,7 +106,7 @@ class Gathered:
         stopped: Why the rest waits for later; "" where nothing does.
     """
 
-    request: Request | None
+    request: AcquireRequest | None
     items: tuple[Item, ...] = ()
     problems: tuple[Problem, ...] = ()
     states: Mapping[str, Brought] = field(default_factory=dict)
@@ -176,12 +176,12 @@ def collection_folder(settings: Settings, name: str) -> Path:
 
 
 def gather(
-    request: Request,
+    request: AcquireRequest,
     settings: Settings,
     progress: Progress,
     again: bool = False,
     fetcher: Fetcher | None = None,
-) -> Gathered:
+) -> AcquiredWorks:
     """List a source and bring its images in, as far as they are not here.
 
     What was refused before is tried once more. A source is listed once; the same name with
@@ -217,7 +217,7 @@ def gather(
     return found
 
 
-def read_gathered(settings: Settings, name: str) -> Gathered:
+def read_gathered(settings: Settings, name: str) -> AcquiredWorks:
     """What is known of a collection's images, whatever state it is in."""
     folder = collection_folder(settings, name)
     files = ("about.json", "items.jsonl", "states.jsonl", "last.json")
@@ -225,11 +225,11 @@ def read_gathered(settings: Settings, name: str) -> Gathered:
 
 
 @lru_cache(maxsize=16)
-def _read(folder: Path, changed: tuple[tuple[int, int], ...]) -> Gathered:
+def _read(folder: Path, changed: tuple[tuple[int, int], ...]) -> AcquiredWorks:
     """Kept by the files' sizes and times of change, too."""
     about = read_json(folder / "about.json")
     try:
-        request = Request(**about) if about else None
+        request = AcquireRequest(**about) if about else None
     except TypeError:
         request = None
     items, problems = [], []
@@ -240,7 +240,7 @@ def _read(folder: Path, changed: tuple[tuple[int, int], ...]) -> Gathered:
             items.append(Item(**{**row["item"], "place": Place.from_dict(row["item"]["place"])}))
     states = {row["key"]: Brought(**row) for row in _lines(folder / "states.jsonl")}
     stopped = str((read_json(folder / "last.json") or {}).get("stopped", ""))
-    return Gathered(request, tuple(items), tuple(problems), states, stopped)
+    return AcquiredWorks(request, tuple(items), tuple(problems), states, stopped)
 
 
 def _changed(file: Path) -> tuple[int, int]:
@@ -251,7 +251,7 @@ def _changed(file: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def list_gathered(settings: Settings) -> list[Gathered]:
+def list_gathered(settings: Settings) -> list[AcquiredWorks]:
     """Every collection that was brought in on this machine, by name."""
     folders = sorted((settings.home / "collections").glob("*/about.json"))
     found = []
@@ -268,7 +268,7 @@ def works_table(settings: Settings, name: str) -> Path:
     return collection_folder(settings, name) / "works.csv"
 
 
-def _check_same(folder: Path, request: Request) -> None:
+def _check_same(folder: Path, request: AcquireRequest) -> None:
     known = read_json(folder / "about.json")
     if known and (known.get("source"), known.get("kind")) != (request.source, request.kind):
         raise TableError(
@@ -281,7 +281,7 @@ def _check_same(folder: Path, request: Request) -> None:
 
 
 def _listed(
-    request: Request, folder: Path, settings: Settings, fetcher: Fetcher, again: bool
+    request: AcquireRequest, folder: Path, settings: Settings, fetcher: Fetcher, again: bool
 ) -> Iterator[Found]:
     """What the source names, each key once."""
     seen: set[str] = set()
@@ -295,7 +295,7 @@ def _listed(
 
 
 def _found(
-    request: Request, folder: Path, settings: Settings, fetcher: Fetcher, again: bool
+    request: AcquireRequest, folder: Path, settings: Settings, fetcher: Fetcher, again: bool
 ) -> Iterator[Found]:
     path = Path(request.source)
     if request.kind == "folder":
@@ -392,7 +392,7 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _bring_all(
-    found: Gathered, folder: Path, settings: Settings, fetcher: Fetcher, progress: Progress
+    found: AcquiredWorks, folder: Path, settings: Settings, fetcher: Fetcher, progress: Progress
 ) -> str:
     """Bring in what is missing; why it stopped early, or ""."""
     here = {item.key for item, state in found.ready if Path(state.file).is_file()}
@@ -427,7 +427,9 @@ def _end_line(stream: Any) -> None:
 class _Bringer:
     """Gets the bytes of one item after another."""
 
-    def __init__(self, found: Gathered, folder: Path, settings: Settings, fetcher: Fetcher) -> None:
+    def __init__(
+        self, found: AcquiredWorks, folder: Path, settings: Settings, fetcher: Fetcher
+    ) -> None:
         assert found.request is not None
         self._folder, self._fetcher, self._side = folder, fetcher, found.request.side
         self._limits = Limits.of(settings)
@@ -498,7 +500,7 @@ class _Bringer:
 # The table ---------------------------------------------------------------------------------------
 
 
-def write_table(file: Path, found: Gathered) -> None:
+def write_table(file: Path, found: AcquiredWorks) -> None:
     """The artworks whose images are here, as a table that `embed` and spreadsheets take.
 
     Texts that a spreadsheet would take for a formula begin with an apostrophe.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emoviz.errors import EmovizError
-from emoviz.review import Decision, Draft, Feeling, Place, Queue, ReviewStore, Shown
+from emoviz.review import Decision, Draft, Feeling, Queue, QueuePlace, ReviewStore, ShownWork
 
 AHEAD = 3  # works on the desk: this one, and two whose pictures are brought along
 _LONGEST = 4000  # letters of a note
@@ -40,7 +40,7 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Standing:
+class DeskState:
     """What is on the desk.
 
     Attributes:
@@ -50,7 +50,7 @@ class Standing:
         last: The reviewer's last decision that stands, which an undo takes back.
     """
 
-    places: tuple[Place, ...]
+    places: tuple[QueuePlace, ...]
     revealed: Decision | None = None
     hidden: bool = False
     last: Decision | None = None
@@ -86,7 +86,7 @@ def hear(
     visit.answered = token
 
 
-def standing(visit: Visit, store: ReviewStore, queue: Queue, blind: bool) -> Standing:
+def standing(visit: Visit, store: ReviewStore, queue: Queue, blind: bool) -> DeskState:
     """The works on the desk, those asked for by name first."""
     last = store.last_decision(queue.collection, queue.reviewer)
     first = visit.revealed.work if visit.revealed is not None else visit.focus
@@ -101,14 +101,14 @@ def standing(visit: Visit, store: ReviewStore, queue: Queue, blind: bool) -> Sta
             places = [named, *(item for item in places if item.work.id != first)][:AHEAD]
     if visit.revealed is not None:
         visit.seen.add(visit.revealed.work)
-        return Standing(tuple(places), visit.revealed, False, last)
+        return DeskState(tuple(places), visit.revealed, False, last)
     hidden = bool(places) and blind and places[0].work.id not in _seen(visit, store, queue, places)
     if places and not hidden and places[0].estimate is not None:
         visit.seen.add(places[0].work.id)
-    return Standing(tuple(places), None, hidden, last)
+    return DeskState(tuple(places), None, hidden, last)
 
 
-def _seen(visit: Visit, store: ReviewStore, queue: Queue, places: Sequence[Place]) -> set[int]:
+def _seen(visit: Visit, store: ReviewStore, queue: Queue, places: Sequence[QueuePlace]) -> set[int]:
     """Works whose estimate the reviewer knows: from this session, or from a decision before."""
     work = places[0].work.id
     before = store.history(work, queue.reviewer)
@@ -161,11 +161,11 @@ def _decide(
     visit.revealed = decision if hidden and decision.kind != "skip" else None
 
 
-def _shown(act: Mapping[str, Any], place: Place, hidden: bool, order: str) -> Shown:
+def _shown(act: Mapping[str, Any], place: QueuePlace, hidden: bool, order: str) -> ShownWork:
     """What the desk had on it; what was hidden is known here, whatever the browser says."""
     estimate = place.estimate is not None and not hidden
     seconds = act.get("seconds")
-    return Shown(
+    return ShownWork(
         blind=hidden,
         estimate=estimate,
         heat_map="gradcam" if estimate and act.get("heat") is True else "",
@@ -175,6 +175,6 @@ def _shown(act: Mapping[str, Any], place: Place, hidden: bool, order: str) -> Sh
     )
 
 
-def without_estimate(place: Place) -> Place:
+def without_estimate(place: QueuePlace) -> QueuePlace:
     """What a blind reviewer may have in the browser."""
     return replace(place, estimate=None)

@@ -20,10 +20,10 @@ from emoviz.inference.predict import load_model
 from emoviz.inference.stored import table_path, write_embeddings
 from emoviz.jobs import Reporter
 from emoviz.review import NewEstimate, NewWork, ReviewStore, open_store
-from emoviz.review.gathering import (
+from emoviz.review.acquire import (
+    AcquiredWorks,
+    AcquireRequest,
     Brought,
-    Gathered,
-    Request,
     collection_folder,
     gather,
     works_table,
@@ -43,7 +43,7 @@ class Added:
         table: Where the table of embeddings is; None without one.
     """
 
-    gathered: Gathered
+    gathered: AcquiredWorks
     embedded: Embedded | None = None
     table: Path | None = None
 
@@ -70,7 +70,7 @@ class Added:
 
 
 def add_collection(
-    request: Request,
+    request: AcquireRequest,
     settings: Settings,
     report: Reporter,
     checkpoint: Checkpoint | None = None,
@@ -154,7 +154,7 @@ def remove_collection(name: str, settings: Settings) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def about_of(found: Gathered) -> dict[str, Any]:
+def about_of(found: AcquiredWorks) -> dict[str, Any]:
     """What the store keeps of how a collection came in."""
     assert found.request is not None
     known = {name: value for name, value in vars(found.request).items() if value}
@@ -190,5 +190,5 @@ def _majority(item: Item) -> str:
     return best if best and item.shares[best] > 0 else ""
 
 
-def _rows(found: Gathered) -> Iterator[tuple[Item, Brought | None]]:
+def _rows(found: AcquiredWorks) -> Iterator[tuple[Item, Brought | None]]:
     return ((item, found.states.get(item.key)) for item in found.items)

@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from emoviz.analysis.judged import Judged
-from emoviz.analysis.kinds import MEASURES, Estimate
-from emoviz.analysis.measures import confusion_matrix, crossing_curve
+from emoviz.analysis.alignment import AlignedPredictions
+from emoviz.analysis.kinds import MEASURES, MetricEstimate
+from emoviz.analysis.metrics import confusion_matrix, crossing_curve
 from emoviz.experiments.assess import Values
 from emoviz.experiments.statistics import spread
 from emoviz.plots import percent
@@ -17,8 +17,8 @@ from emoviz.plots.evaluation import BAD, GOOD, GREY, Spot, spots
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.measure import computed, numbers, sentiment
 from emoviz.ui.measure.confusion import images
-from emoviz.ui.measure.matrix import Cell, Grid, matrix
-from emoviz.ui.measure.subject import Subject
+from emoviz.ui.measure.matrix import MatrixCell, MatrixGrid, matrix
+from emoviz.ui.measure.subject import EvaluationSubject
 from emoviz.ui.words import counted, plain, readable
 
 _GUIDE = (
@@ -34,7 +34,7 @@ _CONFUSION = (
 )
 
 
-def show_measures(one: Subject, other: Subject, values: Values) -> None:
+def show_measures(one: EvaluationSubject, other: EvaluationSubject, values: Values) -> None:
     """The test in words, the table of differences, the figure of the rates."""
     names = one.judged.name, other.judged.name
     st.markdown(verdict(*names, values["mcnemar"], len(one.judged)))
@@ -52,14 +52,14 @@ def show_measures(one: Subject, other: Subject, values: Values) -> None:
         st.markdown("**Differences of the rates, B minus A**")
         figure = spots(rows, "percentage points", 0.0, "+.1f")
         st.plotly_chart(figure, key="differences", alt="Differences with their intervals")
-    st.markdown(agreement(values["agreement"], Estimate(**values["kappa"])))
+    st.markdown(agreement(values["agreement"], MetricEstimate(**values["kappa"])))
     with st.expander("How to read this", icon=":material/help:"):
         st.markdown(_GUIDE)
 
 
 def table(
-    sides: Sequence[Mapping[str, Estimate]],
-    difference: Mapping[str, Estimate],
+    sides: Sequence[Mapping[str, MetricEstimate]],
+    difference: Mapping[str, MetricEstimate],
     titles: Sequence[str],
 ) -> pd.DataFrame:
     """Measures of both with intervals, and the differences."""
@@ -108,7 +108,7 @@ def verdict(one: str, other: str, test: Mapping[str, float | int | str], images:
     )
 
 
-def agreement(share: float | None, kappa: Estimate) -> str:
+def agreement(share: float | None, kappa: MetricEstimate) -> str:
     """How often two models give the same answer, and Cohen's kappa, in words."""
     if share is None:
         return ""
@@ -121,7 +121,7 @@ def agreement(share: float | None, kappa: Estimate) -> str:
     return f"{words}: Cohen's kappa **{kappa.value:.2f}**{ends}, where 0 is chance and 1 is always."
 
 
-def show_confusion(one: Subject, other: Subject, pictures: Pictures) -> None:
+def show_confusion(one: EvaluationSubject, other: EvaluationSubject, pictures: Pictures) -> None:
     """The second's confusion matrix minus the first's; a cell opens what moved."""
     first, second, names = one.judged, other.judged, one.judged.labels.names
     kept = np.flatnonzero(first.bridge.reachable)
@@ -144,7 +144,7 @@ def show_confusion(one: Subject, other: Subject, pictures: Pictures) -> None:
         images(one.points, mine.rows[rows], pictures, title, f"moved-{key}", details)
 
 
-def difference_matrix(one: Judged, other: Judged) -> Grid:
+def difference_matrix(one: AlignedPredictions, other: AlignedPredictions) -> MatrixGrid:
     """B minus A as cells, tinted by whether it is good or bad."""
     kept = np.flatnonzero(one.bridge.reachable)
     names = [one.labels.names[label] for label in kept]
@@ -160,10 +160,12 @@ def difference_matrix(one: Judged, other: Judged) -> Grid:
     ]
     support = [f"{int(count):,}" for count in counts[0].sum(axis=1)[kept]]
     shown = [readable(name) for name in names]
-    return Grid(shown, cells, "label", "the models' answer, B minus A", support, "images")
+    return MatrixGrid(shown, cells, "label", "the models' answer, B minus A", support, "images")
 
 
-def show_changed(one: Subject, other: Subject, values: Values, pictures: Pictures) -> None:
+def show_changed(
+    one: EvaluationSubject, other: EvaluationSubject, values: Values, pictures: Pictures
+) -> None:
     """Who changed from right to wrong, and back."""
     place = {
         (one.table.paths[row], one.table.sha256[row]): position
@@ -185,7 +187,7 @@ def show_changed(one: Subject, other: Subject, values: Values, pictures: Picture
             images(one.points, one.judged.rows[positions], pictures, title, key, details)
 
 
-def show_sentiment(judged: Sequence[Judged]) -> None:
+def show_sentiment(judged: Sequence[AlignedPredictions]) -> None:
     """Cross-sentiment side by side, as Tables 5.11 to 5.13."""
     if len({item.bridge.model.names for item in judged}) > 1:
         st.info(
@@ -198,7 +200,7 @@ def show_sentiment(judged: Sequence[Judged]) -> None:
     sentiment.show(curves, judged[0].bridge.model)
 
 
-def show_runs(runs: Sequence[Subject]) -> None:
+def show_runs(runs: Sequence[EvaluationSubject]) -> None:
     """Several runs of one recipe: mean and standard deviation of each measure."""
     with st.spinner("Clustering and resampling …"):
         found = [computed.measures(item.key, item.judged) for item in runs]
@@ -210,7 +212,7 @@ def show_runs(runs: Sequence[Subject]) -> None:
     )
 
 
-def runs_table(names: Sequence[str], found: Sequence[Mapping[str, Estimate]]) -> pd.DataFrame:
+def runs_table(names: Sequence[str], found: Sequence[Mapping[str, MetricEstimate]]) -> pd.DataFrame:
     """A row a measure: mean ± SD, then each run."""
     rows = {}
     for name, kind in MEASURES.items():
@@ -231,7 +233,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, 1)]
 
 
-def _spot(name: str, item: Estimate) -> Spot:
+def _spot(name: str, item: MetricEstimate) -> Spot:
     assert item.value is not None
     kind = MEASURES[name]
     good = (item.value > 0) == (kind.better == "more")
@@ -241,7 +243,7 @@ def _spot(name: str, item: Estimate) -> Spot:
     return Spot(f"{kind.title}{less}", 100 * item.value, low, high, item.reason, colour)
 
 
-def _moved(one: Judged, other: Judged) -> NDArray[np.bool_]:
+def _moved(one: AlignedPredictions, other: AlignedPredictions) -> NDArray[np.bool_]:
     """(S, S) whether any image came into a cell or left it."""
     size = len(one.labels)
     found = np.zeros((size, size), np.bool_)
@@ -253,14 +255,16 @@ def _moved(one: Judged, other: Judged) -> NDArray[np.bool_]:
 
 def _cell(
     change: NDArray[np.int64], opens: bool, names: Sequence[str], i: int, j: int, most: int
-) -> Cell:
+) -> MatrixCell:
     value = int(change[i, j])
     text = "·" if not opens else f"{value:+,}".replace("-", "\N{MINUS SIGN}") if value else "0"
     words = f"label {readable(names[i])}, answered {readable(names[j])}: {value:+,} images"
-    return Cell(text, words, value / most * (1 if i == j else -1), opens)
+    return MatrixCell(text, words, value / most * (1 if i == j else -1), opens)
 
 
-def _both(one: Judged, other: Judged, places: Sequence[int] | NDArray[np.int64]) -> list[str]:
+def _both(
+    one: AlignedPredictions, other: AlignedPredictions, places: Sequence[int] | NDArray[np.int64]
+) -> list[str]:
     """``answer of A 54 % | answer of B 31 %`` of some of the judged images."""
     names = [readable(name) for name in one.labels.names]
     at = np.asarray(places, np.int64)

@@ -25,7 +25,7 @@ STRENGTHS = (1, 2, 3)
 
 
 @dataclass(frozen=True)
-class Collection:
+class ArtworkCollection:
     """Artworks that are reviewed together.
 
     Attributes:
@@ -155,7 +155,7 @@ class NewEstimate:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class StoredPrediction:
     """The model's estimate of the emotion that a work evokes.
 
     Attributes:
@@ -238,7 +238,7 @@ class Feeling:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownWork:
     """What a reviewer had before their eyes when they decided.
 
     Attributes:
@@ -282,7 +282,7 @@ class Draft:
     feelings: tuple[Feeling, ...] = ()
     note: str = ""
     fingerprint: str = ""
-    shown: Shown = Shown()
+    shown: ShownWork = ShownWork()
 
 
 @dataclass(frozen=True)
@@ -316,13 +316,13 @@ class Decision:
     kind: Kind
     feelings: tuple[Feeling, ...]
     note: str
-    shown: Shown
+    shown: ShownWork
     replaces: int | None
     token: str
 
 
 @dataclass(frozen=True)
-class Filters:
+class ArtworkFilters:
     """Which works a queue or a list holds; a field left out leaves all in.
 
     Attributes:
@@ -368,7 +368,7 @@ class Queue:
     fingerprint: str = ""
     order: Order = "uncertain"
     seed: int = 0
-    filters: Filters = Filters()
+    filters: ArtworkFilters = ArtworkFilters()
 
 
 @dataclass(frozen=True)
@@ -380,11 +380,11 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Place:
+class QueuePlace:
     """A work in a queue, with its estimate (None without one) and where the queue goes on."""
 
     work: Work
-    estimate: Estimate | None
+    estimate: StoredPrediction | None
     mark: Mark
 
 
@@ -407,7 +407,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Progress:
+class ReviewProgress:
     """How far one reviewer is in their part of a collection.
 
     Attributes:

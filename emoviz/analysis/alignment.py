@@ -16,7 +16,7 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Answers:
+class ModelOutputs:
     """What a model made of N images.
 
     Attributes:
@@ -39,7 +39,7 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Judged:
+class AlignedPredictions:
     """The n of N images whose label a class may be called, with the answers to them.
 
     Attributes:
@@ -100,7 +100,7 @@ class Judged:
         inside: Indices = self.rows[(self.truth == truth) & (self.predicted == predicted)]
         return inside
 
-    def take(self, positions: NDArray[np.int64] | NDArray[np.bool_]) -> "Judged":
+    def take(self, positions: NDArray[np.int64] | NDArray[np.bool_]) -> "AlignedPredictions":
         """Some of the n images."""
         return replace(
             self,
@@ -115,8 +115,8 @@ class Judged:
 
 
 def judge(
-    answers: Answers, labels: Indices, bridge: Bridge, shares: Floats | None = None
-) -> Judged:
+    answers: ModelOutputs, labels: Indices, bridge: Bridge, shares: Floats | None = None
+) -> AlignedPredictions:
     """Put answers beside labels. Labels that the model cannot tell apart count as one.
 
     Args:
@@ -133,11 +133,11 @@ def judge(
 
 
 def judge_together(
-    answers: Sequence[Answers],
+    answers: Sequence[ModelOutputs],
     labels: Indices,
     bridges: Sequence[Bridge],
     shares: Floats | None = None,
-) -> list[Judged]:
+) -> list[AlignedPredictions]:
     """Several models on the same images and the same labels.
 
     Labels that one of them cannot tell apart count as one for all; images with a label that one of
@@ -197,7 +197,7 @@ def common_bridges(bridges: Sequence[Bridge]) -> tuple[list[Bridge], Indices]:
     ], groups
 
 
-def ensemble(members: Sequence[Judged], name: str = "") -> Judged:
+def ensemble(members: Sequence[AlignedPredictions], name: str = "") -> AlignedPredictions:
     """Several models as one: the mean of their bridged probabilities.
 
     Args:
@@ -236,7 +236,7 @@ def ensemble(members: Sequence[Judged], name: str = "") -> Judged:
     )
 
 
-def _same(one: Judged, other: Judged) -> bool:
+def _same(one: AlignedPredictions, other: AlignedPredictions) -> bool:
     return (
         one.labels.names == other.labels.names
         and np.array_equal(one.rows, other.rows)
@@ -244,10 +244,12 @@ def _same(one: Judged, other: Judged) -> bool:
     )
 
 
-def _answered(answers: Answers, rows: Indices, truth: Indices, bridge: Bridge) -> Judged:
+def _answered(
+    answers: ModelOutputs, rows: Indices, truth: Indices, bridge: Bridge
+) -> AlignedPredictions:
     p = answers.probabilities[rows]
     scores = bridge.apply(p)
-    return Judged(
+    return AlignedPredictions(
         name=answers.name,
         bridge=bridge,
         rows=rows,
@@ -288,7 +290,10 @@ def _joined_labels(labels: Taxonomy, groups: Indices) -> Taxonomy:
 
 
 def _check(
-    answers: Sequence[Answers], labels: Indices, bridges: Sequence[Bridge], shares: Floats | None
+    answers: Sequence[ModelOutputs],
+    labels: Indices,
+    bridges: Sequence[Bridge],
+    shares: Floats | None,
 ) -> None:
     names = {bridge.labels.names for bridge in bridges}
     if len(names) != 1 or len(answers) != len(bridges):

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from emoviz.analysis.measures import CrossSentiment
-from emoviz.experiments.figures import CROSS_SENTIMENT, TUNED, Figure
+from emoviz.analysis.metrics import CrossSentiment
+from emoviz.experiments.published import CROSS_SENTIMENT, TUNED, Figure
 from emoviz.labels import Taxonomy
 
 CAUTION = (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from emoviz.analysis.bootstrap import Interval
 from emoviz.analysis.clustering import EXACT_UP_TO
-from emoviz.ui.explorer.agreement import MEASURES, Agreement, comparable, difference, measure
+from emoviz.ui.explorer.agreement import MEASURES, LabelAgreement, comparable, difference, measure
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.scene import View
 from emoviz.ui.words import counted, plain
@@ -86,11 +86,11 @@ def _measured(
     changed: int,
     percent: float,
     exact: bool,
-) -> Agreement | None:
+) -> LabelAgreement | None:
     return measure(_points, rows, percent, exact)
 
 
-def _frame(views: Sequence[View], measured: Sequence[Agreement]) -> pd.DataFrame:
+def _frame(views: Sequence[View], measured: Sequence[LabelAgreement]) -> pd.DataFrame:
     columns = {
         plain(view.points.title): [
             *(_words(item.intervals[name]) for name in MEASURES),

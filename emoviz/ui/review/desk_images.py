@@ -20,7 +20,7 @@ from PIL import Image
 from emoviz.data.images import Limits, open_image
 from emoviz.errors import EmovizError, ImageError
 from emoviz.inference.predict import Prediction
-from emoviz.review import Estimate, Work
+from emoviz.review import StoredPrediction, Work
 from emoviz.review.images import read_work
 from emoviz.settings import Settings
 from emoviz.ui.shell import Context
@@ -44,7 +44,7 @@ class Made:
         return self.value is None and not self.error
 
 
-class Kitchen:
+class DeferredImages:
     """Makes things one by one in a thread, and keeps those that were used last.
 
     Args:
@@ -80,7 +80,7 @@ def picture(work: Work, settings: Settings) -> Made:
     return _pictures().get(key, lambda: _large(work, settings))
 
 
-def heat_map(work: Work, estimate: Estimate, context: Context) -> Made:
+def heat_map(work: Work, estimate: StoredPrediction, context: Context) -> Made:
     """JPEG of the artwork with what spoke for the most probable class: Grad-CAM, last stage."""
     key = f"{work.sha256} {context.identity} {estimate.first}"
     return _explanations().get(key, lambda: _heat(work, estimate, context))
@@ -92,13 +92,13 @@ def made_later(key: str, make: Callable[[], Any]) -> Made:
 
 
 @st.cache_resource(show_spinner=False)
-def _pictures() -> Kitchen:
-    return Kitchen()
+def _pictures() -> DeferredImages:
+    return DeferredImages()
 
 
 @st.cache_resource(show_spinner=False)
-def _explanations() -> Kitchen:
-    return Kitchen()
+def _explanations() -> DeferredImages:
+    return DeferredImages()
 
 
 def _changed(file: str) -> int:
@@ -128,16 +128,16 @@ def _large(work: Work, settings: Settings) -> bytes:
     return jpeg(open_image(_read(work, settings), Limits.of(settings), SIDE).pixels)
 
 
-def _heat(work: Work, estimate: Estimate, context: Context) -> bytes:
+def _heat(work: Work, estimate: StoredPrediction, context: Context) -> bytes:
     from emoviz.plots.explaining import overlay
     from emoviz.ui.textures import asking
-    from emoviz.ui.textures.subject import Subject, opened
+    from emoviz.ui.textures.subject import ExplanationSubject, opened
 
     assert context.checkpoint is not None
     data = _read(work, context.settings)
     image = opened(data, SIDE // 2, Limits.of(context.settings))
     prediction = Prediction(work.title or work.key, work.sha256, dict(estimate.probabilities))
-    subject = Subject(work.title, data, image, prediction)
+    subject = ExplanationSubject(work.title, data, image, prediction)
     stages = asking.explainer(context).stages
     if not stages:
         raise ImageError("this network has no stage whose maps can be had")

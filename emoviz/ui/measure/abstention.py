@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from emoviz.analysis.judged import Judged
+from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.selective import Choice, at_threshold, choose_threshold
 from emoviz.data.records import SPLIT_WORDS
 from emoviz.inference.abstention import (
@@ -19,7 +19,7 @@ from emoviz.inference.labelled import table_digest
 from emoviz.plots.evaluation import coverage_accuracy
 from emoviz.settings import Settings
 from emoviz.ui.measure import computed
-from emoviz.ui.measure.subject import Subject
+from emoviz.ui.measure.subject import EvaluationSubject
 from emoviz.ui.words import counted, plain
 
 _GUIDE = (
@@ -31,7 +31,7 @@ _GUIDE = (
 _WAYS = ("share of answers", "accuracy", "threshold")
 
 
-def show(item: Subject, settings: Settings) -> None:
+def show(item: EvaluationSubject, settings: Settings) -> None:
     """What is kept, the curve with a threshold to try, and the button that keeps it."""
     if len(item.members) > 1:
         st.info(
@@ -50,7 +50,7 @@ def show(item: Subject, settings: Settings) -> None:
 
 
 @st.fragment
-def _try(item: Subject, judged: Judged, settings: Settings) -> None:
+def _try(item: EvaluationSubject, judged: AlignedPredictions, settings: Settings) -> None:
     confidence = judged.certainty
     right = judged.right
     choice, wanted = _choice(confidence, right)
@@ -115,7 +115,9 @@ def _in_words(choice: Choice, before: float) -> str:
     )
 
 
-def _validation(judged: Judged, item: Subject) -> tuple[Judged, str]:
+def _validation(
+    judged: AlignedPredictions, item: EvaluationSubject
+) -> tuple[AlignedPredictions, str]:
     """The validation images, where the set says which they are; else all."""
     splits = item.table.metadata.get("split")
     if splits is not None:
@@ -132,7 +134,7 @@ def _validation(judged: Judged, item: Subject) -> tuple[Judged, str]:
     )
 
 
-def _kept(item: Subject, settings: Settings) -> None:
+def _kept(item: EvaluationSubject, settings: Settings) -> None:
     kept = abstention_of(item.members[0], settings)
     if kept is None:
         st.markdown("This checkpoint keeps **no threshold** yet: it answers on every image.")
@@ -164,7 +166,7 @@ def _how(kept: Abstention) -> str:
     )
 
 
-def _save(item: Subject, choice: Choice, wanted: str, settings: Settings) -> None:
+def _save(item: EvaluationSubject, choice: Choice, wanted: str, settings: Settings) -> None:
     assert choice.threshold is not None
     kept = Abstention(
         threshold=choice.threshold,

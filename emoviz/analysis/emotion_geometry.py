@@ -58,7 +58,7 @@ class Arrangement:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class GeometryAgreement:
     """How far distances between centers follow an arrangement.
 
     Attributes:
@@ -84,7 +84,7 @@ def arrangements(taxonomy: Taxonomy) -> tuple[Arrangement, ...]:
     )
 
 
-def agreement(centers: Any, arrangement: Arrangement, seed: int = 0) -> Agreement | None:
+def agreement(centers: Any, arrangement: Arrangement, seed: int = 0) -> GeometryAgreement | None:
     """Compare the distances between centers with an arrangement.
 
     Args:
@@ -108,7 +108,7 @@ def agreement(centers: Any, arrangement: Arrangement, seed: int = 0) -> Agreemen
     return mantel_test(distances[np.ix_(known, known)], arrangement.distances, seed)
 
 
-def mantel_test(one: Floats, other: Floats, seed: int = 0) -> Agreement | None:
+def mantel_test(one: Floats, other: Floats, seed: int = 0) -> GeometryAgreement | None:
     """Spearman's correlation of two distance matrices (K, K), and its permutation probability.
 
     One-sided: the share of the orders of the K items in which the correlation is at least as large
@@ -131,7 +131,7 @@ def mantel_test(one: Floats, other: Floats, seed: int = 0) -> Agreement | None:
     # The first order is the given one; rounding must not count an equal one as smaller.
     reached = sums >= sums[0] - 1e-9 * length
     exact = size <= _ALL_ORDERS_UP_TO
-    return Agreement(float(sums[0] / length), float(reached.mean()), len(orders), exact)
+    return GeometryAgreement(float(sums[0] / length), float(reached.mean()), len(orders), exact)
 
 
 def _centred_ranks(values: Floats) -> Floats:

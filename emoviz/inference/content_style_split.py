@@ -39,7 +39,7 @@ class Branches:
 
 
 @dataclass(frozen=True)
-class Split:
+class ContentStyleSplit:
     """The logits of N images in parts.
 
     Attributes:
@@ -105,7 +105,7 @@ def part_names(explainer: Explainer) -> tuple[str, ...]:
     return (SEMANTIC, *textures, BIAS)
 
 
-def split(explainer: Explainer, images: Bytes) -> Split | NoSplit:
+def split(explainer: Explainer, images: Bytes) -> ContentStyleSplit | NoSplit:
     """Split the logits of a batch.
 
     Args:
@@ -120,7 +120,7 @@ def split(explainer: Explainer, images: Bytes) -> Split | NoSplit:
 
 def split_and_grams(
     explainer: Explainer, images: Bytes
-) -> "tuple[Split | NoSplit, list[Tensor] | None]":
+) -> "tuple[ContentStyleSplit | NoSplit, list[Tensor] | None]":
     """The split, and the Gram matrices that the network's modules saw on the way.
 
     Returns:
@@ -142,7 +142,7 @@ def split_and_grams(
     return _joined(explainer.classes, found), grams
 
 
-def _joined(classes: tuple[str, ...], found: dict[Any, Array]) -> Split:
+def _joined(classes: tuple[str, ...], found: dict[Any, Array]) -> ContentStyleSplit:
     logits = found.pop("logits")
     names = list(dict.fromkeys(name for name, _ in found))
     branches = {
@@ -156,7 +156,7 @@ def _joined(classes: tuple[str, ...], found: dict[Any, Array]) -> Split:
         else np.broadcast_to(found[name, ""], logits.shape)
         for name in names
     }
-    return Split(classes, logits, parts, branches)
+    return ContentStyleSplit(classes, logits, parts, branches)
 
 
 def _seen(explainer: Explainer, images: Bytes) -> "tuple[tuple[Tensor, ...], Tensor]":

@@ -344,7 +344,7 @@ def _set_part(known: KnownSet) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class DurationEstimate:
     """What a run will take on this machine.
 
     Attributes:
@@ -362,7 +362,9 @@ class Estimate:
     bytes_a_view: float
 
 
-def estimate(recipe: Recipe, images: int, seconds_a_forward: float, shape: "Shape") -> Estimate:
+def estimate(
+    recipe: Recipe, images: int, seconds_a_forward: float, shape: "Shape"
+) -> DurationEstimate:
     """What a run of one phase will take, from how long one image takes through the backbone.
 
     Ratios measured by ``benchmarks/retrain.py``: a step on whole maps takes a fortieth of a pass
@@ -380,11 +382,13 @@ def estimate(recipe: Recipe, images: int, seconds_a_forward: float, shape: "Shap
     if phase.train == "all":
         seconds = phase.epochs * (3 * learned + images * recipe.data.validation) * seconds_a_forward
         batch = min(phase.batch, learned)
-        return Estimate(0.0, seconds, 1.2e9 + 16 * shape.parameters + batch * 60e6, 0.0, 0.0)
+        return DurationEstimate(
+            0.0, seconds, 1.2e9 + 16 * shape.parameters + batch * 60e6, 0.0, 0.0
+        )
     kept = shape.bytes_kept(0 if phase.positions == 0 else 4 * phase.positions)
     total = images * phase.views * kept
     share = (1 / 40 if phase.positions == 0 else 1 / 100) if recipe.network.layers else 1 / 2000
-    return Estimate(
+    return DurationEstimate(
         images * (1 + 2 / 3 * (phase.views - 1)) * seconds_a_forward,
         phase.epochs * learned * seconds_a_forward * share + 2.0,
         0.8e9 + total,

@@ -7,9 +7,9 @@ import streamlit as st
 
 from emoviz.errors import EmovizError
 from emoviz.inference.cache import Thumbnails
-from emoviz.review import Decision, Place, Progress, ReviewStore, Work
+from emoviz.review import Decision, QueuePlace, ReviewProgress, ReviewStore, Work
 from emoviz.settings import Settings
-from emoviz.ui.review import alike, beside, decide, desk, telling
+from emoviz.ui.review import alike, desk, desk_images, desk_protocol, desk_text
 from emoviz.ui.review.queue import Chosen
 from emoviz.ui.shell import Context
 from emoviz.ui.words import counted
@@ -19,10 +19,12 @@ _HIDDEN = "The model's estimate is hidden until you have decided."
 _KNOWN = "You have seen the model's estimate of this work before, so this decision is not blind."
 
 
-def visit(chosen: Chosen) -> decide.Visit:
+def visit(chosen: Chosen) -> desk_protocol.Visit:
     """This session's memory of the collection and reviewer."""
-    visits: dict[tuple[int, int], decide.Visit] = st.session_state.setdefault(_VISITS, {})
-    return visits.setdefault((chosen.queue.collection, chosen.queue.reviewer), decide.Visit())
+    visits: dict[tuple[int, int], desk_protocol.Visit] = st.session_state.setdefault(_VISITS, {})
+    return visits.setdefault(
+        (chosen.queue.collection, chosen.queue.reviewer), desk_protocol.Visit()
+    )
 
 
 def follow_link(chosen: Chosen) -> None:
@@ -44,11 +46,11 @@ def show(store: ReviewStore, chosen: Chosen, context: Context) -> None:
     """Hear the browser, store the decision, and only then show the next artwork."""
     memory = visit(chosen)
     said = desk.said(_KEY)
-    decide.hear(memory, said, store, chosen.queue, chosen.blind)
+    desk_protocol.hear(memory, said, store, chosen.queue, chosen.blind)
     if memory.why is not None:
         st.rerun(scope="app")
     try:
-        standing = decide.standing(memory, store, chosen.queue, chosen.blind)
+        standing = desk_protocol.standing(memory, store, chosen.queue, chosen.blind)
         header, pictures = _header(standing, memory, said, store, chosen, context)
     except EmovizError as error:
         header, pictures = _broken(str(error), chosen, store, memory), {}
@@ -56,8 +58,8 @@ def show(store: ReviewStore, chosen: Chosen, context: Context) -> None:
 
 
 def _header(
-    standing: decide.Standing,
-    memory: decide.Visit,
+    standing: desk_protocol.DeskState,
+    memory: desk_protocol.Visit,
     said: Mapping[str, Any],
     store: ReviewStore,
     chosen: Chosen,
@@ -69,7 +71,7 @@ def _header(
     works = []
     for number, place in enumerate(standing.places):
         hidden = chosen.blind if number else standing.hidden
-        shown = decide.without_estimate(place) if hidden else place
+        shown = desk_protocol.without_estimate(place) if hidden else place
         row = _work(shown, hidden, chosen.blind, standing, number, context)
         row |= _picture(place.work, held, pictures, context.settings)
         if shown.estimate is not None and said.get("heat") is True and not row["error"]:
@@ -93,7 +95,7 @@ def _header(
 
 
 def _around(
-    chosen: Chosen, store: ReviewStore, memory: decide.Visit, last: Decision | None
+    chosen: Chosen, store: ReviewStore, memory: desk_protocol.Visit, last: Decision | None
 ) -> dict[str, Any]:
     progress = store.progress(chosen.queue)
     return {
@@ -101,7 +103,7 @@ def _around(
         "answered": memory.answered,
         "visit": memory.number,
         "said": memory.message,
-        "emotions": telling.emotions_of(chosen.taxonomy),
+        "emotions": desk_text.emotions_of(chosen.taxonomy),
         "progress": {
             "works": progress.works,
             "decided": progress.decided,
@@ -113,10 +115,10 @@ def _around(
 
 
 def _work(
-    place: Place,
+    place: QueuePlace,
     hidden: bool,
     blind: bool,
-    standing: decide.Standing,
+    standing: desk_protocol.DeskState,
     number: int,
     context: Context,
 ) -> dict[str, Any]:
@@ -125,14 +127,14 @@ def _work(
     note = _HIDDEN if hidden else _KNOWN if seen_blind else ""
     return {
         "id": work.id,
-        "title": telling.title_of(work),
-        "by": telling.by_line(work),
-        "facts": telling.facts_of(work),
+        "title": desk_text.title_of(work),
+        "by": desk_text.by_line(work),
+        "facts": desk_text.facts_of(work),
         "hidden": note,
         "shares": dict(estimate.probabilities) if estimate is not None else None,
         "agree": estimate.first if estimate is not None else "",
         "estimate": (
-            telling.estimate_html(work, estimate, context.rule, context.abstention)
+            desk_text.estimate_html(work, estimate, context.rule, context.abstention)
             if estimate
             else None
         ),
@@ -143,7 +145,7 @@ def _picture(
     work: Work, held: set[str], pictures: dict[str, bytes], settings: Settings
 ) -> dict[str, Any]:
     """Names of the work's pictures; those that are ready and not held go along."""
-    large, made = f"large {work.sha256 or work.key}", beside.picture(work, settings)
+    large, made = f"large {work.sha256 or work.key}", desk_images.picture(work, settings)
     if made.value is not None and large not in held:
         pictures[large] = made.value
     error = f"The picture cannot be shown: {made.error}" if made.error else ""
@@ -151,10 +153,10 @@ def _picture(
 
 
 def _heat(
-    place: Place, held: set[str], pictures: dict[str, bytes], context: Context
+    place: QueuePlace, held: set[str], pictures: dict[str, bytes], context: Context
 ) -> dict[str, Any]:
     assert place.estimate is not None
-    made = beside.heat_map(place.work, place.estimate, context)
+    made = desk_images.heat_map(place.work, place.estimate, context)
     name = f"heat {place.work.sha256} {place.estimate.first} {context.identity[:12]}"
     if made.value is not None and name not in held:
         pictures[name] = made.value
@@ -164,7 +166,7 @@ def _heat(
 
 
 def _small(
-    places: tuple[Place, ...],
+    places: tuple[QueuePlace, ...],
     works: list[dict[str, Any]],
     held: set[str],
     pictures: dict[str, bytes],
@@ -183,25 +185,25 @@ def _small(
             pictures[f"small {sha256}"] = jpeg
 
 
-def _revealed(standing: decide.Standing) -> str:
+def _revealed(standing: desk_protocol.DeskState) -> str:
     if standing.revealed is None or not standing.places:
         return ""
-    return telling.revealed(standing.revealed, standing.places[0].estimate)
+    return desk_text.revealed(standing.revealed, standing.places[0].estimate)
 
 
 def _undo(store: ReviewStore, last: Decision | None) -> dict[str, Any] | None:
     if last is None:
         return None
     work = store.work(last.work)
-    return telling.undo_words(work, last) if work is not None else None
+    return desk_text.undo_words(work, last) if work is not None else None
 
 
-def _progress_words(progress: Progress) -> str:
+def _progress_words(progress: ReviewProgress) -> str:
     skipped = f", {progress.skipped:,} skipped" if progress.skipped else ""
     return f"{progress.decided:,} of {counted(progress.works, 'work')} decided{skipped}"
 
 
-def _end(chosen: Chosen, progress: Progress) -> str:
+def _end(chosen: Chosen, progress: ReviewProgress) -> str:
     """Why there is nothing on the desk, and what to do."""
     if progress.works == 0:
         return "There is no artwork here to review.\nBring some in under Collections."
@@ -219,7 +221,7 @@ def _end(chosen: Chosen, progress: Progress) -> str:
 
 
 def _broken(
-    message: str, chosen: Chosen, store: ReviewStore, memory: decide.Visit
+    message: str, chosen: Chosen, store: ReviewStore, memory: desk_protocol.Visit
 ) -> dict[str, Any]:
     """The store cannot be read: said on the desk, and the browser keeps what is not stored."""
     return {
