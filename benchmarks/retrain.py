@@ -35,7 +35,7 @@ from emoviz.settings import PROJECT_ROOT
 from emoviz.training.features import frozen_features
 from emoviz.training.loop import train
 from emoviz.training.prepare import PreparedTraining, Worker, build_network, prepare
-from emoviz.training.recipe import read_recipe
+from emoviz.training.recipe_loading import read_recipe
 
 RECIPE = """
 name: bench

@@ -30,7 +30,7 @@ from emoviz.models.network import EmotionNetwork, NetworkConfig
 from emoviz.settings import load_settings
 from emoviz.training.loop import train
 from emoviz.training.prepare import Worker, prepare
-from emoviz.training.recipe import read_recipe
+from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.state import Training
 
 RECIPE = """

@@ -98,6 +98,20 @@ def matches(name: str, forbidden: set[str]) -> bool:
     return any(name == item or name.startswith(item + ".") for item in forbidden)
 
 
+def circles(arrows: dict[str, set[str]]) -> list[set[str]]:
+    """Modules that reach one another, whichever way and however late they import."""
+    reached = {module: set(targets) for module, targets in arrows.items()}
+    for through in arrows:
+        for targets in reached.values():
+            if through in targets:
+                targets |= reached[through]
+    found: list[set[str]] = []
+    for module, targets in reached.items():
+        if module in targets and not any(module in circle for circle in found):
+            found.append({other for other in targets if module in reached[other]})
+    return found
+
+
 def outside_the_screens(module: str, code: str) -> list[str]:
     """Streamlit anywhere but in app.py, pages/ and emoviz/ui/."""
     if room_of(module) in ("app", "pages", "ui"):
@@ -160,6 +174,22 @@ def test_every_module_has_a_floor() -> None:
 @pytest.mark.parametrize("path", sources(), ids=module_of)
 def test_imports_follow_the_arrows(path: Path) -> None:
     assert against_the_arrows(module_of(path), path.read_text(encoding="utf-8")) == []
+
+
+def test_no_two_files_import_each_other() -> None:
+    modules = {module_of(path): path.read_text(encoding="utf-8") for path in sources()}
+
+    def targets(code: str) -> Iterator[str]:
+        named = {name for name in imports(code) if name in modules}
+        for name in named:
+            # `from package import module` asks for the module, not for what the package offers
+            if not any(other.startswith(f"{name}.") for other in named):
+                yield name
+
+    arrows = {module: set(targets(code)) - {module} for module, code in modules.items()}
+    # the readers of tables, which one door replaces
+    known: list[set[str]] = [{"emoviz.data.dataset_file", "emoviz.data.records"}]
+    assert [circle for circle in circles(arrows) if circle not in known] == []
 
 
 @pytest.mark.parametrize("path", sources(), ids=module_of)
@@ -228,6 +258,12 @@ def test_an_import_against_the_arrows_is_seen(module: str, code: str) -> None:
 def test_an_import_along_the_arrows_is_let_through() -> None:
     code = "import numpy\nfrom emoviz import __version__\nfrom emoviz.labels import MIKELS8"
     assert against_the_arrows("emoviz.data.images", code) == []
+
+
+def test_a_circle_is_seen() -> None:
+    arrows = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}
+    assert circles(arrows) == [{"b", "c"}]
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
 
 
 def test_streamlit_outside_the_screens_is_seen() -> None:

@@ -9,7 +9,7 @@ from emoviz.labels import get_taxonomy
 from emoviz.models.network import EmotionNetwork
 from emoviz.training.catalogue import describe
 from emoviz.training.prepare import network_config
-from emoviz.training.recipe import RECIPES, load_recipe, read_recipe
+from emoviz.training.recipe_loading import RECIPES, load_recipe, read_recipe
 
 SMALL = """
 taxonomy: emotion6

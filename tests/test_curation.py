@@ -562,7 +562,7 @@ def test_what_the_command_line_refuses(
 
 def test_the_card_of_a_model_tells_the_steps_of_its_data(made: Path) -> None:
     from emoviz.training.finish import _data_entry
-    from emoviz.training.recipe import read_recipe
+    from emoviz.training.recipe_loading import read_recipe
     from emoviz.training.targets import make_targets
 
     recipe = read_recipe("name: r\ntitle: R\ntaxonomy: mikels8\n", "r.yaml")

@@ -27,7 +27,8 @@ from emoviz.training import loop
 from emoviz.training.batches import Mix, ViewBatches
 from emoviz.training.loop import make_optimiser, train
 from emoviz.training.prepare import Worker, prepare
-from emoviz.training.recipe import Recipe, read_recipe
+from emoviz.training.recipe import Recipe
+from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.run import train_in_folder
 from emoviz.training.state import Training
 
@@ -274,7 +275,7 @@ def test_a_fusion_trains_its_members_and_runs_in_every_engine(
         (folder / f"{name}.yaml").write_text(FACES.format(name=name, backbone=backbone))
     fused = FACES.format(name="both", backbone="test_resnet") + "fuse: [one, two]\n"
     (folder / "both.yaml").write_text(fused)
-    monkeypatch.setattr("emoviz.training.recipe.RECIPES", folder)
+    monkeypatch.setattr("emoviz.training.recipe_loading.RECIPES", folder)
     run = tmp_path / "run"
     result = train_in_folder("both", [str(table)], run, settings, quiet)
     assert result.checkpoint is not None

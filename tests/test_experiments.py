@@ -36,7 +36,8 @@ from emoviz.experiments.tables import ResultRow, ResultTable, epochs_of, table_r
 from emoviz.labels import MIKELS8
 from emoviz.settings import Settings
 from emoviz.training import run as training
-from emoviz.training.recipe import Recipe, load_recipe, read_recipe
+from emoviz.training.recipe import Recipe
+from emoviz.training.recipe_loading import load_recipe, read_recipe
 
 TINY = """
 name: little

@@ -18,7 +18,7 @@ from emoviz.data.library import save_set
 from emoviz.data.records import read_table
 from emoviz.files import write_json
 from emoviz.settings import PROJECT_ROOT, Settings
-from emoviz.training.recipe import read_recipe
+from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.run import train_in_folder
 from emoviz.training.runs import find_run, list_runs, read_curves
 

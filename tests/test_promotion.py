@@ -15,7 +15,7 @@ from emoviz.checkpoints import load_network, read_checkpoint
 from emoviz.models.network import Normalise
 from emoviz.settings import Settings
 from emoviz.training.promote import promote
-from emoviz.training.recipe import read_recipe
+from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.run import train_in_folder
 from emoviz.training.runs import read_curves, read_run
 from emoviz.ui.training.promotion import onnx_archive, weights_archive

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from emoviz.errors import RecipeError
-from emoviz.training.recipe import RECIPES, Recipe, apply_settings, load_recipe, read_recipe
+from emoviz.training.recipe import Recipe
+from emoviz.training.recipe_loading import RECIPES, apply_settings, load_recipe, read_recipe
 
 NAMES = sorted(path.stem for path in RECIPES.glob("*.yaml"))
 

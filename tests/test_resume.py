@@ -22,7 +22,8 @@ from emoviz.training import loop, progress, state
 from emoviz.training.folder import first_difference
 from emoviz.training.loop import train
 from emoviz.training.prepare import Worker, prepare
-from emoviz.training.recipe import Recipe, read_recipe
+from emoviz.training.recipe import Recipe
+from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.run import train_in_folder
 from emoviz.training.state import Keeper, Training, network_tensors, read_values
 

@@ -36,7 +36,8 @@ from emoviz.training.batches import on_features
 from emoviz.training.folder import forget_pause, make_wish
 from emoviz.training.prepare import Worker, prepare
 from emoviz.training.promote import keep_held_out, promote
-from emoviz.training.recipe import Recipe, as_written_now, read_recipe
+from emoviz.training.recipe import Recipe
+from emoviz.training.recipe_loading import as_written_now, read_recipe
 from emoviz.training.run import train_in_folder
 from emoviz.training.runs import (
     bring_back,

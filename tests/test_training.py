@@ -30,7 +30,8 @@ from emoviz.training.finish import (
 )
 from emoviz.training.loop import check_order, rate_factor, train
 from emoviz.training.prepare import prepare
-from emoviz.training.recipe import Phase, Recipe, read_recipe
+from emoviz.training.recipe import Phase, Recipe
+from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.run import train_in_folder
 from emoviz.training.targets import Targets, check_splits, make_targets, with_class_weights
 

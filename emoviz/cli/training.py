@@ -164,7 +164,7 @@ def _train(arguments: argparse.Namespace, settings: Settings) -> int:
 
     keep_large_blocks()  # before torch takes its first block
     from emoviz.jobs import Reporter
-    from emoviz.training.recipe import apply_settings, load_recipe
+    from emoviz.training.recipe_loading import apply_settings, load_recipe
     from emoviz.training.run import train_in_folder
 
     if arguments.resume and arguments.run is None:
@@ -199,7 +199,7 @@ def _sweep(arguments: argparse.Namespace, settings: Settings) -> int:
 
     keep_large_blocks()
     from emoviz.jobs import Reporter
-    from emoviz.training.recipe import apply_settings, load_recipe
+    from emoviz.training.recipe_loading import apply_settings, load_recipe
     from emoviz.training.sweep import SweepPlan, parse_vary, run_sweep
 
     told = sys.stderr if arguments.format == "json" else sys.stdout

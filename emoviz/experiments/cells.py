@@ -24,7 +24,8 @@ from emoviz.files import read_json, write_json
 from emoviz.labels import bridge_between
 from emoviz.settings import Settings
 from emoviz.training.folder import MEASURES, SETTINGS, checkpoint_folder, first_difference
-from emoviz.training.recipe import Recipe, as_written_now
+from emoviz.training.recipe import Recipe
+from emoviz.training.recipe_loading import as_written_now
 
 Measures = Mapping[str, Mapping[str, Any]]
 Tell = Callable[[str], None]

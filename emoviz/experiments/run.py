@@ -38,7 +38,8 @@ from emoviz.experiments.tables import ResultTable, table_rows
 from emoviz.files import write_json, write_text
 from emoviz.settings import Settings
 from emoviz.training.folder import MEMBERS
-from emoviz.training.recipe import Recipe, apply_settings, load_recipe
+from emoviz.training.recipe import Recipe
+from emoviz.training.recipe_loading import apply_settings, load_recipe
 
 TABLE_JSON, TABLE_MARKDOWN = "table.json", "table.md"
 SHIPPED_PAIR = {"baseline": "mikels8-baseline", "ours": "mikels8"}

@@ -9,7 +9,8 @@ from emoviz.experiments.definitions import Experiment, ExperimentRow
 from emoviz.experiments.published import Figure, nearest
 from emoviz.experiments.running import Outcome
 from emoviz.experiments.statistics import Spread, flat, paired_difference, spread
-from emoviz.training.recipe import Recipe, load_recipe
+from emoviz.training.recipe import Recipe
+from emoviz.training.recipe_loading import load_recipe
 
 BySeed = dict[int, float]
 

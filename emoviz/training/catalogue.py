@@ -8,7 +8,8 @@ import torch
 
 from emoviz.models.network import EmotionNetwork, NetworkConfig, count_parameters
 from emoviz.training.prepare import network_config
-from emoviz.training.recipe import RECIPES, Recipe, load_recipe
+from emoviz.training.recipe import Recipe
+from emoviz.training.recipe_loading import RECIPES, load_recipe
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ from emoviz.checkpoints import Checkpoint, read_checkpoint
 from emoviz.data.records import parse_data_argument
 from emoviz.errors import CheckpointError, PausedError, TrainingError
 from emoviz.files import read_json, write_json
-from emoviz.training.recipe import Recipe, as_written_now
+from emoviz.training.recipe import Recipe
+from emoviz.training.recipe_loading import as_written_now
 
 if TYPE_CHECKING:
     from emoviz.training.processes import Processes

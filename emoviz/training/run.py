@@ -50,7 +50,8 @@ from emoviz.training.loop import FINISH, PAUSE, ValidationOutputs, check_order, 
 from emoviz.training.prepare import PreparedTraining, Worker, keeps_whole_maps, prepare
 from emoviz.training.processes import Processes
 from emoviz.training.progress import StepResult, TrainingProgress
-from emoviz.training.recipe import Recipe, load_recipe
+from emoviz.training.recipe import Recipe
+from emoviz.training.recipe_loading import load_recipe
 from emoviz.training.snapshots import Looker
 from emoviz.training.state import Keeper, Training, read_tensors, read_values, write_tensors
 from emoviz.training.targets import Rows

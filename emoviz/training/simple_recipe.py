@@ -17,7 +17,8 @@ from emoviz.data.classes import MOST_CLASSES
 from emoviz.data.library import KnownSet
 from emoviz.data.records import NO_LABEL, SPLITS, LabelledSet, assign_splits
 from emoviz.labels import TAXONOMIES, Taxonomy
-from emoviz.training.recipe import Recipe, read_recipe
+from emoviz.training.recipe import Recipe
+from emoviz.training.recipe_loading import read_recipe
 
 What = Literal["probe", "heads", "all"]
 Augmentation = Literal["none", "gentle", "paper"]

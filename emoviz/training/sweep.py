@@ -23,7 +23,8 @@ from emoviz.errors import PausedError, RecipeError, TrainingError
 from emoviz.files import read_json, write_json
 from emoviz.settings import Settings
 from emoviz.training.folder import forget_pause, wish_of
-from emoviz.training.recipe import Recipe, apply_settings
+from emoviz.training.recipe import Recipe
+from emoviz.training.recipe_loading import apply_settings
 from emoviz.training.runs import CELLS, SWEEP, in_words, read_curves, read_run
 
 MOST_CELLS = 200

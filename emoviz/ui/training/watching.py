@@ -15,7 +15,8 @@ from emoviz.plots.training import accuracy_curves, cluster_curves, loss_curves, 
 from emoviz.settings import Settings
 from emoviz.training.folder import wish_of
 from emoviz.training.progress import LOG
-from emoviz.training.recipe import Recipe, read_recipe
+from emoviz.training.recipe import Recipe
+from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.runs import RECIPE, Run, TrainingCurves, read_curves, read_run
 from emoviz.training.snapshots import Snapshot, read_snapshot, snapshot_files
 from emoviz.training.sweep import read_sweep
