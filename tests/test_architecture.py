@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,14 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+MODULES = {module_of(path): path.read_text(encoding="utf-8") for path in sources()}
+
+
+@cache
+def parsed(code: str) -> ast.Module:
+    return ast.parse(code)
+
+
 def room_of(module: str) -> str:
     """The name that has a floor: ``emoviz.data.images`` -> ``data``; ``emoviz`` itself -> ""."""
     parts = module.split(".")
@@ -69,7 +78,7 @@ def room_of(module: str) -> str:
 
 def imports(code: str) -> Iterator[str]:
     """Every module that the code imports, in functions and under TYPE_CHECKING too."""
-    for node in ast.walk(ast.parse(code)):
+    for node in ast.walk(parsed(code)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -127,7 +136,7 @@ def unsafe_reading(code: str) -> list[str]:
             name, {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "shelve", "marshal"}
         ):
             found.append(name)
-    for node in ast.walk(ast.parse(code)):
+    for node in ast.walk(parsed(code)):
         if not isinstance(node, ast.Call):
             continue
         called = ast.unparse(node.func)
@@ -159,7 +168,7 @@ def undocumented(code: str) -> list[str]:
                 if isinstance(child, ast.ClassDef):
                     visit(child, f"{name}.")
 
-    visit(ast.parse(code), "")
+    visit(parsed(code), "")
     return missing
 
 
@@ -171,52 +180,46 @@ def test_every_module_has_a_floor() -> None:
     assert rooms <= set(FLOOR_OF), "name the new module in FLOORS, and in CONTRIBUTING.md"
 
 
-@pytest.mark.parametrize("path", sources(), ids=module_of)
-def test_imports_follow_the_arrows(path: Path) -> None:
-    assert against_the_arrows(module_of(path), path.read_text(encoding="utf-8")) == []
+def test_imports_follow_the_arrows() -> None:
+    assert [line for item in MODULES.items() for line in against_the_arrows(*item)] == []
 
 
 def test_no_two_files_import_each_other() -> None:
-    modules = {module_of(path): path.read_text(encoding="utf-8") for path in sources()}
-
     def targets(code: str) -> Iterator[str]:
-        named = {name for name in imports(code) if name in modules}
+        named = {name for name in imports(code) if name in MODULES}
         for name in named:
             # `from package import module` asks for the module, not for what the package offers
             if not any(other.startswith(f"{name}.") for other in named):
                 yield name
 
-    arrows = {module: set(targets(code)) - {module} for module, code in modules.items()}
+    arrows = {module: set(targets(code)) - {module} for module, code in MODULES.items()}
     # the readers of tables, which one door replaces
     known: list[set[str]] = [{"emoviz.data.dataset_file", "emoviz.data.records"}]
     assert [circle for circle in circles(arrows) if circle not in known] == []
 
 
-@pytest.mark.parametrize("path", sources(), ids=module_of)
-def test_streamlit_lives_in_the_screens_alone(path: Path) -> None:
-    assert outside_the_screens(module_of(path), path.read_text(encoding="utf-8")) == []
+def test_streamlit_lives_in_the_screens_alone() -> None:
+    assert [line for item in MODULES.items() for line in outside_the_screens(*item)] == []
 
 
 @pytest.mark.parametrize("room", FORBIDDEN)
 def test_rooms_do_without_what_they_should(room: str) -> None:
     forbidden, sentence = FORBIDDEN[room]
-    for path in sources():
-        if room_of(module_of(path)) == room:
-            names = imports(path.read_text(encoding="utf-8"))
-            found = [name for name in names if matches(name, forbidden)]
-            assert found == [], f"{module_of(path)}: {sentence}"
+    for module, code in MODULES.items():
+        if room_of(module) == room:
+            assert [name for name in imports(code) if matches(name, forbidden)] == [], sentence
 
 
-@pytest.mark.parametrize("path", sources(), ids=module_of)
-def test_nothing_is_unpickled(path: Path) -> None:
-    assert unsafe_reading(path.read_text(encoding="utf-8")) == []
+def test_nothing_is_unpickled() -> None:
+    found = {module: unsafe_reading(code) for module, code in MODULES.items()}
+    assert {module: calls for module, calls in found.items() if calls} == {}
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=module_of)
-def test_everything_public_is_documented(path: Path) -> None:
-    code = path.read_text(encoding="utf-8")
-    assert ast.get_docstring(ast.parse(code)), "the module says what it is for"
-    assert undocumented(code) == []
+def test_everything_public_is_documented() -> None:
+    own = {module: code for module, code in MODULES.items() if module.startswith("emoviz")}
+    assert [name for name, code in own.items() if not ast.get_docstring(parsed(code))] == []
+    found = {module: undocumented(code) for module, code in own.items()}
+    assert {module: names for module, names in found.items() if names} == {}
 
 
 def test_light_modules_load_neither_torch_nor_a_screen() -> None:
