@@ -7,7 +7,7 @@ from typing import Any
 from local_server import Answer, LocalServer
 
 PAINTINGS = (
-    ("night", "The <b>Night</b>", "M. K. Čiurlionis", "1905"),
+    ("night", "The Night", "M. K. Čiurlionis", "1905"),
     ("wave", "Great Wave", "Katsushika Hokusai", "1831"),
     ("garden", "=Garden()", "Berthe Morisot", "1884"),
 )
@@ -50,7 +50,7 @@ def _manifest(base: str, name: str, title: str, artist: str, date: str, seed: in
             "@context": "http://iiif.io/api/presentation/2/context.json",
             "@id": f"{base}/{name}.json",
             "@type": "sc:Manifest",
-            "label": title,
+            "label": title.replace("Night", "<b>Night</b>"),
             "metadata": pairs,
             "license": "https://creativecommons.org/publicdomain/mark/1.0/",
             "sequences": [{"canvases": [canvas]}],

@@ -71,6 +71,39 @@ def test_works_and_estimates_reach_the_review(
     assert table.metadata["artist"] == tuple(artist for _, _, artist, _ in PAINTINGS)
 
 
+def test_estimates_wait_until_somebody_has_read_what_the_rights_say_of_machines(
+    settings: Settings,
+    paintings: Path,
+    tmp_path: Path,
+    tiny_checkpoint: Checkpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = tmp_path / "works.csv"
+    rows = ["0.jpg,No AI training", "1.jpg,All rights reserved", "gone.jpg,"]
+    table.write_text("file,rights\n" + "".join(f"{paintings}/{row}\n" for row in rows))
+    monkeypatch.setenv("EMOVIZ_HOME", str(settings.home))
+    command = ["collection", "add", "c", str(table), "--checkpoint", str(tiny_checkpoint.folder)]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "rights of 1 artworks: No AI training" in said
+    assert "rights of 1 artworks: All rights reserved" in said
+    assert "No estimates were made" in said
+    store = open_store(settings)
+    row = store.collection("c")
+    assert row is not None
+    assert store.estimate_sets(row.id) == []
+    assert main([*command, "--rights-read", "--format", "json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [(line["statement"], line["machines"]) for line in result["restrictions"]] == [
+        ("No AI training", True),
+        ("All rights reserved", False),
+    ]
+    assert result["held"] is False
+    assert result["found"] == result["ready"] + len(result["problems"]) == 3
+    assert store.estimate_sets(row.id)[0].count == 2
+
+
 def test_a_second_run_keeps_ids_and_a_lost_image_is_told(
     settings: Settings, paintings: Path, tmp_path: Path
 ) -> None:

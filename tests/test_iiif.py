@@ -10,6 +10,7 @@ from emoviz.data.importers import Item, Place, Problem
 from emoviz.data.importers.iiif import IiifCaps, read_iiif
 from emoviz.data.importers.iiif_images import place_of, requests_of
 from emoviz.data.importers.iiif_texts import pairs, text_of
+from emoviz.data.importers.restrictions import restrictions
 from emoviz.errors import FetchError
 
 BASE = "https://museum.example/"
@@ -118,7 +119,11 @@ def test_a_manifest_of_version_2_with_all_its_canvases() -> None:
     assert (first.artist, first.canvas) == ("Vincent van Gogh", f"{BASE}canvas/a")
     assert first.rights == "https://creativecommons.org/publicdomain/mark/1.0/"
     assert (first.page, first.manifest) == ("https://museum.example/page", f"{BASE}m")
-    assert first.metadata == {"Technique": "oil; canvas", "Place": "Saint-Rémy de Provence"}
+    assert first.metadata == {
+        "part of": "Night",
+        "Technique": "oil; canvas",
+        "Place": "Saint-Rémy de Provence",
+    }
     assert first.place == Place("", "", f"{BASE}a.jpg", f"{BASE}image/1", 2, 1, 4000, 3000)
     assert items[1].place == Place(url=f"{BASE}b.jpg", width=4000, height=3000)
 
@@ -338,6 +343,311 @@ def test_a_museums_list_of_people_names_the_artist() -> None:
     assert named["artist"] == "Gauguin"
 
 
+# Pages, ids, bodies ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_pages_follow_each_other_to_any_length(inside: bool) -> None:
+    """Far more than collections may be nested, or Python may call functions within each other."""
+    count = 2500
+    pages = {
+        f"page{n}": {
+            "@type": "sc:Collection",
+            "first": f"{BASE}page1",
+            "manifests": [{"@id": f"{BASE}m{n}"}],
+            **({"next": f"page{n + 1}"} if n < count else {"next": "rdf:nil"}),
+        }
+        for n in range(1, count + 1)
+    }
+    works = {f"m{n}": manifest3(f"m{n}", canvas3(f"{n}", image3())) for n in range(1, count + 1)}
+    first = pages.pop("page1") | {"@id": f"{BASE}page1"} if inside else f"{BASE}page1"
+    top = {"@type": "sc:Collection", "label": "All", "total": count, "first": first}
+    items, problems, _ = read({"top": top, **pages, **works}, "top", IiifCaps(documents=50))
+    assert problems == []
+    assert [item.canvas.rpartition("/")[2] for item in items] == [
+        str(n) for n in range(1, count + 1)
+    ]
+    assert {item.metadata["collection"] for item in items} == {"All"}
+
+
+def test_pages_of_version_3_and_pages_that_lead_back_or_break_off() -> None:
+    documents = {
+        "top": collection3("top", {"id": f"{BASE}a"}, next={"id": f"{BASE}p2", "type": "Page"}),
+        "p2": {"items": [{"id": f"{BASE}b"}], "next": f"{BASE}p3"},
+        "p3": {"items": [{"id": f"{BASE}c"}], "next": f"{BASE}p2", "first": f"{BASE}top"},
+        **{name: manifest3(name, canvas3(name, image3(name))) for name in "abc"},
+    }
+    items, problems, _ = read(documents, "top")
+    assert [item.place.url for item in items] == [f"{BASE}{name}.jpg" for name in "abc"]
+    assert [(item.key, item.reason[:20]) for item in problems] == [
+        (f"{BASE}p2", "its pages lead back "),
+    ]
+    del documents["p3"]
+    items, problems, _ = read(documents, "top")
+    assert len(items) == 2
+    assert "what follows it is left out" in problems[0].reason
+    documents["p3"] = documents["a"]
+    assert "no page" in read(documents, "top")[1][0].reason
+
+
+def test_pages_without_end_do_end() -> None:
+    def load(address: str) -> Any:
+        if address == BASE:
+            return collection3("")
+        number = int(address.rpartition("/")[2])
+        return {"type": "Collection", "items": [], "next": f"{BASE}{number + 1}"}
+
+    found = list(read_iiif(f"{BASE}1", load, IiifCaps(documents=20)))
+    assert [isinstance(item, Problem) for item in found] == [True]
+    assert "more than 20 documents brought no image" in found[0].reason  # type: ignore[union-attr]
+
+
+def test_an_id_is_unique_only_within_its_document() -> None:
+    """Four manifests whose canvases have one id, and one manifest whose canvases do."""
+    same = {"@id": "canvas/1", "@type": "sc:Canvas"}
+    documents: dict[str, Any] = {
+        f"m{n}": manifest2(f"m{n}", canvas2("x", image2(f"{n}")) | same) for n in range(4)
+    }
+    documents["c"] = {
+        "@type": "sc:Collection",
+        "manifests": [f"{BASE}m{n}" for n in range(4)],
+    }
+    items, problems, _ = read(documents, "c")
+    assert [item.place.url for item in items] == [f"{BASE}{n}.jpg" for n in range(4)]
+    assert {item.canvas for item in items} == {"canvas/1"}
+    assert [item.key for item in items] == [f"{BASE}m{n}#canvas/1" for n in range(4)]
+    album = manifest3("album", *(canvas3("leaf", image3(f"{n}")) for n in range(5)))
+    items, problems, _ = read({"album": album}, "album")
+    assert [item.place.url for item in items] == [f"{BASE}{n}.jpg" for n in range(5)]
+    assert len({item.key for item in items}) == 5
+    assert items[0].key == f"{BASE}canvas/leaf"  # as ever, so that decisions stay with it
+    assert problems == []
+
+
+def test_manifests_inside_a_collection_that_share_an_id_are_all_read() -> None:
+    inside = [manifest3("m", canvas3("a", image3(f"{n}"))) for n in range(3)]
+    twice = collection3("c", *inside, collection3("d", inside[0]))
+    items, problems, _ = read({"c": twice}, "c")
+    assert [item.place.url for item in items] == [f"{BASE}{n}.jpg" for n in range(3)]
+    assert len({item.key for item in items}) == 3
+    assert problems == []
+
+
+def test_canvases_of_a_second_sequence_are_the_same_in_another_order() -> None:
+    canvases = [canvas2(name, image2(name)) for name in "ab"]
+    document = manifest2("m", *canvases)
+    document["sequences"].append({"canvases": [canvases[1], canvases[0]]})
+    items, problems, _ = read({"m": document}, "m")
+    assert [item.canvas[-1] for item in items] == ["a", "b"]
+    elsewhere = manifest2("m") | {"sequences": f"{BASE}s"}
+    items, problems, _ = read({"m": elsewhere, "s": {"canvases": canvases}}, "m")
+    assert (len(items), problems) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("body", "service"),
+    [
+        ({"id": f"{BASE}x.jpg"}, ""),
+        ({"id": f"{BASE}x"}, ""),
+        ({"id": f"{BASE}x", "service": SERVICE2}, SERVICE2["@id"]),
+        ({"service": [SERVICE3]}, SERVICE3["id"]),
+        ({"id": f"{BASE}x", "@type": "dctypes:image"}, ""),
+        ({"id": f"{BASE}x", "@type": "http://purl.org/dc/dcmitype/StillImage"}, ""),
+        ({"id": f"{BASE}x", "type": ["Image", "schema:ImageObject"]}, ""),
+        ({"id": f"{BASE}x", "format": "image/jpeg"}, ""),
+        (SERVICE3, SERVICE3["id"]),
+        ({"@list": [{"id": f"{BASE}x.jpg"}]}, ""),
+        (f"{BASE}x.jpg", ""),
+        ({"type": "SpecificResource", "source": f"{BASE}x.jpg"}, ""),
+        ({"type": "oa:Choice", "default": "rdf:nil", "item": [image3("x")]}, ""),
+        ({"type": "Choice", "items": [{"@id": "rdf:nil"}, image3("x")]}, ""),
+    ],
+)
+def test_bodies_as_museums_write_them(body: Any, service: str) -> None:
+    for document in (manifest3("m", canvas3("a", body)), manifest2("m", canvas2("a", body))):
+        items, problems, _ = read({"m": document}, "m")
+        assert (problems, [item.place.service for item in items]) == ([], [service])
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"id": f"{BASE}v.mp4"}, "nothing"),
+        ({"type": "TextualBody", "value": "x"}, "TextualBody"),
+        ("rdf:nil", "nothing"),
+        ({"@id": "http://www.w3.org/1999/02/22-rdf-syntax-ns#nil"}, "nothing"),
+        ({"id": f"{BASE}x", "service": {"@id": f"{BASE}login", "profile": "auth/1"}}, ""),
+    ],
+)
+def test_what_is_no_image_is_told(body: Any, told: str) -> None:
+    items, problems, _ = read({"m": manifest3("m", canvas3("a", body))}, "m")
+    assert [told and told in item.reason for item in problems] == ([True] if told else [])
+    assert len(items) + len(problems) == 1
+
+
+def test_what_is_shown_beside_an_image_is_told() -> None:
+    bodies = (image3(), {"type": "Video", "id": f"{BASE}v.mp4"}, {"type": "TextualBody"})
+    items, problems, _ = read({"m": manifest3("m", canvas3("a", *bodies))}, "m")
+    assert len(items) == 1
+    assert [item.reason for item in problems] == ["beside its image the canvas shows Video"]
+
+
+def test_objects_instead_of_lists_and_addresses_without_a_host() -> None:
+    document = {
+        "@type": "sc:Manifest",
+        "label": "Objects",
+        "metadata": {"label": "Artist", "value": "A. Painter"},
+        "sequences": {
+            "canvases": {"@id": "c1", "images": {"resource": image2() | {"@id": "img/1.jpg"}}}
+        },
+    }
+    items, problems, _ = read({"a/m": document}, "a/m")
+    assert problems == []
+    assert (items[0].artist, items[0].place.url) == ("A. Painter", f"{BASE}a/img/1.jpg")
+    listed = {"type": "Collection", "items": ["m", {"id": "../b/m"}]}
+    _, _, loaded = read({"a/c": listed, "a/m": document, "b/m": document}, "a/c")
+    assert loaded == ["a/c", "a/m", "b/m"]
+
+
+def test_annotations_on_several_pages() -> None:
+    canvas = canvas3("a", image3("x"))
+    canvas["items"][0]["next"] = f"{BASE}page"
+    page = {
+        "id": f"{BASE}page",
+        "next": f"{BASE}page",
+        "items": [{"motivation": "painting", "body": image3("y")}],
+    }
+    items, problems, _ = read({"m": manifest3("m", canvas), "page": page}, "m")
+    assert [item.place.url for item in items] == [f"{BASE}x.jpg", f"{BASE}y.jpg"]
+    assert problems == []
+
+
+def test_a_document_without_a_bottom_costs_no_other() -> None:
+    deep: Any = image3()
+    for _ in range(3000):
+        deep = {"type": "Choice", "items": [deep]}
+    documents = {
+        "c": collection3("c", {"id": f"{BASE}deep"}, {"id": f"{BASE}m"}),
+        "deep": manifest3("deep", canvas3("a", deep)),
+        "m": manifest3("m", canvas3("b", image3())),
+    }
+    items, problems, _ = read(documents, "c")
+    assert [item.canvas[-1] for item in items] == ["b"]
+    assert "nested too deep" in problems[0].reason
+
+
+# Titles and credit -------------------------------------------------------------------------------
+
+
+def test_the_canvas_names_the_artwork_and_the_manifest_what_it_is_part_of() -> None:
+    document = manifest3(
+        "m",
+        canvas3("a", image3("a"), label={"en": ["Waves"]}, summary={"en": ["At sea."]}),
+        canvas3("b", image3("b"), label={"en": ["Io"]}),
+        canvas3("c", image3("c"), label={"en": ["f. 12r"]}),
+        canvas3("d", image3("d"), label={"ja": ["波"]}),
+        canvas3("e", image3("e"), label={"none": ["DP-12.jpg"]}),
+        label={"en": ["Loan exhibition"]},
+        summary={"en": ["A long text."]},
+    )
+    items, _, _ = read({"m": document}, "m")
+    assert [item.title for item in items] == [
+        *("Waves", "Io", "Loan exhibition, f. 12r", "波", "Loan exhibition, DP-12.jpg")
+    ]
+    assert {item.metadata["part of"] for item in items} == {"Loan exhibition"}
+    assert [item.metadata.get("summary") for item in items] == ["At sea.", *[None] * 4]
+    said = [item.metadata.get("summary of the whole") for item in items]
+    assert said == ["A long text.", *[None] * 4]
+    alone = manifest3("m", document["items"][2], label="Herbal", summary="A book.")
+    item = read({"m": alone}, "m")[0][0]
+    assert (item.title, item.metadata) == ("Herbal", {"summary": "A book."})
+    named = manifest3("m", document["items"][0], label="Hokusai's views")
+    item = read({"m": named}, "m")[0][0]
+    assert (item.title, item.metadata["part of"]) == ("Waves", "Hokusai's views")
+
+
+@pytest.mark.parametrize("label", [None, "", {"en": [""]}, {"@value": None}, [], {}])
+def test_a_missing_label_takes_the_collections(label: Any) -> None:
+    documents = {
+        "m": manifest3("m", canvas3("a", image3()), label=label),
+        "c": collection3("c", {"id": f"{BASE}m", "label": {"en": ["Waves"]}}, label="Sea"),
+        "d": collection3("d", {"id": f"{BASE}m"}, label="Sea"),
+    }
+    assert read(documents, "c")[0][0].title == "Waves"
+    assert read(documents, "d")[0][0].title == "Sea"
+
+
+def test_who_is_to_be_named_goes_along() -> None:
+    document = manifest3(
+        "m",
+        canvas3("a", image3("a"), requiredStatement={"label": "Credit", "value": "Gift of B."}),
+        canvas3("b", image3("b"), rights="https://creativecommons.org/publicdomain/zero/1.0/"),
+        label="M",
+        requiredStatement={"label": {"en": ["Courtesy"]}, "value": {"en": ["<b>A museum</b>"]}},
+        rights="https://rightsstatements.org/vocab/InC/1.0/",
+        metadata=[{"label": "Rights", "value": "© The heirs"}],
+        provider=[{"id": "x", "type": "Agent", "label": {"en": ["A museum"]}}, {"label": "Two"}],
+    )
+    first, second = read({"m": document}, "m")[0]
+    assert first.rights == "https://rightsstatements.org/vocab/InC/1.0/"
+    assert first.metadata["attribution"] == "Gift of B."
+    assert second.metadata["attribution"] == "Courtesy: A museum"
+    assert first.metadata["provider"] == "A museum; Two"
+    assert first.metadata["rights statement"] == "© The heirs"
+    assert second.rights == "https://creativecommons.org/publicdomain/zero/1.0/"
+    assert second.metadata["rights of the whole"] == first.rights
+    old = manifest2(
+        "m",
+        canvas2("a", image2()),
+        attribution=[{"@value": "Ein Museum", "@language": "de"}],
+        license=["https://a.example/l", "https://b.example/l"],
+    )
+    item = read({"m": old}, "m")[0][0]
+    assert item.metadata["attribution"] == "Ein Museum"
+    assert item.rights == "https://a.example/l; https://b.example/l"
+
+
+def test_what_a_collection_forbids_holds_for_its_manifests_and_its_licence_does_not() -> None:
+    cc0 = "https://creativecommons.org/publicdomain/zero/1.0/"
+    documents = {
+        "m": manifest3("m", canvas3("a", image3())),
+        "c": collection3("c", {"id": f"{BASE}m"}, rights=cc0, provider=[{"label": "Museum"}]),
+        "d": collection3("d", {"id": f"{BASE}m"}, rights="No AI training, please."),
+    }
+    item = read(documents, "c")[0][0]
+    assert (item.rights, item.metadata["provider"]) == ("", "Museum")
+    item = read(documents, "d")[0][0]
+    assert item.metadata["rights of the collection"] == "No AI training, please."
+
+
+@pytest.mark.parametrize(
+    ("statement", "machines"),
+    [
+        ("No AI", True),
+        ("Not for training AI models or text and data mining.", True),
+        ("Nutzung für Künstliche Intelligenz untersagt", True),
+        ("All uses but machine learning", True),
+        ("noimageai", True),
+        ("© The heirs. All rights reserved.", False),
+        ("http://rightsstatements.org/vocab/InC-EDU/1.0/", False),
+        ("https://creativecommons.org/licenses/by-nc-nd/4.0/", False),
+        ("May not be reproduced without the written permission of the museum", False),
+        ("https://creativecommons.org/publicdomain/mark/1.0/", None),
+        ("https://creativecommons.org/licenses/by/4.0/", None),
+        ("http://rightsstatements.org/vocab/NoC-US/1.0/", None),
+        ("Photograph: Ai Weiwei", None),
+        ("Public domain. Free to use.", None),
+    ],
+)
+def test_restricting_statements_are_found(statement: str, machines: bool | None) -> None:
+    item = Item("a", Place(), rights=statement)
+    other = Item("b", Place(), metadata={"Usage terms": statement, "Subject": "No AI"})
+    found = restrictions([item, other, item])
+    assert [(row.works, row.machines) for row in found] == (
+        [(3, machines)] if machines is not None else []
+    )
+
+
 # Texts -------------------------------------------------------------------------------------------
 
 
@@ -352,7 +662,25 @@ def test_a_museums_list_of_people_names_the_artist() -> None:
         ({"fr": ["un", "deux"]}, "un; deux"),
         ({"none": ["none"], "lt": ["vienas"]}, "none"),
         ("<a href='x'>A &amp; B</a>", "A & B"),
-        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+        ("<script>alert(1)</script>", ""),
+        ("&lt;script&gt;alert(1)&lt;/script&gt;", ""),
+        ("Waves &amp; Wind, 5 &lt; 6", "Waves & Wind, 5 < 6"),
+        ("Waves &amp;amp; Wind&nbsp;", "Waves & Wind"),
+        ("Waves <i>at night</i>", "Waves at night"),
+        ("Waves &lt;i&gt;at night&lt;/i&gt;", "Waves at night"),
+        ("<p>Waves<br/>and <I class='x'>Wind</I></p>", "Waves and Wind"),
+        ("Waves<!-- draft --> at <span lang=en>night", "Waves at night"),
+        ("<Untitled>", "<Untitled>"),
+        ("a<b and b>c", "a<b and b>c"),
+        ("5 & 6; AT&T", "5 & 6; AT&T"),
+        ({"@value": None, "@language": "en"}, ""),
+        ({"@value": ["Waves", None, "Night"], "@language": "en"}, "Waves; Night"),
+        ([{"@value": None}, {"@value": "Waves"}], "Waves"),
+        ({"en": [""], "fr": ["Les Vagues"]}, "Les Vagues"),
+        ({"en_US": ["Waves"], "de": ["Wellen"]}, "Waves"),
+        ({"de": ["Wellen"], "@none": ["Waves"]}, "Waves"),
+        ({"en": [{"@value": "Waves"}]}, "Waves"),
+        (True, ""),
         ("<p>one<script>alert(1)</script></p>", "one"),
         ("1 < 2 > 1", "1 < 2 > 1"),
         (None, ""),
@@ -491,6 +819,18 @@ def test_where_the_service_is_gone_the_image_itself_is_asked_for() -> None:
 )
 def test_other_services_are_no_image_services(service: Any) -> None:
     assert place_of(image2(service=service)).service == ""
+
+
+@pytest.mark.parametrize("end", ["", "/", "/info.json", "/info.json/"])
+def test_the_address_of_a_service_ends_where_it_should(end: str) -> None:
+    place = place_of(image2(service={**SERVICE2, "@id": f"{BASE}image/1{end}"}))
+    assert place.service == f"{BASE}image/1"
+
+
+def test_sizes_written_as_text_are_sizes() -> None:
+    place = place_of(image2(width="640", height=" 480 "))
+    assert (place.width, place.height) == (640, 480)
+    assert place_of(image2(width="6e9", height="wide")).width == 0
 
 
 def test_a_place_survives_json() -> None:

@@ -53,6 +53,11 @@ def _add_add(parts: Any) -> None:
     )
     verb.add_argument("--side", type=int, default=1280, help="long side of IIIF images (1280)")
     verb.add_argument("--again", action="store_true", help="list the source anew")
+    verb.add_argument(
+        "--rights-read",
+        action="store_true",
+        help="make estimates although the rights speak of use by machines",
+    )
     verb.add_argument("--sent", action="store_true", help=argparse.SUPPRESS)
     verb.add_argument(
         "--checkpoint", default=DEFAULT_CHECKPOINT, help="whose estimates; none for none (mikels8)"
@@ -70,7 +75,11 @@ def _add(arguments: argparse.Namespace, settings: Settings) -> int:
     checkpoint = None if wanted == _NO_CHECKPOINT else open_checkpoint(wanted, settings)
     report = Reporter(arguments.progress)
     try:
-        added = add_collection(_request(arguments), settings, report, checkpoint, arguments.again)
+        added = add_collection(
+            *(_request(arguments), settings, report, checkpoint),
+            again=arguments.again,
+            rights_read=arguments.rights_read,
+        )
     except KeyboardInterrupt:
         print("emoviz: what is here is kept; the same command goes on.", file=sys.stderr)
         raise
@@ -107,12 +116,22 @@ def _print_added(result: dict[str, Any]) -> None:
         f"{result['name']}: {result['ready']:,} of {result['works']:,} artworks are here, "
         f"{result['failed']:,} failed, {result['waiting']:,} wait"
     )
+    not_taken = result["found"] - result["works"]
+    if not_taken:
+        print(f"{not_taken:,} more things that the source names are no artworks that can be read")
     if result["stopped"]:
         print(f"stopped: {result['stopped']}. The same command goes on from there.")
     for row in result["problems"][:_SHOWN]:
         print(f"missing {row['what']}: {row['reason']}")
     if len(result["problems"]) > _SHOWN:
         print(f"... and {len(result['problems']) - _SHOWN:,} more")
+    for row in result["restrictions"][:_SHOWN]:
+        print(f"rights of {row['works']:,} artworks: {row['statement']}")
+    if result["held"]:
+        print(
+            "No estimates were made: the rights speak of use by machines. Once you have read them "
+            "and may, the same command with --rights-read makes them."
+        )
     if result["table"]:
         print(f"Estimates by {result['checkpoint']}: {result['table']}")
 

@@ -113,6 +113,11 @@ class AcquiredWorks:
     stopped: str = ""
 
     @property
+    def found(self) -> int:
+        """What the source names: artworks, and what cannot be taken for one."""
+        return len(self.items) + len(self.problems)
+
+    @property
     def ready(self) -> list[tuple[Item, Brought]]:
         """Items whose image is here."""
         pairs = ((item, self.states.get(item.key)) for item in self.items)

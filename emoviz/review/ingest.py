@@ -6,13 +6,14 @@ Each step keeps what it did, so a stopped run goes on where it was with the same
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from emoviz import __version__
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.importers import Item
+from emoviz.data.importers.restrictions import restrictions
 from emoviz.errors import TableError
 from emoviz.inference.collection import open_collection
 from emoviz.inference.embedding import Embedded, embed_collection
@@ -41,11 +42,13 @@ class Added:
         gathered: Its images and what is missing.
         embedded: The checkpoint's answers; None where none was asked.
         table: Where the table of embeddings is; None without one.
+        held: Whether estimates wait for somebody who has read what the rights say of machines.
     """
 
     gathered: AcquiredWorks
     embedded: Embedded | None = None
     table: Path | None = None
+    held: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -58,12 +61,15 @@ class Added:
             "name": request.name,
             "source": request.source,
             "kind": request.kind,
+            "found": found.found,
             "works": len(found.items),
             "ready": len(found.ready),
             "failed": len(found.failed),
             "waiting": found.waiting,
             "stopped": found.stopped,
             "problems": [{"what": what, "reason": reason} for what, reason in missing],
+            "restrictions": [asdict(row) for row in restrictions(found.items)],
+            "held": self.held,
             "checkpoint": self.embedded.checkpoint.card.id if self.embedded else None,
             "table": str(self.table) if self.table else None,
         }
@@ -75,8 +81,11 @@ def add_collection(
     report: Reporter,
     checkpoint: Checkpoint | None = None,
     again: bool = False,
+    rights_read: bool = False,
 ) -> Added:
     """Bring a collection in, or go on with one.
+
+    Where its rights speak of use by machines, no estimate is made before a person has read them.
 
     Args:
         request: What to bring in.
@@ -84,6 +93,7 @@ def add_collection(
         report: Says how far it is.
         checkpoint: Whose estimates are made; None leaves that for later.
         again: List the source anew.
+        rights_read: Whether somebody has read what the rights say, and wants the estimates.
 
     Raises:
         TableError, FetchError: The source cannot be read; what was there stays.
@@ -97,6 +107,8 @@ def add_collection(
     store.put_works(row.id, [new_work(item, state) for item, state in _rows(found)])
     if checkpoint is None or not found.ready:
         return Added(found)
+    if not rights_read and any(row.machines for row in restrictions(found.items)):
+        return Added(found, held=True)
     report.step("asking the model", until=0.95)
     embedded, table = embed_works(request.name, checkpoint, settings, report)
     put_estimates(store, row.id, embedded, table, settings)

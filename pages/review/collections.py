@@ -26,6 +26,7 @@ known = collections.known(settings)
 if known:
     found = collections.choose(known)
     collections.summary(found, settings)
+    collections.rights(found)
     collections.actions(found, context.checkpoint, settings, manages)
     collections.wall(found, settings)
     collections.missing(found)

@@ -22,12 +22,14 @@ def place_of(body: Mapping[str, Any]) -> Place:
     """
     url = _address(body)
     service = next(filter(None, map(_as_service, _listed(body.get("service")))), None)
+    if service is None and "ImageService" in str(body.get("type") or body.get("@type")):
+        url, service = "", body
     width, height = _number(body.get("width")), _number(body.get("height"))
     if service is None:
         return Place(url=url, width=width, height=height)
     return Place(
         url=url,
-        service=_address(service).rstrip("/"),
+        service=_address(service).rstrip("/").removesuffix("/info.json").rstrip("/"),
         version=_version(service),
         level=_level(service),
         width=_number(service.get("width")) or width,
@@ -119,11 +121,16 @@ def _most(info: Mapping[str, Any]) -> float:
     return share if share >= 1 else share * 0.999  # rounded up it would be one pixel too wide
 
 
+def is_image_service(value: Any) -> bool:
+    """Whether something that a resource names as its service gives images."""
+    return _as_service(value) is not None
+
+
 def _as_service(value: Any) -> Mapping[str, Any] | None:
     """The value where it is an Image API service; others (search, login) are none."""
     if isinstance(value, str):
         value = {"id": value}
-    if not isinstance(value, Mapping) or not _address(value):
+    if not isinstance(value, Mapping) or _address(value) in ("", "rdf:nil"):
         return None
     named = " ".join(str(value.get(key, "")) for key in ("@context", "type", "@type", "profile"))
     is_image = re.search(r"image|level[012]", named, re.IGNORECASE)
@@ -162,6 +169,8 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _number(value: Any) -> int:
-    """A size in pixels; 0 where it is none that an image can have."""
+    """A size in pixels, also written as text; 0 where it is none that an image can have."""
+    if isinstance(value, str) and re.fullmatch(r"\s*\d{1,7}(\.0*)?\s*", value):
+        value = float(value)
     good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e7
     return int(value) if good else 0

@@ -1,7 +1,8 @@
 """The texts of IIIF documents, versions 2 and 3: languages, HTML, and what a pair speaks of."""
 
+import html
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html.parser import HTMLParser
 from typing import Any
 
 LANGUAGES = ("en", "none")
@@ -36,16 +37,49 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 _PEOPLE = ("people", "persons", "contributors", "agents", "personen", "personnes", "personas")
+# What a canvas is called that shows a side or a page of something.
+_SIDES = re.compile(
+    r"pages?|pg|pp|leaf|folio|fol|canvas|image|img|picture|photo(graph)?|scan|view|main|overall"
+    r"|detail|front|back|recto|verso|cover|plate|sheet|side|no|nr|number|of|the|and|default"
+    r"|untitled|unnamed|none|na|seite|blatt|bild|vorderseite|rückseite|ansicht|tafel|foto|vue"
+    r"|feuillet|planche|puslapis|lapas|vaizdas|pagina|foglio|immagine|hoja|imagen|lámina|strona"
+    r"|(xl|l?x{0,3})(ix|iv|v?i{0,3})"  # Roman numbers
+)
+_WORD = re.compile(r"[^\W\d_]+")
+_FILE = re.compile(r"\.(jpe?g|tiff?|png|gif|jp2|webp|bmp|dng)$", re.IGNORECASE)
+_SILENT = re.compile(
+    r"<!--.*?(?:-->|$)|<!\[CDATA\[|\]\]>|<(script|style)\b[^>]*>.*?(?:</\1\s*>|$)",
+    re.IGNORECASE | re.DOTALL,
+)
+_TAG = re.compile(
+    r"</?(a|abbr|b|bdi|bdo|big|blockquote|body|br|center|cite|code|dd|del|dfn|div|dl|dt|em|figure|"
+    r"font|h[1-6]|head|hr|html|i|img|ins|kbd|li|mark|ol|p|pre|q|rp|rt|ruby|s|samp|section|small|"
+    r"span|strike|strong|sub|sup|svg|table|tbody|td|th|thead|tr|tt|u|ul|var|wbr|iframe|input|link|"
+    r"meta|object|video|form|button)"
+    r"(?:\s+[\w:.-]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>]+)))*\s*/?>",
+    re.IGNORECASE,
+)
+_BREAKS = re.compile("br|p|div|li|t[dhr]|hr|d[dt]|h[1-6]|blockquote|section", re.IGNORECASE)
 _PLACE = {word: name for name, words in _WORDS.items() for word in words}
 
 
 def text_of(value: Any, languages: Sequence[str] = LANGUAGES) -> str:
     """A label or value in the first of these languages that it has, else in its own first.
 
-    Takes what both versions write: text, ``{"@value", "@language"}``, lists of either, and
-    ``{language: [texts]}``. HTML, which both allow in values, loses its tags.
+    Takes what both versions write, however nested: text, ``{"@value", "@language"}``, lists of
+    either, and ``{language: [texts]}``. Markup goes and entities become the signs that they stand
+    for, also where they were written twice over; nothing else is read into the words.
     """
-    return "; ".join(_plain(text) for text in _chosen(_by_language(value), languages) if text)
+    return "; ".join(_chosen(_by_language(value), languages))
+
+
+def says_something(label: str) -> bool:
+    """Whether a label tells one picture from another: no number, side or file name alone."""
+    if _FILE.search(label):
+        return False
+    words = _WORD.findall(label.casefold())
+    named = (word for word in words if len(word) > 1 or not word.isascii())
+    return any(not _SIDES.fullmatch(word) for word in named)
 
 
 def all_texts(value: Any) -> list[str]:
@@ -65,7 +99,7 @@ def pairs(
     """
     known: dict[str, str] = {}
     others: dict[str, str] = {}
-    for row in value if isinstance(value, list) else []:
+    for row in value if isinstance(value, list) else [value]:
         if not isinstance(row, Mapping):
             continue
         label, text = text_of(row.get("label"), languages), text_of(row.get("value"), languages)
@@ -93,59 +127,45 @@ def _meaning(labels: Iterable[str]) -> str:
     return next((_PLACE[word] for word in words if word in _PLACE), "")
 
 
-def _by_language(value: Any) -> dict[str, list[str]]:
-    """Texts by language; those without one under ``none``."""
+def _by_language(value: Any, language: str = "") -> dict[str, list[str]]:
+    """Texts by language, without markup; those without a language under ``none``."""
     found: dict[str, list[str]] = {}
     for part in value if isinstance(value, list) else [value]:
+        rows: list[tuple[str, Any]] = []
         if isinstance(part, Mapping) and "@value" in part:
-            language, texts = part.get("@language") or "none", [part["@value"]]
-            found.setdefault(str(language), []).extend(map(str, texts))
-        elif isinstance(part, Mapping):
-            for language, inside in part.items():
-                texts = inside if isinstance(inside, list) else [inside]
-                kept = [str(text) for text in texts if isinstance(text, str | int | float)]
-                found.setdefault(str(language), []).extend(kept)
-        elif isinstance(part, str | int | float) and not isinstance(part, bool):
-            found.setdefault("none", []).append(str(part))
+            inside = part["@value"]
+            told = str(part.get("@language") or language)
+            rows = [(told, text) for text in (inside if isinstance(inside, list) else [inside])]
+        elif isinstance(part, Mapping) and not language:
+            for name, inside in part.items():
+                for own, texts in _by_language(inside, str(name)).items():
+                    found.setdefault(own, []).extend(texts)
+        else:
+            rows = [(language, part)]
+        for name, text in rows:
+            if isinstance(text, str | int | float) and not isinstance(text, bool):
+                found.setdefault(name or "none", []).extend(filter(None, [_plain(str(text))]))
     return found
 
 
 def _chosen(texts: Mapping[str, list[str]], languages: Sequence[str]) -> list[str]:
     for wanted in languages:
-        for language in texts:
-            if language.casefold().split("-")[0] == wanted and any(texts[language]):
-                return texts[language]
-    return next((found for found in texts.values() if any(found)), [])
+        for language, found in texts.items():
+            if found and re.split("[-_]", language.casefold().lstrip("@"))[0] == wanted:
+                return found
+    return next(filter(None, texts.values()), [])
 
 
 def _plain(text: str) -> str:
-    text = " ".join(text.split())
-    if not (text.startswith("<") and text.endswith(">")):  # as both versions mark HTML
-        return text
-    reader = _Tagless()
-    reader.feed(text)
-    reader.close()
-    return " ".join("".join(reader.parts).split()) or text
+    """Words alone. Museums write markup and entities twice over, hence the rounds."""
+    for _ in range(3):
+        before, text = text, html.unescape(_without_markup(text))
+        if text == before:
+            break
+    return " ".join(_without_markup(text).split())
 
 
-class _Tagless(HTMLParser):
-    """Keeps what HTML says to people; scripts and styles say nothing to them."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._silent = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Blocks and breaks part words."""
-        self._silent += tag in ("script", "style")
-        self.parts.append(" " if tag in ("br", "p", "div", "li", "td") else "")
-
-    def handle_endtag(self, tag: str) -> None:
-        """The end of a silent part."""
-        self._silent -= tag in ("script", "style") and self._silent > 0
-
-    def handle_data(self, data: str) -> None:
-        """Words."""
-        if not self._silent:
-            self.parts.append(data)
+def _without_markup(text: str) -> str:
+    """Without the elements of HTML; "1 < 2" and "<Untitled>" are none."""
+    text = _SILENT.sub(" ", text)
+    return _TAG.sub(lambda tag: " " if _BREAKS.fullmatch(tag[1]) else "", text)

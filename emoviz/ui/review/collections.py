@@ -10,6 +10,7 @@ import streamlit as st
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.images import Limits, open_image, read_file, thumbnail
 from emoviz.data.importers import Item
+from emoviz.data.importers.restrictions import restrictions
 from emoviz.errors import EmovizError, ImageError
 from emoviz.inference.stored import table_path
 from emoviz.review import open_store
@@ -35,6 +36,7 @@ CHOICE, FIND, ADDING = "shown", "words", "adding"
 _WALL, _LISTED = 200, 200
 _FEW, _TALL = 15, 620  # artworks, and CSS pixels, above which the wall scrolls by itself
 _LARGE = 900
+_STATEMENTS = 6  # about rights that are shown
 _KINDS = {
     "folder": "a folder",
     "zip": "a ZIP",
@@ -71,8 +73,16 @@ def job_key(name: str) -> str:
     return f"collection {name}"
 
 
-def begin(settings: Settings, request: AcquireRequest, checkpoint: Checkpoint | None) -> None:
-    """Bring a collection in, or go on, in the background; the link remembers it."""
+def begin(
+    settings: Settings,
+    request: AcquireRequest,
+    checkpoint: Checkpoint | None,
+    rights_read: bool = False,
+) -> None:
+    """Bring a collection in, or go on, in the background; the link remembers it.
+
+    `rights_read` says that what restricts the use of its artworks stood before the person's eyes.
+    """
     options = {
         "--kind": request.kind,
         "--title": request.title,
@@ -84,6 +94,7 @@ def begin(settings: Settings, request: AcquireRequest, checkpoint: Checkpoint | 
     command = ["collection", "add", request.name, request.source]
     command += [f"{name}={value}" for name, value in options.items() if value]
     command += ["--sent"] if request.sent else []
+    command += ["--rights-read"] if rights_read else []
     what = f"Bringing in {request.title or request.name}"
     background.begin(settings, what, command, job_key(request.name))
     st.session_state[ADDING] = request.name
@@ -138,6 +149,26 @@ def summary(found: AcquiredWorks, settings: Settings) -> None:
         )
 
 
+def rights(found: AcquiredWorks) -> None:
+    """What the source restricts, in its words, before anybody has estimates made."""
+    rows = restrictions(found.items)
+    if not rows:
+        return
+    machines = any(row.machines for row in rows)
+    lead = (
+        "The rights of these artworks speak of use by machines. No estimate is made before you "
+        "ask for it: read them first."
+        if machines
+        else "The rights of these artworks restrict their use. Read them before you go on."
+    )
+    said = "".join(
+        f"\n- {plain(row.statement)} ({counted(row.works, 'artwork')})"
+        for row in rows[:_STATEMENTS]
+    )
+    more = f"\n- and {len(rows) - _STATEMENTS:,} more" if len(rows) > _STATEMENTS else ""
+    st.warning(f"{lead}\n{said}{more}", icon=":material/gavel:")
+
+
 def actions(
     found: AcquiredWorks, checkpoint: Checkpoint, settings: Settings, manages: bool
 ) -> None:
@@ -163,7 +194,7 @@ def actions(
                 type="primary",
                 disabled=live or not found.ready,
                 on_click=begin,
-                args=(settings, request, checkpoint),
+                args=(settings, request, checkpoint, True),
             )
         missing = len(found.failed) + found.waiting
         if missing and manages:
@@ -172,7 +203,7 @@ def actions(
                 icon=":material/refresh:",
                 disabled=live,
                 on_click=begin,
-                args=(settings, request, checkpoint if estimated else None),
+                args=(settings, request, checkpoint if estimated else None, estimated),
             )
         if manages:
             _removal(found, settings, live)

@@ -37,16 +37,17 @@ def title_of(work: Work) -> str:
 
 
 def by_line(work: Work) -> str:
-    """Artist and date, as far as they are known."""
-    return readable(", ".join(filter(None, (work.artist, work.date))))
+    """Artist, date, and who has to be named, as far as they are known."""
+    own = ", ".join(filter(None, (work.artist, work.date)))
+    return readable(" · ".join(filter(None, (own, work.metadata.get("attribution")))))
 
 
 def facts_of(work: Work) -> list[tuple[str, str]]:
     """Everything else that is known, for the table below."""
     known = {
+        "Rights": work.rights,
         "Style": work.style,
         "Label of the source": work.label,
-        "Rights": work.rights,
         **{name.replace("_", " "): text for name, text in work.metadata.items()},
         "Image": work.url or work.file,
         "IIIF canvas": work.canvas,
