@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emoviz.data.importers.common import artist_group
 from emoviz.data.importers.registry import bring_in, importers
 from emoviz.data.records import LabelledSet
 from emoviz.errors import TableError
@@ -147,7 +148,12 @@ def test_emotion6_votes_and_keyword(fill: Callable[..., Path]) -> None:
     assert list(labels(found).values()) == ["joy", ""]
     assert found.votes
     assert sum(found.records[1].shares) == pytest.approx(0.3)
-    assert found.records[0].metadata == {"keyword": "sadness", "valence": "6.5", "arousal": "3.1"}
+    assert found.records[0].metadata == {
+        "keyword": "sadness",
+        "valence": "6.5",
+        "arousal": "3.1",
+        "kind": "photograph",
+    }
     assert found.refused[0][0] == "ground_truth.txt, line 4"
     assert "1.6" in found.refused[0][1]
     assert list(labels(bring_in("emotion6", root, "keyword")).values()) == [
@@ -163,7 +169,9 @@ def test_dvisa_keeps_artists_together(fill: Callable[..., Path]) -> None:
     names = ("ann_x", "ann_y", "bob_z")
     root = fill({"labels.csv": table, **{f"images/{name}.jpg": None for name in names}})
     found = bring_in("dvisa", root)
-    assert [record.group for record in found.records] == ["Ann", "bob"]
+    assert [record.group for record in found.records] == ["ann", "bob"]
+    assert found.records[0].valence == pytest.approx(-0.8)
+    assert found.records[0].arousal == pytest.approx(-0.6)
     assert found.records[0].metadata["dominance"] == "0.3"
     assert [place for place, _ in found.refused] == ["labels.csv, line 3"]
 
@@ -207,8 +215,83 @@ def test_wikiart_emotions(fill: Callable[..., Path]) -> None:
     root = fill({"WikiArt-Emotions-All.tsv": "\n".join(lines), "images/id1.jpg": None})
     found = bring_in("wikiart_emotions", root)
     assert labels(found) == {"images/id1.jpg": "sadness"}
-    assert found.records[0].group == "Ann"
+    assert found.records[0].group == "ann"
     assert [place for place, _ in found.refused] == ["Bob: Sky (id2)"]
+
+
+def test_artemis_counts_one_row_a_vote(fill: Callable[..., Path]) -> None:
+    head = "art_style,painting,emotion,utterance,repetition\n"
+    votes = [
+        ("Cubism", "ann-lee_sea", "awe"),
+        ("Cubism", "ann-lee_sea", "awe"),
+        ("Cubism", "ann-lee_sea", "sadness"),
+        ("Cubism", "ann-lee_sea", "something else"),
+        ("Minimalism", "bob_white", "something else"),
+        ("Minimalism", "bob_white", "anger"),
+        ("Minimalism", "bob_white", "something else"),
+        ("Cubism", "ann-lee_sea", "joy"),
+        ("Cubism", "gone_gone", "fear"),
+    ]
+    text = head + "".join(f'{style},{name},{word},"a, b",5\n' for style, name, word in votes)
+    table = {"artemis_dataset_release_v0.csv": text}
+    images = {"wikiart/Cubism/ann-lee_sea.jpg": None, "wikiart/Minimalism/bob_white.jpg": None}
+    found = bring_in("artemis", fill({**table, **images}))
+    sea, white = found.records
+    shares = dict(zip(MIKELS8.names, sea.shares, strict=True))
+    assert (shares["awe"], shares["sadness"], sum(sea.shares)) == (0.5, 0.25, 0.75)
+    assert labels(found) == {"Cubism/ann-lee_sea.jpg": "awe", "Minimalism/bob_white.jpg": ""}
+    assert (sea.group, sea.metadata["kind"]) == ("ann-lee", "figurative painting")
+    assert white.metadata["kind"] == "abstract painting"
+    refused = dict(found.refused)
+    assert set(refused) == {f"{next(iter(table))}, line {line}" for line in (9, 10)}
+    without = bring_in("artemis", fill(table, "votes"))
+    assert [record.shares for record in without.records[:2]] == [sea.shares, white.shares]
+    assert without.records[0].path.name == "ann-lee_sea.jpg"
+    assert not without.records[0].path.exists()
+
+
+def test_artemis_counts_of_votes(fill: Callable[..., Path]) -> None:
+    names = ",".join(MIKELS8.names)
+    text = f"file,style,artist,votes,{names},something else\n"
+    text += "images/a.jpg,Baroque,Ann Lee,4,1,0,0,0,0,0,0,3,0\n"
+    text += "images/b.jpg,Baroque,Ann Lee,0,0,0,0,0,0,0,0,0,0\n"
+    text += "images/c.jpg,Baroque,Ann Lee,1,x,0,0,0,0,0,0,0,0\n"
+    found = bring_in("artemis", fill({"labels.csv": text, "images/a.jpg": None}))
+    assert labels(found) == {"images/a.jpg": "sadness"}
+    assert found.records[0].shares[0] == 0.25
+    assert [place for place, _ in found.refused] == ["labels.csv, line 3", "labels.csv, line 4"]
+
+
+def test_gaped_has_a_sentiment_and_both_dimensions(fill: Callable[..., Path]) -> None:
+    text = "file,category,valence,arousal\na.jpg,Sn,10,75\nb.jpg,N,50,0\nc.jpg,P,100,\n"
+    text += "d.jpg,P,101,5\ne.jpg,Q,1,5\n"
+    root = fill({"labels.csv": text, "a.jpg": None, "b.jpg": None, "c.jpg": None})
+    found = bring_in("gaped", root)
+    assert labels(found) == {"a.jpg": "negative", "b.jpg": "", "c.jpg": "positive"}
+    assert [(r.valence, r.arousal) for r in found.records] == [(-0.8, 0.5), (0, -1), (1, None)]
+    assert [place for place, _ in found.refused] == ["labels.csv, line 5", "labels.csv, line 6"]
+    assert importers()["gaped"].about["affect_scale"] == "0 to 100"
+    tables = {"Sp.txt": "Item Valence Arousal\nSp001.bmp 20 80\n", "Sp/Sp001.jpg": None}
+    (spider,) = bring_in("gaped", fill(tables, "given away")).records
+    assert (spider.valence, spider.arousal) == (pytest.approx(-0.6), pytest.approx(0.6))
+
+
+def test_positive_and_negative_images(fill: Callable[..., Path]) -> None:
+    text = "file,sentiment,kind\na.jpg,positive,photograph\nb.jpg,0,\nc.jpg,mixed,\n"
+    found = bring_in("sentiment", fill({"labels.csv": text, "a.jpg": None, "b.jpg": None}))
+    assert labels(found) == {"a.jpg": "positive", "b.jpg": "negative"}
+    assert found.records[0].metadata == {"kind": "photograph"}
+    assert [place for place, _ in found.refused] == ["labels.csv, line 4"]
+    found = bring_in("sentiment", fill({"Positive/a.jpg": None, "neg/b.jpg": None}, "folders"))
+    assert labels(found) == {"Positive/a.jpg": "positive", "neg/b.jpg": "negative"}
+
+
+def test_an_artist_is_one_group_in_all_sets(fill: Callable[..., Path]) -> None:
+    dvisa = "file,label,artist\nimages/a.jpg,awe,joan-miro\n"
+    artemis = "art_style,painting,emotion\nCubism,joan-miro_dog,awe\n"
+    one = bring_in("dvisa", fill({"labels.csv": dvisa, "images/a.jpg": None}))
+    other = bring_in("artemis", fill({"artemis.csv": artemis}, "other"))
+    assert one.records[0].group == other.records[0].group == artist_group("Joan Miró")
 
 
 def test_fer2013_csv_is_the_pixels(tmp_path: Path) -> None:
@@ -288,7 +371,7 @@ def test_an_unknown_kind_lists_the_known() -> None:
 
 
 def test_every_importer_says_where_a_set_comes_from() -> None:
-    assert len(importers()) == 14
+    assert len(importers()) == 17
     for kind, importer in importers().items():
         assert importer.kind == kind
         assert importer.layout

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emoviz.data.affect import Dimension, Scale, affect_columns
 from emoviz.errors import TableError
 from emoviz.labels import TAXONOMIES, Taxonomy
 
@@ -23,6 +24,8 @@ class Columns:
         group: Of what keeps images together in one split.
         split: Of the split.
         votes: Column -> the answer whose share of the votes it holds.
+        kind: Of the kind of image (photograph, abstract painting, ...).
+        affect: ``valence`` and ``arousal`` -> the column and the scale that its name gives.
     """
 
     file: str
@@ -30,12 +33,24 @@ class Columns:
     group: str | None = None
     split: str | None = None
     votes: Mapping[str, str] = field(default_factory=dict)
+    kind: str | None = None
+    affect: Mapping[Dimension, tuple[str, Scale]] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
         """All of them."""
-        single = (self.file, self.label, self.group, self.split)
-        return [*(name for name in single if name is not None), *self.votes]
+        single = (self.file, self.label, self.group, self.split, self.kind)
+        affect = [column for column, _ in self.affect.values()]
+        return [*(name for name in single if name is not None), *self.votes, *affect]
+
+    def affect_of(self, row: Mapping[str, str]) -> dict[Dimension, float | None]:
+        """Valence and arousal of a row, turned to -1 to 1.
+
+        Raises:
+            TableError: One is no number on its scale.
+        """
+        given = self.affect.items()
+        return {key: scale.turned(row[column] or "", column) for key, (column, scale) in given}
 
 
 def find_columns(path: Path, names: Iterable[str], taxonomy: Taxonomy | None) -> Columns:
@@ -68,7 +83,8 @@ def find_columns(path: Path, names: Iterable[str], taxonomy: Taxonomy | None) ->
             f"'{path}' has the columns {', '.join(known) or '(none)'}; wanted: file, and label "
             "or vote shares p_<label>."
         )
-    return Columns(file, label, first_of(_GROUP), first_of(("split",)), votes)
+    group, split, kind = first_of(_GROUP), first_of(("split",)), first_of(("kind",))
+    return Columns(file, label, group, split, votes, kind, affect_columns(known))
 
 
 def _bare_votes(by_lower: Mapping[str, str], taxonomy: Taxonomy | None) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Labelled sets as files: one Parquet table that says itself what its labels are.
 
-Columns ``name, file, label, p_<label>..., group, split``, then ``meta_<column>``, and ``image``
-where images are inside. What is known of the whole set is JSON in the schema's metadata.
+Columns ``name, file, label, p_<label>..., group, split``, ``valence, arousal`` (-1 to 1) where
+some are known, then ``meta_<column>``, and ``image`` where images are inside. What is known of the
+whole set is JSON in the schema's metadata.
 """
 
 import json
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emoviz.data.affect import DIMENSIONS
 from emoviz.data.records import NO_LABEL, LabelledSet, Record, Split
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.files import replaced_file
@@ -132,6 +134,7 @@ def _schema(
         **dict.fromkeys(("name", "file", "label"), pa.string()),
         **{_VOTES + name: pa.float64() for name in item.taxonomy.names},
         **dict.fromkeys(("group", "split"), pa.string()),
+        **dict.fromkeys(_known_dimensions(records), pa.float64()),
         **{META + name: pa.string() for name in meta},
     }
     if any(record.content is not None for record in records):
@@ -163,6 +166,7 @@ def _row(record: Record, taxonomy: Taxonomy) -> dict[str, Any]:
         **{_VOTES + name: share for name, share in shares},
         "group": record.group,
         "split": record.split,
+        **{name: getattr(record, name) for name in DIMENSIONS},
         **{META + name: text for name, text in record.metadata.items()},
         "image": record.content,
     }
@@ -180,7 +184,15 @@ def _record(table: Path, row: Mapping[str, Any], taxonomy: Taxonomy) -> Record:
         split=split,
         content=content,
         metadata=dict(_metadata(row)),
+        valence=row.get("valence"),
+        arousal=row.get("arousal"),
     )
+
+
+def _known_dimensions(records: Sequence[Record]) -> list[str]:
+    """Those of valence and arousal that some image has."""
+    known = (name for name in DIMENSIONS if any(getattr(r, name) is not None for r in records))
+    return list(known)
 
 
 def _metadata(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

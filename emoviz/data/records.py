@@ -53,6 +53,9 @@ class Record:
         content: The bytes of an image inside a table; None for a file of its own. Records are
             compared without it: name and place say which image it is.
         metadata: What else is known of the image, such as its artist: name -> text.
+        valence: Unpleasant to pleasant, -1 to 1 whatever scale it was published on
+            (`emoviz.data.affect`); None where it is not known.
+        arousal: Calm to excited, likewise.
     """
 
     name: str
@@ -63,6 +66,8 @@ class Record:
     split: Split | None = None
     content: bytes | None = field(default=None, repr=False, compare=False)
     metadata: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    valence: float | None = field(default=None, compare=False)
+    arousal: float | None = field(default=None, compare=False)
 
     def read(self, limits: Limits) -> bytes:
         """The encoded image; its size is capped here for a file, and again when it is opened.
@@ -295,7 +300,12 @@ def _record(table: Path, root: Path, row: Row, columns: Columns, taxonomy: Taxon
         label, shares = _vote_shares(row.cells, columns.votes, taxonomy)
     path = root / name if row.content is None else table
     group = cell(columns.group) or name
-    return Record(name, path, label, shares, group, _split(cell(columns.split)), row.content)
+    kind = {"kind": cell(columns.kind)} if cell(columns.kind) else {}
+    affect = {
+        key: scale.turned(cell(column), key) for key, (column, scale) in columns.affect.items()
+    }
+    split = _split(cell(columns.split))
+    return Record(name, path, label, shares, group, split, row.content, kind, **affect)
 
 
 def _vote_shares(

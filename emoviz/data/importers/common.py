@@ -1,17 +1,26 @@
 """What the importers share: what is said of a set, where its files are, what does not fit."""
 
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+from emoviz.data.affect import Dimension
 from emoviz.data.readers import table_text
 from emoviz.data.records import NO_LABEL, SPLIT_WORDS, LabelledSet, Record, Split
 from emoviz.data.sources import walk_images
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.labels import Taxonomy, own_taxonomy, taxonomy_of
+
+# Kinds of image, as the sets' importers tell them and a network with `kinds` learns them.
+PHOTOGRAPH, ABSTRACT, FIGURATIVE = "photograph", "abstract painting", "figurative painting"
+# WikiArt's styles whose works show nothing that could be named.
+_ABSTRACT_STYLES = frozenset(
+    ("abstract art", "abstract expressionism", "color field painting", "minimalism")
+)
 
 _SHOWN = 12
 _LOOKED_AT = 50  # folders below a wrong root that are looked into for the right one
@@ -31,6 +40,7 @@ class Importer:
         read: From the path, and which of several labels are wanted ("" for the first choice).
         choices: What `read` takes for labels, first choice first; empty where any taxonomy's name
             is taken, or nothing at all.
+        scale: That the set's valence and arousal were given on; "" where it has none.
     """
 
     kind: str
@@ -42,11 +52,13 @@ class Importer:
     read: Callable[[Path, str], LabelledSet]
     choices: tuple[str, ...] = ()
     takes_taxonomy: bool = False
+    scale: str = ""
 
     @property
     def about(self) -> dict[str, str]:
         """What a set of this kind says of its origin."""
-        return {"source": self.source, "terms": self.terms, "citation": self.citation}
+        told = {"source": self.source, "terms": self.terms, "citation": self.citation}
+        return {**told, "affect_scale": self.scale} if self.scale else told
 
 
 @dataclass
@@ -78,6 +90,7 @@ class Gathered:
         group: str = "",
         metadata: Mapping[str, str] | None = None,
         content: bytes | None = None,
+        affect: Mapping[Dimension, float | None] | None = None,
     ) -> None:
         """Take one image, or list why it cannot be taken.
 
@@ -91,6 +104,7 @@ class Gathered:
             group: What keeps images together; each by itself where empty.
             metadata: Texts by name; empty ones are left out.
             content: The image, where a table holds it.
+            affect: ``valence`` and ``arousal``, turned to -1 to 1 (`emoviz.data.affect`).
         """
         if path is None:
             self.refuse(place, f"{name} is not there; is the set unpacked whole?")
@@ -104,8 +118,21 @@ class Gathered:
             self.refuse(place, str(error))
             return
         kept = {key: text for key, text in (metadata or {}).items() if text}
-        made = Record(name, path, index, row, group or name, split, content, kept)
-        self.records.append(made)
+        known = affect or {}
+        self.records.append(
+            Record(
+                name,
+                path,
+                index,
+                row,
+                group or name,
+                split,
+                content,
+                kept,
+                known.get("valence"),
+                known.get("arousal"),
+            )
+        )
 
     def finish(self, root: Path, title: str, votes: bool = False) -> LabelledSet:
         """The set; raises `TableError` where not one image could be taken."""
@@ -227,6 +254,21 @@ def any_taxonomy(kind: str, labels: Iterable[str]) -> Taxonomy:
     """A registered taxonomy that holds the labels, or one made of them, in alphabetical order."""
     found = sorted({label.strip() for label in labels} - {""})
     return taxonomy_of(found) or own_taxonomy(f"{kind}-labels", found)
+
+
+def artist_group(artist: str) -> str:
+    """One spelling for an artist's works in all sets: ``Robert Smithson`` is ``robert-smithson``.
+
+    Sets that are learned together must keep an artist in one split or fold.
+    """
+    plain = unicodedata.normalize("NFKD", artist).encode("ascii", "ignore").decode().casefold()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+def kind_of_style(style: str, otherwise: str) -> str:
+    """The kind of image that a style of WikiArt is; `otherwise` where it is not abstract."""
+    plain = style.replace("_", " ").replace("-", " ").casefold().strip()
+    return ABSTRACT if plain in _ABSTRACT_STYLES else otherwise
 
 
 def number(text: str, place: str) -> float:

@@ -13,12 +13,15 @@ artist, the part of the file's name before the first ``_`` does (WikiArt's namin
 
 from pathlib import Path
 
-from emoviz.data.importers.common import Gathered, Importer, expect
+from emoviz.data.affect import DIMENSIONS, Scale
+from emoviz.data.importers.common import ABSTRACT, Gathered, Importer, artist_group, expect
 from emoviz.data.importers.tabled import rows_of
 from emoviz.data.records import LabelledSet
+from emoviz.errors import TableError
 from emoviz.labels import MIKELS8
 
 TITLE = "D-ViSA"
+SCALE = Scale(0, 1)
 _KEPT = ("valence", "arousal", "dominance", "style", "artist")
 
 
@@ -36,7 +39,20 @@ def read(root: Path, labels: str = "") -> LabelledSet:
         metadata = {name: row.cells[name] for name in _KEPT if name in row.cells}
         metadata.setdefault("artist", _artist(row.file))
         path = files.find(row.file) or files.find(f"images/{row.file}")
-        found.add(row.place, row.file, path, row.label, metadata=metadata, group=metadata["artist"])
+        try:
+            affect = {name: SCALE.turned(row.cells.get(name, ""), name) for name in DIMENSIONS}
+        except TableError as error:
+            found.refuse(row.place, str(error))
+            continue
+        found.add(
+            row.place,
+            row.file,
+            path,
+            row.label,
+            metadata={**metadata, "kind": ABSTRACT},
+            group=artist_group(metadata["artist"]),
+            affect=affect,
+        )
     return found.finish(root, TITLE)
 
 
@@ -54,4 +70,5 @@ IMPORTER = Importer(
     citation="Kim, Bae, Lee et al., D-ViSA: A Dataset for Detecting Visual Sentiment from Art "
     "Images, ICCV Workshops 2023",
     read=read,
+    scale=str(SCALE),
 )

@@ -21,7 +21,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from emoviz.data.importers.common import Files, Gathered, Importer, expect, number
+from emoviz.data.affect import DIMENSIONS, Scale
+from emoviz.data.importers.common import (
+    PHOTOGRAPH,
+    Files,
+    Gathered,
+    Importer,
+    expect,
+    number,
+)
 from emoviz.data.readers import table_text
 from emoviz.data.records import LabelledSet
 from emoviz.errors import TableError
@@ -30,6 +38,7 @@ from emoviz.labels import EMOTION6
 TITLE = "Emotion6"
 _ANSWERS = (*EMOTION6.names, "neutral")
 _CHOICES = ("votes", "keyword")
+SCALE = Scale(1, 9)
 _FILE = ("image_filename", "file")
 
 
@@ -67,7 +76,13 @@ def _take(found: Gathered, files: Files, place: str, row: dict[str, str], by_key
         files.find(name),
         keyword if by_keyword else None,
         None if by_keyword else shares,
-        metadata={"keyword": keyword, "valence": row["valence"], "arousal": row["arousal"]},
+        metadata={
+            "keyword": keyword,
+            "valence": row["valence"],
+            "arousal": row["arousal"],
+            "kind": PHOTOGRAPH,
+        },
+        affect={name: SCALE.turned(row[name], name) for name in DIMENSIONS},
     )
 
 
@@ -103,4 +118,5 @@ IMPORTER = Importer(
     "Transfer Emotion Distributions, CVPR 2015",
     read=read,
     choices=_CHOICES,
+    scale=str(SCALE),
 )

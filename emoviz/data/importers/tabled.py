@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,5 +43,27 @@ def rows_of(table: Path, taxonomy: Taxonomy | None) -> Iterator[TableRow]:
             file = (row[columns.file] or "").strip()
             label = (row[columns.label] or "").strip() if columns.label else ""
             yield TableRow(f"{table.name}, line {reader.line_num}", file, label, cells)
+    except csv.Error as error:
+        raise TableError(f"'{table}', line {reader.line_num}: {error}.") from None
+
+
+def plain_rows(
+    table: Path, wanted: Sequence[str], title: str
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """(``file, line n``, cells by the columns' names in small letters) of a CSV or TSV.
+
+    Raises:
+        TableError: It cannot be read, or lacks a column of `wanted`.
+    """
+    text, delimiter = table_text(table)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
+    names = {name.strip().casefold(): name for name in reader.fieldnames or () if name}
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise TableError(f"'{table}' lacks the columns {', '.join(missing)}; is it of {title}?")
+    try:
+        for row in reader:
+            cells = {name: (row[column] or "").strip() for name, column in names.items()}
+            yield f"{table.name}, line {reader.line_num}", cells
     except csv.Error as error:
         raise TableError(f"'{table}', line {reader.line_num}: {error}.") from None

@@ -67,6 +67,9 @@ def _take(found: Gathered, files: Files, place: str, row: dict[str, str], column
         _split((row[columns.split] or "").strip() if columns.split else ""),
         (row[columns.group] or "").strip() if columns.group else "",
         {key: text.strip() for key, text in row.items() if key and key not in used and text},
+        affect={
+            key: scale.turned(row[col] or "", key) for key, (col, scale) in columns.affect.items()
+        },
     )
 
 

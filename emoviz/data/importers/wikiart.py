@@ -12,7 +12,14 @@ listed.
 from pathlib import Path
 
 from emoviz.data.importers import Problem
-from emoviz.data.importers.common import Gathered, Importer, expect
+from emoviz.data.importers.common import (
+    FIGURATIVE,
+    Gathered,
+    Importer,
+    artist_group,
+    expect,
+    kind_of_style,
+)
 from emoviz.data.importers.wikiart_emotions import VOTERS, read_wikiart_emotions
 from emoviz.data.records import LabelledSet
 from emoviz.labels import WIKIART20
@@ -47,8 +54,13 @@ def read(root: Path, labels: str = "") -> LabelledSet:
             files.name(path) if path.is_relative_to(root) else path.name,
             path,
             shares=item.shares,
-            group=item.artist,
-            metadata={**metadata, "date": item.date, **item.metadata},
+            group=artist_group(item.artist),
+            metadata={
+                **metadata,
+                "date": item.date,
+                "kind": kind_of_style(item.style, FIGURATIVE),
+                **item.metadata,
+            },
         )
     return found.finish(root, TITLE, votes=True)
 

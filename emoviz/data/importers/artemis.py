@@ -1,0 +1,134 @@
+"""ArtEmis: 80,031 paintings of WikiArt, votes of five and more people over Mikels' eight emotions.
+
+Source: https://www.artemisdataset.org. Terms: annotations for research by ArtEmis' terms of use;
+paintings by WikiArt's. Cite: Achlioptas et al., "ArtEmis: Affective Language for Visual Art", CVPR
+2021.
+
+Two layouts:
+
+- ``artemis_dataset_release_v0.csv`` (certain): one row a vote, ``art_style, painting, emotion,
+  utterance, repetition``. Votes for one painting are counted; "something else" is an answer outside
+  the taxonomy. The paintings do not come with it: WikiArt's ``<style>/<painting>.jpg`` below
+  ``images``, ``wikiart`` or the root.
+- ``labels.csv``: one row a painting, ``file, style, artist, votes``, a column of counts for each of
+  the eight and ``something else``.
+
+Works of one artist are one group. Where none of the paintings is there, the votes are brought in
+all the same, each with the place where its image would be.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from emoviz.data.importers.common import (
+    FIGURATIVE,
+    Files,
+    Gathered,
+    Importer,
+    artist_group,
+    expect,
+    kind_of_style,
+    number,
+)
+from emoviz.data.importers.tabled import plain_rows
+from emoviz.data.records import LabelledSet
+from emoviz.errors import TableError
+from emoviz.labels import MIKELS8
+
+TITLE = "ArtEmis"
+OUTSIDE = "something else"
+_ANSWERS = (*MIKELS8.names, OUTSIDE)
+_VOTES = ("artemis_dataset_release_v0.csv", "artemis.csv")
+_COUNTS = "labels.csv"
+_PLACES = ("images", "wikiart", "")
+_ENDINGS = (".jpg", ".jpeg", ".png")
+
+# (place, file, style, artist, votes by answer)
+_Painting = tuple[str, str, str, str, Mapping[str, float]]
+
+
+def read(root: Path, labels: str = "") -> LabelledSet:
+    """Bring in ArtEmis.
+
+    Raises:
+        TableError: The folder is another one, or its table lacks a column.
+    """
+    files = expect(root, TITLE, "|".join((*_VOTES, _COUNTS)))
+    found = Gathered(MIKELS8)
+    votes = next((path for name in _VOTES if (path := files.find(name)) is not None), None)
+    counted = files.find(_COUNTS)
+    if votes is not None:
+        paintings = list(_counted(votes, found))
+    else:
+        assert counted is not None
+        paintings = list(_counts(counted, found))
+    paths = [_image(files, file, style) for _, file, style, _, _ in paintings]
+    without = not any(paths)
+    for (place, file, style, artist, answers), path in zip(paintings, paths, strict=True):
+        total = sum(answers.values())
+        found.add(
+            place,
+            file,
+            root.absolute() / "images" / file if without else path,
+            shares={answer: count / total for answer, count in answers.items()},
+            group=artist_group(artist),
+            metadata={
+                "artist": artist,
+                "style": style,
+                "votes": f"{total:g}",
+                "kind": kind_of_style(style, FIGURATIVE),
+            },
+        )
+    return found.finish(root, TITLE, votes=True)
+
+
+def _counted(table: Path, found: Gathered) -> Iterator[_Painting]:
+    """The published table: one row a vote."""
+    answers: dict[tuple[str, str], dict[str, float]] = {}
+    places: dict[tuple[str, str], str] = {}
+    for place, row in plain_rows(table, ("art_style", "painting", "emotion"), TITLE):
+        key = (row["art_style"], row["painting"])
+        emotion = row["emotion"].replace("_", " ").casefold()
+        if emotion not in _ANSWERS or not key[1]:
+            found.refuse(place, f"'{row['emotion']}' for '{key[1]}' is no answer of ArtEmis")
+            continue
+        counts = answers.setdefault(key, {})
+        counts[emotion] = counts.get(emotion, 0) + 1
+        places.setdefault(key, place)
+    for (style, painting), votes in answers.items():
+        artist = painting.split("_", 1)[0]
+        yield places[style, painting], f"{style}/{painting}.jpg", style, artist, votes
+
+
+def _counts(table: Path, found: Gathered) -> Iterator[_Painting]:
+    """One row a painting."""
+    for place, row in plain_rows(table, ("file", "style", "artist", *_ANSWERS), TITLE):
+        try:
+            counts = {answer: number(row[answer] or "0", answer) for answer in _ANSWERS}
+            if min(counts.values()) < 0 or sum(counts.values()) <= 0:
+                raise TableError("the row has no vote")
+        except TableError as error:
+            found.refuse(place, str(error))
+            continue
+        yield place, row["file"], row["style"], row["artist"], counts
+
+
+def _image(files: Files, file: str, style: str) -> Path | None:
+    """The painting's file: as the table names it, or where WikiArt's folders have it."""
+    stem = Path(file).stem
+    names = [file, *(f"{style}/{stem}{ending}" for ending in _ENDINGS)]
+    places = (f"{place}/{name}".lstrip("/") for place in _PLACES for name in names)
+    return next((path for place in places if (path := files.find(place)) is not None), None)
+
+
+IMPORTER = Importer(
+    kind="artemis",
+    title=TITLE,
+    layout="artemis_dataset_release_v0.csv (or labels.csv with counts), and the paintings if any",
+    source="https://www.artemisdataset.org",
+    terms="Research only: annotations by ArtEmis' terms of use, paintings by WikiArt's; their "
+    "copyright remains with the owners.",
+    citation="Achlioptas, Ovsjanikov, Haydarov, Elhoseiny, Guibas, ArtEmis: Affective Language for "
+    "Visual Art, CVPR 2021",
+    read=read,
+)

@@ -1,0 +1,110 @@
+"""GAPED: 730 photographs with valence and arousal; six categories with a sentiment.
+
+Source: https://www.unige.ch/cisa/research/materials-and-online-research/research-material/. Terms:
+academic research only. Cite: Dan-Glauser and Scherer, "The Geneva affective picture database
+(GAPED)", Behavior Research Methods 2011.
+
+Layout: ``labels.csv`` with ``file, category, valence, arousal``; or, as the set is given away,
+one folder a category with the pictures and, beside or in it, ``<category>.txt`` whose columns begin
+with the item, its valence and its arousal (assumed). Both ratings run from 0 to 100.
+
+Categories: A (mistreated animals), H (human concerns), Sn (snakes), Sp (spiders) are negative, P is
+positive; N (neutral) has valence and arousal alone.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from emoviz.data.affect import Dimension, Scale
+from emoviz.data.importers.common import PHOTOGRAPH, Files, Gathered, Importer, expect, list_lines
+from emoviz.data.importers.tabled import plain_rows
+from emoviz.data.records import LabelledSet
+from emoviz.errors import TableError
+from emoviz.labels import SENTIMENT2
+
+TITLE = "GAPED"
+SCALE = Scale(0, 100)
+_SENTIMENT = {
+    "a": "negative",
+    "h": "negative",
+    "sn": "negative",
+    "sp": "negative",
+    "p": "positive",
+    "n": "",
+}
+_CATEGORIES = ("A", "H", "N", "P", "Sn", "Sp")
+
+
+def read(root: Path, labels: str = "") -> LabelledSet:
+    """Bring in GAPED.
+
+    Raises:
+        TableError: The folder is another one.
+    """
+    tables = (f"{c}.txt|{c}/{c}.txt" for c in _CATEGORIES)
+    files = expect(root, TITLE, "|".join(("labels.csv", *tables)))
+    table = files.find("labels.csv")
+    rows = _from_table(table) if table is not None else _from_folders(files)
+    found = Gathered(SENTIMENT2)
+    for place, name, category, valence, arousal in rows:
+        path = next((p for n in _names(name) if (p := files.find(n)) is not None), None)
+        if category.casefold() not in _SENTIMENT:
+            found.refuse(place, f"'{category}' is no category of GAPED: {', '.join(_CATEGORIES)}")
+            continue
+        try:
+            affect: dict[Dimension, float | None] = {
+                "valence": SCALE.turned(valence, "valence"),
+                "arousal": SCALE.turned(arousal, "arousal"),
+            }
+        except TableError as error:
+            found.refuse(place, str(error))
+            continue
+        sentiment = _SENTIMENT[category.casefold()]
+        found.add(
+            place,
+            name,
+            path,
+            sentiment or None,
+            None if sentiment else {"neutral": 1.0},
+            metadata={"category": category, "kind": PHOTOGRAPH},
+            affect=affect,
+        )
+    return found.finish(root, TITLE)
+
+
+def _from_table(table: Path) -> Iterator[tuple[str, str, str, str, str]]:
+    for place, row in plain_rows(table, ("file", "category", "valence", "arousal"), TITLE):
+        yield place, row["file"], row["category"], row["valence"], row["arousal"]
+
+
+def _from_folders(files: Files) -> Iterator[tuple[str, str, str, str, str]]:
+    for category in _CATEGORIES:
+        names = (f"{category}.txt", f"{category}/{category}.txt")
+        table = next((path for name in names if (path := files.find(name)) is not None), None)
+        for place, line in list_lines(table) if table is not None else ():
+            cells = line.split()
+            if len(cells) > 2 and not _is_head(cells):
+                yield place, f"{category}/{cells[0]}", category, cells[1], cells[2]
+
+
+def _is_head(cells: list[str]) -> bool:
+    return not any(letter.isdigit() for letter in cells[1])
+
+
+def _names(name: str) -> Iterator[str]:
+    """As the table says, and as they may have been converted: the set came as bitmaps."""
+    yield name
+    yield from (Path(name).with_suffix(ending).as_posix() for ending in (".bmp", ".jpg", ".png"))
+
+
+IMPORTER = Importer(
+    kind="gaped",
+    title=TITLE,
+    layout="labels.csv and its images, or the folders A, H, N, P, Sn, Sp with their .txt tables",
+    source="https://www.unige.ch/cisa/research/materials-and-online-research/research-material/",
+    terms="Academic research only; the images belong to their owners.",
+    citation="Dan-Glauser, Scherer, The Geneva Affective Picture Database (GAPED), Behavior "
+    "Research Methods 43, 2011",
+    read=read,
+    scale=str(SCALE),
+)

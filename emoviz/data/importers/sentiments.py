@@ -1,0 +1,69 @@
+"""Images that are positive or negative and no more: DeepSent's Twitter sets and their like.
+
+Layout: a table (CSV, TSV) with the columns ``file`` and ``sentiment`` (``positive`` or
+``negative``; ``1`` and ``0`` or ``-1`` as in DeepSent's lists), or folders ``positive`` and
+``negative``, which may stand in ``train``, ``val`` and ``test``. A column ``kind`` says what kind
+of image each is. Twitter I is such a set: You, Luo, Jin, Yang, "Robust Image Sentiment Analysis
+Using Progressively Trained and Domain Transferred Deep Networks", AAAI 2015.
+"""
+
+from pathlib import Path
+
+from emoviz.data.importers.common import (
+    Files,
+    Gathered,
+    Importer,
+    expect,
+    images_by_class,
+    split_folders,
+)
+from emoviz.data.importers.tabled import plain_rows
+from emoviz.data.records import SPLIT_WORDS, LabelledSet
+from emoviz.labels import SENTIMENT2
+
+TITLE = "Positive and negative images"
+_WANTED = "labels.csv|positive|pos|" + "|".join(SPLIT_WORDS)
+_WORDS = {
+    **dict.fromkeys(("positive", "pos", "1", "+1"), "positive"),
+    **dict.fromkeys(("negative", "neg", "0", "-1"), "negative"),
+}
+
+
+def read(path: Path, labels: str = "") -> LabelledSet:
+    """Bring in a set of positive and negative images.
+
+    Args:
+        path: The table, a folder with ``labels.csv`` in it, or a folder of the two folders.
+        labels: Not used.
+
+    Raises:
+        TableError: There is no such table and no such folders.
+    """
+    table = path if path.is_file() else expect(path, TITLE, _WANTED).find("labels.csv")
+    found = Gathered(SENTIMENT2)
+    if table is not None:
+        root = table.absolute().parent
+        files = Files(root)
+        for place, row in plain_rows(table, ("file", "sentiment"), TITLE):
+            label = _WORDS.get(row["sentiment"].casefold(), row["sentiment"])
+            metadata = {"kind": row.get("kind", "")}
+            found.add(place, row["file"], files.find(row["file"]), label, metadata=metadata)
+        return found.finish(path, path.absolute().name)
+    files = Files(path)
+    for folder, split in split_folders(path) or [("", None)]:
+        for place, label, image, _ in images_by_class(files, folder, split):
+            word = _WORDS.get(label.casefold(), label)
+            found.add(place, files.name(image), image, word, split=split)
+    return found.finish(path, path.absolute().name)
+
+
+IMPORTER = Importer(
+    kind="sentiment",
+    title=TITLE,
+    layout="a table with file and sentiment, or the folders positive and negative",
+    source="your own, or Twitter I: https://qzyou.github.io",
+    terms="Of Twitter I: academic research only; the images belong to their owners.",
+    citation="Of Twitter I: You, Luo, Jin, Yang, Robust Image Sentiment Analysis Using "
+    "Progressively Trained and Domain Transferred Deep Networks, AAAI 2015",
+    read=read,
+)
