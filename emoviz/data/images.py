@@ -14,9 +14,10 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+from emoviz.data import image_formats, tiff
+from emoviz.data.colours import to_srgb
 from emoviz.errors import ImageError
 from emoviz.settings import Settings
 
@@ -27,30 +28,25 @@ Image.MAX_IMAGE_PIXELS = None
 # Pillow also warns on the console of what it finds odd in a file; here a file is read or refused.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-# MPO (a JPEG with more pictures behind it) is opened as JPEG; Pillow knows no opener of that name.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")
-_SUFFIX_LIST = ".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .tif .tiff .mpo .ppm .pgm .avif .jp2"
-SUFFIXES = frozenset(_SUFFIX_LIST.split())
-_BEGINNINGS: tuple[tuple[bytes, str], ...] = (
-    (b"%PDF", "a PDF document; save its pictures as JPEG or PNG"),
-    (b"PK\x03\x04", "a ZIP archive or an office document, not an image"),
-    (b"<svg", "an SVG drawing; save it as PNG"),
-    (b"<!doctype html", "a web page, not an image; the link may have led to an error page"),
-    (b"<html", "a web page, not an image; the link may have led to an error page"),
-    (b"<?xml", "an XML text, not an image"),
-    (b"\x1f\x8b", "a gzip archive, not an image"),
-    (b"8BPS", "a Photoshop file; save it as JPEG or PNG"),
+# Raised whenever some file gives other pixels than before: what was computed from them is kept
+# apart (`emoviz.inference.cache`).
+PIXELS = 2
+
+# JPEG XL is not read, but tried, so that it is named.
+_WORDS = (
+    "jpg jpeg jpe jfif mpo png apng webp gif bmp tif tiff avif heic heif hif jp2 j2k ppm pgm pbm"
 )
-_SRGB = ImageCms.createProfile("sRGB")
-_WORKING_MODES = ("RGB", "L", "CMYK")
+SUFFIXES = frozenset(f".{word}" for word in [*_WORDS.split(), "pnm", "jxl"])
+_ENDLESS = "its end marker was missing; nothing of the picture was"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What is refused before it is unpacked: bytes of a file, pixels of an image."""
+    """What is refused before it is unpacked: bytes of a file, pixels of an image and its side."""
 
     max_bytes: int = 200_000_000
     max_pixels: int = 120_000_000
+    max_side: int = 100_000  # what follows costs memory by the longest side, whatever the other
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
@@ -116,22 +112,12 @@ def open_image(
     """
     limits = limits or Limits()
     _check_bytes(len(data), limits)
-    digest = hashlib.sha256(data).hexdigest()
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_pixels(image, limits)
-            size = image.size
-            notes = _notes(image)
-            if short_side is not None:
-                _draft(image, short_side)
-            image.load()
-            # Asked after loading: Pillow turns a TIFF by itself, and says so only then.
-            size = size[::-1] if _orientation(image) >= 5 else size
-            pixels = _to_srgb(_upright(image))
+        pixels, size, notes = _decode(data, limits, short_side)
     except ImageError:
         raise
     except UnidentifiedImageError:
-        raise ImageError(_what_it_is(data)) from None
+        raise ImageError(image_formats.what_it_is(data)) from None
     except MemoryError:
         raise ImageError("there is not enough memory to unpack it") from None
     # Pillow's decoders raise much besides OSError on damaged files, whatever they stumble on.
@@ -143,7 +129,7 @@ def open_image(
         if type(error).__module__.split(".")[0] not in ("struct", "PIL", "_struct"):
             raise
         raise ImageError(f"it is damaged ({_first_line(error)})") from None
-    return OpenedImage(pixels, digest, size, notes)
+    return OpenedImage(pixels, hashlib.sha256(data).hexdigest(), size, notes)
 
 
 def thumbnail(image: Image.Image, side: int = 480, quality: int = 82) -> bytes:
@@ -165,13 +151,78 @@ def _check_bytes(size: int, limits: Limits) -> None:
         )
 
 
-def _check_pixels(image: Image.Image, limits: Limits) -> None:
-    width, height = image.size
+def _check_pixels(size: tuple[int, int], limits: Limits) -> None:
+    width, height = size
     if width * height > limits.max_pixels:
         raise ImageError(
             f"it has {width:,} x {height:,} pixels; at most {limits.max_pixels / 1e6:,.0f} "
             "million are unpacked (EMOVIZ_MAX_MEGAPIXELS)"
         )
+    if max(width, height) > limits.max_side:
+        raise ImageError(
+            f"it has {width:,} x {height:,} pixels; a side may have {limits.max_side:,} at most"
+        )
+
+
+def _decode(
+    data: bytes, limits: Limits, short_side: int | None
+) -> tuple[Image.Image, tuple[int, int], tuple[str, ...]]:
+    """Upright sRGB, the size of the upright original, and notes."""
+    data, notes = image_formats.mended(data)
+    if data.startswith((b"II", b"MM")):
+        return _decode_tiff(data, limits, notes)
+    try:
+        return _decode_by_pillow(data, limits, short_side, notes)
+    except OSError:
+        whole = image_formats.with_end(data) if data.startswith(b"\xff\xd8") else None
+        if whole is None:
+            raise
+    return _decode_by_pillow(whole, limits, short_side, (*notes, _ENDLESS))
+
+
+def _decode_by_pillow(
+    data: bytes, limits: Limits, short_side: int | None, notes: tuple[str, ...], page: int = 0
+) -> tuple[Image.Image, tuple[int, int], tuple[str, ...]]:
+    with Image.open(io.BytesIO(data), formats=image_formats.formats_of(data)) as file:
+        if page:
+            file.seek(page)
+        _check_pixels(file.size, limits)
+        size = file.size
+        notes += _of_several(file)
+        if short_side is not None:
+            _draft(file, short_side)
+        file.load()
+        _check_pixels(file.size, limits)  # a HEIC's true size may be known only now
+        # Asked after loading: Pillow turns a TIFF by itself, and says so only then.
+        size = size[::-1] if _orientation(file) >= 5 else size
+        image = _opaque_bmp(file, data) if file.format == "BMP" else file
+        if numbers := image_formats.colour_numbers(data):
+            image.info["nclx_profile"] = numbers
+        return to_srgb(_upright(image)), size, notes
+
+
+def _decode_tiff(
+    data: bytes, limits: Limits, notes: tuple[str, ...]
+) -> tuple[Image.Image, tuple[int, int], tuple[str, ...]]:
+    try:
+        page = tiff.find_page(data)
+    except Exception:  # tags that make no sense; Pillow says so in its own way, or reads it yet
+        page = None
+    if page is None:
+        return _decode_by_pillow(data, limits, None, notes)
+    if page.several:
+        notes += ("several pages: the first is used",)
+    if page.raw:
+        notes += ("a camera's raw file: the picture that it holds for viewing is used",)
+    if not page.is_ours:
+        return _decode_by_pillow(data, limits, None, notes, page.number)
+    _check_pixels((page.width, page.height), limits)
+    image, alpha = tiff.read_page(data, page, limits.max_pixels)
+    turned = _upright(image)
+    if alpha is not None:
+        alpha.getexif()[0x0112] = _orientation(image)
+        alpha = _upright(alpha)
+    return to_srgb(turned, alpha), turned.size, notes
 
 
 def _orientation(image: Image.Image) -> int:
@@ -192,8 +243,23 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _notes(image: Image.Image) -> tuple[str, ...]:
-    return ("animated: its first frame is used",) if getattr(image, "is_animated", False) else ()
+def _of_several(image: Image.Image) -> tuple[str, ...]:
+    """A note where the file holds more pictures of the same standing."""
+    # Behind a phone's JPEG lie a gain map or a depth map; pages of a TIFF are told by its tags.
+    if image.format in ("MPO", "TIFF") or not getattr(image, "is_animated", False):
+        return ()
+    if image.format == "HEIF":
+        return ("several pictures: the main one is used",)
+    return ("animated: its first frame is used",)
+
+
+def _opaque_bmp(image: Image.Image, data: bytes) -> Image.Image:
+    """A BMP with its profile; where all of it would be transparent, its alpha means nothing."""
+    if image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
+        image = image.convert("RGB")
+    if profile := image_formats.bmp_profile(data):
+        image.info["icc_profile"] = profile
+    return image
 
 
 def _draft(image: Image.Image, short_side: int) -> None:
@@ -201,74 +267,6 @@ def _draft(image: Image.Image, short_side: int) -> None:
     scale = min(image.size) / max(short_side, 1)
     if image.format in ("JPEG", "MPO") and scale >= 2:
         image.draft(None, (int(image.size[0] / scale), int(image.size[1] / scale)))
-
-
-def _to_srgb(image: Image.Image) -> Image.Image:
-    image = _eight_bit(image)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = _on_white(image)
-    profile = image.info.get("icc_profile")
-    if profile and image.mode in _WORKING_MODES:
-        image = _from_profile(image, profile)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """Bring 16-bit, 32-bit and floating-point grey to 8 bits; Pillow would clip them."""
-    if not image.mode.startswith(("I", "F")):
-        return image
-    values = np.asarray(image)
-    top = float(np.max(values, where=np.isfinite(values), initial=0))
-    scale = 1.0
-    if image.mode.startswith("I;16") or (image.mode == "I" and 255 < top <= 65535):
-        scale = 1 / 257
-    elif top <= 1.0 and image.mode == "F":
-        scale = 255.0
-    elif top > 255.0:
-        scale = 255.0 / top
-    out = np.empty(values.shape, np.uint8)
-    for start in range(0, len(values), 64):  # a strip at a time: floats take eight bytes a pixel
-        strip = values[start : start + 64].astype(np.float64) * scale
-        known = np.nan_to_num(strip, posinf=255, neginf=0)
-        out[start : start + 64] = np.clip(np.round(known), 0, 255)
-    return Image.fromarray(out)
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    layer = image.convert("RGBA")
-    ground = Image.new("RGBA", layer.size, (255, 255, 255, 255))
-    ground.alpha_composite(layer)
-    flat = ground.convert("RGB")
-    if profile and image.mode in ("RGBA", "P"):
-        flat.info["icc_profile"] = profile
-    return flat
-
-
-def _from_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    """Follow an embedded colour profile; a profile that cannot be read is left aside."""
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if image.mode == "RGB" and "srgb" in ImageCms.getProfileDescription(source).casefold():
-            return image
-        converted = ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return image
-    return image if converted is None else converted
-
-
-def _what_it_is(data: bytes) -> str:
-    head = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if head.startswith((b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in head:
-        head = b"<svg"
-    for beginning, words in _BEGINNINGS:
-        if head.startswith(beginning.lower()):
-            return f"it is {words}"
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"hevc", b"msf1"):
-        return "it is a HEIC photograph, which is not read here; export it as JPEG"
-    if data[:64].isascii() and b"\x00" not in data[:512]:
-        return "it is a text, whatever its name says, not an image"
-    return "it is no image of a kind that is read here (JPEG, PNG, WebP, TIFF, GIF, BMP, AVIF)"
 
 
 def _first_line(error: Exception) -> str:

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.checkpoints import Checkpoint
+from emoviz.data.images import PIXELS
 from emoviz.errors import TableError
 from emoviz.settings import Settings
 
@@ -273,6 +274,7 @@ def fingerprint(checkpoint: Checkpoint) -> str:
             weights = hashlib.file_digest(stream, "sha256").hexdigest()
     parts = (
         _VERSION,
+        PIXELS,
         weights,
         dict(card.network),
         card.preprocessing.to_dict(),
