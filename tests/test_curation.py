@@ -19,13 +19,14 @@ from emoviz.analysis import duplicates, label_errors
 from emoviz.cli import main
 from emoviz.curation.examine import look
 from emoviz.curation.examined import Detected, read_examined
+from emoviz.curation.export import to_croissant
 from emoviz.curation.prepare import PreparedSet, prepare
 from emoviz.curation.recipe import dump_preparation, load_preparation, read_preparation
 from emoviz.data.dataset_file import read_head
 from emoviz.data.image_statistics import perceptual_hash
-from emoviz.data.records import LabelledSet, read_table
+from emoviz.data.records import LabelledSet, Record, read_table
 from emoviz.errors import RecipeError, TableError
-from emoviz.labels import MIKELS8
+from emoviz.labels import MIKELS8, own_taxonomy
 from emoviz.settings import Settings
 
 
@@ -547,6 +548,33 @@ def test_hostile_cells_are_defused(tmp_path: Path, home: Path) -> None:
     rows = list(csv.reader(io.StringIO(out.read_text())))
     assert not any(cell.startswith("=") for row in rows for cell in row)
     assert any("cmd()" in cell for cell in rows[1])
+
+
+@pytest.mark.parametrize("votes", [False, True])
+def test_labels_and_columns_are_cells_too(tmp_path: Path, votes: bool) -> None:
+    names = ("=joy()", "|calc", "%fear", "＝cmd", "plain")
+    taxonomy = own_taxonomy("hostile", names)
+    records = [
+        Record(
+            f"{n}.png",
+            tmp_path / f"{n}.png",
+            n,
+            tuple(np.eye(5)[n].tolist()),
+            "",
+            metadata={"@x": "+1"},
+        )
+        for n in range(5)
+    ]
+    item = LabelledSet("hostile", taxonomy, tuple(records), votes=votes)
+    to_croissant(item, {}, tmp_path / "c")
+    rows = list(csv.reader(io.StringIO((tmp_path / "c" / "records.csv").read_text())))
+    for cell in (cell for row in rows for cell in row):
+        assert not cell.startswith(("=", "|", "%", "＝", "@", "+")), cell
+    told = json.loads((tmp_path / "c" / "croissant.json").read_text())
+    columns = [field["source"]["extract"]["column"] for field in told["recordSet"][0]["field"]]
+    assert columns == rows[0]
+    if not votes:
+        assert [row[1] for row in rows[1:]] == ["'=joy()", "'|calc", "'%fear", "'＝cmd", "plain"]
 
 
 def test_what_the_command_line_refuses(

@@ -356,7 +356,23 @@ def test_table_of_nothing_keeps_its_shapes(model: Model) -> None:
 # Rows for spreadsheets -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "|calc", "%0A=1"),
+        *(
+            "＝1+1",
+            "＋1",
+            "－1",
+            "＠SUM(A1)",
+            "｜calc",
+            "％1",
+            " =1",
+            "\N{NO-BREAK SPACE}=1",
+            "\ufeff=1",
+        ),
+    ],
+)
 def test_cell_that_a_spreadsheet_would_run_gets_an_apostrophe(text: str) -> None:
     assert safe_cell(text) == "'" + text
     assert safe_cell("a" + text) == "a" + text

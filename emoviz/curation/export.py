@@ -180,7 +180,9 @@ def _write_rows(path: Path, item: LabelledSet, files: Mapping[int, str]) -> None
         for record in item.records:
             file = files.get(id(record)) or str(record.path.absolute())
             label = names[record.label] if record.label != NO_LABEL else ""
-            shares = [f"{share:.6g}" for share in record.shares] if item.votes else [label]
+            shares = (
+                [f"{share:.6g}" for share in record.shares] if item.votes else [safe_cell(label)]
+            )
             texts = [record.group, record.split or "", *(record.metadata.get(k, "") for k in meta)]
             writer.writerow([safe_cell(file), *shares, *map(safe_cell, texts)])
 

@@ -219,7 +219,7 @@ def by_part_rows(
 
     names = [(part, c) for part in split.parts for c in range(len(split.classes))]
     columns = [f"{part}: {split.classes[c]}" for part, c in names]
-    yield ["path", "predicted", "label", *columns]
+    yield ["path", "predicted", "label", *map(safe_cell, columns)]
     for i, (path, answer, label) in enumerate(zip(paths, predicted, labels, strict=True)):
         numbers = [f"{split.parts[part][i, c]:.6f}" for part, c in names]
-        yield [safe_cell(path), answer, safe_cell(label), *numbers]
+        yield [*map(safe_cell, (path, answer, label)), *numbers]

@@ -4,11 +4,16 @@ from collections.abc import Sequence
 
 from emoviz.inference.predict import Prediction
 
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+# What begins a formula, in full width too, and what some programs take for a command.
+_FORMULA_SIGNS = (*"=+-@|%", *"＝＋－＠｜％", "\t", "\r", "\n")
+# Programs look past these at what follows.
+_UNSEEN = (
+    " \N{NO-BREAK SPACE}\N{IDEOGRAPHIC SPACE}\N{ZERO WIDTH SPACE}\N{ZERO WIDTH NO-BREAK SPACE}"
+)
 
 
 def csv_header(classes: Sequence[str], abstains: bool = False) -> list[str]:
-    """Column names; one ``p_<class>`` for each class.
+    """Column names; one ``p_<class>`` for each class, safe as cells.
 
     Args:
         classes: Of the checkpoint.
@@ -19,7 +24,7 @@ def csv_header(classes: Sequence[str], abstains: bool = False) -> list[str]:
         *fixed,
         *(["not_sure"] if abstains else []),
         "error",
-        *(f"p_{name}" for name in classes),
+        *(safe_cell(f"p_{name}") for name in classes),
     ]
 
 
@@ -28,8 +33,8 @@ def csv_row(prediction: Prediction, classes: Sequence[str], abstains: bool = Fal
     return [
         safe_cell(prediction.path),
         prediction.sha256,
-        prediction.predicted or "",
-        prediction.sentiment or "",
+        safe_cell(prediction.predicted or ""),
+        safe_cell(prediction.sentiment or ""),
         str(prediction.top2_opposite).lower(),
         str(prediction.unlike_training).lower(),
         *([str(bool(prediction.not_sure)).lower()] if abstains else []),
@@ -43,4 +48,5 @@ def csv_row(prediction: Prediction, classes: Sequence[str], abstains: bool = Fal
 
 def safe_cell(text: str) -> str:
     """Text that no spreadsheet takes for a formula: those get a leading apostrophe."""
-    return f"'{text}" if text.startswith(_FORMULA_SIGNS) else text
+    risky = text.startswith(_FORMULA_SIGNS) or text.lstrip(_UNSEEN).startswith(_FORMULA_SIGNS)
+    return f"'{text}" if risky else text

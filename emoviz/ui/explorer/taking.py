@@ -13,10 +13,10 @@ def to_csv(points: Points) -> str:
     """One row an image: name, hash, label, estimate, probabilities, metadata."""
     out = io.StringIO()
     rows = records(points)
-    writer = csv.DictWriter(out, list(rows[0]) if rows else ["path"], lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(map(safe_cell, rows[0] if rows else ["path"]))
     for row in rows:
-        writer.writerow({key: _cell(value) for key, value in row.items()})
+        writer.writerow(map(_cell, row.values()))
     return out.getvalue()
 
 
