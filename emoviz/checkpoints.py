@@ -6,18 +6,23 @@
          model.safetensors   network.<key>, centers, novelty.<key>
          graph.onnx          the same network for ONNX Runtime; its weights are the file above
 
-Nothing is pickled. Reading a card or opening the graph needs no torch.
+The card holds the SHA-256 of the other two, which are compared before either is used; what the
+card or a file asks for is capped before memory is taken. Nothing is pickled. Reading a card or
+opening the graph needs no torch.
 """
 
 import contextlib
 import hashlib
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from emoviz.data.preprocessing import Preprocessing
@@ -35,6 +40,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 CARD, WEIGHTS, GRAPH = "card.json", "model.safetensors", "graph.onnx"
 NETWORK_PREFIX, CENTERS, NOVELTY_PREFIX = "network.", "centers", "novelty."
+# Above these a checkpoint is refused unread: far more than any network that is in use here.
+MAX_CARD_BYTES, MAX_HEADER_BYTES, MAX_WEIGHTS_BYTES = 4_000_000, 16_000_000, 8_000_000_000
+MAX_CLASSES, MAX_WIDTH, MAX_MEMBERS, MAX_LAYERS = 1000, 65_536, 16, 64
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+# timm's names alone: "hf-hub:" and "local-dir:" would lead to a hub or to another folder.
+_BACKBONE = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,7 @@ class Card:
         intended_use: For whom and what for.
         limits: What it cannot do.
         weights_sha256: Of ``model.safetensors``.
+        graph_sha256: Of ``graph.onnx``; empty where there is none.
     """
 
     id: str
@@ -82,6 +94,7 @@ class Card:
     intended_use: str = ""
     limits: str = ""
     weights_sha256: str = ""
+    graph_sha256: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, with the format's number."""
@@ -117,14 +130,17 @@ class Card:
         for name in ("network", "recipe", "measures", "calibration", "novelty", "versions"):
             if not isinstance(getattr(self, name), Mapping):
                 raise CheckpointError(f"the card's {name} is no table of names and values")
-        if not isinstance(self.temperature, int | float) or not self.temperature > 0:
+        if not (isinstance(self.temperature, int | float) and 0 < self.temperature < math.inf):
             raise CheckpointError(f"the card's temperature is {self.temperature}")
-        if not isinstance(self.weights_sha256, str):
-            raise CheckpointError(f"the card's weights_sha256 is {self.weights_sha256}, no text")
+        for name in ("title", "summary", "licence", "weights_sha256", "graph_sha256"):
+            if not isinstance(getattr(self, name), str):
+                raise CheckpointError(f"the card's {name} is {getattr(self, name)}, no text")
+        if len(self.taxonomy) > MAX_CLASSES:
+            raise CheckpointError(f"the card has {len(self.taxonomy):,} classes; at most 1,000")
+        if not (isinstance(self.width, int) and 0 <= self.width <= MAX_WIDTH):
+            raise CheckpointError(f"the card's width is {self.width}; at most {MAX_WIDTH:,}")
         for member in self.members:
-            missing = {"backbone", "layers"} - set(member)
-            if missing:
-                raise CheckpointError(f"the card's network lacks {', '.join(sorted(missing))}")
+            _check_member(member)
 
     @property
     def members(self) -> tuple[Mapping[str, Any], ...]:
@@ -134,6 +150,8 @@ class Card:
         members = self.network["members"]
         if not (isinstance(members, list) and members):
             raise CheckpointError("the card's network has no list of members")
+        if len(members) > MAX_MEMBERS:
+            raise CheckpointError(f"the card's network has {len(members)} members; at most 16")
         if not all(isinstance(member, Mapping) for member in members):
             raise CheckpointError("the card's network has a member that is no table")
         return tuple(members)
@@ -147,6 +165,24 @@ class Card:
     def layers(self) -> list[int | str]:
         """Layers with Gram modules, of all members."""
         return [layer for member in self.members for layer in member["layers"]]
+
+
+def _check_member(member: Mapping[str, Any]) -> None:
+    missing = {"backbone", "layers"} - set(member)
+    if missing:
+        raise CheckpointError(f"the card's network lacks {', '.join(sorted(missing))}")
+    if not _BACKBONE.fullmatch(str(member["backbone"])):
+        raise CheckpointError(
+            f"the card's network is '{str(member['backbone'])[:80]}', which is no name of timm's; "
+            "a card may not lead to a hub or to another folder"
+        )
+    layers = member["layers"]
+    if not (isinstance(layers, list | tuple) and len(layers) <= MAX_LAYERS):
+        raise CheckpointError(f"the card's network has no list of at most {MAX_LAYERS} layers")
+    for name, most in (("classes", MAX_CLASSES), ("parallel", 16), ("reduce", 4096)):
+        value = member.get(name, 1)
+        if not (isinstance(value, int) and 0 <= value <= most):
+            raise CheckpointError(f"the card's network has {name} {value}; at most {most:,}")
 
 
 @dataclass(frozen=True)
@@ -196,10 +232,10 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         CheckpointError: Something is missing or damaged; the message names the folder.
     """
     try:
-        card = Card.from_dict(json.loads((folder / CARD).read_text(encoding="utf-8")))
+        card = Card.from_dict(_read_card(folder / CARD))
         card = replace(card, id=folder.resolve().name)  # a folder may have been copied or renamed
         _check_arrays(card, folder / WEIGHTS)
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise CheckpointError(f"Checkpoint '{folder.name}' cannot be read: {error}.") from None
     except CheckpointError as error:
         raise CheckpointError(f"Checkpoint '{folder.name}' cannot be used: {error}.") from None
@@ -221,12 +257,32 @@ def list_checkpoints(settings: Settings) -> tuple[list[Checkpoint], list[str]]:
     return list(found.values()), refused
 
 
+def check_id(id: str, settings: Settings) -> None:
+    """Raise `CheckpointError` where a checkpoint cannot be called so."""
+    if not _ID.fullmatch(id):
+        raise CheckpointError(
+            f"'{id}' cannot be a checkpoint's id; wanted small letters, digits, '-' or '_', at "
+            "most 48, beginning with a letter or a digit."
+        )
+    roots = (settings.shipped_checkpoints, settings.user_checkpoints)
+    if any((root / id).exists() for root in roots):
+        raise CheckpointError(f"There is a checkpoint '{id}' already. Choose another id.")
+
+
+def free_checkpoint_id(text: str, settings: Settings) -> str:
+    """An id made of some words that no checkpoint has yet."""
+    words = re.sub(r"[^a-z0-9_-]+", "-", text.casefold()).strip("-_")[:40] or "network"
+    taken = {item.card.id for item in list_checkpoints(settings)[0]}
+    numbered = (f"{words}-{number}" for number in range(2, len(taken) + 3))
+    return words if words not in taken else next(id for id in numbered if id not in taken)
+
+
 def load_network(checkpoint: Checkpoint) -> "Network":
     """Build the network with its weights, on the CPU, in evaluation mode. Imports torch.
 
     Raises:
         CheckpointError: The arrays do not fit the network that the card describes, or were
-            changed after the card was written.
+            changed after the card was written, or are no finite numbers.
     """
     from safetensors.torch import load_file
 
@@ -234,6 +290,7 @@ def load_network(checkpoint: Checkpoint) -> "Network":
 
     check_weights(checkpoint)
     card = checkpoint.card
+    _check_size(checkpoint)
     network = build(card.network)
     arrays = {
         key.removeprefix(NETWORK_PREFIX): value
@@ -284,29 +341,64 @@ def load_novelty(checkpoint: Checkpoint) -> Novelty | None:
 
 
 def check_weights(checkpoint: Checkpoint) -> None:
-    """Compare the weights with the hash that the card gives; a card without one passes.
+    """Compare the weights with the hash that the card gives, and hold that all are finite.
 
-    A file is hashed once as long as its size and time stay (about 15 ms for 24 MB).
+    A file is read once as long as its size and time stay (about 20 ms for 24 MB).
 
     Raises:
-        CheckpointError: They differ, or the file cannot be read.
+        CheckpointError: They differ, the card gives no hash, a weight is no finite number, or
+            the file cannot be read.
     """
-    wanted = checkpoint.card.weights_sha256
-    if not wanted:
-        return
-    try:
-        status = checkpoint.weights.stat()
-        found = _sha256(checkpoint.weights, status.st_size, status.st_mtime_ns)
-    except OSError as error:
+    _check_hash(checkpoint, checkpoint.weights, checkpoint.card.weights_sha256)
+    broken = _not_finite(*_as_it_is(checkpoint.weights))
+    if broken:
         raise CheckpointError(
-            f"Checkpoint '{checkpoint.card.id}' cannot be read: {error}."
-        ) from None
-    if found != wanted:
-        raise CheckpointError(
-            f"Checkpoint '{checkpoint.card.id}' cannot be used: {WEIGHTS} was changed after the "
-            f"card was written (sha256 {found[:12]}..., the card says {wanted[:12]}...). Copy the "
-            "whole folder again."
+            f"Checkpoint '{checkpoint.card.id}' cannot be used: {broken} in {WEIGHTS} holds values "
+            "that are no finite numbers."
         )
+
+
+def check_graph(checkpoint: Checkpoint) -> None:
+    """Compare graph and weights with the hashes that the card gives.
+
+    Raises:
+        CheckpointError: One differs, the card gives no hash, or a file cannot be read.
+    """
+    check_weights(checkpoint)
+    _check_hash(checkpoint, checkpoint.graph, checkpoint.card.graph_sha256)
+
+
+def _check_hash(checkpoint: Checkpoint, path: Path, wanted: str) -> None:
+    name = f"Checkpoint '{checkpoint.card.id}'"
+    if not wanted:
+        raise CheckpointError(
+            f"{name} cannot be used: its card gives no hash of {path.name}, so nobody can tell "
+            "whether it was changed. Ask whoever made it for one that is sealed."
+        )
+    try:
+        given = _sha256(*_as_it_is(path))
+    except OSError as error:
+        raise CheckpointError(f"{name} cannot be read: {error}.") from None
+    if given != wanted:
+        raise CheckpointError(
+            f"{name} cannot be used: {path.name} was changed after the card was written (sha256 "
+            f"{given[:12]}..., the card says {wanted[:12]}...). Copy the whole folder again."
+        )
+
+
+def seal_checkpoint(folder: Path) -> Card:
+    """Write the hashes of weights and graph, as they are now, into the card.
+
+    For checkpoints of one's own whose card was written before it held them all.
+
+    Raises:
+        CheckpointError: The card cannot be read.
+        OSError: The card cannot be written.
+    """
+    weights, graph = _hashes(folder).values()
+    card = replace(read_checkpoint(folder).card, weights_sha256=weights, graph_sha256=graph)
+    write_json(folder / CARD, card.to_dict())
+    return card
 
 
 def save_checkpoint(
@@ -321,7 +413,7 @@ def save_checkpoint(
 
     Args:
         folder: Its place; an existing checkpoint there is replaced.
-        card: Its `id`, `width` and `weights_sha256` are filled in here.
+        card: Its `id`, `width` and hashes are filled in here.
         network: On any device.
         centers: (C, D), where they were learned.
         novelty: The statistic behind "unlike the training data".
@@ -349,17 +441,55 @@ def save_checkpoint(
             from emoviz.models.export import export_graph
 
             export_graph(network.cpu().eval(), card.preprocessing, weights, aside)
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
         values = {**card.to_dict(), "id": folder.name, "width": network.width}
-        write_json(aside / CARD, {**values, "weights_sha256": digest})
+        write_json(aside / CARD, {**values, **_hashes(aside)})
     return read_checkpoint(folder)
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    graph = folder / GRAPH
+    return {
+        "weights_sha256": _sha256(*_as_it_is(folder / WEIGHTS)),
+        "graph_sha256": _sha256(*_as_it_is(graph)) if graph.is_file() else "",
+    }
+
+
+def _as_it_is(path: Path) -> tuple[Path, int, int]:
+    """A file with its size and time of change, which are there to forget older contents."""
+    status = path.stat()
+    return path, status.st_size, status.st_mtime_ns
 
 
 @lru_cache(maxsize=64)
 def _sha256(path: Path, size: int, changed: int) -> str:
-    """Of a file of that size and time of change, which are there to forget older contents."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _not_finite(path: Path, size: int, changed: int) -> str:
+    """The name of an array with a value that is no finite number; empty where there is none."""
+    with safe_open(path, framework="numpy") as file:
+        for key in file.keys():  # noqa: SIM118  safe_open is no dict
+            array = file.get_tensor(key)
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                return str(key)
+    return ""
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    """The card's JSON, of a size that a card can have and with finite numbers alone."""
+    if path.stat().st_size > MAX_CARD_BYTES:
+        raise CheckpointError(f"{CARD} has {path.stat().st_size / 1e6:,.0f} MB; at most 4")
+    text = path.read_text(encoding="utf-8")
+    values: dict[str, Any] = json.loads(text, parse_constant=_finite, parse_float=_finite)
+    return values
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(float(text)):
+        raise CheckpointError(f"the card holds {text[:20]}, which is no finite number")
+    return float(text)
 
 
 def _roots(settings: Settings) -> tuple[Path, Path]:
@@ -371,13 +501,13 @@ def _is_id(name: str) -> bool:
 
 
 def _check_arrays(card: Card, weights: Path) -> None:
+    """Hold the classifiers' shapes against the card, out of the header alone."""
     if not weights.is_file():
         raise CheckpointError(f"{WEIGHTS} is missing")
-    try:
-        with safe_open(weights, framework="numpy") as file:
-            shapes = [tuple(file.get_slice(key).get_shape()) for key in _classifiers(card)]
-    except SafetensorError as error:
-        raise CheckpointError(f"{WEIGHTS} is damaged or of another kind ({error})") from None
+    header = _read_header(weights)
+    shapes = [header.get(key, ()) for key in _classifiers(card)]
+    if any(len(shape) != 2 for shape in shapes):
+        raise CheckpointError(f"{WEIGHTS} is damaged or of another kind (it has no classifier)")
     classes, width = {shape[0] for shape in shapes}, sum(shape[1] for shape in shapes)
     wanted = (len(card.taxonomy), card.width)
     if (classes, width) != ({wanted[0]}, wanted[1]):
@@ -385,6 +515,44 @@ def _check_arrays(card: Card, weights: Path) -> None:
             f"the card speaks of {wanted[0]} classes and width {wanted[1]}, the weights have "
             f"{' and '.join(map(str, sorted(classes)))} and {width}"
         )
+
+
+def _read_header(weights: Path) -> dict[str, tuple[int, ...]]:
+    """Shape of each array in a safetensors file, read without its arrays."""
+    size = weights.stat().st_size
+    with weights.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MAX_HEADER_BYTES or size > MAX_WEIGHTS_BYTES:
+        raise CheckpointError(
+            f"{WEIGHTS} is damaged or of another kind (a header of {length:,} bytes in a file of "
+            f"{size:,}; at most {MAX_HEADER_BYTES:,} in {MAX_WEIGHTS_BYTES:,})"
+        )
+    try:
+        with safe_open(weights, framework="numpy") as file:
+            names = list(file.keys())
+            return {name: tuple(file.get_slice(name).get_shape()) for name in names}
+    except SafetensorError as error:
+        raise CheckpointError(f"{WEIGHTS} is damaged or of another kind ({error})") from None
+
+
+def _check_size(checkpoint: Checkpoint) -> None:
+    """Hold the network that the card asks for against the arrays before memory is taken for it."""
+    import torch
+
+    from emoviz.models.fusion import build
+
+    header = _read_header(checkpoint.weights)
+    with torch.device("meta"):
+        wanted = build(checkpoint.card.network).state_dict()
+    given = {
+        k.removeprefix(NETWORK_PREFIX): v for k, v in header.items() if k.startswith("network.")
+    }
+    for name, value in wanted.items():
+        if given.get(name) != tuple(value.shape):
+            raise CheckpointError(
+                f"Checkpoint '{checkpoint.card.id}' does not fit its own card: {name} should have "
+                f"the shape {tuple(value.shape)}, the weights hold {given or 'none'}."
+            )
 
 
 def _classifiers(card: Card) -> list[str]:

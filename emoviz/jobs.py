@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, TextIO
 
 from emoviz.files import read_json, write_json
-from emoviz.settings import PROJECT_ROOT, Settings, variable_names
+from emoviz.settings import Settings, python_path, variable_names
 
 State = Literal["waiting", "queued", "running", "done", "failed", "cancelled", "lost"]
 _STARTS_WITHIN = 30.0  # seconds after which a job that never came to life counts as lost
@@ -336,10 +336,9 @@ def _started(settings: Settings, what: str, command: Sequence[str], key: str, qu
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """The settings of this process, and the project, which may run without being installed."""
-    path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
+    """The settings of this process, and where the package is."""
     own = {variable: str(getattr(settings, name)) for name, variable in variable_names().items()}
-    return {**os.environ, **own, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, **own, "PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"}
 
 
 def _watch(folder: Path) -> None:

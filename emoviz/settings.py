@@ -14,7 +14,10 @@ from typing import Literal, get_args
 from emoviz.errors import SettingsError
 
 Device = Literal["auto", "cpu", "cuda"]
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent
+# app.py, pages, checkpoints and sample_data: inside an installed package, else beside it.
+_INSTALLED = PACKAGE / "shipped"
+PROJECT_ROOT = _INSTALLED if _INSTALLED.is_dir() else PACKAGE.parent
 
 
 def _default_home() -> Path:
@@ -84,6 +87,11 @@ class Settings:
     def runs(self) -> Path:
         """One folder for each training run."""
         return self.home / "runs"
+
+
+def python_path() -> str:
+    """PYTHONPATH for processes of our own: the package may run without being installed."""
+    return os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))
 
 
 def variable_names() -> dict[str, str]:

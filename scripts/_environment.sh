@@ -36,10 +36,38 @@ prepare_environment() {
         for file in "$@"; do grep -qxF "$file" "$stamp" || missing=yes; done
         [ -n "$missing" ] || return 0
     fi
-    say "Installing packages; the first time this takes some minutes and about 7 GB of disk ..."
-    local arguments=(--quiet --disable-pip-version-check)
-    for file in "$@"; do arguments+=(-r "$file"); done
-    "$venv/bin/python" -m pip install "${arguments[@]}" -c requirements-constraints.txt
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -e .
+    say "Installing packages; the first time this takes about a minute and 7 GB of disk ..."
+    local requirements=(-c requirements-constraints.txt)
+    for file in "$@"; do requirements+=(-r "$file"); done
+    install "${requirements[@]}"
+    install --no-deps -e .
     printf '%s\n' "$wanted" "$@" >"$stamp"
+}
+
+# usage: install ARGUMENT...   (as for pip install; by uv where it can be had, which is faster)
+install() {
+    local quiet=(--quiet --disable-pip-version-check)
+    "$venv/bin/python" -c 'import uv' 2>/dev/null \
+        || "$venv/bin/python" -m pip install "${quiet[@]}" "uv>=0.9" >/dev/null 2>&1 || true
+    if "$venv/bin/python" -c 'import uv' 2>/dev/null && uv_install "$@"; then return; fi
+    "$venv/bin/python" -m pip install "${quiet[@]}" "$@"
+}
+
+# uv with pip's settings: its registries, its folders of wheels, its certificates.
+uv_install() {
+    local arguments=(--quiet --python "$venv/bin/python" --index-strategy unsafe-best-match)
+    local key value word
+    while IFS='=' read -r key value; do
+        value="${value//\'/}"
+        for word in ${value//\\n/ }; do
+            case "$key" in
+                *.index-url) arguments+=(--default-index "$word") ;;
+                *.extra-index-url) arguments+=(--index "$word") ;;
+                *.find-links) arguments+=(--find-links "$word") ;;
+                *.no-index) arguments+=(--no-index) ;;
+                *.cert) export SSL_CERT_FILE="$word" ;;
+            esac
+        done
+    done < <("$venv/bin/python" -m pip config list)
+    "$venv/bin/python" -m uv pip install "${arguments[@]}" "$@"
 }

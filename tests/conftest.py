@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emoviz.checkpoints import Card, Checkpoint, read_checkpoint, save_checkpoint
+from emoviz.checkpoints import Card, Checkpoint, save_checkpoint
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.labels import MIKELS8
 from emoviz.settings import Settings, load_settings
@@ -71,11 +71,9 @@ def settings(home: Path) -> Settings:
 @pytest.fixture
 def tiny_checkpoint(home: Path, tiny_source: Path) -> Checkpoint:
     """The tiny checkpoint under the home's checkpoints, as id `tiny`."""
-    import shutil
+    from placed import put_checkpoint
 
-    folder = home / "checkpoints" / "tiny"
-    shutil.copytree(tiny_source, folder)
-    return read_checkpoint(folder)
+    return put_checkpoint(tiny_source, home)
 
 
 @pytest.fixture

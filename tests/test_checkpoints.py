@@ -27,6 +27,7 @@ from emoviz.checkpoints import (
     open_checkpoint,
     read_checkpoint,
     save_checkpoint,
+    seal_checkpoint,
 )
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.errors import CheckpointError, EmovizError
@@ -270,7 +271,7 @@ def test_pickle_in_disguise_is_never_unpickled(
 def test_weights_of_another_network_are_told(tiny_checkpoint: Checkpoint) -> None:
     arrays = load_file(tiny_checkpoint.weights)
     save_file({k: v for k, v in arrays.items() if "gram" not in k}, tiny_checkpoint.weights)
-    edit_card(tiny_checkpoint.folder, weights_sha256="")
+    seal_checkpoint(tiny_checkpoint.folder)
     with pytest.raises(CheckpointError, match=r"'tiny' does not fit its own card"):
         load_network(read_checkpoint(tiny_checkpoint.folder))
 
@@ -279,7 +280,7 @@ def test_half_a_novelty_statistic_is_told(tiny_checkpoint: Checkpoint) -> None:
     arrays = load_file(tiny_checkpoint.weights)
     del arrays["novelty.precision"]
     save_file(arrays, tiny_checkpoint.weights)
-    edit_card(tiny_checkpoint.folder, weights_sha256="")
+    seal_checkpoint(tiny_checkpoint.folder)
     with pytest.raises(CheckpointError, match=r"novelty.*precision"):
         load_novelty(read_checkpoint(tiny_checkpoint.folder))
 
@@ -313,11 +314,13 @@ def test_changed_weights_are_told_before_a_prediction(
         load_model(tiny_checkpoint, settings)
 
 
-def test_card_without_a_hash_is_accepted(tiny_checkpoint: Checkpoint) -> None:
+def test_card_without_a_hash_is_refused_until_its_maker_seals_it(
+    tiny_checkpoint: Checkpoint,
+) -> None:
     edit_card(tiny_checkpoint.folder, weights_sha256="")
-    with tiny_checkpoint.weights.open("r+b") as file:
-        file.seek(-1, 2)
-        file.write(b"\x00")
+    with pytest.raises(CheckpointError, match=r"gives no hash of model\.safetensors"):
+        load_network(read_checkpoint(tiny_checkpoint.folder))
+    assert seal_checkpoint(tiny_checkpoint.folder) == tiny_checkpoint.card
     load_network(read_checkpoint(tiny_checkpoint.folder))
 
 
@@ -347,16 +350,26 @@ def test_missing_file_is_told(tiny_checkpoint: Checkpoint, name: str) -> None:
         ({"format": None}, "format None"),
         ({"taxonomy": EMOTION6.to_dict()}, r"speaks of 6 classes.*the weights have 8"),
         ({"width": 5}, "width 5"),
-        ({"width": "wide"}, "width wide"),
+        ({"width": "wide"}, "width is wide"),
         ({"temperature": 0}, "temperature is 0"),
         ({"temperature": -1.5}, "temperature is -1.5"),
-        ({"temperature": float("nan")}, "temperature is nan"),
+        ({"temperature": float("nan")}, "NaN, which is no finite number"),
         ({"temperature": "warm"}, "temperature is warm"),
         ({"temperature": None}, "temperature is None"),
         ({"taxonomy": None}, "taxonomy does not fit"),
         ({"taxonomy": {**MIKELS8.to_dict(), "classes": []}}, "taxonomy does not fit"),
         ({"preprocessing": {"size": 3}}, "preprocessing does not fit"),
         ({"network": {}}, "network lacks backbone, layers"),
+        ({"network": {"backbone": "hf-hub:a/b", "layers": []}}, "may not lead to a hub"),
+        ({"network": {"backbone": "local-dir:/etc", "layers": []}}, "may not lead to a hub"),
+        ({"network": {"backbone": "x", "layers": list(range(99))}}, "no list of at most 64 layers"),
+        ({"network": {"backbone": "x", "layers": [], "classes": 10**9}}, "classes 1000000000"),
+        ({"network": {"members": [{"backbone": "x", "layers": []}] * 99}}, "99 members"),
+        ({"measures": {"accuracy": float("nan")}}, "NaN, which is no finite number"),
+        ({"temperature": float("inf")}, "Infinity, which is no finite number"),
+        ({"title": ["x"]}, "title is .*no text"),
+        ({"width": 10**9}, "width is 1000000000"),
+        ({"summary": "x" * 5_000_000}, "card.json has 5 MB"),
         ({"network": [1]}, "network is no table"),
         ({"measures": [0.4]}, "measures is no table"),
         ({"data": 5}, "does not fit"),

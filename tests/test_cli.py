@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from placed import put_checkpoint
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from emoviz.cli import main
@@ -47,7 +48,7 @@ def run_cli(
 def place(tmp_path_factory: pytest.TempPathFactory, tiny_source: Path) -> Path:
     """A folder with `home`, 24 images and five that are none, and tables of labels."""
     root = tmp_path_factory.mktemp("cli")
-    shutil.copytree(tiny_source, root / "home" / "checkpoints" / "tiny")
+    put_checkpoint(tiny_source, root / "home")
     images = root / "images"
     images.mkdir()
     rng = np.random.default_rng(0)
@@ -142,7 +143,7 @@ def test_nothing_is_written_but_the_answer(place: Path) -> None:
         "images",
         "mikels.csv",
     ]
-    assert [path.name for path in (place / "home").iterdir()] == ["checkpoints"]
+    assert sorted(path.name for path in (place / "home").iterdir()) == ["checkpoints", "graphs"]
 
 
 def test_files_and_folders_mixed_keep_the_order_asked_for(place: Path) -> None:

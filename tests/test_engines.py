@@ -160,7 +160,7 @@ def test_missing_graph_is_told_where_it_was_asked_for(
     tiny_checkpoint: Checkpoint, settings: Settings
 ) -> None:
     tiny_checkpoint.graph.unlink()
-    with pytest.raises(CheckpointError, match="cannot be run"):
+    with pytest.raises(CheckpointError, match="cannot be read"):
         open_engine(tiny_checkpoint, replace(settings, device="cpu"), "onnx")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from emoviz.checkpoints import Checkpoint, read_checkpoint
+from emoviz.checkpoints import Checkpoint, read_checkpoint, seal_checkpoint
 from emoviz.cli import main
 from emoviz.data.images import Limits
 from emoviz.data.library import save_set
@@ -51,8 +51,7 @@ def other(tiny_checkpoint: Checkpoint) -> Checkpoint:
     arrays["network.classifier.weight"] = arrays["network.classifier.weight"][::-1].copy()
     save_file(arrays, folder / "model.safetensors")
     (folder / "graph.onnx").unlink(missing_ok=True)
-    card = json.loads((folder / "card.json").read_text())
-    (folder / "card.json").write_text(json.dumps({**card, "weights_sha256": ""}))
+    seal_checkpoint(folder)
     return read_checkpoint(folder)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from placed import put_checkpoint
 from streamlit.testing.v1 import AppTest
 
 from emoviz.checkpoints import Card, Checkpoint, read_checkpoint
@@ -444,7 +445,7 @@ def test_a_checkpoint_of_faces_says_what_it_is_not_for(
 ) -> None:
     card = json.loads((tiny_source / "card.json").read_text())
     folder = home / "checkpoints" / "faces"
-    shutil.copytree(tiny_source, folder)
+    put_checkpoint(tiny_source, home, "faces")
     seven = {**FER7.to_dict(), "classes": [*FER7.to_dict()["classes"]]}
     eighth = {"name": "none", "sentiment": None, "colour": "#888888"}
     seven["classes"].append(eighth)  # the tiny network has eight outputs

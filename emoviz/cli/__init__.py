@@ -20,6 +20,7 @@ from emoviz.cli import (
     images,
     measuring,
     reviewing,
+    starting,
     style,
     training,
 )
@@ -35,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         experiment failed, 2 where no image was read or the arguments cannot be used, 130 after
         Ctrl-C.
     """
-    arguments = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    arguments = _parser().parse_args(given or ["app"])
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a file's name may be no text at all
     try:
@@ -60,12 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="emoviz", description="Estimate the emotion that images evoke, and measure it."
+        prog="emoviz",
+        description="Estimate the emotion that images evoke, and measure it. Without a verb: app.",
     )
     parser.add_argument("--version", action="version", version=f"emoviz {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     rooms = (
-        *(images, explaining, style, embedding, exploring),
+        *(starting, images, explaining, style, embedding, exploring),
         *(collecting, reviewing, curating, measuring, training),
     )
     for room in rooms:

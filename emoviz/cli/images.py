@@ -1,4 +1,4 @@
-"""Verbs on images and checkpoints: ``predict``, ``checkpoints``."""
+"""Verbs on images and checkpoints: ``predict``, ``checkpoints``, ``checkpoint``."""
 
 import argparse
 import csv
@@ -19,6 +19,7 @@ def add_verbs(verbs: Any) -> None:
     """Add this module's verbs to the parser."""
     _add_predict(verbs)
     _add_checkpoints(verbs)
+    _add_checkpoint(verbs)
 
 
 def _add_predict(verbs: Any) -> None:
@@ -34,6 +35,28 @@ def _add_checkpoints(verbs: Any) -> None:
     verb = verbs.add_parser("checkpoints", help="list the trained networks")
     verb.add_argument("--format", choices=("table", "json"), default="table")
     verb.set_defaults(verb=_checkpoints)
+
+
+def _add_checkpoint(verbs: Any) -> None:
+    verb = verbs.add_parser("checkpoint", help="bring a network in, sign one, know a signer")
+    actions = verb.add_subparsers(required=True, metavar="ACTION")
+    action = actions.add_parser("import", help="look at a stranger's checkpoint, then bring it in")
+    action.add_argument("source", type=Path, metavar="ZIP|FOLDER")
+    action.add_argument("--id", help="what it is called here (its own id)")
+    action.add_argument("--yes", action="store_true", help="bring it in without asking")
+    action.add_argument("--signed-by", metavar="NAME", help="refuse unless signed so")
+    action.set_defaults(verb=_import_checkpoint)
+    action = actions.add_parser("seal", help="write the files' hashes into the card of one's own")
+    action.add_argument("checkpoint", help="id or folder")
+    action.set_defaults(verb=_seal)
+    action = actions.add_parser("sign", help="sign one's own with an Ed25519 key")
+    action.add_argument("checkpoint", help="id or folder")
+    action.add_argument("--key", required=True, type=Path, metavar="PEM", help="made if not there")
+    action.set_defaults(verb=_sign)
+    action = actions.add_parser("trust", help="know a public key by a name")
+    action.add_argument("name", metavar="NAME")
+    action.add_argument("public_key", metavar="KEY", help="64 hexadecimal digits")
+    action.set_defaults(verb=_trust)
 
 
 def _predict(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -142,4 +165,56 @@ def _checkpoints(arguments: argparse.Namespace, settings: Settings) -> int:
                 print(f"    {name}: {json.dumps(value, ensure_ascii=False)}")
     for reason in refused:
         print(f"emoviz: {reason}", file=sys.stderr)
+    return 0
+
+
+def _import_checkpoint(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.errors import CheckpointError
+    from emoviz.inference.incoming import bring_in, discard, look_at
+
+    incoming = look_at(arguments.source, arguments.source.name, settings)
+    card, id = incoming.card, arguments.id or incoming.id
+    print(f"{card.title}: {card.summary}\nLicence: {card.licence}\nLimits: {card.limits}")
+    print("\n".join(incoming.remarks))
+    try:
+        if arguments.signed_by and incoming.signer != arguments.signed_by:
+            raise CheckpointError(f"It is not signed by {arguments.signed_by}; nothing was done.")
+        if not (arguments.yes or _agreed(f"Bring it in as '{id}'? [y/N] ")):
+            print("Nothing was done.")
+            return 0
+        print(f"Checkpoint: {bring_in(incoming, id, settings).folder}")
+    finally:
+        discard(incoming)
+    return 0
+
+
+def _agreed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        print("Nobody is there to ask; --yes says yes.", file=sys.stderr)
+        return False
+    return input(question).strip().casefold() in ("y", "yes")
+
+
+def _seal(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.checkpoints import open_checkpoint, seal_checkpoint
+
+    card = seal_checkpoint(open_checkpoint(arguments.checkpoint, settings).folder)
+    print(f"{card.id}: the card holds the hashes of its files.")
+    return 0
+
+
+def _sign(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.checkpoints import open_checkpoint
+    from emoviz.inference.signing import sign
+
+    checkpoint = open_checkpoint(arguments.checkpoint, settings)
+    print(f"Signed. The public key: {sign(checkpoint.folder, arguments.key)}")
+    return 0
+
+
+def _trust(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.inference.signing import trust_key
+
+    trust_key(arguments.name, arguments.public_key, settings)
+    print(f"A checkpoint signed with this key is from now on shown as signed by {arguments.name}.")
     return 0

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.checkpoints import Checkpoint, load_network
+from emoviz.checkpoints import Checkpoint, check_graph, load_network
 from emoviz.errors import CheckpointError, SettingsError
 from emoviz.settings import Settings
 
@@ -78,7 +78,7 @@ class OnnxEngine:
 
     def run(self, images: NDArray[np.uint8]) -> RawOutput:
         """Logits, u and h of a batch (N, H, W, 3). Safe to call from several threads."""
-        return RawOutput(*self._session.run(None, {"images": images}))
+        return finite(RawOutput(*self._session.run(None, {"images": images})))
 
 
 class TorchEngine:
@@ -107,11 +107,28 @@ class TorchEngine:
         """Logits, u and h of a batch (N, H, W, 3). One batch at a time, whoever calls."""
         with self._lock, self._torch.inference_mode():
             batch = self._torch.from_numpy(np.ascontiguousarray(images)).to(self._device)
-            return RawOutput(*(part.float().cpu().numpy() for part in self._module(batch)))
+            return finite(RawOutput(*(part.float().cpu().numpy() for part in self._module(batch))))
+
+
+def finite(raw: RawOutput) -> RawOutput:
+    """What a network gave, unless it holds what is no number; images are bytes and cannot.
+
+    Raises:
+        CheckpointError: A value is infinite or not a number.
+    """
+    if not all(np.isfinite(part).all() for part in raw):
+        raise CheckpointError(
+            "The network answers with values that are no finite numbers: the checkpoint is "
+            "damaged, or was made to mislead. Choose another."
+        )
+    return raw
 
 
 def open_engine(checkpoint: Checkpoint, settings: Settings, kind: Kind = "auto") -> Engine:
     """The engine that suits the machine: a GPU where there is one, else ONNX Runtime.
+
+    A graph that did not come with the project is compared with the weights once
+    (`emoviz.inference.trust`); a graph that the card gives no hash of is left alone.
 
     Raises:
         SettingsError: ``EMOVIZ_DEVICE=cuda`` on a machine without a GPU.
@@ -120,8 +137,13 @@ def open_engine(checkpoint: Checkpoint, settings: Settings, kind: Kind = "auto")
     gpu = settings.device != "cpu" and has_gpu()
     if settings.device == "cuda" and not gpu:
         raise SettingsError("EMOVIZ_DEVICE is 'cuda', but no CUDA GPU answers; use auto or cpu.")
-    if kind == "torch" or (kind == "auto" and (gpu or not checkpoint.graph.is_file())):
+    has_graph = checkpoint.graph.is_file() and bool(checkpoint.card.graph_sha256)
+    if kind == "torch" or (kind == "auto" and (gpu or not has_graph)):
         return TorchEngine(checkpoint, "cuda" if gpu else "cpu")
+    from emoviz.inference.trust import vouch
+
+    check_graph(checkpoint)
+    vouch(checkpoint, settings)
     return OnnxEngine(checkpoint.graph, settings.threads)
 
 

@@ -245,6 +245,12 @@ def load_pretrained(backbone: Backbone) -> str:
 
 
 def _create(name: str) -> nn.Module:
+    # Anything else than a plain name leads timm to a hub or to another folder.
+    if not timm.is_model(name):
+        raise WeightsError(
+            f"timm {timm.__version__} has no backbone '{name}'. timm.list_models() lists those "
+            "it has."
+        )
     try:
         model: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
     except RuntimeError as error:

@@ -1,6 +1,5 @@
 """A run's network among the checkpoints, with a card that people may have edited."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 from emoviz.checkpoints import (
     Card,
     Checkpoint,
-    list_checkpoints,
+    check_id,
     load_centers,
     load_network,
     load_novelty,
@@ -20,12 +19,12 @@ from emoviz.data.library import save_set
 from emoviz.data.records import assign_splits, parse_data_argument, read_table
 from emoviz.errors import TableError, TrainingError
 from emoviz.files import read_json
+from emoviz.inference.trust import remember
 from emoviz.settings import Settings
 from emoviz.training.folder import SETTINGS
 
 # Of the card; the last two stand in its entry of the training set.
 EDITABLE = ("title", "summary", "licence", "intended_use", "limits", "data_source", "data_terms")
-_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 
 
 def promote(source: Path, id: str, edits: Mapping[str, str], settings: Settings) -> Checkpoint:
@@ -38,8 +37,8 @@ def promote(source: Path, id: str, edits: Mapping[str, str], settings: Settings)
         settings: Where the home is.
 
     Raises:
-        TrainingError: The id cannot be used or is taken, or a value cannot be edited.
-        CheckpointError: The run's checkpoint cannot be read.
+        TrainingError: A value of the card cannot be edited.
+        CheckpointError: The id cannot be used or is taken, or the run's checkpoint cannot be read.
         OSError: The disk is full; nothing is left behind.
     """
     check_id(id, settings)
@@ -53,13 +52,15 @@ def promote(source: Path, id: str, edits: Mapping[str, str], settings: Settings)
 
     given = _with_data(checkpoint.card, edits)
     centers = load_centers(checkpoint)
-    return save_checkpoint(
+    kept = save_checkpoint(
         settings.user_checkpoints / id,
         replace(checkpoint.card, **{**given, "id": id}),
         load_network(checkpoint),
         None if centers is None else torch.from_numpy(centers),
         load_novelty(checkpoint),
     )
+    remember(kept, settings)
+    return kept
 
 
 def _with_data(card: Card, edits: Mapping[str, str]) -> dict[str, Any]:
@@ -110,23 +111,3 @@ def keep_held_out(
         title = f"Test images of {checkpoint.card.id}"  # no other set's name is in it
         save_set(settings, id, title, replace(item, records=test), about)
         tell(f"{len(test)} held-out images: set {id}")
-
-
-def check_id(id: str, settings: Settings) -> None:
-    """Raise `TrainingError` where a checkpoint cannot be called so."""
-    if not _ID.fullmatch(id):
-        raise TrainingError(
-            f"'{id}' cannot be a checkpoint's id; wanted small letters, digits, '-' or '_', at "
-            "most 48, beginning with a letter or a digit."
-        )
-    roots = (settings.shipped_checkpoints, settings.user_checkpoints)
-    if any((root / id).exists() for root in roots):
-        raise TrainingError(f"There is a checkpoint '{id}' already. Choose another id.")
-
-
-def free_checkpoint_id(text: str, settings: Settings) -> str:
-    """An id made of some words that no checkpoint has yet."""
-    words = re.sub(r"[^a-z0-9_-]+", "-", text.casefold()).strip("-_")[:40] or "network"
-    taken = {item.card.id for item in list_checkpoints(settings)[0]}
-    numbered = (f"{words}-{number}" for number in range(2, len(taken) + 3))
-    return words if words not in taken else next(id for id in numbered if id not in taken)

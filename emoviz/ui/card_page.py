@@ -83,6 +83,7 @@ def _network(card: Card) -> dict[str, Any]:
         "seed": card.seed,
         **{f"{name} version": version for name, version in card.versions.items()},
         "weights_sha256": card.weights_sha256,
+        "graph_sha256": card.graph_sha256,
     }
     return {key: value for key, value in facts.items() if value not in ("", None)}
 

@@ -6,6 +6,7 @@ right page. Here it is told before that ``app.py`` names the pages.
 """
 
 import sys
+from collections.abc import Sequence
 
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
@@ -13,10 +14,15 @@ from streamlit.web import cli
 from emoviz.settings import PROJECT_ROOT
 
 
-def main() -> None:
-    """Run the server with the arguments of the command line; never returns."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the server with the arguments of `streamlit run`; never returns.
+
+    Args:
+        arguments: Instead of the command line's own.
+    """
     PagesManager.uses_pages_directory = False
-    sys.argv = ["streamlit", "run", str(PROJECT_ROOT / "app.py"), *sys.argv[1:]]
+    given = sys.argv[1:] if arguments is None else arguments
+    sys.argv = ["streamlit", "run", str(PROJECT_ROOT / "app.py"), *given]
     cli.main()
 
 

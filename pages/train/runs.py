@@ -4,7 +4,7 @@ import streamlit as st
 
 from emoviz.ui import shell
 from emoviz.ui.linked import write_parameter
-from emoviz.ui.training import promotion, run_table, watching
+from emoviz.ui.training import importing, promotion, run_table, watching
 from emoviz.ui.words import plain
 
 context = shell.current()
@@ -15,6 +15,7 @@ st.markdown(
     "Every training leaves a run: its settings, its curves, its network. Tick several to lay their "
     "curves over each other; tick one to look at it, keep its network, or delete it."
 )
+importing.form(settings)
 runs = run_table.listed(settings)
 if not runs:
     st.info(

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from placed import put_checkpoint
 
 from emoviz.settings import PROJECT_ROOT
 
@@ -107,7 +108,7 @@ class Visitor:
 def server(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app on a free port with two tiny checkpoints; gives its address."""
     home = tmp_path_factory.mktemp("browser-home")
-    shutil.copytree(tiny_source, home / "checkpoints" / "tiny")
+    put_checkpoint(tiny_source, home)
     _second_checkpoint(home / "checkpoints" / "tiny", home / "checkpoints" / "other")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

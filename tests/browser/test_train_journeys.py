@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from placed import put_checkpoint
 
 from emoviz import jobs
 from emoviz.settings import load_settings
@@ -68,7 +68,7 @@ def test_a_training_survives_its_server_and_goes_on_after_its_own_death(
     killed: the page calls it lost, goes on with it, stops it and measures it."""
     from conftest import serve, visit, wait_for
 
-    shutil.copytree(tiny_source, tmp_path / "checkpoints" / "tiny")
+    put_checkpoint(tiny_source, tmp_path)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -8,12 +8,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from emoviz.checkpoints import CARD, WEIGHTS, list_checkpoints
+from emoviz.checkpoints import CARD, WEIGHTS, check_id, free_checkpoint_id, list_checkpoints
 from emoviz.errors import EmovizError
 from emoviz.files import read_json
 from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.training.folder import MEASURES
-from emoviz.training.promote import check_id, free_checkpoint_id
 from emoviz.training.runs import Run
 from emoviz.ui import background
 from emoviz.ui.explorer import sources

@@ -1,0 +1,144 @@
+"""Does a checkpoint's graph answer as its weights do? Asked once of each that was brought along.
+
+``graph.onnx`` is a program, and a card's hashes say only that nobody changed it since. So a graph
+that did not come with the project is looked through, run and compared with the network that
+PyTorch builds from the weights, on two images of noise, in a process of its own with limits on
+time and memory. What passed is remembered in the home by its hashes. Where PyTorch is not
+installed the graph is looked through and run, and compared once it is.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from emoviz.checkpoints import WEIGHTS, Checkpoint, read_checkpoint
+from emoviz.errors import CheckpointError, EmovizError
+from emoviz.settings import Settings, python_path
+
+SECONDS, BYTES = 180, 8 * 2**30
+# Engines differ by rounding alone, 1e-4 in probability where the weights are ordinary ones.
+TOLERANCE = 2e-3
+
+
+def vouch(checkpoint: Checkpoint, settings: Settings) -> None:
+    """Hold a checkpoint's graph against its weights, unless it did before.
+
+    Raises:
+        CheckpointError: The graph holds what none of ours does, takes too much time or memory,
+            or answers otherwise than the weights.
+    """
+    if checkpoint.folder.parent == settings.shipped_checkpoints:
+        return
+    if _mark(checkpoint, settings).exists():
+        return
+    examine_graph(checkpoint)
+    remember(checkpoint, settings)
+
+
+def can_compare() -> bool:
+    """Whether PyTorch is here to build the network from its weights."""
+    return find_spec("torch") is not None
+
+
+def remember(checkpoint: Checkpoint, settings: Settings) -> None:
+    """Note that a graph is known to fit its weights: compared, or just made from them."""
+    mark = _mark(checkpoint, settings)
+    with contextlib.suppress(OSError):  # a home that cannot be written: compared again next time
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+
+
+def examine_graph(checkpoint: Checkpoint) -> None:
+    """Look through, run and compare a graph, in a process of its own (some seconds).
+
+    Raises:
+        CheckpointError: See `vouch`.
+    """
+    command = [sys.executable, "-m", "emoviz.inference.trust", str(checkpoint.folder.absolute())]
+    place = f"{checkpoint.folder.name}/{checkpoint.graph.name}"
+    try:
+        done = subprocess.run(
+            command,
+            env={**os.environ, "PYTHONPATH": python_path()},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise CheckpointError(
+            f"{place} is refused: two images took it over {SECONDS} seconds."
+        ) from None
+    if done.returncode == 2:
+        raise CheckpointError(done.stdout.strip())
+    if done.returncode != 0:
+        raise CheckpointError(
+            f"{place} is refused: two images took it more than {BYTES >> 30} GB of memory, or it "
+            "ended the program that tried it."
+        )
+
+
+def _mark(checkpoint: Checkpoint, settings: Settings) -> Path:
+    """An empty file whose name depends on all that the comparison depended on."""
+    card = checkpoint.card
+    told = [card.weights_sha256, card.graph_sha256, card.network, card.preprocessing.to_dict()]
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    kind = "compared" if can_compare() else "run"
+    return settings.home / "graphs" / f"{digest[:40]}-{kind}"
+
+
+def _examine(checkpoint: Checkpoint) -> None:
+    import numpy as np
+
+    from emoviz.checkpoints import check_graph
+    from emoviz.inference.engines import OnnxEngine, TorchEngine
+    from emoviz.inference.predict import softmax
+    from emoviz.models.graph_check import check_graph_file
+
+    check_graph(checkpoint)
+    check_graph_file(checkpoint.graph, WEIGHTS)
+    side = checkpoint.card.preprocessing.size
+    images = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
+    ours = OnnxEngine(checkpoint.graph, 1).run(images)
+    if not can_compare():
+        return
+    theirs = TorchEngine(checkpoint, "cpu").run(images)
+    name = f"{checkpoint.folder.name}/{checkpoint.graph.name}"
+    for field, one, two in zip(ours._fields, ours, theirs, strict=True):
+        if one.shape != two.shape:
+            raise CheckpointError(f"{name} is refused: its {field} has another shape.")
+        far = np.abs(one - two).max(initial=0) / max(1, np.abs(two).max(initial=0))
+        if field == "logits":
+            far = np.abs(softmax(one, 1.0) - softmax(two, 1.0)).max()
+        if far > TOLERANCE:
+            raise CheckpointError(
+                f"{name} is refused: it answers otherwise than the network that the card and the "
+                "weights describe."
+            )
+
+
+def _main() -> int:
+    _limit_memory()
+    try:
+        _examine(read_checkpoint(Path(sys.argv[1])))
+    except EmovizError as error:
+        print(error)
+        return 2
+    return 0
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
