@@ -16,13 +16,11 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from emoviz.checkpoints import WEIGHTS, Checkpoint, read_checkpoint
-from emoviz.errors import CheckpointError, EmovizError
+from emoviz.checkpoints import Checkpoint
+from emoviz.errors import CheckpointError
 from emoviz.settings import Settings, python_path
 
 SECONDS, BYTES = 180, 8 * 2**30
-# Engines differ by rounding alone, 1e-4 in probability where the weights are ordinary ones.
-TOLERANCE = 2e-3
 
 
 def vouch(checkpoint: Checkpoint, settings: Settings) -> None:
@@ -59,7 +57,12 @@ def examine_graph(checkpoint: Checkpoint) -> None:
     Raises:
         CheckpointError: See `vouch`.
     """
-    command = [sys.executable, "-m", "emoviz.inference.trust", str(checkpoint.folder.absolute())]
+    command = [
+        sys.executable,
+        "-m",
+        "emoviz.inference.graph_trial",
+        str(checkpoint.folder.absolute()),
+    ]
     place = f"{checkpoint.folder.name}/{checkpoint.graph.name}"
     try:
         done = subprocess.run(
@@ -90,55 +93,3 @@ def _mark(checkpoint: Checkpoint, settings: Settings) -> Path:
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
     kind = "compared" if can_compare() else "run"
     return settings.home / "graphs" / f"{digest[:40]}-{kind}"
-
-
-def _examine(checkpoint: Checkpoint) -> None:
-    import numpy as np
-
-    from emoviz.checkpoints import check_graph
-    from emoviz.inference.engines import OnnxEngine, TorchEngine
-    from emoviz.inference.predict import softmax
-    from emoviz.models.graph_check import check_graph_file
-
-    check_graph(checkpoint)
-    check_graph_file(checkpoint.graph, WEIGHTS)
-    side = checkpoint.card.preprocessing.size
-    images = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
-    ours = OnnxEngine(checkpoint.graph, 1).run(images)
-    if not can_compare():
-        return
-    theirs = TorchEngine(checkpoint, "cpu").run(images)
-    name = f"{checkpoint.folder.name}/{checkpoint.graph.name}"
-    for field, one, two in zip(ours._fields, ours, theirs, strict=True):
-        if one.shape != two.shape:
-            raise CheckpointError(f"{name} is refused: its {field} has another shape.")
-        far = np.abs(one - two).max(initial=0) / max(1, np.abs(two).max(initial=0))
-        if field == "logits":
-            far = np.abs(softmax(one, 1.0) - softmax(two, 1.0)).max()
-        if far > TOLERANCE:
-            raise CheckpointError(
-                f"{name} is refused: it answers otherwise than the network that the card and the "
-                "weights describe."
-            )
-
-
-def _main() -> int:
-    _limit_memory()
-    try:
-        _examine(read_checkpoint(Path(sys.argv[1])))
-    except EmovizError as error:
-        print(error)
-        return 2
-    return 0
-
-
-def _limit_memory() -> None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
-
-
-if __name__ == "__main__":
-    sys.exit(_main())
