@@ -50,8 +50,12 @@ class Settings:
             seconds and more (``EMOVIZ_SAVE_SECONDS``).
         database_url: Where reviews are stored, ``postgresql://user:password@host/name`` or
             ``sqlite:///path``; a file in the home where empty (``EMOVIZ_DATABASE_URL``).
-        managers: Addresses of electronic mail, with commas between them, of those who may manage
-            reviews once they are logged in (``EMOVIZ_MANAGERS``).
+        managers: Who manages once they are logged in, with commas between them: verified addresses
+            of electronic mail, or issuer and subject with a space between the two
+            (``EMOVIZ_MANAGERS``).
+        paths: Folders below which paths may be named on the pages, separated as in ``PATH``; empty
+            for any while one person works at this machine, and for none otherwise
+            (``EMOVIZ_PATHS``).
     """
 
     home: Path = field(default_factory=_default_home)
@@ -67,6 +71,7 @@ class Settings:
     fetch_pause: float = 0.25
     database_url: str = field(default="", repr=False)  # may hold a password
     managers: str = ""
+    paths: str = ""
 
     @property
     def user_checkpoints(self) -> Path:
@@ -82,6 +87,12 @@ class Settings:
     def sample_data(self) -> Path:
         """Images that come with the project."""
         return PROJECT_ROOT / "sample_data"
+
+    @property
+    def path_folders(self) -> tuple[Path, ...]:
+        """The folders of `paths`, with links followed."""
+        named = filter(None, map(str.strip, self.paths.split(os.pathsep)))
+        return tuple(Path(item).expanduser().resolve() for item in named)
 
     @property
     def runs(self) -> Path:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from emoviz.labels import Taxonomy
 
-Role = Literal["viewer", "reviewer", "manager"]
-ROLES: tuple[Role, ...] = ("viewer", "reviewer", "manager")
+Role = Literal["waiting", "viewer", "reviewer", "manager"]
+ROLES: tuple[Role, ...] = ("waiting", "viewer", "reviewer", "manager")  # each more
 Kind = Literal["agree", "choose", "none", "skip", "retract"]
 KINDS: tuple[Kind, ...] = ("agree", "choose", "none", "skip", "retract")
 State = Literal["waiting", "ready", "failed"]
@@ -206,7 +206,8 @@ class Reviewer:
         id: In this store.
         uid: In every store.
         name: As others read it; no two have the same.
-        role: ``viewer`` looks, ``reviewer`` decides, ``manager`` also brings in and takes home.
+        role: ``waiting`` to be let in, ``viewer`` looks, ``reviewer`` decides, ``manager`` also
+            brings in and takes home.
         subject: Issuer and subject of an OIDC login; "" for a name that was only typed.
         created: Time.
     """

@@ -3,17 +3,17 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from emoviz.errors import NotAllowedError, ReviewError
 from emoviz.review import rows
 from emoviz.review.database import Database
 from emoviz.review.model import ROLES, Reviewer, Role
-from emoviz.review.schema import reviewers
+from emoviz.review.schema import about, collections, reviewers
 
 
 class People:
-    """The part of the store that knows persons."""
+    """The part of the store that knows persons, and what is hidden from them."""
 
     database: Database
 
@@ -43,13 +43,14 @@ class People:
             raise NotAllowedError(f"The name '{name}' belongs to somebody who logs in.")
         return found
 
-    def login(self, subject: str, name: str, role: Role | None = None) -> Reviewer:
-        """The person of a login, who is made where there is none yet.
+    def login(self, subject: str, name: str, manages: bool = False) -> Reviewer:
+        """The person of a login, who is made where there is none yet and then waits to be let in.
 
         Args:
             subject: Issuer and subject.
             name: As others shall read it; gets a number where somebody else has it.
-            role: That the settings give; None keeps what the store says.
+            manages: Whether the settings name this person. Who logs in manages by that alone:
+                whoever is off the list manages no longer.
         """
         subject, name = rows.clean(subject), " ".join(rows.clean(name).split()) or "Somebody"
         if not subject:
@@ -57,9 +58,9 @@ class People:
         found = self._known(reviewers.c.subject == subject)
         if found is None:
             with self.database.writing() as made:
-                found = self._made(made, name, subject, role)
-        if role is not None and found.role != role:
-            found = self._with_role(found.id, role)
+                found = self._made(made, name, subject, "manager" if manages else "waiting")
+        if found.may_manage != manages:
+            found = self._with_role(found.id, "manager" if manages else "reviewer")
         return found
 
     def set_role(self, reviewer: int, role: Role, by: int) -> Reviewer:
@@ -74,10 +75,40 @@ class People:
         giver = self._known(reviewers.c.id == by)
         if giver is None or not giver.may_manage:
             raise NotAllowedError("Only a manager may hand out roles.")
+        if role == "manager" and any(i.id == reviewer and i.subject for i in self.reviewers()):
+            raise NotAllowedError("Who logs in manages only where the settings name them.")
         others = [item for item in self.reviewers() if item.may_manage and item.id != reviewer]
         if role != "manager" and not others:
             raise NotAllowedError("Nobody could manage any more; make somebody a manager first.")
         return self._with_role(reviewer, role)
+
+    def blind_collections(self) -> set[str]:
+        """Names of the collections that are under blind review: nobody is shown their estimates."""
+        query = select(collections.c.uid, collections.c.name).where(collections.c.removed == "")
+        with self.database.reading() as found:
+            marked = set(found.scalars(select(about.c.name).where(about.c.name.like("blind %"))))
+            return {row.name for row in found.execute(query) if f"blind {row.uid}" in marked}
+
+    def set_blind(self, collection: str, on: bool, by: int) -> None:
+        """Begin or lift the blind review of a collection.
+
+        Raises:
+            NotAllowedError: `by` may not manage.
+            ReviewError: There is no such collection.
+        """
+        giver = self._known(reviewers.c.id == by)
+        if giver is None or not giver.may_manage:
+            raise NotAllowedError("Only a manager may begin or lift a blind review.")
+        wanted = (collections.c.name == collection) & (collections.c.removed == "")
+        with self.database.writing() as made:
+            uid = made.scalar(select(collections.c.uid).where(wanted))
+            if uid is None:
+                raise ReviewError(f"There is no collection '{collection}'.")
+            row = {"name": f"blind {uid}", "value": rows.now()}
+            if on:
+                made.execute(self.database.insert(about).values(row).on_conflict_do_nothing())
+            else:
+                made.execute(delete(about).where(about.c.name == row["name"]))
 
     def _with_role(self, reviewer: int, role: Role) -> Reviewer:
         with self.database.writing() as made:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from emoviz import jobs
 from emoviz.settings import Settings
+from emoviz.ui import access
 from emoviz.ui.words import duration, plain
 
 Outcome = Literal["none", "live", "done", "ended"]
@@ -24,6 +25,7 @@ def outcome(settings: Settings, key: str) -> Outcome:
     return "done" if job.state == "done" else "ended"
 
 
+@access.acts("compute")
 def begin(settings: Settings, what: str, command: Sequence[str], key: str) -> None:
     """Start a task; a running one of the same key is left to run."""
     try:
@@ -41,9 +43,14 @@ def watch(settings: Settings, key: str) -> None:
     progress = job.progress
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(progress.share, _words(job, progress))
-        st.button(
-            "Stop", key=f"stop-{key}", icon=":material/stop_circle:", on_click=_cancel, args=(job,)
-        )
+        if access.allowed("compute"):
+            st.button(
+                "Stop",
+                key=f"stop-{key}",
+                icon=":material/stop_circle:",
+                on_click=_cancel,
+                args=(job,),
+            )
 
 
 def explain(settings: Settings, key: str) -> None:
@@ -53,7 +60,7 @@ def explain(settings: Settings, key: str) -> None:
         return
     st.warning(f"{plain(job.what)} ended early. What is done is kept.", icon=":material/error:")
     printed = job.tail(_LINES)
-    if printed:
+    if printed and access.allowed("compute"):
         st.code("\n".join(printed), language=None, wrap_lines=True)
 
 
@@ -63,5 +70,6 @@ def _words(job: jobs.Job, progress: jobs.JobProgress) -> str:
     return words if left is None else f"{words}, about {duration(left)} left"
 
 
+@access.acts("compute")
 def _cancel(job: jobs.Job) -> None:
     job.cancel()

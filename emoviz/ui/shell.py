@@ -84,14 +84,10 @@ def configure() -> None:
     st.html(SHEET)
 
 
-def start() -> Context | None:
-    """Read the settings and draw the sidebar.
-
-    Returns:
-        What the pages need; None where a setting is impossible, which is then on the page.
-    """
+def settings() -> Settings | None:
+    """Read the settings; None where one is impossible, which is then on the page."""
     try:
-        settings = load_settings()
+        return load_settings()
     except SettingsError as error:
         st.error(
             f"{plain(str(error))}\n\nCorrect or unset the variable and start emoviz again.",
@@ -99,6 +95,10 @@ def start() -> Context | None:
             icon=":material/error:",
         )
         return None
+
+
+def start(settings: Settings) -> Context:
+    """Draw the sidebar; what the pages need."""
     context = _sidebar(settings)
     st.session_state[_KEY] = context
     return context

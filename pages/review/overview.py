@@ -4,7 +4,7 @@ import streamlit as st
 
 from emoviz.review.agreement import label_of
 from emoviz.ui import shell
-from emoviz.ui.review import agreement, people, queue, starting, taking, wall
+from emoviz.ui.review import agreement, blind, people, queue, starting, taking, wall
 
 context = shell.current()
 settings = context.settings
@@ -27,7 +27,9 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="overview-co
 if collection is None:
     starting.explain_no_collection(reviewer, context)
     st.stop()
-if chosen.estimates is None:
+if chosen.blind:
+    blind.explain(1)
+elif chosen.estimates is None:
     starting.explain_no_estimates(collection, context)
 
 decisions = agreement.visible(store.standing(collection.id), reviewer)
@@ -42,9 +44,7 @@ wall.shares(store, chosen, decided, votes)
 st.subheader("Agreement", anchor=False)
 found = agreement.measured(store, chosen, decisions)
 divided = agreement.show(found, {work.id: work for work in decided}, settings)
-if reviewer.may_manage:
-    st.subheader("Take it home", anchor=False)
-    taking.show(store, chosen, settings)
+taking.show(store, chosen, settings)
 work = pressed if pressed is not None else divided
 if work is not None:
     st.switch_page("pages/review/artworks.py", query_params=queue.link(chosen, work))

@@ -19,7 +19,7 @@ from emoviz.errors import EmovizError
 from emoviz.files import replaced_file
 from emoviz.labels import TAXONOMIES
 from emoviz.settings import Settings
-from emoviz.ui import background
+from emoviz.ui import access, background
 from emoviz.ui.curation.library import CHOICE, NOTES
 from emoviz.ui.linked import linked_choice, write_parameter
 from emoviz.ui.words import counted, plain, readable
@@ -55,6 +55,7 @@ def is_wanted(settings: Settings) -> bool:
     return bool(id) and background.outcome(settings, _key(id)) == "ended"
 
 
+@access.offers("prepare")
 def ways_in(settings: Settings) -> None:
     """A published set or one of one's own, by its place on this machine or as a file."""
     known = importers()
@@ -157,18 +158,23 @@ def _which_labels(importer: Importer) -> str:
 
 
 def _from_here(settings: Settings, importer: Importer, labels: str) -> None:
-    st.text_input(
-        "Its folder or file on this machine",
-        key="datasets-path",
-        placeholder="/home/me/sets/the-unpacked-folder",
-        help="Images stay where they are; the library remembers their places.",
-    )
+    if not access.allowed("paths"):
+        access.explain_no_paths()
+    else:
+        st.text_input(
+            "Its folder or file on this machine",
+            key="datasets-path",
+            placeholder="/home/me/sets/the-unpacked-folder",
+            help="Images stay where they are; the library remembers their places.",
+        )
     st.text_input(
         "What shall it be called?",
         key="datasets-title",
         placeholder="left empty, it is named after its folder",
         max_chars=80,
     )
+    if not access.allowed("paths"):
+        return
     st.button(
         "Bring it in",
         key="datasets-bring",
@@ -187,6 +193,9 @@ def _from_there(settings: Settings, kind: str) -> None:
         )
         return
     zipped = kind == "imagefolder"
+    if not zipped and not access.any_path(settings):
+        st.caption("A table names paths of this machine, and those cannot be named here.")
+        return
     st.file_uploader(
         "Or a ZIP with one folder a class" if zipped else "Or a CSV, TSV or Parquet table",
         type=["zip"] if zipped else ["csv", "tsv", "parquet"],
@@ -200,18 +209,24 @@ def _from_there(settings: Settings, kind: str) -> None:
     )
 
 
+@access.acts("prepare")
 def _take_path(settings: Settings, kind: str, labels: str) -> None:
     text = str(st.session_state["datasets-path"]).strip()
     if not text:
         st.session_state[NOTES] = ["Write the path of the folder or file first."]
         return
-    path = Path(text).expanduser().absolute()
+    try:
+        path = access.place(text, settings)
+    except EmovizError as error:
+        st.session_state[NOTES] = [plain(str(error))]
+        return
     if kind == "imagefolder" and path.suffix.casefold() == ".zip":
         _take_zip(settings, path.name, path)
     else:
         _begin(settings, kind, path, labels, _wanted_title() or path.stem or path.name)
 
 
+@access.acts("prepare")
 def _take_file(settings: Settings, kind: str) -> None:
     generation = st.session_state.get("datasets-files", 0)
     upload: UploadedFile | None = st.session_state.get(f"datasets-file-{kind}-{generation}")
@@ -221,6 +236,8 @@ def _take_file(settings: Settings, kind: str) -> None:
     name = Path(upload.name).name
     if kind == "imagefolder":
         _take_zip(settings, name, upload.getvalue())
+        return
+    if not access.any_path(settings):
         return
     id = free_id(settings, _wanted_title() or Path(name).stem)
     file = settings.home / "sent" / id / name
@@ -233,6 +250,7 @@ def _take_file(settings: Settings, kind: str) -> None:
     _begin(settings, kind, file, "", _wanted_title() or Path(name).stem)
 
 
+@access.acts("prepare")
 def _take_zip(settings: Settings, name: str, archive: Path | bytes) -> None:
     """A ZIP's images are read here and now: they are copied into the library."""
     title = _wanted_title() or Path(name).stem
@@ -250,6 +268,7 @@ def _take_zip(settings: Settings, name: str, archive: Path | bytes) -> None:
     _arrived(settings, id)
 
 
+@access.acts("prepare")
 def _begin(settings: Settings, kind: str, path: Path, labels: str, title: str) -> None:
     id = free_id(settings, title)
     command = ["data", "import", kind, str(path), "--library", id, "--title", title]

@@ -19,6 +19,7 @@ from emoviz.curation.recipe import (
 from emoviz.errors import EmovizError, RecipeError, TaxonomyError
 from emoviz.files import write_text
 from emoviz.labels import TAXONOMIES, Taxonomy, bridge_between
+from emoviz.ui import access
 from emoviz.ui.curation.library import NOTES
 from emoviz.ui.curation.subject import CurationSubject, Marks
 from emoviz.ui.words import plain
@@ -240,8 +241,9 @@ def _remember(subject: CurationSubject, recipe: Preparation) -> None:
     """Keep the form beside the examination; decisions about single images are kept elsewhere."""
     text = dump_preparation(recipe)
     if st.session_state.get(_LAST) != (subject.known.id, text):
-        with contextlib.suppress(OSError):  # a full disk must not take the form away
-            write_text(subject.folder / _LAST, text)
+        if access.allowed("prepare"):
+            with contextlib.suppress(OSError):  # a full disk must not take the form away
+                write_text(subject.folder / _LAST, text)
         st.session_state[_LAST] = (subject.known.id, text)
 
 

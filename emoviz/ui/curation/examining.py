@@ -8,13 +8,14 @@ import streamlit as st
 from emoviz.checkpoints import Checkpoint
 from emoviz.curation.telling import Verdict, balance_words, headline, verdicts
 from emoviz.settings import Settings
-from emoviz.ui import background
+from emoviz.ui import access, background
 from emoviz.ui.curation.subject import CurationSubject
 from emoviz.ui.words import duration, plain
 
 _TEXT, _FACES, _LOOK, _NETWORK = 0.3, 0.03, 0.004, 0.1  # seconds an image, two cores
 
 
+@access.offers("compute")
 def offer(subject: CurationSubject, settings: Settings, checkpoint: Checkpoint | None) -> None:
     """Begin an examination, or begin it anew with more looks."""
     before = subject.found
@@ -60,6 +61,7 @@ def offer(subject: CurationSubject, settings: Settings, checkpoint: Checkpoint |
     )
 
 
+@access.acts("compute")
 def begin(
     subject: CurationSubject,
     settings: Settings,

@@ -8,6 +8,7 @@ import streamlit as st
 from emoviz.curation.findings import SHOWN
 from emoviz.curation.telling import contradictions, verdicts
 from emoviz.settings import Settings
+from emoviz.ui import access
 from emoviz.ui.curation.pictures import ShownImages, label_of, paged, pager, wall
 from emoviz.ui.curation.pictures import row as pictures_row
 from emoviz.ui.curation.subject import CurationSubject, mark, read_marks
@@ -78,6 +79,7 @@ def _reason(subject: CurationSubject, kind: str, entry: Any, place: int) -> str:
     return label_of(subject, place)
 
 
+@access.offers("prepare")
 def _by_hand(subject: CurationSubject, rows: Sequence[ShownImages], kind: str) -> None:
     """Throw out all that are shown, or take that back."""
     item = subject.item

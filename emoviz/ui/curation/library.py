@@ -7,6 +7,7 @@ import streamlit as st
 from emoviz.data.library import SAMPLE, KnownSet, bring_back_set, list_sets, remove_set
 from emoviz.errors import EmovizError
 from emoviz.settings import Settings
+from emoviz.ui import access
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.words import counted, plain, readable
 
@@ -20,6 +21,7 @@ def tell() -> None:
         st.info(note, icon=":material/info:")
 
 
+@access.offers("prepare")
 def undo_bar(settings: Settings) -> None:
     """Sets that were removed in this session, each with a way back."""
     for id in st.session_state.get(_REMOVED, [])[-3:]:
@@ -68,6 +70,7 @@ def choose(settings: Settings) -> KnownSet | None:
     return by_id[chosen]
 
 
+@access.offers("prepare")
 def remove_button(settings: Settings, known: KnownSet) -> None:
     """Out of the library, with what that does and does not delete."""
     with st.popover("Remove", icon=":material/delete:", disabled=known.id == SAMPLE):
@@ -83,6 +86,7 @@ def remove_button(settings: Settings, known: KnownSet) -> None:
         )
 
 
+@access.acts("prepare")
 def _remove(settings: Settings, id: str) -> None:
     try:
         remove_set(settings, id)
@@ -94,6 +98,7 @@ def _remove(settings: Settings, id: str) -> None:
     st.toast(f"{plain(id)} was removed; Undo stands above.", icon=":material/delete:")
 
 
+@access.acts("prepare")
 def _undo(settings: Settings, id: str) -> None:
     try:
         bring_back_set(settings, id)

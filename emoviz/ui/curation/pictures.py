@@ -14,6 +14,7 @@ from emoviz.data.images import Limits, open_image, thumbnail
 from emoviz.data.records import NO_LABEL, Record
 from emoviz.errors import ImageError
 from emoviz.settings import Settings
+from emoviz.ui import access
 from emoviz.ui.curation.subject import CurationSubject, Marks, mark, read_marks
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.words import plain, readable
@@ -129,6 +130,7 @@ def _details(subject: CurationSubject, place: int, settings: Settings) -> None:
         _decide(subject, place)
 
 
+@access.offers("prepare")
 def _decide(subject: CurationSubject, place: int) -> None:
     """Throw out or keep by hand, or take that back."""
     sha256 = sha256_of(subject.item, place)

@@ -19,6 +19,7 @@ from emoviz.errors import EmovizError
 from emoviz.inference.tabular import safe_cell
 from emoviz.plots.curation import before_and_after
 from emoviz.settings import Settings
+from emoviz.ui import access
 from emoviz.ui.curation import choices
 from emoviz.ui.curation.library import CHOICE, NOTES
 from emoviz.ui.curation.pictures import ShownImages, wall
@@ -132,6 +133,7 @@ def _goes(subject: CurationSubject, made: PreparedSet, settings: Settings) -> No
         )
 
 
+@access.offers("prepare")
 def _all_after_all(subject: CurationSubject, rows: Sequence[Dropped]) -> None:
     """Keep all of one reason; take back what was kept or thrown out by hand."""
     marks = read_marks(subject)
@@ -157,6 +159,7 @@ def _all_after_all(subject: CurationSubject, rows: Sequence[Dropped]) -> None:
         )
 
 
+@access.offers("prepare")
 def _make(
     subject: CurationSubject, recipe: Preparation, made: PreparedSet, settings: Settings
 ) -> None:
@@ -194,6 +197,7 @@ def _make(
         )
 
 
+@access.acts("prepare")
 def _save(
     subject: CurationSubject, recipe: Preparation, made: PreparedSet, settings: Settings
 ) -> None:

@@ -14,6 +14,7 @@ from emoviz.data.records import LabelledSet, Record, read_table
 from emoviz.errors import EmovizError, TableError
 from emoviz.files import read_json, write_json
 from emoviz.settings import Settings
+from emoviz.ui import access
 from emoviz.ui.words import plain
 
 _MARKS = "decided.json"
@@ -113,6 +114,7 @@ def read_marks(subject: CurationSubject) -> Marks:
     return Marks(*(frozenset(map(str, values.get(key, ()))) for key in ("drop", "keep")))
 
 
+@access.acts("prepare")
 def mark(subject: CurationSubject, hashes: Sequence[str], what: str) -> None:
     """Decide about images: ``drop``, ``keep``, or ``""`` to take a decision back."""
     before = read_marks(subject)

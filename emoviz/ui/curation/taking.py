@@ -13,7 +13,7 @@ from emoviz.data.images import Limits
 from emoviz.errors import EmovizError
 from emoviz.plots.data_card import data_card
 from emoviz.settings import Settings
-from emoviz.ui import background
+from emoviz.ui import access, background
 from emoviz.ui.curation.library import NOTES
 from emoviz.ui.curation.subject import CurationSubject
 from emoviz.ui.words import counted, plain
@@ -22,6 +22,7 @@ _READY = "datasets-ready"
 _MOST_ZIPPED = 2_000  # images that are passed through the browser
 
 
+@access.offers("export")
 def show(subject: CurationSubject, settings: Settings) -> None:
     """The ways out."""
     st.markdown("**To read and to cite**")
@@ -89,6 +90,7 @@ def _offer(
     told.caption(words)
 
 
+@access.acts("export")
 def _build(form: str, key: object, make: Callable[[Path], Path]) -> None:
     try:
         with st.spinner("Making the file …"), tempfile.TemporaryDirectory() as folder:
@@ -146,6 +148,7 @@ def _zipped(subject: CurationSubject, folder: Path) -> Path:
     return Path(shutil.make_archive(name, "zip", folder / "inside"))
 
 
+@access.offers("paths")
 def _to_folder(subject: CurationSubject, settings: Settings) -> None:
     """To a folder on this machine, in the background."""
     key = f"export {subject.known.id}"
@@ -173,12 +176,17 @@ def _to_folder(subject: CurationSubject, settings: Settings) -> None:
         st.caption(":material/check: The folder is written.")
 
 
+@access.acts("paths")
 def _begin_folder(subject: CurationSubject, settings: Settings, key: str) -> None:
     text = str(st.session_state["datasets-out"]).strip()
     if not text:
         st.session_state[NOTES] = ["Write the path of a new folder first."]
         return
-    out = Path(text).expanduser().absolute()
+    try:
+        out = access.place(text, settings)
+    except EmovizError as error:
+        st.session_state[NOTES] = [plain(str(error))]
+        return
     command = ["data", "export", str(subject.known.path), "--as", "imagefolder", "--out", str(out)]
     command += ["--copies"] if st.session_state.get("datasets-copies") else []
     background.begin(settings, f"Writing {subject.known.title} to {out}", command, key)

@@ -19,7 +19,7 @@ from emoviz.analysis.projection import (
 )
 from emoviz.errors import AnalysisError
 from emoviz.settings import Settings
-from emoviz.ui import background
+from emoviz.ui import access, background
 from emoviz.ui.explorer.controls import MapKind
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.map import MapMark, Pin
@@ -155,6 +155,9 @@ def _fit_later(
     command += ["--dimensions", str(kind.dimensions), "--out", str(kept)]
     if chosen:
         command += ["--set", *(f"{name}={value}" for name, value in chosen.items())]
+    if state != "live" and not access.allowed("compute"):
+        st.caption(f"{plain(kind.words)} is not drawn yet; you see PCA.")
+        return
     if state in ("none", "done"):
         background.begin(settings, f"Drawing the map by {kind.words}", command, key)
         state = "live"

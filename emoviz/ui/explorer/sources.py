@@ -17,9 +17,10 @@ from emoviz.inference.collection import SAMPLE, open_collection
 from emoviz.inference.stored import describe, list_tables, read_embeddings, table_path
 from emoviz.inference.vectors import Vectors, read_vectors
 from emoviz.settings import Settings
-from emoviz.ui import background
+from emoviz.ui import access, background
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.linked import linked_choice
+from emoviz.ui.review import blind
 from emoviz.ui.words import counted, plain, readable
 
 _ADDED = "explore-added"
@@ -59,6 +60,7 @@ def choose(settings: Settings, vectors: bool = True) -> Source:
         "collection",
         help="Images that were embedded once; bring in others below the map.",
     )
+    blind.explain(len(blind.hidden_tables(settings)))
     return known[chosen]
 
 
@@ -83,6 +85,7 @@ def file_of(source: Source, checkpoint: Checkpoint, settings: Settings) -> Path:
     return Path(source.path) if source.is_vectors else source.table(settings, checkpoint)
 
 
+@access.acts("compute")
 def embed_again(source: Source, checkpoint: Checkpoint, settings: Settings) -> None:
     """Look for images that came or changed; only those pass the network."""
     command = ["embed", source.path, "--checkpoint", str(checkpoint.folder)]
@@ -95,6 +98,8 @@ def bring_in(settings: Settings) -> None:
     images, vectors = st.columns(2, gap="large")
     with images:
         bring_in_images(settings)
+    if not access.allowed("prepare"):
+        return
     with vectors:
         st.markdown("**Vectors of your own**: two or more columns of numbers, labels if you like.")
         st.file_uploader(
@@ -110,6 +115,9 @@ def bring_in_images(settings: Settings) -> None:
     """A way in for images: a path on this machine."""
     for note in st.session_state.pop(_NOTES, []):
         st.info(note, icon=":material/info:")
+    if not access.allowed("paths"):
+        access.explain_no_paths()
+        return
     st.markdown("**Images** on this machine: a folder, a ZIP, or a CSV with a column `file`.")
     st.text_input(
         "Path",
@@ -144,7 +152,8 @@ def _sources(settings: Settings) -> list[Source]:
         Source(f"vectors-{file.stem}", file.name.split("-", 1)[-1], str(file), is_vectors=True)
         for file in sorted((settings.home / "vectors").glob("[!.]*"))
     ]
-    return [*found.values(), *brought]
+    hidden = blind.hidden_tables(settings)
+    return [*(item for path, item in found.items() if path not in hidden), *brought]
 
 
 def _key(settings: Settings, path: str, title: str) -> str:
@@ -199,6 +208,9 @@ def _make(source: Source, checkpoint: Checkpoint, settings: Settings) -> None:
     count = _count(source, settings)
     if count is None:
         return
+    if not access.allowed("compute"):
+        st.info(f"{title}: not embedded yet. A reviewer or manager can do that.")
+        return
     if state == "none" and count <= _ASK_ABOVE:
         embed_again(source, checkpoint, settings)
         background.watch(settings, key)
@@ -230,12 +242,13 @@ def _job_key(source: Source, checkpoint: Checkpoint) -> str:
     return f"embed {source.path} {checkpoint.folder}"
 
 
+@access.acts("paths")
 def _take_path(settings: Settings) -> None:
     text = str(st.session_state["explore-path"]).strip()
     if not text:
         return
     try:
-        found = open_collection(Path(text).expanduser(), settings)
+        found = open_collection(access.place(text, settings), settings)
     except EmovizError as error:
         st.session_state[_NOTES] = [plain(str(error))]
         return
@@ -248,6 +261,7 @@ def _take_path(settings: Settings) -> None:
         st.session_state[_NOTES] = [f"{counted(len(found.refused), 'row')} without an image."]
 
 
+@access.acts("prepare")
 def _take_vectors(settings: Settings) -> None:
     upload = st.session_state["explore-vectors"]
     if upload is None:

@@ -18,6 +18,7 @@ from emoviz.inference.abstention import (
 from emoviz.inference.labelled import table_digest
 from emoviz.plots.evaluation import coverage_accuracy
 from emoviz.settings import Settings
+from emoviz.ui import access
 from emoviz.ui.measure import computed
 from emoviz.ui.measure.subject import EvaluationSubject
 from emoviz.ui.words import counted, plain
@@ -65,13 +66,14 @@ def _try(item: EvaluationSubject, judged: AlignedPredictions, settings: Settings
     if choice.threshold is None or choice.accuracy is None:
         return
     st.markdown(_in_words(choice, float(right.mean())))
-    st.button(
-        "Keep this threshold with the checkpoint",
-        icon=":material/save:",
-        type="primary",
-        on_click=_save,
-        args=(item, choice, wanted, settings),
-    )
+    if access.allowed("keep"):
+        st.button(
+            "Keep this threshold with the checkpoint",
+            icon=":material/save:",
+            type="primary",
+            on_click=_save,
+            args=(item, choice, wanted, settings),
+        )
 
 
 def _choice(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[Choice, str]:
@@ -145,12 +147,13 @@ def _kept(item: EvaluationSubject, settings: Settings) -> None:
             f"{_how(kept)}",
             width="stretch",
         )
-        st.button(
-            "Forget it",
-            icon=":material/delete:",
-            on_click=clear_abstention,
-            args=(item.members[0], settings),
-        )
+        if access.allowed("keep"):
+            st.button(
+                "Forget it",
+                icon=":material/delete:",
+                on_click=access.acts("keep")(clear_abstention),
+                args=(item.members[0], settings),
+            )
 
 
 def _how(kept: Abstention) -> str:
@@ -166,6 +169,7 @@ def _how(kept: Abstention) -> str:
     )
 
 
+@access.acts("keep")
 def _save(item: EvaluationSubject, choice: Choice, wanted: str, settings: Settings) -> None:
     assert choice.threshold is not None
     kept = Abstention(

@@ -22,7 +22,7 @@ from emoviz.inference.stored import describe, read_embeddings
 from emoviz.inference.style import kept_grams
 from emoviz.review import Work
 from emoviz.settings import Settings
-from emoviz.ui import background
+from emoviz.ui import access, background
 from emoviz.ui.explorer.board import short_name
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.review import desk_images
@@ -113,7 +113,7 @@ def _in_style(
         missing = len(set(hashes) - cache.known(hashes))
     key = f"style {table.collection} {checkpoint.folder}"
     state = background.outcome(settings, key)
-    if missing and state == "none" and missing <= _ASK_ABOVE:
+    if missing and state == "none" and missing <= _ASK_ABOVE and access.allowed("compute"):
         command = ["style", table.collection, "--checkpoint", str(checkpoint.folder)]
         background.begin(settings, "Style and content of the works", command, key)
         state = "live"

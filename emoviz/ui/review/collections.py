@@ -25,11 +25,11 @@ from emoviz.review.acquire import (
 )
 from emoviz.review.ingest import remove_collection
 from emoviz.settings import Settings
-from emoviz.ui import background
+from emoviz.ui import access, background
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.linked import linked_choice, write_parameter
-from emoviz.ui.review import people
+from emoviz.ui.review import blind, people
 from emoviz.ui.words import counted, plain, readable
 
 CHOICE, FIND, ADDING = "shown", "words", "adding"
@@ -59,13 +59,12 @@ def may_manage(settings: Settings) -> bool | None:
     """
     try:
         store = open_store(settings)
-        if not people.login_is_set_up() and not store.reviewers():
+        if not access.login_is_set_up() and not store.reviewers():
             return True
     except EmovizError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return None
-    reviewer = people.who(store, settings)
-    return None if reviewer is None else reviewer.may_manage
+    return None if people.who(store, settings) is None else access.allowed("collect")
 
 
 def job_key(name: str) -> str:
@@ -73,6 +72,7 @@ def job_key(name: str) -> str:
     return f"collection {name}"
 
 
+@access.acts("collect")
 def begin(
     settings: Settings,
     request: AcquireRequest,
@@ -180,12 +180,13 @@ def actions(
     with st.container(horizontal=True, vertical_alignment="center"):
         if estimated:
             _leave("Review them", "rate_review", "pages/review/artworks.py", request.name, True)
-            st.button(
-                "See them on the map",
-                icon=":material/scatter_plot:",
-                on_click=_to_map,
-                args=(request.name, settings),
-            )
+            if request.name not in blind.hidden(settings):
+                st.button(
+                    "See them on the map",
+                    icon=":material/scatter_plot:",
+                    on_click=_to_map,
+                    args=(request.name, settings),
+                )
         elif manages:
             st.button(
                 f"Ask {plain(checkpoint.card.title)}",
@@ -207,10 +208,12 @@ def actions(
             )
         if manages:
             _removal(found, settings, live)
+        blind.control(request.name, settings)
     if st.session_state.pop("collections-to-map", False):
         st.switch_page("pages/explore/embeddings.py")
 
 
+@access.offers("collect")
 def _removal(found: AcquiredWorks, settings: Settings, live: bool) -> None:
     assert found.request is not None
     with st.popover("Remove", icon=":material/delete:", disabled=live):
@@ -359,6 +362,7 @@ def _to_map(name: str, settings: Settings) -> None:
     st.session_state["collections-to-map"] = True
 
 
+@access.acts("collect")
 def _remove(settings: Settings, name: str) -> None:
     try:
         remove_collection(name, settings)

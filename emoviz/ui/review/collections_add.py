@@ -14,6 +14,7 @@ from emoviz.errors import EmovizError
 from emoviz.files import replaced_file
 from emoviz.review.acquire import SAMPLE, AcquireRequest, collection_folder, guess_kind
 from emoviz.settings import Settings
+from emoviz.ui import access
 from emoviz.ui.review.collections import begin, is_taken
 from emoviz.ui.words import plain
 
@@ -28,6 +29,7 @@ def note() -> None:
         st.info(text, icon=":material/info:")
 
 
+@access.offers("collect")
 def sample_button(settings: Settings, checkpoint: Checkpoint, primary: bool = False) -> None:
     """The project's images as a collection, with one press."""
     st.button(
@@ -42,6 +44,7 @@ def sample_button(settings: Settings, checkpoint: Checkpoint, primary: bool = Fa
     )
 
 
+@access.offers("collect")
 def ways_in(settings: Settings, checkpoint: Checkpoint) -> None:
     """A title, and three ways to say where the artworks are."""
     st.text_input(
@@ -84,6 +87,9 @@ def _address(settings: Settings, checkpoint: Checkpoint) -> None:
 
 
 def _place(settings: Settings, checkpoint: Checkpoint) -> None:
+    if not access.allowed("paths"):
+        access.explain_no_paths()
+        return
     st.markdown(
         "A folder or ZIP of images; a table (CSV) with a column `file` or `url`, and if you like "
         "`title`, `artist`, `date`, `rights` and others; or a IIIF manifest as a file. Your files "
@@ -120,6 +126,7 @@ def _sent(settings: Settings, checkpoint: Checkpoint) -> None:
     )
 
 
+@access.acts("collect")
 def _take_address(settings: Settings, checkpoint: Checkpoint) -> None:
     text = str(st.session_state["collections-url"]).strip()
     try:
@@ -134,11 +141,13 @@ def _take_address(settings: Settings, checkpoint: Checkpoint) -> None:
     st.session_state["collections-url"] = ""
 
 
+@access.acts("paths")
 def _take_path(settings: Settings, checkpoint: Checkpoint) -> None:
     text = str(st.session_state["collections-path"]).strip()
     images = str(st.session_state["collections-images"]).strip()
-    path = Path(text).expanduser().absolute() if text and text != SAMPLE else Path(text)
     try:
+        path = access.place(text, settings) if text and text != SAMPLE else Path(text)
+        folder = str(access.place(images, settings)) if images else ""
         kind = guess_kind(str(path)) if text else None
     except EmovizError as error:
         st.session_state[_NOTE] = plain(str(error))
@@ -146,11 +155,11 @@ def _take_path(settings: Settings, checkpoint: Checkpoint) -> None:
     if kind is None:
         st.session_state[_NOTE] = "Write a path first."
         return
-    folder = str(Path(images).expanduser().absolute()) if images else ""
     _start(settings, checkpoint, str(path), kind, path.stem, images=folder)
     st.session_state["collections-path"] = st.session_state["collections-images"] = ""
 
 
+@access.acts("collect")
 def _take_file(settings: Settings, checkpoint: Checkpoint) -> None:
     generation = st.session_state.get("collections-files", 0)
     upload: UploadedFile | None = st.session_state.get(f"collections-file-{generation}")

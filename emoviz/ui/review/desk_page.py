@@ -9,6 +9,7 @@ from emoviz.errors import EmovizError
 from emoviz.inference.cache import Thumbnails
 from emoviz.review import Decision, QueuePlace, ReviewProgress, ReviewStore, Work
 from emoviz.settings import Settings
+from emoviz.ui import access
 from emoviz.ui.review import alike, desk, desk_images, desk_protocol, desk_text
 from emoviz.ui.review.queue import Chosen
 from emoviz.ui.shell import Context
@@ -44,6 +45,8 @@ def wish(chosen: Chosen) -> int | None:
 @st.fragment
 def show(store: ReviewStore, chosen: Chosen, context: Context) -> None:
     """Hear the browser, store the decision, and only then show the next artwork."""
+    if not access.allowed("decide"):  # taken back while the page was open
+        st.rerun(scope="app")
     memory = visit(chosen)
     said = desk.said(_KEY)
     desk_protocol.hear(memory, said, store, chosen.queue, chosen.blind)

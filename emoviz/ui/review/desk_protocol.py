@@ -130,7 +130,12 @@ def _do(
     elif does == "next":
         visit.revealed = None
     elif does == "why":
-        visit.why = int(act["work"])
+        work = int(act["work"])
+        place = store.place(queue, work)
+        if place is not None and blind and work not in _seen(visit, store, queue, [place]):
+            visit.message = "Decide first: why the model says so would say what it says."
+        else:
+            visit.why = work
     else:
         raise ValueError(does)
 

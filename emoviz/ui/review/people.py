@@ -1,8 +1,8 @@
 """Who is here, and what they may do: a name at first, a login where one is set up.
 
 A name is asked for once and remembered by the browser; it says who decided, it proves nothing.
-Proof comes from OpenID Connect: with a section ``[auth]`` in ``.streamlit/secrets.toml`` the pages
-ask for a login instead (docs/reviewing.md says how).
+Proof comes from OpenID Connect: with a section ``[auth]`` in ``.streamlit/secrets.toml`` every page
+asks for a login instead (docs/reviewing.md says how).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,11 +13,13 @@ import streamlit as st
 from emoviz.errors import EmovizError
 from emoviz.review import ROLES, Reviewer, ReviewStore, Role
 from emoviz.settings import Settings
+from emoviz.ui import access
+from emoviz.ui.access import LONGEST, NAME, login_is_set_up
 from emoviz.ui.words import plain, readable
 
-_NAME, _COOKIE, _ASKED = "reviewer", "emoviz_reviewer", "reviewer-asked"
-_LONGEST = 60
+_COOKIE, _ASKED = "emoviz_reviewer", "reviewer-asked"
 ROLE_WORDS: dict[Role, str] = {
+    "waiting": "waits to be let in",
     "viewer": "looks only",
     "reviewer": "decides",
     "manager": "decides and manages",
@@ -34,16 +36,32 @@ export default function ({ data }) {
 )
 
 
+def admitted(settings: Settings) -> bool:
+    """Whether whoever is here may see anything at all; else the page says what to do."""
+    if not login_is_set_up():
+        return True
+    here = access.person(settings)
+    if here.role != "waiting":
+        return True
+    st.title("emoviz", anchor=False)
+    st.info(plain(here.reason), icon=":material/lock:")
+    if getattr(st.user, "is_logged_in", False) is True:
+        st.button("Sign out", icon=":material/logout:", on_click=st.logout)
+    else:
+        st.button("Sign in", icon=":material/login:", type="primary", on_click=st.login)
+    return False
+
+
 def who(store: ReviewStore, settings: Settings) -> Reviewer | None:
     """The person at the screen; None while the page asks, which it then does."""
     if login_is_set_up():
-        return _logged_in(store, settings)
-    name = st.session_state.get(_NAME) or _remembered()
+        return access.person(settings).reviewer
+    name = st.session_state.get(NAME) or _remembered()
     found = _named(store, name) if name and not st.session_state.get(_ASKED) else None
     if found is None:
         _ask(store, name)
         return None
-    st.session_state[_NAME] = found.name
+    st.session_state[NAME] = found.name
     _REMEMBER(key="remember", data=quote(found.name))
     return found
 
@@ -58,16 +76,7 @@ def badge(reviewer: Reviewer, store: ReviewStore, share: Callable[[], None] | No
             st.button("Somebody else", icon=":material/switch_account:", on_click=_ask_again)
         if share is not None:
             share()
-        if reviewer.may_manage:
-            _roles(reviewer, store)
-
-
-def login_is_set_up() -> bool:
-    """Whether ``secrets.toml`` names a provider of logins."""
-    try:
-        return "auth" in st.secrets
-    except FileNotFoundError:  # no such file: nobody set anything up
-        return False
+        _roles(reviewer, store)
 
 
 def explain_no_right(reviewer: Reviewer) -> None:
@@ -79,44 +88,17 @@ def explain_no_right(reviewer: Reviewer) -> None:
     )
 
 
-def _logged_in(store: ReviewStore, settings: Settings) -> Reviewer | None:
-    if not getattr(st.user, "is_logged_in", False):
-        st.info("Reviewing here needs a login.", icon=":material/lock:")
-        st.button("Sign in", icon=":material/login:", type="primary", on_click=st.login)
-        return None
-    claims = st.user.to_dict()
-    subject = f"{claims.get('iss', '')} {claims.get('sub', '')}".strip()
-    if not claims.get("sub"):
-        st.error("The login names no subject (`sub`), so nobody can be told apart by it.")
-        return None
-    email = str(claims.get("email", "")) if claims.get("email_verified", True) else ""
-    name = readable(str(claims.get("name") or email or claims["sub"]))[:_LONGEST]
-    try:
-        known = next((item for item in store.reviewers() if item.subject == subject), None)
-        given = role_of(settings, email)
-        return store.login(subject, name, given if known is None or given == "manager" else None)
-    except EmovizError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-        return None
-
-
-def role_of(settings: Settings, email: str) -> Role:
-    """The role of somebody who logs in for the first time; nobody manages by being early."""
-    managers = {item.strip().casefold() for item in settings.managers.split(",") if item.strip()}
-    return "manager" if email and email.casefold() in managers else "reviewer"
-
-
 def _remembered() -> str:
     """What the browser remembers from last time."""
     kept = st.context.cookies.get(_COOKIE, "")
-    return readable(unquote(kept))[:_LONGEST].strip() if isinstance(kept, str) else ""
+    return readable(unquote(kept))[:LONGEST].strip() if isinstance(kept, str) else ""
 
 
 def _named(store: ReviewStore, name: str) -> Reviewer | None:
     try:
         return store.reviewer(name)
     except EmovizError as error:
-        st.session_state.pop(_NAME, None)
+        st.session_state.pop(NAME, None)
         st.warning(plain(str(error)), icon=":material/error:")
         return None
 
@@ -127,7 +109,7 @@ def _ask(store: ReviewStore, name: str) -> None:
         st.text_input(
             "Your name",
             value=name,
-            max_chars=_LONGEST,
+            max_chars=LONGEST,
             key="who-name",
             placeholder="Ona Petraitė",
             help="Remembered by this browser. Write it as last time, so that your decisions stay "
@@ -140,9 +122,9 @@ def _ask(store: ReviewStore, name: str) -> None:
 
 
 def _take_name() -> None:
-    name = readable(str(st.session_state.get("who-name", ""))).strip()[:_LONGEST]
+    name = readable(str(st.session_state.get("who-name", ""))).strip()[:LONGEST]
     if name:
-        st.session_state[_NAME] = name
+        st.session_state[NAME] = name
         st.session_state.pop(_ASKED, None)
 
 
@@ -150,16 +132,18 @@ def _ask_again() -> None:
     st.session_state[_ASKED] = True
 
 
+@access.offers("people")
 def _roles(reviewer: Reviewer, store: ReviewStore) -> None:
     others = [item for item in store.reviewers() if item.id != reviewer.id]
     if not others:
         return
     st.markdown("**What others may do**")
     for other in others:
+        roles = [role for role in ROLES if role == other.role or _may_become(other, role)]
         st.selectbox(
             plain(other.name),
-            list(ROLES),
-            index=ROLES.index(other.role),
+            roles,
+            index=roles.index(other.role),
             format_func=lambda role: ROLE_WORDS.get(role, role),
             key=f"role-{other.id}",
             on_change=_set_role,
@@ -167,6 +151,12 @@ def _roles(reviewer: Reviewer, store: ReviewStore) -> None:
         )
 
 
+def _may_become(other: Reviewer, role: Role) -> bool:
+    """Who logs in is let in and manages by the settings; a typed name is in, whatever it is."""
+    return role != ("manager" if other.subject else "waiting")
+
+
+@access.acts("people")
 def _set_role(store: ReviewStore, reviewer: Reviewer, other: Reviewer) -> None:
     try:
         store.set_role(other.id, st.session_state[f"role-{other.id}"], by=reviewer.id)

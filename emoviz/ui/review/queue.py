@@ -19,7 +19,9 @@ from emoviz.review import (
     Share,
     Stage,
 )
+from emoviz.ui import access
 from emoviz.ui.linked import linked_choice, write_parameter
+from emoviz.ui.review import blind
 from emoviz.ui.shell import Context
 from emoviz.ui.words import counted, plain, readable
 
@@ -51,7 +53,7 @@ class Chosen:
         collection: Whose works.
         estimates: The chosen checkpoint's; None where it has not seen the collection.
         queue: For the store.
-        blind: Whether estimates are hidden until the decision.
+        blind: Whether estimates are hidden: on the desk until the decision, elsewhere always.
         taxonomy: Emotions to choose from.
     """
 
@@ -94,18 +96,23 @@ def choose(
     reviewer: Reviewer,
     overview: bool = False,
 ) -> Chosen:
-    """Order, filters and blind mode; an overview is never blind and shows every stage."""
+    """Order, filters and blind mode; an overview shows every stage, and no estimate while blind."""
     assert context.checkpoint is not None
     estimates = estimates_of(store, found, context)
     taxonomy = estimates.taxonomy if estimates else context.checkpoint.card.taxonomy
+    together = found.name in store.blind_collections()
+    hidden = together or (overview and blind.is_on())
     orders: dict[str, str] = {
         name: words
         for name, words in ORDERS.items()
-        if estimates is not None or name not in _NEED_ESTIMATES
+        if (estimates is not None and not hidden) or name not in _NEED_ESTIMATES
     }
     order: Order = linked_choice("Order", orders, "order", width=200)  # type: ignore[assignment]
-    filters = filter_box(store, found, taxonomy if estimates else None, stages=not overview)
-    blind = _blind() if estimates is not None and not overview else False
+    sorted_by = taxonomy if estimates is not None and not hidden else None
+    filters = filter_box(store, found, sorted_by, stages=not overview)
+    wished = _blind(together) if estimates is not None and not overview else False
+    if overview and hidden:
+        estimates = None
     queue = Queue(
         found.id,
         reviewer.id,
@@ -114,7 +121,7 @@ def choose(
         _seed() if order == "random" else 0,
         filters,
     )
-    return Chosen(found, estimates, queue, blind, taxonomy)
+    return Chosen(found, estimates, queue, wished or hidden, taxonomy)
 
 
 def filter_box(
@@ -156,6 +163,7 @@ def filter_box(
     )
 
 
+@access.offers("decide")
 def share_box(store: ReviewStore, found: ArtworkCollection, reviewer: Reviewer) -> None:
     """Divide the works among several people, with a part for everybody."""
     share = store.share(found.id, reviewer.id)
@@ -226,15 +234,20 @@ def _flag(label: str, name: str) -> bool:
     return on
 
 
-def _blind() -> bool:
+def _blind(together: bool) -> bool:
+    """The reviewer's own wish; where all review blind, there is none to have."""
+    if together:
+        st.caption(":material/visibility_off: Blind review")
+        return True
     if "blind" not in st.session_state:
         st.session_state["blind"] = st.query_params.get("blind") == "1"
     on = st.toggle(
         "Blind",
         key="blind",
         persist_state="session",
-        help="Hide what the model says until you have decided. Your decisions then cannot lean on "
-        "it, which is what agreement between people and model should be measured on.",
+        help="Hide what the model says until you have decided, here and on the other pages. Your "
+        "decisions then cannot lean on it, which is what agreement between people and model should "
+        "be measured on.",
     )
     write_parameter("blind", "1" if on else "")
     return on

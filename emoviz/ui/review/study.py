@@ -11,10 +11,11 @@ from emoviz.inference.collection import SAMPLE
 from emoviz.plots.study import study_maps
 from emoviz.review.acquire import list_gathered, works_table
 from emoviz.settings import Settings
-from emoviz.ui import background
+from emoviz.ui import access, background
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.linked import linked_choice
+from emoviz.ui.review import blind
 from emoviz.ui.review.collections import distinct
 from emoviz.ui.words import counted, plain, readable
 
@@ -25,8 +26,11 @@ _FILES = {"table.md": "text/markdown", "maps.png": "image/png", "strip.png": "im
 def choose_collection(settings: Settings) -> tuple[str, str]:
     """Name and path of the paintings."""
     found = {SAMPLE: "Sample images"}
+    hidden = blind.hidden_tables(settings)
     for item in list_gathered(settings):
         if item.request is not None and len(item.ready) >= FEWEST:
+            if str(works_table(settings, item.request.name).absolute()) in hidden:
+                continue
             found[item.request.name] = readable(item.request.title or item.request.name)
     found = distinct(found)
     name = linked_choice("Paintings", found, "paintings", width=260)
@@ -68,6 +72,8 @@ def run_or_wait(
         return
     if state == "ended":
         background.explain(settings, key)
+    if not access.allowed("compute"):
+        return
     again = (folder / "table.json").is_file()
     st.button(
         "Run it again" if again else "Run the study",
@@ -171,6 +177,7 @@ def _downloads(folder: Path) -> None:
                 st.download_button(name, file.read_bytes(), name, kind, icon=":material/download:")
 
 
+@access.acts("compute")
 def _begin(
     settings: Settings,
     name: str,

@@ -12,7 +12,7 @@ from emoviz.review import ReviewStore
 from emoviz.review.exports import FORMS, export
 from emoviz.review.labelling import Rule, make_set
 from emoviz.settings import Settings
-from emoviz.ui import background
+from emoviz.ui import access, background
 from emoviz.ui.review.queue import Chosen
 from emoviz.ui.words import counted, plain
 
@@ -23,17 +23,23 @@ _RULES: dict[Rule, str] = {
 }
 
 
+@access.offers("export")
 def show(store: ReviewStore, chosen: Chosen, settings: Settings) -> None:
-    """Exports beside the labelled set."""
+    """Exports beside the labelled set; under blind review the decisions alone."""
+    st.subheader("Take it home", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**For other systems**")
         _export(store, chosen, settings)
     with right:
         st.markdown("**For training and evaluation**")
-        _labelled(store, chosen, settings)
+        if chosen.blind:
+            st.caption("A labelled set can be made once the blind review is lifted.")
+        else:
+            _labelled(store, chosen, settings)
 
 
+@access.offers("export")
 def _export(store: ReviewStore, chosen: Chosen, settings: Settings) -> None:
     """At once where a collection is small, in a job of its own where it is large."""
     form = st.selectbox(
@@ -85,6 +91,7 @@ def _later(chosen: Chosen, settings: Settings, form: str) -> None:
         _offer(out, form, f"{words} As of {made}.")
 
 
+@access.acts("export")
 def _begin(chosen: Chosen, settings: Settings, form: str, out: Path, key: str) -> None:
     command = ["review", "export", chosen.collection.name, "--as", form, "--out", str(out)]
     if chosen.estimates is not None:
@@ -115,6 +122,7 @@ def _offer(file: Path, form: str, words: str) -> None:
     st.caption(f"{words} It also lies in {plain(str(file.parent))}.")
 
 
+@access.offers("export")
 def _labelled(store: ReviewStore, chosen: Chosen, settings: Settings) -> None:
     rule = st.selectbox(
         "Each work gets", list(_RULES), format_func=lambda name: _RULES[name], key="set-rule"

@@ -12,7 +12,7 @@ from emoviz.inference.cache import StyleCache
 from emoviz.inference.collection import SAMPLE
 from emoviz.inference.content_style_split import ContentStyleSplit, NoSplit
 from emoviz.inference.style import kept_grams, kept_split, packed_triangle, reduced
-from emoviz.ui import background
+from emoviz.ui import access, background
 from emoviz.ui.explorer import sources
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.sources import Source
@@ -103,6 +103,9 @@ def _is_read(source: Source, points: Points, context: Context) -> bool:
         return False
     if not missing:
         return True
+    if not access.allowed("compute"):
+        st.info(f"{counted(missing, 'image')} of {plain(source.title)} are not read yet.")
+        return missing < len(points)
     if state == "none" and missing <= _ASK_ABOVE:
         _begin(source, context, key)
         st.rerun()
@@ -126,6 +129,7 @@ def _is_read(source: Source, points: Points, context: Context) -> bool:
     return ready
 
 
+@access.acts("compute")
 def _begin(source: Source, context: Context, key: str) -> None:
     assert context.checkpoint is not None
     command = ["style", source.path, "--checkpoint", str(context.checkpoint.folder)]

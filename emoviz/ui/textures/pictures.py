@@ -17,7 +17,7 @@ from emoviz.inference.texture_pictures import (
     texture_folder,
 )
 from emoviz.plots.explaining import loss_curve
-from emoviz.ui import background
+from emoviz.ui import access, background
 from emoviz.ui.shell import Context
 from emoviz.ui.textures import asking
 from emoviz.ui.textures.subject import ExplanationSubject
@@ -56,7 +56,7 @@ def _pictures(context: Context, subject: ExplanationSubject, request: TextureReq
         return
     if not made.is_complete:
         background.explain(context.settings, key)
-        if st.button(
+        if access.allowed("compute") and st.button(
             "Make the pictures",
             icon=":material/texture:",
             type="primary",
@@ -102,6 +102,7 @@ def _request() -> TextureRequest:
     return TextureRequest(size=size, seed=int(seed), each_layer=each)
 
 
+@access.acts("compute")
 def _begin(
     context: Context, subject: ExplanationSubject, request: TextureRequest, folder: Path, key: str
 ) -> None:

@@ -14,7 +14,7 @@ from emoviz.files import read_json
 from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.training.folder import MEASURES
 from emoviz.training.runs import Run
-from emoviz.ui import background
+from emoviz.ui import access, background
 from emoviz.ui.explorer import sources
 from emoviz.ui.shell import NEXT
 from emoviz.ui.words import plain, readable
@@ -46,7 +46,6 @@ _COMPARE = "pages/measure/compare.py"
 def summary(settings: Settings, run: Run) -> None:
     """What was measured at the end, and what to do with the network."""
     measures_table(run)
-    st.subheader("Keep this network", anchor=False)
     keep(settings, run)
 
 
@@ -63,8 +62,10 @@ def measures_table(run: Run) -> None:
         st.table(pd.DataFrame.from_dict(rows, orient="index").fillna("–"))
 
 
+@access.offers("keep")
 def keep(settings: Settings, run: Run) -> None:
     """The card to edit, and the button that puts the network among the checkpoints."""
+    st.subheader("Keep this network", anchor=False)
     places = {place.name: place for place in run.checkpoints}
     if not places:
         st.caption("This run left no network.")
@@ -140,6 +141,7 @@ def _data_fields(card: dict[str, Any]) -> dict[str, str]:
     }
 
 
+@access.acts("keep")
 def _begin(
     settings: Settings, run: Run, source: Path, key: str, id: str, edits: dict[str, str]
 ) -> None:
@@ -202,6 +204,7 @@ def _choose(id: str) -> None:
     st.session_state[NEXT] = id
 
 
+@access.offers("keep")
 def _downloads(settings: Settings, run: Run, source: Path, kept: str) -> None:
     with st.container(horizontal=True):
         st.download_button(

@@ -18,6 +18,7 @@ from emoviz.training.runs import (
     write_notes,
 )
 from emoviz.training.sweep import MEASURES, recipe_text
+from emoviz.ui import access
 from emoviz.ui.training import watching, work
 from emoviz.ui.words import counted, plain, readable
 
@@ -94,6 +95,7 @@ def _short_names(titles: list[str]) -> list[str]:
     return [varied for varied, _, _ in parts]
 
 
+@access.offers("train")
 def notes(settings: Settings, run: Run) -> None:
     """Its name and a note, kept in the run."""
     known = run.notes
@@ -117,22 +119,27 @@ def actions(settings: Settings, run: Run) -> None:
             st.switch_page("pages/train/retrain.py", query_params={"run": run.id})
         if recipe is not None:
             _recipe(recipe, run)
-        st.button(
-            "Delete",
-            icon=":material/delete:",
-            key=f"delete-{run.id}",
-            on_click=_remove,
-            args=(settings, run.id),
-            disabled=run.state == "at work",
-            help="The run and its networks; checkpoints that were kept stay. It can be undone.",
-        )
-    if work.can_go_on(run.folder):
+        _delete_button(settings, run)
+    if work.can_go_on(run.folder) and access.allowed("train"):
         with st.expander("The same on the command line", icon=":material/terminal:"):
             st.code(work.command_line(run.folder), language="bash", wrap_lines=True)
             st.caption(
                 "TensorBoard reads the curves, too: tensorboard --logdir "
                 f"{plain(str(run.folder / 'events'))}"
             )
+
+
+@access.offers("train")
+def _delete_button(settings: Settings, run: Run) -> None:
+    st.button(
+        "Delete",
+        icon=":material/delete:",
+        key=f"delete-{run.id}",
+        on_click=_remove,
+        args=(settings, run.id),
+        disabled=run.state == "at work",
+        help="The run and its networks; checkpoints that were kept stay. It can be undone.",
+    )
 
 
 def _recipe(recipe: Recipe, run: Run) -> None:
@@ -173,6 +180,7 @@ def _text(value: object) -> str:
     return "–" if value is None else readable(str(value))[:80]
 
 
+@access.acts("train")
 def _remove(settings: Settings, id: str) -> None:
     try:
         run = find_run(settings.runs, id)
@@ -187,6 +195,7 @@ def _remove(settings: Settings, id: str) -> None:
     st.query_params.pop("run", None)
 
 
+@access.acts("train")
 def _undo(settings: Settings, id: str) -> None:
     try:
         bring_back(settings.runs, id)

@@ -14,6 +14,7 @@ from emoviz.data.library import SAMPLE, KnownSet, free_id, list_sets, save_set
 from emoviz.data.records import LabelledSet, Record, read_table
 from emoviz.errors import EmovizError, ImageError
 from emoviz.settings import Settings
+from emoviz.ui import access
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.words import counted, plain, readable
@@ -71,6 +72,7 @@ def show(labelled: LabelledSet, counts: dict[str, int]) -> None:
     gallery(tiles, "retrain-pictures", "Some images of the set", side=_SIDE)
 
 
+@access.offers("prepare")
 def bring_in(settings: Settings) -> None:
     """A ZIP or a folder with one folder a class."""
     st.markdown(
@@ -88,6 +90,9 @@ def bring_in(settings: Settings) -> None:
             args=(settings,),
         )
     with folder:
+        if not access.allowed("paths"):
+            access.explain_no_paths()
+            return
         st.text_input(
             "Or a folder, CSV or Parquet table on this machine",
             key="retrain-path",
@@ -104,6 +109,7 @@ def _read(path: Path, changed: int) -> LabelledSet:
     return read_table(path)
 
 
+@access.acts("prepare")
 def _take_zip(settings: Settings) -> None:
     upload = st.session_state["retrain-zip"]
     if upload is not None:
@@ -111,14 +117,16 @@ def _take_zip(settings: Settings) -> None:
         _take(settings, name, lambda: read_zip(name, upload.getvalue(), settings))
 
 
+@access.acts("paths")
 def _take_path(settings: Settings) -> None:
     text = str(st.session_state["retrain-path"]).strip()
     if text:
-        path = Path(text).expanduser()
-        _take(settings, path.name, lambda: read_classes(path, settings))
+        name = Path(text).name
+        _take(settings, name, lambda: read_classes(access.place(text, settings), settings))
         st.session_state["retrain-path"] = ""
 
 
+@access.acts("prepare")
 def _take(settings: Settings, name: str, get: "object") -> None:
     """Put what was dropped into the library and choose it, or say why not."""
     try:

@@ -20,6 +20,7 @@ from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.runs import RECIPE, Run, TrainingCurves, read_curves, read_run
 from emoviz.training.snapshots import Snapshot, read_snapshot, snapshot_files
 from emoviz.training.sweep import read_sweep
+from emoviz.ui import access
 from emoviz.ui.training import sweeps, work
 from emoviz.ui.words import counted, duration, plain
 
@@ -116,6 +117,8 @@ def _line(settings: Settings, folder: Path) -> None:
         st.progress(0.0, words)
     else:
         st.progress(job.progress.share, _words(folder, job, wish))
+    if not access.allowed("train"):
+        return
     with st.container(horizontal=True):
         at_work = job.state == "running"
         st.button(
@@ -184,7 +187,7 @@ def _ending(settings: Settings, run: Run, job: jobs.Job | None) -> None:
         words = f"It could not begin. {plain(_last_words(job))}"
     show_words = st.error if run.state in ("failed", "lost") else st.info
     show_words(words, icon=":material/info:" if show_words is st.info else ":material/error:")
-    if work.can_go_on(run.folder):
+    if work.can_go_on(run.folder) and access.allowed("train"):
         st.button(
             "Go on",
             key="run-go-on",
@@ -193,7 +196,7 @@ def _ending(settings: Settings, run: Run, job: jobs.Job | None) -> None:
             on_click=_go_on,
             args=(settings, run.folder, run.title),
         )
-    if job is not None and job.state in ("failed", "lost"):
+    if job is not None and job.state in ("failed", "lost") and access.allowed("train"):
         with st.expander("What it printed"):
             st.code("\n".join(job.tail(20)) or "nothing", language=None, wrap_lines=True)
 

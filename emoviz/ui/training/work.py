@@ -12,6 +12,7 @@ from emoviz.training.folder import forget_pause, make_wish
 from emoviz.training.recipe import Recipe
 from emoviz.training.runs import RECIPE, find_run, new_folder, write_notes
 from emoviz.training.sweep import SweepPlan, recipe_text
+from emoviz.ui import access
 from emoviz.ui.words import plain
 
 QUEUE = "training"
@@ -24,6 +25,7 @@ def job_of(settings: Settings, folder: Path) -> jobs.Job | None:
     return jobs.find(settings, _key(folder))
 
 
+@access.acts("train")
 def start_run(
     settings: Settings, recipe: Recipe, table: str, title: str, set_id: str
 ) -> Path | None:
@@ -40,6 +42,7 @@ def start_run(
         return None
 
 
+@access.acts("train")
 def start_sweep(settings: Settings, plan: SweepPlan) -> Path | None:
     """Begin a sweep in the background; None where it cannot be begun."""
     try:
@@ -57,6 +60,7 @@ def start_sweep(settings: Settings, plan: SweepPlan) -> Path | None:
         return None
 
 
+@access.acts("train")
 def go_on(settings: Settings, folder: Path, title: str) -> Path:
     """Start, or start again, what a folder's command says.
 
@@ -73,16 +77,19 @@ def can_go_on(folder: Path) -> bool:
     return (folder / _COMMAND).is_file()
 
 
+@access.acts("train")
 def pause(folder: Path) -> None:
     """Ask for a pause after the next step."""
     make_wish(folder, "pause")
 
 
+@access.acts("train")
 def finish(folder: Path) -> None:
     """Ask to end with what has been learned."""
     make_wish(folder, "finish")
 
 
+@access.acts("train")
 def cancel(job: jobs.Job) -> None:
     """Stop; the state stays until the run is deleted."""
     job.cancel()
