@@ -17,7 +17,7 @@ from emoviz import jobs
 from emoviz.cli import main
 from emoviz.review import open_store
 from emoviz.settings import Settings, load_settings
-from emoviz.training.recipe import read_recipe
+from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.run import train_in_folder
 
 COLLECTION, SET, RUN, REVIEWERS = "gallery", "little", "finished", ("Ona", "Jonas")

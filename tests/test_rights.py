@@ -87,6 +87,8 @@ FREE = {
     "emoviz.ui.curation.taking._croissant": "writes into a temporary folder; `_build` was asked",
     "emoviz.ui.curation.taking._csv": "writes into a temporary folder; `_build` was asked",
     "emoviz.ui.curation.taking._zipped": "writes into a temporary folder; `_build` was asked",
+    "emoviz.ui.training.importing._forget": "what this session itself looked at",
+    "emoviz.ui.models._load": "keeps what a network that is looked at was found to be",
     "emoviz.ui.explorer.maps._fit_now": "keeps a map of what is looked at",
     "emoviz.ui.measure.computed.comparing": "keeps what is looked at",
     "emoviz.ui.measure.computed.evaluating": "keeps what is looked at",

@@ -8,6 +8,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from emoviz.errors import EmovizError
 from emoviz.inference.incoming import Incoming, bring_in, discard, look_at
 from emoviz.settings import Settings
+from emoviz.ui import access
 from emoviz.ui.card_page import card_html
 from emoviz.ui.shell import NEXT
 from emoviz.ui.words import plain
@@ -15,6 +16,7 @@ from emoviz.ui.words import plain
 _KEY = "incoming-checkpoint"
 
 
+@access.offers("keep")
 def form(settings: Settings) -> None:
     """A ZIP to choose; then its card, remarks and two buttons."""
     with st.expander("Import a checkpoint", icon=":material/move_to_inbox:"):
@@ -31,6 +33,7 @@ def form(settings: Settings) -> None:
             _ask(incoming, settings)
 
 
+@access.acts("keep")
 def _looked_at(file: UploadedFile, settings: Settings) -> Incoming | None:
     data = file.getvalue()
     digest = hashlib.sha256(data).hexdigest()
@@ -49,6 +52,7 @@ def _looked_at(file: UploadedFile, settings: Settings) -> Incoming | None:
     return incoming
 
 
+@access.acts("keep")
 def _ask(incoming: Incoming, settings: Settings) -> None:
     remarks = "\n".join(f"- {plain(words)}" for words in incoming.remarks)
     show = st.info if incoming.signer else st.warning
