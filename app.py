@@ -1,111 +1,125 @@
 """The entry point: ``streamlit run app.py``. Pages, grouped as the folders of ``pages/`` are."""
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from emoviz.ui import access, shell
+from emoviz.ui import access, shell, web
 from emoviz.ui.review import people
 
-PAGES = {
-    "Predict": [
-        st.Page(
-            "pages/predict/classify.py",
-            title="Classify",
-            icon=":material/image_search:",
-            help="Drop images and read which emotions the model estimates that they evoke.",
-            default=True,
-        ),
-        st.Page(
-            "pages/predict/textures.py",
-            title="Textures",
-            icon=":material/texture:",
-            help="Why the network says so: regions, style or content, textures, what if.",
-        ),
-    ],
-    "Explore": [
-        st.Page(
-            "pages/explore/embeddings.py",
-            title="Embeddings",
-            icon=":material/scatter_plot:",
-            help="A map of images as the network sees them.",
-        ),
-        st.Page(
-            "pages/explore/centers.py",
-            title="Class centers",
-            icon=":material/hub:",
-            help="How far apart the network holds the emotions.",
-        ),
-    ],
-    "Measure": [
-        st.Page(
-            "pages/measure/evaluate.py",
-            title="Evaluate",
-            icon=":material/straighten:",
-            help="How often the network is right, where it fails, and whether it knows.",
-        ),
-        st.Page(
-            "pages/measure/compare.py",
-            title="Compare",
-            icon=":material/compare_arrows:",
-            help="Is one network better than another on the same images?",
-        ),
-    ],
-    "Review": [
-        st.Page(
-            "pages/review/collections.py",
-            title="Collections",
-            icon=":material/collections:",
-            help="Artworks from a museum's IIIF address, a folder, a ZIP or a table.",
-        ),
-        st.Page(
-            "pages/review/artworks.py",
-            title="Artworks",
-            icon=":material/palette:",
-            help="Go through a collection by keys and say where the model is right.",
-        ),
-        st.Page(
-            "pages/review/overview.py",
-            title="Overview",
-            icon=":material/dashboard:",
-            help="What people and the model say of a collection, and where they differ.",
-        ),
-        st.Page(
-            "pages/review/study.py",
-            title="WikiArt study",
-            icon=":material/science:",
-            help="Two networks on paintings, as in the dissertation.",
-        ),
-    ],
-    "Train": [
-        st.Page(
-            "pages/train/datasets.py",
-            title="Data sets",
-            icon=":material/dataset:",
-            help="Bring labelled images in, see what is wrong with them, clean and split them.",
-        ),
-        st.Page(
-            "pages/train/retrain.py",
-            title="Retrain",
-            icon=":material/model_training:",
-            help="Teach a network with labelled images of your own, and watch it learn.",
-        ),
-        st.Page(
-            "pages/train/runs.py",
-            title="Runs",
-            icon=":material/list_alt:",
-            help="All trainings: compare them, keep a network, delete.",
-        ),
-    ],
-}
 
-shell.configure()
-settings = shell.settings()
-admitted = settings is not None and people.admitted(settings)
-page = st.navigation(
-    PAGES,
-    position="sidebar" if admitted else "hidden",
-    expanded=True,  # else half of the pages stand behind "View more"
-)
-if settings is not None and admitted:
-    context = shell.start(settings)
-    access.run(page)
-    shell.warm(context)
+def pages() -> dict[str, list[StreamlitPage]]:
+    """The menu: a section for each folder of ``pages/``."""
+    return {
+        "Predict": [
+            st.Page(
+                "pages/predict/classify.py",
+                title="Classify",
+                icon=":material/image_search:",
+                help="Drop images and read which emotions the model estimates that they evoke.",
+                default=True,
+            ),
+            st.Page(
+                "pages/predict/textures.py",
+                title="Textures",
+                icon=":material/texture:",
+                help="Why the network says so: regions, style or content, textures, what if.",
+            ),
+        ],
+        "Explore": [
+            st.Page(
+                "pages/explore/embeddings.py",
+                title="Embeddings",
+                icon=":material/scatter_plot:",
+                help="A map of images as the network sees them.",
+            ),
+            st.Page(
+                "pages/explore/centers.py",
+                title="Class centers",
+                icon=":material/hub:",
+                help="How far apart the network holds the emotions.",
+            ),
+        ],
+        "Measure": [
+            st.Page(
+                "pages/measure/evaluate.py",
+                title="Evaluate",
+                icon=":material/straighten:",
+                help="How often the network is right, where it fails, and whether it knows.",
+            ),
+            st.Page(
+                "pages/measure/compare.py",
+                title="Compare",
+                icon=":material/compare_arrows:",
+                help="Is one network better than another on the same images?",
+            ),
+        ],
+        "Review": [
+            st.Page(
+                "pages/review/collections.py",
+                title="Collections",
+                icon=":material/collections:",
+                help="Artworks from a museum's IIIF address, a folder, a ZIP or a table.",
+            ),
+            st.Page(
+                "pages/review/artworks.py",
+                title="Artworks",
+                icon=":material/palette:",
+                help="Go through a collection by keys and say where the model is right.",
+            ),
+            st.Page(
+                "pages/review/overview.py",
+                title="Overview",
+                icon=":material/dashboard:",
+                help="What people and the model say of a collection, and where they differ.",
+            ),
+            st.Page(
+                "pages/review/study.py",
+                title="WikiArt study",
+                icon=":material/science:",
+                help="Two networks on paintings, as in the dissertation.",
+            ),
+        ],
+        "Train": [
+            st.Page(
+                "pages/train/datasets.py",
+                title="Data sets",
+                icon=":material/dataset:",
+                help="Bring labelled images in, see what is wrong with them, clean and split them.",
+            ),
+            st.Page(
+                "pages/train/retrain.py",
+                title="Retrain",
+                icon=":material/model_training:",
+                help="Teach a network with labelled images of your own, and watch it learn.",
+            ),
+            st.Page(
+                "pages/train/runs.py",
+                title="Runs",
+                icon=":material/list_alt:",
+                help="All trainings: compare them, keep a network, delete.",
+            ),
+        ],
+    }
+
+
+def visit() -> None:
+    """One run for one visitor: who they are, the menu, the page."""
+    shell.configure()
+    settings = shell.settings()
+    admitted = settings is not None and people.admitted(settings)
+    page = st.navigation(
+        pages(),
+        position="sidebar" if admitted else "hidden",
+        expanded=True,  # else half of the pages stand behind "View more"
+    )
+    if settings is not None and admitted:
+        context = shell.start(settings)
+        access.run(page)
+        shell.warm(context)
+
+
+if get_script_run_ctx(suppress_warning=True) is None:  # the server reads this file, for what serves
+    app = st.App(__file__, middleware=web.MIDDLEWARE, lifespan=web.started)
+else:
+    visit()

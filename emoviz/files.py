@@ -7,11 +7,15 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+_ASIDE = re.compile(r"\..+\.[a-z0-9_]{8}", re.DOTALL)  # as `tempfile` calls what stands aside
 
 
 @contextlib.contextmanager
@@ -106,3 +110,29 @@ def _sync(path: Path) -> None:
     if path.is_file():
         with path.open("rb") as stream:
             os.fsync(stream.fileno())
+
+
+def sweep(root: Path, older_than: float = 3600.0) -> int:
+    """Remove what `replaced_file` and `replaced_folder` left when their process was killed.
+
+    Args:
+        root: Folder that is looked through.
+        older_than: Seconds; what is younger may be being written.
+
+    Returns:
+        How many files and folders were removed.
+    """
+    latest, removed = time.time() - older_than, 0
+    for folder, names, files in os.walk(root):
+        for name in [*names, *files]:
+            path = Path(folder, name)
+            with contextlib.suppress(OSError):
+                if not _ASIDE.fullmatch(name) or path.lstat().st_mtime > latest:
+                    continue
+                if name in names:
+                    names.remove(name)
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+                removed += 1
+    return removed

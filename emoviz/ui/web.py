@@ -1,0 +1,130 @@
+"""What stands before Streamlit on the network: whose requests are answered, with which headers.
+
+Streamlit checks hosts and origins of its WebSocket alone, takes pages on other ports of this
+machine for its own, and lets any page put the app into a frame. ``app.py`` hands this to `st.App`.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from urllib.parse import urlsplit
+
+import streamlit as st
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import cli_util
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.secrets import secrets_singleton
+from streamlit.web.server import server_util
+from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
+from streamlit.web.server.starlette.starlette_websocket import (
+    _get_signed_cookie_with_chunks,
+    is_host_allowed,
+)
+
+from emoviz.errors import SettingsError
+from emoviz.files import sweep
+from emoviz.settings import load_settings
+
+# Nothing is fetched from outside, the app is in nobody's frame, and no plug-in runs.
+_POLICY = (
+    "default-src 'self' data: blob:",
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:",
+    "style-src 'self' 'unsafe-inline' data: blob:",
+    "frame-ancestors 'none'",
+    "object-src 'none'",
+    "base-uri 'self'",
+)
+_HEADERS = {
+    "Content-Security-Policy": "; ".join(_POLICY),
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_BEHIND_LOGIN = ("/media/", "/_stcore/upload_file")
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class Guard:
+    """Answers requests to this app's hosts, from its own pages; to others says no."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection, as ASGI has it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        refusal = _refusal(scope)
+        if refusal and scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": refusal})
+        elif refusal:
+            await PlainTextResponse(f"{refusal}\n", 403)(scope, receive, _with_headers(send))
+        else:
+            await self._app(scope, receive, _with_headers(send))
+
+
+@contextlib.asynccontextmanager
+async def started(app: st.App) -> AsyncIterator[None]:
+    """Before the first request: sweep what killed processes left half written, open the browser."""
+    PagesManager.uses_pages_directory = False  # else the first link of all is "Page not found"
+    with contextlib.suppress(SettingsError):  # told on the page
+        sweep(load_settings().home)
+    if not st.get_option("server.headless"):
+        address = server_util.get_display_address(st.get_option("server.address") or "localhost")
+        cli_util.open_browser(server_util.get_url(address))
+    yield
+
+
+def _refusal(scope: Scope) -> str:
+    """Why a request is not answered; "" where it is."""
+    headers = Headers(scope=scope)
+    host = headers.get("host")
+    if not is_host_allowed(host):
+        return "This host is not one of the app's (server.allowedHosts)."
+    changes = scope["type"] == "websocket" or scope["method"] not in _SAFE
+    if changes and not _is_own(
+        headers.get("origin"), host, st.get_option("server.corsAllowedOrigins")
+    ):
+        return "This request comes from a page of another origin."
+    if _needs_login(scope["path"]) and not _is_signed_in(headers):
+        return "This needs a login."
+    return ""
+
+
+def _is_own(origin: str | None, host: str | None, others: Iterable[str]) -> bool:
+    """Whether a request comes from the app's own page, port included, or from no page at all."""
+    return origin is None or urlsplit(origin).netloc == host or origin in others
+
+
+def _needs_login(path: str) -> bool:
+    behind = any(part in path for part in _BEHIND_LOGIN)
+    return behind and bool(secrets_singleton.load_if_toml_exists() and "auth" in st.secrets)
+
+
+def _is_signed_in(headers: Headers) -> bool:
+    """Whether the browser has the cookie that Streamlit signs once a provider has vouched."""
+    cookies = dict(
+        part.strip().split("=", 1) for part in headers.get("cookie", "").split(";") if "=" in part
+    )
+    with contextlib.suppress(Exception):  # whatever a stranger puts into a cookie is no login
+        return _get_signed_cookie_with_chunks(cookies, USER_COOKIE_NAME) is not None
+    return False
+
+
+def _with_headers(send: Send) -> Send:
+    async def guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers[name] = value
+        await send(message)
+
+    return guarded
+
+
+MIDDLEWARE = (Middleware(Guard),)

@@ -1,0 +1,170 @@
+"""What stands before Streamlit on the network: hosts, origins, frames, logins, leftovers."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from emoviz.files import replaced_file, sweep
+from emoviz.settings import PROJECT_ROOT
+
+SECRETS = """
+[auth]
+redirect_uri = "http://127.0.0.1/oauth2callback"
+cookie_secret = "for this test alone"
+client_id = "x"
+client_secret = "x"
+server_metadata_url = "https://login.invalid/.well-known/openid-configuration"
+"""
+
+
+def answer(
+    port: int, path: str, method: str = "GET", **headers: str
+) -> tuple[int, dict[str, str], str]:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method)
+    for name, value in headers.items():
+        request.add_header(name.replace("_", "-"), value)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as found:
+            return found.status, dict(found.headers), found.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, dict(error.headers), error.read().decode()
+
+
+def handshake(port: int, origin: str, host: str) -> int:
+    """The status that a WebSocket's first request gets."""
+    lines = (
+        "GET /_stcore/stream HTTP/1.1",
+        f"Host: {host}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        *([f"Origin: {origin}"] if origin else []),
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as stream:
+        stream.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        return int(stream.recv(64).split()[1])
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The app as people start it, on a free port, with a login set up."""
+    place = tmp_path_factory.mktemp("served")
+    secrets = place / "secrets.toml"
+    secrets.write_text(SECRETS)
+    left = place / "home" / "runs" / "one" / ".card.json.abcd1234"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    os.utime(left, (1, 1))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = int(probe.getsockname()[1])
+    options = [f"--server.port={free}", "--server.headless=true", f"--secrets.files={secrets}"]
+    with (place / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", *options],
+            cwd=PROJECT_ROOT,
+            env={**os.environ, "EMOVIZ_HOME": str(place / "home")},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        for _ in range(600):
+            try:
+                answer(free, "/_stcore/health")
+                break
+            except OSError:
+                assert process.poll() is None, (place / "log").read_text()
+                time.sleep(0.1)
+        assert not left.exists(), "what a killed process left is swept at the start"
+        yield free
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/artworks", "/_stcore/health", "/static/none.js", "/media/x"]
+)
+def test_every_answer_forbids_frames(port: int, path: str) -> None:
+    _, headers, _ = answer(port, path)
+    found = {name.lower(): value for name, value in headers.items()}
+    assert "frame-ancestors 'none'" in found["content-security-policy"]
+    assert found["x-frame-options"] == "DENY"
+    assert found["x-content-type-options"] == "nosniff"
+    assert "access-control-allow-origin" not in found
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/static/", "/media/x", "/_stcore/health", "/_stcore/host-config"]
+)
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost@evil.example"]
+)
+def test_other_hosts_get_nothing_not_even_static_files(port: int, path: str, host: str) -> None:
+    status, _, text = answer(port, path, Host=host)
+    assert status == 403
+    assert "host is not one of" in text
+
+
+def test_only_the_pages_own_origin_opens_a_websocket(port: int) -> None:
+    own = f"127.0.0.1:{port}"
+    assert handshake(port, f"http://{own}", own) == 101
+    assert handshake(port, f"http://localhost:{port}", f"localhost:{port}") == 101
+    for origin in (
+        "http://127.0.0.1:9",
+        "http://localhost:9",
+        "http://localhost",
+        f"http://localhost:{port}",  # another origin than 127.0.0.1, as a browser sees it
+        "https://evil.example",
+        "null",
+    ):
+        assert handshake(port, origin, own) == 403, origin
+    assert handshake(port, f"http://evil.example:{port}", f"evil.example:{port}") == 403
+
+
+def test_messages_agents_and_changes_from_elsewhere_are_refused(port: int) -> None:
+    assert json.loads(answer(port, "/_stcore/host-config")[2])["allowedOrigins"] == []
+    status, _, text = answer(
+        port, "/_stcore/agent/interact", "POST", Content_Type="application/json"
+    )
+    assert status >= 400
+    assert "does not serve the agent API" in text
+    assert answer(port, "/_stcore/agent/mcp", "POST", Origin="https://evil.example")[0] == 403
+
+
+def test_files_and_uploads_need_the_login(port: int) -> None:
+    for path in ("/media/abc.png", "/_stcore/upload_file/session/file"):
+        for cookie in ("", "_streamlit_user=forged", '_streamlit_user="2|1:0|x"; a=b; ;='):
+            status, _, text = answer(port, path, Cookie=cookie)
+            assert status == 403, (path, cookie)
+            assert "needs a login" in text
+
+
+def test_what_stands_aside_is_swept_once_it_is_old(tmp_path: Path) -> None:
+    with replaced_file(tmp_path / "card.json") as aside:
+        name = aside.name
+    kept = [
+        tmp_path / "card.json",
+        tmp_path / ".lock",
+        tmp_path / ".turn-training",
+        tmp_path / name,
+    ]
+    old = tmp_path / f".folder.{name.rpartition('.')[2]}"
+    old.mkdir()
+    for path in (*kept, old / "inside"):
+        path.write_text("x")
+    for path in (*kept[:3], old / "inside", old):
+        os.utime(path, (1, 1))
+    assert sweep(tmp_path) == 1
+    assert all(path.exists() for path in kept), "what is young may be being written"
+    assert not old.exists()
