@@ -26,7 +26,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from emoviz.data.preprocessing import Preprocessing
-from emoviz.errors import CheckpointError, TaxonomyError
+from emoviz.errors import CheckpointError, TaxonomyError, require_training_packages
 from emoviz.files import replaced_folder, write_json
 from emoviz.labels import Taxonomy
 from emoviz.models.novelty import Novelty
@@ -283,7 +283,9 @@ def load_network(checkpoint: Checkpoint) -> "Network":
     Raises:
         CheckpointError: The arrays do not fit the network that the card describes, or were
             changed after the card was written, or are no finite numbers.
+        NotInstalledError: PyTorch is not installed.
     """
+    require_training_packages()
     from safetensors.torch import load_file
 
     from emoviz.models.fusion import build

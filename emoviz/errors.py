@@ -3,6 +3,7 @@
 ::
 
     EmovizError
+    ├── NotInstalledError  packages are needed that the small installation leaves out
     ├── SettingsError      an environment variable or option has an impossible value
     ├── TaxonomyError      unknown taxonomy, label or class; no bridge between two taxonomies
     ├── ImageError         one image cannot be read; the others can
@@ -20,9 +21,24 @@
 Each message says what came, what was wanted and what to do, in words for the person who sees it.
 """
 
+from importlib.util import find_spec
+
 
 class EmovizError(Exception):
     """Base of all errors that are meant to be shown to a person."""
+
+
+class NotInstalledError(EmovizError):
+    """A part of emoviz needs packages that the small installation leaves out."""
+
+
+def require_training_packages() -> None:
+    """Raise `NotInstalledError`, in words for a curator, where PyTorch is not installed."""
+    if find_spec("torch") is None:
+        raise NotInstalledError(
+            "This needs PyTorch, which the small installation of emoviz leaves out. Whoever "
+            "installed emoviz can add its training packages."
+        )
 
 
 class SettingsError(EmovizError):

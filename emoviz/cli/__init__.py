@@ -24,8 +24,11 @@ from emoviz.cli import (
     style,
     training,
 )
-from emoviz.errors import EmovizError
+from emoviz.errors import EmovizError, NotInstalledError
 from emoviz.settings import load_settings
+
+TRAINING_PACKAGES = {"torch", "torchvision", "timm", "captum", "accelerate", "onnxscript"}
+INSTALL = "    pip install 'emoviz[train]'"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,6 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = int(arguments.verb(arguments, settings))
         sys.stdout.flush()
         return code
+    except NotInstalledError as error:
+        print(f"emoviz: {error}\n{INSTALL}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if str(error.name).split(".")[0] not in TRAINING_PACKAGES:
+            raise
+        print(f"emoviz: This needs the package {error.name}.\n{INSTALL}", file=sys.stderr)
+        return 2
     except EmovizError as error:
         print(f"emoviz: {error}", file=sys.stderr)
         return 2

@@ -22,7 +22,7 @@ from PIL import Image
 
 from emoviz.data.images import Limits, open_image
 from emoviz.data.records import Record
-from emoviz.errors import ImageError, SettingsError
+from emoviz.errors import ImageError, NotInstalledError
 from emoviz.inference.cache import Store
 from emoviz.settings import Settings
 
@@ -67,7 +67,7 @@ def detector(kind: str, settings: Settings) -> Detector:
     """The one for ``text`` or for ``faces``.
 
     Raises:
-        SettingsError: Its package is not installed.
+        NotInstalledError: Its package is not installed.
     """
     return text_detector(settings) if kind == "text" else face_detector()
 
@@ -76,7 +76,7 @@ def text_detector(settings: Settings) -> Detector:
     """Finds text that can be read.
 
     Raises:
-        SettingsError: The package is not installed.
+        NotInstalledError: The package is not installed.
     """
     return Detector("text", f"rapidocr-{_version('rapidocr')}-1", _TEXT_SIDE, _text_look(settings))
 
@@ -85,7 +85,7 @@ def face_detector() -> Detector:
     """Finds faces that look at the viewer.
 
     Raises:
-        SettingsError: The package is not installed.
+        NotInstalledError: The package is not installed.
     """
     return Detector("faces", f"dlib-{_version('dlib-bin')}-1", _FACE_SIDE, _face_look())
 
@@ -239,7 +239,7 @@ def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        raise SettingsError(
-            f"The package {package} is not installed; it is in requirements.txt (scripts/run "
-            "installs it)."
+        raise NotInstalledError(
+            f"This needs the package {package}, which the small installation of emoviz leaves "
+            "out. Whoever installed emoviz can add its training packages."
         ) from None

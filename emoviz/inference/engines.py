@@ -8,6 +8,7 @@ import ctypes
 import os
 import threading
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.checkpoints import Checkpoint, check_graph, load_network
-from emoviz.errors import CheckpointError, SettingsError
+from emoviz.errors import CheckpointError, SettingsError, require_training_packages
 from emoviz.settings import Settings
 
 Array = NDArray[np.float32]
@@ -90,6 +91,7 @@ class TorchEngine:
     """
 
     def __init__(self, checkpoint: Checkpoint, device: str) -> None:
+        require_training_packages()
         import torch
 
         from emoviz.models.export import ExportedGraph
@@ -150,6 +152,8 @@ def open_engine(checkpoint: Checkpoint, settings: Settings, kind: Kind = "auto")
 @cache
 def has_gpu() -> bool:
     """Whether a CUDA GPU answers; asks the driver, so that torch need not be imported to say no."""
+    if find_spec("torch") is None:
+        return False
     try:
         driver = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
     except OSError:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from emoviz.errors import EmovizError
+from emoviz.errors import EmovizError, NotInstalledError, require_training_packages
 from emoviz.training.runs import read_run
 from emoviz.training.simple_recipe import check_set, recipe_of
 from emoviz.training.sweep import recipe_text
@@ -65,6 +65,11 @@ except EmovizError as error:
     st.stop()
 
 st.subheader("3. Start", anchor=False)
+try:
+    require_training_packages()
+except NotInstalledError as error:
+    st.info(plain(str(error)), icon=":material/extension:")
+    st.stop()
 choices.show_cost(recipe, labelled, False, settings)
 with st.container(horizontal=True, vertical_alignment="center"):
     if st.button("Start", type="primary", icon=":material/play_arrow:", key="start-training"):
