@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from emoviz.analysis.shares import wilson
+from emoviz.analysis.resampling import share_interval
 from emoviz.data.images import Limits, open_image
 from emoviz.data.records import read_table
 from emoviz.data.sources import walk_images
@@ -67,7 +67,7 @@ def main() -> None:
                 continue
             total += 1
             found += look.look(image).share >= wanted.share
-        low, high = wilson(found, total)
+        low, high = share_interval(found, total)
         kind = "with" if path in wanted.holding else "without"
         each = (time.perf_counter() - began) / max(total, 1)
         print(

@@ -1,11 +1,11 @@
 """Everything of an evaluation but the network: all numbers, and what follows theta or a bridge.
 
-    python benchmarks/evaluation.py [--size 17716] [--rounds 5] [--resamples 1000]
+    python benchmarks/evaluation.py [--size 17716] [--rounds 5]
 
-Wanted, for 17,716 images, 8 classes, u of width 136 and 1,000 resamples on two cores: all numbers
-of the Evaluate page in under 5 s; another theta or another bridge in under 300 ms (its clusters and
-intervals come after it). Answers are drawn like a network's that is right on about seven in ten
-images; vectors are a mixture of eight groups that overlap.
+Wanted, for 17,716 images, 8 classes and u of width 136 on two cores: all numbers of the Evaluate
+page with their intervals in under 5 s; another theta or another bridge in under 300 ms (its
+clusters and intervals come after it). Answers are drawn like a network's that is right on about
+seven in ten images; vectors are a mixture of eight groups that overlap.
 """
 
 import argparse
@@ -21,14 +21,10 @@ from emoviz.analysis.alignment import AlignedPredictions, ModelOutputs, judge
 from emoviz.analysis.calibration import calibration
 from emoviz.analysis.clustering import group_images
 from emoviz.analysis.comparison import compare
+from emoviz.analysis.cross_sentiment import cross_sentiment, crossing_curve
 from emoviz.analysis.curves import curves
-from emoviz.analysis.headline import headline, points
-from emoviz.analysis.metrics import (
-    class_scores,
-    confusion_matrix,
-    cross_sentiment,
-    crossing_curve,
-)
+from emoviz.analysis.metrics import class_scores, confusion_matrix, measure
+from emoviz.analysis.resampling import Intervals
 from emoviz.analysis.selective import choose_threshold, selective
 from emoviz.analysis.slices import mistakes, slices
 from emoviz.analysis.unlabelled import describe_answers
@@ -41,7 +37,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=17_716)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--resamples", type=int, default=1000)
     arguments = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f}, {arguments.size:,} images", flush=True)
     answers, labels = drawn(arguments.size, 0)
@@ -49,18 +44,18 @@ def main() -> None:
     column = [f"style {i % 25}" for i in range(arguments.size)]
 
     def everything() -> None:
-        whole(answers, labels, column, arguments.resamples)
+        whole(answers, labels, column)
 
     began = time.process_time()
     times = [seconds(everything) for _ in range(arguments.rounds)]
     busy = (time.process_time() - began) / arguments.rounds
     spread = f"from {min(times):.2f} to {max(times):.2f}; {busy:.1f} s of processor time"
     print(f"all numbers: {statistics.median(times):.2f} s ({spread}; wanted < 5 s)", flush=True)
-    parts(answers, labels, column, arguments.resamples)
+    parts(answers, labels, column)
     quick(answers, labels, arguments.rounds)
     bridge = bridge_between(MIKELS8, MIKELS8)
     one, two = (judge(item, labels, bridge) for item in (answers, other))
-    took = seconds(lambda: compare(one, two, resamples=arguments.resamples))
+    took = seconds(lambda: compare(one, two))
     print(f"comparison of two, without clusters: {took:.2f} s")
 
 
@@ -77,12 +72,12 @@ def drawn(size: int, seed: int) -> tuple[ModelOutputs, np.ndarray]:
     ), labels
 
 
-def whole(answers: ModelOutputs, labels: np.ndarray, column: list[str], resamples: int) -> None:
+def whole(answers: ModelOutputs, labels: np.ndarray, column: list[str]) -> None:
     """What the Evaluate page shows in all of its views."""
     judged = judge(answers, labels, bridge_between(MIKELS8, MIKELS8))
     assert judged.embedding is not None
     grouping = group_images(judged.embedding, judged.truth)
-    headline(judged, grouping, resamples)
+    measure(judged, grouping, Intervals())
     tables(judged)
     slices(judged, column)
     describe_answers(answers)
@@ -100,7 +95,7 @@ def tables(judged: AlignedPredictions) -> None:
     mistakes(judged)
 
 
-def parts(answers: ModelOutputs, labels: np.ndarray, column: list[str], resamples: int) -> None:
+def parts(answers: ModelOutputs, labels: np.ndarray, column: list[str]) -> None:
     """Where the time goes."""
     judged = judge(answers, labels, bridge_between(MIKELS8, MIKELS8))
     u = judged.embedding
@@ -108,7 +103,7 @@ def parts(answers: ModelOutputs, labels: np.ndarray, column: list[str], resample
     grouping = group_images(u, judged.truth)
     named: dict[str, Callable[[], object]] = {
         "clusters and delta": lambda: group_images(u, judged.truth),
-        "intervals": lambda: headline(judged, grouping, resamples),
+        "intervals": lambda: measure(judged, grouping, Intervals()),
         "curves": lambda: curves(judged),
         "calibration": lambda: calibration(judged),
         "slices": lambda: slices(judged, column),
@@ -131,7 +126,7 @@ def quick(answers: ModelOutputs, labels: np.ndarray, rounds: int) -> None:
 
     def redrawn(bridge: Bridge) -> None:
         judged = judge(answers, labels % len(EMOTION6), bridge)
-        points(judged)
+        measure(judged)
         tables(judged)
 
     took = [seconds(lambda b=b: redrawn(b)) for b in bridges]

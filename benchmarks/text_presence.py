@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from emoviz.analysis.shares import wilson
+from emoviz.analysis.resampling import share_interval
 from emoviz.checkpoints import open_checkpoint
 from emoviz.curation.findings import FindingLimits as Odd
 from emoviz.data.images import Limits, open_image
@@ -136,7 +136,7 @@ def tell(name: str, sets: dict[str, list[bool]]) -> None:
     print(name)
     for words, answers in sets.items():
         found, total = sum(answers), len(answers)
-        low, high = wilson(found, total)
+        low, high = share_interval(found, total)
         print(
             f"  {words:24} {found:4} of {total:4} called text "
             f"({100 * low:.0f} to {100 * high:.0f} %)",

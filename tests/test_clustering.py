@@ -4,18 +4,24 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score, silhouette_score
+from sklearn.metrics import (
+    adjusted_rand_score,
+    normalized_mutual_info_score,
+    silhouette_score,
+)
 
 from emoviz.analysis import clustering
 from emoviz.analysis.clustering import (
     Clustering,
+    DeltaRule,
     ambiguous_images,
-    ambiguous_share,
-    cluster_measures,
+    cluster_agreement,
     find_clusters,
+    group_images,
     pairwise_percentile,
     sampled_percentile,
     silhouette,
+    subsample_clusters,
 )
 from emoviz.errors import AnalysisError
 
@@ -29,61 +35,86 @@ def blobs(
     return u.astype(np.float32), labels.astype(np.int64)
 
 
+def clustered(
+    u: np.ndarray, labels: np.ndarray, delta: float | None = None, seed: int = 0
+) -> Clustering:
+    found = group_images(u, labels, seed, DeltaRule(given=delta))
+    assert found is not None
+    return found.measures
+
+
 # The threshold delta -------------------------------------------------------------------------
 
 
 def test_a_given_delta_changes_the_ambiguous_share_alone() -> None:
     u, labels = blobs(150)
-    usual = cluster_measures(u, labels)
-    wide = cluster_measures(u, labels, delta=1e9)
+    usual = clustered(u, labels)
+    wide = clustered(u, labels, delta=1e9)
     assert (usual.ari, usual.nmi) == (wide.ari, wide.nmi)
     assert (wide.delta, wide.asr, wide.delta_error) == (1e9, 1.0, 0.0)
-    assert cluster_measures(u, labels, delta=0.0).asr == 0.0
+    assert clustered(u, labels, delta=0.0).asr == 0.0
     assert usual.delta_error == 0.0
-    assert cluster_measures(u, labels, delta=usual.delta) == usual
+    assert clustered(u, labels, delta=usual.delta) == usual
 
 
 def test_above_the_limit_delta_is_sampled_and_says_how_well(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     u, labels = blobs(400)
-    exact = cluster_measures(u, labels)
+    exact = clustered(u, labels)
     monkeypatch.setattr(clustering, "EXACT_UP_TO", 399)
     monkeypatch.setattr(clustering, "_SAMPLED_PAIRS", 5000)
-    sampled = cluster_measures(u, labels)
+    sampled = clustered(u, labels)
     assert exact.delta is not None
     assert sampled.delta is not None
     assert sampled.delta_error is not None
     assert 0 < sampled.delta_error < 0.05 * exact.delta
     assert abs(sampled.delta - exact.delta) < 4 * sampled.delta_error
-    assert sampled != cluster_measures(u, labels, seed=1)
+    assert sampled != clustered(u, labels, seed=1)
 
 
 @pytest.mark.parametrize("delta", [-1.0, float("nan")])
 def test_an_impossible_delta_is_refused(delta: float) -> None:
     with pytest.raises(AnalysisError, match="0 or more"):
-        cluster_measures(*blobs(30), delta=delta)
+        clustered(*blobs(30), delta=delta)
 
 
 def test_vectors_with_nan_are_refused() -> None:
     u, labels = blobs(30)
     u[4, 2] = np.nan
-    for measure in (cluster_measures, silhouette):
+    for measure in (group_images, silhouette):
         with pytest.raises(AnalysisError, match=r"1 of 30 rows of u .* row 4"):
             measure(u, labels)
-
-
-def test_too_little_has_no_error_of_delta() -> None:
-    found = cluster_measures(np.zeros((3, 2), np.float32), np.zeros(3, np.int64))
-    assert found == Clustering(None, None, None, None, 1, None)
 
 
 def test_ambiguous_images_are_those_of_the_share() -> None:
     points = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [9.0, 0.0]])
     centers = np.array([[0.0, 0.0], [2.0, 0.0]])
-    assert ambiguous_images(points, centers, 1.0).tolist() == [False, True, False, False]
-    assert ambiguous_images(points, centers, 2.0).tolist() == [True, True, True, False]
-    assert ambiguous_share(points, centers, 2.0) == 0.75
+    assert ambiguous_images(points, centers, 1.0).tolist() == [False] * 4
+    assert ambiguous_images(points, centers, 1.1).tolist() == [False, True, False, False]
+    assert ambiguous_images(points, centers, 2.1).tolist() == [True, True, True, False]
+
+
+def test_nmi_by_chance_is_what_shuffled_clusters_reach() -> None:
+    """AMI is 0 there, NMI is not: the fewer images, the more it is."""
+    rng = np.random.default_rng(0)
+    labels, clusters = rng.integers(0, 8, 62), rng.integers(0, 8, 62)
+    found = cluster_agreement(labels, clusters)
+    shuffled = [normalized_mutual_info_score(labels, rng.permutation(clusters)) for _ in range(300)]
+    assert found["nmi_by_chance"] == pytest.approx(np.mean(shuffled), abs=0.01)
+    assert found["nmi_by_chance"] > 0.15
+    assert abs(found["ami"]) < 0.15
+
+
+def test_parts_of_too_few_images_are_none_and_others_are_of_half() -> None:
+    u, labels = blobs(79)
+    assert subsample_clusters(u, labels) is None
+    found = subsample_clusters(*blobs(90))
+    assert found is not None
+    assert (found.size, found.images, found.values.shape) == (45, 90, (20, 4))
+    again = subsample_clusters(*blobs(90))
+    assert again is not None
+    assert np.array_equal(found.values, again.values)
 
 
 # Clusters ------------------------------------------------------------------------------------
@@ -168,7 +199,8 @@ def test_one_group_has_no_silhouette() -> None:
 @pytest.mark.parametrize("percent", [0.0, 0.01, 1.0, 10.0, 50.0, 99.99, 100.0])
 def test_exact_percentile_of_many_pairs_equals_numpy(percent: float) -> None:
     u = blobs(1500)[0]  # more pairs than the bracket's sample, so that the bracket is narrow
-    wanted = float(np.percentile(pdist(u.astype(np.float64)), percent))
+    ordered = np.sort(pdist(u.astype(np.float64)))
+    wanted = ordered[max(int(percent / 100 * len(ordered) + 1e-9), 1) - 1]
     assert pairwise_percentile(u, percent) == pytest.approx(wanted, rel=1e-9)
 
 

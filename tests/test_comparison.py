@@ -6,7 +6,8 @@ from scipy.stats import binomtest, chi2
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from emoviz.analysis.alignment import AlignedPredictions, ModelOutputs, judge, judge_together
-from emoviz.analysis.comparison import compare, mcnemar
+from emoviz.analysis.comparison import compare, holm, mcnemar
+from emoviz.analysis.resampling import paired_share_difference
 from emoviz.errors import AnalysisError
 from emoviz.labels import MIKELS8, bridge_between
 
@@ -29,7 +30,7 @@ def pair(
 
 def test_differences_are_the_second_minus_the_first_and_intervals_are_paired() -> None:
     one, other = pair(300)
-    found = compare(one, other, resamples=2000, seed=5)
+    found = compare(one, other)
     item = found.difference["accuracy"]
     gain = other.right.astype(float) - one.right.astype(float)
     assert item.value == pytest.approx(gain.mean())
@@ -51,19 +52,19 @@ def test_a_paired_interval_is_narrower_than_two_apart() -> None:
     p = one.probabilities.copy()
     p[:8] = np.roll(p[:8], 1, axis=1)
     both = judge_together([one, ModelOutputs("nearly", MIKELS8, p)], labels, [BRIDGE, BRIDGE])
-    found = compare(*both, resamples=500)
+    found = compare(*both)
     item, alone = found.difference["accuracy"], found.one["accuracy"]
     assert item.high - item.low < (alone.high - alone.low) / 2  # type: ignore[operator]
 
 
 def test_a_model_against_itself_differs_in_nothing() -> None:
     one = pair(100)[0]
-    found = compare(one, one, resamples=100)
-    assert all(
-        (item.value, item.low, item.high) == (0, 0, 0)
-        for item in found.difference.values()
-        if item.low is not None
-    )
+    found = compare(one, one)
+    for item in found.difference.values():
+        if item.low is not None and item.high is not None:
+            assert item.value == 0
+            assert item.low < 0 < item.high  # on other images it might
+            assert item.high < 0.06 or item.n < 100
     assert (found.mcnemar.p, found.kappa.value, found.agreement) == (1.0, 1.0, 1.0)
     assert not len(found.lost)
     assert not found.confusion_difference.any()
@@ -89,7 +90,7 @@ def test_mcnemar_is_the_exact_or_the_corrected_test(only_one: int, only_other: i
 
 def test_who_changed_kappa_and_confusion_by_scikit_learn() -> None:
     one, other = pair(200)
-    found = compare(one, other, resamples=200)
+    found = compare(one, other)
     assert set(found.lost) == {i for i in range(200) if one.right[i] and not other.right[i]}
     assert set(found.won) == {i for i in range(200) if other.right[i] and not one.right[i]}
     assert np.all(np.diff(other.confidence[found.lost]) <= 0)
@@ -105,16 +106,36 @@ def test_who_changed_kappa_and_confusion_by_scikit_learn() -> None:
 
 def test_few_images_have_differences_without_intervals() -> None:
     found = compare(*pair(8))
-    item = found.difference["accuracy"]
-    assert (item.low, item.reason) == (None, "no interval: 8 images, wanted 10 or more")
+    item = found.difference["macro_f1"]
+    assert item.low is None
+    assert item.reason == "not enough images for an interval: 8, wanted 20 or more"
+    assert found.difference["accuracy"].low is not None  # a share of any number has one
     assert found.kappa.low is None
+    assert found.kappa.n == 8
+
+
+def test_holm_is_statsmodels_step_down_by_hand() -> None:
+    """Holm 1979: the smallest of m by m, the next by m - 1, never less than the one before."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_a_paired_difference_of_shares_by_hand() -> None:
+    """Bonett and Price 2012: 4 and 12 of 80 discordant; (13 - 5) / 82 and its standard error."""
+    item = paired_share_difference(4, 12, 80)
+    assert item.value == pytest.approx(0.1)
+    error = ((5 / 82 + 13 / 82 - (8 / 82) ** 2) / 82) ** 0.5
+    assert (item.low, item.high) == pytest.approx(
+        (8 / 82 - 1.96 * error, 8 / 82 + 1.96 * error), abs=1e-4
+    )
 
 
 def test_one_answer_from_both_has_no_kappa() -> None:
     p = np.tile(np.eye(8)[0] * 0.9 + 0.0125, (20, 1))
     labels = np.arange(20) % 8
     one = judge(ModelOutputs("one", MIKELS8, p), labels, BRIDGE)
-    assert "one and the same answer" in compare(one, one, resamples=20).kappa.reason
+    assert "one and the same answer" in compare(one, one).kappa.reason
 
 
 def test_models_on_other_images_are_refused() -> None:

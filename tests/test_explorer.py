@@ -4,17 +4,23 @@ import csv
 import io
 import json
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
 
-from emoviz.analysis.clustering import sampled_percentile
+from emoviz.analysis import clustering
+from emoviz.analysis.alignment import judge
+from emoviz.analysis.clustering import DeltaRule, group_images
+from emoviz.analysis.metrics import differences, measure
+from emoviz.analysis.resampling import Intervals
+from emoviz.experiments.contenders import answers_of
 from emoviz.inference.embedding_table import EmbeddingTable
+from emoviz.inference.labelled import labels_of
 from emoviz.inference.vectors import Vectors
 from emoviz.labels import EMOTION6, FER7, MIKELS8, Taxonomy
-from emoviz.ui.explorer import agreement, linking, taking
+from emoviz.ui.explorer import linking, metrics, taking
 from emoviz.ui.explorer.colouring import NONE, colourings, column
+from emoviz.ui.explorer.metrics import LabelAgreement
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.scene import found, matched
 from emoviz.ui.map import MapEvent
@@ -241,43 +247,55 @@ def clusters_of(spread: float, seed: int = 0) -> Points:
     return Points.from_table(table, "two")
 
 
+def agreement_of(*images: Points, rule: DeltaRule | None = None) -> list[LabelAgreement]:
+    aligned = metrics.aligned_views([(item, np.arange(len(item))) for item in images])
+    found = [metrics.agreement_of(item, rule or DeltaRule()) for item in aligned]
+    return [item for item in found if item is not None]
+
+
 def test_measures_are_those_of_a_hand_made_case() -> None:
-    images = clusters_of(0.1)
-    measured = agreement.measure(images, agreement.comparable(images), 10)
-    assert measured is not None
-    assert measured.intervals["accuracy"].value == 75 / 80
-    assert measured.intervals["ari"].value == pytest.approx(1.0)
-    assert measured.intervals["asr"].value == 0.0
-    assert measured.intervals["accuracy"].low < 75 / 80 < measured.intervals["accuracy"].high
-    assert measured.delta_error == 0.0
-    assert measured.silhouette > 0.95
+    (found,) = agreement_of(clusters_of(0.1))
+    accuracy = found.estimates["accuracy"]
+    assert (accuracy.value, accuracy.n) == (75 / 80, 80)
+    assert found.estimates["ari"].value == pytest.approx(1.0)
+    assert found.estimates["asr"].value == 0.0
+    assert accuracy.low < 75 / 80 < accuracy.high  # type: ignore[operator]
+    assert found.clustering.delta_error == 0.0
+    assert found.silhouette > 0.95
+
+
+def test_embeddings_and_evaluate_print_the_same_numbers_for_the_same_images() -> None:
+    images = clusters_of(6.0)
+    (found,) = agreement_of(images)
+    table, bridge = images.table, images.bridge
+    assert table is not None
+    assert bridge is not None
+    aligned = judge(answers_of(table), labels_of(table).indices, bridge)
+    assert aligned.embedding is not None
+    wanted = measure(aligned, group_images(aligned.embedding, aligned.truth), Intervals())
+    assert found.estimates == {name: wanted[name] for name in metrics.SHOWN}
 
 
 def test_the_difference_has_the_sign_of_second_minus_first() -> None:
-    tight, loose = clusters_of(0.1), clusters_of(8.0)
-    rows = agreement.comparable(tight)
-    one, other = (agreement.measure(images, rows, 10) for images in (tight, loose))
-    assert one is not None
-    assert other is not None
-    assert agreement.difference(one, other)["ari"].high < 0
-    assert agreement.difference(other, one)["ari"].low > 0
+    one, other = agreement_of(clusters_of(0.1), clusters_of(8.0))
+    forth = differences(one.images, other.images, Intervals(), metrics.SHOWN)
+    back = differences(other.images, one.images, Intervals(), metrics.SHOWN)
+    assert forth["ari"].high < 0 < back["ari"].low  # type: ignore[operator]
 
 
 def test_delta_of_very_many_images_is_sampled_unless_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(agreement, "EXACT_UP_TO", 50)
-    monkeypatch.setattr(agreement, "sampled_percentile", partial(sampled_percentile, pairs=500))
+    monkeypatch.setattr(clustering, "EXACT_UP_TO", 50)
+    monkeypatch.setattr(clustering, "_SAMPLED_PAIRS", 500)
     images = clusters_of(1.0)
-    rows = agreement.comparable(images)
-    sampled, exact = (agreement.measure(images, rows, 10, exact=wish) for wish in (False, True))
-    assert sampled is not None
-    assert exact is not None
-    assert sampled.delta_error > 0.0
-    assert exact.delta_error == 0.0
-    assert sampled.delta == pytest.approx(exact.delta, rel=0.2)
+    ((sampled,), (exact,)) = (
+        agreement_of(images, rule=DeltaRule(exact=wish)) for wish in (False, True)
+    )
+    assert sampled.clustering.delta_error > 0.0  # type: ignore[operator]
+    assert exact.clustering.delta_error == 0.0
+    assert sampled.clustering.delta == pytest.approx(exact.clustering.delta, rel=0.2)
 
 
 def test_one_class_alone_is_not_measured() -> None:
-    images = clusters_of(0.1)
-    assert agreement.measure(images, np.arange(40), 10) is None
+    assert agreement_of(clusters_of(0.1).part(np.arange(40))) == []

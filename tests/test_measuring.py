@@ -90,7 +90,7 @@ def test_a_second_run_reads_what_was_kept_and_another_bridge_does_not(
         raise AssertionError("computed again")
 
     with monkeypatch.context() as patch:
-        patch.setattr("emoviz.experiments.assess.headline", never)
+        patch.setattr("emoviz.experiments.assess.measure", never)
         patch.setattr("emoviz.inference.engines.OnnxEngine.run", never, raising=False)
         assert run(*words) == first
     (tmp_path / "b.json").write_text(json.dumps({"awe": ["awe", "fear"], "fear": ["anger"]}))
@@ -112,7 +112,8 @@ def test_a_set_of_the_library_and_its_unknown_labels(
     found = run("evaluate", "--checkpoint", "tiny", "--data", csv)
     assert found["unknown_labels"] == {"boredom": 1}
     assert (found["n"], found["duplicates"], found["refused"]) == (4, 1, 1)
-    assert found["intervals"]["accuracy"]["reason"].startswith("no interval: 4 images")
+    assert found["intervals"]["accuracy"]["n"] == 4
+    assert found["intervals"]["macro_f1"]["reason"].startswith("not enough images")
     save_set(settings, "mine", "Mine", read_table(csv, MIKELS8), {"source": "tests"})
     assert run("evaluate", "--checkpoint", "tiny", "--data", "mine")["n"] == 4
 
@@ -123,7 +124,7 @@ def test_compare_prints_exactly_what_was_agreed(
     found = run("compare", "tiny", "other", "--data", table)
     assert set(found) == {"a", "b", "difference", "mcnemar"}
     assert set(found["mcnemar"]) == {"p", "only_a_right", "only_b_right"}
-    assert all(set(row) == {"value", "low", "high"} for row in found["difference"].values())
+    assert all(set(row) == {"value", "low", "high", "n"} for row in found["difference"].values())
     for side, name in (("a", "tiny"), ("b", "other")):
         alone = run("evaluate", "--checkpoint", name, "--data", table)
         assert {k: v for k, v in found[side].items() if k != "intervals"} == {
@@ -172,7 +173,7 @@ def test_reports_hold_every_number_and_where_it_came_from(
     shown = [
         f"{100 * found['accuracy']:.2f} %", f"{found['clustering']['delta']:.4f}",
         f"{values['curves']['roc']['macro']['area']:.4f}", found["set_sha256"], "scikit-learn",
-        values["checkpoints"][0]["fingerprint"], "resamples", "By artist",
+        values["checkpoints"][0]["fingerprint"], "confidence", "By artist",
         f"{found['per_class']['awe']['f1']:.4f}", f"{found['calibration']['nll']:.4f}",
     ]  # fmt: skip
     for words_of in (html, text):
@@ -196,7 +197,6 @@ def test_pictures_of_mistakes_lie_inside_the_report(
     ("words", "told"),
     [
         (["--report", "r.pdf"], "ends with none of .html, .md, .json"),
-        (["--resamples", "0"], "--resamples is 0"),
         (["--bridge", "none.json"], "cannot be read"),
         (["--checkpoint", "tiny+nobody"], "There is no checkpoint 'nobody'"),
     ],

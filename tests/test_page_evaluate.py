@@ -54,7 +54,7 @@ def widget(app: Any, label: str) -> Any:
 def test_the_numbers_are_those_of_the_case(hand: str) -> None:
     text = said(open_measure("evaluate", collection=hand))
     assert "On **16 images** with a label" in text
-    assert "the label on **50.0 %** of the images (95 % interval" in text
+    assert "the label on **50.0 %** of the images (95 % confidence interval" in text
     assert "blind guess among 8 labels is right on 12.5 %" in text
     # Each label is named twice, once rightly: precision, recall and F1 are a half.
     assert 'Macro F1</span><span class="ev-tile-value">50.0' in text.replace("\n", "")
@@ -145,7 +145,7 @@ def test_few_images_have_no_interval_and_one_label_no_curve(
 ) -> None:
     key = store(settings, tiny_checkpoint, answers([1, 1, 2]), ["awe"] * 3)
     text = said(open_measure("evaluate", collection=key))
-    assert "no interval: 3 images, wanted 10 or more" in text
+    assert "not enough images for an interval: 3, wanted 20 or more" in text
     text = said(open_measure("evaluate", collection=key, view="curves"))
     assert "awe has no curve: all images have this label" in text
     assert "Curves need a label that some images have" in text
@@ -228,5 +228,5 @@ def test_an_untidy_table_is_measured_and_what_is_wrong_is_told(
     assert "1 image without a label" in text
     assert "left out, because no class may be called so: joyful (1)" in text
     assert "1 copy of another among all images" in text
-    assert "no interval: 4 images" in text
+    assert "not enough images for an interval: 4" in text
     assert any("could not be used" in item.label for item in app.expander)

@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions
-from emoviz.analysis.kinds import ECE_BINS, FEWEST
-from emoviz.analysis.metrics import confidence_bins, expected_calibration_error
-from emoviz.analysis.tally import brier_terms
+from emoviz.analysis.calibration_error import (
+    ECE_BINS,
+    confidence_bins,
+    expected_calibration_error,
+)
+from emoviz.analysis.metrics import brier_terms
 
 Floats = NDArray[np.float64]
-FOLDS, _FEWEST_FOR_FOLDS = 5, 50
+FOLDS, _FEWEST, _FEWEST_FOR_FOLDS = 5, 10, 50  # images
 _LOWEST, _HIGHEST = 0.05, 20.0  # temperatures that are looked through, as in training
 _AROUND = np.linspace(-0.5, 0.5, 11)  # of log T: where the folds' minima are looked for
 
@@ -88,8 +91,8 @@ def calibration(judged: AlignedPredictions, bins: int = ECE_BINS, seed: int = 0)
         "brier": float(brier_terms(judged).mean()),
         "nll": float(_Losses.of(judged).at(1.0).mean()),
     }
-    if len(judged) < FEWEST:
-        reason = f"no temperature: {len(judged)} images, wanted {FEWEST} or more"
+    if len(judged) < _FEWEST:
+        reason = f"no temperature: {len(judged)} images, wanted {_FEWEST} or more"
         return Calibration(**known, reason=reason)
     return Calibration(**known, **_tempered(judged, bins, seed))
 

@@ -31,21 +31,25 @@ class Clustering:
     """How well k-means on u finds the labels again (dissertation, section 3.5.2).
 
     Attributes:
-        ari: Adjusted Rand index.
-        nmi: Normalised mutual information, arithmetic mean.
-        asr: Share of the samples within delta of more than one cluster center, in 0-1.
-        delta: The 10th percentile of the pairwise distances between the samples, or the one given.
+        ari: Adjusted Rand index: 0 by chance.
+        ami: Adjusted mutual information: 0 by chance (Vinh, Epps and Bailey 2010).
+        nmi: Normalised mutual information, arithmetic mean; by chance it is `nmi_by_chance`.
+        asr: Share of the samples nearer than delta to more than one cluster center, in 0-1.
+        delta: The largest of the smallest 10 % of the pairwise distances, or the one given.
         clusters: As many as there are labels in the sample.
         delta_error: Standard error of delta: 0 where it is exact over all pairs or was given, above
             0 where it comes from two million random pairs.
+        nmi_by_chance: What clusters of these sizes reach where they know nothing of the labels.
     """
 
     ari: float | None
+    ami: float | None
     nmi: float | None
     asr: float | None
     delta: float | None
     clusters: int
     delta_error: float | None = None
+    nmi_by_chance: float | None = None
 
     def to_dict(self) -> dict[str, float | int | None]:
         """Plain values for JSON."""
@@ -83,78 +87,166 @@ class Silhouette:
 
 
 @dataclass(frozen=True)
+class DeltaRule:
+    """Where the threshold delta of ASR comes from.
+
+    Attributes:
+        percent: The largest of so many per cent of the pairwise distances, the smallest ones.
+        given: Delta itself, in units of u; None to find it.
+        exact: Over all pairs also where there are so many that it takes minutes.
+    """
+
+    percent: float = DELTA_PERCENT
+    given: float | None = None
+    exact: bool = False
+
+
+@dataclass(frozen=True)
 class Grouping:
     """Clusters of N vectors beside their labels, image by image.
 
     Attributes:
         indices: (N,) cluster of each vector.
-        ambiguous: (N,) within delta of more than one cluster center.
+        ambiguous: (N,) nearer than delta to more than one cluster center.
         measures: Against the labels.
+        rule: Where delta came from.
     """
 
     indices: NDArray[np.int64]
     ambiguous: NDArray[np.bool_]
     measures: Clustering
+    rule: DeltaRule = DeltaRule()
+
+
+@dataclass(frozen=True)
+class Subsamples:
+    """Clusters found anew in parts of the images, drawn without replacement.
+
+    Attributes:
+        values: (R, M) the metrics of `CLUSTER_METRICS` in each part.
+        size: Images of each part.
+        images: N, of which they are parts.
+    """
+
+    values: Floats
+    size: int
+    images: int
+
+
+CLUSTER_METRICS = ("ari", "ami", "nmi", "asr")
+EACH_CLUSTER = 20  # images a cluster below which parts of them say nothing of other images
+_SUBSAMPLES, _LARGEST_SUBSAMPLE, _SUBSAMPLE_STARTS = 20, 1000, 3
 
 
 # k-means against the labels ------------------------------------------------------------------
-
-
-def cluster_measures(
-    embedding: NDArray[np.floating],
-    labels: NDArray[np.int64],
-    seed: int = 0,
-    delta: float | None = None,
-) -> Clustering:
-    """k-means on u against the labels.
-
-    Args:
-        embedding: (N, D).
-        labels: (N,) label indices.
-        seed: Of k-means, which starts ten times, and of the sampled pairs.
-        delta: The threshold of ASR; None for the 10th percentile of the pairwise distances, which
-            is exact up to 40,000 samples and sampled above.
-
-    Returns:
-        The measures; all None where there are fewer than two labels or no more samples than
-        labels.
-
-    Raises:
-        AnalysisError: The vectors hold NaN or infinity, or delta is negative.
-    """
-    grouping = group_images(embedding, labels, seed, delta)
-    if grouping is None:
-        return Clustering(None, None, None, None, len(np.unique(labels)))
-    return grouping.measures
 
 
 def group_images(
     embedding: NDArray[np.floating],
     labels: NDArray[np.int64],
     seed: int = 0,
-    delta: float | None = None,
+    rule: DeltaRule | None = None,
 ) -> Grouping | None:
-    """As `cluster_measures`, with the cluster of each image; None where that has no measures."""
+    """k-means on u, as many clusters as labels, beside the labels.
+
+    Args:
+        embedding: (N, D).
+        labels: (N,) label indices.
+        seed: Of k-means, which starts ten times, and of the sampled pairs.
+        rule: Of ASR's threshold: exact up to 40,000 samples and sampled above, where left out.
+
+    Returns:
+        None where there are fewer than two labels or no more samples than labels.
+
+    Raises:
+        AnalysisError: The vectors hold NaN or infinity, or delta is negative.
+    """
+    rule = rule or DeltaRule()
     clusters = len(np.unique(labels))
     if clusters < 2 or len(labels) <= clusters:
         return None
-    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-
     points = checked_vectors(embedding).astype(np.float64, copy=False)
     with ThreadPoolExecutor(1) as beside:
         clustered = beside.submit(find_clusters, points, clusters, seed, 10)
-        threshold, error = _threshold(points, delta, seed)
+        threshold, error = _threshold(points, rule, seed)
         found = clustered.result()
     ambiguous = ambiguous_images(points, found.centers, threshold)
+    agreement = cluster_agreement(labels, found.indices)
     measures = Clustering(
-        float(adjusted_rand_score(labels, found.indices)),
-        float(normalized_mutual_info_score(labels, found.indices)),
-        float(ambiguous.mean()),
-        threshold,
-        clusters,
-        error,
+        **agreement,
+        asr=float(ambiguous.mean()),
+        delta=threshold,
+        clusters=clusters,
+        delta_error=error,
     )
-    return Grouping(found.indices, ambiguous, measures)
+    return Grouping(found.indices, ambiguous, measures, rule)
+
+
+def cluster_agreement(labels: NDArray[np.int64], clusters: NDArray[np.int64]) -> dict[str, float]:
+    """ARI, AMI and NMI of two groupings of the same samples, and NMI by chance."""
+    from sklearn.metrics import (
+        adjusted_mutual_info_score,
+        adjusted_rand_score,
+        normalized_mutual_info_score,
+    )
+
+    # Rounded, since equal groupings come out as 1 less the last bit.
+    ami = round(float(adjusted_mutual_info_score(labels, clusters)), 12)
+    nmi = round(float(normalized_mutual_info_score(labels, clusters)), 12)
+    # AMI = (NMI - chance) / (1 - chance) where both are divided by the mean of the entropies.
+    return {
+        "ari": float(adjusted_rand_score(labels, clusters)),
+        "ami": ami,
+        "nmi": nmi,
+        "nmi_by_chance": (nmi - ami) / (1 - ami) if ami < 1 else 0.0,
+    }
+
+
+def subsample_clusters(
+    embedding: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    rule: DeltaRule | None = None,
+    seed: int = 0,
+) -> Subsamples | None:
+    """Clusters, delta and their metrics found anew in halves of the images, for intervals.
+
+    Halves hold no copies, unlike resamples with replacement, and another half finds other clusters,
+    as other images would (Politis, Romano and Wolf 1999). Parts are of 1,000 images at most.
+
+    Args:
+        embedding: (N, D).
+        labels: (N,).
+        rule: Of delta; the same percentile is found anew in each part.
+        seed: Of the parts: the same images of another model are drawn alike.
+
+    Returns:
+        None where there are fewer than 20 images for each cluster.
+    """
+    rule = rule or DeltaRule()
+    kinds = len(np.unique(labels))
+    if kinds < 2 or len(labels) < EACH_CLUSTER * kinds:
+        return None
+    points = checked_vectors(embedding).astype(np.float64, copy=False)
+    size = min(len(points) // 2, _LARGEST_SUBSAMPLE)
+    rng = np.random.default_rng(seed)
+    rows = []
+    for _ in range(_SUBSAMPLES):
+        part = rng.permutation(len(points))[:size]
+        own = points[part]
+        found = find_clusters(own, kinds, seed, _SUBSAMPLE_STARTS)
+        delta = _percentile(own, rule.percent) if rule.given is None else rule.given
+        agreement = cluster_agreement(labels[part], found.indices)
+        agreement["asr"] = float(ambiguous_images(own, found.centers, delta).mean())
+        rows.append([agreement[name] for name in CLUSTER_METRICS])
+    return Subsamples(np.array(rows), size, len(points))
+
+
+def _percentile(points: Floats, percent: float) -> float:
+    """As `pairwise_percentile`, of so few points that all distances are held."""
+    left, right = _factors(points)
+    squared = (left @ right.T)[np.triu_indices(len(points), 1)]
+    rank = _rank(len(squared), percent)
+    return math.sqrt(max(float(np.partition(squared, rank)[rank]), 0.0))
 
 
 def find_clusters(u: Any, clusters: int, seed: int = 0, starts: int = 1) -> Clusters:
@@ -186,28 +278,28 @@ def find_clusters(u: Any, clusters: int, seed: int = 0, starts: int = 1) -> Clus
     return Clusters(means.labels_.astype(np.int64), means.cluster_centers_)
 
 
-def ambiguous_share(points: Floats, centers: Floats, delta: float) -> float:
-    """ASR: share of points (N, D) within `delta` of more than one of the centers (K, D)."""
-    return float(ambiguous_images(points, centers, delta).mean())
-
-
 def ambiguous_images(points: Floats, centers: Floats, delta: float) -> NDArray[np.bool_]:
-    """(N,) whether each point is within `delta` of more than one of the centers (K, D)."""
+    """(N,) whether each point is nearer than `delta` to more than one of the centers (K, D).
+
+    Strictly nearer: dissertation, eq. 4.16.
+    """
     near = np.zeros(len(points), dtype=np.int64)
     for center in centers:
-        near += np.linalg.norm(points - center, axis=1) <= delta
+        near += np.linalg.norm(points - center, axis=1) < delta
     return near > 1
 
 
-def _threshold(points: Floats, delta: float | None, seed: int) -> tuple[float, float]:
+def _threshold(points: Floats, rule: DeltaRule, seed: int) -> tuple[float, float]:
     """Delta and its standard error."""
-    if delta is not None:
-        if not delta >= 0:
-            raise AnalysisError(f"The threshold delta is {delta}; wanted 0 or more, in units of u.")
-        return float(delta), 0.0
-    if len(points) <= EXACT_UP_TO:
-        return pairwise_percentile(points, DELTA_PERCENT), 0.0
-    return sampled_percentile(points, DELTA_PERCENT, _SAMPLED_PAIRS, seed)
+    if rule.given is not None:
+        if not rule.given >= 0:
+            raise AnalysisError(
+                f"The threshold delta is {rule.given}; wanted 0 or more, in units of u."
+            )
+        return float(rule.given), 0.0
+    if rule.exact or len(points) <= EXACT_UP_TO:
+        return pairwise_percentile(points, rule.percent), 0.0
+    return sampled_percentile(points, rule.percent, _SAMPLED_PAIRS, seed)
 
 
 # Silhouette ----------------------------------------------------------------------------------
@@ -274,14 +366,16 @@ def _silhouette_widths(
 
 
 def pairwise_percentile(points: Any, percent: float, progress: Share | None = None) -> float:
-    """Exact percentile of the distances of all pairs, never holding them all.
+    """The largest of the smallest `percent` of the distances of all pairs, never holding them all.
+
+    A distance that occurs, as the dissertation has it (section 4.2), not one between two.
 
     A sample brackets the wanted order statistic; one pass counts what lies below the bracket and
     keeps what lies inside. If the bracket missed, it is widened and the pass repeated.
 
     Args:
         points: (N, D), N at least 2.
-        percent: In 0-100, linear interpolation between order statistics as in NumPy.
+        percent: In 0-100; of so few pairs that it is less than one, the smallest.
         progress: Called with the share of the pass that is done, in 0-1; may raise to stop.
 
     Raises:
@@ -290,17 +384,14 @@ def pairwise_percentile(points: Any, percent: float, progress: Share | None = No
     """
     points = _checked_points(points, percent)
     count = math.comb(len(points), 2)
-    rank = percent / 100 * (count - 1)
-    low_rank, high_rank = math.floor(rank), math.ceil(rank)
+    rank = _rank(count, percent)
     # Five standard errors of the sampled percentile.
     narrow = 500 * math.sqrt(percent / 100 * (1 - percent / 100) / _bracket_pairs(len(points)))
     for width in (narrow, 4.0, 100.0):
         low, high = _bracket(points, percent, width)
         below, inside = _count_and_keep(points, low, high, progress)
-        if below <= low_rank and high_rank < below + len(inside):
-            inside.partition((low_rank - below, high_rank - below))
-            a, b = inside[low_rank - below], inside[high_rank - below]
-            return float(np.sqrt(a) + (np.sqrt(b) - np.sqrt(a)) * (rank - low_rank))
+        if below <= rank < below + len(inside):
+            return math.sqrt(np.partition(inside, rank - below)[rank - below])
     raise AssertionError("the widest bracket holds every distance")
 
 
@@ -330,6 +421,11 @@ def sampled_percentile(
     wanted = np.clip((percent - step, percent, percent + step), 0, 100)
     low, value, high = np.percentile(distances, wanted)
     return float(value), float(high - low) / 2
+
+
+def _rank(count: int, percent: float) -> int:
+    """Place, from 0, of the largest among the smallest per cent of so many numbers."""
+    return max(math.floor(percent / 100 * count + 1e-9), 1) - 1
 
 
 def _checked_points(points: Any, percent: float) -> Floats:

@@ -1,11 +1,12 @@
 """Is one model better than another on the same images?
 
-Differences are the second model's measures minus the first one's, with percentile intervals of
-resamples in which both see the same images (Efron and Tibshirani 1993); McNemar 1947 on right and
-wrong; Cohen 1960 on how often two models agree beyond chance.
+Differences are the second model's metrics minus the first one's, with confidence intervals in which
+what makes an image hard for both cancels (`emoviz.analysis.metrics.differences`); McNemar 1947 on
+right and wrong; Cohen 1960 on how often two models agree beyond chance; Holm 1979 where several
+comparisons stand side by side.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,12 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions
-from emoviz.analysis.bootstrap import percentile_ends, resampled_counts
 from emoviz.analysis.clustering import Grouping
-from emoviz.analysis.headline import estimates
-from emoviz.analysis.kinds import FEWEST, MEASURES, MetricEstimate, few_words
-from emoviz.analysis.metrics import confusion_matrix
-from emoviz.analysis.tally import Ends, Tally, tallies
+from emoviz.analysis.metrics import added_up, confusion_matrix, differences, measured
+from emoviz.analysis.resampling import (
+    FEWEST,
+    Intervals,
+    LeaveOut,
+    MetricEstimate,
+    few_words,
+    interval,
+)
 from emoviz.errors import AnalysisError
 
 Floats = NDArray[np.float64]
@@ -54,8 +59,8 @@ class Comparison:
 
     Attributes:
         n: Images.
-        one: Measures of the first, by `MEASURES`.
-        other: Measures of the second.
+        one: Metrics of the first, by `METRICS`.
+        other: Metrics of the second.
         difference: Second minus first.
         mcnemar: On right and wrong.
         kappa: Cohen's, between the answers of the two.
@@ -83,9 +88,7 @@ def compare(
     other: AlignedPredictions,
     grouping: Grouping | None = None,
     other_grouping: Grouping | None = None,
-    resamples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
+    how: Intervals | None = None,
 ) -> Comparison:
     """Every measure of two models with its difference.
 
@@ -94,9 +97,7 @@ def compare(
         other: The second, on the same images and labels (`judge_together`).
         grouping: Of the first, from `group_images`.
         other_grouping: Of the second.
-        resamples: How often n images are drawn.
-        level: Share of the resamples within an interval, in 0-1.
-        seed: Of the draws.
+        how: Of the confidence intervals.
 
     Raises:
         AnalysisError: They are not on the same images and labels.
@@ -107,23 +108,17 @@ def compare(
             f"'{other.name}' on {len(other)} of {len(other.labels)}, not the same ones. Judge them "
             "together."
         )
-    tallied = Tally.of(one, grouping), Tally.of(other, other_grouping)
-    values = (*(item.values for item in tallied), tallied[1].values - tallied[0].values)
-    ends, reason, kappa_ends = None, few_words(len(one)), None
-    if len(one) >= FEWEST:
-        drawn = _draws(tallied, one, other, resamples, seed)
-        ends = [percentile_ends(drawn[k], level) for k in range(3)]
-        kappa_ends = percentile_ends(drawn[3][:, :1], level)
-        reason = ""
+    how = how or Intervals()
+    first, second = added_up(one, grouping, how), added_up(other, other_grouping, how)
     size = len(one.labels)
     tables = [confusion_matrix(item.truth, item.predicted, size) for item in (one, other)]
     return Comparison(
         n=len(one),
-        one=estimates(tallied[0], ends[0] if ends else None, reason),
-        other=estimates(tallied[1], ends[1] if ends else None, reason),
-        difference=_differences(tallied, values[2], ends[2] if ends else None, reason),
+        one=measured(first, how),
+        other=measured(second, how),
+        difference=differences(first, second, how),
         mcnemar=mcnemar(one.right, other.right),
-        kappa=_kappa_estimate(one, other, kappa_ends, reason),
+        kappa=agreement_estimate(one.predicted, other.predicted, size, how),
         agreement=float((one.predicted == other.predicted).mean()) if len(one) else None,
         confusion_difference=tables[1] - tables[0],
         lost=_surest(one.right & ~other.right, other),
@@ -152,6 +147,28 @@ def mcnemar(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> McNemar:
     return McNemar(p, only_one, only_other, "chi-square with continuity correction", statistic)
 
 
+def agreement_estimate(
+    one: NDArray[np.int64], other: NDArray[np.int64], size: int, how: Intervals | None = None
+) -> MetricEstimate:
+    """Cohen's kappa of two answers to each image, with its confidence interval.
+
+    Args:
+        one: (n,) the first's answers, below `size`.
+        other: (n,) the second's.
+        size: How many answers there are.
+        how: Of the interval.
+    """
+    how, n = how or Intervals(), len(one)
+    without = LeaveOut(n, how.seed if n >= FEWEST else None)
+    kappa = cohens_kappa(without.tables(one * size + other, size * size).reshape(-1, size, size))
+    if np.isnan(kappa[0]):
+        reason = "both give one and the same answer to all images" if n else "no image"
+        return MetricEstimate(None, n=n, reason=reason)
+    if n < FEWEST:
+        return MetricEstimate(float(kappa[0]), n=n, reason=few_words(n))
+    return MetricEstimate(float(kappa[0]), *interval(kappa, n, (-1.0, 1.0), level=how.level), n)
+
+
 def cohens_kappa(tables: Floats) -> Floats:
     """(R,) agreement beyond chance of tables (R, S, S); NaN where chance alone would be perfect."""
     total = np.maximum(tables.sum(axis=(1, 2)), 1.0)
@@ -163,56 +180,16 @@ def cohens_kappa(tables: Floats) -> Floats:
     return kappa
 
 
-def _draws(
-    tallied: tuple[Tally, Tally],
-    one: AlignedPredictions,
-    other: AlignedPredictions,
-    resamples: int,
-    seed: int,
-) -> list[Floats]:
-    """Measures of both, their difference (R, M) each, and kappa (R, 1)."""
-    size = len(one.labels)
-    answers = one.predicted * size + other.predicted
-    parts: list[list[Floats]] = [[], [], [], []]
-    for counts in resampled_counts(len(one), resamples, seed):
-        both = [item.measures(counts) + item.shift for item in tallied]
-        table = tallies(answers, counts, size * size).reshape(-1, size, size)
-        for part, rows in zip(
-            parts, (*both, both[1] - both[0], cohens_kappa(table)[:, None]), strict=True
-        ):
-            part.append(rows)
-    return [np.concatenate(part) for part in parts]
+def holm(p: Sequence[float]) -> list[float]:
+    """Probabilities of several tests, corrected for their number (Holm 1979), in their order.
 
-
-def _differences(
-    tallied: tuple[Tally, Tally],
-    values: Floats,
-    ends: Ends | None,
-    reason: str,
-) -> Mapping[str, MetricEstimate]:
-    found = {}
-    for m, (name, value) in enumerate(zip(MEASURES, values, strict=True)):
-        least = min(item.bases.get(name, FEWEST) for item in tallied)
-        if np.isnan(value):
-            lacking = next(t for t in tallied if np.isnan(t.values[m]))
-            found[name] = MetricEstimate(None, reason=lacking.missing.get(name, ""))
-        elif ends is None or least < FEWEST:
-            found[name] = MetricEstimate(float(value), reason=reason or few_words(least))
-        else:
-            found[name] = MetricEstimate(float(value), float(ends[0][m]), float(ends[1][m]))
-    return found
-
-
-def _kappa_estimate(
-    one: AlignedPredictions, other: AlignedPredictions, ends: Ends | None, reason: str
-) -> MetricEstimate:
-    table = confusion_matrix(one.predicted, other.predicted, len(one.labels))
-    value = float(cohens_kappa(table[None].astype(np.float64))[0])
-    if np.isnan(value):
-        return MetricEstimate(None, reason="both give one and the same answer to all images")
-    if ends is None or np.isnan(ends[0][0]):
-        return MetricEstimate(value, reason=reason)
-    return MetricEstimate(value, float(ends[0][0]), float(ends[1][0]))
+    Whichever stays below 0.05 may be claimed together with the others that do.
+    """
+    order = np.argsort(p, kind="stable")
+    corrected = np.empty(len(p))
+    factors = len(p) - np.arange(len(p))
+    corrected[order] = np.minimum(np.maximum.accumulate(np.asarray(p)[order] * factors), 1.0)
+    return [float(value) for value in corrected]
 
 
 def _surest(chosen: NDArray[np.bool_], by: AlignedPredictions) -> NDArray[np.int64]:

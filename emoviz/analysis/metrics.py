@@ -1,17 +1,54 @@
-"""Measures of predictions: right and wrong, cross-sentiment, calibration."""
+"""Every metric of predictions, once: its name, how it is had, its range, what it is held against.
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+`METRICS` is the registry and `measure` the one path from answers beside labels to values with
+confidence intervals. Pages, reports, training and the command line read what it gives.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import hypot
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.labels import Taxonomy
+from emoviz.analysis.alignment import AlignedPredictions
+from emoviz.analysis.calibration_error import (
+    ECE_BINS,
+    calibration_error_interval,
+    confidence_bins,
+)
+from emoviz.analysis.clustering import (
+    CLUSTER_METRICS,
+    EACH_CLUSTER,
+    Grouping,
+    Subsamples,
+    subsample_clusters,
+)
+from emoviz.analysis.cross_sentiment import crossing_masks
+from emoviz.analysis.resampling import (
+    FEWEST,
+    LEVEL,
+    Floats,
+    Indices,
+    Intervals,
+    LeaveOut,
+    MetricEstimate,
+    Span,
+    difference_interval,
+    few_words,
+    interval,
+    paired_share_difference,
+    share,
+    subsample_interval,
+    wilson,
+)
+from emoviz.labels import sentiments
 
-Labels = NDArray[np.int64]
-Floats = NDArray[np.float64]
-THETAS = tuple(round(step / 100, 2) for step in range(51))  # of the curve: 0 to 0.5
+Bools = NDArray[np.bool_]
+_ONE_LABEL = "all images have one label"
+_BRIER_OF_WRONG = 1.2  # what one wrong answer that nobody saw is taken to have, see `_brier_ends`
 
 
 @dataclass(frozen=True)
@@ -28,162 +65,164 @@ class ClassScore:
 
 
 @dataclass(frozen=True)
-class CrossSentiment:
-    """Top-2 cross-sentiment at one threshold (dissertation, section 3.5.4).
+class Metric:
+    """How a metric is called, read and had.
 
     Attributes:
-        eligible: Samples whose first and second probabilities both reach the threshold, and
-            whose two top classes both have a sentiment.
-        pos_neg: First positive, second negative.
-        neg_pos: First negative, second positive.
-        pos_pos: Both positive.
-        neg_neg: Both negative.
-        rate: Share of the eligible samples whose two top classes are opposite, in 0-1; None
-            where there is no eligible sample.
+        title: For people.
+        unit: ``percent`` for rates, ``share`` for indices that are no rate.
+        better: Whether more of it is better, or less.
+        plain: What it says, in a sentence.
+        reference: Where it is defined, or what it is held against in tests.
+        span: The least and the largest that it can be.
+        counted: Of a share of images: which have the property, and which it is a share of.
+        values: Of any other: (G + 1,) from what is left when groups are left out; NaN where it is
+            not defined.
+        by_label: Whether it is a mean over labels, each of which has few of the images.
+        clustered: Whether it is about clusters of u.
     """
 
-    eligible: int
-    pos_neg: int
-    neg_pos: int
-    pos_pos: int
-    neg_neg: int
-    rate: float | None
-
-    def to_dict(self) -> dict[str, int | float | None]:
-        """Plain values for JSON."""
-        return asdict(self)
-
-
-def accuracy(truth: Labels, predicted: Labels) -> float | None:
-    """Share of right answers in 0-1; None without samples."""
-    return float((truth == predicted).mean()) if len(truth) else None
+    title: str
+    unit: Literal["percent", "share"]
+    better: Literal["more", "less"]
+    plain: str
+    reference: str
+    span: Span = (0.0, 1.0)
+    counted: "Callable[[MeasuredImages], tuple[Bools, Bools]] | None" = None
+    values: "Callable[[MeasuredImages], Floats] | None" = None
+    by_label: bool = False
+    clustered: bool = False
 
 
-def confusion_matrix(truth: Labels, predicted: Labels, classes: int) -> NDArray[np.int64]:
+class MeasuredImages:
+    """Answers beside labels, and what they add up to with and without groups of images.
+
+    Args:
+        aligned: n answers.
+        grouping: Clusters of their u, or None.
+        seed: Of the groups that are left out in turn; None to measure all images alone.
+    """
+
+    def __init__(
+        self, aligned: AlignedPredictions, grouping: Grouping | None = None, seed: int | None = None
+    ) -> None:
+        self.aligned = aligned
+        fits = grouping is not None and len(grouping.indices) == len(aligned)
+        self.grouping = grouping if fits else None
+        self.seed = seed or 0
+        self.without = LeaveOut(len(aligned), seed)
+
+    @cached_property
+    def images(self) -> Floats:
+        """(G + 1,) how many there are."""
+        return self.without.sums(np.ones(len(self.aligned)))
+
+    @cached_property
+    def confusion(self) -> Floats:
+        """(G + 1, S, S) counts: row = true label, column = predicted label."""
+        size = len(self.aligned.labels)
+        cells = self.aligned.truth * size + self.aligned.predicted
+        return self.without.tables(cells, size * size).reshape(-1, size, size)
+
+    @cached_property
+    def label_scores(self) -> tuple[Floats, Floats, Floats]:
+        """Precision, recall and F1 of each label, (G + 1, S); 0 with nothing to divide by."""
+        hits = np.diagonal(self.confusion, axis1=1, axis2=2)
+        support, called = self.confusion.sum(axis=2), self.confusion.sum(axis=1)
+        return _ratio(hits, called), _ratio(hits, support), _ratio(2 * hits, support + called)
+
+    @cached_property
+    def occurring(self) -> NDArray[np.bool_]:
+        """(G + 1, S) whether a label occurs, in the truth or among the predictions."""
+        occurs: Bools = (self.confusion.sum(axis=2) + self.confusion.sum(axis=1)) > 0
+        return occurs
+
+    @cached_property
+    def ranking_areas(self) -> tuple[Floats, Floats]:
+        """(G + 1,) ROC area and average precision, means over the labels that some images have."""
+        truth, scores = self.aligned.truth, self.aligned.scores
+        some = [s for s in range(scores.shape[1]) if 0 < (truth == s).sum() < len(truth)]
+        if not some:
+            return self._nothing, self._nothing
+        each = [ranking_areas(scores[:, s], truth == s, self.without) for s in some]
+        with np.errstate(invalid="ignore"):
+            roc, precision = (_mean_known(np.stack(column)) for column in zip(*each, strict=True))
+        return roc, precision
+
+    @cached_property
+    def ranks(self) -> Indices:
+        """(n,) how many labels come before the true one; of equal scores the first label does."""
+        return label_ranks(self.aligned)
+
+    @cached_property
+    def sentiment(self) -> tuple[Bools, Bools]:
+        """(n,) whether the likelier sentiment is that of the label; whether the label has one.
+
+        No label counts where they do not hold both sentiments: it would be the recall of one.
+        """
+        wanted, given = sentiment_answers(self.aligned)
+        both = {-1, 1} <= set(wanted.tolist())
+        known = (wanted != 0) & both
+        return known & (wanted == given), known
+
+    def crossing(self, threshold: float | None = None) -> tuple[Bools, Bools]:
+        """(n,) whose two likeliest classes are opposite, among those that are eligible."""
+        model = self.aligned.bridge.model
+        eligible, opposite = crossing_masks(self.aligned.probabilities, model, threshold)
+        return opposite, eligible
+
+    def cluster_values(self, name: str) -> Floats:
+        """(1,) a metric of clusters, as `group_images` found it; NaN where there are none."""
+        found = None if self.grouping is None else getattr(self.grouping.measures, name)
+        return np.array([np.nan if found is None else found], np.float64)
+
+    @cached_property
+    def parts(self) -> Subsamples | None:
+        """Clusters found anew in parts of the images; None where there are too few for that."""
+        if self.grouping is None or self.aligned.embedding is None:
+            return None
+        u, truth = self.aligned.embedding, self.aligned.truth
+        return subsample_clusters(u, truth, self.grouping.rule, self.seed)
+
+    @cached_property
+    def label_images(self) -> tuple[float, float]:
+        """Images that a mean over labels stands on as a share, and degrees of freedom.
+
+        The harmonic mean of the labels' images times the labels: all images where each label has
+        as many, fewer where some label has few. A label with k images tells its own variance with
+        about k degrees of freedom.
+        """
+        counts = np.bincount(self.aligned.truth)
+        counts = counts[counts > 0]
+        images = len(counts) ** 2 / float((1 / counts).sum())
+        return images, max(3 * images / len(counts) - 1, 2.0)
+
+    @property
+    def _nothing(self) -> Floats:
+        return np.full(self.without.number + 1, np.nan)
+
+
+# Definitions ---------------------------------------------------------------------------------
+
+
+def confusion_matrix(truth: Indices, predicted: Indices, classes: int) -> Indices:
     """(C, C) counts: row = true label, column = predicted label."""
     flat = np.bincount(truth * classes + predicted, minlength=classes * classes)
     return flat.reshape(classes, classes).astype(np.int64)
 
 
-def class_scores(truth: Labels, predicted: Labels, classes: int) -> dict[int, ClassScore]:
+def class_scores(truth: Indices, predicted: Indices, classes: int) -> dict[int, ClassScore]:
     """Scores of each label that occurs, in the truth or among the predictions."""
-    counts = confusion_matrix(truth, predicted, classes)
+    counts = confusion_matrix(truth, predicted, classes).astype(np.float64)
     hits, support, called = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    scores = {}
-    for c in np.flatnonzero(support + called):
-        precision = hits[c] / called[c] if called[c] else 0.0
-        recall = hits[c] / support[c] if support[c] else 0.0
-        f1 = 2 * hits[c] / (support[c] + called[c])
-        scores[int(c)] = ClassScore(float(precision), float(recall), float(f1), int(support[c]))
-    return scores
+    scores = (_ratio(hits, called), _ratio(hits, support), _ratio(2 * hits, support + called))
+    rows = zip(*(column.tolist() for column in scores), support.astype(int).tolist(), strict=True)
+    return {c: ClassScore(*row) for c, row in enumerate(rows) if support[c] + called[c]}
 
 
-def macro_f1(scores: dict[int, ClassScore]) -> float | None:
+def macro_f1(scores: Mapping[int, ClassScore]) -> float | None:
     """Mean F1 over the labels that occur; None without any."""
     return float(np.mean([score.f1 for score in scores.values()])) if scores else None
-
-
-def cross_sentiment(
-    probabilities: Floats, taxonomy: Taxonomy, threshold: float | None = None
-) -> CrossSentiment:
-    """How often the model wavers between opposite feelings.
-
-    Args:
-        probabilities: (N, C).
-        taxonomy: Gives each class's sentiment; classes without one take no part.
-        threshold: theta, which both top probabilities must reach; None for no threshold.
-    """
-    signs, second = _top_two(probabilities, taxonomy)
-    eligible = (signs != 0).all(axis=1) & (second >= (threshold or 0.0))
-    return _counted(signs[eligible])
-
-
-def crossing_masks(
-    probabilities: Floats, taxonomy: Taxonomy, threshold: float | None = None
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(N,) which images are eligible, and which of these have opposite top classes."""
-    signs, second = _top_two(probabilities, taxonomy)
-    eligible = (signs != 0).all(axis=1) & (second >= (threshold or 0.0))
-    return eligible, eligible & (signs[:, 0] * signs[:, 1] < 0)
-
-
-@dataclass(frozen=True)
-class CrossingCurve:
-    """Top-2 cross-sentiment over thresholds.
-
-    Attributes:
-        thresholds: (T,) theta.
-        counts: At each of them.
-        shares: (T,) eligible images of all, 0 to 1.
-    """
-
-    thresholds: tuple[float, ...]
-    counts: tuple[CrossSentiment, ...]
-    shares: tuple[float, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
-
-
-def crossing_curve(
-    probabilities: Floats, taxonomy: Taxonomy, thresholds: Sequence[float] = THETAS
-) -> CrossingCurve:
-    """`cross_sentiment` at every threshold.
-
-    Args:
-        probabilities: (N, C).
-        taxonomy: As there.
-        thresholds: theta; above 0.5 no two probabilities can both be.
-    """
-    signs, second = _top_two(probabilities, taxonomy)
-    both = (signs != 0).all(axis=1)
-    found = tuple(_counted(signs[both & (second >= theta)]) for theta in thresholds)
-    images = max(len(probabilities), 1)
-    shares = tuple(item.eligible / images for item in found)
-    return CrossingCurve(tuple(map(float, thresholds)), found, shares)
-
-
-def _top_two(probabilities: Floats, taxonomy: Taxonomy) -> tuple[NDArray[np.int8], Floats]:
-    """(N, 2) signs of the two likeliest classes, (N,) the second's probability."""
-    if len(taxonomy) < 2 or not len(probabilities):
-        return np.zeros((len(probabilities), 2), np.int8), np.zeros(len(probabilities))
-    top = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
-    second = np.take_along_axis(probabilities, top[:, 1:2], axis=1)[:, 0]
-    return taxonomy.signs[top], second
-
-
-def _counted(signs: NDArray[np.int8]) -> CrossSentiment:
-    """The four counts of eligible images, by the signs (N, 2) of their two likeliest classes."""
-    one, two = signs[:, 0], signs[:, 1]
-    pos_neg, neg_pos = int(((one > 0) & (two < 0)).sum()), int(((one < 0) & (two > 0)).sum())
-    pos_pos, neg_neg = int(((one > 0) & (two > 0)).sum()), int(((one < 0) & (two < 0)).sum())
-    rate = (pos_neg + neg_pos) / len(signs) if len(signs) else None
-    return CrossSentiment(len(signs), pos_neg, neg_pos, pos_pos, neg_neg, rate)
-
-
-def confidence_bins(confidence: Floats, bins: int) -> NDArray[np.int64]:
-    """(N,) which of the equal bins (a, b] over 0-1 each falls into."""
-    place: Labels = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    return place
-
-
-def expected_calibration_error(
-    confidence: Floats, right: NDArray[np.bool_], bins: int = 15
-) -> float:
-    """ECE: the mean gap between confidence and accuracy over equal-width bins (Guo et al. 2017).
-
-    Args:
-        confidence: (N,) probability of the predicted answer, in 0-1.
-        right: (N,) whether the answer was right.
-        bins: Number of equal-width bins (a, b] over 0-1.
-    """
-    place = confidence_bins(confidence, bins)
-    total = 0.0
-    for b in np.unique(place):
-        inside = place == b
-        total += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
-    return float(total)
 
 
 def negative_log_likelihood(scores: Floats, targets: Floats) -> float:
@@ -191,3 +230,497 @@ def negative_log_likelihood(scores: Floats, targets: Floats) -> float:
     used = targets.sum(axis=1) > 0
     logs = np.log(np.clip(scores[used], 1e-12, None))
     return float(-(targets[used] * logs).sum(axis=1).mean())
+
+
+def label_ranks(aligned: AlignedPredictions) -> Indices:
+    """(n,) how many labels come before the true one; of equal scores the first label does."""
+    if not len(aligned):
+        return np.empty(0, np.int64)
+    own = np.take_along_axis(aligned.scores, aligned.truth[:, None], axis=1)
+    before = np.arange(aligned.scores.shape[1]) < aligned.truth[:, None]
+    ahead = (aligned.scores > own) | ((aligned.scores == own) & before)
+    ranks: Indices = ahead.sum(axis=1)
+    return ranks
+
+
+def sentiment_answers(aligned: AlignedPredictions) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    """(n,) sentiment of the label and of the classes that hold most of the probability: 1, -1, 0.
+
+    0 for a label without sentiment, and where the classes without one hold most.
+    """
+    sign = {"positive": 1, "negative": -1, None: 0}
+    wanted = aligned.labels.signs[aligned.truth]
+    given = [sign[item] for item in sentiments(aligned.bridge.model, aligned.probabilities)]
+    return wanted, np.array(given, np.int8)
+
+
+def brier_terms(aligned: AlignedPredictions) -> Floats:
+    """(n,) squared distance of the scores from the label (Brier 1950): 0 to 2."""
+    squares: Floats = (aligned.scores**2).sum(axis=1)
+    if not len(aligned):
+        return squares
+    own = np.take_along_axis(aligned.scores, aligned.truth[:, None], axis=1)[:, 0]
+    return squares - 2 * own + 1
+
+
+def ranking_areas(scores: Floats, member: Bools, without: LeaveOut) -> tuple[Floats, Floats]:
+    """(G + 1,) area under the ROC curve and average precision of one label.
+
+    Ties count half in the first; the second is the step-wise sum over recall. NaN where all
+    images that are left are alike.
+
+    Args:
+        scores: (n,) of the label.
+        member: (n,) whether the image has it.
+        without: Which groups are left out.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    step = np.zeros(len(scores), np.int64)
+    step[order] = np.searchsorted(ends, np.arange(len(scores)))
+    roc, precision = [], []
+    for row in range(without.number + 1):
+        left = np.ones(len(scores), np.bool_) if row == 0 else without.groups != row - 1
+        hits = np.bincount(step[left & member], minlength=len(ends)).astype(np.float64)
+        false = np.bincount(step[left & ~member], minlength=len(ends)).astype(np.float64)
+        inside, outside = np.cumsum(hits), np.cumsum(false)
+        if not inside[-1] or not outside[-1]:
+            roc.append(np.nan)
+            precision.append(np.nan)
+            continue
+        below = outside[-1] - outside + false / 2
+        roc.append(float(hits @ below / (inside[-1] * outside[-1])))
+        precision.append(float(hits @ _ratio(inside, inside + outside) / inside[-1]))
+    return np.array(roc), np.array(precision)
+
+
+def _macro(index: int, images: MeasuredImages) -> Floats:
+    """Mean precision (0), recall (1) or F1 (2) over the labels that occur."""
+    number = images.occurring.sum(axis=1).astype(np.float64)
+    return _share(images.label_scores[index].sum(axis=1), number)
+
+
+def _weighted_f1(images: MeasuredImages) -> Floats:
+    support = images.confusion.sum(axis=2)
+    return _share((images.label_scores[2] * support).sum(axis=1), images.images)
+
+
+def _balanced_accuracy(images: MeasuredImages) -> Floats:
+    number = (images.confusion.sum(axis=2) > 0).sum(axis=1)
+    return _share(images.label_scores[1].sum(axis=1), number.astype(np.float64))
+
+
+def _matthews(images: MeasuredImages) -> Floats:
+    support, called = images.confusion.sum(axis=2), images.confusion.sum(axis=1)
+    total = images.images
+    right = np.trace(images.confusion, axis1=1, axis2=2)
+    above = right * total - (support * called).sum(axis=1)
+    below = (total**2 - (support**2).sum(axis=1)) * (total**2 - (called**2).sum(axis=1))
+    geometric: Floats = np.sqrt(np.maximum(below, 0.0))
+    return _share(above, geometric)
+
+
+def _calibration_error(images: MeasuredImages) -> Floats:
+    aligned = images.aligned
+    gaps = images.without.tables(
+        confidence_bins(aligned.confidence), ECE_BINS, aligned.confidence - aligned.right
+    )
+    return _share(np.abs(gaps).sum(axis=1), images.images)
+
+
+def _brier(images: MeasuredImages) -> Floats:
+    return _share(images.without.sums(brier_terms(images.aligned)), images.images)
+
+
+def _of_all(property_: Bools) -> tuple[Bools, Bools]:
+    return property_, np.ones(len(property_), np.bool_)
+
+
+def _top(number: int, images: MeasuredImages) -> tuple[Bools, Bools]:
+    enough = len(images.aligned.labels) > number
+    return images.ranks < number, np.full(len(images.aligned), enough)
+
+
+# The registry --------------------------------------------------------------------------------
+
+_LABELS = "mean over the labels"
+METRICS: Mapping[str, Metric] = {
+    "accuracy": Metric(
+        "Accuracy",
+        "percent",
+        "more",
+        "How often the answer is the label.",
+        "sklearn.metrics.accuracy_score",
+        counted=lambda images: _of_all(images.aligned.right),
+    ),
+    "balanced_accuracy": Metric(
+        "Balanced accuracy",
+        "percent",
+        "more",
+        f"How many of a label's images the model finds; {_LABELS} that images have.",
+        "sklearn.metrics.balanced_accuracy_score",
+        values=_balanced_accuracy,
+        by_label=True,
+    ),
+    "macro_precision": Metric(
+        "Macro precision",
+        "percent",
+        "more",
+        f"How often the model is right when it names a label; {_LABELS}.",
+        "sklearn.metrics.precision_score(average='macro')",
+        values=lambda images: _macro(0, images),
+        by_label=True,
+    ),
+    "macro_recall": Metric(
+        "Macro recall",
+        "percent",
+        "more",
+        f"How many of a label's images the model finds; {_LABELS} that occur.",
+        "sklearn.metrics.recall_score(average='macro')",
+        values=lambda images: _macro(1, images),
+        by_label=True,
+    ),
+    "macro_f1": Metric(
+        "Macro F1",
+        "percent",
+        "more",
+        f"Precision and recall in one; {_LABELS}.",
+        "sklearn.metrics.f1_score(average='macro')",
+        values=lambda images: _macro(2, images),
+        by_label=True,
+    ),
+    "weighted_f1": Metric(
+        "Weighted F1",
+        "percent",
+        "more",
+        "Precision and recall in one; mean over the labels, each by its number of images.",
+        "sklearn.metrics.f1_score(average='weighted')",
+        values=_weighted_f1,
+    ),
+    "mcc": Metric(
+        "Matthews correlation (MCC)",
+        "share",
+        "more",
+        "Answers against labels as a correlation: 0 for guessing, however uneven the labels are.",
+        "Gorodkin 2004; sklearn.metrics.matthews_corrcoef",
+        span=(-1.0, 1.0),
+        values=_matthews,
+    ),
+    "top2": Metric(
+        "Top-2 accuracy",
+        "percent",
+        "more",
+        "How often the label is among the two likeliest.",
+        "sklearn.metrics.top_k_accuracy_score(k=2)",
+        counted=lambda images: _top(2, images),
+    ),
+    "top3": Metric(
+        "Top-3 accuracy",
+        "percent",
+        "more",
+        "How often the label is among the three likeliest.",
+        "sklearn.metrics.top_k_accuracy_score(k=3)",
+        counted=lambda images: _top(3, images),
+    ),
+    "sentiment_accuracy": Metric(
+        "Sentiment accuracy",
+        "percent",
+        "more",
+        "How often the likelier sentiment is that of the label.",
+        "a loop over images in tests/test_evaluation.py",
+        counted=lambda images: images.sentiment,
+    ),
+    "roc_auc": Metric(
+        "ROC area, macro",
+        "share",
+        "more",
+        "The chance that an image of a label scores higher on it than another image does; mean "
+        "over the labels. A coin has 0.5.",
+        "sklearn.metrics.roc_auc_score(multi_class='ovr', average='macro')",
+        values=lambda images: images.ranking_areas[0],
+        by_label=True,
+    ),
+    "average_precision": Metric(
+        "Average precision, macro",
+        "share",
+        "more",
+        f"Precision over all recalls; {_LABELS}. A coin has the label's share.",
+        "sklearn.metrics.average_precision_score(average='macro')",
+        values=lambda images: images.ranking_areas[1],
+        by_label=True,
+    ),
+    "cross_sentiment": Metric(
+        "Top-2 cross-sentiment",
+        "percent",
+        "less",
+        "How often the two likeliest classes have opposite sentiments.",
+        "dissertation, section 3.5.4",
+        counted=lambda images: images.crossing(),
+    ),
+    "cross_sentiment_0.3": Metric(
+        "Top-2 cross-sentiment, theta 0.3",
+        "percent",
+        "less",
+        "The same among images whose two likeliest classes both reach 0.3.",
+        "dissertation, section 3.5.4",
+        counted=lambda images: images.crossing(0.3),
+    ),
+    "ece": Metric(
+        "Calibration error (ECE)",
+        "percent",
+        "less",
+        "How far the stated probabilities are from how often the answers are right.",
+        "Guo et al. 2017, 15 bins",
+        values=_calibration_error,
+    ),
+    "brier": Metric(
+        "Brier score",
+        "share",
+        "less",
+        "Squared distance of the probabilities from the label, 0 to 2.",
+        "Brier 1950",
+        span=(0.0, 2.0),
+        values=_brier,
+    ),
+    "ari": Metric(
+        "ARI",
+        "share",
+        "more",
+        "How well k-means clusters of u match the labels; 0 by chance.",
+        "Hubert and Arabie 1985; sklearn.metrics.adjusted_rand_score",
+        span=(-1.0, 1.0),
+        clustered=True,
+    ),
+    "ami": Metric(
+        "AMI",
+        "share",
+        "more",
+        "What clusters and labels say of each other beyond chance: 0 by chance, 1 in full.",
+        "Vinh, Epps and Bailey 2010; sklearn.metrics.adjusted_mutual_info_score",
+        span=(-1.0, 1.0),
+        clustered=True,
+    ),
+    "nmi": Metric(
+        "NMI",
+        "share",
+        "more",
+        "What clusters and labels say of each other, 0-1; by chance it is not 0, see AMI.",
+        "dissertation, eq. 4.15; sklearn.metrics.normalized_mutual_info_score",
+        clustered=True,
+    ),
+    "asr": Metric(
+        "ASR",
+        "share",
+        "less",
+        "Share of images within delta of more than one cluster center.",
+        "dissertation, eq. 4.16 and 4.17",
+        clustered=True,
+    ),
+}
+
+
+# One path ------------------------------------------------------------------------------------
+
+
+def measure(
+    aligned: AlignedPredictions,
+    grouping: Grouping | None = None,
+    how: Intervals | None = None,
+) -> Mapping[str, MetricEstimate]:
+    """Every metric of `METRICS` on one model's answers.
+
+    Args:
+        aligned: Answers beside labels.
+        grouping: Of `aligned.embedding` and `aligned.truth`, from `group_images`; without it ARI,
+            AMI, NMI and ASR are missing.
+        how: Of the confidence intervals; None for values alone, which take milliseconds.
+    """
+    return measured(added_up(aligned, grouping, how), how)
+
+
+def measured(
+    images: MeasuredImages, how: Intervals | None, names: Iterable[str] = METRICS
+) -> Mapping[str, MetricEstimate]:
+    """As `measure`, of what was added up before; of some metrics or of all."""
+    return {name: _estimate(name, images, how) for name in names}
+
+
+def differences(
+    one: MeasuredImages,
+    other: MeasuredImages,
+    how: Intervals,
+    names: Iterable[str] = METRICS,
+) -> Mapping[str, MetricEstimate]:
+    """The second model's metrics minus the first one's, on the same images and labels.
+
+    Shares of the same images have the interval of Bonett and Price (2012); metrics of clusters are
+    found anew in the same parts for both; from all others the same groups are left out.
+    """
+    return {name: _difference(name, one, other, how) for name in names}
+
+
+def added_up(
+    aligned: AlignedPredictions, grouping: Grouping | None, how: Intervals | None
+) -> MeasuredImages:
+    """What `measured` and `differences` begin with."""
+    seed = how.seed if how is not None and len(aligned) >= FEWEST else None
+    return MeasuredImages(aligned, grouping, seed)
+
+
+def _estimate(name: str, images: MeasuredImages, how: Intervals | None) -> MetricEstimate:
+    metric, n = METRICS[name], len(images.aligned)
+    if metric.counted is not None:
+        hits, among = metric.counted(images) if n else (np.empty(0, np.bool_),) * 2
+        found = share(int((hits & among).sum()), int(among.sum()), how.level if how else LEVEL)
+        if found.value is None:
+            return MetricEstimate(None, reason=_missing(name, images))
+        return found if how is not None else MetricEstimate(found.value, n=found.n)
+    values = images.cluster_values(name) if metric.clustered else _values(metric, images)
+    if np.isnan(values[0]):
+        return MetricEstimate(None, reason=_missing(name, images))
+    value = float(values[0])
+    if how is None:
+        return MetricEstimate(value, n=n)
+    few = few_words(n) if n < FEWEST else _few_for_clusters(images) if metric.clustered else ""
+    if few:
+        return MetricEstimate(value, n=n, reason=few)
+    return MetricEstimate(value, *_ends(name, values, images, how), n)
+
+
+def _ends(name: str, values: Floats, images: MeasuredImages, how: Intervals) -> tuple[float, float]:
+    metric, n = METRICS[name], len(images.aligned)
+    if metric.clustered:
+        parts = images.parts
+        assert parts is not None
+        column = parts.values[:, CLUSTER_METRICS.index(name)]
+        return subsample_interval(float(values[0]), column, parts.size, n, metric.span, how.level)
+    if name == "ece":
+        confidence, right = images.aligned.confidence, images.aligned.right
+        return calibration_error_interval(confidence, right, level=how.level, seed=how.seed)
+    if name == "brier":
+        return _brier_ends(images.aligned, how.level)
+    freedom, count = None, float(n)
+    if metric.by_label:
+        count, freedom = images.label_images
+    return interval(values, count, metric.span, freedom, how.level)
+
+
+def _brier_ends(aligned: AlignedPredictions, level: float) -> tuple[float, float]:
+    """Of the Brier score, most of which comes from wrong answers, of which few may be seen.
+
+    It is that of right answers, and what a wrong one has more times how many are wrong, a share
+    with Wilson's interval; to that comes how far terms lie apart within the two (MOVER: Zou and
+    Donner 2008).
+    """
+    terms, wrong = brier_terms(aligned), ~aligned.right
+    n, missed = len(terms), int(wrong.sum())
+    of_right = float(terms[~wrong].mean()) if missed < n else 0.0
+    of_wrong = (float(terms[wrong].sum()) + _BRIER_OF_WRONG) / (missed + 1)
+    more = max(of_wrong - of_right, 0.0)
+    ends = wilson(missed / n, n, level)
+    within = np.concatenate([terms[~wrong] - of_right, terms[wrong] - of_wrong])
+    half = wilson(0.5, n, level)[1] - 0.5  # as many standard errors of a share of a half
+    spread = 2 * half * float(within.std())
+    low, high = (abs(more * (end - missed / n)) for end in ends)
+    value = float(terms.mean())
+    return max(0.0, value - hypot(low, spread)), min(2.0, value + hypot(high, spread))
+
+
+def _difference(
+    name: str, one: MeasuredImages, other: MeasuredImages, how: Intervals
+) -> MetricEstimate:
+    metric, n = METRICS[name], len(one.aligned)
+    first, second = _estimate(name, one, None), _estimate(name, other, None)
+    if first.value is None or second.value is None:
+        return MetricEstimate(None, reason=first.reason or second.reason)
+    value, base = second.value - first.value, min(first.n, second.n)
+    if metric.counted is not None:
+        pairs = [metric.counted(item) for item in (one, other)]
+        if all(among.all() for _, among in pairs) or np.array_equal(pairs[0][1], pairs[1][1]):
+            (a, among), (b, _) = pairs
+            only = int((a & ~b & among).sum()), int((b & ~a & among).sum())
+            return paired_share_difference(*only, base, how.level)
+    if base < FEWEST:
+        return MetricEstimate(value, n=base, reason=few_words(base))
+    few = _few_for_clusters(one) or _few_for_clusters(other) if metric.clustered else ""
+    if few:
+        return MetricEstimate(value, n=base, reason=few)
+    if metric.clustered:
+        assert one.parts is not None
+        assert other.parts is not None
+        column = CLUSTER_METRICS.index(name)
+        parts = other.parts.values[:, column] - one.parts.values[:, column]
+        width = metric.span[1] - metric.span[0]
+        span = (-width, width)
+        ends = subsample_interval(value, parts, one.parts.size, n, span, how.level)
+    else:
+        values = [_values(metric, item) for item in (one, other)]
+        ends = difference_interval(values[0], values[1], base, metric.span, how.level)
+    return MetricEstimate(value, *ends, n=base)
+
+
+def _values(metric: Metric, images: MeasuredImages) -> Floats:
+    """(G + 1,) of a share too, where two of different images are compared."""
+    if not len(images.aligned):
+        return np.full(1, np.nan)
+    if metric.counted is not None:
+        hits, among = metric.counted(images)
+        return _share(images.without.sums(hits & among), images.without.sums(among))
+    assert metric.values is not None
+    return metric.values(images)
+
+
+def _few_for_clusters(images: MeasuredImages) -> str:
+    if images.parts is not None:
+        return ""
+    n, kinds = len(images.aligned), len(np.unique(images.aligned.truth))
+    return (
+        f"not enough images for an interval: {n} for {kinds} clusters, wanted "
+        f"{EACH_CLUSTER} for each"
+    )
+
+
+def _missing(name: str, images: MeasuredImages) -> str:
+    """Why a metric is not defined."""
+    aligned, metric = images.aligned, METRICS[name]
+    if not len(aligned):
+        return "no image has a label that a class may be called"
+    crossing = "no image whose two likeliest classes both have a sentiment"
+    reasons = {
+        "top2": f"only {len(aligned.labels)} labels are told apart",
+        "top3": f"only {len(aligned.labels)} labels are told apart",
+        "sentiment_accuracy": "the labels do not hold both sentiments",
+        "cross_sentiment": crossing,
+        "cross_sentiment_0.3": f"{crossing} and both reach 0.3",
+        "mcc": "all labels or all answers are one and the same",
+    }
+    if name in reasons:
+        return reasons[name]
+    if len(np.unique(aligned.truth)) < 2:
+        return _ONE_LABEL
+    if metric.clustered and aligned.embedding is None:
+        return "no vectors u: an ensemble or a table of predictions has no common space"
+    return "not computed, or not more images than labels" if metric.clustered else "not defined"
+
+
+# Arithmetic ----------------------------------------------------------------------------------
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    """NaN where there is nothing to divide by."""
+    quotient: Floats = np.full(len(part), np.nan)
+    np.divide(part, whole, out=quotient, where=whole > 0)
+    return quotient
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    """0 where there is nothing to divide by."""
+    quotient: Floats = np.zeros(np.shape(whole))
+    np.divide(part, whole, out=quotient, where=whole > 0)
+    return quotient
+
+
+def _mean_known(rows: Floats) -> Floats:
+    """(G + 1,) means of (S, G + 1) without their NaN."""
+    known = ~np.isnan(rows)
+    return _share(np.where(known, rows, 0.0).sum(axis=0), known.sum(axis=0).astype(np.float64))

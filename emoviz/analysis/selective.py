@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.analysis.kinds import FEWEST
-from emoviz.analysis.shares import wilson
+from emoviz.analysis.resampling import share_interval
 from emoviz.errors import AnalysisError
 
 Floats = NDArray[np.float64]
+_FEWEST = 10  # answers that a threshold is chosen by
 
 
 @dataclass(frozen=True)
@@ -115,17 +115,17 @@ def choose_threshold(
             f"A threshold was wanted for accuracy {accuracy} and coverage {coverage}; give one of "
             "them, between 0 and 1."
         )
-    if len(confidence) < FEWEST:
-        few = f"{len(confidence)} images are too few to choose by; wanted {FEWEST} or more"
+    if len(confidence) < _FEWEST:
+        few = f"{len(confidence)} images are too few to choose by; wanted {_FEWEST} or more"
         return _no_threshold(len(confidence), few)
     thresholds, counts, rates = _steps(confidence, right)
     if coverage is not None:
         enough = np.flatnonzero(counts >= coverage * len(confidence) - 1e-9)
         return at_threshold(confidence, right, float(thresholds[enough[0]]))
     assert accuracy is not None
-    good = np.flatnonzero((rates >= accuracy - 1e-9) & (counts >= FEWEST))
+    good = np.flatnonzero((rates >= accuracy - 1e-9) & (counts >= _FEWEST))
     if not len(good):
-        best = rates[counts >= FEWEST].max()
+        best = rates[counts >= _FEWEST].max()
         reason = f"no threshold reaches {accuracy:.1%}; the best among ten answers is {best:.1%}"
         return _no_threshold(len(confidence), reason)
     return at_threshold(confidence, right, float(thresholds[good[-1]]))
@@ -137,7 +137,7 @@ def at_threshold(confidence: Floats, right: NDArray[np.bool_], threshold: float)
     count, hits = int(given.sum()), int((right & given).sum())
     if not count:
         return Choice(threshold, 0.0, None, None, None, 0, len(confidence))
-    low, high = wilson(hits, count)
+    low, high = share_interval(hits, count)
     coverage = count / len(confidence)
     return Choice(threshold, coverage, hits / count, low, high, count, len(confidence))
 

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions
-from emoviz.analysis.kinds import MetricEstimate
-from emoviz.analysis.metrics import class_scores, crossing_masks, macro_f1
-from emoviz.analysis.shares import share
-from emoviz.analysis.tally import sentiment_answers
+from emoviz.analysis.cross_sentiment import crossing_masks
+from emoviz.analysis.metrics import class_scores, macro_f1, sentiment_answers
+from emoviz.analysis.resampling import MetricEstimate, share
 
 NOTHING = "(nothing)"
 OTHERS = "(all others)"

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from emoviz.analysis.alignment import ModelOutputs
-from emoviz.analysis.kinds import MetricEstimate
-from emoviz.analysis.metrics import CrossingCurve, CrossSentiment, cross_sentiment, crossing_curve
-from emoviz.analysis.shares import share
+from emoviz.analysis.cross_sentiment import (
+    THRESHOLDS,
+    CrossingCurve,
+    CrossSentiment,
+    cross_sentiment,
+    crossing_curve,
+)
+from emoviz.analysis.resampling import MetricEstimate, share
 from emoviz.labels import sentiments
-
-THRESHOLDS: Mapping[str, float | None] = {"none": None, "0.3": 0.3}
 
 
 @dataclass(frozen=True)

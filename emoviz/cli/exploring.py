@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import number_text, print_json
-from emoviz.errors import AnalysisError, TableError
+from emoviz.cli.output import estimate_text, number_text, print_json
+from emoviz.errors import AnalysisError, TableError, TaxonomyError
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
+    from emoviz.analysis.alignment import AlignedPredictions
     from emoviz.analysis.projection import Projection
     from emoviz.checkpoints import Checkpoint
     from emoviz.inference.centers import LearnedCenters
@@ -50,9 +51,13 @@ def _add_project(verbs: Any) -> None:
 
 def _add_measure(verbs: Any) -> None:
     verb = verbs.add_parser("measure", help="clusters of embeddings against their labels")
-    verb.add_argument("table", type=Path, metavar="FILE", help="what embed wrote")
-    verb.add_argument("--delta", type=float, help="of ASR; default: the 10th percentile")
-    verb.add_argument("--seed", type=int, default=0, help="of k-means (0)")
+    verb.add_argument("table", type=Path, metavar="FILE", help="what embed wrote, or own vectors")
+    verb.add_argument(
+        "--delta",
+        type=float,
+        help="of ASR; default: the largest of the 10 %% smallest distances",
+    )
+    verb.add_argument("--seed", type=int, default=0, help="of k-means and the intervals (0)")
     verb.add_argument("--format", choices=("table", "json"), default="table")
     verb.set_defaults(verb=_measure)
 
@@ -133,22 +138,81 @@ def _tell_map(projection: "Projection", out: Path) -> None:
 
 
 def _measure(arguments: argparse.Namespace, settings: Settings) -> int:
-    from emoviz.analysis.clustering import cluster_measures
-    from emoviz.inference.stored import read_embeddings
+    from emoviz.analysis.clustering import CLUSTER_METRICS, DeltaRule, group_images
+    from emoviz.analysis.metrics import added_up, measured
+    from emoviz.analysis.resampling import Intervals
 
-    table = read_embeddings(arguments.table)
-    labels, _ = table.named_labels
-    known = labels >= 0
-    measured = cluster_measures(
-        table.embedding[known], labels[known], arguments.seed, arguments.delta
-    )
-    result = {"n": int(known.sum()), **measured.to_dict()}
+    aligned, note = _aligned(arguments.table)
+    assert aligned.embedding is not None
+    how = Intervals(seed=arguments.seed)
+    rule = DeltaRule(given=arguments.delta)
+    grouping = group_images(aligned.embedding, aligned.truth, how.seed, rule)
+    found = measured(added_up(aligned, grouping, how), how, CLUSTER_METRICS)
+    clustering = None if grouping is None else grouping.measures
+    delta = {
+        "delta": clustering and clustering.delta,
+        "delta_error": clustering and clustering.delta_error,
+        "nmi_by_chance": clustering and clustering.nmi_by_chance,
+        "clusters": clustering and clustering.clusters,
+    }
     if arguments.format == "json":
+        values = {name: item.value for name, item in found.items()}
+        intervals = {name: item.to_dict() for name, item in found.items()}
+        result = {"n": len(aligned), **values, **delta, "intervals": intervals, "note": note}
         print_json(result, sys.stdout)
         return 0
-    for key, value in result.items():
-        print(f"{key:10} {number_text(value) if isinstance(value, float) else value}")
+    print(f"{'n':14} {len(aligned)}")
+    for name, item in found.items():
+        print(f"{name:14} {estimate_text(item.to_dict())}")
+    for key, value in delta.items():
+        print(f"{key:14} {number_text(value) if isinstance(value, float) else value}")
+    if note:
+        print(note)
     return 0
+
+
+def _aligned(path: Path) -> "tuple[AlignedPredictions, str]":
+    """u beside the labels as `evaluate` has them, or as they are; and why they differ from that."""
+    import numpy as np
+
+    from emoviz.analysis.alignment import ModelOutputs, judge
+    from emoviz.inference.labelled import labels_of
+    from emoviz.inference.stored import read_embeddings
+    from emoviz.inference.vectors import read_vectors
+    from emoviz.labels import Bridge, bridge_between, own_taxonomy
+
+    try:
+        table = read_embeddings(path)
+    except TableError:
+        vectors = read_vectors(path)
+        texts = [text.strip() for text in vectors.labels] or [""] * len(vectors)
+        labels = own_taxonomy("own", sorted(set(texts) - {""}) or ["(none)"])
+        indices = np.array([labels.index(text) if text else -1 for text in texts])
+        bridge = Bridge(labels, labels, np.eye(len(labels)))
+        nothing = np.zeros((len(vectors), len(labels)))
+        outputs = ModelOutputs(vectors.title, labels, nothing, vectors.values)
+        return judge(
+            outputs, indices, bridge
+        ), "Vectors of your own, with their labels as they are."
+    known = labels_of(table)
+    note = ""
+    try:
+        bridge = bridge_between(table.taxonomy, known.taxonomy)
+    except TaxonomyError:
+        bridge = Bridge(known.taxonomy, known.taxonomy, np.eye(len(known.taxonomy)))
+        note = (
+            "No bridge leads from the model's classes to these labels: all of them count as they "
+            "are, where `evaluate` would ask for a bridge."
+        )
+    classes = table.probabilities if not note else np.zeros((len(table), len(known.taxonomy)))
+    outputs = ModelOutputs("", bridge.model, classes, table.embedding)
+    aligned = judge(outputs, known.indices, bridge)
+    if len(aligned.labels) < len(known.taxonomy):
+        note = (
+            "Labels that the model cannot tell apart count as one, as in `evaluate`; where people "
+            "voted, `evaluate` takes the majority anew over the merged labels and may differ."
+        )
+    return aligned, note
 
 
 def _centers(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, number_text, print_json
+from emoviz.cli.output import (
+    DEFAULT_CHECKPOINT,
+    NOTHING_READ,
+    estimate_text,
+    number_text,
+    print_json,
+)
 from emoviz.errors import TableError
 from emoviz.jobs import Reporter
 from emoviz.settings import Settings
@@ -67,8 +73,7 @@ def _add_set_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--report", type=Path, metavar="FILE", help="everything as .html, .md or .json"
     )
-    verb.add_argument("--resamples", type=int, default=1000, help="of the intervals (1000)")
-    verb.add_argument("--seed", type=int, default=0, help="of the draws and of k-means (0)")
+    verb.add_argument("--seed", type=int, default=0, help="of the intervals and of k-means (0)")
     verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
     verb.add_argument("--format", choices=("table", "json"), default="table")
 
@@ -83,7 +88,7 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
     measured, tables, bridges = _seen(arguments, runs, settings, report)
     report.step("measuring")
     found = [
-        evaluation(run, own, joining, measured, settings, _resampling(arguments))
+        evaluation(run, own, joining, measured, settings, _intervals(arguments))
         for run, own, joining in zip(runs, tables, bridges, strict=True)
     ]
     result = printed(found[0]) if len(found) == 1 else _over_runs(found)
@@ -113,7 +118,7 @@ def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
         (bridges[0], bridges[1]),
         measured,
         settings,
-        _resampling(arguments),
+        _intervals(arguments),
     )
     _write_report(arguments.report, found, settings)
     report.finish(f"{found['a']['n']:,} images measured", {"n": found["a"]["n"]})
@@ -130,14 +135,12 @@ def _check(arguments: argparse.Namespace) -> None:
         from emoviz.plots.report import check_report
 
         check_report(arguments.report)
-    if arguments.resamples < 1:
-        raise TableError(f"--resamples is {arguments.resamples}; wanted 1 or more.")
 
 
-def _resampling(arguments: argparse.Namespace) -> Any:
-    from emoviz.experiments.assess import Resampling
+def _intervals(arguments: argparse.Namespace) -> Any:
+    from emoviz.analysis.resampling import Intervals
 
-    return Resampling(resamples=arguments.resamples, seed=arguments.seed)
+    return Intervals(seed=arguments.seed)
 
 
 def _seen(
@@ -236,7 +239,7 @@ def _print_evaluation(result: dict[str, Any]) -> None:
     print(f"refused {result['refused']}, left out {result['left_out']} (label has no class)")
     _print_left_out(result)
     for name, row in result["intervals"].items():
-        print(f"{name:20} {_interval_text(row)}")
+        print(f"{name:20} {estimate_text(row)}")
     for name, row in result["cross_sentiment"].items():
         print(f"cross-sentiment {name:4} {number_text(row['rate'])} of {row['eligible']} eligible")
     print(f"{'delta':20} {number_text(result['clustering']['delta'])}")
@@ -257,13 +260,6 @@ def _print_left_out(result: dict[str, Any]) -> None:
         print(f"images that stand there twice: {result['duplicates']}")
 
 
-def _interval_text(row: dict[str, Any]) -> str:
-    text = number_text(row["value"])
-    if row["low"] is not None:
-        return f"{text}  [{row['low']:.4f}, {row['high']:.4f}]"
-    return f"{text}  {row['reason']}"
-
-
 def _print_comparison(found: dict[str, Any]) -> None:
     one, other = found["a"], found["b"]
     print(f"A {one['checkpoint']}, B {other['checkpoint']} on the same {one['n']} images,")
@@ -272,13 +268,13 @@ def _print_comparison(found: dict[str, Any]) -> None:
     print(f"{'':20}       A        B    B - A")
     for name, row in found["difference"].items():
         values = (side["intervals"][name]["value"] for side in (one, other))
-        print(f"{name:20} {'  '.join(map(number_text, values))}  {_interval_text(row)}")
+        print(f"{name:20} {'  '.join(map(number_text, values))}  {estimate_text(row)}")
     test = found["mcnemar"]
     print(
         f"McNemar p {test['p']:.4g} ({test['method']}): only A right {test['only_a_right']}, "
         f"only B right {test['only_b_right']}"
     )
-    print(f"Cohen's kappa of the answers {_interval_text(found['kappa'])}")
+    print(f"Cohen's kappa of the answers {estimate_text(found['kappa'])}")
     for row in one["refusals"][:_SHOWN]:
         print(f"refused {row['path']}: {row['reason']}")
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emoviz.analysis.kinds import MEASURES
+from emoviz.analysis.metrics import METRICS
+from emoviz.analysis.resampling import Intervals
 from emoviz.checkpoints import Checkpoint
 from emoviz.errors import EmovizError
-from emoviz.experiments.assess import MeasuredSet, Resampling, Values, evaluation, versions
+from emoviz.experiments.assess import MeasuredSet, Values, evaluation, versions
 from emoviz.experiments.contenders import Contender, table_of
 from emoviz.inference.embedding_table import Progress
 from emoviz.inference.labelled import OpenSet, labels_of, open_labelled
@@ -57,7 +58,7 @@ def across(
     checkpoints: Sequence[Checkpoint],
     sets: Sequence[str],
     settings: Settings,
-    how: Resampling | None = None,
+    how: Intervals | None = None,
     progress: Progress | None = None,
     step: Step | None = None,
 ) -> Iterator[CrossCell]:
@@ -83,12 +84,11 @@ def across(
                 yield CrossCell(checkpoint.card.id, text, reason=str(error))
 
 
-def across_values(cells: Sequence[CrossCell], how: Resampling | None = None) -> Values:
+def across_values(cells: Sequence[CrossCell], how: Intervals | None = None) -> Values:
     """Cells as plain values for JSON and for a report."""
-    how = how or Resampling()
+    how = how or Intervals()
     return {
         "across": [dict(vars(cell)) for cell in cells],
-        "resamples": how.resamples,
         "level": how.level,
         "seed": how.seed,
         "versions": versions(),
@@ -97,7 +97,7 @@ def across_values(cells: Sequence[CrossCell], how: Resampling | None = None) -> 
 
 def measure_titles() -> dict[str, str]:
     """The measures of such a table and what they are called."""
-    return {name: MEASURES[name].title for name in SHOWN}
+    return {name: METRICS[name].title for name in SHOWN}
 
 
 def _opened(text: str, checkpoint: Checkpoint, settings: Settings) -> tuple[str, OpenSet]:
@@ -114,7 +114,7 @@ def _cell(
     checkpoint: Checkpoint,
     named: tuple[str, OpenSet],
     settings: Settings,
-    how: Resampling | None,
+    how: Intervals | None,
     progress: Progress | None,
 ) -> CrossCell:
     card, (name, opened) = checkpoint.card, named

@@ -14,13 +14,13 @@ from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.calibration import calibration
 from emoviz.analysis.clustering import Clustering, Grouping, group_images
 from emoviz.analysis.comparison import Comparison, compare
+from emoviz.analysis.cross_sentiment import THRESHOLDS, cross_sentiment, crossing_curve
 from emoviz.analysis.curves import curves
-from emoviz.analysis.headline import headline
-from emoviz.analysis.kinds import MetricEstimate
-from emoviz.analysis.metrics import class_scores, confusion_matrix, cross_sentiment, crossing_curve
+from emoviz.analysis.metrics import class_scores, confusion_matrix, measure
+from emoviz.analysis.resampling import Intervals, MetricEstimate
 from emoviz.analysis.selective import selective
 from emoviz.analysis.slices import mistakes, slices
-from emoviz.analysis.unlabelled import THRESHOLDS, describe_answers
+from emoviz.analysis.unlabelled import describe_answers
 from emoviz.experiments.contenders import Contender, answers_of, judged_of
 from emoviz.files import read_json, write_json
 from emoviz.inference.embedding_table import EmbeddingTable
@@ -29,7 +29,7 @@ from emoviz.labels import Bridge
 from emoviz.settings import Settings
 
 Values = dict[str, Any]
-_FORMAT = 1  # of what is kept; a change makes everything anew
+_FORMAT = 2  # of what is kept; a change makes everything anew
 _MOST_TEXTS = 200  # different texts above which a column is none to slice by
 # What `evaluate --format json` prints; the report holds the rest too.
 PRINTED = (
@@ -54,26 +54,11 @@ PRINTED = (
     "unknown_labels",
     "duplicates",
     "set_sha256",
-    "resamples",
+    "level",
     "seed",
     "versions",
     "refusals",
 )
-
-
-@dataclass(frozen=True)
-class Resampling:
-    """How intervals are made.
-
-    Attributes:
-        resamples: How often all images are drawn.
-        level: Share of the resamples within an interval, in 0-1.
-        seed: Of the draws, and of k-means.
-    """
-
-    resamples: int = 1000
-    level: float = 0.95
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,7 +88,7 @@ def evaluation(
     bridges: Sequence[Bridge],
     measured: MeasuredSet,
     settings: Settings,
-    how: Resampling | None = None,
+    how: Intervals | None = None,
 ) -> Values:
     """Everything about one model on one set; what was computed before is read.
 
@@ -118,14 +103,14 @@ def evaluation(
     Returns:
         Plain values for JSON: `PRINTED`, curves, slices, mistakes, and where all of it came from.
     """
-    how = how or Resampling()
+    how = how or Intervals()
     key = _key("evaluation", contender.fingerprints, tables, bridges, measured, how)
 
     def compute() -> Values:
         named = [(contender.name, tables)]
         (judged,), table, labels = judged_of(named, measured.labels, bridges)
         grouping = _grouping(judged, how.seed)
-        numbers = model_values(judged, grouping, table, headline(judged, grouping, **asdict(how)))
+        numbers = model_values(judged, grouping, table, measure(judged, grouping, how))
         return {
             **numbers,
             **_sources([contender], table, labels, measured, how),
@@ -143,7 +128,7 @@ def comparison(
     bridges: tuple[Sequence[Bridge], Sequence[Bridge]],
     measured: MeasuredSet,
     settings: Settings,
-    how: Resampling | None = None,
+    how: Intervals | None = None,
 ) -> Values:
     """Everything about two models on one set; what was computed before is read.
 
@@ -154,7 +139,7 @@ def comparison(
         ``a`` and ``b`` as `evaluation` gives them, ``difference`` (b - a), ``mcnemar``, ``kappa``,
         the difference of the confusion matrices, and who changed.
     """
-    how = how or Resampling()
+    how = how or Intervals()
     prints = [*pair[0].fingerprints, "against", *pair[1].fingerprints]
     all_tables, all_bridges = [*tables[0], *tables[1]], [*bridges[0], *bridges[1]]
     key = _key("comparison", prints, all_tables, all_bridges, measured, how)
@@ -163,7 +148,7 @@ def comparison(
         named = [(item.name, given) for item, given in zip(pair, tables, strict=True)]
         (one, other), table, labels = judged_of(named, measured.labels, all_bridges)
         groupings = _grouping(one, how.seed), _grouping(other, how.seed)
-        found = compare(one, other, *groupings, **asdict(how))
+        found = compare(one, other, *groupings, how)
         sources = [
             _sources(given, table, labels, measured, how) for given in ([pair[0]], [pair[1]], pair)
         ]
@@ -180,7 +165,7 @@ def compared(values: Values) -> Values:
     return {
         **{side: printed(values[side]) for side in "ab"},
         "difference": {
-            name: {end: row[end] for end in ("value", "low", "high")}
+            name: {end: row[end] for end in ("value", "low", "high", "n")}
             for name, row in values["difference"].items()
         },
         "mcnemar": {key: values["mcnemar"][key] for key in ("p", "only_a_right", "only_b_right")},
@@ -332,7 +317,7 @@ def _grouping(judged: AlignedPredictions, seed: int) -> Grouping | None:
 
 
 def _no_clustering(judged: AlignedPredictions) -> Clustering:
-    return Clustering(None, None, None, None, len(set(judged.truth.tolist())))
+    return Clustering(None, None, None, None, None, len(set(judged.truth.tolist())))
 
 
 def _sources(
@@ -340,7 +325,7 @@ def _sources(
     table: EmbeddingTable,
     labels: Labels,
     measured: MeasuredSet,
-    how: Resampling,
+    how: Intervals,
 ) -> Values:
     """Where the numbers came from."""
     return {
@@ -353,7 +338,6 @@ def _sources(
         },
         "set_sha256": table_digest(table, labels),
         "checkpoints": [row for item in contenders for row in item.about()],
-        "resamples": how.resamples,
         "level": how.level,
         "seed": how.seed,
         "versions": versions(),
@@ -378,7 +362,7 @@ def _key(
     tables: Sequence[EmbeddingTable],
     bridges: Sequence[Bridge],
     measured: MeasuredSet,
-    how: Resampling,
+    how: Intervals,
 ) -> str:
     """40 hexadecimal digits that change with whatever decides over the values."""
     digest = hashlib.sha256()

@@ -12,8 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from emoviz.analysis.evaluation import THRESHOLDS, evaluate
-from emoviz.analysis.metrics import cross_sentiment
+from emoviz.analysis.cross_sentiment import THRESHOLDS, cross_sentiment
 from emoviz.checkpoints import Checkpoint, load_centers, open_checkpoint, read_checkpoint
 from emoviz.data.images import Limits
 from emoviz.data.records import merge_labels, parse_data_argument, read_table
@@ -279,7 +278,7 @@ def measured_on(
     title = recipe.data.part_of(labelled.taxonomy.name).title or labelled.name
     labelled, bridge = merge_labels(labelled, bridge), bridge.merged
     seen = embed(load_model(checkpoint, settings), labelled.records, Limits.of(settings))
-    return title, summary(evaluate(seen.probabilities, seen.embedding, seen.labels, bridge))
+    return title, summary(seen.probabilities, seen.embedding, seen.labels, bridge)
 
 
 def crossing_of(checkpoint: Checkpoint, images: Path, settings: Settings) -> dict[str, Any]:
@@ -292,7 +291,9 @@ def crossing_of(checkpoint: Checkpoint, images: Path, settings: Settings) -> dic
     read = [p for p in predict(model, sources, limits, batch=32) if p.error is None]
     rows = np.array([list(p.probabilities.values()) for p in read])
     rows = rows.reshape(-1, len(model.taxonomy))
-    found = {name: cross_sentiment(rows, model.taxonomy, theta) for name, theta in THRESHOLDS}
+    found = {
+        name: cross_sentiment(rows, model.taxonomy, theta) for name, theta in THRESHOLDS.items()
+    }
     counts = {name: value.to_dict() for name, value in found.items()}
     return {
         "n": len(read),

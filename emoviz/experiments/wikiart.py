@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz import __version__
-from emoviz.analysis.evaluation import THRESHOLDS
-from emoviz.analysis.metrics import CrossSentiment, cross_sentiment
+from emoviz.analysis.cross_sentiment import THRESHOLDS, CrossSentiment, cross_sentiment
 from emoviz.analysis.projection import fit_projection, place
 from emoviz.checkpoints import Checkpoint, open_checkpoint
 from emoviz.errors import TableError, TrainingError
@@ -236,7 +235,7 @@ def table_rows(study: Study) -> list[dict[str, str]]:
     """Table 5.11 as rows of text: ours, then the dissertation's, at each threshold."""
     paper = paper_rows()
     rows = []
-    for theta, _ in THRESHOLDS:
+    for theta in THRESHOLDS:
         for side in study.sides:
             found = side.crossing[theta]
             rate = "-" if found.rate is None else f"{100 * found.rate:.1f}"
@@ -424,7 +423,7 @@ def _side(
         probability=_rounded(best),
         crossing={
             name: cross_sentiment(table.probabilities, card.taxonomy, theta)
-            for name, theta in THRESHOLDS
+            for name, theta in THRESHOLDS.items()
         },
         shares=sentiment_leads(card.taxonomy, table.probabilities),
         unlike=_unlike(table.novelty),

@@ -1,8 +1,8 @@
-"""Tables of embeddings on disk: Parquet written and read, arrays for others, the store at home.
+"""Tables of embeddings on disk: as Parquet, or as the same arrays in npz; the store at home.
 
 A Parquet file has the columns ``path, sha256, predicted, label, p_<class>..., u``, then
 ``second``, ``novelty`` and ``meta_<column>``; what is known of the whole table is JSON in the
-schema's metadata under ``emoviz``.
+schema's metadata under ``emoviz``. An npz file has the same as arrays, see `write_embeddings`.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
@@ -49,7 +50,8 @@ def write_embeddings(path: Path, parts: Iterable[EmbeddingTable]) -> None:
         path: Its ending decides.
         parts: At least one, with an `origin`; from `Embedded.parts`, or a whole table in a list.
             Parquet is written part after part, in memory that does not grow with the table; npz
-            holds it whole: ``path, sha256, predicted, label, p, u, second, novelty, classes``.
+            holds it whole: ``path, sha256, predicted, label, p, u, second, novelty, classes``,
+            ``meta_<column>`` and ``emoviz``, the JSON of a Parquet file's metadata.
 
     Raises:
         TableError: The path ends with neither ``.parquet`` nor ``.npz``.
@@ -98,7 +100,7 @@ def describe(path: Path) -> StoredTable:
 
 
 def read_embeddings(path: Path) -> EmbeddingTable:
-    """Read a table that `write_embeddings` wrote as Parquet.
+    """Read a table that `write_embeddings` wrote, as Parquet or as npz.
 
     Rows whose numbers are not finite are left out and listed among the refused.
 
@@ -106,6 +108,8 @@ def read_embeddings(path: Path) -> EmbeddingTable:
         TableError: The file is missing, no table of emoviz, or does not fit what it says of
             itself.
     """
+    if path.suffix.casefold() == ".npz":
+        return _read_npz(path)
     with _opened(path) as file:
         about = _about(path, file.schema_arrow)
         table = file.read()
@@ -158,7 +162,10 @@ class _About:
 
 
 def _about(path: Path, schema: Any) -> _About:
-    text = (schema.metadata or {}).get(_ABOUT)
+    return _read_about(path, (schema.metadata or {}).get(_ABOUT))
+
+
+def _read_about(path: Path, text: str | bytes | None) -> _About:
     if text is None:
         raise TableError(
             f"'{path}' is no table of embeddings that emoviz wrote (python -m emoviz embed writes "
@@ -271,16 +278,61 @@ def _write_npz(path: Path, parts: Sequence[EmbeddingTable]) -> None:
         "second": np.concatenate([names[part.second] for part in parts]),
         "novelty": np.concatenate([part.novelty for part in parts]),
         "classes": names,
+        **{
+            _META + name: np.array([text for part in parts for text in part.metadata[name]])
+            for name in parts[0].metadata
+        },
+        _ABOUT.decode(): np.array(json.dumps(_About.of(parts[0]).to_dict())),
     }
     with replaced_file(path) as aside, aside.open("wb") as stream:
         np.savez(stream, **columns)
 
 
+def _read_npz(path: Path) -> EmbeddingTable:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            held = {name: arrays[name] for name in arrays.files}
+    except FileNotFoundError:
+        raise TableError(f"There is no table '{path}'.") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise TableError(f"'{path}' is no readable npz file: {error}.") from None
+    known = held.get(_ABOUT.decode())
+    about = _read_about(path, None if known is None else str(known))
+    try:
+        labels = tuple(held["label"].tolist())
+        return _finite(
+            EmbeddingTable(
+                taxonomy=about.taxonomy,
+                paths=tuple(held["path"].tolist()),
+                sha256=tuple(held["sha256"].tolist()),
+                embedding=np.asarray(held["u"], np.float32).reshape(-1, about.width),
+                probabilities=np.asarray(held["p"], np.float64).reshape(-1, len(about.taxonomy)),
+                novelty=np.asarray(held["novelty"], np.float64),
+                labels=_label_indices(labels, about),
+                refused=about.refused,
+                label_names=labels,
+                label_taxonomy=about.label_taxonomy,
+                metadata={
+                    name.removeprefix(_META): tuple(column.tolist())
+                    for name, column in held.items()
+                    if name.startswith(_META)
+                },
+                origin=about.origin,
+            )
+        )
+    except (KeyError, ValueError) as error:
+        raise TableError(f"'{path}' does not fit what it says of itself: {error}.") from None
+
+
+def _label_indices(names: Sequence[str], about: _About) -> NDArray[np.int64]:
+    labels = about.label_taxonomy.names if about.label_taxonomy is not None else ()
+    index = {name: i for i, name in enumerate(labels)}
+    return np.array([index.get(name, NO_LABEL) for name in names], np.int64)
+
+
 def _from_arrow(table: Any, about: _About) -> EmbeddingTable:
     names = about.taxonomy.names
     label_names = _tuple(table.column("label"))
-    labels = about.label_taxonomy.names if about.label_taxonomy is not None else ()
-    index = {name: i for i, name in enumerate(labels)}
     probabilities = [_numbers(table.column(f"p_{name}")) for name in names]
     return EmbeddingTable(
         taxonomy=about.taxonomy,
@@ -289,7 +341,7 @@ def _from_arrow(table: Any, about: _About) -> EmbeddingTable:
         embedding=_matrix(table.column("u"), about.width),
         probabilities=np.stack(probabilities, axis=1),
         novelty=_numbers(table.column("novelty")),
-        labels=np.array([index.get(name, NO_LABEL) for name in label_names], np.int64),
+        labels=_label_indices(label_names, about),
         refused=about.refused,
         label_names=label_names,
         label_taxonomy=about.label_taxonomy,

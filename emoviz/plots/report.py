@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emoviz.analysis.kinds import MEASURES
+from emoviz.analysis.metrics import METRICS
 from emoviz.errors import TableError
 from emoviz.files import write_text
 from emoviz.plots.document import (
@@ -51,6 +51,11 @@ _CARD: tuple[tuple[str, Callable[[Values], str]], ...] = (
     ("licence", lambda row: row["licence"]),
     ("SHA-256 of the weights", lambda row: row["weights_sha256"]),
     ("fingerprint", lambda row: row["fingerprint"]),
+)
+INTERVAL_WORDS = (
+    "Shares of images have Wilson's interval, all other metrics that of their effective number of "
+    "images by the jackknife; the calibration error's is the inversion of a test, and clusters and "
+    "delta are found anew in parts of the images ({level:.0%} confidence, seed {seed})."
 )
 _LEAD = (
     "What a model estimates that images evoke, against what people said. It is the model's "
@@ -145,21 +150,26 @@ def _labelled_sections(values: Values) -> list[Section]:
 
 def _headline(values: Values) -> Section:
     rows = [
-        [kind.title, *_estimate(values["intervals"][name], kind.unit), kind.plain]
-        for name, kind in MEASURES.items()
+        [
+            kind.title,
+            *_estimate(values["intervals"][name], kind.unit),
+            values["intervals"][name]["n"] or None,
+            kind.plain,
+        ]
+        for name, kind in METRICS.items()
         if name in values["intervals"]
     ]
     level = values.get("level", 0.95)
     return Section(
         "Measures",
         [f"On {values['n']:,} images with a label that a class may be called."],
-        [DocumentTable(["measure", "value", f"{level:.0%} interval", "what it says"], rows)],
-        notes=[
-            f"Intervals are percentile bootstrap intervals: where the number falls in {level:.0%} "
-            f"of {values['resamples']:,} resamples of the images (seed {values['seed']}). Clusters "
-            "and thresholds stay as found. Resamples hold copies of images, so the intervals of "
-            "ARI, NMI and ECE lie a little high."
+        [
+            DocumentTable(
+                ["measure", "value", f"{level:.0%} confidence interval", "images", "what it says"],
+                rows,
+            )
         ],
+        notes=[INTERVAL_WORDS.format(level=level, seed=values["seed"])],
     )
 
 
@@ -194,7 +204,6 @@ def _sources(values: Values, sides: Sequence[Values]) -> Section:
         ["Images that stand there twice (they count twice)", sides[0]["duplicates"]],
         *([f"The set's {key}", _words(value)] for key, value in about.items()),
         ["Seed", values["seed"]],
-        ["Resamples", values["resamples"]],
         ["Versions", ", ".join(f"{key} {value}" for key, value in values["versions"].items())],
         ["Made", values["created"]],
     ]
@@ -261,16 +270,16 @@ def _differences(values: Values) -> Section:
             *_estimate(values["difference"][name], kind.unit, signed=True),
             "more" if kind.better == "more" else "less",
         ]
-        for name, kind in MEASURES.items()
+        for name, kind in METRICS.items()
         if name in values["difference"]
     ]
-    header = ["measure", "A", "B", "B - A", f"{values['level']:.0%} interval", "better"]
+    header = ["measure", "A", "B", "B - A", f"{values['level']:.0%} confidence interval", "better"]
     return Section(
         "Measures of both",
         [f"On the same {values['a']['n']:,} images, with labels that both tell apart."],
         [DocumentTable(header, rows)],
         notes=[
-            f"In each of {values['resamples']:,} resamples both see the same images. An interval "
+            "Both see the same images, so what makes an image hard for both cancels. An interval "
             "that leaves out 0 tells the two apart, as far as the choice of images goes; it says "
             "nothing of another training run."
         ],
@@ -306,7 +315,7 @@ def _runs_document(values: Values) -> Document:
             _value(mean["mean"], kind.unit) if mean else None,
             _value(mean["sd"], kind.unit) if mean else None,
         ]
-        for name, kind in MEASURES.items()
+        for name, kind in METRICS.items()
         if (mean := values["over_runs"].get(name)) or name in values["over_runs"]
     ]
     names = [run["checkpoint"] for run in runs]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emoviz.analysis.kinds import MEASURES
+from emoviz.analysis.metrics import METRICS
 from emoviz.plots.document import Cell, Document, DocumentTable, Section, number, percent
 
 Values = Mapping[str, Any]
@@ -21,7 +21,7 @@ def across_document(values: Values) -> Document:
         Section(
             "How it was made",
             [
-                f"Percentile bootstrap intervals of {values['resamples']:,} resamples, seed "
+                f"Confidence intervals at a level of {values['level']:.0%}, seed "
                 f"{values['seed']}. Versions: {versions}."
             ],
         )
@@ -34,7 +34,7 @@ def across_document(values: Values) -> Document:
 
 
 def _measure(name: str, cells: Sequence[Values]) -> Section:
-    kind = MEASURES[name]
+    kind = METRICS[name]
     checkpoints = list(dict.fromkeys(cell["checkpoint"] for cell in cells))
     found = {(cell["set"], cell["checkpoint"]): cell for cell in cells}
     rows: list[list[Cell]] = [
@@ -48,7 +48,7 @@ def _estimate(cell: Values | None, name: str) -> str | None:
     """A value with its interval; why there is none stands in the table of origins."""
     if cell is None or cell["reason"] or cell["estimates"][name]["value"] is None:
         return None
-    row, unit = cell["estimates"][name], MEASURES[name].unit
+    row, unit = cell["estimates"][name], METRICS[name].unit
     shown = percent if unit == "percent" else number
     if row["low"] is None:
         return shown(row["value"])

@@ -116,8 +116,9 @@ def crossing_section(sides: Sequence[tuple[str, Values]]) -> Section:
 def clustering_section(values: Values) -> Section:
     """ARI, NMI, ASR and what they rest on."""
     found = values["clustering"]
-    rows = [[key.upper(), number(found[key])] for key in ("ari", "nmi", "asr")]
+    rows = [[key.upper(), number(found[key])] for key in ("ari", "ami", "nmi", "asr")]
     rows += [
+        ["NMI by chance", number(found["nmi_by_chance"])],
         ["delta of ASR", number(found["delta"])],
         ["standard error of delta", number(found.get("delta_error"))],
         ["clusters", str(found["clusters"])],
@@ -127,7 +128,7 @@ def clustering_section(values: Values) -> Section:
         tables=[DocumentTable(["measure", "value"], rows)],
         notes=[
             "k-means on the penultimate vectors u with as many clusters as labels, ten starts; "
-            "delta is the 10th percentile of the distances between images."
+            "delta is the largest of the smallest 10 % of the distances between images."
         ],
     )
 

@@ -12,8 +12,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 import emoviz
-from emoviz.analysis.evaluation import Evaluation, evaluate
-from emoviz.analysis.metrics import expected_calibration_error, negative_log_likelihood
+from emoviz.analysis.alignment import ModelOutputs, judge
+from emoviz.analysis.calibration_error import expected_calibration_error
+from emoviz.analysis.clustering import CLUSTER_METRICS, group_images
+from emoviz.analysis.cross_sentiment import THRESHOLDS, cross_sentiment
+from emoviz.analysis.metrics import class_scores, negative_log_likelihood
+from emoviz.analysis.metrics import measure as measure_answers
+from emoviz.analysis.resampling import Intervals
 from emoviz.checkpoints import Card
 from emoviz.data.lineage import lineage_words
 from emoviz.data.records import SPLITS, LabelledSet, Record
@@ -205,18 +210,23 @@ def measure(held: HeldOut, temperatures: Floats, recipe: Recipe) -> dict[str, An
 def _measure_set(
     held: HeldOut, probabilities: Floats, rows: Rows, bridge: Bridge
 ) -> dict[str, Any]:
-    def of(chosen: Rows) -> dict[str, Any]:
-        labels = np.array([held.targets.records[i].label for i in chosen], np.int64)
-        embedding = held.outputs.embedding[chosen]
-        return summary(evaluate(probabilities[chosen], embedding, labels, bridge))
-
-    result = of(rows)
+    labels = np.array([held.targets.records[i].label for i in rows], np.int64)
     networks = np.unique(held.folds[rows])
-    if len(networks) > 1:
-        parts = [of(rows[held.folds[rows] == k]) for k in networks]
-        for key in ("ari", "nmi", "asr"):
-            values = [part[key] for part in parts if part[key] is not None]
-            result[key] = _rounded(float(np.mean(values))) if values else None
+    if len(networks) == 1:
+        return summary(probabilities[rows], held.outputs.embedding[rows], labels, bridge)
+    result = summary(probabilities[rows], None, labels, bridge)
+    parts = []
+    for k in networks:
+        own = held.folds[rows] == k
+        u = held.outputs.embedding[rows[own]]
+        parts.append(summary(probabilities[rows[own]], u, labels[own], bridge))
+    for key in CLUSTER_METRICS:
+        values = [part[key] for part in parts if part[key] is not None]
+        if values:
+            mean = _rounded(float(np.mean(values)))
+            reason = f"mean over {len(values)} networks, each on its own fold"
+            result[key] = mean
+            result["intervals"][key] = {**result["intervals"][key], "value": mean, "reason": reason}
     return result
 
 
@@ -248,28 +258,40 @@ def calibration_error(held: HeldOut, temperatures: Floats) -> float:
     return expected_calibration_error(scores.max(axis=1), right)
 
 
-def summary(result: Evaluation) -> dict[str, Any]:
-    """The headline numbers of an evaluation, rounded for the card."""
-    crossing = result.cross_sentiment
+def summary(
+    probabilities: Floats, embedding: NDArray[np.float32] | None, labels: Rows, bridge: Bridge
+) -> dict[str, Any]:
+    """The metrics of some images, rounded for the card, with their confidence intervals.
+
+    Args:
+        probabilities: (N, C) of the model's classes.
+        embedding: (N, D) u; None where there is no common space.
+        labels: (N,) indices in the labels' taxonomy; -1 for none. Majorities of people's votes
+            must be those over the merged labels: see `emoviz.data.records.merge_labels`.
+        bridge: From the model's classes to the labels.
+    """
+    aligned = judge(ModelOutputs("", bridge.model, probabilities, embedding), labels, bridge)
+    u = aligned.embedding
+    grouping = None if u is None else group_images(u, aligned.truth)
+    found = measure_answers(aligned, grouping, Intervals())
+    crossing = {
+        name: cross_sentiment(aligned.probabilities, bridge.model, theta)
+        for name, theta in THRESHOLDS.items()
+    }
+    names = aligned.labels.names
+    scores = class_scores(aligned.truth, aligned.predicted, len(names))
     return {
-        "n": result.n,
-        "accuracy": _rounded(result.accuracy),
-        "macro_f1": _rounded(result.macro_f1),
-        "sentiment_accuracy": _rounded(result.sentiment_accuracy),
-        "cross_sentiment": _rounded(crossing["none"].rate),
-        "cross_sentiment_0.3": _rounded(crossing["0.3"].rate),
-        "ari": _rounded(result.clustering.ari),
-        "nmi": _rounded(result.clustering.nmi),
-        "asr": _rounded(result.clustering.asr),
-        "ece": _rounded(result.ece),
+        "n": len(aligned),
+        **{name: _rounded(item.value) for name, item in found.items()},
+        "intervals": {name: _rounded_values(item.to_dict()) for name, item in found.items()},
         "per_class": {
-            name: {
+            names[c]: {
                 "precision": _rounded(score.precision),
                 "recall": _rounded(score.recall),
                 "f1": _rounded(score.f1),
                 "support": score.support,
             }
-            for name, score in result.per_class.items()
+            for c, score in scores.items()
         },
         "cross_sentiment_counts": {name: value.to_dict() for name, value in crossing.items()},
     }
@@ -393,3 +415,9 @@ def _kept_out(records: Sequence[Record], recipe: Recipe) -> str:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
+
+
+def _rounded_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _rounded(value) if isinstance(value, float) else value for key, value in values.items()
+    }

@@ -164,14 +164,15 @@ class _Pace:
 
 def _clusters(seen: Any, targets: Any) -> Mapping[str, float | None]:
     """ARI, NMI and ASR of u of the images that have a label."""
-    from emoviz.analysis.clustering import cluster_measures
+    from emoviz.analysis.clustering import group_images
 
     answers = targets.answers
     known = answers >= 0
     # Labels of several sets are different labels, even where their numbers are the same.
     labels = answers + 10_000 * targets.sets
-    found = cluster_measures(seen.embedding[known], labels[known])
-    return {"ari": found.ari, "nmi": found.nmi, "asr": found.asr}
+    found = group_images(seen.embedding[known], labels[known])
+    names = ("ari", "nmi", "asr")
+    return {name: None if found is None else getattr(found.measures, name) for name in names}
 
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:

@@ -1,30 +1,95 @@
 """How well the regions of the map agree with the labels, for one or two checkpoints."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
-from emoviz.analysis.bootstrap import Interval
-from emoviz.analysis.clustering import EXACT_UP_TO
-from emoviz.ui.explorer.agreement import MEASURES, LabelAgreement, comparable, difference, measure
+from emoviz.analysis.alignment import AlignedPredictions, ModelOutputs, judge_together
+from emoviz.analysis.clustering import (
+    DELTA_PERCENT,
+    EXACT_UP_TO,
+    Clustering,
+    DeltaRule,
+    group_images,
+    silhouette,
+)
+from emoviz.analysis.metrics import METRICS, MeasuredImages, added_up, differences, measured
+from emoviz.analysis.resampling import Intervals, MetricEstimate
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.scene import View
 from emoviz.ui.words import counted, plain
 
+SHOWN = ("accuracy", "ari", "ami", "nmi", "asr")
 _GUIDE = """
 - **Accuracy**: how often the most likely class is the label.
-- **ARI**, **NMI**: how well k-means clusters of u match the labels; 0 by chance, 1 in full.
-- **ASR**: the share of images within delta of more than one cluster center: the smaller, the
-  clearer the regions. Delta is a percentile of all distances between images.
+- **ARI**, **AMI**: how well k-means clusters of u match the labels; 0 by chance, 1 in full.
+- **NMI**: the same as AMI without the correction for chance, as papers print it.
+- **ASR**: the share of images nearer than delta to more than one cluster center: the smaller, the
+  clearer the regions. Delta is the largest of the smallest per cent of all distances.
 - **Silhouette** of the labels in u: near 1 for compact regions, below 0 where labels mix.
 
-In brackets: where the number falls in 95 of 100 resamples of the images (clusters and delta held
-fixed). A difference whose bracket leaves out 0 is more than the choice of these images.
+In brackets: the 95 % confidence interval, for which clusters and delta are found anew in parts of
+the images. A difference whose bracket leaves out 0 is more than the choice of these images.
 """
+
+
+@dataclass(frozen=True)
+class LabelAgreement:
+    """One view's metrics on the images whose label it can be compared with.
+
+    Attributes:
+        images: What they add up to.
+        estimates: Those of `SHOWN`.
+        clustering: Delta and what is by chance.
+        silhouette: Of the labels in u, -1 to 1.
+    """
+
+    images: MeasuredImages
+    estimates: Mapping[str, MetricEstimate]
+    clustering: Clustering
+    silhouette: float
+
+
+def aligned_views(views: Sequence[tuple[Points, np.ndarray]]) -> list[AlignedPredictions]:
+    """Answers beside labels of one or two views of the same images.
+
+    Args:
+        views: Points, and the row of each image of the first of them (-1 where it has none).
+
+    Returns:
+        One a view, on the same images; empty where a view's classes and labels do not meet.
+    """
+    shared = np.flatnonzero(np.all([rows >= 0 for _, rows in views], axis=0))
+    outputs, bridges = [], []
+    for points, rows in views:
+        if points.bridge is None or points.probabilities is None or points.taxonomy is None:
+            return []
+        at = rows[shared]
+        outputs.append(
+            ModelOutputs(
+                points.title, points.taxonomy, points.probabilities[at], points.vectors[at]
+            )
+        )
+        bridges.append(points.bridge)
+    if len({bridge.labels.names for bridge in bridges}) > 1:
+        return []
+    return judge_together(outputs, views[0][0].labels[shared], bridges)
+
+
+def agreement_of(aligned: AlignedPredictions, rule: DeltaRule) -> LabelAgreement | None:
+    """None where there are fewer than two labels among them, or hardly more images than labels."""
+    assert aligned.embedding is not None
+    grouping = group_images(aligned.embedding, aligned.truth, rule=rule)
+    if grouping is None:
+        return None
+    how = Intervals()
+    images = added_up(aligned, grouping, how)
+    found = measured(images, how, SHOWN)
+    width = silhouette(aligned.embedding, aligned.truth).mean
+    return LabelAgreement(images, found, grouping.measures, width)
 
 
 def show(views: Sequence[View]) -> None:
@@ -36,80 +101,77 @@ def show(views: Sequence[View]) -> None:
 
 
 def _table(views: Sequence[View]) -> None:
-    rows = _common(views)
-    if not len(rows):
+    aligned = aligned_views([(view.points, view.rows) for view in views])
+    images = len(aligned[0]) if aligned else 0
+    if not images:
         st.info("These images have no labels that the model's classes can be compared with.")
         return
     percent = st.slider(
         "Delta of ASR: percentile of the distances between images",
         1,
         50,
-        10,
+        int(DELTA_PERCENT),
         key="delta",
         bind="query-params",
         help="The dissertation takes the 10th.",
     )
-    exact = len(rows) > EXACT_UP_TO and st.toggle(
+    exact = images > EXACT_UP_TO and st.toggle(
         "Delta from all pairs of images, which takes minutes", key="exact"
     )
-    with st.spinner("Clustering and resampling …"):
+    stamp = " ".join(f"{view.file} {view.file.stat().st_mtime_ns}" for view in views)
+    with st.spinner("Clustering …"):
         found = [
-            _measured(view.points, own, view.file, view.file.stat().st_mtime_ns, percent, exact)
-            for view, own in ((view, view.rows[rows]) for view in views)
+            _agreement(f"{stamp} {place} {percent} {exact}", item, percent, exact)
+            for place, item in enumerate(aligned)
         ]
-    measured = [item for item in found if item is not None]
-    if len(measured) < len(views):
+    known = [item for item in found if item is not None]
+    if len(known) < len(views):
         st.info("Two labels and some images of each are needed.")
         return
-    st.caption(f"On {counted(len(rows), 'image')} with a label.")
-    st.table(_frame(views, measured))
-    for view, item in zip(views, measured, strict=True):
-        how = f"± {item.delta_error:.4f}, of two million sampled pairs"
-        delta = f"{item.delta:.3f} {how if item.delta_error else 'of all pairs'}"
-        st.caption(f"{plain(view.points.title)}: delta = {delta}.")
+    st.caption(f"On {counted(images, 'image')} with a label.")
+    st.table(_frame(views, known))
+    for reason in {item.reason for one in known for item in one.estimates.values()} - {""}:
+        st.caption(f"{reason[:1].upper()}{reason[1:]}.")
+    for view, item in zip(views, known, strict=True):
+        st.caption(f"{plain(view.points.title)}: {_about(item.clustering)}")
     st.markdown(_GUIDE)
 
 
-def _common(views: Sequence[View]) -> NDArray[np.int64]:
-    """Rows of the first view that every view can be measured on."""
-    rows = comparable(views[0].points)
-    for view in views[1:]:
-        rows = rows[np.isin(view.rows[rows], comparable(view.points))]
-    return rows
+def _about(clustering: Clustering) -> str:
+    how = f"± {clustering.delta_error:.4f}, of two million sampled pairs"
+    delta = f"{clustering.delta:.3f} {how if clustering.delta_error else 'of all pairs'}"
+    return f"delta = {delta}; NMI would be {clustering.nmi_by_chance:.3f} by chance."
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _measured(
-    _points: Points,
-    rows: NDArray[np.int64],
-    file: Path,
-    changed: int,
-    percent: float,
-    exact: bool,
+def _agreement(
+    key: str, _aligned: AlignedPredictions, percent: float, exact: bool
 ) -> LabelAgreement | None:
-    return measure(_points, rows, percent, exact)
+    return agreement_of(_aligned, DeltaRule(percent, exact=exact))
 
 
-def _frame(views: Sequence[View], measured: Sequence[LabelAgreement]) -> pd.DataFrame:
+def _frame(views: Sequence[View], known: Sequence[LabelAgreement]) -> pd.DataFrame:
     columns = {
         plain(view.points.title): [
-            *(_words(item.intervals[name]) for name in MEASURES),
+            *(_words(item.estimates[name]) for name in SHOWN),
             f"{item.silhouette:.3f}",
         ]
-        for view, item in zip(views, measured, strict=True)
+        for view, item in zip(views, known, strict=True)
     }
-    if len(measured) == 2 and np.array_equal(
-        measured[0].outcomes.labels, measured[1].outcomes.labels
-    ):
-        found = difference(measured[0], measured[1])
-        gap = measured[1].silhouette - measured[0].silhouette
+    if len(known) == 2:
+        apart = differences(known[0].images, known[1].images, Intervals(), SHOWN)
+        gap = known[1].silhouette - known[0].silhouette
         columns["difference"] = [
-            *(_words(found[name], signed=True) for name in MEASURES),
+            *(_words(apart[name], signed=True) for name in SHOWN),
             f"{gap:+.3f}",
         ]
-    return pd.DataFrame(columns, index=[*MEASURES.values(), "Silhouette"])
+    return pd.DataFrame(columns, index=[*(METRICS[name].title for name in SHOWN), "Silhouette"])
 
 
-def _words(item: Interval, signed: bool = False) -> str:
+def _words(item: MetricEstimate, signed: bool = False) -> str:
     kind = "+.3f" if signed else ".3f"
+    if item.value is None:
+        return "–"
+    if item.low is None or item.high is None:
+        return f"{item.value:{kind}}"
     return f"{item.value:{kind}} [{item.low:{kind}}, {item.high:{kind}}]"

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from emoviz.analysis.alignment import ModelOutputs, judge
 from emoviz.errors import TaxonomyError
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.vectors import Vectors
@@ -78,11 +79,11 @@ class Points:
         """(N,) 1 where the answer is the label, 0 where not, -1 where they cannot be compared."""
         if self.bridge is None or self.probabilities is None or not self.has_labels:
             return None
-        merged, groups = self.bridge.merged, self.bridge.groups
-        label = np.where(self.labels >= 0, groups[np.maximum(self.labels, 0)], -1)
-        answer = merged.apply(self.probabilities).argmax(axis=1)
-        known = (label >= 0) & merged.reachable[np.maximum(label, 0)]
-        return np.where(known, answer == label, -1).astype(np.int8)
+        outputs = ModelOutputs(self.title, self.bridge.model, self.probabilities)
+        aligned = judge(outputs, self.labels, self.bridge)
+        right = np.full(len(self), -1, np.int8)
+        right[aligned.rows] = aligned.right
+        return right
 
     @classmethod
     def from_table(cls, table: EmbeddingTable, title: str) -> "Points":

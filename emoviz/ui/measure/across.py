@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import streamlit as st
 
-from emoviz.analysis.kinds import MEASURES, MetricEstimate
+from emoviz.analysis.metrics import METRICS
+from emoviz.analysis.resampling import MetricEstimate
 from emoviz.checkpoints import Checkpoint
 from emoviz.experiments.published import CROSS_DATASET
 from emoviz.inference.labelled import proposed_bridge
@@ -22,8 +23,8 @@ _KEY = "across-sets"
 _GUIDE = (
     "Each row is a checkpoint, each column a set; labels and classes are joined by the proposed "
     "bridges. A number is of the labels that the model can answer on that set, so numbers of "
-    "models with different classes are of different tasks. In brackets: where it falls in 95 of "
-    "100 resamples of the images."
+    "models with different classes are of different tasks. In brackets: the 95 % confidence "
+    "interval, and the number of images."
 )
 
 
@@ -35,7 +36,7 @@ def show(checkpoints: Sequence[Checkpoint], settings: Settings) -> None:
         st.info("Choose the sets above.", icon=":material/table:")
         return
     measure = linked_choice(
-        "Measure", {name: kind.title for name, kind in MEASURES.items()}, "measure"
+        "Measure", {name: kind.title for name, kind in METRICS.items()}, "measure"
     )
     cells = {}
     for checkpoint in checkpoints:
@@ -45,7 +46,7 @@ def show(checkpoints: Sequence[Checkpoint], settings: Settings) -> None:
                 return
             cells[checkpoint.card.id, key] = found
     st.table(_table(checkpoints, [known[key] for key in chosen], cells, measure))
-    st.caption(f"**{MEASURES[measure].title}**: {MEASURES[measure].plain} {_GUIDE}")
+    st.caption(f"**{METRICS[measure].title}**: {METRICS[measure].plain} {_GUIDE}")
     _printed()
 
 
@@ -83,7 +84,7 @@ def _cell(
     assert points.table is not None
     labels = own_labels(source, points.table, settings)
     if labels is None:
-        return {name: MetricEstimate(None, reason="no labels") for name in MEASURES}
+        return {name: MetricEstimate(None, reason="no labels") for name in METRICS}
     file = sources.file_of(source, checkpoint, settings)
     bridge = proposed_bridge(points.table.taxonomy, labels.taxonomy)
     item = subject(source, checkpoint, points, file, labels, bridge)
@@ -112,7 +113,9 @@ def _table(
 
 
 def _words(item: MetricEstimate, measure: str) -> str:
-    return item.reason if item.value is None else numbers.with_interval(item, MEASURES[measure])
+    if item.value is None:
+        return item.reason
+    return f"{numbers.with_interval(item, METRICS[measure])} · n {item.n:,}"
 
 
 def capital(title: str) -> str:

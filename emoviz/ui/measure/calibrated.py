@@ -5,7 +5,7 @@ import streamlit as st
 from plotly.graph_objects import Figure
 
 from emoviz.analysis.calibration import Calibration
-from emoviz.analysis.kinds import ECE_BINS
+from emoviz.analysis.calibration_error import ECE_BINS
 from emoviz.plots.evaluation import reliability_diagram
 from emoviz.ui.measure import computed
 from emoviz.ui.measure.subject import EvaluationSubject

@@ -8,8 +8,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions
-from emoviz.analysis.kinds import MEASURES, MetricEstimate
-from emoviz.analysis.metrics import confusion_matrix, crossing_curve
+from emoviz.analysis.cross_sentiment import crossing_curve
+from emoviz.analysis.metrics import METRICS, confusion_matrix
+from emoviz.analysis.resampling import MetricEstimate
 from emoviz.experiments.assess import Values
 from emoviz.experiments.statistics import spread
 from emoviz.plots import percent
@@ -23,8 +24,8 @@ from emoviz.ui.words import counted, plain, readable
 
 _GUIDE = (
     "A **difference** is the second model's number minus the first's, on the same images: rates in "
-    "percentage points. Its **interval** is where it falls in 95 of 100 resamples of the images, "
-    "both models seeing the same ones; where it leaves out 0 (marked *), the difference is more "
+    "percentage points. Its **interval** is the 95 % confidence interval, both models seeing "
+    "the same images; where it leaves out 0 (marked *), the difference is more "
     "than the choice of these images. With many measures, one or two stand out by chance alone."
 )
 _CONFUSION = (
@@ -46,7 +47,7 @@ def show_measures(one: EvaluationSubject, other: EvaluationSubject, values: Valu
     rows = [
         _spot(name, item)
         for name, item in difference.items()
-        if MEASURES[name].unit == "percent" and item.value is not None
+        if METRICS[name].unit == "percent" and item.value is not None
     ]
     if rows:
         st.markdown("**Differences of the rates, B minus A**")
@@ -64,9 +65,9 @@ def table(
 ) -> pd.DataFrame:
     """Measures of both with intervals, and the differences."""
     rows = {
-        MEASURES[name].title: (
-            *(numbers.with_interval(side[name], MEASURES[name]) for side in sides),
-            numbers.difference_words(item, MEASURES[name])
+        METRICS[name].title: (
+            *(numbers.with_interval(side[name], METRICS[name]) for side in sides),
+            numbers.difference_words(item, METRICS[name])
             if item.value is not None
             else item.reason,
         )
@@ -202,7 +203,7 @@ def show_sentiment(judged: Sequence[AlignedPredictions]) -> None:
 
 def show_runs(runs: Sequence[EvaluationSubject]) -> None:
     """Several runs of one recipe: mean and standard deviation of each measure."""
-    with st.spinner("Clustering and resampling …"):
+    with st.spinner("Clustering …"):
         found = [computed.measures(item.key, item.judged) for item in runs]
     st.table(runs_table([item.judged.name for item in runs], found))
     st.caption(
@@ -215,7 +216,7 @@ def show_runs(runs: Sequence[EvaluationSubject]) -> None:
 def runs_table(names: Sequence[str], found: Sequence[Mapping[str, MetricEstimate]]) -> pd.DataFrame:
     """A row a measure: mean ± SD, then each run."""
     rows = {}
-    for name, kind in MEASURES.items():
+    for name, kind in METRICS.items():
         values = [item[name].value for item in found]
         known = {i: value for i, value in enumerate(values) if value is not None}
         over = spread(known) if len(known) == len(found) else None
@@ -235,7 +236,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 def _spot(name: str, item: MetricEstimate) -> Spot:
     assert item.value is not None
-    kind = MEASURES[name]
+    kind = METRICS[name]
     good = (item.value > 0) == (kind.better == "more")
     colour = (GOOD if good else BAD) if numbers.is_told_apart(item) else GREY
     less = "" if kind.better == "more" else " (less is better)"

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.calibration import Calibration, calibration
 from emoviz.analysis.clustering import Grouping, group_images
+from emoviz.analysis.cross_sentiment import CrossingCurve, crossing_curve
 from emoviz.analysis.curves import Curves, curves
-from emoviz.analysis.headline import headline, points
-from emoviz.analysis.kinds import MetricEstimate
-from emoviz.analysis.metrics import CrossingCurve, crossing_curve
+from emoviz.analysis.metrics import measure
+from emoviz.analysis.resampling import Intervals, MetricEstimate
 from emoviz.analysis.selective import SelectiveCurve, selective
 from emoviz.analysis.slices import Slice, mistakes, slices
 from emoviz.analysis.unlabelled import Unlabelled, describe_answers
@@ -59,7 +59,7 @@ class Asked:
 @st.cache_resource(max_entries=24, show_spinner=False)
 def quick_measures(key: str, _judged: AlignedPredictions) -> Measures:
     """All measures but those of clusters, without intervals: some milliseconds."""
-    return dict(points(_judged))
+    return dict(measure(_judged))
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
@@ -73,7 +73,7 @@ def grouping(key: str, _judged: AlignedPredictions) -> Grouping | None:
 @st.cache_resource(max_entries=24, show_spinner=False)
 def measures(key: str, _judged: AlignedPredictions) -> Measures:
     """All measures with their intervals: a second or two for 17,716 images, and their clusters."""
-    return dict(headline(_judged, grouping(key, _judged)))
+    return dict(measure(_judged, grouping(key, _judged), Intervals()))
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)

@@ -5,8 +5,8 @@ from html import escape
 
 import pandas as pd
 
-from emoviz.analysis.kinds import MEASURES, MeasureKind, MetricEstimate
-from emoviz.analysis.metrics import ClassScore
+from emoviz.analysis.metrics import METRICS, ClassScore, Metric
+from emoviz.analysis.resampling import MetricEstimate
 from emoviz.ui.words import readable
 
 _NBSP = "\N{NO-BREAK SPACE}"
@@ -16,7 +16,7 @@ _SCORES = ("precision", "recall", "F1")
 TILES = ("accuracy", "macro_f1", "sentiment_accuracy", "cross_sentiment", "ece", "roc_auc")
 
 
-def number(value: float | None, kind: MeasureKind, signed: bool = False) -> str:
+def number(value: float | None, kind: Metric, signed: bool = False) -> str:
     """``34.7 %`` for rates, ``0.342`` for indices; ``+1.2`` points for differences."""
     if value is None:
         return NOTHING
@@ -27,7 +27,7 @@ def number(value: float | None, kind: MeasureKind, signed: bool = False) -> str:
     return f"{value:{sign}.3f}".replace("-", "\N{MINUS SIGN}")
 
 
-def interval(item: MetricEstimate, kind: MeasureKind, signed: bool = False) -> str:
+def interval(item: MetricEstimate, kind: Metric, signed: bool = False) -> str:
     """``30.1 to 39.2``; empty where there is none."""
     if item.low is None or item.high is None:
         return ""
@@ -42,7 +42,7 @@ def tiles(found: Mapping[str, MetricEstimate], waiting: bool = False) -> str:
         found: Measure -> estimate.
         waiting: Whether intervals are still being computed.
     """
-    shown = "".join(_tile(MEASURES[n], found[n], waiting) for n in TILES if n in found)
+    shown = "".join(_tile(METRICS[n], found[n], waiting) for n in TILES if n in found)
     return f'<ul class="ev-tiles">{shown}</ul>'
 
 
@@ -53,7 +53,7 @@ def plain_tiles(rows: Sequence[tuple[str, str, MetricEstimate]], images: int) ->
         rows: (title, what it says, share).
         images: How many.
     """
-    kinds = [(MeasureKind(title, "percent", "more", words), item) for title, words, item in rows]
+    kinds = [(Metric(title, "percent", "more", words, ""), item) for title, words, item in rows]
     first = (
         '<li><span class="ev-tile-name">Images</span>'
         f'<span class="ev-tile-value">{images:,}</span></li>'
@@ -64,14 +64,15 @@ def plain_tiles(rows: Sequence[tuple[str, str, MetricEstimate]], images: int) ->
 def table(found: Mapping[str, MetricEstimate]) -> pd.DataFrame:
     """All measures: value, interval, what it says or why it is missing."""
     rows = {
-        MEASURES[name].title: (
-            number(item.value, MEASURES[name]),
-            interval(item, MEASURES[name]),
-            _meaning(item, MEASURES[name]),
+        METRICS[name].title: (
+            number(item.value, METRICS[name]),
+            interval(item, METRICS[name]),
+            f"{item.n:,}" if item.n else "",
+            _meaning(item, METRICS[name]),
         )
         for name, item in found.items()
     }
-    columns = ["value", "in 95 of 100 resamples", "what it says"]
+    columns = ["value", "95 % confidence interval", "images", "what it says"]
     return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns)
 
 
@@ -95,9 +96,9 @@ def verdict(found: Mapping[str, MetricEstimate], labels: int) -> str:
     item = found["accuracy"]
     if item.value is None:
         return ""
-    words = f"The model's answer is the label on **{number(item.value, MEASURES['accuracy'])}**"
-    ends = interval(item, MEASURES["accuracy"])
-    tail = f" (95 % interval {ends})" if ends else ""
+    words = f"The model's answer is the label on **{number(item.value, METRICS['accuracy'])}**"
+    ends = interval(item, METRICS["accuracy"])
+    tail = f" (95 % confidence interval {ends}; {item.n:,} images)" if ends else ""
     return f"{words} of the images{tail}; a blind guess among {labels} labels is right on " + (
         f"{100 / max(labels, 1):.3g} %."
     )
@@ -113,19 +114,19 @@ def beside(
         others: (title, measures) of each column.
     """
     columns = {
-        title: [with_interval(found[name], MEASURES[name]) for name in one]
+        title: [with_interval(found[name], METRICS[name]) for name in one]
         for title, found in others
     }
-    return pd.DataFrame(columns, index=[MEASURES[name].title for name in one])
+    return pd.DataFrame(columns, index=[METRICS[name].title for name in one])
 
 
-def with_interval(item: MetricEstimate, kind: MeasureKind, signed: bool = False) -> str:
+def with_interval(item: MetricEstimate, kind: Metric, signed: bool = False) -> str:
     """``34.7 %  (30.1 to 39.2)``."""
     ends = interval(item, kind, signed)
     return f"{number(item.value, kind, signed)}{f'  ({ends})' if ends else ''}"
 
 
-def difference_words(item: MetricEstimate, kind: MeasureKind) -> str:
+def difference_words(item: MetricEstimate, kind: Metric) -> str:
     """``+2.1  (+0.4 to +3.9) *``: the star where the interval leaves out 0."""
     told = with_interval(item, kind, signed=True)
     return f"{told} *" if is_told_apart(item) else told
@@ -136,7 +137,7 @@ def is_told_apart(item: MetricEstimate) -> bool:
     return item.low is not None and item.high is not None and item.low * item.high > 0
 
 
-def _meaning(item: MetricEstimate, kind: MeasureKind) -> str:
+def _meaning(item: MetricEstimate, kind: Metric) -> str:
     direction = "" if kind.better == "more" else " Less is better."
     reason = f"{item.reason[:1].upper()}{item.reason[1:]}." if item.reason else ""
     if item.value is None:
@@ -157,7 +158,7 @@ def _class_row(name: str, item: ClassScore, colours: Mapping[str, str]) -> str:
     )
 
 
-def _tile(kind: MeasureKind, item: MetricEstimate, waiting: bool) -> str:
+def _tile(kind: Metric, item: MetricEstimate, waiting: bool) -> str:
     ends = interval(item, kind)
     under = ends or (item.reason if item.reason else "interval follows …" if waiting else "")
     less = "" if kind.better == "more" else ' <span class="ev-less">less is better</span>'

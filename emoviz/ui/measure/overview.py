@@ -9,11 +9,10 @@ from emoviz.ui.measure.subject import EvaluationSubject
 from emoviz.ui.words import plain
 
 _GUIDE = (
-    "**Interval**: where the number falls in 95 of 100 resamples of these images (clusters, delta "
-    "and thresholds held fixed): with other images of the same kind it could well have come out "
-    "anywhere there. **Precision**: when the model names this label, how often is it right? "
-    "**Recall**: of the images with this label, how many does it find? **F1** is both in one. "
-    "Labels with few images have scores that mean little."
+    "**Confidence interval**: made so that in 95 of 100 such sets of images it holds the number "
+    "that all images of this kind would give; the fewer images, the wider. **Precision**: when the "
+    "model names this label, how often is it right? **Recall**: of the images with this label, how "
+    "many does it find? **F1** is both in one. Labels with few images have scores that mean little."
 )
 
 

@@ -8,7 +8,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions
-from emoviz.analysis.kinds import MEASURES, MetricEstimate
+from emoviz.analysis.metrics import METRICS
+from emoviz.analysis.resampling import MetricEstimate
 from emoviz.analysis.slices import Slice
 from emoviz.plots import percent
 from emoviz.plots.evaluation import FIRST, GREY, Spot, spots
@@ -21,8 +22,8 @@ from emoviz.ui.words import counted, plain, readable
 
 MOST = 240
 _SLICES = (
-    "Each dot is the accuracy on the images with this value; its whisker is where that falls in "
-    "95 of 100 resamples. Whiskers that reach the dashed line (all images) tell no difference. Of "
+    "Each dot is the accuracy on the images with this value; its whisker is the 95 % confidence "
+    "interval. Whiskers that reach the dashed line (all images) tell no difference. Of "
     "many slices a few stand apart by chance alone."
 )
 
@@ -99,14 +100,14 @@ def _spot(part: Slice) -> Spot:
 
 def _table(found: Sequence[Slice]) -> pd.DataFrame:
     def words(item: MetricEstimate, name: str) -> str:
-        ends = numbers.interval(item, MEASURES[name])
-        return numbers.number(item.value, MEASURES[name]) + (f"  ({ends})" if ends else "")
+        ends = numbers.interval(item, METRICS[name])
+        return numbers.number(item.value, METRICS[name]) + (f"  ({ends})" if ends else "")
 
     return pd.DataFrame(
         {
             "images": [part.n for part in found],
             "accuracy": [words(part.accuracy, "accuracy") for part in found],
-            "macro F1": [numbers.number(part.macro_f1, MEASURES["macro_f1"]) for part in found],
+            "macro F1": [numbers.number(part.macro_f1, METRICS["macro_f1"]) for part in found],
             "sentiment accuracy": [
                 words(part.sentiment_accuracy, "sentiment_accuracy") for part in found
             ],

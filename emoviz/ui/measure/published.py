@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from emoviz.analysis.metrics import CrossSentiment
+from emoviz.analysis.cross_sentiment import CrossSentiment
 from emoviz.experiments.published import CROSS_SENTIMENT, TUNED, Figure
 from emoviz.labels import Taxonomy
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from emoviz.analysis.metrics import CrossingCurve, CrossSentiment
-from emoviz.analysis.shares import share
+from emoviz.analysis.cross_sentiment import CrossingCurve, CrossSentiment
+from emoviz.analysis.resampling import share
 from emoviz.experiments.published import Figure
 from emoviz.labels import Taxonomy
 from emoviz.plots.evaluation import theta_curve

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from emoviz.analysis.kinds import MEASURES, MetricEstimate
+from emoviz.analysis.metrics import METRICS
+from emoviz.analysis.resampling import MetricEstimate
 from emoviz.analysis.unlabelled import Unlabelled
 from emoviz.checkpoints import Checkpoint
 from emoviz.labels import SENTIMENT_COLOURS
@@ -16,7 +17,7 @@ from emoviz.ui.explorer.points import Points
 from emoviz.ui.measure import computed, numbers, reporting, sentiment
 from emoviz.ui.words import counted
 
-_RATE = MEASURES["cross_sentiment"]
+_RATE = METRICS["cross_sentiment"]
 _GUIDE = (
     "Nobody said what these images evoke, so nothing here says how often the model is right. It "
     "says what the model answers, how sure it is, whether its two likeliest emotions agree in "
@@ -87,5 +88,5 @@ def _shares(found: Unlabelled) -> pd.DataFrame:
         )
         for name, item in {**found.classes, **found.sentiments}.items()
     }
-    columns = ["images", "share", "in 95 of 100 resamples"]
+    columns = ["images", "share", "95 % confidence interval"]
     return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns)

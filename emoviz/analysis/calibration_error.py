@@ -1,0 +1,110 @@
+"""Expected calibration error (Guo et al. 2017), with an interval that covers.
+
+ECE adds up absolute gaps, so chance alone makes it larger than it is: a perfectly calibrated model
+has about .10 on 72 images, and an interval around the value leaves out the truth. Here the interval
+holds every true ECE under which a value as large, and one as small, would not be rare (inversion of
+a test): the gap of each bin is drawn around a true gap with the variance that its images have, and
+the true gaps are the measured ones, drawn together as far as chance explains them apart and scaled
+until they give the ECE that is tried.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoviz.analysis.resampling import LEVEL
+
+Floats = NDArray[np.float64]
+ECE_BINS = 15  # of equal width, over the confidence
+_DRAWS = 2000
+_RAREST = 0.002  # no answer is taken to be surer than that
+_PRIOR = 2.0  # images that stand for what is known of a bin before its own are seen
+
+
+def confidence_bins(confidence: Floats, bins: int = ECE_BINS) -> NDArray[np.int64]:
+    """(N,) which of the equal bins (a, b] over 0-1 each falls into."""
+    place: NDArray[np.int64] = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    return place
+
+
+def expected_calibration_error(
+    confidence: Floats, right: NDArray[np.bool_], bins: int = ECE_BINS
+) -> float:
+    """ECE: the mean gap between confidence and accuracy over equal-width bins.
+
+    Args:
+        confidence: (N,) probability of the predicted answer, in 0-1.
+        right: (N,) whether the answer was right.
+        bins: Number of equal-width bins (a, b] over 0-1.
+    """
+    gaps = np.bincount(confidence_bins(confidence, bins), confidence - right, bins)
+    return float(np.abs(gaps).sum() / len(right))
+
+
+def calibration_error_interval(
+    confidence: Floats,
+    right: NDArray[np.bool_],
+    bins: int = ECE_BINS,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Confidence interval of the ECE; the arguments are those of `expected_calibration_error`."""
+    gaps, spread, weights, means = _gaps(confidence, right, bins)
+    value = float(np.abs(gaps).sum())
+    shape = _true_gaps(gaps, spread, weights)
+    rng = np.random.default_rng(seed)
+    # Gaps are measured around rates that the same images gave: a degree of freedom a bin.
+    free = max(len(right) - len(gaps), len(right) / 2)
+    chance = rng.normal(size=(_DRAWS, len(gaps))) * np.sqrt(weights / free)
+    # Other images also fall into other bins, which matters as much as the gaps of these differ.
+    mass = rng.normal(size=(_DRAWS, len(gaps))) * np.sqrt(weights / len(right))
+    mass -= weights * mass.sum(axis=1, keepdims=True)
+
+    def at_least(true: float) -> float:
+        """How often a true ECE gives a value as large as this one."""
+        gap = true * shape / weights
+        rate = np.clip(means - gap, _RAREST, 1 - _RAREST)  # of right answers, were it so
+        drawn = gap * (weights + mass) + chance * np.sqrt(rate * (1 - rate))
+        return float((np.abs(drawn).sum(axis=1) >= value).mean())
+
+    tail = (1 - level) / 2
+    low, high = (_lowest(at_least, share) for share in (tail, 1 - tail))
+    return min(low, value), max(high, value)
+
+
+def _gaps(
+    confidence: Floats, right: NDArray[np.bool_], bins: int
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of each bin that holds images: part of the gap, its error, share, mean confidence."""
+    place, total = confidence_bins(confidence, bins), len(right)
+    counts = np.bincount(place, minlength=bins)
+    used = counts > 0
+    count = counts[used].astype(np.float64)
+    mean = np.bincount(place, confidence, bins)[used] / count
+    hits = np.bincount(place, right, bins)[used]
+    expected = np.clip(mean - (confidence.mean() - right.mean()), 0.02, 0.98)
+    rate = (hits + _PRIOR * expected) / (count + _PRIOR)
+    spread = np.sqrt(count * rate * (1 - rate)) / total
+    return (count * mean - hits) / total, spread, count / total, mean
+
+
+def _true_gaps(gaps: Floats, spread: Floats, weights: Floats) -> Floats:
+    """Gaps of the bins that add up to 1: measured ones, drawn towards one gap for all."""
+    common = gaps.sum() * weights
+    apart = ((gaps - common) ** 2).sum() / max((spread**2).sum(), 1e-12)
+    kept = max(0.0, apart - 1.0) / max(apart, 1e-12)
+    shape = common + kept * (gaps - common)
+    total = np.abs(shape).sum()
+    return weights if total < 1e-9 else shape / total
+
+
+def _lowest(at_least: Callable[[float], float], wanted: float) -> float:
+    """The smallest true ECE in 0-1 whose values are as large so often; 0 where all are."""
+    low, high = 0.0, 1.0
+    if at_least(low) >= wanted:
+        return low
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (low, middle) if at_least(middle) >= wanted else (middle, high)
+    return (low + high) / 2
