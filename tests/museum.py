@@ -55,9 +55,12 @@ def _manifest(base: str, name: str, title: str, artist: str, date: str, seed: in
             "license": "https://creativecommons.org/publicdomain/mark/1.0/",
             "sequences": [{"canvases": [canvas]}],
         }
+    service = {"@type": "ImageService2", **service}
     image = {"id": f"{base}/{name}.jpg", "type": "Image", "service": [service], **size}
-    annotation = {"type": "Annotation", "motivation": "painting", "body": image}
-    page = {"type": "AnnotationPage", "items": [annotation]}
+    canvas = f"{base}/canvas/{name}"
+    annotation = {"id": f"{canvas}/image", "type": "Annotation", "motivation": "painting"}
+    annotation |= {"body": image, "target": canvas}  # type: ignore[dict-item]
+    page = {"id": f"{canvas}/page", "type": "AnnotationPage", "items": [annotation]}
     pairs3 = [
         {"label": {"en": ["Artist"]}, "value": {"none": [artist]}},
         {"label": {"de": ["Datierung"]}, "value": {"none": [date]}},
@@ -68,7 +71,7 @@ def _manifest(base: str, name: str, title: str, artist: str, date: str, seed: in
         "type": "Manifest",
         "label": {"en": [title]},
         "metadata": pairs3,
-        "items": [{"id": f"{base}/canvas/{name}", "type": "Canvas", "items": [page]}],
+        "items": [{"id": canvas, "type": "Canvas", **size, "items": [page]}],
     }
 
 

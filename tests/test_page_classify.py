@@ -18,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 from emoviz.checkpoints import Card, Checkpoint, read_checkpoint
 from emoviz.inference.abstention import Abstention, clear_abstention, save_abstention
+from emoviz.inference.flags import certainty, entropy
 from emoviz.inference.predict import Prediction
 from emoviz.labels import FER7, MIKELS8, SADNESS2, TEXT2, Taxonomy
 from emoviz.settings import PROJECT_ROOT, Settings
@@ -220,7 +221,7 @@ def test_pages_hold_a_dozen_and_order_and_filter_work(app: AppTest, picture: Mak
     assert html(app).count('class="ev-card"') == 12
     rows = space(app).results(next(iter(space(app).predictions))[1])
     healthy(app.selectbox(key="classify-order").select("Most certain first").run())
-    best = min(rows, key=lambda row: words.entropy(row.prediction))
+    best = min(rows, key=lambda row: entropy(row.prediction))
     assert html(app).index(best.prediction.path) < html(app).index("ev-bars")
     predicted = rows[0].prediction.predicted
     healthy(app.selectbox(key="classify-show").set_value(predicted).run())
@@ -416,7 +417,7 @@ def test_the_card_shows_what_it_has_and_leaves_out_what_it_lacks(
 )
 def test_sentences_are_graded(values: dict[str, float], grade: str, part: str) -> None:
     prediction = Prediction("x", "x", values, next(iter(values)))
-    assert words.certainty(prediction) == grade
+    assert certainty(prediction) == grade
     text = words.sentence(prediction).replace("\N{NO-BREAK SPACE}", " ")
     assert part in text
     assert text.startswith("The model")

@@ -28,6 +28,8 @@ from emoviz.review.store import ReviewStore, open_store
 from emoviz.settings import Settings
 
 SCRIPT = "<script>alert(1)</script>"
+MUSEUM = "https://museum.example"
+LICENCE = "https://rightsstatements.org/vocab/InC/1.0/"
 FORMULA = '=HYPERLINK("http://evil.example","x")'
 
 
@@ -53,7 +55,9 @@ class Review:
 @pytest.fixture
 def review(settings: Settings, tmp_path: Path, picture: Callable[..., bytes]) -> Review:
     works = with_files(new_works(6), tmp_path / "images", picture)
-    works[0] = replace(works[0], title=SCRIPT, artist=FORMULA, metadata={"place": '"><img src=x>'})
+    credit = {"attribution": "Gift of B.", "provider": "A museum", "manifest": f"{MUSEUM}/m.json"}
+    hostile = {"place": '"><img src=x>', **credit}
+    works[0] = replace(works[0], title=SCRIPT, artist=FORMULA, rights=LICENCE, metadata=hostile)
     works[4] = replace(works[4], canvas="", url="https://museum.example/4.jpg")
     works.append(NewWork("lost", title="Lost", error="there is no such file"))
     store = open_store(settings)
@@ -97,12 +101,35 @@ def test_csv_keeps_estimate_and_decision_apart_and_tricks_no_spreadsheet(review:
     assert [row["human_emotions"] for row in corrected] == ["contentment (2)"]
     undecided = [row for row in rows if row["key"] in ("work 3", "work 4", "work 5")]
     assert all(row["human_decision"] == "" and row["model_first"] for row in undecided)
+    assert (first["human_in_words"], first["meta_attribution"], first["meta_provider"]) == (
+        *("strongly awe and a little fear", "Gift of B."),
+        "A museum",
+    )
+    flags = ("Mixed feelings", "Unlike the training images", "Unsure", "Not sure enough")
+    assert all(set(filter(None, row["model_in_words"].split("; "))) <= set(flags) for row in rows)
+    assert {row["model_unsure"] for row in rows} <= {"true", "false", ""}
     lost = rows[-1]
     assert (lost["state"], lost["model_first"], lost["error"]) == (
         "failed",
         "",
         "there is no such file",
     )
+
+
+def test_csv_has_the_distribution_of_peoples_answers_beside_the_models(review: Review) -> None:
+    _, path = review.take("csv")
+    rows = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"), newline="")))
+    first, second, third = rows[0], rows[2], rows[4]
+    # Ona split her vote 3 : 1 over awe and fear, Jonas gave his to awe.
+    assert float(first["people_p_awe"]) == pytest.approx((0.75 + 1) / 2)
+    assert float(first["people_p_fear"]) == pytest.approx(0.125)
+    assert (first["people"], float(first["divides_people"])) == ("2", 0.0)
+    assert float(second["people_p_none of these"]) == 0.5
+    assert float(second["divides_people"]) == 1.0
+    assert (third["people"], third["divides_people"]) == ("1", "")
+    names = [*MIKELS8.names, "none of these"]
+    assert sum(float(first[f"people_p_{name}"]) for name in names) == pytest.approx(1.0)
+    assert rows[-1]["people_p_awe"] == ""
 
 
 # W3C -------------------------------------------------------------------------------------------
@@ -151,7 +178,7 @@ TARGET = {  # sections 3.2.1 and 3.2.2
                 "label": {"type": "string"},
                 "partOf": IRI,
             },
-            "patternProperties": {"^dc:": {"type": "string"}},
+            "patternProperties": {"^(dc|schema):": {"type": "string"}},
             "additionalProperties": False,
         },
     ]
@@ -315,6 +342,8 @@ def test_works_without_an_address_are_named_by_their_bytes(review: Review) -> No
     name = f"ni:///sha-256;{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
     assert targets[name]["partOf"] == "https://museum.example/canvas/0"
     assert "https://museum.example/4.jpg" in targets
+    assert targets[name]["dc:rights"] == LICENCE
+    assert targets[name]["schema:creditText"] == "Gift of B."
 
 
 def test_the_same_facts_give_the_same_ids(review: Review) -> None:
@@ -341,7 +370,7 @@ def test_the_annotation_page_is_one_of_iiif_presentation_3(review: Review) -> No
     canvases = {work.canvas for work in review.works if work.canvas}
     for item, given in zip(page.items, document["items"], strict=True):
         assert item.id.startswith(base)
-        assert given["target"] in canvases
+        assert given["target"]["source"]["id"] in canvases
         motive = given["motivation"]
         is_model = given["creator"]["type"] == "Software"
         assert (motive == "classifying") == is_model
@@ -349,8 +378,20 @@ def test_the_annotation_page_is_one_of_iiif_presentation_3(review: Review) -> No
         for body in given["body"]:
             assert body["type"] == "TextualBody"
             assert Draft202012Validator(BODY).is_valid(body)
+    target = document["items"][0]["target"]["source"]
+    assert target["partOf"] == [{"id": f"{MUSEUM}/m.json", "type": "Manifest"}]
+    assert target["requiredStatement"]["value"] == {"none": ["Gift of B.; A museum"]}
+    assert target["rights"] == LICENCE
     refused = [i for i in document["items"] if i["body"][0]["value"].startswith("none of")]
     assert [item["creator"]["name"] for item in refused] == ["+Jonas"]
+
+
+def test_works_without_a_canvas_give_no_empty_page(review: Review) -> None:
+    works = [replace(new, canvas="") for new in new_works(2)]
+    collection, _ = furnish_review(review.store, works, "local")
+    with pytest.raises(ReviewError, match="No work of 'Local' has a IIIF canvas"):
+        export(review.store, review.settings, collection, "iiif", review.out / "x.json")
+    assert not (review.out / "x.json").exists()
 
 
 def test_a_base_that_is_no_address_is_refused(review: Review) -> None:
@@ -383,6 +424,7 @@ def test_the_folder_is_read_by_torchvision_and_by_us(review: Review, placing: st
     rows = list(csv.DictReader(io.StringIO(table, newline="")))
     assert rows[0]["artist"] == "'" + FORMULA
     assert rows[0]["votes"] == "awe 1.75; fear 0.25"
+    assert (rows[0]["rights"], rows[0]["attribution"]) == (LICENCE, "Gift of B.")
 
 
 def test_a_label_that_climbs_stays_within_the_folder(review: Review) -> None:
@@ -459,6 +501,9 @@ def test_the_catalogue_is_whole_offline_and_runs_nothing(review: Review) -> None
     assert tags.isdisjoint({"script", "iframe", "object", "link", "a", "form", "b"})
     pictures = [given["src"] or "" for tag, given in page.elements if tag == "img"]
     assert len(pictures) == 6
+    described = [given["alt"] or "" for tag, given in page.elements if tag == "img"]
+    assert all(described)
+    assert described[0] == f"{SCRIPT}, {FORMULA}"
     for source in pictures:
         data = base64.b64decode(source.removeprefix("data:image/jpeg;base64,"), validate=True)
         assert Image.open(io.BytesIO(data)).format == "JPEG"
@@ -467,6 +512,13 @@ def test_the_catalogue_is_whole_offline_and_runs_nothing(review: Review) -> None
     assert SCRIPT in page.text
     assert "without seeing the estimate" in page.text
     assert "not decided yet" in page.text
+    assert "Gift of B." in page.text
+    # A summary first: counts, people's answers beside the model's, what the signs mean.
+    summary = page.text.partition("Title 1")[0]
+    assert "Works that divide people" in summary
+    assert "Mean shares over the 3 works that have both" in summary
+    assert "the two most likely emotions have opposite sentiments" in summary
+    assert "divides people: 100%" in page.text
     policy = next(g["content"] for t, g in page.elements if g.get("http-equiv"))
     assert policy is not None
     assert "default-src 'none'" in policy
@@ -482,8 +534,15 @@ def test_an_empty_collection_and_an_unknown_form_are_told(
     empty = store.add_collection("empty", "Empty", "", "folder", {})
     for form in FORMS:
         out = tmp_path / form
-        if form == "imagefolder":
-            with pytest.raises(ReviewError, match="review some more"):
+        refused = {
+            "imagefolder": "review some more",
+            "iiif": "has a IIIF canvas",
+            "manifest": "comes from 0 manifests",
+            "iiif-zip": "is kept on this machine",
+            "quickstatements": "no word of its own",
+        }
+        if form in refused:
+            with pytest.raises(ReviewError, match=refused[form]):
                 export(store, settings, empty, form, out)
             assert not out.exists()
         else:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from emoviz.review.model import ArtworkCollection, EstimateSet
     from emoviz.review.store import ReviewStore
 
-_FORMS = ("csv", "json", "w3c", "iiif", "imagefolder", "html")
+_FORMS = (
+    *("csv", "json", "w3c", "iiif", "manifest", "iiif-zip", "linked-art", "lido"),
+    *("quickstatements", "commons", "imagefolder", "html"),
+)
 _SHOWN = 20
 
 
@@ -42,7 +45,13 @@ def _add_export(parts: Any) -> None:
     )
     verb.add_argument("--checkpoint", default="", help="whose estimates (the newest)")
     verb.add_argument(
-        "--base", default="", metavar="URL", help="of iiif: where the file will be published"
+        "--base", default="", metavar="URL", help="of IIIF: where the files will be published"
+    )
+    verb.add_argument(
+        "--terms",
+        type=Path,
+        metavar="FILE",
+        help="of quickstatements: lines such as 'property = P1' and 'awe = Q2'",
     )
     verb.add_argument(
         "--link", action="store_true", help="of imagefolder: links to the images, not copies"
@@ -99,19 +108,27 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> int:
         base=arguments.base,
         placing="link" if arguments.link else "copy",
         tell=watched or nobody,
+        terms=_text(arguments.terms) if arguments.terms else "",
     )
     if watched is not None:
         left = {"count": done.count, "what": done.what, "left_out": len(done.left_out)}
         watched.finish("Written", left)
     print(f"{done.count:,} {done.what} in {done.path}")
     _tell_left_out(done.left_out, "not whole" if arguments.form == "html" else "left out")
-    if arguments.form == "iiif" and not arguments.base:
+    if arguments.form in ("iiif", "manifest", "iiif-zip") and not arguments.base:
         print(
             "Ids begin with http://localhost/: give --base with the address where the file will "
             "be published.",
             file=sys.stderr,
         )
     return 0
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise ReviewError(f"'{file}' is no text file that can be read.") from None
 
 
 def _import(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from emoviz.inference.flags import FLAGS, Flag, flags_of
 from emoviz.inference.predict import Prediction
 
 # What begins a formula, in full width too, and what some programs take for a command.
@@ -23,13 +24,17 @@ def csv_header(classes: Sequence[str], abstains: bool = False) -> list[str]:
     return [
         *fixed,
         *(["not_sure"] if abstains else []),
-        "error",
+        *("error", "unsure", "in_words"),
         *(safe_cell(f"p_{name}") for name in classes),
     ]
 
 
 def csv_row(prediction: Prediction, classes: Sequence[str], abstains: bool = False) -> list[str]:
-    """One prediction as cells under `csv_header`; no probabilities where it was not read."""
+    """One prediction as cells under `csv_header`; no probabilities where it was not read.
+
+    ``in_words`` holds the signs as the screen has them.
+    """
+    flags = _flags(prediction) if prediction.probabilities else ()
     return [
         safe_cell(prediction.path),
         prediction.sha256,
@@ -39,11 +44,16 @@ def csv_row(prediction: Prediction, classes: Sequence[str], abstains: bool = Fal
         str(prediction.unlike_training).lower(),
         *([str(bool(prediction.not_sure)).lower()] if abstains else []),
         safe_cell(prediction.error or ""),
+        *(str("unsure" in flags).lower(), "; ".join(FLAGS[flag] for flag in flags)),
         *(
             f"{prediction.probabilities[name]:.6f}" if prediction.probabilities else ""
             for name in classes
         ),
     ]
+
+
+def _flags(it: Prediction) -> tuple[Flag, ...]:
+    return flags_of(it, it.top2_opposite, it.unlike_training, bool(it.not_sure))
 
 
 def safe_cell(text: str) -> str:

@@ -27,7 +27,7 @@ from emoviz.data.fetch import Fetcher, url_digest
 from emoviz.data.images import Limits, OpenedImage, open_image, read_file, thumbnail
 from emoviz.data.importers import Found, Item, Place, Problem
 from emoviz.data.importers.files import read_folder, read_zip
-from emoviz.data.importers.iiif import read_iiif
+from emoviz.data.importers.iiif import ReadManifest, read_iiif
 from emoviz.data.importers.iiif_images import requests_of
 from emoviz.data.importers.urls import read_urls
 from emoviz.data.importers.wikiart_emotions import is_wikiart_emotions, read_wikiart_emotions
@@ -256,6 +256,20 @@ def _changed(file: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
+def kept_manifests(settings: Settings, name: str) -> Iterator[ReadManifest]:
+    """The IIIF manifests that a collection came from, as they were then; nothing is fetched."""
+    folder = collection_folder(settings, name)
+    request = read_gathered(settings, name).request
+    if request is None or request.kind != "iiif":
+        return
+    documents = _Documents(folder / "documents", None, False, request.source)
+    told: list[ReadManifest] = []
+    for _ in read_iiif(request.source, documents.load, tell=told.append):
+        yield from told
+        told.clear()
+    yield from told
+
+
 def list_gathered(settings: Settings) -> list[AcquiredWorks]:
     """Every collection that was brought in on this machine, by name."""
     folders = sorted((settings.home / "collections").glob("*/about.json"))
@@ -325,13 +339,13 @@ class _Documents:
 
     Args:
         folder: Where they are kept.
-        fetcher: Fetches those that are not.
+        fetcher: Fetches those that are not; None where only what is kept counts.
         again: Whether to ask if those that are kept have changed.
         source: What the person named, alone of all may be a file of this machine: a document that
             names one reads nothing here.
     """
 
-    def __init__(self, folder: Path, fetcher: Fetcher, again: bool, source: str) -> None:
+    def __init__(self, folder: Path, fetcher: Fetcher | None, again: bool, source: str) -> None:
         self._folder, self._fetcher, self._again = folder, fetcher, again
         self._source, self._fresh = source, set[str]()
 
@@ -348,6 +362,8 @@ class _Documents:
         kept = read_json(file)
         if kept is not None and (not self._again or address in self._fresh):
             return kept["document"]
+        if self._fetcher is None:
+            raise FetchError("it is not kept on this machine")
         found = self._fetcher.get(address, _DOCUMENT, kept["marks"] if kept else None)
         self._fresh.add(address)
         if found.unchanged and kept is not None:

@@ -179,6 +179,19 @@ class _Rows:
         return said
 
 
+def divided_share(decisions: Sequence[Decision]) -> float | None:
+    """How much one work divides people: the share, 0 to 1, of the pairs whose labels differ.
+
+    None where fewer than two people gave it a label.
+    """
+    labels = [label_of(item) for item in decisions if item.kind != "skip"]
+    if len(labels) < 2:
+        return None
+    place = {name: i for i, name in enumerate(dict.fromkeys(labels))}
+    column = np.array([[place[name]] for name in labels], np.int64)
+    return float(division(column, len(place))[0])
+
+
 def label_of(item: Decision) -> str:
     """The one label that a decision counts as."""
     if not item.feelings:

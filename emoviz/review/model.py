@@ -22,6 +22,7 @@ ORDERS: tuple[Order, ...] = (
 )  # fmt: skip
 Stage = Literal["open", "skipped", "decided", "any"]
 STRENGTHS = (1, 2, 3)
+STRENGTH_WORDS: Mapping[int, str] = {1: "a little ", 2: "", 3: "strongly "}  # before an emotion
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from emoviz.inference.flags import FLAGS
 from emoviz.labels import Taxonomy
 from emoviz.plots import shares_strip
 from emoviz.ui import cards, export, intake
 from emoviz.ui.results import (
     EVERYTHING,
-    FLAGS,
     ORDERS,
     Refusal,
     Result,

@@ -8,9 +8,10 @@ import base64
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from emoviz.inference.flags import FLAGS, Flag
 from emoviz.labels import Taxonomy
 from emoviz.plots import probability_bars, sentiment_bar
-from emoviz.ui.results import FLAGS, Flag, Refusal, Result
+from emoviz.ui.results import Refusal, Result
 from emoviz.ui.why_button import why_button
 from emoviz.ui.wording import has_two_sentiments, wording
 from emoviz.ui.words import conflict_note, mixed_note, readable, sentence

@@ -4,19 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
+from emoviz.inference.flags import FLAGS, Flag, entropy, flags_of
 from emoviz.inference.predict import Prediction
 from emoviz.labels import Taxonomy
-from emoviz.ui.words import certainty, entropy
 
-Flag = Literal["mixed", "unlike", "unsure", "abstains"]
-FLAGS: Mapping[Flag, str] = {
-    "mixed": "Mixed feelings",
-    "unlike": "Unlike the training images",
-    "unsure": "Unsure",
-    "abstains": "Not sure enough",
-}
 EVERYTHING = "all"
 
 
@@ -39,13 +31,8 @@ class Result:
     @cached_property
     def flags(self) -> tuple[Flag, ...]:
         """What a careful reader should know about it."""
-        checks: tuple[tuple[Flag, bool], ...] = (
-            ("mixed", self.prediction.top2_opposite),
-            ("unlike", self.prediction.unlike_training),
-            ("unsure", certainty(self.prediction) == "unsure"),
-            ("abstains", bool(self.prediction.not_sure)),
-        )
-        return tuple(flag for flag, holds in checks if holds)
+        it = self.prediction
+        return flags_of(it, it.top2_opposite, it.unlike_training, bool(it.not_sure))
 
 
 @dataclass(frozen=True)

@@ -4,44 +4,19 @@ Everything here speaks of the model's estimate of the emotion that an image evok
 is all there is: people differ, and nobody asked them.
 """
 
-import math
 import unicodedata
 from collections.abc import Sequence
-from typing import Literal
 
+from emoviz.inference.flags import certainty
 from emoviz.inference.predict import Prediction
 from emoviz.labels import Taxonomy
 from emoviz.plots import percent
 from emoviz.ui.wording import EVOKED, Wording
 
-Certainty = Literal["clear", "leaning", "divided", "unsure"]
-
-# Share of the largest possible entropy above which no class stands out, probability of the first
-# class from which it is called very likely, and the part of it that makes another a rival.
-_FLAT, _CLEAR, _RIVAL = 0.9, 0.75, 0.75
 _WORTH_NAMING = 0.1
 _MARKDOWN = frozenset(r"\`*_{}[]()#+-.!$~|<>:&")
 # Signs that set the direction of writing: "gpj.exe" could be made to look like "exe.jpg".
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def entropy(prediction: Prediction) -> float:
-    """How spread out the probabilities are: 0 for a single class, 1 for all alike."""
-    values = [p for p in prediction.probabilities.values() if p > 0.0]
-    most = math.log(max(len(prediction.probabilities), 2))
-    return -sum(p * math.log(p) for p in values) / most
-
-
-def certainty(prediction: Prediction) -> Certainty:
-    """Which of four ways of speaking suits the probabilities."""
-    ranked = prediction.ranked
-    first = ranked[0][1]
-    rivals = sum(1 for _, share in ranked[1:] if share >= _RIVAL * first)
-    if rivals > 1 or entropy(prediction) > _FLAT:
-        return "unsure"
-    if rivals:
-        return "divided"
-    return "clear" if first >= _CLEAR else "leaning"
 
 
 def sentence(prediction: Prediction, speech: Wording = EVOKED) -> str:

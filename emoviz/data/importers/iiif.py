@@ -43,6 +43,22 @@ class IiifCaps:
 
 
 @dataclass(frozen=True)
+class ReadManifest:
+    """A manifest as its museum wrote it.
+
+    Attributes:
+        address: Where it is, or its id where it stood inside a collection.
+        document: All of it.
+        canvases: Key, as of the `Item` that came of it without ``#image-...`` -> the canvas, which
+            is a part of `document`.
+    """
+
+    address: str
+    document: Mapping[str, Any]
+    canvases: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class _Said:
     """What a collection says of what it holds.
 
@@ -74,7 +90,12 @@ class _About:
     collection: str
 
 
-def read_iiif(address: str, load: Load, caps: IiifCaps | None = None) -> Iterator[Found]:
+def read_iiif(
+    address: str,
+    load: Load,
+    caps: IiifCaps | None = None,
+    tell: Callable[[ReadManifest], None] | None = None,
+) -> Iterator[Found]:
     """Every image of a manifest or collection, in its order.
 
     An id is taken to be unique within its document alone: canvases that share one are all read.
@@ -84,12 +105,13 @@ def read_iiif(address: str, load: Load, caps: IiifCaps | None = None) -> Iterato
         address: Of the manifest or collection.
         load: Called for it, and for whatever it refers to.
         caps: Where reading ends; what was left out is then a problem.
+        tell: Given each manifest once its canvases have been read.
 
     Yields:
         Items, and problems: of documents that cannot be read and of canvases without an image.
     """
     caps = caps or IiifCaps()
-    walk = _Walk(load, caps)
+    walk = _Walk(load, caps, tell)
     for number, found in enumerate(walk.document(address, _Said())):
         if number >= caps.items:
             yield Problem(address, f"it has more than {caps.items:,} images; the rest is left out")
@@ -101,8 +123,10 @@ def read_iiif(address: str, load: Load, caps: IiifCaps | None = None) -> Iterato
 class _Walk:
     """One reading, which remembers where it has been."""
 
-    def __init__(self, load: Load, caps: IiifCaps) -> None:
-        self._load, self._caps = load, caps
+    def __init__(
+        self, load: Load, caps: IiifCaps, tell: Callable[[ReadManifest], None] | None
+    ) -> None:
+        self._load, self._caps, self._tell = load, caps, tell
         self._seen: set[str] = set()
         self._inside: set[tuple[str, str]] = set()
         self._keys: set[str] = set()
@@ -214,8 +238,13 @@ class _Walk:
             yield Problem(address, "the manifest has no canvases")
         own = address if re.match("https?:", address) else _id(value) or address
         about = _about(value, own, len(canvases), said)
+        keys = {}
         for number, canvas in enumerate(canvases, start=1):
-            yield from self._canvas(canvas, self._key(canvas, own, number), about, number)
+            key = self._key(canvas, own, number)
+            keys[key] = canvas
+            yield from self._canvas(canvas, key, about, number)
+        if self._tell is not None:
+            self._tell(ReadManifest(own, value, keys))
 
     def _canvases(self, value: Mapping[str, Any], address: str) -> Iterator[Mapping[str, Any]]:
         """All of version 3; of version 2 those of each sequence that no earlier one has."""

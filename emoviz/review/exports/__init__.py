@@ -1,16 +1,19 @@
 """Taking a collection home: one module a form, and the door to them all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from emoviz.errors import ReviewError
 from emoviz.review.exports.catalogue import write_catalogue
-from emoviz.review.exports.iiif import write_page
+from emoviz.review.exports.iiif import write_manifest, write_page, write_site
 from emoviz.review.exports.imagefolder import Placing, write_folder
+from emoviz.review.exports.lido import write_lido
+from emoviz.review.exports.linkedart import write_linked_art
 from emoviz.review.exports.material import Material, Progress, gather, nobody
 from emoviz.review.exports.spreadsheet import write_csv
 from emoviz.review.exports.webannotation import write_annotations
+from emoviz.review.exports.wikimedia import read_terms, write_commons, write_quickstatements
 from emoviz.review.model import ArtworkCollection, EstimateSet
 from emoviz.review.store import ReviewStore
 from emoviz.review.transfer import write_export
@@ -31,6 +34,12 @@ FORMS: Mapping[str, Form] = {
     "json": Form("Everything, to bring in elsewhere (JSON)", ".json", "application/json"),
     "w3c": Form("W3C Web Annotations (JSON-LD)", ".jsonld", "application/ld+json"),
     "iiif": Form("IIIF 3 annotation page", ".json", "application/json"),
+    "manifest": Form("The IIIF manifest with its annotations", ".json", "application/json"),
+    "iiif-zip": Form("Manifests and annotations for a web server (ZIP)", ".zip", "application/zip"),
+    "linked-art": Form("Linked Art (JSON-LD)", ".jsonld", "application/ld+json"),
+    "lido": Form("LIDO 1.0 (XML)", ".xml", "application/xml"),
+    "quickstatements": Form("Wikidata QuickStatements", ".txt", "text/plain"),
+    "commons": Form("Table for Wikimedia Commons (CSV)", ".csv", "text/csv"),
     "imagefolder": Form(
         "Folder of images, one sub-folder a label (ZIP)", ".zip", "application/zip"
     ),
@@ -45,7 +54,7 @@ class Exported:
     Attributes:
         path: The file or folder.
         count: Of what `what` names.
-        what: ``rows``, ``decisions``, ``annotations``, ``images`` or ``works``.
+        what: ``rows``, ``decisions``, ``annotations``, ``images``, ``statements`` or ``works``.
         left_out: (work, reason) of works that are not there, or not whole.
     """
 
@@ -65,20 +74,22 @@ def export(
     base: str = "",
     placing: Placing = "copy",
     tell: Progress = nobody,
+    terms: str = "",
 ) -> Exported:
     """Write a collection in one of the `FORMS`, whole or not at all.
 
     Args:
         store: Where it is.
-        settings: Caps on images, and where thumbnails are.
+        settings: Caps on images, where thumbnails and manifests are, thresholds of checkpoints.
         collection: Which.
         form: One of `FORMS`.
         out: File; for ``imagefolder`` a folder, or a ZIP that holds it. A file that is there is
             replaced.
         known: Whose estimates; the newest where None. ``json`` takes all of them.
-        base: For ``iiif``: http(s) address where the file will be published.
+        base: For the forms of IIIF: http(s) address where the files will be published.
         placing: For ``imagefolder``: ``copy`` or ``link``.
         tell: Called with (done, all) as works are written; ``json`` is written in one go.
+        terms: For ``quickstatements``: see `emoviz.review.exports.wikimedia.read_terms`.
 
     Raises:
         ReviewError: There is no such form, or it cannot be made of this collection.
@@ -88,11 +99,24 @@ def export(
         raise ReviewError(f"There is no export '{form}'; wanted one of {', '.join(FORMS)}.")
     if form == "json":
         return Exported(out, write_export(store, collection, out), "decisions")
+    wanted = read_terms(terms) if form == "quickstatements" else None
     material = gather(store, collection, known, tell)
     if form == "csv":
-        return Exported(out, write_csv(material, out), "rows")
-    what, (count, left_out) = _written(material, settings, form, out, base, placing)
+        return Exported(out, write_csv(material, out, settings), "rows")
+    if form in _PLAIN:
+        return Exported(out, _PLAIN[form](material, out), "works")
+    if wanted is not None:
+        what, (count, left_out) = "statements", write_quickstatements(material, out, wanted)
+    else:
+        what, (count, left_out) = _written(material, settings, form, out, base, placing)
     return Exported(out, count, what, tuple(left_out))
+
+
+_PLAIN: Mapping[str, Callable[[Material, Path], int]] = {
+    "linked-art": write_linked_art,
+    "lido": write_lido,
+    "commons": write_commons,
+}
 
 
 def _written(
@@ -102,6 +126,10 @@ def _written(
         return "annotations", write_annotations(material, out)
     if form == "iiif":
         return "annotations", write_page(material, out, base)
+    if form == "manifest":
+        return "annotations", write_manifest(material, settings, out, base)
+    if form == "iiif-zip":
+        return "annotations", write_site(material, settings, out, base)
     if form == "imagefolder":
         return "images", write_folder(material, settings, out, placing)
     return "works", write_catalogue(material, settings, out)

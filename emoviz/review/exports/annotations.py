@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from emoviz.review.exports.material import Material
-from emoviz.review.model import Decision, StoredPrediction
+from emoviz.review.model import Decision, StoredPrediction, Work
 
 PROGRAM = "emoviz"
 ANSWERS: Mapping[str, str] = {
@@ -51,6 +51,11 @@ def person(material: Material, reviewer: int) -> dict[str, Any]:
     return {"id": f"urn:uuid:{uuid.UUID(known.uid)}", "type": "Person", "name": known.name}
 
 
+def work_id(material: Material, work: Work) -> uuid.UUID:
+    """The same for the same work in every export."""
+    return uuid.uuid5(material.space, f"work:{work.key}")
+
+
 def estimate_id(material: Material, known: StoredPrediction, key: str) -> uuid.UUID:
     """The same for the same estimate in every export."""
     return uuid.uuid5(material.space, f"estimate:{known.fingerprint}:{known.sha256}:{key}")
@@ -59,6 +64,13 @@ def estimate_id(material: Material, known: StoredPrediction, key: str) -> uuid.U
 def decision_id(material: Material, item: Decision, part: str) -> uuid.UUID:
     """The same for the same decision in every export."""
     return uuid.uuid5(material.space, f"decision:{item.token}:{part}")
+
+
+def spoken_estimate(known: StoredPrediction) -> dict[str, Any]:
+    """The estimate as one sentence, for viewers that show a tag without its number."""
+    said = ", ".join(f"{name} {p:.0%}" for name, p in known.ranked[:3])
+    words = f"The model's estimate of the evoked emotion: {said} ({checkpoint(known)['name']})."
+    return comment(words) | {"purpose": "describing"}
 
 
 def estimate_bodies(known: StoredPrediction) -> list[dict[str, Any]]:

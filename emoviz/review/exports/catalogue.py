@@ -5,35 +5,47 @@ requests besides.
 """
 
 import html
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from statistics import fmean
 
 from emoviz.data.images import Limits, open_image, thumbnail
 from emoviz.errors import ImageError
 from emoviz.files import replaced_file
+from emoviz.inference.abstention import Abstention
 from emoviz.inference.cache import THUMBNAIL_SIDE, Thumbnails
+from emoviz.inference.flags import FLAGS, MEANINGS
 from emoviz.review.exports.material import Material
-from emoviz.review.exports.spreadsheet import emotion_words
+from emoviz.review.exports.spreadsheet import abstention_by, flags_in_words
 from emoviz.review.images import read_work
 from emoviz.review.model import Decision, StoredPrediction, Work
 from emoviz.settings import Settings
 
-_AT_ONCE = 500
+_AT_ONCE = 20
+_LARGE, _FEW = 640, 400  # long side of pictures, and works up to which they have it
 _STYLE = """
 body { font: 15px/1.45 Georgia, serif; color: #1c1c1c; background: #fff; margin: 2rem auto;
   max-width: 60rem; padding: 0 1rem; }
 h1 { font-size: 1.7rem; margin: 0 0 .3rem; }
 .about { color: #555; margin: 0 0 2rem; }
-article { display: grid; grid-template-columns: 11rem 1fr; gap: 0 1.4rem; padding: 1.1rem 0;
+article { display: grid; grid-template-columns: 22rem 1fr; gap: 0 1.4rem; padding: 1.1rem 0;
   border-top: 1px solid #ccc; break-inside: avoid; }
-article img { max-width: 11rem; max-height: 11rem; }
-article .none { width: 11rem; height: 8rem; background: #eee; color: #666; display: grid;
+article img { max-width: 22rem; max-height: 22rem; }
+article .none { width: 22rem; height: 8rem; background: #eee; color: #666; display: grid;
   place-items: center; text-align: center; font-size: .85rem; }
 h2 { font-size: 1.1rem; margin: 0; }
 .facts { color: #555; margin: 0 0 .5rem; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: 8rem 1fr; margin: 0; gap: .15rem .8rem; }
 dt { font: 600 .8rem/1.7 system-ui, sans-serif; color: #555; }
 dd { margin: 0; overflow-wrap: anywhere; }
+.summary { break-after: page; margin-bottom: 2rem; }
+.summary h2 { margin: 1.4rem 0 .4rem; }
+.summary dl { grid-template-columns: 14rem 1fr; }
+table { border-collapse: collapse; margin: 1.2rem 0; }
+caption { text-align: left; color: #555; padding-bottom: .3rem; }
+th, td { text-align: left; padding: .15rem 1.4rem .15rem 0; border-bottom: 1px solid #ddd; }
+@media (max-width: 44rem) { article { grid-template-columns: 1fr; } }
 .note { color: #444; font-style: italic; }
 @media print { body { margin: 0; max-width: none; font-size: 11px; } }
 @page { margin: 16mm; }
@@ -53,24 +65,26 @@ def write_catalogue(
     missing: list[tuple[str, str]] = []
     with replaced_file(out) as aside, aside.open("w", encoding="utf-8") as stream:
         stream.write(_head(material))
+        stream.write(_summary(material))
+        threshold = abstention_by(material.known, settings)
+        side = _LARGE if len(material.works) <= _FEW else THUMBNAIL_SIDE
         for start in range(0, len(material.works), _AT_ONCE):
             material.tell(start, len(material.works))
             part = material.works[start : start + _AT_ONCE]
-            pictures = _pictures(part, settings, missing)
-            stream.writelines(_entry(material, work, pictures) for work in part)
+            pictures = _pictures(part, settings, missing, side)
+            stream.writelines(_entry(material, work, pictures, threshold) for work in part)
         stream.write("</main></body></html>\n")
     return len(material.works), missing
 
 
 def _head(material: Material) -> str:
     title = html.escape(material.collection.title)
-    decided = sum(1 for found in material.decisions.values() if found)
     known = material.known
     whose = f"checkpoint {known.checkpoint} of emoviz {known.version}" if known else "no checkpoint"
     about = (
-        f"{len(material.works):,} works, {decided:,} decided by people. Estimates: {whose}. "
-        "An estimate is what the model says about the emotion that an image evokes; a decision is "
-        f"what a person said. Made {material.made[:10]} with emoviz {material.version}."
+        f"Estimates: {whose}. An estimate is what the model says about the emotion that an image "
+        f"evokes; a decision is what a person said. Made {material.made[:10]} with emoviz "
+        f"{material.version}."
     )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
@@ -81,68 +95,136 @@ def _head(material: Material) -> str:
     )
 
 
-def _entry(material: Material, work: Work, pictures: Mapping[str, str]) -> str:
+def _summary(material: Material) -> str:
+    """The first page: how much there is, what people and the model said, what the signs mean."""
+    decided = [work for work in material.works if material.decisions[work.id]]
+    people = {item.reviewer for found in material.decisions.values() for item in found}
+    names = ", ".join(sorted(material.reviewers[person].name for person in people))
+    facts = {
+        "Works": f"{len(material.works):,}",
+        "Decided by people": f"{len(decided):,}",
+        "People": f"{len(people):,}" + (f" ({names})" if names else ""),
+        "Works that divide people": f"{sum(bool(material.divides(work)) for work in decided):,}",
+    }
+    signs = {FLAGS[flag]: meaning for flag, meaning in MEANINGS.items()} | {
+        "divides people": "the share of the pairs of people whose answers differ",
+        "●●●, ●●, ●": "named strongly, plainly, a little",
+        "without seeing the estimate": "the model's estimate was hidden until the person decided",
+    }
+    return (
+        f'<section class="summary"><h2>Summary</h2>{_terms(facts)}{_distribution(material)}'
+        f"<h2>What the signs mean</h2>{_terms(signs)}</section>\n"
+    )
+
+
+def _terms(rows: Mapping[str, str]) -> str:
+    cells = (f"<dt>{html.escape(a)}</dt><dd>{html.escape(b)}</dd>" for a, b in rows.items())
+    return f"<dl>{''.join(cells)}</dl>"
+
+
+def _distribution(material: Material) -> str:
+    """People's answers beside the model's estimates, over the works that have both."""
+    both = [
+        (material.shares(work), material.estimates[work.id].probabilities)
+        for work in material.works
+        if material.decisions[work.id] and work.id in material.estimates
+    ]
+    if not both:
+        return ""
+    rows = "".join(
+        f"<tr><th scope=row>{html.escape(name or 'none of these')}</th>"
+        f"<td>{fmean(shares.get(name, 0.0) for shares, _ in both):.0%}</td>"
+        f"<td>{fmean(p.get(name, 0.0) for _, p in both):.0%}</td></tr>"
+        for name in material.voted
+    )
+    return (
+        f"<table><caption>Mean shares over the {len(both):,} works that have both</caption>"
+        "<thead><tr><th scope=col>Emotion</th><th scope=col>People's answers</th>"
+        f"<th scope=col>Model's estimates</th></tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _entry(
+    material: Material, work: Work, pictures: Mapping[str, str], threshold: Abstention | None
+) -> str:
     name = html.escape(work.title or work.key)
     data = pictures.get(work.sha256)
     picture = (
-        f'<img alt="" src="data:image/jpeg;base64,{data}">'
+        f'<img alt="{html.escape(_described(work))}" src="data:image/jpeg;base64,{data}">'
         if data
         else f'<div class="none">no picture{": " if work.error else ""}'
         f"{html.escape(work.error)}</div>"
     )
-    facts = [work.artist, work.style, work.date, work.rights]
+    credit = [work.metadata.get(name, "") for name in ("attribution", "provider")]
+    facts = [work.artist, work.style, work.date, work.rights, *credit]
     line = html.escape(" · ".join(filter(None, facts)))
-    rows = "".join(f"<dt>{term}</dt><dd>{text}</dd>" for term, text in _rows(material, work))
+    rows = "".join(
+        f"<dt>{term}</dt><dd>{text}</dd>" for term, text in _rows(material, work, threshold)
+    )
     return (
         f"<article><div>{picture}</div><div><h2>{name}</h2>"
         f'<p class="facts">{line}</p><dl>{rows}</dl></div></article>\n'
     )
 
 
-def _rows(material: Material, work: Work) -> Iterator[tuple[str, str]]:
+def _described(work: Work) -> str:
+    """What stands in the place of the picture for who cannot see it."""
+    return ", ".join(filter(None, (work.title or work.key, work.artist, work.date)))
+
+
+def _rows(
+    material: Material, work: Work, threshold: Abstention | None
+) -> Iterator[tuple[str, str]]:
     known = material.estimates.get(work.id)
-    yield "Model's estimate", _estimate(known) if known else "none"
+    yield "Model's estimate", _estimate(known, threshold) if known else "none"
     decisions = material.decisions[work.id]
     for item in decisions:
         yield html.escape(material.reviewers[item.reviewer].name), _decision(item)
+    divides = material.divides(work)
+    if divides is not None:
+        shares = material.shares(work).items()
+        told = ", ".join(f"{name or 'none of these'} {share:.0%}" for name, share in shares)
+        told += f"; divides people: {divides:.0%}" if divides else ""
+        yield f"All {len(decisions)}", html.escape(told)
     if not decisions:
         yield "People", "not decided yet"
 
 
-def _estimate(known: StoredPrediction) -> str:
+def _estimate(known: StoredPrediction, threshold: Abstention | None) -> str:
     words = ", ".join(f"{name} {p:.0%}" for name, p in known.ranked[:3])
-    far = known.novelty is not None and known.novelty > 1
-    return html.escape(words + ("; unlike the training images" if far else ""))
+    signs = [FLAGS[flag] for flag in flags_in_words(known, threshold)]
+    return html.escape("; ".join([words, *signs]))
 
 
 def _decision(item: Decision) -> str:
     words = _KINDS[item.kind]
     if item.feelings:
-        words += f": {emotion_words(item.feelings)}"
+        said = ", ".join(f"{one.emotion} {'●' * one.strength}" for one in item.feelings)
+        words += f": {said}"
     seen = "" if item.shown.estimate else ", without seeing the estimate"
     note = f' <span class="note">{html.escape(item.note)}</span>' if item.note else ""
     return f"{html.escape(words + seen)} ({item.time[:10]}){note}"
 
 
 def _pictures(
-    works: tuple[Work, ...], settings: Settings, missing: list[tuple[str, str]]
+    works: tuple[Work, ...], settings: Settings, missing: list[tuple[str, str]], side: int
 ) -> dict[str, str]:
-    """Image -> JPEG in base64; made and kept where there was no thumbnail yet."""
-    from base64 import b64encode
-
-    hashes = [work.sha256 for work in works if work.sha256]
+    """Image -> JPEG in base64; from the image itself where that is here, else its thumbnail."""
+    jpegs: dict[str, bytes] = {}
     with Thumbnails(settings) as kept:
-        jpegs = kept.get_many(hashes)
-        made: dict[str, bytes] = {}
-        for work in works:
-            if work.sha256 in jpegs or work.sha256 in made:
-                continue
-            try:
-                opened = open_image(
-                    read_work(work, settings), Limits.of(settings), short_side=THUMBNAIL_SIDE
-                )
-                made[opened.sha256] = thumbnail(opened.pixels, THUMBNAIL_SIDE)
-            except ImageError as error:
+        small = kept.get_many(work.sha256 for work in works if work.sha256)
+    for work in works:
+        if work.sha256 in jpegs:
+            continue
+        if side <= THUMBNAIL_SIDE and work.sha256 in small:
+            jpegs[work.sha256] = small[work.sha256]
+            continue
+        try:
+            opened = open_image(read_work(work, settings), Limits.of(settings), short_side=side)
+            jpegs[opened.sha256] = thumbnail(opened.pixels, side)
+        except ImageError as error:
+            if work.sha256 in small:
+                jpegs[work.sha256] = small[work.sha256]
+            else:
                 missing.append((work.title or work.key, str(error)))
-        kept.put(made)
-    return {sha256: b64encode(jpeg).decode() for sha256, jpeg in {**jpegs, **made}.items()}
+    return {sha256: b64encode(jpeg).decode() for sha256, jpeg in jpegs.items()}

@@ -21,6 +21,8 @@ from emoviz.review.model import Work
 from emoviz.settings import Settings
 
 Placing = Literal["copy", "link"]
+_CREDIT = ("attribution", "provider")
+_HEADER = ("file", "label", "key", "title", "artist", "sha256", "votes", "rights", *_CREDIT)
 
 
 def write_folder(
@@ -78,7 +80,7 @@ def _fill(
     table = root / "labels.csv"
     with table.open("w", encoding="utf-8-sig", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["file", "label", "key", "title", "artist", "sha256", "votes"])
+        writer.writerow(_HEADER)
         for work in material.each():
             votes = tally(material.decisions[work.id]).get(work.id)
             if not votes:
@@ -89,7 +91,8 @@ def _fill(
                 left_out.append((work.title or work.key, str(error)))
                 continue
             words = "; ".join(f"{name or 'none'} {share:.3g}" for name, share in votes.items())
-            row = [file, label, work.key, work.title, work.artist, work.sha256, words]
+            row = [file, label, work.key, work.title, work.artist, work.sha256, words, work.rights]
+            row += [work.metadata.get(name, "") for name in _CREDIT]
             writer.writerow(map(safe_cell, row))
             count += 1
     return count, left_out

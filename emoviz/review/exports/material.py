@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from emoviz import __version__
+from emoviz.review.agreement import divided_share
+from emoviz.review.labelling import NOBODY, tally
 from emoviz.review.model import (
     ArtworkCollection,
     Decision,
@@ -57,6 +59,31 @@ class Material:
         for number, work in enumerate(self.works):
             self.tell(number, len(self.works))
             yield work
+
+    def shares(self, work: Work) -> dict[str, float]:
+        """How people's answers on a work are distributed: emotion -> share, 0 to 1.
+
+        `labelling.NOBODY` has those for none of the emotions; empty where nobody decided.
+        """
+        votes = tally(self.decisions[work.id]).get(work.id, {})
+        total = sum(votes.values())
+        return {name: count / total for name, count in votes.items()}
+
+    @cached_property
+    def voted(self) -> tuple[str, ...]:
+        """What people may have answered: the estimates' classes, others that they named, none."""
+        named = {
+            feeling.emotion
+            for found in self.decisions.values()
+            for item in found
+            for feeling in item.feelings
+        }
+        classes = self.known.taxonomy.names if self.known else ()
+        return (*classes, *sorted(named - set(classes)), NOBODY)
+
+    def divides(self, work: Work) -> float | None:
+        """How much a work divides people; see `agreement.divided_share`."""
+        return divided_share(self.decisions[work.id])
 
     @cached_property
     def space(self) -> uuid.UUID:

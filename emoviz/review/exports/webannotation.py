@@ -104,6 +104,10 @@ def _target(work: Work) -> dict[str, Any]:
         target["dc:creator"] = work.artist
     if work.rights:
         target["dc:rights"] = work.rights
+    if work.metadata.get("attribution"):
+        target["schema:creditText"] = work.metadata["attribution"]
+    if work.metadata.get("provider"):
+        target["schema:provider"] = work.metadata["provider"]
     if work.canvas:
         target["partOf"] = work.canvas
     return target

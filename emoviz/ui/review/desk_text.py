@@ -1,21 +1,22 @@
 """An artwork and its estimate as the desk shows them: escaped, in words, nothing that is hidden."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 
 from emoviz.inference.abstention import Abstention, with_abstention
+from emoviz.inference.flags import FLAGS
 from emoviz.inference.predict import Prediction
 from emoviz.labels import Taxonomy, sentiment_shares, sentiments
 from emoviz.plots import percent, sentiment_bar
 from emoviz.review import Decision, Feeling, StoredPrediction, Work
-from emoviz.ui.results import FLAGS, Result
+from emoviz.review.model import STRENGTH_WORDS
+from emoviz.ui.results import Result
 from emoviz.ui.wording import has_two_sentiments, wording
 from emoviz.ui.words import conflict_note, listed, mixed_note, readable, sentence
 
-STRENGTHS: Mapping[int, str] = {1: "a little ", 2: "", 3: "strongly "}
 # Letters of the desk's own, and R and C, which Streamlit takes.
 _TAKEN = frozenset("anskmuhlwzrc")
 _LETTERS = [sign for sign in "123456789bdefgijopqtvxy0" if sign not in _TAKEN]
@@ -104,7 +105,7 @@ def decided(kind: str, feelings: Sequence[Feeling], note: str = "") -> str:
     elif kind == "skip":
         words = "skipped"
     else:
-        words = listed([f"{STRENGTHS[item.strength]}{item.emotion}" for item in feelings])
+        words = listed([f"{STRENGTH_WORDS[item.strength]}{item.emotion}" for item in feelings])
     return f"{words} (with a note)" if note else words
 
 
