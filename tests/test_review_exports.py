@@ -16,7 +16,7 @@ import pytest
 from digests import digest
 from jsonschema import Draft202012Validator
 from PIL import Image
-from reviews import furnish_review, new_works, say, with_files
+from reviews import FINGERPRINT, furnish_review, new_works, say, with_files
 
 from emoviz.data.records import read_table
 from emoviz.errors import ReviewError
@@ -522,6 +522,20 @@ def test_the_catalogue_is_whole_offline_and_runs_nothing(review: Review) -> None
     policy = next(g["content"] for t, g in page.elements if g.get("http-equiv"))
     assert policy is not None
     assert "default-src 'none'" in policy
+
+
+@pytest.mark.parametrize(
+    "form", sorted(set(FORMS) - {"json", "manifest", "iiif-zip", "imagefolder"})
+)
+def test_under_blind_review_no_form_has_an_estimate(review: Review, form: str) -> None:
+    manager = review.store.reviewer("Ona <b>")  # who came first
+    review.store.set_blind(review.collection.name, True, manager.id)
+    _, path = review.take(form, known=review.known, terms="property=P1\nawe=Q1")
+    text = path.read_text()
+    assert FINGERPRINT not in text
+    assert "classifying" not in text
+    with pytest.raises(ReviewError, match="under blind review"):
+        review.take("json")
 
 
 # All of them -----------------------------------------------------------------------------------

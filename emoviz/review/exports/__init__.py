@@ -1,7 +1,7 @@
 """Taking a collection home: one module a form, and the door to them all."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emoviz.errors import ReviewError
@@ -85,7 +85,8 @@ def export(
         form: One of `FORMS`.
         out: File; for ``imagefolder`` a folder, or a ZIP that holds it. A file that is there is
             replaced.
-        known: Whose estimates; the newest where None. ``json`` takes all of them.
+        known: Whose estimates; the newest where None. ``json`` takes all of them. Under blind
+            review there are none, whoever asks.
         base: For the forms of IIIF: http(s) address where the files will be published.
         placing: For ``imagefolder``: ``copy`` or ``link``.
         tell: Called with (done, all) as works are written; ``json`` is written in one go.
@@ -97,10 +98,18 @@ def export(
     """
     if form not in FORMS:
         raise ReviewError(f"There is no export '{form}'; wanted one of {', '.join(FORMS)}.")
+    hidden = collection.name in store.blind_collections()
+    if form == "json" and hidden:
+        raise ReviewError(
+            f"'{collection.title}' is under blind review, and this form holds all estimates. Lift "
+            "the blind review first, or take another form, which then has the decisions alone."
+        )
     if form == "json":
         return Exported(out, write_export(store, collection, out), "decisions")
     wanted = read_terms(terms) if form == "quickstatements" else None
     material = gather(store, collection, known, tell)
+    if hidden:
+        material = replace(material, known=None, estimates={})
     if form == "csv":
         return Exported(out, write_csv(material, out, settings), "rows")
     if form in _PLAIN:
