@@ -23,10 +23,11 @@ import numpy as np
 from emoviz.curation import findings
 from emoviz.curation.examine import keep, stamp_of
 from emoviz.curation.examined import examination_folder, of_set
+from emoviz.data.dataset import Dataset, Record
 from emoviz.data.image_statistics import Looks, look_at
 from emoviz.data.images import Limits
 from emoviz.data.library import KnownSet, save_set
-from emoviz.data.records import LabelledSet, Record, read_table
+from emoviz.data.reading import read_labelled
 from emoviz.settings import PROJECT_ROOT, Settings, load_settings
 
 VIEWS = ("contents", "faults", "light", "prepare")
@@ -35,7 +36,7 @@ _REASON = "not asked for"
 
 def make_set(settings: Settings, count: int) -> KnownSet:
     """The sample's records repeated, in the library."""
-    sample = read_table(settings.sample_data / "labels.csv")
+    sample = read_labelled(settings.sample_data / "labels.csv")
     rows = [
         replace(
             sample.records[i % len(sample.records)],
@@ -45,7 +46,7 @@ def make_set(settings: Settings, count: int) -> KnownSet:
         )
         for i in range(count)
     ]
-    made = LabelledSet("large", sample.taxonomy, tuple(rows))
+    made = Dataset("large", sample.taxonomy, tuple(rows))
     return save_set(settings, "large", "A large set", made, {"source": "made"})
 
 
@@ -64,8 +65,8 @@ def looks_of(records: Sequence[Record], count: int) -> Looks:
 
 def examine(settings: Settings, known: KnownSet, count: int) -> float:
     """Keep an examination; gives the seconds for all that is found without a network."""
-    sample = read_table(settings.sample_data / "labels.csv")
-    item = of_set(read_table(known.path), looks_of(sample.records, count))
+    sample = read_labelled(settings.sample_data / "labels.csv")
+    item = of_set(read_labelled(known.path), looks_of(sample.records, count))
     began = time.perf_counter()
     found = findings.find(item, findings.FindingLimits())
     took = time.perf_counter() - began

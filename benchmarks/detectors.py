@@ -17,7 +17,7 @@ from PIL import Image
 
 from emoviz.analysis.resampling import share_interval
 from emoviz.data.images import Limits, open_image
-from emoviz.data.records import read_table
+from emoviz.data.reading import read_labelled
 from emoviz.data.sources import walk_images
 from emoviz.errors import ImageError
 from emoviz.inference.detect import detector
@@ -29,7 +29,7 @@ def contents(path: Path, taxonomy: str, limits: Limits) -> list[bytes]:
     """Every image of a folder, or of a table of labelled images."""
     if path.is_dir():
         return [file.read_bytes() for file in walk_images(path)]
-    records = read_table(path, get_taxonomy(taxonomy) if taxonomy else None).records
+    records = read_labelled(path, get_taxonomy(taxonomy) if taxonomy else None).records
     return [record.read(limits) for record in records]
 
 

@@ -25,7 +25,7 @@ from folder import BATCH, COUNT, fill
 from PIL import Image
 
 from emoviz.checkpoints import Checkpoint, open_checkpoint
-from emoviz.inference.collection import open_collection
+from emoviz.data.reading import open_dataset
 from emoviz.inference.embedding import embed_collection
 from emoviz.inference.embedding_table import EmbeddingTable, Origin
 from emoviz.inference.engines import RawOutput
@@ -100,7 +100,7 @@ def speed(checkpoint: Checkpoint, rounds: int) -> None:
 def embedded(model: Model, folder: Path, home: Path) -> None:
     """The whole of what `python -m emoviz embed` does, but for the start."""
     settings = Settings(home=home)
-    found = embed_collection(model, open_collection(folder, settings), settings, batch=BATCH)
+    found = embed_collection(model, open_dataset(folder, settings), settings, batch=BATCH)
     write_embeddings(home / "table.parquet", found.parts(settings))
 
 

@@ -23,10 +23,11 @@ from PIL import Image, ImageEnhance, ImageOps
 from emoviz.checkpoints import open_checkpoint
 from emoviz.curation import findings
 from emoviz.curation.examine import Wishes, examine
+from emoviz.data.dataset import Dataset, Record, assign_splits
 from emoviz.data.dataset_file import write_set
 from emoviz.data.images import Limits, open_image
 from emoviz.data.library import locate
-from emoviz.data.records import LabelledSet, Record, assign_splits, read_table
+from emoviz.data.reading import read_labelled
 from emoviz.jobs import Reporter
 from emoviz.settings import load_settings
 
@@ -55,8 +56,8 @@ WAYS: dict[str, tuple[Callable[[Image.Image], Image.Image], int]] = {
 
 
 def planted(
-    item: LabelledSet, folder: Path, each: int, wrong: bool
-) -> tuple[LabelledSet, dict[str, tuple[str, str]], set[str]]:
+    item: Dataset, folder: Path, each: int, wrong: bool
+) -> tuple[Dataset, dict[str, tuple[str, str]], set[str]]:
     """The set with faults: copy's name -> (original's name, way), and names of wrong labels."""
     chance, limits = random.Random(0), Limits()
     records = list(assign_splits(item.records, 0.0, 0.3))
@@ -94,7 +95,7 @@ def _copy(record: Record, path: Path, name: str, way: str, limits: Limits) -> Re
     return replace(record, name=name, path=path, content=None, group=name)
 
 
-def look(item: LabelledSet, folder: Path, checkpoint: Any) -> tuple[Any, dict[str, Any]]:
+def look(item: Dataset, folder: Path, checkpoint: Any) -> tuple[Any, dict[str, Any]]:
     table = folder / "set.parquet"
     write_set(table, item.name, item, {})
     report = Reporter(None, every=60.0)
@@ -115,7 +116,7 @@ def main() -> None:
     wanted = parser.parse_args()
     findings.SHOWN = 1_000_000  # the whole lists
     settings = load_settings()
-    item = read_table(locate(settings, wanted.set))
+    item = read_labelled(locate(settings, wanted.set))
     item = replace(item, records=tuple(r for r in item.records if r.label >= 0))
     checkpoint = open_checkpoint(wanted.checkpoint, settings) if wanted.checkpoint else None
     with tempfile.TemporaryDirectory() as name:

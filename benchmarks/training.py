@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from emoviz.data.records import read_table
+from emoviz.data.reading import read_labelled
 from emoviz.memory import keep_large_blocks
 from emoviz.models.losses import ContrastiveCenterLoss
 from emoviz.models.network import EmotionNetwork, NetworkConfig
@@ -96,7 +96,7 @@ def plain_epoch(network: EmotionNetwork, images: Images, workers: int, device: s
 
 def repeated_table(folder: Path, count: int) -> tuple[Path, list[Path], list[int]]:
     """A table with the sample images again and again, under names of their own."""
-    labelled = read_table(load_settings().sample_data / "labels.csv")
+    labelled = read_labelled(load_settings().sample_data / "labels.csv")
     lines, files, labels = ["file,label"], [], []
     for i in range(count):
         record = labelled.records[i % len(labelled.records)]

@@ -6,7 +6,7 @@ import pytest
 
 from emoviz.data.affect import Scale, affect_columns
 from emoviz.data.dataset_file import read_set, write_set
-from emoviz.data.records import read_table
+from emoviz.data.reading import read_labelled
 from emoviz.errors import TableError
 
 
@@ -43,13 +43,15 @@ def test_only_columns_that_name_their_scale_are_targets() -> None:
 
 def test_tables_and_sets_keep_valence_and_arousal(tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
+    for name in "abc":
+        (tmp_path / f"{name}.jpg").touch()
     rows = "a.jpg,awe,7,painting\nb.jpg,fear,,\nc.jpg,fear,12,\n"
     table.write_text("file,label,valence (1 to 9),kind\n" + rows)
-    item = read_table(table)
+    item = read_labelled(table)
     assert [record.valence for record in item.records] == [0.5, None]
     assert [record.arousal for record in item.records] == [None, None]
     assert item.records[0].metadata == {"kind": "painting"}
-    assert [place for place, _ in item.refused] == ["line 4"]
+    assert [place for place, _ in item.problems] == ["line 4"]
     write_set(tmp_path / "t.parquet", "t", item, {})
     again = read_set(tmp_path / "t.parquet")
     assert again is not None

@@ -329,7 +329,7 @@ def test_refusals_are_counted_and_named(evaluated: dict[str, Any]) -> None:
     result = evaluated
     assert sorted(row["path"] for row in result["refusals"]) == [
         "images/10b broken.jpg",
-        "images/missing.png",
+        "line 27",
         "line 28",
     ]
     assert all(row["reason"] for row in result["refusals"])
@@ -382,11 +382,11 @@ def test_evaluate_by_hand_of_a_person_prints_a_table(
     ("arguments", "words"),
     [
         (["predict", "x.jpg", "--checkpoint", "nosuch"], "There is no checkpoint 'nosuch'"),
-        (["evaluate", "--checkpoint", "tiny", "--data", "none.csv"], "cannot be read"),
+        (["evaluate", "--checkpoint", "tiny", "--data", "none.csv"], "There is no"),
         (["evaluate", "--checkpoint", "tiny", "--data", "mikels.csv", "--taxonomy", "x"], "'x'"),
         (
             ["evaluate", "--checkpoint", "tiny", "--data", "mikels.csv", "--taxonomy", "sadness2"],
-            "no row that can be used",
+            "holds no image that can be used",
         ),
     ],
 )
@@ -416,7 +416,8 @@ def test_exit_is_two_where_no_labelled_image_could_be_read(
 ) -> None:
     monkeypatch.setenv("EMOVIZ_HOME", str(place / "home"))
     table = tmp_path / "t.csv"
-    table.write_text("file,label\ngone.png,awe\n")
+    (tmp_path / "broken.png").write_text("no image")
+    table.write_text("file,label\nbroken.png,awe\n")
     arguments = ["evaluate", "--checkpoint", "tiny", "--data", str(table), "--format", "json"]
     assert main(arguments) == 2
     result = json.loads(capsys.readouterr().out)

@@ -22,9 +22,10 @@ from emoviz.curation.examined import Detected, read_examined
 from emoviz.curation.export import to_croissant
 from emoviz.curation.prepare import PreparedSet, prepare
 from emoviz.curation.recipe import dump_preparation, load_preparation, read_preparation
+from emoviz.data.dataset import Dataset, Record
 from emoviz.data.dataset_file import read_head
 from emoviz.data.image_statistics import perceptual_hash
-from emoviz.data.records import LabelledSet, Record, read_table
+from emoviz.data.reading import read_labelled
 from emoviz.errors import RecipeError, TableError
 from emoviz.labels import MIKELS8, own_taxonomy
 from emoviz.settings import Settings
@@ -140,7 +141,7 @@ def test_brightness_alone_gives_a_set_away(tmp_path: Path, settings: Settings) -
             folder / f"{seed}.png"
         )
         rows.append(Row(f"{seed}.png", "fear" if dark else "awe"))
-    item = look(read_table(write(folder, rows)), settings, Silent())
+    item = look(read_labelled(write(folder, rows)), settings, Silent())
     classes = find(item, FindingLimits())["classes"]
     assert classes["by_looks_alone"]["accuracy"] > 0.95
     assert classes["looks"]["brightness"]["explained"] > 0.9
@@ -260,14 +261,16 @@ def test_text_is_read_and_a_plain_image_has_none(
     (tmp_path / "r.yaml").write_text(recipe)
     out = str(tmp_path / "out")
     assert main(["data", "prepare", str(tmp_path / "r.yaml"), str(table), "--out", out]) == 0
-    assert [r.name for r in read_table(tmp_path / "out" / "set.parquet").records] == ["plain.png"]
+    assert [r.name for r in read_labelled(tmp_path / "out" / "set.parquet").records] == [
+        "plain.png"
+    ]
 
 
 # Preparation -----------------------------------------------------------------------------------
 
 
 def prepared(table: Path, settings: Settings, recipe: str) -> PreparedSet:
-    labelled = read_table(table)
+    labelled = read_labelled(table)
     return prepare(labelled, look(labelled, settings, Silent()), read_preparation(recipe, "r.yaml"))
 
 
@@ -351,7 +354,7 @@ def test_webemo_sadness_as_in_the_dissertation(tmp_path: Path, settings: Setting
         label = "sadness" if seed < 50 else ("awe", "fear", "anger")[seed % 3]
         texture(seed, 48).save(folder / f"{seed}.png")
         rows.append(Row(f"{seed}.png", label))
-    labelled = read_table(write(folder, rows))
+    labelled = read_labelled(write(folder, rows))
     shipped = load_preparation("webemo-sadness")
     assert shipped.undersample.counts == {"others": 33013, "sadness": 28059}
     recipe = replace(
@@ -444,8 +447,8 @@ def test_a_folder_that_is_there_is_not_overwritten(
     assert digest(made / "set.parquet") == before
 
 
-def same_records(one: LabelledSet, two: LabelledSet) -> bool:
-    def rows(item: LabelledSet) -> list[tuple[str, str, str | None, str]]:
+def same_records(one: Dataset, two: Dataset) -> bool:
+    def rows(item: Dataset) -> list[tuple[str, str, str | None, str]]:
         names = item.taxonomy.names
         return sorted((r.path.name, names[r.label], r.split, r.group) for r in item.records)
 
@@ -453,15 +456,15 @@ def same_records(one: LabelledSet, two: LabelledSet) -> bool:
 
 
 def test_csv_and_folders_come_back_as_they_were(made: Path, tmp_path: Path) -> None:
-    before = read_table(made / "set.parquet")
+    before = read_labelled(made / "set.parquet")
     table = str(made / "set.parquet")
     assert main(["data", "export", table, "--as", "csv", "--out", str(tmp_path / "x.csv")]) == 0
-    assert same_records(before, read_table(tmp_path / "x.csv"))
+    assert same_records(before, read_labelled(tmp_path / "x.csv"))
     for options in ([], ["--copies"]):
         out = tmp_path / f"folders{len(options)}"
         line = ["data", "export", table, "--as", "imagefolder", "--out", str(out), *options]
         assert main(line) == 0
-        back = read_table(out)
+        back = read_labelled(out)
         assert len(back.records) == len(before.records)
         assert Counter((r.split, back.taxonomy.names[r.label]) for r in back.records) == Counter(
             (r.split, before.taxonomy.names[r.label]) for r in before.records
@@ -487,7 +490,7 @@ def test_a_file_that_is_gone_costs_the_folders_nothing_else(
     assert (out / "missing.txt").read_text() == "2.jpg\n"
     written = [path for path in out.glob("*/*") if path.exists()]
     assert len(written) == 5
-    assert len(read_table(out).records) == 5
+    assert len(read_labelled(out).records) == 5
     for image in (tmp_path / "own").glob("*.jpg"):
         image.unlink()
     line[-1 - len(options)] = str(tmp_path / "none")
@@ -508,12 +511,12 @@ def test_votes_and_images_inside_tables_are_exported(
     out = tmp_path / "x.csv"
     line = ["data", "export", str(tmp_path / "inside.parquet"), "--as", "csv", "--out", str(out)]
     assert main(line) == 0
-    back = read_table(out)
+    back = read_labelled(out)
     assert [digest(record.path) for record in back.records] == [digest(one) for one in contents]
     (tmp_path / "votes.csv").write_text("file,p_awe,p_fear\nx_images/a.png,0.25,0.75\n")
     line = ["data", "export", str(tmp_path / "votes.csv"), "--as", "csv", "--out", str(out)]
     assert main(line) == 0
-    back = read_table(out)
+    back = read_labelled(out)
     assert back.votes
     assert sorted(back.records[0].shares)[-2:] == [0.25, 0.75]
 
@@ -528,7 +531,7 @@ def test_croissant_is_valid_and_can_be_read(made: Path, tmp_path: Path) -> None:
     assert not found.metadata.ctx.issues.errors
     rows = list(found.records("images"))
     labels = Counter(row["images/label"].decode() for row in rows)
-    before = read_table(made / "set.parquet")
+    before = read_labelled(made / "set.parquet")
     assert labels == Counter(before.taxonomy.names[r.label] for r in before.records)
     broken = json.loads((out / "croissant.json").read_text())
     broken["recordSet"][0]["field"][0]["source"]["fileObject"]["@id"] = "gone"
@@ -565,7 +568,7 @@ def test_labels_and_columns_are_cells_too(tmp_path: Path, votes: bool) -> None:
         )
         for n in range(5)
     ]
-    item = LabelledSet("hostile", taxonomy, tuple(records), votes=votes)
+    item = Dataset("hostile", taxonomy, tuple(records), votes=votes)
     to_croissant(item, {}, tmp_path / "c")
     rows = list(csv.reader(io.StringIO((tmp_path / "c" / "records.csv").read_text())))
     for cell in (cell for row in rows for cell in row):
@@ -594,7 +597,7 @@ def test_the_card_of_a_model_tells_the_steps_of_its_data(made: Path) -> None:
     from emoviz.training.targets import make_targets
 
     recipe = read_recipe("name: r\ntitle: R\ntaxonomy: mikels8\n", "r.yaml")
-    labelled = read_table(made / "set.parquet")
+    labelled = read_labelled(made / "set.parquet")
     entry = _data_entry(labelled, make_targets([labelled], recipe, MIKELS8), recipe)
     words = "brought in as table from labels.csv; then prepared by the recipe clean ("
     assert entry["lineage"].startswith(words)

@@ -12,7 +12,7 @@ from emoviz.cli import main
 from emoviz.curation.examine import kept
 from emoviz.curation.examined import examination_folder
 from emoviz.data.library import find_set, locate
-from emoviz.data.records import read_table
+from emoviz.data.reading import read_labelled
 from emoviz.errors import TableError
 from emoviz.settings import Settings
 
@@ -63,7 +63,9 @@ def test_a_set_goes_by_its_id_from_the_folder_to_the_card_of_a_network(
         capsys, "data", "prepare", "clean", "mine", "--out", tmp_path / "p", "--library", "neat"
     )
     assert made["images"] == 59
-    assert read_table(find_set(settings, "neat").path) == read_table(tmp_path / "p" / "set.parquet")
+    assert read_labelled(find_set(settings, "neat").path) == read_labelled(
+        tmp_path / "p" / "set.parquet"
+    )
     (tmp_path / "little.yaml").write_text(RECIPE)
     trained = tmp_path / "run"
     line = ("train", tmp_path / "little.yaml", "--data", "neat", "--run", trained, "--no-graph")
@@ -95,7 +97,7 @@ def test_a_set_is_exported_by_its_id(
     progress = tmp_path / "progress"
     line = ["data", "export", "mine", "--as", "csv", "--out", str(tmp_path / "x.csv")]
     assert main([*line, "--progress", str(progress)]) == 0
-    assert len(read_table(tmp_path / "x.csv").records) == 60
+    assert len(read_labelled(tmp_path / "x.csv").records) == 60
     assert json.loads(progress.read_text().splitlines()[-1])["result"]["out"].endswith("x.csv")
     capsys.readouterr()
     assert main(["data", "export", "yours", "--as", "csv", "--out", "y.csv"]) == 2

@@ -15,9 +15,10 @@ from emoviz.curation.findings import FindingLimits as Odd
 from emoviz.curation.findings import ImageVectors, find
 from emoviz.curation.prepare import prepare
 from emoviz.curation.recipe import read_preparation
+from emoviz.data.dataset import Dataset, Record
 from emoviz.data.image_statistics import look_at, measure
 from emoviz.data.images import Limits
-from emoviz.data.records import LabelledSet, Record, read_table
+from emoviz.data.reading import read_labelled
 from emoviz.errors import RecipeError
 from emoviz.labels import EMOTION6
 from emoviz.settings import Settings
@@ -25,7 +26,7 @@ from emoviz.settings import Settings
 Make = Callable[..., bytes]
 
 
-def looked(item: LabelledSet) -> Examined:
+def looked(item: Dataset) -> Examined:
     return of_set(item, look_at(item.records, Limits()))
 
 
@@ -139,7 +140,7 @@ def test_balance_by_hand() -> None:
 def test_one_class_alone_is_told_and_does_not_stop_the_rest(
     tmp_path: Path, make_table: Callable[..., Path]
 ) -> None:
-    item = looked(read_table(make_table(tmp_path / "one", ["awe"] * 12)))
+    item = looked(read_labelled(make_table(tmp_path / "one", ["awe"] * 12)))
     rows = np.arange(12)
     u = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
     found = find(item, Odd(), ImageVectors("a network", rows, u))
@@ -159,7 +160,7 @@ def test_vectors_find_leaks_and_doubt_labels(
 ) -> None:
     labels = ["awe", "fear", "sadness"] * 30
     splits = ["train"] * 60 + ["test"] * 30
-    item = looked(read_table(make_table(tmp_path / "set", labels, split=splits)))
+    item = looked(read_labelled(make_table(tmp_path / "set", labels, split=splits)))
     u = np.random.default_rng(0).normal(size=(90, 8)).astype(np.float32)
     u += 6 * np.eye(8, dtype=np.float32)[item.labels]
     u[61] = u[4]  # an image of the test set is one of the training set to the network
@@ -178,7 +179,7 @@ def test_votes_through_a_bridge_may_change_the_majority() -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     votes = (0.3, 0.0, 0.3, 0.0, 0.4, 0.0)  # anger, fear, sadness of Emotion6
     record = replace(inside(Image.fromarray(pixels), "a"), label=4, shares=votes)
-    item = LabelledSet("votes", EMOTION6, (record,), votes=True)
+    item = Dataset("votes", EMOTION6, (record,), votes=True)
     recipe = read_preparation("name: r\nrelabel: {to: sadness2}\n", "r.yaml")
     [made] = prepare(item, looked(item), recipe).labelled.records
     assert made.label == 0  # others: 0.6 against 0.4
@@ -195,7 +196,7 @@ def test_votes_through_a_bridge_may_change_the_majority() -> None:
     ],
 )
 def test_a_recipe_that_does_not_fit_the_set_is_told(table: Path, text: str, message: str) -> None:
-    item = read_table(table)
+    item = read_labelled(table)
     recipe = read_preparation(f"name: r\n{text}\n", "r.yaml")
     with pytest.raises(RecipeError, match=message):
         prepare(item, looked(item), recipe)
@@ -205,7 +206,7 @@ def test_a_recipe_that_does_not_fit_the_set_is_told(table: Path, text: str, mess
 
 
 def test_rows_whose_names_are_no_text_can_be_kept(tmp_path: Path, table: Path) -> None:
-    item = looked(read_table(table))
+    item = looked(read_labelled(table))
     odd = replace(item, names=("caf\udce9.jpg", *item.names[1:]))
     write_examined(tmp_path / "x.parquet", odd, {"table": "", "stamp": []})
     again, _ = read_examined(tmp_path / "x.parquet")

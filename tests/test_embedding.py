@@ -21,7 +21,9 @@ import pytest
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.cli import main
-from emoviz.data.images import open_image
+from emoviz.data.dataset import Dataset, Record
+from emoviz.data.images import Limits, open_image
+from emoviz.data.reading import open_dataset
 from emoviz.data.sources import from_bytes
 from emoviz.errors import TableError
 from emoviz.inference.cache import (
@@ -34,7 +36,6 @@ from emoviz.inference.cache import (
     fingerprint,
     stamp,
 )
-from emoviz.inference.collection import Collection, open_collection
 from emoviz.inference.embedding import Embedded, embed_collection
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.engines import RawOutput
@@ -87,7 +88,7 @@ class Counting:
 
 
 def run(
-    model: Model, collection: Collection, settings: Settings, batch: int = 2, **engine: Any
+    model: Model, collection: Dataset, settings: Settings, batch: int = 2, **engine: Any
 ) -> tuple[Embedded, int]:
     """What was embedded, and how many images passed the network."""
     counting = Counting(model, **engine)
@@ -106,7 +107,7 @@ def whole(found: Embedded, settings: Settings) -> EmbeddingTable:
 def test_table_holds_what_predict_gives(
     model: Model, folder: Path, settings: Settings, picture: Picture
 ) -> None:
-    collection = open_collection(folder, settings)
+    collection = open_dataset(folder, settings)
     found, seen = run(model, collection, settings)
     table = whole(found, settings)
     names = [Path(name).name for name in table.paths]
@@ -132,7 +133,7 @@ def test_table_holds_what_predict_gives(
 
 
 def test_second_run_computes_nothing(model: Model, folder: Path, settings: Settings) -> None:
-    collection = open_collection(folder, settings)
+    collection = open_dataset(folder, settings)
     first, _ = run(model, collection, settings)
     second, seen = run(model, collection, settings)
     assert (seen, second.new) == (0, 0)
@@ -146,16 +147,16 @@ def test_second_run_computes_nothing(model: Model, folder: Path, settings: Setti
 def test_unchanged_files_are_not_even_read(
     model: Model, folder: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    collection = open_collection(folder, settings)
+    collection = open_dataset(folder, settings)
     run(model, collection, settings)
     read: list[str] = []
-    plain = type(collection.contents).read
+    plain = Record.read
 
-    def noted(self: Any, index: int) -> bytes:
-        read.append(Path(collection.names[index]).name)
-        return plain(self, index)
+    def noted(self: Record, limits: Limits) -> bytes:
+        read.append(Path(self.name).name)
+        return plain(self, limits)
 
-    monkeypatch.setattr(type(collection.contents), "read", noted)
+    monkeypatch.setattr(Record, "read", noted)
     run(model, collection, settings)
     assert read == ["broken.jpg"]
 
@@ -163,12 +164,12 @@ def test_unchanged_files_are_not_even_read(
 def test_only_new_and_changed_images_are_computed(
     model: Model, folder: Path, settings: Settings, picture: Picture
 ) -> None:
-    run(model, open_collection(folder, settings), settings)
+    run(model, open_dataset(folder, settings), settings)
     write(folder / "new.jpg", picture(seed=9))
     (folder / "c.jpg").write_bytes(picture(seed=10))
     shutil.copy(folder / "d.jpg", folder / "copy.jpg")
     (folder / "b.jpg").unlink()
-    found, seen = run(model, open_collection(folder, settings), settings)
+    found, seen = run(model, open_dataset(folder, settings), settings)
     assert (seen, len(found)) == (2, 8)
     table = whole(found, settings)
     row = [Path(name).name for name in table.paths].index("c.jpg")
@@ -184,11 +185,11 @@ def test_file_written_a_moment_ago_is_read_again(
     path.parent.mkdir()
     path.write_bytes(picture("BMP", seed=0))
     before = path.stat()
-    run(model, open_collection(path.parent, settings), settings)
+    run(model, open_dataset(path.parent, settings), settings)
     path.write_bytes(picture("BMP", seed=1))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
-    found, seen = run(model, open_collection(path.parent, settings), settings)
+    found, seen = run(model, open_dataset(path.parent, settings), settings)
     assert seen == 1
     assert found.hashes[0] == hashlib.sha256(picture("BMP", seed=1)).hexdigest()
 
@@ -196,7 +197,7 @@ def test_file_written_a_moment_ago_is_read_again(
 def test_other_weights_and_another_temperature_are_another_cache(
     tiny_checkpoint: Checkpoint, model: Model, folder: Path, settings: Settings
 ) -> None:
-    collection = open_collection(folder, settings)
+    collection = open_dataset(folder, settings)
     run(model, collection, settings)
     card = tiny_checkpoint.card
     changes = [
@@ -218,7 +219,7 @@ def test_other_weights_and_another_temperature_are_another_cache(
 def test_run_that_was_stopped_goes_on_where_it_was(
     model: Model, folder: Path, settings: Settings
 ) -> None:
-    collection = open_collection(folder, settings)
+    collection = open_dataset(folder, settings)
     with pytest.raises(KeyboardInterrupt):
         run(model, collection, settings, stop_after=4)
     with EmbeddingCache(settings, model.checkpoint) as cache:
@@ -233,7 +234,7 @@ def test_run_that_was_stopped_goes_on_where_it_was(
 
 
 def test_progress_counts_every_image_once(model: Model, folder: Path, settings: Settings) -> None:
-    collection = open_collection(folder, settings)
+    collection = open_dataset(folder, settings)
     steps: list[tuple[int, int]] = []
     for _ in range(2):
         embed_collection(model, collection, settings, lambda *step: steps.append(step), batch=3)
@@ -241,7 +242,7 @@ def test_progress_counts_every_image_once(model: Model, folder: Path, settings: 
 
 
 def test_parts_make_up_the_table(model: Model, folder: Path, settings: Settings) -> None:
-    found, _ = run(model, open_collection(folder, settings), settings)
+    found, _ = run(model, open_dataset(folder, settings), settings)
     parts = list(found.parts(settings, rows=3))
     assert [len(part) for part in parts] == [3, 3, 1]
     table = whole(found, settings)
@@ -254,11 +255,11 @@ def test_answers_that_are_no_numbers_are_refused_and_not_kept(
     model: Model, folder: Path, settings: Settings
 ) -> None:
     (folder / "g.jpg").unlink()
-    found, _ = run(model, open_collection(folder, settings), settings, batch=100, spoil=True)
+    found, _ = run(model, open_dataset(folder, settings), settings, batch=100, spoil=True)
     reasons = [reason for _, reason in found.refused]
     assert "the network's answer is not a number" in reasons
     assert len(found) == 5
-    healed, seen = run(model, open_collection(folder, settings), settings)
+    healed, seen = run(model, open_dataset(folder, settings), settings)
     assert (len(healed), seen) == (6, 1)
 
 
@@ -266,7 +267,7 @@ def test_nothing_readable_gives_an_empty_table(
     model: Model, tmp_path: Path, settings: Settings
 ) -> None:
     write(tmp_path / "set" / "a.jpg", b"a text")
-    found, _ = run(model, open_collection(tmp_path / "set", settings), settings)
+    found, _ = run(model, open_dataset(tmp_path / "set", settings), settings)
     table = whole(found, settings)
     assert (len(found), len(table), len(found.refused)) == (0, 0, 1)
     assert table.embedding.shape == (0, model.checkpoint.card.width)
@@ -280,7 +281,7 @@ def test_thumbnails_are_kept_once_for_all(
     model: Model, tmp_path: Path, settings: Settings, picture: Picture
 ) -> None:
     write(tmp_path / "set" / "a.png", picture("PNG", size=(900, 600)))
-    found, _ = run(model, open_collection(tmp_path / "set", settings), settings)
+    found, _ = run(model, open_dataset(tmp_path / "set", settings), settings)
     with Thumbnails(settings) as thumbnails:
         jpeg = thumbnails.get(found.hashes[0])
         assert jpeg is not None
@@ -293,9 +294,9 @@ def test_thumbnails_are_kept_once_for_all(
 def test_thumbnails_that_were_deleted_are_made_again(
     model: Model, folder: Path, settings: Settings
 ) -> None:
-    run(model, open_collection(folder, settings), settings)
+    run(model, open_dataset(folder, settings), settings)
     (settings.home / "thumbnails.sqlite").unlink()
-    found, _ = run(model, open_collection(folder, settings), settings)
+    found, _ = run(model, open_dataset(folder, settings), settings)
     with Thumbnails(settings) as thumbnails:
         assert thumbnails.known(filter(None, found.hashes)) == {*found.hashes} - {""}
 

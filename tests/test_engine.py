@@ -16,7 +16,7 @@ from torchvision.transforms.functional import ten_crop
 from emoviz.checkpoints import load_network, read_checkpoint
 from emoviz.cli import main
 from emoviz.data.images import Limits
-from emoviz.data.records import read_table
+from emoviz.data.reading import read_labelled
 from emoviz.data.sources import expand
 from emoviz.errors import TrainingError
 from emoviz.inference.predict import load_model, predict
@@ -355,4 +355,4 @@ def test_tables_for_the_test_alone(
     folds = read_recipe((BASE + HEADS).replace("{validation: 0.25, test: 0.25}", "{folds: 2}"))
     with pytest.raises(TrainingError, match=r"do not go with data\.folds"):
         prepare(folds, [str(table)], quiet, test_tables=[str(other)])
-    assert len(read_table(other).records) == 24
+    assert len(read_labelled(other).records) == 24

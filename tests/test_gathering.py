@@ -14,10 +14,11 @@ from digests import digest
 from local_server import LocalServer, local_server
 from museum import PAINTINGS, furnish
 
+from emoviz.data.dataset import UNLABELLED
 from emoviz.data.fetch import FetchCaps, Fetcher
+from emoviz.data.reading import open_dataset
 from emoviz.errors import FetchError, ImageError, TableError
 from emoviz.inference.cache import Thumbnails
-from emoviz.inference.collection import open_collection
 from emoviz.labels import WIKIART20
 from emoviz.review.acquire import AcquireRequest, gather, guess_kind, read_gathered
 from emoviz.review.images import read_work
@@ -242,12 +243,13 @@ def test_the_table_is_one_that_embed_takes(
     address = furnish(server, picture)
     found = gather(AcquireRequest("museum", address, "iiif", side=800), settings, quiet)
     table = settings.home / "collections" / "museum" / "works.csv"
-    collection = open_collection(table, settings)
-    assert list(collection.names) == [state.file for _, state in found.ready]
+    collection = open_dataset(table, settings)
+    files = [str(collection.root / name) for name in collection.names]
+    assert files == [state.file for _, state in found.ready]
     assert collection.metadata["artist"] == [artist for _, _, artist, _ in PAINTINGS]
     assert collection.metadata["collection"][0] == "A small museum"
     assert collection.metadata["title"][2] == "'=Garden()"  # no spreadsheet takes it for a formula
-    assert collection.taxonomy is None
+    assert collection.taxonomy is UNLABELLED
 
 
 def test_votes_of_the_source_are_in_the_table(settings: Settings, tmp_path: Path) -> None:
@@ -266,7 +268,7 @@ def test_votes_of_the_source_are_in_the_table(settings: Settings, tmp_path: Path
     request = AcquireRequest("wae", str(table), "wikiart-emotions", images=str(images))
     found = gather(request, settings, quiet)
     assert len(found.ready) == 1
-    collection = open_collection(settings.home / "collections" / "wae" / "works.csv", settings)
+    collection = open_dataset(settings.home / "collections" / "wae" / "works.csv", settings)
     assert (collection.taxonomy, collection.labels) == (WIKIART20, ["fear"])
     with pytest.raises(TableError, match="made from"):
         gather(AcquireRequest("wae", str(images), "folder"), settings, quiet)

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from emoviz.data.images import Limits
 from emoviz.data.importers import Found, Item, Problem
-from emoviz.data.importers.files import read_folder, read_zip
-from emoviz.data.importers.urls import read_urls
+from emoviz.data.importers.artworks import read_artworks
 from emoviz.data.importers.wikiart_emotions import (
     GROUP,
     read_wikiart_emotions,
@@ -19,8 +17,9 @@ from emoviz.data.importers.wikiart_emotions import (
 )
 from emoviz.errors import TableError
 from emoviz.labels import WIKIART20
+from emoviz.settings import Settings
 
-LIMITS = Limits()
+SETTINGS = Settings()
 
 
 def parted(found: Iterable[Found]) -> tuple[list[Item], list[Problem]]:
@@ -46,8 +45,8 @@ def test_a_folder_whose_names_hold_artist_title_and_year(
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(picture())
     (tmp_path / "notes.txt").write_text("no image")
-    items, problems = parted(read_folder(tmp_path))
-    assert problems == []
+    items, problems = parted(read_artworks(tmp_path, SETTINGS))
+    assert problems == [("notes.txt", "it is no image by its name (.txt)")]
     by_key = {item.key: item for item in items}
     assert by_key.keys() == set(names)
     night = by_key[names[0]]
@@ -64,17 +63,18 @@ def test_names_of_another_kind_are_left_as_they_are(
 ) -> None:
     for name in ("photo_1.jpg", "IMG_2024.jpg", "scan_of_page.jpg"):
         (tmp_path / name).write_bytes(picture())
-    items, _ = parted(read_folder(tmp_path))
+    items, _ = parted(read_artworks(tmp_path, SETTINGS))
     assert [(item.artist, item.title) for item in items] == [
         *(("", "IMG 2024"), ("", "Photo 1"), ("", "Scan of page"))
     ]
 
 
 def test_an_empty_folder_and_none_are_told(tmp_path: Path) -> None:
-    assert parted(read_folder(tmp_path))[1][0].reason == "the folder holds no images"
+    with pytest.raises(TableError, match="holds no image"):
+        list(read_artworks(tmp_path, SETTINGS))
     for missing in (tmp_path / "gone", Path("x" * 5000)):
-        with pytest.raises(TableError, match="no folder"):
-            list(read_folder(missing))
+        with pytest.raises(TableError, match="There is no"):
+            list(read_artworks(missing, SETTINGS))
 
 
 def test_a_zip_with_traps_gives_what_is_good(tmp_path: Path, picture: Callable[..., bytes]) -> None:
@@ -88,13 +88,13 @@ def test_a_zip_with_traps_gives_what_is_good(tmp_path: Path, picture: Callable[.
         archive.writestr(link, "/etc/passwd")
         archive.writestr("bomb.png", bytes(30_000_000))
         archive.writestr("readme.txt", "no image")
-    items, problems = parted(read_zip(path, LIMITS, 10**9))
+    items, problems = parted(read_artworks(path, SETTINGS))
     assert [(item.key, item.title, item.style) for item in items] == [
         ("hall/night.jpg", "Night", "hall")
     ]
     assert (items[0].place.path, items[0].place.inside) == (str(path), "hall/night.jpg")
     assert {item.key for item in problems} == {
-        *("../../climbs.jpg", "/root.jpg", "link.jpg", "bomb.png")
+        *("../../climbs.jpg", "/root.jpg", "link.jpg", "bomb.png", "readme.txt")
     }
     for content, words in {
         b"PK broken": "not a ZIP",
@@ -103,7 +103,7 @@ def test_a_zip_with_traps_gives_what_is_good(tmp_path: Path, picture: Callable[.
         bad = tmp_path / "bad.zip"
         bad.write_bytes(content)
         with pytest.raises(TableError, match=words):
-            list(read_zip(bad, LIMITS, 1000))
+            list(read_artworks(bad, Settings(max_archive_mb=0.001)))
 
 
 # Tables ------------------------------------------------------------------------------------------
@@ -116,26 +116,27 @@ def test_a_table_of_paths_and_addresses(tmp_path: Path) -> None:
         "1,a/b.jpg,Night,M. K. Čiurlionis,1905,3,awe,0.7,0.3\n"
         "2,https://museum.example/x/y.jpg?size=1,,,,,,,\n"
         "3,,Lost,,,,,,\n"
-        "4,c.jpg,,,,,,half,\n"
-        "5,c.jpg,,,,,,2,\n",
+        "4,c.jpg,,,,,,half,\n",
         encoding="utf-8",
     )
-    items, problems = parted(read_urls(table))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.jpg").touch()
+    items, problems = parted(read_artworks(table, SETTINGS))
     assert [item.key for item in items] == ["1", "2"]
     first, second = items
     assert first.place.path == str(tmp_path / "a" / "b.jpg")
     assert (first.title, first.artist, first.date) == ("Night", "M. K. Čiurlionis", "1905")
-    assert (first.label, first.shares) == ("awe", {"awe": 0.7, "fear": 0.3})
-    assert first.metadata == {"Room": "3"}
+    assert (first.label, first.answer) == ("awe", "awe")
+    assert first.metadata == {"Room": "3", "p_awe": "0.7", "p_fear": "0.3"}
     assert second.place.url == "https://museum.example/x/y.jpg?size=1"
     assert second.title == "y"
-    assert [item.key for item in problems] == ["line 4", "line 5", "line 6"]
+    assert [item.key for item in problems] == ["line 4", "line 5"]
 
 
 def test_a_table_that_was_sent_names_no_files_of_this_machine(tmp_path: Path) -> None:
     table = tmp_path / "works.csv"
     table.write_text("url\n/etc/passwd\nfile:///etc/passwd\nhttps://a.example/b.jpg\n")
-    items, problems = parted(read_urls(table, paths=False))
+    items, problems = parted(read_artworks(table, SETTINGS, sent=True))
     assert [item.place.url for item in items] == ["https://a.example/b.jpg"]
     assert len(problems) == 2
 
@@ -144,11 +145,8 @@ def test_a_table_that_was_sent_names_no_files_of_this_machine(tmp_path: Path) ->
 def test_what_is_no_table_of_images_is_told(tmp_path: Path, content: bytes) -> None:
     table = tmp_path / "bad.csv"
     table.write_bytes(content)
-    if content.startswith(b"file"):
-        assert len(list(read_urls(table))) >= 1
-        return
     with pytest.raises(TableError):
-        list(read_urls(table))
+        list(read_artworks(table, SETTINGS))
 
 
 # WikiArt Emotions --------------------------------------------------------------------------------
@@ -252,5 +250,5 @@ def test_a_name_that_is_no_text_does_not_stop_the_others(
     except OSError:
         pytest.skip("this file system takes only text")
     (tmp_path / "good.jpg").write_bytes(picture())
-    items, _ = parted(read_folder(tmp_path))
+    items, _ = parted(read_artworks(tmp_path, SETTINGS))
     assert len(items) == 2

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from emoviz.checkpoints import Checkpoint, read_checkpoint
+from emoviz.data.images import Limits
 from emoviz.data.library import save_set
-from emoviz.data.records import read_table
+from emoviz.data.reading import read_labelled
 from emoviz.errors import CheckpointError, TableError, TaxonomyError
 from emoviz.inference.abstention import (
     Abstention,
@@ -56,25 +57,27 @@ def test_a_table_a_folder_and_an_id_of_the_library_are_opened(
     settings: Settings, tmp_path: Path, make_table: MakeTable
 ) -> None:
     csv = make_table(tmp_path / "set", ["awe", "fear", "awe"], style=["a", "b", "a"])
-    saved = save_set(settings, "mine", "My set", read_table(csv), {"source": "here"})
+    saved = save_set(settings, "mine", "My set", read_labelled(csv), {"source": "here"})
     for label, name in (("awe", "0.jpg"), ("fear", "1.jpg"), ("awe", "2.jpg")):
         (tmp_path / "folder" / label).mkdir(parents=True, exist_ok=True)
         shutil.copy(csv.parent / name, tmp_path / "folder" / label)
     for what in (csv, tmp_path / "folder", "mine", saved.path):
         found = open_labelled(what, settings, likely=MIKELS8)
-        assert sorted(found.collection.labels) == ["awe", "awe", "fear"], what
-        assert all(found.collection.contents.read(i)[:2] == b"\xff\xd8" for i in range(3))
+        assert sorted(found.labels) == ["awe", "awe", "fear"], what
+        assert all(found.records[i].read(Limits())[:2] == b"\xff\xd8" for i in range(3))
     assert open_labelled("mine", settings).about["source"] == "here"
-    assert open_labelled(csv, settings).collection.metadata["style"] == ["a", "b", "a"]
+    assert open_labelled(csv, settings).metadata["style"] == ["a", "b", "a"]
 
 
 def test_a_file_comes_before_an_id(
     settings: Settings, tmp_path: Path, make_table: MakeTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_set(settings, "both", "B", read_table(make_table(tmp_path / "b", ["awe"])), {})
+    save_set(settings, "both", "B", read_labelled(make_table(tmp_path / "b", ["awe"])), {})
     make_table(tmp_path / "both", ["fear"]).rename(tmp_path / "both" / "x.csv")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(TableError, match="no row that can be used"):  # not the library's set
+    with pytest.raises(
+        TableError, match="holds no image that can be used"
+    ):  # not the library's set
         open_labelled("both", settings, MIKELS8)
 
 
@@ -85,8 +88,8 @@ def test_labels_with_spaces_and_capitals_in_another_encoding(
     rows = "Image;Emotion;Künstler\n0.jpg; AWE ;Dürer\n1.jpg;Fear;Böcklin\n"
     csv.write_bytes(rows.encode("cp1252"))
     found = open_labelled(csv, settings, likely=MIKELS8)
-    assert list(found.collection.labels) == ["awe", "fear"]
-    assert found.collection.metadata["Künstler"] == ["Dürer", "Böcklin"]
+    assert list(found.labels) == ["awe", "fear"]
+    assert found.metadata["Künstler"] == ["Dürer", "Böcklin"]
 
 
 def test_unknown_labels_are_left_out_listed_and_counted(
@@ -96,20 +99,21 @@ def test_unknown_labels_are_left_out_listed_and_counted(
         tmp_path / "set", ["awe", "boredom", "fear", "boredom", "joyful", "awe", "awe"]
     )
     found = open_labelled(csv, settings, likely=MIKELS8)
-    assert found.labelled.taxonomy is MIKELS8
+    assert found.taxonomy is MIKELS8
     assert found.unknown == {"boredom": 2, "joyful": 1}
-    assert len(found.collection) == 4
-    assert len(found.labelled.refused) == 3
+    assert len(found) == 4
+    assert len(found.problems) == 3
     csv = make_table(tmp_path / "other", ["red", "green", "blue", "awe"])
-    with pytest.raises(TableError, match="not all of one taxonomy"):
-        open_labelled(csv, settings, likely=MIKELS8)
+    assert set(open_labelled(csv, settings, likely=MIKELS8).taxonomy.names) == {
+        *("red", "green", "blue", "awe")
+    }
 
 
 def test_a_split_and_a_missing_set(
     settings: Settings, tmp_path: Path, make_table: MakeTable
 ) -> None:
     csv = make_table(tmp_path / "set", ["awe", "fear"], split=["train", "test"])
-    assert list(open_labelled(csv, settings, split="test").collection.labels) == ["fear"]
+    assert list(open_labelled(csv, settings, split="test").labels) == ["fear"]
     for what in ("nowhere.csv", "nobody"):
         with pytest.raises(TableError):
             open_labelled(what, settings)
@@ -117,7 +121,9 @@ def test_a_split_and_a_missing_set(
 
 def test_votes_come_along_by_name_or_by_file(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "votes.csv").write_text("file,p_others,p_sadness\n0.jpg,0.4,0.6\n1.jpg,0.9,0.1\n")
-    labelled = read_table(tmp_path / "votes.csv")
+    for name in ("0.jpg", "1.jpg"):
+        (tmp_path / name).touch()
+    labelled = read_labelled(tmp_path / "votes.csv")
     seen = EmbeddingTable(
         **{
             **vars(table(["a" * 64, "b" * 64], [1, 0])),

@@ -15,7 +15,7 @@ from emoviz.checkpoints import Checkpoint, read_checkpoint, seal_checkpoint
 from emoviz.cli import main
 from emoviz.data.images import Limits
 from emoviz.data.library import save_set
-from emoviz.data.records import read_table
+from emoviz.data.reading import read_labelled
 from emoviz.inference.abstention import Abstention, save_abstention
 from emoviz.inference.embedding_table import embed
 from emoviz.inference.predict import load_model
@@ -56,7 +56,7 @@ def other(tiny_checkpoint: Checkpoint) -> Checkpoint:
 
 
 def seen(checkpoint: Checkpoint, csv: Path, settings: Settings) -> Any:
-    return embed(load_model(checkpoint, settings), read_table(csv).records, Limits.of(settings))
+    return embed(load_model(checkpoint, settings), read_labelled(csv).records, Limits.of(settings))
 
 
 def test_evaluate_prints_its_keys_and_an_interval_for_each_number(
@@ -114,7 +114,7 @@ def test_a_set_of_the_library_and_its_unknown_labels(
     assert (found["n"], found["duplicates"], found["refused"]) == (4, 1, 1)
     assert found["intervals"]["accuracy"]["n"] == 4
     assert found["intervals"]["macro_f1"]["reason"].startswith("not enough images")
-    save_set(settings, "mine", "Mine", read_table(csv, MIKELS8), {"source": "tests"})
+    save_set(settings, "mine", "Mine", read_labelled(csv, MIKELS8), {"source": "tests"})
     assert run("evaluate", "--checkpoint", "tiny", "--data", "mine")["n"] == 4
 
 
@@ -234,7 +234,7 @@ def test_checkpoints_times_sets(
     assert [(c["checkpoint"], c["images"], c["left_out"]) for c in cells[:4]] == [
         ("tiny", 31, 0), ("other", 31, 0), ("tiny", 8, 4), ("other", 8, 4),
     ]  # fmt: skip
-    assert "cannot be read" in cells[4]["reason"]
+    assert "There is no" in cells[4]["reason"]
     assert set(cells[2]["per_class"]) <= set(bridge_between(MIKELS8, MIKELS8).labels.names) | {
         "joy"
     }

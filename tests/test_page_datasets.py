@@ -34,7 +34,6 @@ from emoviz.curation.examined import (
 from emoviz.curation.prepare import prepare
 from emoviz.curation.recipe import load_preparation, read_preparation
 from emoviz.curation.telling import balance_words, headline, light_words, verdicts
-from emoviz.data.classes import read_classes
 from emoviz.data.images import Limits
 from emoviz.data.library import (
     KnownSet,
@@ -44,7 +43,7 @@ from emoviz.data.library import (
     remove_set,
     save_set,
 )
-from emoviz.data.records import read_table
+from emoviz.data.reading import read_labelled
 from emoviz.errors import TableError
 from emoviz.files import read_json
 from emoviz.plots.data_card import data_card
@@ -92,7 +91,7 @@ def planted(tmp_path: Path) -> Path:
 @pytest.fixture
 def known(planted: Path, settings: Settings) -> KnownSet:
     """The planted set in the library."""
-    labelled = read_classes(planted, settings)
+    labelled = read_labelled(planted)
     return save_set(settings, "planted", "Planted *set*", labelled, {"source": "a test"})
 
 
@@ -201,7 +200,7 @@ def test_counts_by_class_and_split_are_those_of_the_records(
     tiny_checkpoint: Checkpoint, known: KnownSet
 ) -> None:
     app = open_page(set="planted")
-    records = read_table(known.path).records
+    records = read_labelled(known.path).records
     wanted = Counter((r.split, known.taxonomy.names[r.label]) for r in records)
     shown = app.dataframe[0].value
     for split in ("train", "test"):
@@ -312,7 +311,7 @@ def test_what_cannot_be_removed_or_taken_back_is_told(settings: Settings, known:
         with pytest.raises(TableError, match="could be removed"):
             remove_set(settings, id)
     remove_set(settings, "planted")
-    save_set(settings, "planted", "Another", read_table(settings.sample_data / "labels.csv"), {})
+    save_set(settings, "planted", "Another", read_labelled(settings.sample_data / "labels.csv"), {})
     with pytest.raises(TableError, match="cannot be brought back"):
         bring_back_set(settings, "planted")
 
@@ -399,7 +398,7 @@ def test_an_examination_of_a_set_that_changed_or_a_damaged_one_does_not_count(
     assert kept(examined, known.path) is not None
     (examined / ROWS).write_bytes(b"damaged")
     assert "was not examined yet" in said(open_page(set="planted", view="light"))
-    save_set(settings, "planted", "Another", read_table(known.path), {})
+    save_set(settings, "planted", "Another", read_labelled(known.path), {})
     assert kept(examined, known.path) is None
     assert "was not examined yet" in said(open_page(set="planted", view="prepare"))
 
@@ -446,7 +445,7 @@ def test_nothing_found_is_good_news(tiny_checkpoint: Checkpoint, examined: Path)
 def test_the_preview_is_what_the_recipe_does_and_the_set_is_made(
     tiny_checkpoint: Checkpoint, known: KnownSet, examined: Path, settings: Settings
 ) -> None:
-    labelled = read_table(known.path)
+    labelled = read_labelled(known.path)
     item, _ = read_examined(examined / ROWS)
     wanted = prepare(labelled, item, load_preparation("clean"))
     app = open_page(set="planted", view="prepare")
@@ -477,7 +476,7 @@ def test_look_alikes_that_stay_in_two_splits_are_warned_of(
 ) -> None:
     near = texture(7).resize((72, 72), Image.Resampling.BICUBIC)
     near.save(planted / "test/awe/near.png")
-    known = save_set(settings, "planted", "Planted", read_classes(planted, settings), {})
+    known = save_set(settings, "planted", "Planted", read_labelled(planted), {})
     folder = examination_folder(settings, known.path)
     assert main(["data", "examine", "planted", "--out", str(folder)]) == 0
     app = open_page(set="planted", view="prepare")
@@ -592,7 +591,7 @@ def test_a_folder_is_written_in_the_background(
 def test_the_card_has_the_numbers_and_escapes_what_is_foreign(
     known: KnownSet, examined: Path, settings: Settings
 ) -> None:
-    labelled = read_table(known.path)
+    labelled = read_labelled(known.path)
     found = kept(examined, known.path)
     about = {**known.about, "terms": HOSTILE, "lineage": [{"words": f"made by {HOSTILE}"}]}
     card = card_of(labelled, about, found, Limits.of(settings), f"Set {HOSTILE}")

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from emoviz import jobs
 from emoviz.checkpoints import Checkpoint, read_checkpoint
-from emoviz.inference.collection import open_collection
+from emoviz.data.reading import open_dataset
 from emoviz.inference.embedding import embed_collection
 from emoviz.inference.predict import load_model
 from emoviz.inference.stored import table_path, write_embeddings
@@ -51,7 +51,7 @@ def other(tiny_checkpoint: Checkpoint) -> Checkpoint:
 
 def embedded(folder: Path, checkpoint: Checkpoint, settings: Settings) -> str:
     """Store the collection's table; gives the collection's key in the link."""
-    collection = open_collection(folder, settings, likely=checkpoint.card.taxonomy)
+    collection = open_dataset(folder, settings, likely=checkpoint.card.taxonomy)
     found = embed_collection(load_model(checkpoint, settings), collection, settings)
     path = table_path(settings, collection.identity, collection.title, checkpoint.card.id)
     write_embeddings(path, found.parts(settings))

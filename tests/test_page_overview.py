@@ -8,7 +8,7 @@ from test_page_artworks import HOSTILE, healthy, open_page, words
 from test_page_artworks import gallery as gallery  # the fixture
 
 from emoviz.data.library import find_set
-from emoviz.data.records import read_table
+from emoviz.data.reading import read_labelled
 from emoviz.jobs import list_jobs
 from emoviz.plots.reviewing import confusion, shares_by
 from emoviz.review import open_store
@@ -54,7 +54,9 @@ def test_one_press_makes_a_set_that_training_reads(gallery: str, settings: Setti
     healthy(app.run())
     (told,) = app.success
     made = find_set(settings, told.value.split("`")[1])
-    assert [made.taxonomy.names[row.label] for row in read_table(made.path).records] == ["awe"] * 4
+    assert [made.taxonomy.names[row.label] for row in read_labelled(made.path).records] == [
+        "awe"
+    ] * 4
 
 
 @pytest.mark.parametrize("at_once", [300, 1])

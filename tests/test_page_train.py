@@ -15,7 +15,7 @@ from emoviz import jobs
 from emoviz.checkpoints import Checkpoint
 from emoviz.cli import main
 from emoviz.data.library import save_set
-from emoviz.data.records import read_table
+from emoviz.data.reading import read_labelled
 from emoviz.files import write_json
 from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.training.recipe_loading import read_recipe
@@ -134,7 +134,7 @@ def test_the_pages_numbers_are_the_command_lines(
 ) -> None:
     """The recipe that the page gives away and the set's id: the same weights and measures."""
     table = make_table(tmp_path / "own", ["awe", "fear", "sadness"] * 10)
-    save_set(settings, "own", "Own", read_table(table), {})
+    save_set(settings, "own", "Own", read_labelled(table), {})
     app = open_page("retrain", **{"set": "own", "from": "tiny"})
     press(app, "Start")
     (found,) = list_runs(settings.runs)
@@ -204,7 +204,7 @@ def test_one_image_a_class_is_shown_and_cannot_be_started(
     tiny_checkpoint: Checkpoint, settings: Settings, make_table: Make, tmp_path: Path
 ) -> None:
     table = make_table(tmp_path / "one", ["awe", "fear", "anger", "sadness"])
-    save_set(settings, "one", "One each", read_table(table), {})
+    save_set(settings, "one", "One each", read_labelled(table), {})
     app = open_page("retrain", set="one", **{"from": "tiny"})
     assert "No class has more than one image" in said(app)
     assert "Start" not in labels(app)
@@ -244,7 +244,7 @@ def test_a_set_of_one_class_cannot_be_started(
     make_table: Make, tmp_path: Path, settings: Settings, tiny_checkpoint: Checkpoint
 ) -> None:
     table = make_table(tmp_path / "one", ["awe"] * 8)
-    save_set(settings, "one", "One class", read_table(table), {})
+    save_set(settings, "one", "One class", read_labelled(table), {})
     app = open_page("retrain", set="one")
     assert "All images have one label" in said(app)
     assert "Start" not in labels(app)
@@ -282,7 +282,7 @@ def test_a_set_that_vanishes_under_the_job_is_told(
     make_table: Make, tmp_path: Path, settings: Settings, tiny_checkpoint: Checkpoint
 ) -> None:
     table = make_table(tmp_path / "gone", ["awe", "fear"] * 12)
-    save_set(settings, "gone", "Gone", read_table(table), {})
+    save_set(settings, "gone", "Gone", read_labelled(table), {})
     app = open_page("retrain", **{"set": "gone", "from": "tiny", "what": "probe"})
     shutil.rmtree(table.parent)
     press(app, "Start")

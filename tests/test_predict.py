@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from emoviz.checkpoints import Checkpoint
+from emoviz.data.dataset import Record
 from emoviz.data.images import Limits, open_image
-from emoviz.data.records import Record
 from emoviz.data.sources import ImageSource, from_bytes, refusal
 from emoviz.inference.embedding_table import embed
 from emoviz.inference.engines import OnnxEngine, RawOutput

@@ -23,9 +23,9 @@ from emoviz import jobs
 from emoviz.analysis.projection.moving import moving_map
 from emoviz.checkpoints import Checkpoint, load_centers, load_network, read_checkpoint
 from emoviz.cli import main
-from emoviz.data.classes import read_classes, read_zip
+from emoviz.data.dataset import Dataset
 from emoviz.data.library import find_set, save_set
-from emoviz.data.records import LabelledSet, read_table
+from emoviz.data.reading import open_sent_zip, read_labelled
 from emoviz.errors import PausedError, RecipeError, TableError, TrainingError
 from emoviz.labels import MIKELS8, own_taxonomy
 from emoviz.models.gram import GramModule, MultiplicativeGramModule
@@ -259,7 +259,7 @@ def test_a_zip_of_any_labels_is_trained_and_measured(
     picture: Make, tmp_path: Path, settings: Settings
 ) -> None:
     names = [f"set/{label}/{i}.jpg" for label in ("kitsch", "art", "joy") for i in range(12)]
-    labelled = read_zip("pictures.zip", zipped(picture, names), settings)
+    labelled = open_sent_zip("pictures.zip", zipped(picture, names), settings)
     assert labelled.taxonomy.names == ("art", "joy", "kitsch")
     assert labelled.taxonomy.sentiment_of("joy") == "positive"
     known = save_set(settings, "pictures", "Pictures", labelled, {"terms": "ours"})
@@ -309,9 +309,9 @@ def test_a_recipe_kept_by_an_earlier_version_is_the_same_recipe() -> None:
     assert as_written_now({"name": "x", "unknown": 1}) == {"name": "x", "unknown": 1}
 
 
-def labelled_as(*labels: str, splits: str = "") -> LabelledSet:
+def labelled_as(*labels: str, splits: str = "") -> Dataset:
     """Records without images: what is checked before a start reads none."""
-    from emoviz.data.records import SPLITS, Record
+    from emoviz.data.dataset import SPLITS, Record
 
     taxonomy = own_taxonomy("ours", labels)
     names = {"t": SPLITS[0], "v": SPLITS[1], "e": SPLITS[2]}
@@ -326,7 +326,7 @@ def labelled_as(*labels: str, splits: str = "") -> LabelledSet:
         )
         for i, label in enumerate(labels)
     ]
-    return LabelledSet("ours", taxonomy, tuple(records))
+    return Dataset("ours", taxonomy, tuple(records))
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ def labelled_as(*labels: str, splits: str = "") -> LabelledSet:
         (labelled_as(*"aaab" * 3, splits="tttv" * 2 + "ttee"), "All images for training have one"),
     ],
 )
-def test_what_cannot_be_trained_is_said_before_the_start(labelled: LabelledSet, words: str) -> None:
+def test_what_cannot_be_trained_is_said_before_the_start(labelled: Dataset, words: str) -> None:
     assert words in " ".join(check_set(labelled, 0.2, 0.2).errors)
 
 
@@ -355,17 +355,17 @@ def test_what_will_work_badly_is_said() -> None:
 def test_zips_that_hold_no_classes_are_told(
     picture: Make, settings: Settings, tmp_path: Path
 ) -> None:
-    with pytest.raises(TableError, match="holds no folders with images"):
-        read_zip("flat.zip", zipped(picture, ["1.jpg", "2.jpg"]), settings)
-    with pytest.raises(TableError, match="holds no folders"):
-        read_zip("broken.zip", b"PK\x03\x04 and no more", settings)
+    with pytest.raises(TableError, match="has no labels"):
+        open_sent_zip("flat.zip", zipped(picture, ["1.jpg", "2.jpg"]), settings)
+    with pytest.raises(TableError, match="not a ZIP archive"):
+        open_sent_zip("broken.zip", b"PK\x03\x04 and no more", settings)
     escaping = zipped(picture, ["../out/1.jpg", "joy/1.jpg", "fear/2.jpg", "3.jpg"])
-    found = read_zip("mixed.zip", escaping, settings)
+    found = open_sent_zip("mixed.zip", escaping, settings)
     assert len(found.records) == 2
-    assert "leads out of the ZIP" in dict(found.refused)["mixed.zip/../out/1.jpg"]
+    assert "leads out of the ZIP" in dict(found.problems)["../out/1.jpg"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(TableError, match="one folder a class"):
-        read_classes(tmp_path / "empty", settings)
+        read_labelled(tmp_path / "empty")
 
 
 # Watching ---------------------------------------------------------------
@@ -700,7 +700,7 @@ def test_a_network_becomes_a_checkpoint_with_an_edited_card_and_its_held_out_set
     assert found.card.measures == result.checkpoint.card.measures
     assert same(load_file(found.weights), weights(run))
     keep_held_out(run, found, settings, quiet)
-    held_out = read_table(find_set(settings, "ours-held-out").path)
+    held_out = read_labelled(find_set(settings, "ours-held-out").path)
     measured = next(iter(result.measures.values()))["n"]
     assert len(held_out.records) - measured in (0, 1)  # one image of the table is broken
     with pytest.raises(TrainingError, match="already"):
@@ -729,7 +729,7 @@ def test_promote_from_the_command_line(
 def test_a_set_of_the_library_is_trained_by_its_id(
     table: Path, settings: Settings, tmp_path: Path
 ) -> None:
-    save_set(settings, "mine", "Mine", read_table(table), {})
+    save_set(settings, "mine", "Mine", read_labelled(table), {})
     recipe = tmp_path / "r.yaml"
     recipe.write_text(RECIPE.replace("epochs: 4", "epochs: 1"))
     run = tmp_path / "run"

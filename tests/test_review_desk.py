@@ -12,8 +12,8 @@ import pytest
 from reviews import furnish_review, new_works, say, with_files
 
 from emoviz.checkpoints import Checkpoint
+from emoviz.data.reading import open_dataset
 from emoviz.inference.abstention import Abstention
-from emoviz.inference.collection import open_collection
 from emoviz.inference.embedding import embed_collection
 from emoviz.inference.predict import load_model
 from emoviz.inference.stored import read_embeddings, write_embeddings
@@ -246,7 +246,7 @@ def test_alike_in_feeling_and_in_style_are_the_nearest(
     folder.mkdir()
     for n in range(12):
         (folder / f"{n}.jpg").write_bytes(picture(seed=n))
-    collection = open_collection(folder, settings)
+    collection = open_dataset(folder, settings)
     found = embed_collection(load_model(tiny_checkpoint, settings), collection, settings)
     path = tmp_path / "table.parquet"
     write_embeddings(path, found.parts(settings))

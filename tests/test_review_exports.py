@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from PIL import Image
 from reviews import FINGERPRINT, furnish_review, new_works, say, with_files
 
-from emoviz.data.records import read_table
+from emoviz.data.reading import read_labelled
 from emoviz.errors import ReviewError
 from emoviz.labels import MIKELS8
 from emoviz.review.database import open_database
@@ -419,7 +419,7 @@ def test_the_folder_is_read_by_torchvision_and_by_us(review: Review, placing: st
         number = int(Path(file).name.split("-")[0])
         assert digest(Path(file)) == digest(Path(review.works[number].file))
         assert Path(file).is_symlink() == (placing == "link")
-    assert [record.label for record in read_table(path).records] == [1, 2]
+    assert [record.label for record in read_labelled(path).records] == [1, 2]
     table = (path / "labels.csv").read_text("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(table, newline="")))
     assert rows[0]["artist"] == "'" + FORMULA

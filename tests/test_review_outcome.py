@@ -11,8 +11,9 @@ from reviews import furnish_review, new_works, say, with_files
 from sklearn.metrics import cohen_kappa_score
 
 from emoviz.cli import main
+from emoviz.data.dataset import NO_LABEL
 from emoviz.data.library import find_set
-from emoviz.data.records import NO_LABEL, read_table
+from emoviz.data.reading import read_labelled
 from emoviz.errors import ReviewError
 from emoviz.labels import EMOTION6, MIKELS8
 from emoviz.review.agreement import NONE, label_of, measure
@@ -114,7 +115,7 @@ def test_a_majority_becomes_a_set_that_training_takes(
 ) -> None:
     made = make_set(opened, settings, collection, "ours", "Our labels")
     again = find_set(settings, "ours")
-    labelled = read_table(again.path)
+    labelled = read_labelled(again.path)
     works = opened.works(collection.id)
     (known,) = opened.estimate_sets(collection.id)
     agreed = next(e.first for e in opened.estimates(known) if e.work == works[3].id)
@@ -134,7 +135,7 @@ def test_shares_are_soft_labels_with_what_went_to_none(
     opened: ReviewStore, collection: ArtworkCollection, settings: Settings
 ) -> None:
     make_set(opened, settings, collection, "soft", "Shares", "shares")
-    labelled = read_table(find_set(settings, "soft").path)
+    labelled = read_labelled(find_set(settings, "soft").path)
     assert labelled.votes
     shares = {
         record.name: dict(zip(MIKELS8.names, record.shares, strict=True))

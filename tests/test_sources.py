@@ -12,21 +12,22 @@ import numpy as np
 import pytest
 
 from emoviz.data.images import Limits, open_image
+from emoviz.data.reading import expand, sent_sources
 from emoviz.data.sources import (
     MAX_MEMBERS,
     ImageSource,
-    expand,
     from_bytes,
     from_path,
-    from_zip,
     refusal,
+    walk_files,
     walk_images,
 )
 from emoviz.errors import ImageError
+from emoviz.settings import Settings
 
 Picture = Callable[..., bytes]
 LIMITS = Limits(max_bytes=5_000_000, max_pixels=1_000_000)
-GIGABYTE = 10**9
+CAPPED = Settings(max_file_mb=5, max_megapixels=1, max_archive_mb=1000)
 
 
 def names(sources: list[ImageSource]) -> list[str]:
@@ -50,8 +51,10 @@ def make_zip(*members: tuple[str | zipfile.ZipInfo, bytes], method: int = 8) -> 
     return buffer.getvalue()
 
 
-def outcomes(archive: bytes, limits: Limits = LIMITS) -> dict[str, str]:
-    return {source.name: outcome(source) for source in from_zip("z.zip", archive, limits, GIGABYTE)}
+def outcomes(archive: bytes, settings: Settings = CAPPED) -> dict[str, str]:
+    """What a ZIP gives, without the texts beside its images."""
+    found = {source.name: outcome(source) for source in sent_sources("z.zip", archive, settings)}
+    return {name: words for name, words in found.items() if "by its name" not in words}
 
 
 @pytest.fixture
@@ -80,30 +83,43 @@ def test_hidden_files_and_folders_are_left_out(folder: Path, picture: Picture) -
     assert list(walk_images(folder)) == before
 
 
-def test_links_to_folders_are_not_followed(folder: Path) -> None:
+def test_links_in_a_circle_are_told(folder: Path) -> None:
     before = list(walk_images(folder))
     (folder / "sub" / "loop").symlink_to(folder, target_is_directory=True)
     (folder / "self").symlink_to("self")
     assert list(walk_images(folder)) == before
+    told = {path.name: reason for path, reason in walk_files(folder) if reason}
+    assert told["loop"] == "it is a link to a folder that is here already"
+    assert told["self"] == "it is a link that leads nowhere"
+
+
+def test_links_to_folders_are_followed_once(folder: Path, tmp_path: Path, picture: Picture) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "e.jpg").write_bytes(picture())
+    (folder / "link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (folder / "again").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    found = {path.relative_to(folder).as_posix(): reason for path, reason in walk_files(folder)}
+    assert found["again/e.jpg"] == ""
+    assert found["link"] == "it is a link to a folder that is here already"
 
 
 def test_link_to_an_image_is_read_and_a_dangling_one_is_refused(folder: Path) -> None:
     (folder / "c.jpg").symlink_to(folder / "b.jpg")
     (folder / "d.jpg").symlink_to(folder / "gone.jpg")
-    results = {Path(s.name).name: outcome(s) for s in expand([folder], LIMITS, GIGABYTE)}
+    results = {Path(s.name).name: outcome(s) for s in expand([folder], CAPPED)}
     assert results["c.jpg"] == "read"
-    assert results["d.jpg"] == "there is no such file"
+    assert results["d.jpg"] == "it is a link that leads nowhere"
 
 
 def test_empty_folder_is_mentioned(tmp_path: Path) -> None:
-    (source,) = expand([tmp_path], LIMITS, GIGABYTE)
+    (source,) = expand([tmp_path], CAPPED)
     assert source.name == str(tmp_path)
-    assert outcome(source) == "the folder holds no images"
+    assert outcome(source) == "it holds no images"
 
 
 def test_order_asked_for_is_kept_and_nothing_goes_unmentioned(folder: Path) -> None:
     asked = [folder / "b.jpg", folder / "gone.jpg", folder / "sub", folder / "a.PNG"]
-    sources = expand(asked, LIMITS, GIGABYTE)
+    sources = expand(asked, CAPPED)
     wanted = ["b.jpg", "gone.jpg", "sub/z.webp", "sub/deep/y.jpeg", "a.PNG"]
     assert names(sources) == [str(folder / name) for name in wanted]
     assert [outcome(source) for source in sources] == [
@@ -114,12 +130,12 @@ def test_order_asked_for_is_kept_and_nothing_goes_unmentioned(folder: Path) -> N
 
 
 def test_file_asked_for_by_name_is_taken_whatever_its_suffix(folder: Path) -> None:
-    sources = expand([folder / "notes.txt"], LIMITS, GIGABYTE)
+    sources = expand([folder / "notes.txt"], CAPPED)
     assert [outcome(source) for source in sources] == ["read"]
 
 
 def test_files_are_read_only_when_their_turn_comes(folder: Path) -> None:
-    sources = expand([folder], LIMITS, GIGABYTE)
+    sources = expand([folder], CAPPED)
     (folder / "b.jpg").unlink()
     assert [outcome(s) for s in sources].count("there is no such file") == 1
 
@@ -151,8 +167,8 @@ def test_zip_on_disk_is_expanded_and_nothing_is_unpacked_beside_it(
     aside.mkdir()
     monkeypatch.setenv("TMPDIR", str(aside))
     monkeypatch.chdir(aside)
-    sources = expand([path], LIMITS, GIGABYTE)
-    assert names(sources) == [f"{path}/a.jpg", f"{path}/../b.jpg", f"{path}/c.jpg"]
+    sources = expand([path], CAPPED)
+    assert names(sources) == [f"{path}/a.jpg", f"{path}/c.jpg", f"{path}/../b.jpg"]
     assert outcome(sources[0]) == "read"
     assert sorted(item.name for item in tmp_path.iterdir()) == ["set.ZIP", "tmp"]
     assert list(aside.iterdir()) == []
@@ -168,7 +184,7 @@ def test_name_that_leads_out_of_the_zip_is_refused_and_spoils_nothing(
     info = zipfile.ZipInfo()
     info.filename = name  # unaltered: the constructor would tidy it
     results = list(outcomes(make_zip((info, picture()), ("good.jpg", picture()))).values())
-    assert results == ["its name leads out of the ZIP; it is left out for safety", "read"]
+    assert results == ["read", "its name leads out of the ZIP; it is left out for safety"]
 
 
 def test_member_without_a_name_is_left_out(picture: Picture) -> None:
@@ -201,7 +217,7 @@ def test_encrypted_member_is_refused(picture: Picture) -> None:
 def test_bomb_is_refused_by_its_ratio(picture: Picture) -> None:
     archive = make_zip(("bomb.bmp", bytes(40_000_000)), ("good.jpg", picture()))
     assert len(archive) < 100_000
-    results = outcomes(archive, Limits(10**9, 10**6))
+    results = outcomes(archive, Settings(max_file_mb=1000, max_megapixels=1))
     assert "ZIP bomb" in results["z.zip/bomb.bmp"]
     assert results["z.zip/good.jpg"] == "read"
 
@@ -218,8 +234,9 @@ def test_zip_over_the_total_is_refused_whole_and_other_files_do_not_count(
     data = picture("BMP", size=(100, 100))
     archive = make_zip(*((f"{i}.bmp", data) for i in range(10)), ("film.mp4", bytes(10**6)))
     total = 10 * len(data)
-    assert len(from_zip("z.zip", archive, LIMITS, total)) == 10
-    (source,) = from_zip("z.zip", archive, LIMITS, total - 1)
+    enough = Settings(max_archive_mb=total / 1e6)
+    assert len(sent_sources("z.zip", archive, enough)) == 11
+    (source,) = sent_sources("z.zip", archive, Settings(max_archive_mb=(total - 1) / 1e6))
     assert "EMOVIZ_MAX_ARCHIVE_MB" in outcome(source)
 
 
@@ -244,7 +261,8 @@ def test_member_that_claims_more_than_it_has_is_read(picture: Picture) -> None:
 def test_zip_inside_a_zip_is_not_opened(picture: Picture) -> None:
     inner = make_zip(("inner.jpg", picture()))
     assert outcomes(make_zip(("inner.zip", inner), ("good.jpg", picture()))) == {
-        "z.zip/good.jpg": "read"
+        "z.zip/good.jpg": "read",
+        "z.zip/inner.zip": "it is a ZIP of its own; unpack it, or bring it in by itself",
     }
     assert "ZIP archive" in outcomes(make_zip(("inner.jpg", inner)))["z.zip/inner.jpg"]
 
@@ -257,15 +275,17 @@ def test_litter_of_a_mac_is_left_out(picture: Picture) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_members_of_one_name_are_each_read(picture: Picture) -> None:
+def test_of_members_of_one_name_the_first_is_read_and_the_second_told(picture: Picture) -> None:
     archive = make_zip(("a.jpg", picture(seed=1)), ("a.jpg", picture(seed=2)))
-    sources = from_zip("z.zip", archive, LIMITS, GIGABYTE)
-    assert [source.read() for source in sources] == [picture(seed=1), picture(seed=2)]
+    first, second = sent_sources("z.zip", archive, CAPPED)
+    assert first.read() == picture(seed=1)
+    assert "two files of this name" in outcome(second)
 
 
 def test_zip_without_images_is_mentioned() -> None:
-    assert outcomes(make_zip(("readme.txt", b"x"))) == {"z.zip": "the ZIP holds no images"}
-    assert outcomes(make_zip()) == {"z.zip": "the ZIP holds no images"}
+    (told,) = sent_sources("z.zip", make_zip(("readme.txt", b"x")), CAPPED)
+    assert outcome(told) == "it is no image by its name (.txt)"
+    assert outcomes(make_zip()) == {"z.zip": "it holds no images"}
 
 
 def test_zip_of_too_many_members_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,7 +359,7 @@ def test_corrupted_zip_gives_images_or_reasons_and_nothing_else(
 def test_zip_that_is_emptied_is_refused_member_by_member(tmp_path: Path, picture: Picture) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(make_zip(("a.jpg", picture())))
-    (source,) = expand([path], LIMITS, GIGABYTE)
+    (source,) = expand([path], CAPPED)
     os.truncate(path, 0)
     assert "cannot be unpacked" in outcome(source)
 
@@ -348,5 +368,5 @@ def test_name_that_is_no_utf8_is_read(tmp_path: Path, picture: Picture) -> None:
     path = os.fsencode(tmp_path) + b"/\xff\xfe.jpg"
     with open(path, "wb") as stream:  # noqa: PTH123  a name that only bytes can hold
         stream.write(picture())
-    (source,) = expand([tmp_path], LIMITS, GIGABYTE)
+    (source,) = expand([tmp_path], CAPPED)
     assert outcome(source) == "read"

@@ -12,8 +12,8 @@ from test_parts import explainer_of, images, untrained
 from emoviz.analysis.textures import carried_share, carried_shares, gram_distance, style_distances
 from emoviz.checkpoints import Checkpoint, open_checkpoint
 from emoviz.cli import main
+from emoviz.data.reading import open_dataset
 from emoviz.inference import style
-from emoviz.inference.collection import open_collection
 from emoviz.inference.content_style_split import ContentStyleSplit, split, split_and_grams
 from emoviz.inference.embedding import embed_collection
 from emoviz.inference.explainer import load_explainer
@@ -48,7 +48,7 @@ def gram(channels: int, seed: int) -> np.ndarray:
 def test_a_collection_is_kept_as_the_network_says_and_read_once(
     folder: Path, tiny_checkpoint: Checkpoint, settings: Settings
 ) -> None:
-    collection = open_collection(folder, settings)
+    collection = open_dataset(folder, settings)
     model = load_model(tiny_checkpoint, settings)
     embedded = embed_collection(model, collection, settings)
     explainer = load_explainer(tiny_checkpoint, settings)
@@ -88,7 +88,7 @@ def test_a_collection_is_kept_as_the_network_says_and_read_once(
 def test_an_image_that_went_away_is_left_out(
     folder: Path, tiny_checkpoint: Checkpoint, settings: Settings
 ) -> None:
-    collection = open_collection(folder, settings)
+    collection = open_dataset(folder, settings)
     embedded = embed_collection(load_model(tiny_checkpoint, settings), collection, settings)
     (folder.parent / "2.jpg").unlink()
     explainer = load_explainer(tiny_checkpoint, settings)
@@ -102,7 +102,7 @@ def test_a_stopped_run_goes_on(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    collection = open_collection(folder, settings)
+    collection = open_dataset(folder, settings)
     embedded = embed_collection(load_model(tiny_checkpoint, settings), collection, settings)
     explainer = load_explainer(tiny_checkpoint, settings)
     real, passed = style.split_and_grams, []
@@ -219,7 +219,7 @@ def test_style_prints_shares_and_writes_the_parts(
     rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
     explainer = load_explainer(open_checkpoint("tiny", settings), settings)
     hashes = embed_collection(
-        load_model(tiny_checkpoint, settings), open_collection(folder, settings), settings
+        load_model(tiny_checkpoint, settings), open_dataset(folder, settings), settings
     ).hashes
     found, _ = kept_split(explainer, hashes, settings)
     assert isinstance(found, ContentStyleSplit)

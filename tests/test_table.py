@@ -14,9 +14,9 @@ import pytest
 from digests import digest
 
 from emoviz.checkpoints import Checkpoint
+from emoviz.data.reading import Collection
 from emoviz.errors import TableError
 from emoviz.inference.cache import CachedEmbedding, EmbeddingCache
-from emoviz.inference.collection import Collection
 from emoviz.inference.embedding import Embedded
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.stored import (

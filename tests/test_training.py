@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from emoviz.checkpoints import load_centers, load_network
+from emoviz.data.dataset import Dataset, Record, fold_indices
 from emoviz.data.preprocessing import Preprocessing
-from emoviz.data.records import LabelledSet, Record, fold_indices, read_table
+from emoviz.data.reading import read_labelled
 from emoviz.errors import TrainingError
 from emoviz.labels import EMOTION6, MIKELS8, SADNESS2, bridge_between
 from emoviz.models.losses import bridged_cross_entropy
@@ -68,7 +69,7 @@ def labelled(name: str, label: int, split: str, group: str = "") -> Record:
     return Record(name, Path(name), label, row, group or name, split)  # type: ignore[arg-type]
 
 
-def two_sets() -> list[LabelledSet]:
+def two_sets() -> list[Dataset]:
     six = [
         votes("a", 0, "train", anger=0.5, fear=0.25, surprise=0.25),
         votes("b", 3, "train", joy=0.6, sadness=0.2),
@@ -81,8 +82,8 @@ def two_sets() -> list[LabelledSet]:
         for i, s in enumerate(["train"] * 8 + ["validation", "test"] * 2)
     ]
     return [
-        LabelledSet("six", EMOTION6, tuple(six), (), True),
-        LabelledSet("eight", MIKELS8, tuple(eight)),
+        Dataset("six", EMOTION6, tuple(six), (), True),
+        Dataset("eight", MIKELS8, tuple(eight)),
     ]
 
 
@@ -138,7 +139,7 @@ def test_sharpening_and_sentiment_smoothing_by_hand() -> None:
 def test_class_weights_make_classes_count_alike_at_power_one() -> None:
     records = [labelled(f"p{i}", 0 if i < 9 else 1, "train") for i in range(10)]
     records += [labelled(f"v{i}", 0, s) for i, s in enumerate(["validation", "test"] * 2)]
-    targets = make_targets([LabelledSet("x", MIKELS8, tuple(records))], Recipe(), MIKELS8)
+    targets = make_targets([Dataset("x", MIKELS8, tuple(records))], Recipe(), MIKELS8)
     train = with_class_weights(targets.of_split("train"), 1.0)
     mass = [train.weights[train.single == c].sum() for c in (0, 1)]
     assert mass[0] == pytest.approx(mass[1], rel=1e-5)
@@ -148,7 +149,7 @@ def test_class_weights_make_classes_count_alike_at_power_one() -> None:
 def test_an_empty_split_is_told() -> None:
     records = tuple(labelled(f"p{i}", 0, "train") for i in range(10))
     with pytest.raises(TrainingError, match="validation split holds 0 images"):
-        check_splits(make_targets([LabelledSet("x", MIKELS8, records)], Recipe(), MIKELS8))
+        check_splits(make_targets([Dataset("x", MIKELS8, records)], Recipe(), MIKELS8))
 
 
 @pytest.fixture
@@ -158,7 +159,7 @@ def maker() -> ViewMaker:
 
 
 def readable(table: Path) -> tuple[Record, ...]:
-    return read_table(table).records[1:]
+    return read_labelled(table).records[1:]
 
 
 def test_a_view_depends_on_seed_epoch_and_image_alone(table: Path, maker: ViewMaker) -> None:

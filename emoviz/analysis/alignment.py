@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.data.records import NO_LABEL, merge_shares
+from emoviz.data.dataset import NO_LABEL, merge_shares
 from emoviz.errors import AnalysisError
 from emoviz.labels import Bridge, EmotionClass, Taxonomy
 
@@ -124,7 +124,7 @@ def judge(
         labels: (N,) indices among the bridge's labels; -1 for none.
         bridge: From the model's classes to the labels; may be edited by hand.
         shares: (N, S) of people's votes, where there are such: where labels merge, the majority
-            is taken anew over the merged ones (`emoviz.data.records.merge_labels`).
+            is taken anew over the merged ones (`emoviz.data.dataset.merge_labels`).
 
     Raises:
         AnalysisError: The bridge is another model's, or the arrays differ in length.

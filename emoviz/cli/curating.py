@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from emoviz.curation.prepare import PreparedSet
     from emoviz.curation.recipe import Preparation
-    from emoviz.data.records import LabelledSet
+    from emoviz.data.dataset import Dataset
 
 _SHOWN = 20
 
@@ -105,12 +105,12 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> int:
     found = replace(found, name=arguments.title or found.name)
     words = f"brought in as {arguments.kind} from {arguments.path.name or arguments.path}"
     words += f" by {arguments.labels}" if arguments.labels else ""
-    step = {"words": words, "images": len(found.records), "refused": len(found.refused)}
-    about = {**found.about, **importers()[arguments.kind].about, "refused": len(found.refused)}
+    step = {"words": words, "images": len(found.records), "refused": len(found.problems)}
+    about = {**found.about, **importers()[arguments.kind].about, "refused": len(found.problems)}
     about = with_step(about, step)
     report.step("writing the table")
     if arguments.refused is not None:
-        _write_rows(arguments.refused, ("place", "reason"), found.refused)
+        _write_rows(arguments.refused, ("place", "reason"), found.problems)
     table, left_out = _written(arguments, settings, found, about)
     result = {
         "table": str(table),
@@ -118,7 +118,7 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> int:
         "taxonomy": found.taxonomy.name,
         "images": len(found.records) - len(left_out),
         "counts": _counts(found),
-        "refused": [{"place": place, "reason": why} for place, why in found.refused],
+        "refused": [{"place": place, "reason": why} for place, why in found.problems],
         "left_out": list(left_out),
         "about": about,
     }
@@ -131,7 +131,7 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _written(
-    arguments: argparse.Namespace, settings: Settings, found: "LabelledSet", about: dict[str, Any]
+    arguments: argparse.Namespace, settings: Settings, found: "Dataset", about: dict[str, Any]
 ) -> tuple[Path, Sequence[str]]:
     """Written to where it was asked for: where it is, and the names that are no text."""
     from emoviz.data.dataset_file import write_set
@@ -317,7 +317,7 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _write_card(table: Path, labelled: "LabelledSet", out: Path, settings: Settings) -> str:
+def _write_card(table: Path, labelled: "Dataset", out: Path, settings: Settings) -> str:
     """The set's data card as HTML, with its examination where one is kept at home."""
     from emoviz.curation.card import card_of
     from emoviz.curation.examine import kept
@@ -332,15 +332,15 @@ def _write_card(table: Path, labelled: "LabelledSet", out: Path, settings: Setti
     return f"a card of {card.images:,} images{'' if found else ', which were not examined'}"
 
 
-def _read(arguments: argparse.Namespace, settings: Settings) -> "tuple[Path, LabelledSet]":
+def _read(arguments: argparse.Namespace, settings: Settings) -> "tuple[Path, Dataset]":
     """The table that was named, by its path or its id in the library."""
     from emoviz.data.library import locate
-    from emoviz.data.records import read_table
+    from emoviz.data.reading import read_labelled
     from emoviz.labels import get_taxonomy
 
     taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
     path = locate(settings, arguments.table)
-    return path, read_table(path, taxonomy)
+    return path, read_labelled(path, taxonomy)
 
 
 def _wants_parquet(path: Path | None) -> None:

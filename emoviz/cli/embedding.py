@@ -41,7 +41,7 @@ def _add_embed(verbs: Any) -> None:
 def _embed(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.checkpoints import open_checkpoint
     from emoviz.data.library import locate
-    from emoviz.inference.collection import SAMPLE, open_collection
+    from emoviz.data.reading import SAMPLE, open_dataset
     from emoviz.inference.embedding import embed_collection
     from emoviz.inference.predict import load_model
     from emoviz.inference.stored import check_suffix, table_path, write_embeddings
@@ -53,7 +53,7 @@ def _embed(arguments: argparse.Namespace, settings: Settings) -> int:
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
     likely = checkpoint.card.taxonomy
     path = arguments.path if arguments.path == SAMPLE else locate(settings, arguments.path)
-    collection = open_collection(path, settings, taxonomy, likely)
+    collection = open_dataset(path, settings, taxonomy, likely)
     report = Reporter(arguments.progress)
     report.step("embedding images", until=0.95)
     model = load_model(checkpoint, settings)
@@ -62,7 +62,7 @@ def _embed(arguments: argparse.Namespace, settings: Settings) -> int:
     except KeyboardInterrupt:
         print("emoviz: what is done is kept; the same command goes on from there.", file=sys.stderr)
         raise
-    place = (collection.identity, collection.title, checkpoint.card.id)
+    place = (collection.identity, collection.name, checkpoint.card.id)
     out = arguments.out or table_path(settings, *place)
     if len(found):
         report.step("writing the table")

@@ -264,11 +264,11 @@ def _class_means(
 
 
 def _sample_table(checkpoint: "Checkpoint", settings: Settings) -> "EmbeddingTable":
-    from emoviz.inference.collection import SAMPLE, open_collection
+    from emoviz.data.reading import SAMPLE, open_dataset
     from emoviz.inference.embedding import embed_collection
     from emoviz.inference.predict import load_model
 
-    sample = open_collection(SAMPLE, settings)
+    sample = open_dataset(SAMPLE, settings)
     embedded = embed_collection(load_model(checkpoint, settings), sample, settings)
     return next(iter(embedded.parts(settings)))
 

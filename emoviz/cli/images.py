@@ -62,14 +62,14 @@ def _add_checkpoint(verbs: Any) -> None:
 def _predict(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.checkpoints import open_checkpoint
     from emoviz.data.images import Limits
-    from emoviz.data.sources import expand
+    from emoviz.data.reading import expand
     from emoviz.inference.abstention import abstention_of, with_abstention
     from emoviz.inference.predict import load_model, predict
 
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
     chosen = abstention_of(checkpoint, settings)
     limits = Limits.of(settings)
-    sources = expand(arguments.paths, limits, int(settings.max_archive_mb * 1e6))
+    sources = expand(arguments.paths, settings)
     model = load_model(checkpoint, settings)
     results = predict(model, sources, limits, batch=max(1, arguments.batch))
     counted = _Counter(

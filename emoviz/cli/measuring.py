@@ -150,6 +150,7 @@ def _seen(
     report: Reporter,
 ) -> "tuple[MeasuredSet, list[list[EmbeddingTable]], list[list[Bridge]]]":
     """The set, and of each contender's members the tables and the bridges."""
+    from emoviz.data.library import id_of
     from emoviz.experiments.assess import MeasuredSet
     from emoviz.experiments.contenders import table_of
     from emoviz.inference.labelled import labels_of, open_labelled
@@ -161,7 +162,7 @@ def _seen(
     rule = _bridge_rule(arguments.bridge)
     members = [member for item in contenders for member in item.members]
     bridges = [
-        [_bridge(member.card.taxonomy, opened.labelled.taxonomy, rule) for member in item.members]
+        [_bridge(member.card.taxonomy, opened.taxonomy, rule) for member in item.members]
         for item in contenders
     ]
     tables, done = [], 0
@@ -170,13 +171,13 @@ def _seen(
         for member in item.members:
             done += 1
             report.step(f"embedding images with {member.card.id}", until=0.9 * done / len(members))
-            own.append(table_of(member, opened.collection, settings, report))
+            own.append(table_of(member, opened, settings, report))
         tables.append(own)
     refused = {row: None for own in tables for table in own for row in table.refused}
     measured = MeasuredSet(
-        opened.title,
-        labels_of(tables[0][0], opened.labelled),
-        opened.id,
+        opened.name,
+        labels_of(tables[0][0], opened),
+        id_of(settings, opened.path),
         opened.unknown,
         tuple(refused),
         opened.about,

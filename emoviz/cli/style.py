@@ -41,7 +41,7 @@ def _style(arguments: argparse.Namespace, settings: Settings) -> int:
 
     keep_large_blocks()
     from emoviz.checkpoints import open_checkpoint
-    from emoviz.inference.collection import open_collection
+    from emoviz.data.reading import open_dataset
     from emoviz.inference.embedding import embed_collection
     from emoviz.inference.explainer import load_explainer
     from emoviz.inference.predict import load_model
@@ -50,12 +50,12 @@ def _style(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.jobs import Reporter
 
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
-    collection = open_collection(arguments.path, settings, likely=checkpoint.card.taxonomy)
+    collection = open_dataset(arguments.path, settings, likely=checkpoint.card.taxonomy)
     report = Reporter(arguments.progress)
     report.step("embedding images", until=0.2)
     embedded = embed_collection(load_model(checkpoint, settings), collection, settings, report)
     if len(embedded):
-        where = table_path(settings, collection.identity, collection.title, checkpoint.card.id)
+        where = table_path(settings, collection.identity, collection.name, checkpoint.card.id)
         write_embeddings(where, embedded.parts(settings))
     report.step("reading style and content")
     explainer = load_explainer(checkpoint, beside_a_page(arguments, settings))

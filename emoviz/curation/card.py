@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emoviz.curation.telling import Verdict, balance_words, headline, light_words, verdicts
+from emoviz.data.dataset import NO_LABEL, Dataset
 from emoviz.data.image_statistics import thumbnail_of
 from emoviz.data.images import Limits
 from emoviz.data.lineage import lineage_words
-from emoviz.data.records import NO_LABEL, LabelledSet
 
 _A_CLASS, _SIDE, _MOST_CLASSES = 4, 200, 24
 
@@ -58,7 +58,7 @@ class CardValues:
 
 
 def card_of(
-    item: LabelledSet,
+    item: Dataset,
     about: Mapping[str, Any],
     found: Mapping[str, Any] | None,
     limits: Limits,
@@ -97,7 +97,7 @@ def card_of(
     return CardValues(**{**vars(card), **looked})
 
 
-def counts_of(item: LabelledSet) -> dict[str, dict[str, int]]:
+def counts_of(item: Dataset) -> dict[str, dict[str, int]]:
     """Split -> class -> images; ``no split`` and ``no label`` where there is none."""
     names = item.taxonomy.names
     found = Counter((record.split or "no split", record.label) for record in item.records)
@@ -111,7 +111,7 @@ def counts_of(item: LabelledSet) -> dict[str, dict[str, int]]:
     return rows
 
 
-def _samples(item: LabelledSet, limits: Limits) -> tuple[CardSample, ...]:
+def _samples(item: Dataset, limits: Limits) -> tuple[CardSample, ...]:
     """A few readable pictures of each class, spread over the set."""
     found = []
     for label, name in list(enumerate(item.taxonomy.names))[:_MOST_CLASSES]:

@@ -11,9 +11,9 @@ from emoviz import __version__
 from emoviz.checkpoints import Checkpoint
 from emoviz.curation import findings
 from emoviz.curation.examined import Detected, Examined, of_set, write_examined
+from emoviz.data.dataset import Dataset
 from emoviz.data.image_statistics import look_at
 from emoviz.data.images import Limits
-from emoviz.data.records import LabelledSet
 from emoviz.errors import SettingsError
 from emoviz.files import read_json, write_json
 from emoviz.settings import Settings
@@ -51,12 +51,12 @@ class Wishes:
 
 
 def examine(
-    labelled: LabelledSet, table: Path, settings: Settings, wishes: Wishes, report: Report
+    labelled: Dataset, table: Path, settings: Settings, wishes: Wishes, report: Report
 ) -> tuple[Examined, dict[str, Any]]:
     """Examine a set.
 
     Args:
-        labelled: From `read_table`.
+        labelled: From `read_labelled`.
         table: Where it was read from.
         settings: Caps, and where what detectors and networks saw is kept.
         wishes: What is looked for.
@@ -114,7 +114,7 @@ def _reasons(
 
 
 def look(
-    labelled: LabelledSet,
+    labelled: Dataset,
     settings: Settings,
     report: Report,
     text: bool = False,
@@ -165,7 +165,7 @@ def stamp_of(table: Path) -> list[int]:
 
 
 def _detected(
-    kind: str, labelled: LabelledSet, item: Examined, settings: Settings, report: Report
+    kind: str, labelled: Dataset, item: Examined, settings: Settings, report: Report
 ) -> Detected:
     from emoviz.inference import detect
 
@@ -178,11 +178,11 @@ def _vectors(
     checkpoint: Checkpoint, table: Path, item: Examined, settings: Settings, report: Report
 ) -> findings.ImageVectors | None:
     """u of the images that the checkpoint could read; each passes it once, ever."""
-    from emoviz.inference.collection import open_collection
+    from emoviz.data.reading import open_dataset
     from emoviz.inference.embedding import embed_collection
     from emoviz.inference.predict import load_model
 
-    collection = open_collection(table, settings, item.taxonomy)
+    collection = open_dataset(table, settings, item.taxonomy)
     found = embed_collection(load_model(checkpoint, settings), collection, settings, report)
     by_hash: dict[str, Any] = {}
     for part in found.parts(settings):

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emoviz.data.dataset import NO_LABEL, Dataset
 from emoviz.data.image_statistics import Looks
-from emoviz.data.records import NO_LABEL, LabelledSet
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.files import replaced_file
 from emoviz.labels import Taxonomy
@@ -72,7 +72,7 @@ class Examined:
         return len(self.names)
 
 
-def of_set(item: LabelledSet, looks: Looks) -> Examined:
+def of_set(item: Dataset, looks: Looks) -> Examined:
     """The rows of a set, once its images were looked at."""
     return Examined(
         taxonomy=item.taxonomy,
@@ -81,7 +81,7 @@ def of_set(item: LabelledSet, looks: Looks) -> Examined:
         splits=tuple(record.split or "" for record in item.records),
         groups=tuple(record.group for record in item.records),
         looks=looks,
-        refused=item.refused,
+        refused=tuple(item.problems),
     )
 
 

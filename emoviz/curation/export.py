@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emoviz.data.records import NO_LABEL, LabelledSet, Record
+from emoviz.data.dataset import NO_LABEL, Dataset, Record
 from emoviz.errors import TableError
 from emoviz.files import replaced_file, replaced_folder, write_json
 from emoviz.inference.tabular import safe_cell
@@ -25,8 +25,8 @@ TABLE, METADATA, MISSING = "records.csv", "croissant.json", "missing.txt"
 _SUFFIX = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"GIF8": ".gif", b"RIFF": ".webp"}
 
 
-def to_csv(item: LabelledSet, path: Path) -> int:
-    """Write the set as a table that `read_table` takes: labels, or votes where people voted.
+def to_csv(item: Dataset, path: Path) -> int:
+    """Write the set as a table that `read_labelled` takes: labels, or votes where people voted.
 
     Images are named by their absolute paths. Images inside a table go into a folder beside the
     CSV, ``<name>_images``.
@@ -63,7 +63,7 @@ class Written(NamedTuple):
     missing: tuple[str, ...]
 
 
-def to_folders(item: LabelledSet, path: Path, copies: bool = False) -> Written:
+def to_folders(item: Dataset, path: Path, copies: bool = False) -> Written:
     """Write ``<split>/<label>/<image>``, or ``<label>/<image>`` where no image has a split.
 
     Images that are not there any more are named in `MISSING` beside the folders.
@@ -100,7 +100,7 @@ def to_folders(item: LabelledSet, path: Path, copies: bool = False) -> Written:
     return Written(len(wanted) - len(missing), len(item.records) - len(wanted), tuple(missing))
 
 
-def to_croissant(item: LabelledSet, about: Mapping[str, Any], path: Path) -> int:
+def to_croissant(item: Dataset, about: Mapping[str, Any], path: Path) -> int:
     """Write a folder with ``croissant.json`` and the table that it describes.
 
     Args:
@@ -124,7 +124,7 @@ def to_croissant(item: LabelledSet, about: Mapping[str, Any], path: Path) -> int
 
 
 def croissant(
-    item: LabelledSet, about: Mapping[str, Any], columns: Sequence[str], sha256: str
+    item: Dataset, about: Mapping[str, Any], columns: Sequence[str], sha256: str
 ) -> dict[str, Any]:
     """The description of `TABLE` as JSON-LD."""
     fields = [
@@ -167,7 +167,7 @@ def croissant(
     }
 
 
-def _write_rows(path: Path, item: LabelledSet, files: Mapping[int, str]) -> None:
+def _write_rows(path: Path, item: Dataset, files: Mapping[int, str]) -> None:
     names = item.taxonomy.names
     labels = [f"p_{name}" for name in names] if item.votes else ["label"]
     meta = list(dict.fromkeys(key for record in item.records for key in record.metadata))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from emoviz.analysis import balance, duplicates, label_errors
 from emoviz.analysis.duplicates import Pairs
 from emoviz.curation.examined import Detected, Examined
-from emoviz.data.records import NO_LABEL, fold_indices
+from emoviz.data.dataset import NO_LABEL, fold_indices
 
 SHOWN = 1000
 KINDS = (
@@ -261,7 +261,7 @@ def _classes(item: Examined) -> dict[str, Any]:
             split or "no split": dict(zip(names, row.tolist(), strict=True))
             for split, row in table.items()
         },
-        "all": dict(zip(names, spread.counts.tolist(), strict=True)),
+        "all": {name: n for name, n in zip(names, spread.counts.tolist(), strict=True) if n},
         "no_label": int((item.labels == NO_LABEL).sum()),
         "majority": round(spread.majority, 4),
         "ratio": round(spread.ratio, 2),

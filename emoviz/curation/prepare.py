@@ -18,8 +18,8 @@ from emoviz.analysis import duplicates
 from emoviz.curation import findings
 from emoviz.curation.examined import Detected, Examined
 from emoviz.curation.recipe import ImageFilters, Preparation, Relabel, SplitShares, Undersample
-from emoviz.data.records import NO_LABEL, LabelledSet, Record
-from emoviz.data.records import Split as SplitName
+from emoviz.data.dataset import NO_LABEL, Dataset, Record
+from emoviz.data.dataset import Split as SplitName
 from emoviz.errors import RecipeError, TableError
 from emoviz.labels import Taxonomy, bridge_between, get_taxonomy, own_taxonomy, taxonomy_of
 
@@ -49,7 +49,7 @@ class PreparedSet:
             two machines where the result is.
     """
 
-    labelled: LabelledSet
+    labelled: Dataset
     dropped: tuple[Dropped, ...]
     steps: tuple[tuple[str, int], ...]
     fingerprint: str
@@ -102,7 +102,7 @@ def needs(recipe: Preparation) -> tuple[bool, bool]:
     return recipe.filters.text > 0, recipe.filters.faces > 0
 
 
-def prepare(labelled: LabelledSet, item: Examined, recipe: Preparation) -> PreparedSet:
+def prepare(labelled: Dataset, item: Examined, recipe: Preparation) -> PreparedSet:
     """Apply a recipe.
 
     Args:
@@ -131,7 +131,7 @@ def prepare(labelled: LabelledSet, item: Examined, recipe: Preparation) -> Prepa
         first = f" The first: {work.dropped[0].reason}." if work.dropped else ""
         raise TableError(f"Recipe '{recipe.name}' leaves no image of '{labelled.name}'.{first}")
     _split(work, recipe.split, groups)
-    made = LabelledSet(
+    made = Dataset(
         recipe.title or recipe.name, work.taxonomy, tuple(work.records), votes=work.votes
     )
     return PreparedSet(made, tuple(work.dropped), tuple(work.steps), _fingerprint(work))

@@ -257,6 +257,6 @@ def _told_by_light(classes: Found, most: int = 3) -> Sequence[str]:
     """Classes that light and colour find far more often than their share of the images."""
     total = sum(classes["all"].values()) or 1
     recall = classes["by_looks_alone"]["recall"]
-    gains = {name: recall[name] - classes["all"][name] / total for name in recall}
+    gains = {name: recall[name] - classes["all"].get(name, 0) / total for name in recall}
     best = sorted(gains, key=lambda name: -gains[name])[:most]
     return [f"{name} ({100 * recall[name]:.0f} % found)" for name in best if gains[name] > _MUCH]

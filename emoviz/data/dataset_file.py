@@ -6,20 +6,23 @@ whole set is JSON in the schema's metadata.
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from emoviz.data.affect import DIMENSIONS
-from emoviz.data.records import NO_LABEL, LabelledSet, Record, Split
-from emoviz.errors import TableError, TaxonomyError
+from emoviz.data.dataset import NO_LABEL, Dataset, Record, Split
+from emoviz.data.images import Limits
+from emoviz.errors import ImageError, TableError, TaxonomyError
 from emoviz.files import replaced_file
 from emoviz.labels import Taxonomy
 
 FORMAT = 1
 META = "meta_"
 _ABOUT = b"emoviz_set"
+_DAMAGED = (KeyError, TypeError, TaxonomyError)
 _VOTES = "p_"
 _BATCH = 2048
 
@@ -43,19 +46,19 @@ class SetHead:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_set(
-    path: Path, title: str, item: LabelledSet, about: Mapping[str, Any]
-) -> tuple[str, ...]:
+def write_set(path: Path, title: str, item: Dataset, about: Mapping[str, Any]) -> tuple[str, ...]:
     """Write a set, whole or not at all.
 
     Args:
         path: Of the Parquet file.
         title: For people.
-        item: Files of images are named by their absolute paths; images inside tables are copied.
+        item: Files of images are named by their absolute paths; images inside ZIPs and tables are
+            copied.
         about: Plain values for JSON.
 
     Returns:
-        Names of records that were left out, because the name of their file is no text.
+        Names of records that were left out, because the name of their file is no text or they
+        cannot be read.
 
     Raises:
         OSError: It cannot be written; what was there stays.
@@ -66,12 +69,18 @@ def write_set(
     named = {str(record.path): _is_text(str(record.path)) for record in item.records}
     kept = [r for r in item.records if named[str(r.path)] and _is_text(r.name)]
     schema = _schema(title, item, kept, about)
+    written = set()
     with replaced_file(path) as aside, parquet.ParquetWriter(aside, schema) as writer:
         for start in range(0, max(len(kept), 1), _BATCH):
-            part = kept[start : start + _BATCH]
-            writer.write_batch(pa.record_batch(_columns(part, schema, item.taxonomy), schema))
-    whole = set(map(id, kept))
-    return tuple(record.name for record in item.records if id(record) not in whole)
+            rows = [
+                (record.name, row)
+                for record in kept[start : start + _BATCH]
+                if (row := _row(record, item.taxonomy)) is not None
+            ]
+            written |= {name for name, _ in rows}
+            columns = [pa.array([row.get(x.name) for _, row in rows], x.type) for x in schema]
+            writer.write_batch(pa.record_batch(columns, schema))
+    return tuple(record.name for record in item.records if record.name not in written)
 
 
 def read_head(path: Path) -> SetHead | None:
@@ -85,9 +94,9 @@ def read_head(path: Path) -> SetHead | None:
 
     try:
         with parquet.ParquetFile(path) as file:
-            about = (file.schema_arrow.metadata or {}).get(_ABOUT)
+            about = (file.metadata.metadata or {}).get(_ABOUT)
             count = file.metadata.num_rows
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, ValueError, RecursionError):
         return None
     if about is None:
         return None
@@ -98,11 +107,11 @@ def read_head(path: Path) -> SetHead | None:
         taxonomy = Taxonomy.from_dict(values["taxonomy"])
         votes, known = bool(values["votes"]), dict(values["about"])
         return SetHead(str(values["title"]), taxonomy, votes, count, known)
-    except (KeyError, TypeError, ValueError, TaxonomyError) as error:
+    except (*_DAMAGED, AttributeError, ValueError, RecursionError) as error:
         raise TableError(f"The set '{path}' cannot be read: {error}. Make it anew.") from None
 
 
-def read_set(path: Path) -> LabelledSet | None:
+def read_set(path: Path) -> Dataset | None:
     """Read a set that `write_set` wrote; None where the file is no set of ours.
 
     Raises:
@@ -121,12 +130,19 @@ def read_set(path: Path) -> LabelledSet | None:
             records = tuple(_record(path, row, head.taxonomy) for row in rows)
     except (pa.ArrowException, OSError, KeyError, TypeError, TaxonomyError) as error:
         raise TableError(f"The set '{path}' cannot be read: {error}. Make it anew.") from None
-    return LabelledSet(head.title, head.taxonomy, records, votes=head.votes, about=head.about)
+    own = Path(os.path.abspath(path))  # noqa: PTH100 - resolve follows links
+    return Dataset(
+        head.title,
+        head.taxonomy,
+        records,
+        votes=head.votes,
+        about=head.about,
+        path=own,
+        root=own.parent,
+    )
 
 
-def _schema(
-    title: str, item: LabelledSet, records: Sequence[Record], about: Mapping[str, Any]
-) -> Any:
+def _schema(title: str, item: Dataset, records: Sequence[Record], about: Mapping[str, Any]) -> Any:
     import pyarrow as pa
 
     meta = dict.fromkeys(name for record in records for name in record.metadata)
@@ -137,7 +153,7 @@ def _schema(
         **dict.fromkeys(_known_dimensions(records), pa.float64()),
         **{META + name: pa.string() for name in meta},
     }
-    if any(record.content is not None for record in records):
+    if any(record.is_inside for record in records):
         kinds["image"] = pa.binary()
     head = {
         "format": FORMAT,
@@ -149,15 +165,14 @@ def _schema(
     return pa.schema(list(kinds.items()), metadata={_ABOUT: json.dumps(head).encode()})
 
 
-def _columns(records: Sequence[Record], schema: Any, taxonomy: Taxonomy) -> list[Any]:
-    import pyarrow as pa
-
-    rows = [_row(record, taxonomy) for record in records]
-    return [pa.array([row.get(item.name) for row in rows], item.type) for item in schema]
-
-
-def _row(record: Record, taxonomy: Taxonomy) -> dict[str, Any]:
-    inside = record.content is not None
+def _row(record: Record, taxonomy: Taxonomy) -> dict[str, Any] | None:
+    """None where the image is inside something and cannot be read there."""
+    inside, content = record.is_inside, None
+    if inside:
+        try:
+            content = record.read(Limits())
+        except ImageError:
+            return None
     shares = zip(taxonomy.names, record.shares, strict=True)
     return {
         "name": record.name,
@@ -168,7 +183,7 @@ def _row(record: Record, taxonomy: Taxonomy) -> dict[str, Any]:
         "split": record.split,
         **{name: getattr(record, name) for name in DIMENSIONS},
         **{META + name: text for name, text in record.metadata.items()},
-        "image": record.content,
+        "image": content,
     }
 
 

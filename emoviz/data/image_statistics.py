@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from emoviz.data.dataset import Record
 from emoviz.data.images import Limits, open_image, thumbnail
-from emoviz.data.records import Record
 from emoviz.errors import ImageError
 
 SIDE = 32  # of the thumbnail that everything is read from

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emoviz.data.dataset import Dataset
 from emoviz.data.dataset_file import read_head, write_set
-from emoviz.data.records import LabelledSet, read_table
+from emoviz.data.reading import read_labelled
 from emoviz.errors import TableError
 from emoviz.labels import Taxonomy
 from emoviz.settings import Settings
@@ -31,7 +32,7 @@ class KnownSet:
     Attributes:
         id: Its name on the command line and in links.
         title: For people.
-        path: What `read_table` takes.
+        path: What `read_labelled` takes.
         taxonomy: Of its labels.
         count: Of its records.
         about: Source, terms, citation, lineage: whatever its maker knew.
@@ -79,7 +80,7 @@ def find_set(settings: Settings, name: str) -> KnownSet:
 
 
 def save_set(
-    settings: Settings, id: str, title: str, labelled: LabelledSet, about: Mapping[str, Any]
+    settings: Settings, id: str, title: str, labelled: Dataset, about: Mapping[str, Any]
 ) -> KnownSet:
     """Put a set into the library; one of the same id is replaced.
 
@@ -176,6 +177,14 @@ def set_path(settings: Settings, id: str) -> Path:
     return settings.home / "sets" / f"{id}.parquet"
 
 
+def id_of(settings: Settings, path: Path) -> str:
+    """The id of the set of the library that a path is the file of; "" where it is none."""
+    if path == Path(os.path.abspath(settings.sample_data / "labels.csv")):  # noqa: PTH100
+        return SAMPLE
+    own = Path(os.path.abspath(set_path(settings, path.stem)))  # noqa: PTH100
+    return path.stem if path == own else ""
+
+
 def _known(path: Path) -> KnownSet:
     head = read_head(path)
     if head is None:
@@ -185,7 +194,7 @@ def _known(path: Path) -> KnownSet:
 
 def _sample(settings: Settings) -> KnownSet:
     path = settings.sample_data / "labels.csv"
-    labelled = read_table(path)
+    labelled = read_labelled(path)
     about = {"source": "comes with the project", "terms": "see ATTRIBUTION.md beside it"}
     count = len(labelled.records)
     return KnownSet(SAMPLE, "Sample images", path, labelled.taxonomy, count, about)

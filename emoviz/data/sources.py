@@ -1,25 +1,40 @@
-"""Where images come from: files, folders and ZIP archives, one `ImageSource` an image.
+"""Where images come from: files, folders and ZIP archives; one `ImageSource` an image.
 
 A source is read only when its turn comes, so a folder of any size costs no memory; what cannot
 be read is an `ImageError` of that one source.
 """
 
 import io
+import math
 import os
+import re
 import stat
+import struct
+import threading
+import unicodedata
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
+from emoviz.data import image_formats
+from emoviz.data.dataset import Problem
 from emoviz.data.images import SUFFIXES, Limits, read_file
-from emoviz.errors import ImageError, TableError
+from emoviz.errors import ImageError
 
 # A member that unpacks to more than this many times its packed size is a bomb: photographs and
 # PNGs stay below 20, blank bitmaps reach several hundred but are small.
 MAX_RATIO = 200
 SMALL_MEMBER = 20_000_000
 MAX_MEMBERS = 200_000
+_HEAD = 512  # bytes that tell what a file is
+# What systems put beside people's files; nobody means it when they point at a folder.
+_JUNK = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "icon\r"))
+_TEXTS = frozenset(
+    (".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".html", ".md", ".yaml", ".yml", ".py")
+)
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP")
 
 
 @dataclass(frozen=True)
@@ -55,132 +70,269 @@ def refusal(name: str, reason: str) -> ImageSource:
     return ImageSource(name, read)
 
 
-def expand(paths: Iterable[Path], limits: Limits, archive_bytes: int) -> list[ImageSource]:
-    """Turn files, folders and ZIPs into image sources, in the order given.
+def parts_of(name: str) -> tuple[str, ...]:
+    """The folders and the file of a relative name, whichever way its separators lean."""
+    return tuple(part for part in re.split(r"[/\\]+", name) if part not in ("", "."))
+
+
+def is_junk(parts: Iterable[str]) -> bool:
+    """Whether a system put it there: hidden files, Thumbs.db, __MACOSX and the like."""
+    return any(part.startswith(".") or part.casefold() in _JUNK for part in parts)
+
+
+def why_no_image(name: str, head: Callable[[], bytes]) -> str:
+    """Why a file is not taken for an image, "" where it is: by its suffix, else by its bytes.
 
     Args:
-        paths: Files are taken whatever their name; a folder gives the images below it (by
-            suffix, sorted, links to folders not followed, hidden ones left out).
-        limits: Caps for each image.
-        archive_bytes: Cap on what one ZIP may unpack to.
-
-    Returns:
-        The sources. A path that does not exist, an empty folder or a broken ZIP is a source
-        that cannot be read, so nothing asked for goes unmentioned.
+        name: Of the file.
+        head: Gives its first bytes; asked only where the suffix does not say.
     """
-    sources: list[ImageSource] = []
-    for path in paths:
-        # os.path answers no where Path raises: a name too long, a folder that is closed to us
-        if os.path.isdir(path):  # noqa: PTH112
-            found = [from_path(item, limits) for item in walk_images(path)]
-            sources += found or [refusal(str(path), "the folder holds no images")]
-        elif path.suffix.casefold() == ".zip" and os.path.isfile(path):  # noqa: PTH113
-            sources += from_zip(str(path), path, limits, archive_bytes)
+    suffix = PurePosixPath(name).suffix.casefold()
+    if suffix in SUFFIXES:
+        return ""
+    if suffix == ".zip":
+        return "it is a ZIP of its own; unpack it, or bring it in by itself"
+    if suffix in _TEXTS:
+        return f"it is no image by its name ({suffix})"
+    try:
+        begins = head()
+        if is_image(begins):
+            return ""
+    except ImageError as error:
+        return str(error)
+    return image_formats.what_it_is(begins) if begins else "the file is empty"
+
+
+def is_image(begins: bytes) -> bool:
+    """Whether a file that begins so is of a kind that is read."""
+    webp = begins[:4] == b"RIFF" and begins[8:12] == b"WEBP"
+    iso = image_formats.brands_of(begins) and len(image_formats.formats_of(begins)) == 1
+    return begins.startswith(_BEGINNINGS) or webp or bool(iso)
+
+
+def walk_files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The files below a folder, sorted by path, each with why it is no image or "".
+
+    Links are followed; a folder that two ways lead to is walked once, by the way without links,
+    and the other way is told. What systems put there is left out without a word.
+    """
+    seen: set[tuple[int, int]] = set()
+    links: list[Path] = []
+    yield from _walk(folder, seen, links)
+    root = os.path.realpath(folder)
+    while links:
+        link = links.pop(0)
+        place = os.path.realpath(link)
+        if root.startswith(os.path.join(place, "")):  # noqa: PTH118 - with the separator
+            yield link, "it is a link to a folder around this one"
+        elif _identity(place) in seen:
+            yield link, "it is a link to a folder that is here already"
         else:
-            sources.append(from_path(path, limits))
-    return sources
+            yield from _walk(link, seen, links)
+
+
+def _walk(
+    folder: Path, seen: set[tuple[int, int]], links: list[Path]
+) -> Iterator[tuple[Path, str]]:
+    closed: list[tuple[Path, str]] = []
+
+    def note(error: OSError) -> None:
+        closed.append((Path(error.filename or folder), f"it cannot be opened: {error.strerror}"))
+
+    seen.add(_identity(folder))
+    for root, folders, files in os.walk(folder, onerror=note):
+        kept = [Path(root, name) for name in sorted(folders) if not is_junk([name])]
+        links += [path for path in kept if path.is_symlink()]
+        own = {path.name: _identity(path) for path in kept if not path.is_symlink()}
+        folders[:] = [name for name, identity in own.items() if identity not in seen]
+        seen |= set(own.values())
+        for name in sorted(files):
+            if not is_junk(parts_of(name)):
+                path = Path(root, name)
+                if path.is_symlink() and not os.path.exists(path):  # noqa: PTH110 - no error
+                    yield path, "it is a link that leads nowhere"
+                else:
+                    yield path, why_no_image(name, lambda path=path: first_bytes(path))  # type: ignore[misc]
+    yield from closed
+
+
+def _identity(folder: str | Path) -> tuple[int, int]:
+    """What tells a folder from every other, whatever way leads to it."""
+    try:
+        status = os.stat(folder)  # noqa: PTH116 - a text or a path
+    except OSError:
+        return 0, hash(str(folder))
+    return status.st_dev, status.st_ino
+
+
+def first_bytes(path: Path) -> bytes:
+    """What tells what a file is, or `ImageError` where it is no ordinary file."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ImageError("it is not an ordinary file")
+        with path.open("rb") as stream:
+            return stream.read(_HEAD)
+    except OSError as error:
+        raise ImageError(f"it cannot be read: {error.strerror}") from None
 
 
 def walk_images(folder: Path) -> Iterator[Path]:
-    """Images below a folder by suffix, sorted by path; links to folders are not followed."""
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.casefold() in SUFFIXES:
-                yield Path(root, name)
+    """The images below a folder, sorted by path; see `walk_files`."""
+    return (path for path, reason in walk_files(folder) if not reason)
 
 
-def from_zip(
-    name: str, archive: Path | bytes, limits: Limits, archive_bytes: int
-) -> list[ImageSource]:
-    """The images inside a ZIP, read in memory one at a time; nothing is unpacked to disk.
+class ZipImages:
+    """The images of a ZIP, read in memory one at a time; nothing is unpacked to disk.
 
     Members that climb out of the archive (``../``), links, encrypted members and bombs are
-    sources that refuse with the reason; folders and files that are no images by their name are
-    left out without a word.
-    """
-    found = _images_in(archive, archive_bytes)
-    if isinstance(found, str):
-        return [refusal(name, found)]
-    opened, wanted = found
-    return [_member_source(name, opened, member, limits) for member in wanted]
+    problems, as is all that is no image.
 
+    Args:
+        archive: Where it is, or its bytes.
+        limits: Caps for each image.
+        archive_bytes: Cap on what it may unpack to.
 
-def list_zip(archive: Path | bytes, limits: Limits, archive_bytes: int) -> list[tuple[str, str]]:
-    """The names of the images inside a ZIP, each with the reason why it is refused, or "".
+    Attributes:
+        names: Of its images, in the encoding that makes sense, in order.
+        problems: What else it holds.
+        notes: In what encoding the names were read, where they do not say.
 
     Raises:
-        TableError: The whole ZIP is refused, or holds no images.
+        ImageError: It is no ZIP, is damaged, or goes beyond a cap.
     """
-    found = _images_in(archive, archive_bytes)
-    if isinstance(found, str):
-        raise TableError(f"{'The ZIP' if isinstance(archive, bytes) else archive}: {found}.")
-    opened, wanted = found
-    with opened:
-        return [(member.filename, _why_unsafe(member, limits) or "") for member in wanted]
 
-
-def _images_in(
-    archive: Path | bytes, archive_bytes: int
-) -> tuple[zipfile.ZipFile, list[zipfile.ZipInfo]] | str:
-    """The open archive with its members that are images by their names, or why it is refused."""
-    try:
-        # One open archive for all its members: reading its list anew costs 0.1 s at 5,000 members.
-        opened = zipfile.ZipFile(_opened(archive))
-        members = opened.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return "it is not a ZIP archive, or a damaged one"
-    if len(members) > MAX_MEMBERS:
-        return f"the ZIP lists {len(members):,} files; at most {MAX_MEMBERS:,}"
-    wanted = [member for member in members if _is_image_name(member)]
-    if not wanted:
-        return "the ZIP holds no images"
-    total = sum(member.file_size for member in wanted)
-    if total > archive_bytes:
-        return (
-            f"the ZIP would unpack to {total / 1e6:,.0f} MB; at most "
-            f"{archive_bytes / 1e6:,.0f} MB are read (EMOVIZ_MAX_ARCHIVE_MB)"
-        )
-    return opened, wanted
-
-
-def _opened(archive: Path | bytes) -> Path | io.BytesIO:
-    return io.BytesIO(archive) if isinstance(archive, bytes) else archive
-
-
-def _is_image_name(member: zipfile.ZipInfo) -> bool:
-    path = PurePosixPath(member.filename.replace("\\", "/"))
-    if not path.name or member.is_dir():  # in this order: `is_dir` may stumble over an empty name
-        return False
-    if path.name.startswith(".") or "__MACOSX" in path.parts:
-        return False
-    return path.suffix.casefold() in SUFFIXES
-
-
-def _member_source(
-    name: str, opened: zipfile.ZipFile, member: zipfile.ZipInfo, limits: Limits
-) -> ImageSource:
-    label = f"{name}/{member.filename}"
-    reason = _why_unsafe(member, limits)
-    if reason is not None:
-        return refusal(label, reason)
-
-    def read() -> bytes:
+    def __init__(self, archive: Path | bytes, limits: Limits, archive_bytes: int) -> None:
+        self._archive, self._process, self._lock = archive, -1, threading.Lock()
         try:
-            with opened.open(member) as stream:
-                data = stream.read(limits.max_bytes + 1)
+            members = self._opened().infolist()
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+            raise ImageError("it is not a ZIP archive, or a damaged one") from None
+        if len(members) > MAX_MEMBERS:
+            raise ImageError(f"the ZIP lists {len(members):,} files; at most {MAX_MEMBERS:,}")
+        names, self.notes = member_names(members)
+        self.names: list[str] = []
+        self.problems: list[Problem] = []
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        total = 0
+        for name, member in zip(names, members, strict=True):
+            parts = parts_of(name)
+            if not parts or name.endswith(("/", "\\")) or is_junk(p for p in parts if p != ".."):
+                continue
+            reason = _why_unsafe(name, member, limits)
+            if not reason and name in self._members:
+                reason = "the ZIP holds two files of this name; the first one counts"
+            if not reason:
+                reason = why_no_image(parts[-1], lambda member=member: self._head(member))  # type: ignore[misc]
+            if reason:
+                self.problems.append(Problem(name, reason))
+                continue
+            self.names.append(name)
+            self._members[name] = member
+            total += member.file_size
+        if total > archive_bytes:
+            raise ImageError(
+                f"the ZIP would unpack to {total / 1e6:,.0f} MB; at most "
+                f"{archive_bytes / 1e6:,.0f} MB are read (EMOVIZ_MAX_ARCHIVE_MB)"
+            )
+
+    def read(self, inside: str, limits: Limits) -> bytes:
+        """The bytes of an image, or `ImageError` with the reason."""
+        member = self._members.get(inside)
+        if member is None:
+            raise ImageError("the ZIP no longer holds it")
+        return self._unpacked(member, limits.max_bytes + 1)
+
+    def _head(self, member: zipfile.ZipInfo) -> bytes:
+        return self._unpacked(member, _HEAD)
+
+    def _unpacked(self, member: zipfile.ZipInfo, most: int) -> bytes:
+        try:
+            with self._opened().open(member) as stream:
+                return stream.read(most)
         except NotImplementedError:
             raise ImageError("it is packed in a way that is not read here") from None
         except Exception as error:  # zipfile, zlib, bz2 and lzma raise what each of them likes
             raise ImageError(f"it cannot be unpacked from the ZIP ({error})") from None
-        return data
 
-    return ImageSource(label, read)
+    def _opened(self) -> zipfile.ZipFile:
+        """One open archive a process: reading its list anew costs 0.1 s at 5,000 members, and
+        processes that share one would read where the other one is."""
+        with self._lock:
+            if self._process != os.getpid():
+                given = self._archive
+                file = io.BytesIO(given) if isinstance(given, bytes) else given
+                self._zip = zipfile.ZipFile(file)
+                self._process = os.getpid()
+            return self._zip
 
 
-def _why_unsafe(member: zipfile.ZipInfo, limits: Limits) -> str | None:
-    path = PurePosixPath(member.filename.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+def member_names(members: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[str, ...]]:
+    """The members' names as they were written, and a note where the encoding had to be guessed.
+
+    A name in UTF-8 often does not say so; one in a code page never says in which. `zipfile` reads
+    both as code page 437, which loses nothing: the bytes are had back from it.
+    """
+    names = [_unicode_path(member) or member.filename for member in members]
+    asked = [
+        i
+        for i, member in enumerate(members)
+        if not member.flag_bits & 0x800 and names[i] == member.filename and not names[i].isascii()
+    ]
+    if not asked:
+        return names, ()
+    raw = {i: members[i].orig_filename.encode("cp437", errors="replace") for i in asked}
+    encoding = _encoding_of(list(raw.values()))
+    for i, data in raw.items():
+        text = data.decode(encoding, errors="replace").split("\0")[0]
+        names[i] = unicodedata.normalize("NFC", text)
+    if encoding == "utf-8":
+        return names, ()
+    return names, (f"Names in the ZIP do not say how they are written; they were read as "
+                   f"{encoding}.",)  # fmt: skip
+
+
+_PAGES = (
+    *("cp437", "cp850", "cp852", "cp866", "cp775", "cp932", "cp936", "cp949", "cp950", "cp1252"),
+    *("cp1250", "cp1251", "cp1257", "cp737", "cp857", "cp862"),
+)
+
+
+def _encoding_of(names: Sequence[bytes]) -> str:
+    try:
+        b"".join(names).decode("utf-8")
+        return "utf-8"
+    except UnicodeDecodeError:
+        return min(_PAGES, key=lambda encoding: _oddness(names, encoding))
+
+
+def _oddness(names: Sequence[bytes], encoding: str) -> float:
+    """Names make sense where they are letters, of one alphabet, capitals before small ones."""
+    try:
+        text = "\n".join(name.decode(encoding) for name in names)
+    except UnicodeDecodeError:
+        return math.inf
+    foreign = [sign for sign in text if not sign.isascii()]
+    odd = sum(not sign.isalpha() for sign in foreign)
+    pairs = pairwise(text)
+    upper = sum(one.islower() and other.isupper() for one, other in pairs)
+    alphabets = {unicodedata.name(sign, "?").split()[0] for sign in foreign if sign.isalpha()}
+    return (3 * odd + 2 * upper) / max(len(foreign), 1) + len(alphabets) / 2
+
+
+def _unicode_path(member: zipfile.ZipInfo) -> str:
+    """The name in UTF-8 that Info-ZIP and 7-Zip put beside one in a code page."""
+    extra = member.extra
+    while len(extra) >= 4:
+        kind, size = struct.unpack("<HH", extra[:4])
+        if kind == 0x7075 and size > 5:
+            return extra[9 : 4 + size].decode("utf-8", errors="replace")
+        extra = extra[4 + size :]
+    return ""
+
+
+def _why_unsafe(name: str, member: zipfile.ZipInfo, limits: Limits) -> str:
+    parts = re.split(r"[/\\]", name)
+    if name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
         return "its name leads out of the ZIP; it is left out for safety"
     if stat.S_ISLNK(member.external_attr >> 16):
         return "it is a link, not an image"
@@ -191,4 +343,4 @@ def _why_unsafe(member: zipfile.ZipInfo, limits: Limits) -> str | None:
     packed = max(member.compress_size, 1)
     if member.file_size > SMALL_MEMBER and member.file_size / packed > MAX_RATIO:
         return "it unpacks to far more than an image would; it looks like a ZIP bomb"
-    return None
+    return ""

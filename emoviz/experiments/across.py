@@ -11,11 +11,13 @@ from typing import Any
 from emoviz.analysis.metrics import METRICS
 from emoviz.analysis.resampling import Intervals
 from emoviz.checkpoints import Checkpoint
+from emoviz.data.dataset import Dataset
+from emoviz.data.library import id_of
 from emoviz.errors import EmovizError
 from emoviz.experiments.assess import MeasuredSet, Values, evaluation, versions
 from emoviz.experiments.contenders import Contender, table_of
 from emoviz.inference.embedding_table import Progress
-from emoviz.inference.labelled import OpenSet, labels_of, open_labelled
+from emoviz.inference.labelled import labels_of, open_labelled
 from emoviz.labels import bridge_between, get_taxonomy
 from emoviz.settings import Settings
 
@@ -100,30 +102,30 @@ def measure_titles() -> dict[str, str]:
     return {name: METRICS[name].title for name in SHOWN}
 
 
-def _opened(text: str, checkpoint: Checkpoint, settings: Settings) -> tuple[str, OpenSet]:
+def _opened(text: str, checkpoint: Checkpoint, settings: Settings) -> tuple[str, Dataset]:
     """A set under the name that it goes by in the table."""
     name, separator, rest = text.partition("=")
     given = bool(separator) and "/" not in name and "\\" not in name
     taxonomy = get_taxonomy(name) if given else None
     opened = open_labelled(rest if given else text, settings, taxonomy, checkpoint.card.taxonomy)
-    short = opened.id or opened.title
+    short = id_of(settings, opened.path) or opened.name
     return f"{name}={short}" if given else short, opened
 
 
 def _cell(
     checkpoint: Checkpoint,
-    named: tuple[str, OpenSet],
+    named: tuple[str, Dataset],
     settings: Settings,
     how: Intervals | None,
     progress: Progress | None,
 ) -> CrossCell:
     card, (name, opened) = checkpoint.card, named
-    bridge = bridge_between(card.taxonomy, opened.labelled.taxonomy)
-    table = table_of(checkpoint, opened.collection, settings, progress)
+    bridge = bridge_between(card.taxonomy, opened.taxonomy)
+    table = table_of(checkpoint, opened, settings, progress)
     measured = MeasuredSet(
-        opened.title,
-        labels_of(table, opened.labelled),
-        opened.id,
+        opened.name,
+        labels_of(table, opened),
+        id_of(settings, opened.path),
         opened.unknown,
         table.refused,
         opened.about,

@@ -14,9 +14,9 @@ import numpy as np
 
 from emoviz.analysis.cross_sentiment import THRESHOLDS, cross_sentiment
 from emoviz.checkpoints import Checkpoint, load_centers, open_checkpoint, read_checkpoint
+from emoviz.data.dataset import merge_labels
 from emoviz.data.images import Limits
-from emoviz.data.records import merge_labels, parse_data_argument, read_table
-from emoviz.data.sources import expand
+from emoviz.data.reading import expand, parse_data_argument, read_labelled
 from emoviz.errors import TrainingError
 from emoviz.experiments.definitions import ExperimentRow
 from emoviz.files import read_json, write_json
@@ -273,7 +273,7 @@ def measured_on(
     from emoviz.training.finish import summary
 
     taxonomy, path = parse_data_argument(table)
-    labelled = read_table(path, taxonomy, likely=checkpoint.card.taxonomy)
+    labelled = read_labelled(path, taxonomy, likely=checkpoint.card.taxonomy)
     bridge = bridge_between(checkpoint.card.taxonomy, labelled.taxonomy)
     title = recipe.data.part_of(labelled.taxonomy.name).title or labelled.name
     labelled, bridge = merge_labels(labelled, bridge), bridge.merged
@@ -286,7 +286,7 @@ def crossing_of(checkpoint: Checkpoint, images: Path, settings: Settings) -> dic
     from emoviz.inference.predict import load_model, predict
 
     limits = Limits.of(settings)
-    sources = expand([images], limits, int(settings.max_archive_mb * 1e6))
+    sources = expand([images], settings)
     model = load_model(checkpoint, settings)
     read = [p for p in predict(model, sources, limits, batch=32) if p.error is None]
     rows = np.array([list(p.probabilities.values()) for p in read])

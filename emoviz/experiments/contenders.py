@@ -6,9 +6,9 @@ from typing import Any
 
 from emoviz.analysis.alignment import AlignedPredictions, ModelOutputs, ensemble, judge_together
 from emoviz.checkpoints import Checkpoint, open_checkpoint
+from emoviz.data.dataset import Dataset
 from emoviz.errors import CheckpointError, TableError
 from emoviz.inference.cache import fingerprint
-from emoviz.inference.collection import Collection
 from emoviz.inference.embedding import embed_collection
 from emoviz.inference.embedding_table import EmbeddingTable, Progress
 from emoviz.inference.labelled import Labels, joined
@@ -87,7 +87,7 @@ def open_runs(text: str, settings: Settings) -> list[Contender]:
 
 def table_of(
     checkpoint: Checkpoint,
-    collection: Collection,
+    collection: Dataset,
     settings: Settings,
     progress: Progress | None = None,
 ) -> EmbeddingTable:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.data.records import SPLITS, fold_indices, label_array
+from emoviz.data.dataset import SPLITS, fold_indices, label_array
 from emoviz.errors import TrainingError
 from emoviz.labels import bridge_between
 from emoviz.settings import Settings

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emoviz import __version__
-from emoviz.data.records import parse_data_argument, read_table
+from emoviz.data.reading import open_dataset, parse_data_argument, read_labelled
 from emoviz.errors import TableError, TrainingError
 from emoviz.experiments.cells import (
     ExperimentCell,
@@ -189,7 +189,7 @@ def row_recipe(
     taxonomy = experiment.taxonomy
     if taxonomy == OWN_LABELS:
         given, path = parse_data_argument(tables[0])
-        taxonomy = (given or read_table(path).taxonomy).name
+        taxonomy = (given or read_labelled(path).taxonomy).name
     own = (f"taxonomy={taxonomy}",) if taxonomy else ()
     common = experiment.common(request.family)
     return apply_settings(
@@ -254,10 +254,9 @@ def _has_no_labels(table: str) -> bool:
     if "=" in table or not Path(table).is_dir():
         return False
     try:
-        read_table(Path(table))
+        return not len(open_dataset(table).taxonomy)
     except TableError:
         return True
-    return False
 
 
 def _names(groups: Sequence[Sequence[str]]) -> list[str]:

@@ -17,10 +17,10 @@ from emoviz import __version__
 from emoviz.analysis.cross_sentiment import THRESHOLDS, CrossSentiment, cross_sentiment
 from emoviz.analysis.projection import fit_projection, place
 from emoviz.checkpoints import Checkpoint, open_checkpoint
+from emoviz.data.reading import SAMPLE, open_dataset
 from emoviz.errors import TableError, TrainingError
 from emoviz.experiments import published
 from emoviz.files import read_json, write_json
-from emoviz.inference.collection import SAMPLE, open_collection
 from emoviz.inference.embedding import embed_collection
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.predict import load_model
@@ -361,9 +361,9 @@ def _paintings(
 
 
 def _embedded(path: str, checkpoint: Checkpoint, settings: Settings, tell: Tell) -> EmbeddingTable:
-    collection = open_collection(path, settings)
+    collection = open_dataset(path, settings)
     model = load_model(checkpoint, settings)
-    words = f"{checkpoint.card.id}: reading {collection.title}"
+    words = f"{checkpoint.card.id}: reading {collection.name}"
     found = embed_collection(
         model, collection, settings, lambda done, total: tell(done / max(total, 1), words)
     )

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from emoviz.data.dataset import Record
 from emoviz.data.images import Limits, open_image
-from emoviz.data.records import Record
 from emoviz.errors import ImageError, NotInstalledError
 from emoviz.inference.cache import Store
 from emoviz.settings import Settings

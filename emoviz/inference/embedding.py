@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from emoviz import __version__
 from emoviz.checkpoints import Checkpoint
+from emoviz.data.dataset import Dataset
 from emoviz.data.images import Limits
 from emoviz.data.sources import ImageSource, from_bytes, refusal
 from emoviz.errors import ImageError
@@ -31,7 +32,6 @@ from emoviz.inference.cache import (
     fingerprint,
     stamp,
 )
-from emoviz.inference.collection import Collection
 from emoviz.inference.embedding_table import EmbeddingTable, Origin, Progress
 from emoviz.inference.predict import Model, Prediction, predict
 from emoviz.settings import Settings
@@ -53,7 +53,7 @@ class Embedded:
         seconds: That this took.
     """
 
-    collection: Collection
+    collection: Dataset
     checkpoint: Checkpoint
     hashes: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]
@@ -72,7 +72,7 @@ class Embedded:
             weights_sha256=card.weights_sha256,
             fingerprint=fingerprint(self.checkpoint),
             collection=self.collection.identity,
-            title=self.collection.title,
+            title=self.collection.name,
             root=str(self.collection.root),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=__version__,
@@ -103,7 +103,7 @@ class Embedded:
             labels=collection.label_indices[index],
             refused=self.refused,
             label_names=tuple(collection.labels[i] for i in index),
-            label_taxonomy=collection.taxonomy,
+            label_taxonomy=collection.taxonomy if len(collection.taxonomy) else None,
             metadata={
                 name: tuple(column[i] for i in index)
                 for name, column in collection.metadata.items()
@@ -114,7 +114,7 @@ class Embedded:
 
 def embed_collection(
     model: Model,
-    collection: Collection,
+    collection: Dataset,
     settings: Settings,
     progress: Progress | None = None,
     batch: int = 32,
@@ -123,7 +123,7 @@ def embed_collection(
 
     Args:
         model: From `load_model`.
-        collection: From `open_collection`.
+        collection: From `open_dataset`.
         settings: Where the cache is, and what is refused.
         progress: Called with (done, all); from one thread at a time, but not always the same.
         batch: Images that the network sees at once, and that a killed process may lose.
@@ -142,12 +142,13 @@ class _Run:
     """One pass over a collection: a thread looks up, reads and decodes, another computes."""
 
     def __init__(
-        self, model: Model, collection: Collection, settings: Settings, progress: Progress
+        self, model: Model, collection: Dataset, settings: Settings, progress: Progress
     ) -> None:
         self._model, self._collection, self._settings = model, collection, settings
         self._progress, self._lock, self._done = progress, threading.Lock(), 0
+        self._limits = Limits.of(settings)
         self._hashes = [""] * len(collection)
-        self._refused = list(collection.refused)
+        self._refused = list[tuple[str, str]](collection.problems)
         self._asked: deque[int] = deque()  # images that are on their way through the network
 
     def finished(self, batch: int) -> Embedded:
@@ -157,8 +158,7 @@ class _Run:
             EmbeddingCache(self._settings, self._model.checkpoint) as cache,
             Thumbnails(self._settings) as thumbnails,
         ):
-            limits = Limits.of(self._settings)
-            results = predict(self._model, self._unseen(), limits, batch, THUMBNAIL_SIDE)
+            results = predict(self._model, self._unseen(), self._limits, batch, THUMBNAIL_SIDE)
             try:
                 for prediction in filter(self._accepted, results):
                     waiting.append(prediction)
@@ -190,7 +190,7 @@ class _Run:
     def _unseen_of(
         self, part: range, files: KnownFiles, seen: Callable[[Iterable[str]], set[str]]
     ) -> Iterator[ImageSource]:
-        stamps = {i: stamp(*self._collection.contents.place(i)) for i in part}
+        stamps = {i: stamp(*self._collection.place(i)) for i in part}
         remembered = files.get_many(mark for mark in stamps.values() if mark is not None)
         ready = seen(remembered.values())
         read: dict[Stamp, str] = {}
@@ -212,7 +212,7 @@ class _Run:
         """The image in memory and its SHA-256, or the reason why it cannot be read and ""."""
         name = self._collection.names[index]
         try:
-            data = self._collection.contents.read(index)
+            data = self._collection.records[index].read(self._limits)
         except ImageError as error:
             return refusal(name, str(error)), ""
         return from_bytes(name, data), hashlib.sha256(data).hexdigest()

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.checkpoints import Checkpoint
+from emoviz.data.dataset import Record
 from emoviz.data.images import Limits
-from emoviz.data.records import Record
 from emoviz.data.sources import ImageSource
 from emoviz.errors import TableError
 from emoviz.inference.cache import fingerprint

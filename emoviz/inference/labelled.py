@@ -8,47 +8,21 @@ import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.data.images import Limits
-from emoviz.data.library import SAMPLE, find_set, set_path
-from emoviz.data.records import NO_LABEL, LabelledSet, Record, Split, read_table
-from emoviz.errors import TableError, TaxonomyError
-from emoviz.inference.collection import Collection, open_collection
+from emoviz.data.dataset import NO_LABEL, Dataset, Split
+from emoviz.data.library import SAMPLE, find_set, id_of, locate
+from emoviz.data.reading import fitted, open_dataset
+from emoviz.errors import TaxonomyError
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.labels import TAXONOMIES, Bridge, Taxonomy, bridge_between, own_taxonomy
 from emoviz.settings import Settings
 
 _ENOUGH = 0.5  # share of the labels that a taxonomy must hold where none holds them all
-
-
-@dataclass(frozen=True)
-class OpenSet:
-    """A labelled set, ready to be passed through a network.
-
-    Attributes:
-        id: Of the library, or "".
-        labelled: Its records; rows that cannot be used are among the refused.
-        collection: The same images, with the other columns as metadata.
-        unknown: Labels outside the taxonomy, which were left out -> how many images have them.
-        about: What the library knows of it: source, terms, citation.
-    """
-
-    id: str
-    labelled: LabelledSet
-    collection: Collection
-    unknown: Mapping[str, int] = field(default_factory=dict)
-    about: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def title(self) -> str:
-        """For people."""
-        return self.collection.title
 
 
 @dataclass(frozen=True)
@@ -71,35 +45,20 @@ class Labels:
         return int((self.indices >= 0).sum())
 
 
-@dataclass(frozen=True)
-class _Records:
-    """The bytes of records' images, for a collection."""
-
-    records: Sequence[Record]
-    limits: Limits
-
-    def place(self, index: int) -> tuple[Path, str]:
-        record = self.records[index]
-        return record.path.absolute(), "" if record.content is None else record.name
-
-    def read(self, index: int) -> bytes:
-        return self.records[index].read(self.limits)
-
-
 def open_labelled(
     what: str | Path,
     settings: Settings,
     taxonomy: Taxonomy | None = None,
     likely: Taxonomy | None = None,
     split: Split | None = None,
-) -> OpenSet:
+) -> Dataset:
     """Open a labelled set by its id in the library or its path.
 
     Where labels are of no one taxonomy, the one that holds most of them is taken, if that is at
-    least half of the images; the rest is left out and listed.
+    least half of the images; the rest are problems.
 
     Args:
-        what: An id, or the path of a table or a folder; a path that is there comes first.
+        what: An id, or the path of a folder, a ZIP or a table; a path that is there comes first.
         settings: Where the library is, and what is refused.
         taxonomy: Of the labels; found from them where None.
         likely: Taken instead of a smaller one where all labels are of it.
@@ -108,15 +67,15 @@ def open_labelled(
     Raises:
         TableError: There is no such set, it cannot be read, or none of its labels is known.
     """
-    id, path, about = _found(what, settings)
-    labelled, unknown = _read(path, settings, taxonomy, likely)
-    records = labelled.of_split(split) if split else labelled.records
-    kept = LabelledSet(labelled.name, labelled.taxonomy, records, labelled.refused, labelled.votes)
-    collection = _collection(path, kept, settings)
-    return OpenSet(id, kept, collection, unknown, about)
+    path = locate(settings, str(what))
+    found = open_dataset(path, settings, taxonomy, likely, labelled=True)
+    found = found if taxonomy is not None else fitted(found, likely)
+    if id_of(settings, found.path) == SAMPLE:
+        found = replace(found, about=find_set(settings, SAMPLE).about)
+    return replace(found, records=found.of_split(split)) if split else found
 
 
-def labels_of(table: EmbeddingTable, labelled: LabelledSet | None = None) -> Labels:
+def labels_of(table: EmbeddingTable, labelled: Dataset | None = None) -> Labels:
     """The labels of a table's images.
 
     Args:
@@ -225,48 +184,6 @@ def _occurrences(hashes: Sequence[str]) -> dict[tuple[str, int], int]:
     return found
 
 
-def _found(what: str | Path, settings: Settings) -> tuple[str, Path, Mapping[str, Any]]:
-    """The id, path and description of a set."""
-    path = Path(what)
-    try:
-        there = path.exists()
-    except (OSError, ValueError):  # a name that no file can have
-        there = False
-    name = str(what)
-    is_id = name == SAMPLE or ("/" not in name and set_path(settings, name).is_file())
-    if there or not is_id:
-        return "", path, {}
-    known = find_set(settings, name)
-    return known.id, known.path, known.about
-
-
-def _read(
-    path: Path, settings: Settings, taxonomy: Taxonomy | None, likely: Taxonomy | None
-) -> tuple[LabelledSet, dict[str, int]]:
-    """The set and its labels outside the taxonomy."""
-    try:
-        labelled = read_table(path, taxonomy, likely)
-    except TableError:
-        if taxonomy is not None:
-            raise
-        best = _fitting(_texts(path, settings), likely)
-        if best is None:
-            raise
-        labelled = read_table(path, best)
-    unknown = Counter(
-        text for text in _texts(path, settings) if text and not labelled.taxonomy.holds(text)
-    )
-    return labelled, dict(unknown.most_common())
-
-
-def _texts(path: Path, settings: Settings) -> Sequence[str]:
-    """Labels as they stand in the set; none where they cannot be listed."""
-    try:
-        return open_collection(path, settings).labels
-    except TableError:
-        return ()
-
-
 def _fitting(texts: Sequence[str], likely: Taxonomy | None) -> Taxonomy | None:
     """The taxonomy that holds most labels, if it holds half of them; the likely one of equals."""
     counts = Counter(text for text in texts if text)
@@ -280,49 +197,15 @@ def _fitting(texts: Sequence[str], likely: Taxonomy | None) -> Taxonomy | None:
     return best if total and held(best) >= _ENOUGH * total else None
 
 
-def _collection(path: Path, labelled: LabelledSet, settings: Settings) -> Collection:
-    records, names = labelled.records, labelled.taxonomy.names
-    return Collection(
-        path=path.absolute(),
-        title=labelled.name,
-        root=path.absolute() if path.is_dir() else path.absolute().parent,
-        names=[record.name for record in records],
-        contents=_Records(records, Limits.of(settings)),
-        labels=[names[r.label] if r.label != NO_LABEL else "" for r in records],
-        taxonomy=labelled.taxonomy,
-        metadata=_metadata(path, records, settings),
-        refused=labelled.refused,
-    )
-
-
-def _metadata(
-    path: Path, records: Sequence[Record], settings: Settings
-) -> Mapping[str, Sequence[str]]:
-    """Columns of the records' own, or of the table that they were read from."""
-    own = dict.fromkeys(name for record in records for name in record.metadata)
-    if own or path.is_dir():
-        return {name: [record.metadata.get(name, "") for record in records] for name in own}
-    try:
-        listed = open_collection(path, settings)
-    except TableError:
-        return {}
-    row = {name: i for i, name in enumerate(listed.names)}
-    rows = [row.get(record.name, -1) for record in records]
-    return {
-        name: [column[i] if i >= 0 else "" for i in rows]
-        for name, column in listed.metadata.items()
-    }
-
-
-def _shares(table: EmbeddingTable, labelled: LabelledSet) -> NDArray[np.float64] | None:
+def _shares(table: EmbeddingTable, labelled: Dataset) -> NDArray[np.float64] | None:
     """(N, S) votes by the images' names; an image that the set lacks has none."""
     if not labelled.votes or table.label_taxonomy is None:
         return None
     if labelled.taxonomy.names != table.label_taxonomy.names:
         return None
     nothing = (0.0,) * len(labelled.taxonomy)
-    # a table of a library's set names its images by their files
-    known = {str(record.path): record.shares for record in labelled.records}
-    known |= {record.name: record.shares for record in labelled.records}
+    known = {record.name: record.shares for record in labelled.records}
+    known |= {str(record.path): record.shares for record in labelled.records}
+    known |= dict(zip(labelled.names, (r.shares for r in labelled.records), strict=True))
     rows = [known.get(path, nothing) for path in table.paths]
     return np.array(rows, np.float64).reshape(-1, len(labelled.taxonomy))

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.data.records import NO_LABEL
+from emoviz.data.dataset import NO_LABEL
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.files import replaced_file
 from emoviz.inference.embedding_table import EmbeddingTable, Origin

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.checkpoints import Checkpoint
+from emoviz.data.dataset import Dataset
 from emoviz.data.images import Limits, open_image
 from emoviz.errors import ImageError
 from emoviz.inference.cache import StyleCache
-from emoviz.inference.collection import Collection
 from emoviz.inference.content_style_split import (
     ContentStyleSplit,
     NoSplit,
@@ -42,7 +42,7 @@ _AT_ONCE = 64  # rows of Gram matrices that are compared together
 
 def observe_collection(
     explainer: Explainer,
-    collection: Collection,
+    collection: Dataset,
     hashes: Sequence[str],
     settings: Settings,
     progress: Progress | None = None,
@@ -52,7 +52,7 @@ def observe_collection(
 
     Args:
         explainer: From `load_explainer`.
-        collection: From `open_collection`.
+        collection: From `open_dataset`.
         hashes: (N) SHA-256 of its images, "" for those that were refused (`Embedded.hashes`).
         settings: Where the cache is, and what is refused.
         progress: Called with (images done, images to be done).
@@ -182,13 +182,13 @@ def _groups(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _pixels(
-    explainer: Explainer, collection: Collection, wanted: dict[str, int], settings: Settings
+    explainer: Explainer, collection: Dataset, wanted: dict[str, int], settings: Settings
 ) -> Iterator[tuple[str, Bytes | None]]:
     """Hash and network's view of each image; None for one that cannot be read any more."""
     preprocessing, limits = explainer.checkpoint.card.preprocessing, Limits.of(settings)
     for sha256, index in wanted.items():
         try:
-            data = collection.contents.read(index)
+            data = collection.records[index].read(limits)
             image = open_image(data, limits, preprocessing.short_side)
         except ImageError:
             yield sha256, None

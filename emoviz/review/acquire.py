@@ -23,15 +23,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, get_args
 
+from emoviz.data.dataset import Holder
 from emoviz.data.fetch import Fetcher, url_digest
 from emoviz.data.images import Limits, OpenedImage, open_image, read_file, thumbnail
 from emoviz.data.importers import Found, Item, Place, Problem
-from emoviz.data.importers.files import read_folder, read_zip
+from emoviz.data.importers.artworks import read_artworks
 from emoviz.data.importers.iiif import ReadManifest, read_iiif
 from emoviz.data.importers.iiif_images import requests_of
-from emoviz.data.importers.urls import read_urls
 from emoviz.data.importers.wikiart_emotions import is_wikiart_emotions, read_wikiart_emotions
-from emoviz.data.sources import ImageSource, from_zip
+from emoviz.data.reading import TABLES, open_holder
 from emoviz.errors import EmovizError, FetchError, ImageError, TableError
 from emoviz.files import read_json, replaced_file, write_json
 from emoviz.inference.cache import THUMBNAIL_SIDE, Thumbnails
@@ -158,11 +158,11 @@ def guess_kind(source: str) -> Kind:
             f"file of a IIIF manifest, or '{SAMPLE}'."
         )
     suffix = path.suffix.casefold()
-    if suffix in (".csv", ".tsv"):
+    if suffix in TABLES:
         return "wikiart-emotions" if is_wikiart_emotions(path) else "table"
     kinds: dict[str, Kind] = {".zip": "zip", ".json": "iiif", ".jsonld": "iiif"}
     if suffix not in kinds:
-        raise TableError(f"'{source}' is no folder, ZIP, CSV, TSV or IIIF manifest (.json).")
+        raise TableError(f"'{source}' is no folder, ZIP, table or IIIF manifest (.json).")
     return kinds[suffix]
 
 
@@ -317,17 +317,13 @@ def _found(
     request: AcquireRequest, folder: Path, settings: Settings, fetcher: Fetcher, again: bool
 ) -> Iterator[Found]:
     path = Path(request.source)
-    if request.kind == "folder":
-        return read_folder(path)
-    if request.kind == "zip":
-        return read_zip(path, Limits.of(settings), int(settings.max_archive_mb * 1e6))
-    if request.kind == "table":
-        return read_urls(path, paths=not request.sent)
+    if request.kind in ("folder", "zip", "table"):
+        return read_artworks(path, settings, request.sent)
     if request.kind == "wikiart-emotions":
         images = Path(request.images) if request.images else None
         return read_wikiart_emotions(path, images, request.voters)
     if request.kind == "sample":
-        return read_urls(settings.sample_data / "images.csv")
+        return read_artworks(settings.sample_data / "images.csv", settings)
     documents = _Documents(folder / "documents", fetcher, again, request.source)
     if not documents.is_local:
         documents.load(request.source)  # the first one: where it fails, all does
@@ -393,7 +389,7 @@ def _write_items(file: Path, rows: Sequence[Found]) -> None:
             if isinstance(row, Item):
                 line: dict[str, Any] = {"item": {**asdict(row), "place": row.place.to_dict()}}
             else:
-                line = {"problem": asdict(row)}
+                line = {"problem": row._asdict()}
             stream.write(json.dumps(line) + "\n")
 
 
@@ -453,9 +449,8 @@ class _Bringer:
     ) -> None:
         assert found.request is not None
         self._folder, self._fetcher, self._side = folder, fetcher, found.request.side
-        self._limits = Limits.of(settings)
-        self._archive_bytes = int(settings.max_archive_mb * 1e6)
-        self._members: dict[str, dict[str, ImageSource]] = {}
+        self._limits, self._settings = Limits.of(settings), settings
+        self._holders: dict[str, Holder] = {}
         self._infos: dict[str, Any] = {}
 
     def one(self, item: Item, kept: Thumbnails) -> tuple[Brought, bool]:
@@ -481,13 +476,10 @@ class _Bringer:
         return read, self._open(read)
 
     def _member(self, place: Place) -> bytes:
-        if place.path not in self._members:
-            sources = from_zip("", Path(place.path), self._limits, self._archive_bytes)
-            self._members[place.path] = {source.name[1:]: source for source in sources}
-        source = self._members[place.path].get(place.inside)
-        if source is None:
-            raise ImageError("the ZIP is gone, or no longer holds it")
-        return source.read()
+        """Of a ZIP; images inside a Parquet file go by their rows."""
+        if place.path not in self._holders:
+            self._holders[place.path] = open_holder(Path(place.path), self._settings)
+        return self._holders[place.path].read(place.inside, self._limits)
 
     def _fetch(self, place: Place) -> tuple[bytes, OpenedImage]:
         """The image, from the first of its addresses that gives one."""

@@ -3,9 +3,10 @@
 from functools import lru_cache
 from pathlib import Path
 
+from emoviz.data.dataset import Holder
 from emoviz.data.images import Limits, read_file
-from emoviz.data.sources import ImageSource, from_zip
-from emoviz.errors import ImageError
+from emoviz.data.reading import open_holder
+from emoviz.errors import ImageError, TableError
 from emoviz.review.model import Work
 from emoviz.settings import Settings
 
@@ -32,19 +33,16 @@ def read_work(work: Work, settings: Settings) -> bytes:
     if not work.inside:
         return read_file(Path(work.file), limits)
     changed = _changed(work.file)
-    sources = _members(work.file, changed, limits, int(settings.max_archive_mb * 1e6))
-    if work.inside not in sources:
-        raise ImageError("the ZIP is gone, or no longer holds it")
-    return sources[work.inside].read()
+    return _holder(work.file, changed, settings).read(work.inside, limits)
 
 
 @lru_cache(maxsize=4)
-def _members(
-    archive: str, changed: int, limits: Limits, archive_bytes: int
-) -> dict[str, ImageSource]:
+def _holder(archive: str, changed: int, settings: Settings) -> Holder:
     """Kept by the time of change, too."""
-    sources = from_zip("", Path(archive), limits, archive_bytes)
-    return {source.name.removeprefix("/"): source for source in sources}
+    try:
+        return open_holder(Path(archive), settings)
+    except TableError as error:
+        raise ImageError(str(error)) from None
 
 
 def _changed(file: str) -> int:

@@ -14,8 +14,8 @@ from emoviz import __version__
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.importers import Item
 from emoviz.data.importers.restrictions import restrictions
+from emoviz.data.reading import open_dataset
 from emoviz.errors import TableError
-from emoviz.inference.collection import open_collection
 from emoviz.inference.embedding import Embedded, embed_collection
 from emoviz.inference.predict import load_model
 from emoviz.inference.stored import table_path, write_embeddings
@@ -119,12 +119,12 @@ def embed_works(
     name: str, checkpoint: Checkpoint, settings: Settings, report: Reporter
 ) -> tuple[Embedded, Path]:
     """A collection through a checkpoint, with its table where the Embeddings page finds it."""
-    collection = open_collection(
+    collection = open_dataset(
         works_table(settings, name), settings, likely=checkpoint.card.taxonomy
     )
     model = load_model(checkpoint, settings)
     embedded = embed_collection(model, collection, settings, report)
-    table = table_path(settings, collection.identity, collection.title, checkpoint.card.id)
+    table = table_path(settings, collection.identity, collection.name, checkpoint.card.id)
     if len(embedded):
         write_embeddings(table, embedded.parts(settings))
     return embedded, table
@@ -189,17 +189,11 @@ def new_work(item: Item, state: Brought | None) -> NewWork:
         file=state.file if state else "",
         url=place.url or place.service,
         canvas=item.canvas,
-        label=item.label or _majority(item),
+        label=item.answer,
         sha256=state.sha256 if state else "",
         error=state.error if state else "",
         metadata={**{name: text for name, text in own.items() if text}, **item.metadata},
     )
-
-
-def _majority(item: Item) -> str:
-    """The answer with the largest share, "" where there is none."""
-    best = max(item.shares, key=lambda name: item.shares[name], default="")
-    return best if best and item.shares[best] > 0 else ""
 
 
 def _rows(found: AcquiredWorks) -> Iterator[tuple[Item, Brought | None]]:

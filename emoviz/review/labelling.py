@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from emoviz import __version__
+from emoviz.data.dataset import NO_LABEL, Dataset, Record
 from emoviz.data.library import KnownSet, save_set
-from emoviz.data.records import NO_LABEL, LabelledSet, Record
 from emoviz.errors import ImageError, ReviewError
 from emoviz.labels import Taxonomy, own_taxonomy, taxonomy_of
 from emoviz.review.images import read_work
@@ -41,7 +41,7 @@ class Labelled:
         reviewers: Ids of the people who made them.
     """
 
-    item: LabelledSet
+    item: Dataset
     undecided: int
     tied: tuple[str, ...]
     none: tuple[str, ...]
@@ -134,7 +134,7 @@ def label(
             f"{len(tied)} tied, {len(none)} without an emotion, {len(refused)} without an image. "
             "Review some more."
         )
-    item = LabelledSet(collection.title, taxonomy, tuple(records), votes=rule == "shares")
+    item = Dataset(collection.title, taxonomy, tuple(records), votes=rule == "shares")
     people = tuple(sorted({decision.reviewer for decision in found}))
     undecided = len(works) - len(votes)
     return Labelled(item, undecided, tuple(tied), tuple(none), tuple(refused), len(found), people)

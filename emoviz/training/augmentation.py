@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode, v2
 
+from emoviz.data.dataset import Record
 from emoviz.data.images import Limits, open_image
 from emoviz.data.preprocessing import Preprocessing
-from emoviz.data.records import Record
 from emoviz.errors import ImageError
 from emoviz.inference.engines import available_cores
 from emoviz.inference.prefetch import ahead

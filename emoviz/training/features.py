@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from emoviz.data.dataset import Record
 from emoviz.data.images import Limits
-from emoviz.data.records import Record
 from emoviz.errors import TrainingError
 from emoviz.files import replaced_file
 from emoviz.models.folding import folded

@@ -20,8 +20,8 @@ from emoviz.analysis.metrics import class_scores, negative_log_likelihood
 from emoviz.analysis.metrics import measure as measure_answers
 from emoviz.analysis.resampling import Intervals
 from emoviz.checkpoints import Card
+from emoviz.data.dataset import SPLITS, Dataset, Record
 from emoviz.data.lineage import lineage_words
-from emoviz.data.records import SPLITS, LabelledSet, Record
 from emoviz.inference.predict import softmax
 from emoviz.labels import Bridge, bridge_between
 from emoviz.models.export import ExportedGraph
@@ -267,7 +267,7 @@ def summary(
         probabilities: (N, C) of the model's classes.
         embedding: (N, D) u; None where there is no common space.
         labels: (N,) indices in the labels' taxonomy; -1 for none. Majorities of people's votes
-            must be those over the merged labels: see `emoviz.data.records.merge_labels`.
+            must be those over the merged labels: see `emoviz.data.dataset.merge_labels`.
         bridge: From the model's classes to the labels.
     """
     aligned = judge(ModelOutputs("", bridge.model, probabilities, embedding), labels, bridge)
@@ -299,7 +299,7 @@ def summary(
 
 def make_card(
     state: Training,
-    sets: Sequence[LabelledSet],
+    sets: Sequence[Dataset],
     targets: Targets,
     measured: FinalMeasures,
     origin: Mapping[str, str],
@@ -364,7 +364,7 @@ def _novelty_of_folds(held: HeldOut, width: int) -> tuple[Novelty | None, dict[s
     return novelty, {"rule": NOVELTY_RULE, "flagged_held_out": _rounded(flagged)}
 
 
-def _data_entry(item: LabelledSet, targets: Targets, recipe: Recipe) -> dict[str, Any]:
+def _data_entry(item: Dataset, targets: Targets, recipe: Recipe) -> dict[str, Any]:
     part = recipe.data.part_of(item.taxonomy.name)
     number = targets.names.index(item.name)
     mine = [r for r, s in zip(targets.records, targets.sets, strict=True) if s == number]
@@ -377,16 +377,16 @@ def _data_entry(item: LabelledSet, targets: Targets, recipe: Recipe) -> dict[str
         "terms": part.terms or str(item.about.get("terms", "")),
         "labels": item.taxonomy.title + (", shares of votes" if item.votes else ""),
         "bridge to the classes": _bridge_words(item, recipe),
-        "images": len(item.records) + len(item.refused),
+        "images": len(item.records) + len(item.problems),
         "images in the finished weights": _trained_on(mine, recipe),
-        "files refused": len(item.refused),
+        "files refused": len(item.problems),
         "kept out for measuring": _kept_out(mine, recipe)
         + (together if groups < len(mine) else ""),
         **({"lineage": "; then ".join(lineage)} if lineage else {}),
     }
 
 
-def _bridge_words(item: LabelledSet, recipe: Recipe) -> str:
+def _bridge_words(item: Dataset, recipe: Recipe) -> str:
     """Which label may be which class, and which labels are dropped."""
     bridge = bridge_between(recipe.classes, item.taxonomy)
     classes = np.array(bridge.model.names)

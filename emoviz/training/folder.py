@@ -32,7 +32,7 @@ from filelock import FileLock, Timeout
 
 import emoviz
 from emoviz.checkpoints import Checkpoint, read_checkpoint
-from emoviz.data.records import parse_data_argument
+from emoviz.data.reading import parse_data_argument
 from emoviz.errors import CheckpointError, PausedError, TrainingError
 from emoviz.files import read_json, write_json
 from emoviz.training.recipe import Recipe

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from emoviz.checkpoints import Checkpoint
+from emoviz.data.dataset import Dataset, Problem, Record
 from emoviz.data.preprocessing import Preprocessing
-from emoviz.data.records import LabelledSet, Record, parse_data_argument, read_table
+from emoviz.data.reading import parse_data_argument, read_labelled
 from emoviz.errors import TrainingError
 from emoviz.labels import Taxonomy
 from emoviz.models.backbones import Backbone, load_pretrained
@@ -69,7 +70,7 @@ class PreparedTraining:
     """
 
     recipe: Recipe
-    sets: tuple[LabelledSet, ...]
+    sets: tuple[Dataset, ...]
     targets: Targets
     preprocessing: Preprocessing
     features: FeatureSource
@@ -134,15 +135,15 @@ def prepare(
     worker = worker or Worker()
     preprocessing = _preprocessing(recipe)
     reasons: dict[str, Mapping[str, str]] = {}
-    sets: list[LabelledSet] = []
+    sets: list[Dataset] = []
     for text in (*tables, *test_tables):
         taxonomy, path = parse_data_argument(text)
-        item = read_table(path, taxonomy)
+        item = read_labelled(path, taxonomy)
         found = known.get(text) if known is not None else None
         reasons[text] = unreadable(item.records, preprocessing) if found is None else found
         _check_some_read(item, reasons[text])
         item = without_unreadable(item, reasons[text])
-        tell(f"{item.name}: {len(item.records)} images, {len(item.refused)} refused")
+        tell(f"{item.name}: {len(item.records)} images, {len(item.problems)} problems")
         sets.append(item)
     sets = _split(sets, len(tables), recipe)
     taxonomy = recipe.classes
@@ -213,13 +214,14 @@ def network_config(recipe: Recipe) -> NetworkConfig:
     )
 
 
-def without_unreadable(item: LabelledSet, reasons: Mapping[str, str]) -> LabelledSet:
-    """The set without the files that cannot be read, which join its refusals."""
+def without_unreadable(item: Dataset, reasons: Mapping[str, str]) -> Dataset:
+    """The set without the files that cannot be read, which join its problems."""
     kept = tuple(record for record in item.records if record.name not in reasons)
-    return replace(item, records=kept, refused=(*item.refused, *reasons.items()))
+    told = map(Problem._make, reasons.items())
+    return replace(item, records=kept, problems=(*item.problems, *told))
 
 
-def _check_some_read(item: LabelledSet, reasons: Mapping[str, str]) -> None:
+def _check_some_read(item: Dataset, reasons: Mapping[str, str]) -> None:
     """Raise `TrainingError` where no image is left to look at."""
     if reasons and all(record.name in reasons for record in item.records):
         name, why = next(iter(reasons.items()))
@@ -235,7 +237,7 @@ def _preprocessing(recipe: Recipe) -> Preprocessing:
     return Preprocessing.from_dict({**asdict(recipe.input), "mean": mean, "std": std})
 
 
-def _split(sets: Sequence[LabelledSet], own: int, recipe: Recipe) -> list[LabelledSet]:
+def _split(sets: Sequence[Dataset], own: int, recipe: Recipe) -> list[Dataset]:
     """Splits by the recipe; sets after the first `own` are all test, and then the only one."""
     if own == len(sets):
         return split_sets(sets, recipe.data)

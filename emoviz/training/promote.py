@@ -15,8 +15,9 @@ from emoviz.checkpoints import (
     read_checkpoint,
     save_checkpoint,
 )
+from emoviz.data.dataset import assign_splits
 from emoviz.data.library import save_set
-from emoviz.data.records import assign_splits, parse_data_argument, read_table
+from emoviz.data.reading import parse_data_argument, read_labelled
 from emoviz.errors import TableError, TrainingError
 from emoviz.files import read_json
 from emoviz.inference.trust import remember
@@ -90,7 +91,7 @@ def keep_held_out(
     for number, entry in enumerate(kept.get("tables", [])):
         taxonomy, path = parse_data_argument(str(entry["table"]))
         try:
-            item = read_table(path, taxonomy)
+            item = read_labelled(path, taxonomy)
         except TableError as error:
             tell(f"The held-out images are not kept as a set: {error}")
             return

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from emoviz.checkpoints import Checkpoint, load_network, open_checkpoint, save_checkpoint
-from emoviz.data.records import fold_indices
+from emoviz.data.dataset import fold_indices
 from emoviz.errors import PausedError, TrainingError
 from emoviz.files import write_json
 from emoviz.inference.engines import available_cores

@@ -13,9 +13,9 @@ import numpy as np
 import yaml
 
 from emoviz.checkpoints import Checkpoint
-from emoviz.data.classes import MOST_CLASSES
+from emoviz.data.dataset import NO_LABEL, SPLITS, Dataset, assign_splits
 from emoviz.data.library import KnownSet
-from emoviz.data.records import NO_LABEL, SPLITS, LabelledSet, assign_splits
+from emoviz.data.reading import MOST_CLASSES
 from emoviz.labels import TAXONOMIES, Taxonomy
 from emoviz.training.recipe import Recipe
 from emoviz.training.recipe_loading import read_recipe
@@ -158,7 +158,7 @@ def recipe_of(
     return read_recipe(yaml.safe_dump(values, allow_unicode=True), "the choices")
 
 
-def check_set(labelled: LabelledSet, validation: float, test: float) -> SetCheck:
+def check_set(labelled: Dataset, validation: float, test: float) -> SetCheck:
     """Count a set and say what will not work with it.
 
     Args:
@@ -191,7 +191,7 @@ def _errors(
     counts: Mapping[str, int],
     splits: Mapping[str, int],
     learned: set[int],
-    labelled: LabelledSet,
+    labelled: Dataset,
     validation: float,
 ) -> list[str]:
     present = [name for name, count in counts.items() if count]
@@ -221,7 +221,7 @@ def _errors(
     return found
 
 
-def _too_few(splits: Mapping[str, int], labelled: LabelledSet, validation: float) -> list[str]:
+def _too_few(splits: Mapping[str, int], labelled: Dataset, validation: float) -> list[str]:
     """What to do where one part of the images is too small to serve."""
     short = [s for s in SPLITS if splits[s] < 2 and (s != "validation" or validation > 0)]
     if not short:
@@ -245,7 +245,7 @@ def _warnings(
     splits: Mapping[str, int],
     learned: set[int],
     names: tuple[str, ...],
-    labelled: LabelledSet,
+    labelled: Dataset,
 ) -> list[str]:
     missing = [name for name, count in counts.items() if not count]
     few = [name for name, count in counts.items() if 0 < count < FEW_IN_A_CLASS]
@@ -273,8 +273,8 @@ def _warnings(
             f"Only {splits['validation']} images watch over the training: one image more or less "
             f"right moves the accuracy by {100 / splits['validation']:.0f} points."
         )
-    if labelled.refused:
-        found.append(f"{len(labelled.refused):,} rows of the set cannot be used.")
+    if labelled.problems:
+        found.append(f"{len(labelled.problems):,} rows of the set cannot be used.")
     return found
 
 

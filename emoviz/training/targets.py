@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.data.records import (
+from emoviz.data.dataset import (
     SPLITS,
-    LabelledSet,
+    Dataset,
     Record,
     Split,
     assign_splits,
@@ -81,7 +81,7 @@ class Targets:
         return self.rows(np.flatnonzero([record.split == split for record in self.records]))
 
 
-def split_sets(sets: Sequence[LabelledSet], part: DataPart) -> list[LabelledSet]:
+def split_sets(sets: Sequence[Dataset], part: DataPart) -> list[Dataset]:
     """Give every record of every set its split, by group."""
     return [
         replace(
@@ -91,7 +91,7 @@ def split_sets(sets: Sequence[LabelledSet], part: DataPart) -> list[LabelledSet]
     ]
 
 
-def make_targets(sets: Sequence[LabelledSet], recipe: Recipe, taxonomy: Taxonomy) -> Targets:
+def make_targets(sets: Sequence[Dataset], recipe: Recipe, taxonomy: Taxonomy) -> Targets:
     """Targets of several sets for one network.
 
     Votes for labels that no class may be called are dropped and the rest scaled to 1; an image
@@ -122,7 +122,7 @@ def make_targets(sets: Sequence[LabelledSet], recipe: Recipe, taxonomy: Taxonomy
 
 
 def _set_targets(
-    item: LabelledSet, bridge: Bridge, part: SetPart, width: int, number: int
+    item: Dataset, bridge: Bridge, part: SetPart, width: int, number: int
 ) -> tuple[
     list[Record], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]
 ]:

@@ -12,7 +12,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.typing import UploadedFile
 
 from emoviz.data.images import SUFFIXES, Limits
-from emoviz.data.sources import ImageSource, from_bytes, from_path, from_zip
+from emoviz.data.reading import sent_sources
+from emoviz.data.sources import ImageSource, from_path
 from emoviz.settings import Settings
 from emoviz.ui.samples import Sample, gallery, known_samples, small_picture
 from emoviz.ui.words import counted, plain
@@ -85,15 +86,11 @@ def remove_all() -> None:
 
 def taken(files: Sequence[UploadedFile], settings: Settings) -> list[tuple[ImageSource, int]]:
     """Uploaded files as sources with the bytes that each holds; ZIPs are opened."""
-    limits = Limits.of(settings)
     sources: list[tuple[ImageSource, int]] = []
     for file in files:
         data = file.getvalue()
-        if PurePath(file.name).suffix.casefold() == ".zip":
-            inside = from_zip(file.name, data, limits, int(settings.max_archive_mb * 1e6))
-            sources += [(source, len(data) // len(inside)) for source in inside]
-        else:
-            sources.append((from_bytes(file.name, data), len(data)))
+        inside = sent_sources(file.name, data, settings)
+        sources += [(source, len(data) // len(inside)) for source in inside]
     return sources
 
 

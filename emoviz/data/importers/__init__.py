@@ -1,13 +1,17 @@
 """Collections from outside, in one form whatever they came from: items and problems.
 
-One file a source: `files` (folder, ZIP), `urls` (a CSV of paths or addresses), `iiif` (Presentation
-manifests and collections), `wikiart_emotions`. Nothing is fetched or opened here but what lists
+One file a source: `artworks` (whatever `emoviz.data.reading` opens), `iiif` (Presentation manifests
+and collections), `wikiart_emotions`. Nothing is fetched or opened here but what lists
 the images; an importer yields what it finds in the source's order, and goes on after a problem.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import numpy as np
+
+from emoviz.data.dataset import Problem, majority
 
 
 @dataclass(frozen=True)
@@ -87,13 +91,14 @@ class Item:
     shares: Mapping[str, float] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def answer(self) -> str:
+        """The label, or what most people answered; of equal answers the first; "" for none."""
+        votes = np.array([list(self.shares.values())])
+        most = int(majority(votes, np.zeros(1))[0])
+        return self.label or (list(self.shares)[most] if most >= 0 else "")
 
-@dataclass(frozen=True)
-class Problem:
-    """What a source names and cannot be taken in: an address, a row or a file, with the reason."""
 
-    key: str
-    reason: str
-
+__all__ = ["Found", "Item", "Place", "Problem"]
 
 Found = Item | Problem

@@ -11,15 +11,13 @@ whose first two answers are tied keeps its shares and is called by the first of 
 of Mikels, where the field leaves those 52 out: drop them with a recipe (``tie`` in the metadata).
 """
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from emoviz.data.dataset import Dataset
 from emoviz.data.importers.artphoto import SHORT
-from emoviz.data.importers.common import Files, Gathered, Importer, expect, number
-from emoviz.data.readers import table_text
-from emoviz.data.records import LabelledSet
+from emoviz.data.importers.common import Gathered, Importer, expect, number
+from emoviz.data.tables import Files, read_table
 from emoviz.errors import TableError
 from emoviz.labels import MIKELS8
 
@@ -27,7 +25,7 @@ TITLE = "Abstract"
 _TABLE = "ABSTRACT_groundTruth.csv"
 
 
-def read(root: Path, labels: str = "") -> LabelledSet:
+def read(root: Path, labels: str = "") -> Dataset:
     """Bring in Abstract.
 
     Raises:
@@ -51,23 +49,20 @@ def read(root: Path, labels: str = "") -> LabelledSet:
 
 
 def _rows(table: Path, found: Gathered) -> Iterator[tuple[str, str, dict[str, float]]]:
-    text, delimiter = table_text(table)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    header = [_label(cell) for cell in next(reader, [])]
+    read = read_table(table)
+    header = {_label(name): name.casefold() for name in read.columns}
     missing = sorted(set(MIKELS8.names) - set(header))
     if missing:
         raise TableError(f"'{table}' lacks the columns {', '.join(missing)}.")
-    for row in filter(None, reader):
-        place = f"{table.name}, line {reader.line_num}"
-        cells = dict(zip(header, row, strict=False))
+    for place, cells in read.rows():
         try:
-            votes = {label: number(cells.get(label, ""), label) for label in MIKELS8.names}
+            votes = {label: number(cells[header[label]], label) for label in MIKELS8.names}
             if min(votes.values()) < 0:
                 raise TableError("a count of votes is below 0")
         except TableError as error:
             found.refuse(place, str(error))
             continue
-        yield place, row[0].strip().strip("'\""), votes
+        yield place, next(iter(cells.values())).strip("'\""), votes
 
 
 def _label(cell: str) -> str:

@@ -20,18 +20,18 @@ all the same, each with the place where its image would be.
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from emoviz.data.dataset import Dataset
 from emoviz.data.importers.common import (
     FIGURATIVE,
-    Files,
     Gathered,
     Importer,
     artist_group,
     expect,
     kind_of_style,
     number,
+    plain_rows,
 )
-from emoviz.data.importers.tabled import plain_rows
-from emoviz.data.records import LabelledSet
+from emoviz.data.tables import Files
 from emoviz.errors import TableError
 from emoviz.labels import MIKELS8
 
@@ -47,7 +47,7 @@ _ENDINGS = (".jpg", ".jpeg", ".png")
 _Painting = tuple[str, str, str, str, Mapping[str, float]]
 
 
-def read(root: Path, labels: str = "") -> LabelledSet:
+def read(root: Path, labels: str = "") -> Dataset:
     """Bring in ArtEmis.
 
     Raises:

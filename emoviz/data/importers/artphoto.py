@@ -11,8 +11,8 @@ stands for contentment.
 import re
 from pathlib import Path
 
+from emoviz.data.dataset import Dataset
 from emoviz.data.importers.common import Gathered, Importer
-from emoviz.data.records import LabelledSet
 from emoviz.data.sources import walk_images
 from emoviz.errors import TableError
 from emoviz.labels import MIKELS8
@@ -22,7 +22,7 @@ _NAME = re.compile(r"([a-z]+)_\d+", re.IGNORECASE)
 SHORT = {"content": "contentment", "sad": "sadness"}
 
 
-def read(root: Path, labels: str = "") -> LabelledSet:
+def read(root: Path, labels: str = "") -> Dataset:
     """Bring in ArtPhoto.
 
     Raises:
@@ -40,7 +40,7 @@ def read(root: Path, labels: str = "") -> LabelledSet:
         word = match[1].casefold()
         found.add(name, name, image, SHORT.get(word, word))
     if not fits:
-        seen = ", ".join(place for place, _ in found.refused[:5]) or "no image"
+        seen = ", ".join(place for place, _ in found.problems[:5]) or "no image"
         raise TableError(
             f"'{root}' is not the folder of {TITLE}. Wanted: images called <emotion>_<number>.jpg, "
             f"such as awe_0001.jpg, in testImages_artphoto. Found: {seen}."

@@ -10,14 +10,14 @@ stills of one scene are not marked as such: near duplicates across the split are
 
 from pathlib import Path
 
+from emoviz.data.dataset import Dataset
 from emoviz.data.importers.common import Gathered, Importer, expect, images_by_class, split_folders
-from emoviz.data.records import LabelledSet
 from emoviz.labels import CAER7
 
 TITLE = "CAER-S"
 
 
-def read(root: Path, labels: str = "") -> LabelledSet:
+def read(root: Path, labels: str = "") -> Dataset:
     """Bring in CAER-S.
 
     Raises:

@@ -3,17 +3,20 @@
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+import numpy as np
+
+from emoviz.data import tables
 from emoviz.data.affect import Dimension
-from emoviz.data.readers import table_text
-from emoviz.data.records import NO_LABEL, SPLIT_WORDS, LabelledSet, Record, Split
+from emoviz.data.dataset import SPLIT_WORDS, Dataset, Problem, Record, Split, majority
+from emoviz.data.reading import one_hot
 from emoviz.data.sources import walk_images
+from emoviz.data.tables import Files, read_table, read_text
 from emoviz.errors import TableError, TaxonomyError
-from emoviz.labels import Taxonomy, own_taxonomy, taxonomy_of
+from emoviz.labels import Taxonomy
 
 # Kinds of image, as the sets' importers tell them and a network with `kinds` learns them.
 PHOTOGRAPH, ABSTRACT, FIGURATIVE = "photograph", "abstract painting", "figurative painting"
@@ -49,7 +52,7 @@ class Importer:
     source: str
     terms: str
     citation: str
-    read: Callable[[Path, str], LabelledSet]
+    read: Callable[[Path, str], Dataset]
     choices: tuple[str, ...] = ()
     takes_taxonomy: bool = False
     scale: str = ""
@@ -63,21 +66,21 @@ class Importer:
 
 @dataclass
 class Gathered:
-    """Records and refusals on the way to a `LabelledSet`.
+    """Records and problems on the way to a `Dataset`.
 
     Attributes:
         taxonomy: Of the labels.
         records: What fits.
-        refused: What does not: (line, row or folder, reason).
+        problems: What does not: its line, row or folder, and why.
     """
 
     taxonomy: Taxonomy
     records: list[Record] = field(default_factory=list)
-    refused: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
     def refuse(self, place: str, reason: str) -> None:
         """List something that does not fit."""
-        self.refused.append((place, reason))
+        self.problems.append(Problem(place, reason))
 
     def add(
         self,
@@ -134,57 +137,12 @@ class Gathered:
             )
         )
 
-    def finish(self, root: Path, title: str, votes: bool = False) -> LabelledSet:
+    def finish(self, root: Path, title: str, votes: bool = False) -> Dataset:
         """The set; raises `TableError` where not one image could be taken."""
         if not self.records:
-            first = "".join(f" First: {place}: {why}" for place, why in self.refused[:1])
+            first = "".join(f" First: {place}: {why}" for place, why in self.problems[:1])
             raise TableError(f"'{root}': no image of {title} could be taken.{first}")
-        return LabelledSet(title, self.taxonomy, tuple(self.records), tuple(self.refused), votes)
-
-
-class Files:
-    """Finds files below a folder, whatever the capitals and however accents are composed.
-
-    Each folder is listed once, so that 118,102 questions cost about as many as there are folders.
-
-    Args:
-        root: Of the set.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._known: dict[Path, dict[str, str]] = {}
-
-    def find(self, relative: str) -> Path | None:
-        """The file or folder of that relative name, or None; names that lead outside have none."""
-        parts = PurePosixPath(relative.strip().replace("\\", "/")).parts
-        here = self.root
-        for part in parts:
-            if part in ("..", "/") or ":" in part:
-                return None
-            name = self._listed(here).get(_folded(part))
-            if name is None:
-                return None
-            here = here / name
-        return here
-
-    def listing(self) -> list[str]:
-        """What the root holds, hidden names left out."""
-        return [name for name in self._listed(self.root).values() if not name.startswith(".")]
-
-    def name(self, path: Path) -> str:
-        """The relative name, with ``/``."""
-        return path.relative_to(self.root).as_posix()
-
-    def _listed(self, folder: Path) -> Mapping[str, str]:
-        if folder not in self._known:
-            try:
-                with os.scandir(folder) as items:
-                    found = {_folded(item.name): item.name for item in items if _exists(item)}
-            except (OSError, ValueError):
-                found = {}
-            self._known[folder] = found
-        return self._known[folder]
+        return Dataset(title, self.taxonomy, tuple(self.records), tuple(self.problems), votes)
 
 
 def expect(root: Path, importer: str, *wanted: str) -> Files:
@@ -244,16 +202,9 @@ def list_lines(path: Path) -> Iterator[tuple[str, str]]:
     Raises:
         TableError: It cannot be read, or is no text.
     """
-    text, _ = table_text(path)
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if line.strip():
             yield f"{path.name}, line {number}", line.strip()
-
-
-def any_taxonomy(kind: str, labels: Iterable[str]) -> Taxonomy:
-    """A registered taxonomy that holds the labels, or one made of them, in alphabetical order."""
-    found = sorted({label.strip() for label in labels} - {""})
-    return taxonomy_of(found) or own_taxonomy(f"{kind}-labels", found)
 
 
 def artist_group(artist: str) -> str:
@@ -271,6 +222,22 @@ def kind_of_style(style: str, otherwise: str) -> str:
     return ABSTRACT if plain in _ABSTRACT_STYLES else otherwise
 
 
+def plain_rows(
+    table: Path, wanted: Sequence[str], title: str
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """(``file, line n``, cells by the columns' names in small letters) of a table.
+
+    Raises:
+        TableError: It cannot be read, or lacks a column of `wanted`.
+    """
+    read = read_table(table)
+    names = {name.casefold() for name in read.columns}
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise TableError(f"'{table}' lacks the columns {', '.join(missing)}; is it of {title}?")
+    yield from read.rows()
+
+
 def number(text: str, place: str) -> float:
     """A number out of a cell.
 
@@ -278,7 +245,7 @@ def number(text: str, place: str) -> float:
         TableError: It is none.
     """
     try:
-        return float(text)
+        return tables.number(text)
     except ValueError:
         raise TableError(f"{place} is '{text}', not a number") from None
 
@@ -289,7 +256,7 @@ def _target(
     """(label index, shares): the majority, unless the set says itself what the label is."""
     if shares is None:
         index = taxonomy.index(label or "")
-        return index, _one_hot(index, len(taxonomy))
+        return index, one_hot(index, len(taxonomy))
     row, outside = [0.0] * len(taxonomy), 0.0
     for name, share in shares.items():
         if not 0 <= share <= 1:
@@ -300,26 +267,7 @@ def _target(
             outside = max(outside, share)
     if label is not None:
         return taxonomy.index(label), tuple(row)
-    best = max(range(len(row)), key=row.__getitem__)
-    return (best if row[best] > 0 and row[best] >= outside else NO_LABEL), tuple(row)
-
-
-@cache
-def _one_hot(index: int, count: int) -> tuple[float, ...]:
-    """Shared by all images of a class: a million rows would hold a million of these."""
-    return tuple(float(i == index) for i in range(count))
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _exists(item: "os.DirEntry[str]") -> bool:
-    """Not a link that leads nowhere or in a circle."""
-    try:
-        return not item.is_symlink() or bool(item.stat())
-    except OSError:
-        return False
+    return int(majority(np.array([row]), np.array([outside]))[0]), tuple(row)
 
 
 def _any_of(files: Files, names: str) -> bool:

@@ -14,9 +14,9 @@ artist, the part of the file's name before the first ``_`` does (WikiArt's namin
 from pathlib import Path
 
 from emoviz.data.affect import DIMENSIONS, Scale
+from emoviz.data.dataset import Dataset
 from emoviz.data.importers.common import ABSTRACT, Gathered, Importer, artist_group, expect
-from emoviz.data.importers.tabled import rows_of
-from emoviz.data.records import LabelledSet
+from emoviz.data.tables import find_roles, read_table
 from emoviz.errors import TableError
 from emoviz.labels import MIKELS8
 
@@ -25,7 +25,7 @@ SCALE = Scale(0, 1)
 _KEPT = ("valence", "arousal", "dominance", "style", "artist")
 
 
-def read(root: Path, labels: str = "") -> LabelledSet:
+def read(root: Path, labels: str = "") -> Dataset:
     """Bring in D-ViSA.
 
     Raises:
@@ -35,20 +35,23 @@ def read(root: Path, labels: str = "") -> LabelledSet:
     names = ("labels.csv", "D-ViSA.csv", "dvisa.csv", "annotation.csv")
     table = next(path for name in names if (path := files.find(name)) is not None)
     found = Gathered(MIKELS8)
-    for row in rows_of(table, MIKELS8):
-        metadata = {name: row.cells[name] for name in _KEPT if name in row.cells}
-        metadata.setdefault("artist", _artist(row.file))
-        path = files.find(row.file) or files.find(f"images/{row.file}")
+    read = read_table(table)
+    roles = find_roles(read, MIKELS8, labelled=True)
+    for place, cells in read.rows():
+        file, label = cells[roles.file.casefold()], cells.get((roles.label or "").casefold(), "")
+        metadata = {name: cells[name] for name in _KEPT if name in cells}
+        metadata.setdefault("artist", _artist(file))
+        path = files.find(file) or files.find(f"images/{file}")
         try:
-            affect = {name: SCALE.turned(row.cells.get(name, ""), name) for name in DIMENSIONS}
+            affect = {name: SCALE.turned(cells.get(name, ""), name) for name in DIMENSIONS}
         except TableError as error:
-            found.refuse(row.place, str(error))
+            found.refuse(place, str(error))
             continue
         found.add(
-            row.place,
-            row.file,
+            place,
+            file,
             path,
-            row.label,
+            label,
             metadata={**metadata, "kind": ABSTRACT},
             group=artist_group(metadata["artist"]),
             affect=affect,

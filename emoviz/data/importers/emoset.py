@@ -20,8 +20,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from emoviz.data.importers.common import Files, Gathered, Importer, expect
-from emoviz.data.records import SPLIT_WORDS, LabelledSet, Split
+from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split
+from emoviz.data.importers.common import Gathered, Importer, expect
+from emoviz.data.tables import Files
 from emoviz.errors import TableError
 from emoviz.labels import MIKELS8
 
@@ -36,7 +37,7 @@ ATTRIBUTES = (
 )
 
 
-def read(root: Path, labels: str = "") -> LabelledSet:
+def read(root: Path, labels: str = "") -> Dataset:
     """Bring in EmoSet-118K.
 
     Raises:

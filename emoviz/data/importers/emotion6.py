@@ -15,23 +15,14 @@ is read as well. The keyword is the word that the photograph was searched with; 
 as valence and arousal (1-9) do. Labels are the votes, or with ``keyword`` that word.
 """
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from emoviz.data.affect import DIMENSIONS, Scale
-from emoviz.data.importers.common import (
-    PHOTOGRAPH,
-    Files,
-    Gathered,
-    Importer,
-    expect,
-    number,
-)
-from emoviz.data.readers import table_text
-from emoviz.data.records import LabelledSet
+from emoviz.data.dataset import Dataset
+from emoviz.data.importers.common import PHOTOGRAPH, Gathered, Importer, expect, number
+from emoviz.data.tables import Files, read_table
 from emoviz.errors import TableError
 from emoviz.labels import EMOTION6
 
@@ -42,7 +33,7 @@ SCALE = Scale(1, 9)
 _FILE = ("image_filename", "file")
 
 
-def read(root: Path, labels: str = "") -> LabelledSet:
+def read(root: Path, labels: str = "") -> Dataset:
     """Bring in Emotion6.
 
     Args:
@@ -88,18 +79,16 @@ def _take(found: Gathered, files: Files, place: str, row: dict[str, str], by_key
 
 def _rows(table: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Rows by plain column names: ``[prob. (anger)]`` is ``p_anger``."""
-    text, delimiter = table_text(table)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    header = [_plain(name) for name in next(reader, [])]
+    read = read_table(table)
+    header = {name.casefold(): _plain(name) for name in read.columns}
     wanted = {"valence", "arousal", *(f"p_{answer}" for answer in _ANSWERS)}
-    missing = sorted(wanted - set(header))
-    if missing or not set(_FILE) & set(header):
-        told = ", ".join([*missing, *([] if set(_FILE) & set(header) else ["image_filename"])])
+    given = set(header.values())
+    missing = sorted(wanted - given)
+    if missing or not set(_FILE) & given:
+        told = ", ".join([*missing, *([] if set(_FILE) & given else ["image_filename"])])
         raise TableError(f"'{table}' lacks the columns {told}; is it Emotion6's ground truth?")
-    for row in filter(None, reader):
-        cells = dict(zip(header, row, strict=False))
-        place = f"{table.name}, line {reader.line_num}"
-        yield place, {**dict.fromkeys(header, ""), **cells}
+    for place, cells in read.rows():
+        yield place, {header[name]: text for name, text in cells.items()}
 
 
 def _plain(name: str) -> str:

@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split
 from emoviz.data.importers.common import Gathered, Importer, expect, images_by_class, split_folders
 from emoviz.data.importers.inside import parquet_images
-from emoviz.data.records import SPLIT_WORDS, LabelledSet, Split
 from emoviz.errors import TableError
 from emoviz.labels import FER7
 
@@ -40,7 +40,7 @@ _USAGE: dict[str, Split] = {
 _HEADER = ["emotion", "pixels", "usage"]
 
 
-def read(root: Path, labels: str = "") -> LabelledSet:
+def read(root: Path, labels: str = "") -> Dataset:
     """Bring in FER2013: the CSV itself, or the folder that holds it, the folders or the tables.
 
     Raises:

@@ -11,14 +11,14 @@ folders, `assign_splits` or a recipe makes one.
 
 from pathlib import Path
 
+from emoviz.data.dataset import Dataset
 from emoviz.data.importers.common import Gathered, Importer, expect, images_by_class, split_folders
-from emoviz.data.records import LabelledSet
 from emoviz.labels import MIKELS8
 
 TITLE = "FI-8"
 
 
-def read(root: Path, labels: str = "") -> LabelledSet:
+def read(root: Path, labels: str = "") -> Dataset:
     """Bring in FI-8.
 
     Raises:

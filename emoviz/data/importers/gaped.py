@@ -16,9 +16,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emoviz.data.affect import Dimension, Scale
-from emoviz.data.importers.common import PHOTOGRAPH, Files, Gathered, Importer, expect, list_lines
-from emoviz.data.importers.tabled import plain_rows
-from emoviz.data.records import LabelledSet
+from emoviz.data.dataset import Dataset
+from emoviz.data.importers.common import (
+    PHOTOGRAPH,
+    Gathered,
+    Importer,
+    expect,
+    list_lines,
+    plain_rows,
+)
+from emoviz.data.tables import Files
 from emoviz.errors import TableError
 from emoviz.labels import SENTIMENT2
 
@@ -35,7 +42,7 @@ _SENTIMENT = {
 _CATEGORIES = ("A", "H", "N", "P", "Sn", "Sp")
 
 
-def read(root: Path, labels: str = "") -> LabelledSet:
+def read(root: Path, labels: str = "") -> Dataset:
     """Bring in GAPED.
 
     Raises:

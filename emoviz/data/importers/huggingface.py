@@ -16,9 +16,11 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from emoviz.data.importers.common import Files, Gathered, Importer, any_taxonomy
+from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split
+from emoviz.data.importers.common import Gathered, Importer
 from emoviz.data.importers.inside import InsideRow, arrow_images, label_column, parquet_images
-from emoviz.data.records import SPLIT_WORDS, LabelledSet, Split
+from emoviz.data.reading import any_taxonomy
+from emoviz.data.tables import Files
 from emoviz.errors import TableError
 from emoviz.files import read_json
 from emoviz.labels import get_taxonomy
@@ -26,7 +28,7 @@ from emoviz.labels import get_taxonomy
 _SHARD = re.compile(r"([A-Za-z]+)(?:-\d+-of-\d+)?")
 
 
-def read(root: Path, labels: str = "") -> LabelledSet:
+def read(root: Path, labels: str = "") -> Dataset:
     """Bring in a saved data set.
 
     Args:

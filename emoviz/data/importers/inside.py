@@ -51,7 +51,7 @@ def parquet_images(
     try:
         with parquet.ParquetFile(table) as file:
             yield from _rows(table, file.schema_arrow, file.iter_batches(_BATCH), names, label)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
         raise TableError(f"'{table}' is no readable Parquet file: {_first(error)}.") from None
 
 

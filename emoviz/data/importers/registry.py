@@ -2,12 +2,15 @@
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from emoviz.data.dataset import Dataset
 from emoviz.data.importers.common import Importer
-from emoviz.data.records import LabelledSet
+from emoviz.data.reading import read_labelled
 from emoviz.errors import TableError
+from emoviz.labels import get_taxonomy
 
 # A kind is a module of this package with an `IMPORTER`; the order is the one that people see.
 _MODULES = (
@@ -25,9 +28,31 @@ _MODULES = (
     "abstract",
     "fer2013",
     "sentiments",
-    "imagefolder",
-    "tables",
     "huggingface",
+)
+
+
+def _read_own(path: Path, labels: str) -> Dataset:
+    found = read_labelled(path, get_taxonomy(labels) if labels else None)
+    return replace(found, name=path.absolute().stem if path.is_file() else path.absolute().name)
+
+
+def _own(kind: str, title: str, layout: str) -> Importer:
+    """What the door reads by itself, under the names that people look for it."""
+    return Importer(kind, title, layout, "your own", "", "", _read_own, takes_taxonomy=True)
+
+
+_OWN = (
+    _own(
+        "imagefolder",
+        "Folders of images",
+        "a folder or ZIP with one folder a class, or such folders in train, val and test",
+    ),
+    _own(
+        "table",
+        "A table (CSV, TSV, Parquet)",
+        "columns file and label, or p_<label>; artist or group, and split, if wanted",
+    ),
 )
 
 
@@ -35,10 +60,12 @@ _MODULES = (
 def importers() -> Mapping[str, Importer]:
     """Kind -> importer, in the order that people see."""
     modules = (importlib.import_module(f"emoviz.data.importers.{name}") for name in _MODULES)
-    return {module.IMPORTER.kind: module.IMPORTER for module in modules}
+    known = {module.IMPORTER.kind: module.IMPORTER for module in modules}
+    last = known.pop("huggingface")
+    return {**known, **{item.kind: item for item in _OWN}, last.kind: last}
 
 
-def bring_in(kind: str, path: Path, labels: str = "") -> LabelledSet:
+def bring_in(kind: str, path: Path, labels: str = "") -> Dataset:
     """Read a set of that kind.
 
     Args:

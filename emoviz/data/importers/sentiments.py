@@ -9,16 +9,16 @@ Using Progressively Trained and Domain Transferred Deep Networks", AAAI 2015.
 
 from pathlib import Path
 
+from emoviz.data.dataset import SPLIT_WORDS, Dataset
 from emoviz.data.importers.common import (
-    Files,
     Gathered,
     Importer,
     expect,
     images_by_class,
+    plain_rows,
     split_folders,
 )
-from emoviz.data.importers.tabled import plain_rows
-from emoviz.data.records import SPLIT_WORDS, LabelledSet
+from emoviz.data.tables import Files
 from emoviz.labels import SENTIMENT2
 
 TITLE = "Positive and negative images"
@@ -29,7 +29,7 @@ _WORDS = {
 }
 
 
-def read(path: Path, labels: str = "") -> LabelledSet:
+def read(path: Path, labels: str = "") -> Dataset:
     """Bring in a set of positive and negative images.
 
     Args:

@@ -12,15 +12,16 @@ of one object share what the emotion is not. The set is a test set; no split is 
 
 from pathlib import Path
 
-from emoviz.data.importers.common import Files, Gathered, Importer, expect, images_by_class
-from emoviz.data.records import LabelledSet
+from emoviz.data.dataset import Dataset
+from emoviz.data.importers.common import Gathered, Importer, expect, images_by_class
+from emoviz.data.tables import Files
 from emoviz.labels import own_taxonomy
 
 TITLE = "UnbiasedEmo"
 EMOTIONS = ("anger", "fear", "joy", "love", "sadness", "surprise")
 
 
-def read(root: Path, labels: str = "") -> LabelledSet:
+def read(root: Path, labels: str = "") -> Dataset:
     """Bring in UnbiasedEmo.
 
     Raises:

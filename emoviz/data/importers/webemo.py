@@ -19,8 +19,9 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from emoviz.data.importers.common import Files, Gathered, Importer, list_lines
-from emoviz.data.records import SPLIT_WORDS, LabelledSet, Split
+from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split
+from emoviz.data.importers.common import Gathered, Importer, list_lines
+from emoviz.data.tables import Files
 from emoviz.errors import TableError
 from emoviz.labels import SENTIMENT2, WEBEMO8, Taxonomy, own_taxonomy
 
@@ -36,7 +37,7 @@ _SPLIT = re.compile(r"(train|val|test)")
 _LIST = re.compile(r"(?<!\d)(25|8|2)(?!\d)")
 
 
-def read(root: Path, labels: str = "") -> LabelledSet:
+def read(root: Path, labels: str = "") -> Dataset:
     """Bring in WEBEmo.
 
     Args:

@@ -11,6 +11,7 @@ listed.
 
 from pathlib import Path
 
+from emoviz.data.dataset import Dataset
 from emoviz.data.importers import Problem
 from emoviz.data.importers.common import (
     FIGURATIVE,
@@ -21,7 +22,6 @@ from emoviz.data.importers.common import (
     kind_of_style,
 )
 from emoviz.data.importers.wikiart_emotions import VOTERS, read_wikiart_emotions
-from emoviz.data.records import LabelledSet
 from emoviz.labels import WIKIART20
 
 TITLE = "WikiArt Emotions"
@@ -29,7 +29,7 @@ _TABLE = "WikiArt-Emotions-All.tsv"
 _CHOICES = tuple(VOTERS)
 
 
-def read(root: Path, labels: str = "") -> LabelledSet:
+def read(root: Path, labels: str = "") -> Dataset:
     """Bring in WikiArt Emotions.
 
     Args:

@@ -5,18 +5,18 @@ part of its address at WikiArt, or by artist and title; what does not match, on 
 told. Works without an image in the folder may be fetched instead where no folder is given.
 """
 
-import csv
 import html
-import io
 import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from emoviz.data.importers import Found, Item, Place, Problem
-from emoviz.data.readers import table_text
 from emoviz.data.sources import walk_images
+from emoviz.data.tables import read_table
 from emoviz.errors import TableError
 from emoviz.labels import WIKIART3, WIKIART20, bridge_between
 
@@ -70,23 +70,19 @@ def read_wikiart_emotions(
 
 
 def _rows(table: Path, voters: str) -> list[dict[str, str]]:
-    text, _ = table_text(table)
     # Titles hold bare quotation marks; the table uses none to enclose cells.
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
+    columns = read_table(table, quotes=False).columns
     wanted = [*_NEEDED, *(f"{voters}: {name}" for name in WIKIART20.names)]
-    missing = [name for name in wanted if name not in (reader.fieldnames or ())]
+    missing = [name for name in wanted if name not in columns]
     if missing:
         raise TableError(
             f"'{table}' is not the table of WikiArt Emotions (WikiArt-Emotions-All.tsv): it has no "
             f"column {', '.join(missing[:3])}."
         )
-    try:
-        rows = [
-            {name: html.unescape(cell or "") for name, cell in row.items() if name}
-            for row in reader
-        ]
-    except csv.Error as error:
-        raise TableError(f"'{table}' is no readable table: {error}.") from None
+    rows = [
+        dict(zip(columns, map(html.unescape, cells), strict=True))
+        for cells in zip(*columns.values(), strict=True)
+    ]
     return [row for row in rows if row["ID"]]
 
 
@@ -172,8 +168,6 @@ def sentiment_group(shares: Mapping[str, float]) -> str:
 
     The twenty emotions go to their groups through the bridge; "" where nobody answered.
     """
-    import numpy as np
-
     row = np.array([[shares.get(name, 0.0) for name in WIKIART20.names]])
     if not row.any():
         return ""
@@ -185,6 +179,6 @@ def is_wikiart_emotions(table: Path) -> bool:
     try:
         with table.open(encoding="utf-8-sig", errors="replace") as stream:
             head = stream.readline(20_000).rstrip("\n").split("\t")
-    except OSError:
+    except (OSError, ValueError):
         return False
     return {*_NEEDED, f"{VOTERS['image']}: {WIKIART20.names[0]}"} <= set(head)

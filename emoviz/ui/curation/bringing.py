@@ -10,11 +10,11 @@ import streamlit as st
 from streamlit.typing import UploadedFile
 
 from emoviz import jobs
-from emoviz.data.classes import read_zip
 from emoviz.data.importers.common import Importer
 from emoviz.data.importers.registry import importers
 from emoviz.data.library import free_id, save_set, set_path
 from emoviz.data.lineage import with_step
+from emoviz.data.reading import open_dataset, open_sent_zip
 from emoviz.errors import EmovizError
 from emoviz.files import replaced_file
 from emoviz.labels import TAXONOMIES
@@ -256,10 +256,14 @@ def _take_zip(settings: Settings, name: str, archive: Path | bytes) -> None:
     title = _wanted_title() or Path(name).stem
     id = free_id(settings, title)
     try:
-        labelled = read_zip(name, archive, settings)
+        labelled = (
+            open_sent_zip(name, archive, settings)
+            if isinstance(archive, bytes)
+            else open_dataset(archive, settings, labelled=True)
+        )
         words = f"{len(labelled.records):,} images brought in from the ZIP {name}"
         save_set(settings, id, title, labelled, with_step({"source": name}, {"words": words}))
-        _write_refused(_refused_path(settings, id), labelled.refused)
+        _write_refused(_refused_path(settings, id), labelled.problems)
     except (EmovizError, OSError) as error:
         st.session_state[NOTES] = [plain(str(error))]
         return

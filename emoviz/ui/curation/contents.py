@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from emoviz.curation.card import counts_of
+from emoviz.data.dataset import NO_LABEL, Dataset
 from emoviz.data.library import SAMPLE, KnownSet
-from emoviz.data.records import NO_LABEL, LabelledSet
 from emoviz.inference.stored import table_path
 from emoviz.plots.curation import counts_by_class
 from emoviz.settings import Settings
@@ -135,7 +135,7 @@ def about_html(about: Mapping[str, Any]) -> str:
     return f'<div class="ev-facts">{table}{words}{nothing}</div>'
 
 
-def _some(item: LabelledSet, places: list[int], most: int = 6) -> list[int]:
+def _some(item: Dataset, places: list[int], most: int = 6) -> list[int]:
     """The first images of each class, class by class; spread over the set, not its beginning."""
     by_class: dict[int, list[int]] = {}
     for i in places:

@@ -9,9 +9,9 @@ from typing import TypeVar
 import streamlit as st
 
 from emoviz.curation.examined import Examined
+from emoviz.data.dataset import NO_LABEL, Record
 from emoviz.data.image_statistics import thumbnail_of
 from emoviz.data.images import Limits, open_image, thumbnail
-from emoviz.data.records import NO_LABEL, Record
 from emoviz.errors import ImageError
 from emoviz.settings import Settings
 from emoviz.ui import access

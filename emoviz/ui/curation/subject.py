@@ -9,8 +9,9 @@ import streamlit as st
 
 from emoviz.curation.examine import ROWS, kept
 from emoviz.curation.examined import Examined, examination_folder, read_examined
+from emoviz.data.dataset import Dataset, Record
 from emoviz.data.library import KnownSet
-from emoviz.data.records import LabelledSet, Record, read_table
+from emoviz.data.reading import read_labelled
 from emoviz.errors import EmovizError, TableError
 from emoviz.files import read_json, write_json
 from emoviz.settings import Settings
@@ -29,7 +30,7 @@ class Opened:
         places: Name -> place of the record in the set; the first where several have one name.
     """
 
-    labelled: LabelledSet
+    labelled: Dataset
     places: Mapping[str, int]
 
 
@@ -52,7 +53,7 @@ class CurationSubject:
     item: Examined | None = None
 
     @property
-    def labelled(self) -> LabelledSet:
+    def labelled(self) -> Dataset:
         """The records."""
         return self.opened.labelled
 
@@ -137,7 +138,7 @@ def _time(path: Path) -> int:
 @st.cache_resource(max_entries=4, show_spinner="Reading the set …")
 def _opened(path: Path, changed: int) -> Opened:
     """Shared by sessions, which do not change it; kept by the file's time of change, too."""
-    labelled = read_table(path)
+    labelled = read_labelled(path)
     places: dict[str, int] = {}
     for place, record in enumerate(labelled.records):
         places.setdefault(record.name, place)

@@ -10,10 +10,10 @@ import streamlit as st
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.library import list_sets
+from emoviz.data.reading import SAMPLE, open_dataset
 from emoviz.errors import EmovizError
 from emoviz.files import replaced_file
 from emoviz.inference.cache import fingerprint
-from emoviz.inference.collection import SAMPLE, open_collection
 from emoviz.inference.stored import describe, list_tables, read_embeddings, table_path
 from emoviz.inference.vectors import Vectors, read_vectors
 from emoviz.settings import Settings
@@ -25,7 +25,7 @@ from emoviz.ui.words import counted, plain, readable
 
 _ADDED = "explore-added"
 _NOTES = "explore-notes"
-_SAMPLE_TITLE = "sample images"  # as `open_collection` calls it
+_SAMPLE_TITLE = "sample images"  # as `open_dataset` calls it
 # A whole folder is asked for first; so few images are embedded without asking.
 _ASK_ABOVE = 200
 
@@ -138,7 +138,7 @@ def _sources(settings: Settings) -> list[Source]:
     sample = Source(SAMPLE, _SAMPLE_TITLE, str(settings.sample_data.resolve()))
     found = {sample.path: sample}
     for known in list_sets(settings)[0]:
-        path = os.path.abspath(known.path)  # noqa: PTH100  as `open_collection` names it
+        path = os.path.abspath(known.path)  # noqa: PTH100  as `open_dataset` names it
         if known.id != SAMPLE:
             found.setdefault(path, Source(_key(settings, path, known.title), known.title, path))
     for stored in list_tables(settings)[0]:
@@ -232,7 +232,7 @@ def _make(source: Source, checkpoint: Checkpoint, settings: Settings) -> None:
 
 def _count(source: Source, settings: Settings) -> int | None:
     try:
-        return len(open_collection(source.path, settings))
+        return len(open_dataset(source.path, settings))
     except EmovizError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return None
@@ -248,17 +248,19 @@ def _take_path(settings: Settings) -> None:
     if not text:
         return
     try:
-        found = open_collection(access.place(text, settings), settings)
+        found = open_dataset(access.place(text, settings), settings)
     except EmovizError as error:
         st.session_state[_NOTES] = [plain(str(error))]
         return
-    key = _key(settings, found.identity, found.title)
+    key = _key(settings, found.identity, found.name)
     added = st.session_state.setdefault(_ADDED, [])
-    added.append(Source(key, found.title, found.identity))
+    added.append(Source(key, found.name, found.identity))
     st.session_state["collection"] = key
     st.session_state["explore-path"] = ""
-    if found.refused:
-        st.session_state[_NOTES] = [f"{counted(len(found.refused), 'row')} without an image."]
+    if found.problems:
+        place, why = found.problems[0]
+        words = f"{counted(len(found.problems), 'thing')} left out, such as {place}: {why}."
+        st.session_state[_NOTES] = [plain(words)]
 
 
 @access.acts("prepare")

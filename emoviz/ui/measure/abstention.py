@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.selective import Choice, at_threshold, choose_threshold
-from emoviz.data.records import SPLIT_WORDS
+from emoviz.data.dataset import SPLIT_WORDS
 from emoviz.inference.abstention import (
     Abstention,
     abstention_of,

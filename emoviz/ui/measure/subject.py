@@ -9,7 +9,7 @@ import streamlit as st
 
 from emoviz.analysis.alignment import AlignedPredictions, judge
 from emoviz.checkpoints import Checkpoint
-from emoviz.data.records import NO_LABEL
+from emoviz.data.dataset import NO_LABEL
 from emoviz.errors import EmovizError
 from emoviz.experiments.contenders import answers_of
 from emoviz.inference.embedding_table import EmbeddingTable
@@ -178,7 +178,7 @@ def _own_labels(
     labelled = None
     if Path(path).suffix.casefold() in _FILES:
         try:
-            labelled = open_labelled(path, _settings).labelled
+            labelled = open_labelled(path, _settings)
         except (EmovizError, OSError):
             labelled = None  # the table of embeddings has the labels all the same
     return labels_of(_table, labelled)

@@ -6,8 +6,8 @@ from pathlib import Path
 import streamlit as st
 
 from emoviz.checkpoints import Checkpoint, list_checkpoints
+from emoviz.data.reading import SAMPLE
 from emoviz.experiments.wikiart import CHECKPOINTS, Study, load_study, table_rows
-from emoviz.inference.collection import SAMPLE
 from emoviz.plots.study import study_maps
 from emoviz.review.acquire import list_gathered, works_table
 from emoviz.settings import Settings

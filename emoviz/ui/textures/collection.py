@@ -8,8 +8,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from emoviz.analysis.textures import style_distances
+from emoviz.data.reading import SAMPLE
 from emoviz.inference.cache import StyleCache
-from emoviz.inference.collection import SAMPLE
 from emoviz.inference.content_style_split import ContentStyleSplit, NoSplit
 from emoviz.inference.style import kept_grams, kept_split, packed_triangle, reduced
 from emoviz.ui import access, background

@@ -9,8 +9,8 @@ from typing import cast
 import streamlit as st
 
 from emoviz.checkpoints import Checkpoint, list_checkpoints
+from emoviz.data.dataset import Dataset
 from emoviz.data.library import KnownSet
-from emoviz.data.records import LabelledSet
 from emoviz.errors import EmovizError
 from emoviz.labels import Taxonomy, bridge_between
 from emoviz.settings import Settings
@@ -87,7 +87,7 @@ def choose(settings: Settings, known: KnownSet) -> tuple[Choices, Checkpoint | N
 
 
 def show_cost(
-    recipe: Recipe, labelled: LabelledSet, kept_before: bool, settings: Settings
+    recipe: Recipe, labelled: Dataset, kept_before: bool, settings: Settings
 ) -> DurationEstimate | None:
     """Time and memory on this machine; None where the network cannot be built."""
     try:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from emoviz.data.classes import read_classes, read_zip
+from emoviz.data.dataset import Dataset, Record
 from emoviz.data.images import Limits, open_image, thumbnail
 from emoviz.data.library import SAMPLE, KnownSet, free_id, list_sets, save_set
-from emoviz.data.records import LabelledSet, Record, read_table
+from emoviz.data.reading import open_dataset, open_sent_zip, read_labelled
 from emoviz.errors import EmovizError, ImageError
 from emoviz.settings import Settings
 from emoviz.ui import access
@@ -47,7 +47,7 @@ def choose(settings: Settings) -> KnownSet | None:
     return by_id[chosen]
 
 
-def read(known: KnownSet) -> LabelledSet | None:
+def read(known: KnownSet) -> Dataset | None:
     """Its records; None where it cannot be read, which is then on the page."""
     try:
         changed = known.path.stat().st_mtime_ns if known.path.exists() else 0
@@ -61,7 +61,7 @@ def read(known: KnownSet) -> LabelledSet | None:
         return None
 
 
-def show(labelled: LabelledSet, counts: dict[str, int]) -> None:
+def show(labelled: Dataset, counts: dict[str, int]) -> None:
     """How many images each class has, and some of them."""
     st.html(_bars(labelled, counts))
     tiles = [
@@ -104,9 +104,9 @@ def bring_in(settings: Settings) -> None:
 
 
 @st.cache_data(max_entries=4, show_spinner="Reading the set …")
-def _read(path: Path, changed: int) -> LabelledSet:
+def _read(path: Path, changed: int) -> Dataset:
     """Kept by the file's time of change, too."""
-    return read_table(path)
+    return read_labelled(path)
 
 
 @access.acts("prepare")
@@ -114,15 +114,15 @@ def _take_zip(settings: Settings) -> None:
     upload = st.session_state["retrain-zip"]
     if upload is not None:
         name = Path(upload.name).name
-        _take(settings, name, lambda: read_zip(name, upload.getvalue(), settings))
+        _take(settings, name, lambda: open_sent_zip(name, upload.getvalue(), settings))
 
 
 @access.acts("paths")
 def _take_path(settings: Settings) -> None:
     text = str(st.session_state["retrain-path"]).strip()
     if text:
-        name = Path(text).name
-        _take(settings, name, lambda: read_classes(access.place(text, settings), settings))
+        place, name = access.place(text, settings), Path(text).name
+        _take(settings, name, lambda: open_dataset(place, settings, labelled=True))
         st.session_state["retrain-path"] = ""
 
 
@@ -130,7 +130,7 @@ def _take_path(settings: Settings) -> None:
 def _take(settings: Settings, name: str, get: "object") -> None:
     """Put what was dropped into the library and choose it, or say why not."""
     try:
-        labelled: LabelledSet = get()  # type: ignore[operator]
+        labelled: Dataset = get()  # type: ignore[operator]
         title = Path(name).stem or name
         about = {"source": name, "terms": "", "made": "brought in on the Retrain page"}
         known = save_set(settings, free_id(settings, title), title, labelled, about)
@@ -141,14 +141,14 @@ def _take(settings: Settings, name: str, get: "object") -> None:
         st.session_state[_NOTES] = [f"The set cannot be kept: {plain(str(error))}"]
         return
     notes = [f"{plain(title)}: {counted(known.count, 'image')} brought in."]
-    if labelled.refused:
-        first = "; ".join(f"{place}: {why}" for place, why in labelled.refused[:3])
-        notes.append(f"{counted(len(labelled.refused), 'file')} left out ({plain(first)} …).")
+    if labelled.problems:
+        first = "; ".join(f"{place}: {why}" for place, why in labelled.problems[:3])
+        notes.append(f"{counted(len(labelled.problems), 'file')} left out ({plain(first)} …).")
     st.session_state[_NOTES] = notes
     st.session_state[_CHOICE] = known.id
 
 
-def _bars(labelled: LabelledSet, counts: dict[str, int]) -> str:
+def _bars(labelled: Dataset, counts: dict[str, int]) -> str:
     most = max([*counts.values(), 1])
     shown = (
         sorted(counts.items(), key=lambda item: -item[1]) if len(counts) > 12 else counts.items()
@@ -166,7 +166,7 @@ def _bars(labelled: LabelledSet, counts: dict[str, int]) -> str:
     return f'<div style="max-width:46rem">{"".join(rows)}{more}</div>'
 
 
-def _some(labelled: LabelledSet) -> Sequence[tuple[Record, str, str]]:
+def _some(labelled: Dataset) -> Sequence[tuple[Record, str, str]]:
     """Images of as many classes as there is room for, in turn."""
     order = np.random.default_rng(0).permutation(len(labelled.records))
     by_class: dict[int, list[Record]] = {}

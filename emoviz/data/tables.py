@@ -1,0 +1,733 @@
+"""Tables as columns of text: CSV, TSV, text that a spreadsheet exported, Parquet. Read here alone.
+
+A text table may be in UTF-8 (also with a damaged byte), UTF-16 or a regional code page: of these
+the one is taken under which the files exist that the table names. Cells may be separated by commas,
+semicolons, tabs or bars; a first line ``sep=;`` says so.
+"""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Any
+
+from emoviz.data.affect import Dimension, Scale, affect_columns
+from emoviz.data.images import SUFFIXES, Limits, read_file
+from emoviz.errors import ImageError, TableError
+from emoviz.labels import TAXONOMIES, Taxonomy
+
+MOST_COLUMNS = 5000
+# Where a column is looked for by its name: in small letters, without spaces, "-" and "_".
+_FILE = (
+    *("file", "path", "image", "filename", "filepath", "imagefile", "imagepath", "imagename"),
+    *("img", "imgpath", "imgfile", "imgname", "relativepath", "picture", "photo", "images"),
+    *("imagefilename", "fname", "url", "imageurl", "link", "src"),
+)
+_LABEL = ("label", "emotion", "class", "labels", "emotions", "classname", "labelname")
+_GROUP, _SPLIT = ("group", "artist", "source"), ("split", "subset")
+_VOTE = "p_"
+NO_ANSWER = frozenset(("", "nan", "n/a", "na", "#n/a", "#na", "none", "null", "nil", "-", "?"))
+_PAGES = (
+    *("cp1252", "cp1250", "cp1257", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1258"),
+    *("cp932", "gb18030", "cp949", "cp950", "koi8_r", "mac_roman", "cp850", "cp852", "cp866"),
+    *("cp775", "cp437", "cp737", "cp857", "cp874"),
+)
+_FOOTER = 64_000_000  # bytes of a Parquet file's description of itself, at most
+_BOMB, _SMALL = 200, 200_000_000  # columns may not grow more than this many times when unpacked
+# Blocks as pyarrow reads them; large enough for a cell as long as Python's csv takes one.
+_BLOCK = 1 << 22
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which column says what, as the table spells them.
+
+    Attributes:
+        file: Of the image's file or address, or of the image itself.
+        label: Of its label; None where votes are given instead, or nothing.
+        group: Of what keeps images together in one split.
+        split: Of the split.
+        votes: Column -> the answer whose share of the votes it holds.
+        affect: ``valence`` and ``arousal`` -> the column and the scale that its name gives.
+        note: How the column of files was found, where its name does not say so.
+    """
+
+    file: str
+    label: str | None = None
+    group: str | None = None
+    split: str | None = None
+    votes: Mapping[str, str] = field(default_factory=dict)
+    affect: Mapping[Dimension, tuple[str, Scale]] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as columns of text, "" where there is nothing.
+
+    Attributes:
+        path: Of the file.
+        columns: By their names, in order; made into lists when asked for.
+        repeated: Names that several columns have; the first of them is read.
+        place: Where people find a row, counted from 0: its line, or its row.
+        images: The column that holds the images themselves.
+        classes: Names of the numbers in columns, where the file gives them.
+        notes: How it was read, where it might have been read in another way.
+    """
+
+    path: Path
+    columns: Mapping[str, Sequence[str]]
+    repeated: tuple[str, ...] = ()
+    place: Callable[[int], str] = lambda row: f"row {row}"
+    images: str | None = None
+    classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def count(self) -> int:
+        """Of its rows."""
+        return len(next(iter(self.columns.values()), ()))
+
+    def rows(self) -> Iterator[tuple[str, dict[str, str]]]:
+        """(place, cells by the columns' names in small letters) of each row."""
+        names = [name.strip().casefold() for name in self.columns]
+        for row, cells in enumerate(zip(*self.columns.values(), strict=True)):
+            place = f"{self.path.name}, {self.place(row)}"
+            yield place, dict(zip(names, map(str.strip, cells), strict=True))
+
+
+def read_table(path: Path, quotes: bool = True) -> Table:
+    """Read a text table, or a Parquet file's columns that can be written as text.
+
+    Args:
+        path: Of the file; what it is shows in its bytes.
+        quotes: Whether quotation marks enclose cells.
+
+    Raises:
+        TableError: It cannot be read, is no table, or has more than 5,000 columns.
+    """
+    try:
+        with path.open("rb") as stream:
+            begins = stream.read(4)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no file can have such a name"
+        raise TableError(f"'{path}' cannot be read: {reason}.") from None
+    if begins == b"PAR1" or path.suffix.casefold() == ".parquet":
+        return _parquet(path)
+    return _text(path, quotes)
+
+
+def find_roles(
+    table: Table, taxonomy: Taxonomy | None = None, labelled: bool = False, image: bool = True
+) -> Roles:
+    """Find the columns by their names, whatever their capitals, spaces and underscores.
+
+    Args:
+        table: Any.
+        taxonomy: Of the labels, where it is known.
+        labelled: Whether there must be labels or votes.
+        image: Whether there must be a column of files.
+
+    Raises:
+        TableError: A column is missing, or two of one name could be meant.
+    """
+    known = [name for name in table.columns if name]
+    by_name: dict[str, str] = {}
+    for name in known:
+        by_name.setdefault(plain_name(name), name)
+
+    def first_of(wanted: Iterable[str]) -> str | None:
+        return next((by_name[name] for name in wanted if name in by_name), None)
+
+    file, label, note = first_of(_FILE), first_of(_LABEL), ""
+    if table.images is not None and (file is None or plain_name(file) == "image"):
+        file = table.images
+    votes = {
+        name: name.strip()[len(_VOTE) :]
+        for name in known
+        if name.strip().casefold().startswith(_VOTE) and name.strip().casefold() != "p_max"
+    }
+    if not (label or votes):
+        votes = _bare_votes({name.strip().casefold(): name for name in known}, taxonomy)
+    if file is None and image:
+        file = _looks_like_files(table)
+        note = f"The column '{file}' was taken for the images' files: it names images." * bool(file)
+    if (image and not file) or (labelled and not (label or votes)):
+        wanted = "file, and label or vote shares p_<label>" if labelled else "file (or image, url)"
+        told = ", ".join(known[:20]) + (" …" if len(known) > 20 else "") or "(none)"
+        raise TableError(f"'{table.path}' has the columns {told}; wanted: {wanted}.")
+    affect = affect_columns(known)
+    roles = Roles(file or "", label, first_of(_GROUP), first_of(_SPLIT), votes, affect, note)
+    used = {plain_name(x) for x in (roles.file, roles.label, roles.group, roles.split) if x}
+    for name in table.repeated:
+        if plain_name(name) in used or name in roles.votes:
+            raise TableError(
+                f"'{table.path}' has two columns called '{name}'. Give one of them another name, "
+                "so that it is clear which one counts."
+            )
+    return roles
+
+
+def plain_name(name: str) -> str:
+    """A column's name in small letters, without spaces, hyphens and underscores."""
+    return re.sub(r"[\s_-]+", "", unicodedata.normalize("NFC", name)).casefold()
+
+
+def number(text: str) -> float:
+    """A number out of a cell: ``0.75``, ``0,75``, ``75 %``; an empty cell is 0.
+
+    Raises:
+        ValueError: It is none.
+    """
+    bare = text.strip().replace("\u00a0", "").replace("\u202f", "")
+    if bare.casefold() in ("", "n/a", "na", "none", "null", "-"):
+        return 0.0
+    percent = bare.endswith("%")
+    bare = bare.rstrip("% ")
+    if "," in bare and "." not in bare:
+        bare = bare.replace(",", ".")
+    return float(bare) / 100 if percent else float(bare)
+
+
+def read_text(path: Path) -> str:
+    """A text file as text, in whatever encoding it is.
+
+    Raises:
+        TableError: It cannot be read, or is no text.
+    """
+    return _bytes(path)[0].decode()
+
+
+class Files:
+    """Finds files below a folder, whatever the capitals and however accents are composed.
+
+    Each folder is listed once, so that 118,102 questions cost about as many as there are folders.
+    A name that is there as it is written comes first; one that several files might be is none.
+
+    Args:
+        root: What names are relative to.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._known: dict[str, tuple[frozenset[str], dict[str, str]]] = {}
+
+    def find(self, relative: str) -> Path | None:
+        """The file or folder of that name, or None; names that lead outside have none."""
+        parts = [part for part in re.split(r"[/\\]+", relative.strip()) if part not in ("", ".")]
+        if relative.strip().startswith(("/", "\\")) or ".." in parts or (parts and ":" in parts[0]):
+            return None
+        here = str(self.root)
+        for part in parts:
+            exact, folded = self.listed(here)
+            name = part if part in exact else folded.get(_folded(part))
+            if not name:
+                return None
+            here = f"{here}/{name}"
+        return self.root / os.path.relpath(here, self.root) if parts else self.root
+
+    def locate(self, name: str) -> Path | None:
+        """The file that a table means: relative, absolute, or as another machine had it."""
+        text = name.strip().removeprefix("file://")
+        if (found := self.find(text)) is not None:
+            return found
+        try:
+            path = Path(text.replace("\\", "/"))
+            if (path.is_absolute() or ".." in path.parts) and (self.root / path).is_file():
+                return self.root / path
+        except (OSError, ValueError):
+            return None
+        parts = [part for part in re.split(r"[/\\]+", text) if part]
+        if len(parts) > 1 and (text.startswith(("/", "\\")) or ":" in parts[0]):
+            rests = ("/".join(parts[start:]) for start in range(1, len(parts)))
+            return next((hit for rest in rests if (hit := self.find(rest)) is not None), None)
+        return None
+
+    def listing(self) -> list[str]:
+        """What the root holds, hidden names left out."""
+        return [name for name in self.listed(str(self.root))[0] if not name.startswith(".")]
+
+    def name(self, path: Path) -> str:
+        """The relative name, with ``/``."""
+        return path.relative_to(self.root).as_posix()
+
+    def listed(self, folder: str) -> tuple[frozenset[str], Mapping[str, str]]:
+        """The names in a folder, and folded name -> name ("" where several are folded to it)."""
+        if folder not in self._known:
+            try:
+                with os.scandir(folder) as items:
+                    names = [item.name for item in items if _exists(item)]
+            except (OSError, ValueError):
+                names = []
+            folded: dict[str, str] = {}
+            for name in names:
+                folded[_folded(name)] = "" if _folded(name) in folded else name
+            self._known[folder] = frozenset(names), folded
+        return self._known[folder]
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _exists(item: "os.DirEntry[str]") -> bool:
+    """Not a link that leads nowhere or in a circle."""
+    try:
+        return not item.is_symlink() or bool(item.stat())
+    except OSError:
+        return False
+
+
+def _bare_votes(by_lower: Mapping[str, str], taxonomy: Taxonomy | None) -> dict[str, str]:
+    """Columns named by the labels alone, where every label of a taxonomy has one."""
+    by_size = sorted(TAXONOMIES.values(), key=len, reverse=True)
+    for candidate in [taxonomy] if taxonomy is not None else by_size:
+        if by_lower.keys() >= set(candidate.names):
+            return {by_lower[name]: name for name in candidate.names}
+    return {}
+
+
+def _looks_like_files(table: Table) -> str | None:
+    """The first column whose cells are mostly names of images."""
+    for name, column in table.columns.items():
+        some = [cell.strip().casefold() for cell in column[:50] if cell.strip()]
+        if some and 2 * sum(cell.endswith(tuple(SUFFIXES)) for cell in some) > len(some):
+            return name
+    return None
+
+
+# Text --------------------------------------------------------------------------------------------
+
+
+class _Columns(Mapping[str, Sequence[str]]):
+    """Columns that become lists of text when they are asked for.
+
+    Args:
+        names: In order, each once.
+        make: Gives a column by its place.
+    """
+
+    def __init__(self, names: Sequence[str], make: Callable[[int], Sequence[str]]) -> None:
+        self._place = {name: i for i, name in reversed(list(enumerate(names)))}
+        self._names = list(dict.fromkeys(names))
+        self._make, self._made = make, dict[str, Sequence[str]]()
+
+    def __getitem__(self, name: str) -> Sequence[str]:
+        if name not in self._made:
+            self._made[name] = self._make(self._place[name])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _bytes(path: Path) -> tuple[bytes, tuple[str, ...]]:
+    """What a text file holds, in UTF-8, and notes on how it was read."""
+    try:
+        data = read_file(path, Limits(max_bytes=4_000_000_000))
+    except ImageError as error:
+        if str(error) != "the file is empty":
+            raise TableError(f"'{path}' cannot be read: {error}.") from None
+        data = b""
+    data, notes = _as_utf8(path, data)
+    if b"\x00" in data:
+        raise TableError(f"'{path}' is no text table (CSV or TSV).")
+    return data, notes
+
+
+def _text(path: Path, quotes: bool) -> Table:
+    data, notes = _bytes(path)
+    data, skipped, told = _without_sep_line(data)
+    quote = b'"' if quotes else b""
+    first = _first_line(data, quote)
+    delimiter = told or _delimiter(first.decode("utf-8"), quotes)
+    count = first.count(delimiter.encode()) + 1
+    if count > MOST_COLUMNS:
+        raise TableError(
+            f"'{path}' has {count:,} columns; at most {MOST_COLUMNS:,} are read. Keep the columns "
+            "of files, labels and what else you want to see."
+        )
+    quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+    try:
+        header = next(_csv(data, delimiter, quoting), [])
+        made = _by_arrow(data, delimiter, header, quotes)
+        columns = made or _by_csv(data, delimiter, header, quoting)
+    except csv.Error as error:
+        line = max(_line_numbers(data, delimiter, quoting), default=0) + skipped + 1
+        raise TableError(f"'{path}', line {line}: {error}. Is a quote open?") from None
+    header = [name.strip() for name in header]
+    repeated = tuple(name for name in dict.fromkeys(header) if name and header.count(name) > 1)
+    index = [i for i, name in enumerate(header) if name and not name.startswith("Unnamed:")]
+    names = [header[i] for i in index]
+
+    @cache
+    def line_numbers() -> Sequence[int]:
+        return _line_numbers(data, delimiter, quoting)
+
+    def place(row: int) -> str:
+        lines = line_numbers()
+        return f"line {lines[row] + skipped}" if row < len(lines) else f"row {row}"
+
+    made_columns = _Columns(names, lambda i: columns(index[i]))
+    return Table(path, made_columns, repeated, place, notes=notes)
+
+
+def _csv(data: bytes, delimiter: str, quoting: Any) -> Iterator[list[str]]:
+    """The rows that hold anything."""
+    stream = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
+    return (row for row in csv.reader(stream, delimiter=delimiter, quoting=quoting) if row)
+
+
+def _by_arrow(
+    data: bytes, delimiter: str, header: Sequence[str], quotes: bool
+) -> Callable[[int], Sequence[str]] | None:
+    """The columns, read by pyarrow; None where a row has too few or too many cells."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow
+
+    if not header:
+        return None
+    odd = 0
+
+    def skip(row: Any) -> str:
+        nonlocal odd
+        odd += 1
+        return "skip"
+
+    names = [str(i) for i in range(len(header))]
+    try:
+        table = arrow.read_csv(
+            io.BytesIO(data),
+            arrow.ReadOptions(column_names=names, skip_rows_after_names=1, block_size=_BLOCK),
+            arrow.ParseOptions(
+                delimiter=delimiter,
+                quote_char='"' if quotes else False,
+                newlines_in_values=quotes and b'"' in data,
+                invalid_row_handler=skip,
+            ),
+            arrow.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                strings_can_be_null=False,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+    except pa.ArrowException:
+        return None
+    return None if odd else lambda i: _texts(table.column(i))
+
+
+def _by_csv(
+    data: bytes, delimiter: str, header: Sequence[str], quoting: Any
+) -> Callable[[int], Sequence[str]]:
+    """The columns with short rows filled up and the rest of long ones left out."""
+    shared: dict[str, str] = {}  # an artist's name is kept once
+    columns: list[list[str]] = [[] for _ in header]
+    rows = _csv(data, delimiter, quoting)
+    next(rows, None)
+    for row in rows:
+        for column, cell in zip(columns, chain(row, repeat("")), strict=False):
+            column.append(shared.setdefault(cell, cell))
+    return columns.__getitem__
+
+
+def _line_numbers(data: bytes, delimiter: str, quoting: Any) -> list[int]:
+    """The line on which each row ends, as an editor counts."""
+    stream = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
+    reader = csv.reader(stream, delimiter=delimiter, quoting=quoting)
+    lines: list[int] = []
+    with contextlib.suppress(csv.Error):  # a cell that is longer than Python's csv takes
+        lines.extend(reader.line_num for row in reader if row)
+    return lines[1:]
+
+
+def _texts(column: Any) -> list[str]:
+    """Texts, equal ones one object where many are equal; "" where there is nothing."""
+    from pyarrow import compute
+
+    column = compute.fill_null(column, "")
+    some = column.slice(0, 1000)
+    if 2 * len(some.unique()) > len(some):
+        return list(column.to_pylist())
+    coded = column.dictionary_encode().combine_chunks()
+    if hasattr(coded, "chunks"):  # no chunk at all: an empty column
+        return list(column.to_pylist())
+    values = coded.dictionary.to_pylist()
+    return [values[i] for i in coded.indices.to_numpy()]
+
+
+def _first_line(data: bytes, quote: bytes) -> bytes:
+    """The first line that holds anything; a quoted cell may hold line ends."""
+    start = len(data) - len(data.lstrip(b"\r\n"))
+    end, open_quote = start, False
+    pattern = re.compile(rb'[\r\n"]' if quote else rb"[\r\n]")
+    for match in pattern.finditer(data, start, start + 10_000_000):
+        if match[0] == b'"':
+            open_quote = not open_quote
+        elif not open_quote:
+            return data[start : match.start()]
+        end = match.end()
+    return data[start : max(end, start + 10_000_000)]
+
+
+def _delimiter(line: str, quotes: bool) -> str:
+    """What separates most cells outside quotation marks, and leaves a column of files."""
+    bare = re.sub(r'"(?:[^"]|"")*"', "x", line) if quotes else line
+
+    def fits(mark: str) -> tuple[bool, int]:
+        names = {plain_name(cell.strip().strip('"')) for cell in line[:100_000].split(mark)}
+        return bool(names & set(_FILE)) and mark in bare, bare.count(mark)
+
+    return max(",;\t|", key=fits)
+
+
+def _without_sep_line(data: bytes) -> tuple[bytes, int, str]:
+    """The data without a first line ``sep=;``, how many lines that were, and what it says."""
+    match = re.match(rb'\s*"?sep=(.)"?[ ,;\t]*\r?\n', data, re.IGNORECASE)
+    if match is None:
+        return data, 0, ""
+    return data[match.end() :], match[0].count(b"\n"), match[1].decode("latin-1")
+
+
+def _as_utf8(path: Path, data: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """The table in UTF-8 without a mark before it, and how it was read where that is no matter of
+    course."""
+    for mark, encoding in (
+        (b"\xff\xfe\x00\x00", "utf-32"),
+        (b"\xff\xfe", "utf-16"),
+        (b"\xfe\xff", "utf-16"),
+    ):
+        if data.startswith(mark):
+            return data.decode(encoding, errors="replace").encode(), ()
+    some = data[:4000]
+    if some.count(0) > len(some) / 4:  # Latin letters in UTF-16 are half zeros
+        encoding = "utf-16-le" if some[1::2].count(0) > some[::2].count(0) else "utf-16-be"
+        text = data.decode(encoding, errors="replace")
+        return text.encode(), ()
+    marked = data.startswith(b"\xef\xbb\xbf")
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    try:
+        data.decode()
+        return data, ()
+    except UnicodeDecodeError:
+        text = data.decode(errors="replace")
+    damaged = text.count("\ufffd")
+    if marked or sum(map(len, re.findall(r"[^\x00-\x7f\ufffd]", text))) > damaged:
+        line = text[: text.index("\ufffd")].count("\n") + 1
+        note = f"'{path.name}' is in UTF-8 with {damaged} damaged byte(s), the first in line {line}"
+        return text.encode(), (f"{note}; '\ufffd' stands for them.",)
+    encoding, why = _code_page(path, data)
+    note = f"'{path.name}' was read as {encoding}, {why}."
+    return data.decode(encoding, errors="replace").encode(), (note,)
+
+
+def _code_page(path: Path, data: bytes) -> tuple[str, str]:
+    """The regional code page, and why this one."""
+    lines = [line for line in re.split(rb"[\r\n]+", data[:4_000_000]) if not line.isascii()]
+    names = [
+        cell
+        for line in lines[:2000]
+        for cell in re.split(rb'[,;\t|"]', line)
+        if not cell.isascii() and cell.strip().lower().endswith(tuple(s.encode() for s in SUFFIXES))
+    ]
+    files = Files(path.absolute().parent)
+
+    def there(encoding: str) -> int:
+        try:
+            return sum(files.locate(name.decode(encoding)) is not None for name in names[:200])
+        except UnicodeDecodeError:
+            return 0
+
+    found = {encoding: there(encoding) for encoding in _PAGES} if names else {}
+    if found and max(found.values()):
+        return max(found, key=lambda name: found[name]), "under which the files exist that it names"
+    import charset_normalizer
+
+    guess = charset_normalizer.from_bytes(b"\n".join(lines)[:200_000], cp_isolation=list(_PAGES))
+    best = guess.best()
+    if best is None:
+        return "cp1252", "as most tables that are not in UTF-8 are"
+    return best.encoding, "which its letters look like"
+
+
+# Parquet -----------------------------------------------------------------------------------------
+
+
+def _parquet(path: Path) -> Table:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, 2)
+            stream.seek(max(size - 8, 0))
+            footer = int.from_bytes(stream.read(8)[:4], "little")
+        if footer > min(_FOOTER, size):
+            raise TableError(
+                f"'{path}' is no readable Parquet file: its description of itself would take "
+                f"{footer / 1e6:,.0f} MB."
+            )
+        with parquet.ParquetFile(path) as file:
+            schema, count = file.schema_arrow, file.metadata.num_rows
+            if len(schema.names) > MOST_COLUMNS:
+                raise TableError(
+                    f"'{path}' has {len(schema.names):,} columns; at most {MOST_COLUMNS:,} are "
+                    "read. Keep the columns of files, labels and what else you want to see."
+                )
+            images = next((item.name for item in schema if _holds_images(item)), None)
+            flat = [item.name for item in schema if not _is_nested(item.type)]
+            _check_unpacked(path, file, flat)
+            table = file.read(columns=list(dict.fromkeys(flat)))
+            columns = {name: _cast(table.column(i)) for i, name in enumerate(table.column_names)}
+            if images is not None:
+                columns[images] = _image_names(file, path, images)
+    except (pa.ArrowException, OSError, ValueError, RecursionError, MemoryError) as error:
+        reason = str(error).strip().split("\n")[0].rstrip(".") or "it is too deeply nested"
+        raise TableError(f"'{path}' is no readable Parquet file: {reason}.") from None
+    names = schema.names
+    repeated = tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
+    shown = [n for n in names if n in columns and not re.match(r"__index_level_|Unnamed:", n)]
+
+    def make(place: int) -> Sequence[str]:
+        column = columns[shown[place]]
+        return column if isinstance(column, list) else _texts(column)
+
+    made = _Columns(shown, make) if shown else _Columns(["row"], lambda i: [""] * count)
+    classes = _class_names(schema)
+    return Table(path, made, repeated, images=images, classes=classes)
+
+
+def read_images(path: Path, column: str, limits: Limits) -> list[bytes | None]:
+    """The images that a Parquet file holds, a row each; None where a row has none.
+
+    Raises:
+        TableError: They unpack to far more than images would.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    found: list[bytes | None] = []
+    total, most = 0, max(_SMALL, _BOMB * path.stat().st_size)
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(64, columns=[column]):
+                for value in batch.column(0).to_pylist():
+                    found.append(_content(value))
+                    total += len(found[-1] or b"")
+                if total > most:
+                    raise TableError(f"'{path}': its images unpack to far more than images would.")
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        reason = str(error).strip().split("\n")[0].rstrip(".")
+        raise TableError(f"'{path}' is no readable Parquet file: {reason}.") from None
+    return found
+
+
+class ParquetImages:
+    """The images inside a Parquet file by their rows; a few rows are held at a time.
+
+    Args:
+        table: The file.
+        column: That holds them.
+        names: Of its rows; one that holds no image may name a file.
+    """
+
+    _WINDOW = 64
+
+    def __init__(self, table: Path, column: str, names: Sequence[str]) -> None:
+        self._table, self._column, self._names = table, column, names
+        self._next, self._held = 0, list[bytes | None]()
+        self._batches: Iterator[Any] = iter(())
+
+    def read(self, inside: str, limits: Limits) -> bytes:
+        """The encoded image of a row; quick where rows are asked for in their order."""
+        from pyarrow import ArrowException, parquet
+
+        row = int(inside)
+        try:
+            if row < self._next - len(self._held):
+                self._next, self._held = 0, []
+            if not self._next:
+                file = parquet.ParquetFile(self._table)
+                self._batches = file.iter_batches(self._WINDOW, columns=[self._column])
+            while row >= self._next:
+                batch = next(self._batches)
+                self._held = [_content(value) for value in batch.column(0).to_pylist()]
+                self._next += len(self._held)
+        except (ArrowException, OSError, StopIteration) as error:
+            self._next, self._held = 0, []
+            raise ImageError(f"it cannot be read from the table ({error})") from None
+        data = self._held[row - self._next]
+        if data is None:
+            return read_file(self._table.parent / self._names[row], limits)
+        if len(data) > limits.max_bytes:
+            raise ImageError(f"the image has {len(data) / 1e6:,.0f} MB")
+        return data
+
+
+def _content(value: Any) -> bytes | None:
+    data = value.get("bytes") if isinstance(value, dict) else value
+    return data if isinstance(data, bytes) and data else None
+
+
+def _check_unpacked(path: Path, file: Any, names: Sequence[str]) -> None:
+    """Sizes are read before anything is unpacked."""
+    wanted, total = set(names), 0
+    for group in range(file.metadata.num_row_groups):
+        row = file.metadata.row_group(group)
+        parts = (row.column(i) for i in range(row.num_columns))
+        total += sum(p.total_uncompressed_size for p in parts if p.path_in_schema in wanted)
+    if total > max(_SMALL, _BOMB * path.stat().st_size):
+        raise TableError(f"'{path}' would unpack to {total / 1e6:,.0f} MB, far more than it holds.")
+
+
+def _is_nested(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind))
+
+
+def _holds_images(item: Any) -> bool:
+    from pyarrow import types
+
+    named = plain_name(item.name) in ("image", "img", "picture", "photo", "images")
+    return named and _is_nested(item.type) and not types.is_list(item.type)
+
+
+def _cast(column: Any) -> Any:
+    from pyarrow import string
+
+    return column.cast(string())
+
+
+def _class_names(schema: Any) -> dict[str, Sequence[str]]:
+    """Column -> names of its numbers, as the Hugging Face library writes them."""
+    try:
+        features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+        return {
+            column: [str(name) for name in feature["names"]]
+            for column, feature in features.items()
+            if "names" in feature
+        }
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        return {}
+
+
+def _image_names(file: Any, path: Path, column: str) -> list[str]:
+    """The path that goes with each image, or ``<table>/<row>``."""
+    count = file.metadata.num_rows
+    digits = len(str(max(count - 1, 0)))
+    given: Sequence[str | None] = [None] * count
+    if f"{column}.path" in {item.path for item in file.schema}:
+        parts = file.read(columns=[f"{column}.path"]).column(0).to_pylist()
+        given = [part and part["path"] for part in parts]
+    return [name or f"{path.stem}/{row:0{digits}}" for row, name in enumerate(given)]
