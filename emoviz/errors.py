@@ -16,6 +16,7 @@
     ├── TrainingError      training cannot start or cannot go on
     │   └── PausedError        somebody asked it to stop for now; its state is kept
     └── ReviewError        the review store cannot take or give what was asked
+        ├── StoreUnavailableError  it cannot be used now; the same may be tried again
         └── NotAllowedError    the person's role does not allow it
 
 Each message says what came, what was wanted and what to do, in words for the person who sees it.
@@ -97,6 +98,10 @@ class PausedError(TrainingError):
 
 class ReviewError(EmovizError):
     """The review store cannot be opened, or cannot take or give what was asked of it."""
+
+
+class StoreUnavailableError(ReviewError):
+    """The review store cannot be used now: whatever was to be stored may be sent again."""
 
 
 class NotAllowedError(ReviewError):

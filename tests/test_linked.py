@@ -33,3 +33,30 @@ def test_the_second_of_two_equal_titles_can_be_chosen() -> None:
     app.selectbox[0].select_index(2).run()
     assert app.text[0].value == "y"
     assert app.query_params["beside"] in ("y", ["y"])
+
+
+def _two_controls() -> None:
+    import streamlit as st
+
+    from emoviz.ui.linked import linked_choice, linked_toggle
+
+    shown = linked_choice("Collection", {"one": "One", "two": "Two", "three": "Three"}, "review")
+    st.text(f"{shown} {linked_toggle('Blind', 'blind')}")
+
+
+def test_a_hand_over_counts_more_than_what_the_session_had_chosen() -> None:
+    app = AppTest.from_function(_two_controls, default_timeout=30).run()
+    app.selectbox[0].select_index(1).run()
+    app.toggle[0].set_value(True).run()
+    assert app.text[0].value == "two True"
+    app.query_params.clear()  # the menu's links carry nothing: the session's choice stays
+    assert app.run().text[0].value == "two True"
+    assert app.query_params["review"] in ("two", ["two"])
+    app.query_params["review"], app.query_params["blind"] = "three", "0"  # another page leads here
+    assert app.run().text[0].value == "three False"
+    app.selectbox[0].select_index(0).run()
+    assert app.text[0].value == "one False"
+    app.query_params["review"] = "three"  # and once more, with the same words
+    assert app.run().text[0].value == "three False"
+    app.query_params["review"] = "gone"
+    assert app.run().text[0].value == "three False"

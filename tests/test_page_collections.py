@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -176,6 +177,41 @@ def test_who_only_looks_may_neither_bring_in_nor_remove(
         app = healthy(app.run())
         assert any(b.label.startswith("Remove") for b in app.button) is may
         assert ("A manager can bring in" in words(app)) is not may
+
+
+def test_review_and_map_open_the_collection_that_is_shown(
+    settings: Settings,
+    tiny_checkpoint: Checkpoint,
+    paintings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("one", "two", "three"):
+        request = AcquireRequest(name, str(paintings), "folder", name.title())
+        add_collection(request, settings, Reporter(None), tiny_checkpoint)
+    headers: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        "emoviz.ui.review.desk.show", lambda _key, header, _: headers.append(header)
+    )
+    app = open_page("artworks", review="one")  # the session remembers another collection
+    app.text_input(key="who-name").set_value("Ona")
+    next(item for item in app.button if item.label == "Go on").click()
+    healthy(app.run())
+    assert app.selectbox(key="review").value == "one"
+    app.switch_page("pages/review/collections.py")
+    healthy(app.run())
+    assert app.selectbox(key="review").value == "one"
+    app.selectbox(key="review").set_value("two").run()
+    press(app, "Review them")
+    assert app.selectbox(key="review").value == "two"
+    store = open_store(settings)
+    works = {work.id for work in store.works(store.collection("two").id)}  # type: ignore[union-attr]
+    assert len(headers[-1]["ahead"]) == 3
+    assert set(headers[-1]["ahead"]) <= works
+    app.switch_page("pages/review/collections.py")
+    healthy(app.run())
+    app.selectbox(key="review").set_value("three").run()
+    press(app, "See them on the map")
+    assert app.selectbox(key="collection").value.startswith("three-works.csv")
 
 
 def test_search_wants_every_word_whatever_the_capitals() -> None:

@@ -13,11 +13,12 @@ from reviews import furnish_review, new_works, say, with_files
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.reading import open_dataset
+from emoviz.errors import StoreUnavailableError
 from emoviz.inference.abstention import Abstention
 from emoviz.inference.embedding import embed_collection
 from emoviz.inference.predict import load_model
 from emoviz.inference.stored import read_embeddings, write_embeddings
-from emoviz.review import Queue, Reviewer, ReviewStore, Work, open_store
+from emoviz.review import NewWork, Queue, Reviewer, ReviewStore, Work, open_store
 from emoviz.settings import Settings
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.review import agreement, alike, desk_protocol, desk_text
@@ -43,45 +44,166 @@ def queue(store: ReviewStore, ona: Reviewer, tmp_path: Path, picture: Make) -> Q
     return Queue(collection.id, ona.id, known.fingerprint, "number")
 
 
-def said(does: str, token: str, **values: Any) -> dict[str, Any]:
-    return {"n": 1, "act": {"does": does, "token": token, **values}}
+def said(*acts: dict[str, Any], at: int | None = None, queue: str = "") -> dict[str, Any]:
+    return {"n": 1, "acts": list(acts), "at": at, "queue": queue}
+
+
+def act(does: str, token: str, **values: Any) -> dict[str, Any]:
+    return {"does": does, "token": token, **values}
 
 
 def choice(work: int, token: str, *feelings: list[Any], kind: str = "choose") -> dict[str, Any]:
-    return said(
-        "decide", token, work=work, kind=kind, feelings=list(feelings), note="", seconds=2.5
-    )
+    return act("decide", token, work=work, kind=kind, feelings=list(feelings), note="", seconds=2.5)
 
 
 def first(visit: desk_protocol.Visit, store: ReviewStore, queue: Queue, blind: bool = False) -> int:
-    return desk_protocol.standing(visit, store, queue, blind).places[0].work.id
+    """The work that a desk shows, and says so."""
+    found = desk_protocol.state(visit, store, queue, blind)
+    visit.at = (found.at or found.ahead[0]).work.id
+    return visit.at
+
+
+def decided_works(store: ReviewStore, queue: Queue) -> list[tuple[int, str]]:
+    return [(item.work, item.kind) for item in store.decisions(queue.collection)]
 
 
 def test_a_press_that_arrives_twice_counts_once(store: ReviewStore, queue: Queue) -> None:
     visit = desk_protocol.Visit()
     work = first(visit, store, queue)
+    press = said(choice(work, "a", ["awe", 3], ["fear", 1]))
     for memory in (visit, visit, desk_protocol.Visit()):  # a rerun, and a server that forgot
-        desk_protocol.hear(memory, choice(work, "a", ["awe", 3], ["fear", 1]), store, queue, False)
+        desk_protocol.hear(memory, press, store, queue, False)
+        assert memory.answered == {"a": ""}
     (only,) = store.standing(queue.collection)
     assert [(item.emotion, item.strength) for item in only.feelings] == [("awe", 3), ("fear", 1)]
     assert (only.shown.estimate, only.shown.blind, only.shown.seconds) == (True, False, 2.5)
     assert only.shown.order == "number"
-    assert first(visit, store, queue) != work
+    assert desk_protocol.state(visit, store, queue, False).ahead[0].work.id != work
+
+
+def test_acts_that_waited_land_on_their_works_in_order(store: ReviewStore, queue: Queue) -> None:
+    visit = desk_protocol.Visit()
+    one, two, three = (
+        place.work.id for place in desk_protocol.state(visit, store, queue, False).ahead[:3]
+    )
+    acts = [
+        choice(one, "a", ["awe", 2]),
+        choice(two, "b", kind="none"),
+        choice(three, "c", kind="skip"),
+    ]
+    desk_protocol.hear(visit, said(*acts[:1]), store, queue, False)
+    desk_protocol.hear(visit, said(*acts), store, queue, False)  # more waited, the first too
+    assert decided_works(store, queue) == [(one, "choose"), (two, "none"), (three, "skip")]
+    assert visit.answered == dict.fromkeys("abc", "")
+
+
+def test_what_the_store_cannot_take_now_waits_with_all_after_it(
+    store: ReviewStore, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit = desk_protocol.Visit()
+    one, two = (place.work.id for place in store.upcoming(queue, 2))
+    acts = said(choice(one, "a", kind="none"), choice(two, "b", kind="none"))
+    with monkeypatch.context() as patched:
+
+        def busy(*_: Any) -> None:
+            raise StoreUnavailableError("The review store is locked.")
+
+        patched.setattr(store.__class__, "decide", busy)
+        desk_protocol.hear(visit, acts, store, queue, False)
+        assert visit.answered == {}
+        assert "tried again" in visit.message
+    desk_protocol.hear(visit, acts, store, queue, False)
+    assert visit.answered == {"a": "", "b": ""}
+    assert visit.message == ""
+    assert decided_works(store, queue) == [(one, "none"), (two, "none")]
+
+
+def test_an_act_of_another_collection_is_stored_there(
+    store: ReviewStore, queue: Queue, ona: Reviewer
+) -> None:
+    other, _ = furnish_review(store, new_works(3), "other")
+    work = store.works(other.id)[1].id
+    desk_protocol.hear(
+        desk_protocol.Visit(), said(choice(work, "a", kind="agree")), store, queue, False
+    )
+    assert store.decisions(queue.collection) == []
+    (only,) = store.decisions(other.id)
+    assert (only.work, only.reviewer, only.kind) == (work, ona.id, "agree")
+
+
+def test_an_act_of_somebody_else_waits_for_them(
+    store: ReviewStore, queue: Queue, ona: Reviewer
+) -> None:
+    jonas = store.reviewer("Jonas")
+    visit, work = desk_protocol.Visit(), store.upcoming(queue, 1)[0].work.id
+    theirs = said({**choice(work, "a", kind="none"), "reviewer": jonas.id})
+    desk_protocol.hear(visit, theirs, store, queue, False)
+    assert visit.answered == {}
+    assert store.decisions(queue.collection) == []
+    desk_protocol.hear(visit, theirs, store, replace(queue, reviewer=jonas.id), False)
+    assert [item.reviewer for item in store.decisions(queue.collection)] == [jonas.id]
+
+
+def test_the_queue_goes_on_from_the_work_on_the_screen_and_comes_back(
+    store: ReviewStore, queue: Queue
+) -> None:
+    works = [work.id for work in store.works(queue.collection)]
+    visit = desk_protocol.Visit()
+    visit.show(works[3])
+    visit.turn_to("q")
+    found = desk_protocol.state(visit, store, queue, False)
+    assert [place.work.id for place in found.ahead] == works[3:] + works[:3]
+    assert [place.work.id for place in found.around] == works
+    desk_protocol.hear(
+        visit, said(choice(works[3], "a", kind="none"), at=works[4], queue="q"), store, queue, False
+    )
+    found = desk_protocol.state(visit, store, queue, False)
+    assert [place.work.id for place in found.ahead] == [*works[4:], *works[:3]]
+    assert found.own[works[3]].kind == "none"
+    visit.turn_to("another order")
+    assert desk_protocol.state(visit, store, queue, False).at is None
+
+
+def test_a_number_leads_to_its_work(store: ReviewStore, queue: Queue) -> None:
+    visit = desk_protocol.Visit(queue="q")
+    desk_protocol.hear(
+        visit, said(act("go", "a", number=5, queue="q"), act("go", "b", number=99, queue="q")),
+        store, queue, False,
+    )  # fmt: skip
+    place = desk_protocol.state(visit, store, queue, False).at
+    assert place is not None
+    assert place.work.number == 4
+    assert "99" in visit.answered["b"]
+    desk_protocol.hear(visit, said(act("go", "c", number=1, queue="old")), store, queue, False)
+    assert visit.go == (1, place.work.id)
+
+
+def test_a_work_without_an_estimate_is_decided_in_an_order_by_estimates(
+    store: ReviewStore, queue: Queue
+) -> None:
+    late = NewWork(key="late", title="Late", sha256="a" * 64)
+    store.put_works(queue.collection, [*new_works(6), late])
+    queue = replace(queue, order="uncertain")
+    work = next(item for item in store.works(queue.collection) if item.key == "late")
+    visit = desk_protocol.Visit()
+    desk_protocol.hear(visit, said(choice(work.id, "a", ["awe", 2])), store, queue, False)
+    assert decided_works(store, queue) == [(work.id, "choose")]
 
 
 def test_blind_shows_the_estimate_only_after_the_decision(store: ReviewStore, queue: Queue) -> None:
     visit = desk_protocol.Visit()
-    before = desk_protocol.standing(visit, store, queue, True)
-    assert before.hidden
+    work = first(visit, store, queue, True)
+    before = desk_protocol.state(visit, store, queue, True)
+    assert before.open == frozenset()
     assert before.revealed is None
-    work = before.places[0].work.id
     answer = choice(work, "a", ["awe", 2])
-    answer["act"] |= {"heat": True, "near": True, "estimate": True}  # a browser may say anything
-    desk_protocol.hear(visit, answer, store, queue, True)
-    after = desk_protocol.standing(visit, store, queue, True)
-    assert after.places[0].work.id == work
+    answer |= {"heat": True, "near": True, "estimate": True}  # a browser may say anything
+    desk_protocol.hear(visit, said(answer, at=work), store, queue, True)
+    after = desk_protocol.state(visit, store, queue, True)
+    assert after.at is not None
+    assert after.at.work.id == work
     assert after.revealed is not None
-    assert not after.hidden
+    assert after.open == {work}
     shown = after.revealed.shown
     assert (shown.blind, shown.estimate, shown.heat_map, shown.neighbours) == (
         True,
@@ -89,22 +211,33 @@ def test_blind_shows_the_estimate_only_after_the_decision(store: ReviewStore, qu
         "",
         False,
     )
-    desk_protocol.hear(visit, said("next", "b"), store, queue, True)
-    later = desk_protocol.standing(visit, store, queue, True)
-    assert later.places[0].work.id != work
-    assert later.hidden
+    later = after.ahead[0].work.id
+    desk_protocol.hear(visit, said(at=later), store, queue, True)
+    found = desk_protocol.state(visit, store, queue, True)
+    assert found.revealed is None
+    assert later not in found.open
+
+
+def test_an_estimate_that_was_seen_before_the_switch_to_blind_is_told(
+    store: ReviewStore, queue: Queue
+) -> None:
+    visit = desk_protocol.Visit()
+    two = desk_protocol.state(visit, store, queue, False).ahead[1].work.id
+    answer = choice(two, "a", ["awe", 2]) | {"estimate": True}
+    desk_protocol.hear(visit, said(answer), store, queue, True)
+    (only,) = store.decisions(queue.collection)
+    assert not only.shown.blind
+    assert only.shown.estimate
 
 
 def test_a_correction_of_a_blind_decision_is_not_blind(store: ReviewStore, queue: Queue) -> None:
     visit = desk_protocol.Visit()
     work = first(visit, store, queue, True)
-    desk_protocol.hear(visit, choice(work, "a", ["awe", 2]), store, queue, True)
-    desk_protocol.hear(visit, said("undo", "b"), store, queue, True)
-    for memory in (visit, desk_protocol.Visit(focus=work)):  # also after a reload
-        again = desk_protocol.standing(memory, store, queue, True)
-        assert again.places[0].work.id == work
-        assert not again.hidden
-    desk_protocol.hear(visit, choice(work, "c", ["fear", 2]), store, queue, True)
+    desk_protocol.hear(visit, said(choice(work, "a", ["awe", 2]), at=work), store, queue, True)
+    desk_protocol.hear(visit, said(act("undo", "b", work=work)), store, queue, True)
+    for memory in (visit, desk_protocol.Visit(at=work)):  # also after a reload
+        assert work in desk_protocol.state(memory, store, queue, True).open
+    desk_protocol.hear(visit, said(choice(work, "c", ["fear", 2])), store, queue, True)
     *_, last = store.history(work)
     assert not last.shown.blind
     assert last.shown.estimate
@@ -112,20 +245,30 @@ def test_a_correction_of_a_blind_decision_is_not_blind(store: ReviewStore, queue
 
 
 def test_undo_goes_back_work_by_work(store: ReviewStore, queue: Queue) -> None:
-    visit, works = desk_protocol.Visit(), []
-    for token in "abc":
-        works.append(first(visit, store, queue))
-        desk_protocol.hear(visit, choice(works[-1], token, kind="none"), store, queue, False)
-    for token, work in zip("xyz", reversed(works), strict=True):
-        desk_protocol.hear(visit, said("undo", token), store, queue, False)
-        assert first(visit, store, queue) == work
-    desk_protocol.hear(visit, said("undo", "w"), store, queue, False)
-    assert "nothing left to undo" in visit.message
+    visit = desk_protocol.Visit()
+    works = [place.work.id for place in store.upcoming(queue, 3)]
+    decided = [choice(work, f"d{work}", kind="none") for work in works]
+    desk_protocol.hear(visit, said(*decided), store, queue, False)
+    last = desk_protocol.state(visit, store, queue, False).last
+    assert [item.work for item in last] == works[::-1]
+    undone = [act("undo", f"u{work}", work=work) for work in works[::-1]]
+    desk_protocol.hear(visit, said(*undone, act("undo", "z", work=works[0])), store, queue, False)
+    assert "nothing left to undo" in visit.answered["z"]
     assert store.progress(queue).decided == 0
 
 
+def test_undo_never_takes_back_another_decision(store: ReviewStore, queue: Queue) -> None:
+    one, two = (place.work.id for place in store.upcoming(queue, 2))
+    here, there = desk_protocol.Visit(), desk_protocol.Visit()
+    desk_protocol.hear(here, said(choice(one, "a", kind="none")), store, queue, False)
+    desk_protocol.hear(there, said(choice(two, "b", kind="none")), store, queue, False)
+    desk_protocol.hear(here, said(act("undo", "c", work=one)), store, queue, False)
+    assert "nothing was taken back" in here.answered["c"]
+    assert [item.work for item in store.standing(queue.collection)] == [one, two]
+
+
 @pytest.mark.parametrize(
-    "act",
+    "nonsense",
     [
         {"does": "decide", "token": "t"},
         {"does": "decide", "token": "t", "work": "x", "kind": "none", "feelings": []},
@@ -137,12 +280,11 @@ def test_undo_goes_back_work_by_work(store: ReviewStore, queue: Queue) -> None:
     ],
 )
 def test_nonsense_from_a_browser_is_refused(
-    act: dict[str, Any], store: ReviewStore, queue: Queue
+    nonsense: dict[str, Any], store: ReviewStore, queue: Queue
 ) -> None:
     visit = desk_protocol.Visit()
-    desk_protocol.hear(visit, {"act": act}, store, queue, False)
-    assert visit.message
-    assert visit.answered == "t"
+    desk_protocol.hear(visit, said(nonsense), store, queue, False)
+    assert visit.answered["t"].startswith("Not stored") or "no longer" in visit.answered["t"]
     assert store.decisions(queue.collection) == []
 
 
@@ -150,11 +292,14 @@ def test_an_artwork_that_is_removed_under_review_is_told(
     store: ReviewStore, queue: Queue, tmp_path: Path
 ) -> None:
     visit = desk_protocol.Visit()
-    place = desk_protocol.standing(visit, store, queue, False).places[0]
+    place = store.upcoming(queue, 1)[0]
+    visit.at = place.work.id
     others = [work for work in new_works(6) if work.key != place.work.key]
     store.put_works(queue.collection, others)
-    desk_protocol.hear(visit, choice(place.work.id, "a", ["awe", 2]), store, queue, False)
-    assert "no longer in the collection" in visit.message
+    found = desk_protocol.state(visit, store, queue, False)
+    assert (found.at, found.gone) == (None, place.work.id)
+    desk_protocol.hear(visit, said(choice(place.work.id, "a", ["awe", 2])), store, queue, False)
+    assert "no longer in the collection" in visit.answered["a"]
     assert store.decisions(queue.collection) == []
     assert first(visit, store, queue) != place.work.id
 
@@ -164,9 +309,9 @@ def test_a_viewer_cannot_decide(store: ReviewStore, queue: Queue, ona: Reviewer)
     store.set_role(guest.id, "viewer", by=ona.id)
     theirs, visit = replace(queue, reviewer=guest.id), desk_protocol.Visit()
     desk_protocol.hear(
-        visit, choice(first(visit, store, theirs), "a", kind="none"), store, theirs, False
+        visit, said(choice(first(visit, store, theirs), "a", kind="none")), store, theirs, False
     )
-    assert "Guest" in visit.message
+    assert "Guest" in visit.answered["a"]
     assert store.decisions(queue.collection) == []
 
 

@@ -20,9 +20,11 @@ from emoviz.review import schema
 from emoviz.review.database import HEAD, Database, open_database
 from emoviz.review.deciding import standing_rows
 from emoviz.review.model import (
+    ORDERS,
     ArtworkFilters,
     Draft,
     NewWork,
+    Order,
     Queue,
     Share,
     ShownWork,
@@ -545,6 +547,30 @@ def test_orders_of_estimates_end_with_works_without_one(store: ReviewStore) -> N
     assert keys[4:] == ["work 4", "work 5"]
     with pytest.raises(ReviewError, match="has not looked"):
         store.upcoming(Queue(collection.id, ona.id, "", "unlike"))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("seed", [0, 3])
+def test_what_lies_around_a_work_is_a_piece_of_the_whole_order(
+    store: ReviewStore, order: Order, seed: int
+) -> None:
+    collection, _ = furnish_review(store, new_works(13))
+    given = guesses(store.works(collection.id)[:10])  # three have no estimate
+    store.put_estimates(collection.id, "tiny", FINGERPRINT, "0.1.0", MIKELS8, "", given)
+    ona = store.reviewer("Ona")
+    everything = ArtworkFilters(stage="any")
+    queue = Queue(collection.id, ona.id, FINGERPRINT, order, seed, everything)
+    keys = walked(store, queue, 3)
+    assert len(keys) == 13
+    for work in store.works(collection.id):
+        say(store, ona, work)  # what was decided stays in sight
+        place = store.place(queue, work.id)
+        assert place is not None
+        at = keys.index(work.key)
+        before, after = store.around(queue, place.mark, 4, 3)
+        assert [item.work.key for item in before] == keys[max(at - 4, 0) : at]
+        assert [item.work.key for item in after] == keys[at + 1 : at + 4]
+        assert store.numbered(queue, work.number) == place
 
 
 # The database ----------------------------------------------------------------------------------

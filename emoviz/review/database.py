@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from emoviz.errors import ReviewError
+from emoviz.errors import ReviewError, StoreUnavailableError
 from emoviz.review.schema import about
 from emoviz.settings import Settings
 
@@ -253,9 +253,13 @@ def _told(where: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         reason = " ".join(str(error.orig).split())
-        raise ReviewError(f"The review store ({where}) {_advice(reason)}: {reason}.") from error
+        raise StoreUnavailableError(
+            f"The review store ({where}) {_advice(reason)}: {reason}."
+        ) from error
     except SQLAlchemyError as error:
-        raise ReviewError(f"The review store ({where}) cannot be used: {error}.") from error
+        raise StoreUnavailableError(
+            f"The review store ({where}) cannot be used: {error}."
+        ) from error
 
 
 def _advice(reason: str) -> str:

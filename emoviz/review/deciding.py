@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select
+from sqlalchemy import Connection, Select, and_, delete, func, insert, select
 
 from emoviz.errors import NotAllowedError, ReviewError
 from emoviz.review import rows
@@ -55,12 +55,24 @@ class Deciding:
             values |= {"collection": work["collection"], "sha256": work["sha256"]}
             return self._add(made, values, _standing_columns(work))
 
-    def undo(self, collection: int, reviewer: int, token: str) -> Decision | None:
+    def undo(
+        self, collection: int, reviewer: int, token: str, work: int | None = None
+    ) -> Decision | None:
         """Take back a reviewer's last decision in a collection; what stood before stands again.
+
+        Args:
+            collection: Id.
+            reviewer: Id.
+            token: Counts once, as that of a `Draft`.
+            work: The artwork whose decision is meant; where the last one is on another, made
+                meanwhile in another window, nothing is taken back.
 
         Returns:
             The new fact, of kind ``retract``; None where nothing of theirs stands. The same token
             takes back once.
+
+        Raises:
+            ReviewError: The last decision is not on that artwork, or nothing could be stored.
         """
         with self.database.writing() as made:
             _serial(made, reviewer)
@@ -70,6 +82,11 @@ class Deciding:
             last = _last(made, collection, reviewer)
             if last is None:
                 return None
+            if work is not None and last["work"] != work:
+                raise ReviewError(
+                    "Your last decision is on another artwork, so nothing was taken back. Press "
+                    "Undo again to take that one back."
+                )
             row = {
                 **{name: last[name] for name in ("collection", "work", "reviewer", "sha256")},
                 **{name: last[name] for name in ("checkpoint", "fingerprint")},
@@ -85,11 +102,29 @@ class Deciding:
         self.database.frontiers.clear()
         return taken_back
 
-    def last_decision(self, collection: int, reviewer: int) -> Decision | None:
-        """The decision that `undo` would take back."""
+    def last_decisions(self, collection: int, reviewer: int, limit: int) -> list[Decision]:
+        """The reviewer's decisions that stand, the newest first: `undo` takes that one back."""
         with self.database.reading() as found:
-            row = _last(found, collection, reviewer)
-        return None if row is None else rows.decision_of(row)
+            query = _newest(collection, reviewer).limit(limit)
+            return [rows.decision_of(row) for row in found.execute(query).mappings()]
+
+    def own(self, reviewer: int, works: Iterable[int]) -> dict[int, Decision]:
+        """What a reviewer's standing decision on each of some works is, by work."""
+        query = (
+            select(decisions)
+            .join(standing, standing.c.decision == decisions.c.id)
+            .where(standing.c.reviewer == reviewer, standing.c.work.in_(list(works)))
+        )
+        return {item.work: item for item in self._decisions(query)}
+
+    def answered(self, reviewer: int, works: Iterable[int]) -> set[int]:
+        """Those of some works that a reviewer ever answered, whether or not it stands."""
+        mine = and_(decisions.c.reviewer == reviewer, decisions.c.work.in_(list(works)))
+        query = select(decisions.c.work).where(
+            mine, decisions.c.kind.in_(("agree", "choose", "none"))
+        )
+        with self.database.reading() as found:
+            return set(found.execute(query).scalars())
 
     def history(self, work: int, reviewer: int | None = None) -> list[Decision]:
         """Every decision on a work, of one person or of all, oldest first."""
@@ -237,16 +272,18 @@ def _same(known: Decision, draft: Draft) -> Decision:
 
 def _last(found: Connection, collection: int, reviewer: int) -> rows.Row | None:
     """The latest of the decisions that stand, as a row."""
+    return found.execute(_newest(collection, reviewer).limit(1)).mappings().first()
+
+
+def _newest(collection: int, reviewer: int) -> Select[Any]:
     mine = (standing.c.collection == collection) & (standing.c.reviewer == reviewer)
-    query = (
+    return (
         select(decisions)
         .join(standing, standing.c.decision == decisions.c.id)
         .join(works, works.c.id == decisions.c.work)
         .where(mine, works.c.removed == "")
         .order_by(standing.c.decision.desc())
-        .limit(1)
     )
-    return found.execute(query).mappings().first()
 
 
 def _checked(made: Connection, draft: Draft) -> dict[str, Any]:

@@ -100,7 +100,38 @@ class Queueing:
             )
             query = _joined(queue, known)[1]
             row = found.execute(query.where(there)).mappings().first()
-        return None if row is None else _place(row, known)
+            if row is not None:
+                return _place(row, known)
+            last = select(works, literal(_NO_ESTIMATE).label("value"))  # an order by estimates
+            row = found.execute(last.where(there)).mappings().first()
+        return None if row is None else _place(row, None)
+
+    def numbered(self, queue: Queue, number: int) -> QueuePlace | None:
+        """The work of that number in its collection, as `place` gives it."""
+        query = select(works.c.id).where(_ready(queue.collection), works.c.number == number)
+        with self.database.reading() as found:
+            id = found.scalar(query)
+        return None if id is None else self.place(queue, int(id))
+
+    def around(
+        self, queue: Queue, mark: Mark, before: int, after: int
+    ) -> tuple[list[QueuePlace], list[QueuePlace]]:
+        """The works before a place of the queue and those after it, whoever decided on them.
+
+        Args:
+            queue: Order and filters; its stage does not count.
+            mark: The place, whose own work is left out.
+            before: At most so many before it.
+            after: At most so many after it.
+
+        Returns:
+            Both in the queue's order.
+        """
+        queue = replace(queue, filters=replace(queue.filters, stage="any"))
+        with self.database.reading() as found:
+            ask = self._ask(found, queue)
+            earlier = _places_before(found, ask, before, mark)
+            return earlier[::-1], _places(found, ask, after, mark)
 
     def progress(self, queue: Queue) -> ReviewProgress:
         """How far the reviewer is with their part of the collection, whatever the filters."""
@@ -221,6 +252,50 @@ def _shuffled(
     return places
 
 
+def _places_before(found: Connection, ask: _Ask, limit: int, mark: Mark) -> list[QueuePlace]:
+    """As `_places`, backwards: the nearest first."""
+    queue, known = ask.queue, ask.known
+    places: list[QueuePlace] = []
+    if mark.value == _NO_ESTIMATE:
+        query = _lacking(ask).where(works.c.number < mark.number)
+        last = query.order_by(works.c.number.desc()).limit(limit)
+        places = [_place(row, None) for row in found.execute(last).mappings()]
+    value, query = _query(ask)
+    for part in _parts_before(queue, value, mark):
+        if len(places) < limit:
+            earlier = _backwards(queue, value, query.where(part)).limit(limit - len(places))
+            places += [_place(row, known) for row in found.execute(earlier).mappings()]
+    return places
+
+
+def _parts_before(queue: Queue, value: Any, mark: Mark) -> list[Any]:
+    """Conditions that an index answers, the nearest works first."""
+    number = works.c.number
+    if queue.order in _BY_ESTIMATE:
+        of_estimate = estimates.c.number
+        if mark.value == _NO_ESTIMATE:
+            return [true()]
+        return [
+            and_(value >= mark.value, or_(value > mark.value, of_estimate < mark.number)),
+        ]
+    if queue.order == "number":
+        return [number < mark.number]
+    if queue.order != "random":
+        return [and_(value <= mark.value, or_(value < mark.value, number < mark.number))]
+    begin, deal = _begin(queue.seed), works.c.deal
+    lap, at = divmod(int(mark.value), _MILLION)
+    near = and_(deal <= at, or_(deal < at, number < mark.number))
+    return [and_(deal < begin, near), deal >= begin] if lap else [and_(deal >= begin, near)]
+
+
+def _backwards(queue: Queue, value: Any, query: Select[Any]) -> Select[Any]:
+    if queue.order in _BY_ESTIMATE:
+        return query.order_by(value, estimates.c.number.desc())
+    if queue.order == "random":
+        return query.order_by(works.c.deal.desc(), works.c.number.desc())
+    return query.order_by(value.desc(), works.c.number.desc())
+
+
 def _begin(seed: int) -> int:
     return seed * 618_034 % _MILLION  # the golden ratio: near seeds begin far apart
 
@@ -229,19 +304,19 @@ def _without_estimate(
     found: Connection, ask: _Ask, limit: int, after: Mark | None
 ) -> list[QueuePlace]:
     """Works of which the model has said nothing come last, in the collection's order."""
+    query = _lacking(ask).order_by(works.c.number).limit(limit)
+    if after is not None and after.value == _NO_ESTIMATE:
+        query = query.where(works.c.number > after.number)
+    return [_place(row, None) for row in found.execute(query).mappings()]
+
+
+def _lacking(ask: _Ask) -> Select[Any]:
     assert ask.known is not None
     theirs = select(estimates.c.work).where(
         estimates.c.work == works.c.id, estimates.c.estimate_set == ask.known.id
     )
-    query = (
-        select(works, literal(_NO_ESTIMATE).label("value"))
-        .where(_wanted(replace(ask, known=None)), ~theirs.exists())
-        .order_by(works.c.number)
-        .limit(limit)
-    )
-    if after is not None and after.value == _NO_ESTIMATE:
-        query = query.where(works.c.number > after.number)
-    return [_place(row, None) for row in found.execute(query).mappings()]
+    query = select(works, literal(_NO_ESTIMATE).label("value"))
+    return query.where(_wanted(replace(ask, known=None)), ~theirs.exists())
 
 
 def _query(ask: _Ask) -> tuple[Any, Select[Any]]:

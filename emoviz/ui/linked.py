@@ -7,6 +7,7 @@ from typing import TypeVar
 import streamlit as st
 
 Key = TypeVar("Key", bound=Hashable)
+_HEARD = "linked-values"  # in the session: what each parameter of the link said last
 
 
 def told_apart(options: Mapping[Key, str]) -> dict[Key, str]:
@@ -54,9 +55,7 @@ def linked_choice(
     """
     options = told_apart(options)
     first = default if default in options else next(iter(options))
-    if st.session_state.get(key) not in options:
-        asked = st.query_params.get(key, first)
-        st.session_state[key] = asked if asked in options else first
+    _begin(key, options, first)
     chosen = st.selectbox(
         label,
         list(options),
@@ -74,9 +73,7 @@ def linked_segments(label: str, options: Mapping[str, str], key: str, default: s
     """As `linked_choice`, as a row of buttons of which one is down: for the views of a page."""
     options = told_apart(options)
     first = default if default in options else next(iter(options))
-    if st.session_state.get(key) not in options:
-        asked = st.query_params.get(key, first)
-        st.session_state[key] = asked if asked in options else first
+    _begin(key, options, first)
     chosen = st.segmented_control(
         label,
         list(options),
@@ -90,11 +87,45 @@ def linked_segments(label: str, options: Mapping[str, str], key: str, default: s
     return chosen or first
 
 
+def linked_toggle(label: str, key: str, help: str | None = None) -> bool:
+    """A switch that is on where the link says 1."""
+    asked = from_link(key)
+    if asked is not None or key not in st.session_state:
+        st.session_state[key] = asked == "1"
+    on = st.toggle(label, key=key, help=help, persist_state="session")
+    write_parameter(key, "1" if on else "")
+    return on
+
+
+def from_link(key: str) -> str | None:
+    """What the link asks for anew; None where it says nothing, or repeats what was written to it.
+
+    A page that leads to another says in the link what the other shall show: that counts more than
+    what the session had chosen there before.
+    """
+    heard: dict[str, str] = st.session_state.setdefault(_HEARD, {})
+    asked = st.query_params.get(key)
+    if asked is None or asked == heard.get(key):
+        return None
+    heard[key] = asked
+    return asked
+
+
 def write_parameter(key: str, value: str) -> None:
     """Put a value into the link, or take it out where it is empty."""
+    st.session_state.setdefault(_HEARD, {})[key] = value
     if st.query_params.get(key, "") == value:
         return
     if value:
         st.query_params[key] = value
     else:
         st.query_params.pop(key, None)
+
+
+def _begin(key: str, options: Mapping[str, str], first: str) -> None:
+    """What the link asks for anew, else what was chosen before, else the first."""
+    asked = from_link(key)
+    if asked in options:
+        st.session_state[key] = asked
+    elif st.session_state.get(key) not in options:
+        st.session_state[key] = first

@@ -14,7 +14,7 @@ from emoviz.inference.abstention import Abstention, abstention_of
 from emoviz.settings import Settings, load_settings
 from emoviz.ui.card_page import card_html, novelty_rule
 from emoviz.ui.cards import PLAIN_RULE
-from emoviz.ui.linked import told_apart
+from emoviz.ui.linked import from_link, told_apart, write_parameter
 from emoviz.ui.models import identity, is_ready, ready
 from emoviz.ui.style import SHEET
 from emoviz.ui.wording import has_two_sentiments, wording
@@ -22,7 +22,6 @@ from emoviz.ui.words import counted, plain, readable
 
 DEFAULT = "mikels8"
 _KEY, _CHOICE = "context", "checkpoint"
-NEXT = "next-checkpoint"  # in the session: what a page wants to be chosen on the page it leads to
 _COLOURS = ("#e7ac13", "#23d1a0", "#be4472", "#2a57b9")
 # A picture in its frame, with the bars of a distribution; drawn here so that nothing is fetched.
 _MARK = (
@@ -158,11 +157,10 @@ def _sidebar(settings: Settings) -> Context:
 def _picker(by_id: dict[str, Checkpoint]) -> Checkpoint:
     """Choose a checkpoint; the link names it, so that it can be passed on."""
     asked = st.query_params.get(_CHOICE)
-    wanted = st.session_state.pop(NEXT, None)
-    if wanted in by_id:
-        st.session_state[_CHOICE] = wanted
-    if st.session_state.get(_CHOICE) not in by_id:
-        st.session_state[_CHOICE] = asked if asked in by_id else _default(by_id)
+    if (anew := from_link(_CHOICE)) in by_id:
+        st.session_state[_CHOICE] = anew
+    elif st.session_state.get(_CHOICE) not in by_id:
+        st.session_state[_CHOICE] = _default(by_id)
     words = told_apart({name: item.card.title for name, item in by_id.items()})
     chosen = st.selectbox(
         "Checkpoint",
@@ -190,7 +188,7 @@ def _default(by_id: dict[str, Checkpoint]) -> str:
 
 
 def _write_link() -> None:
-    st.query_params[_CHOICE] = st.session_state[_CHOICE]
+    write_parameter(_CHOICE, st.session_state[_CHOICE])
 
 
 def _short(text: str) -> str:

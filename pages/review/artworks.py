@@ -13,6 +13,7 @@ PAGE = "pages/review/artworks.py"
 context = shell.current()
 settings = context.settings
 
+desk_page.make_room()
 st.title("Which emotions do these artworks evoke?", anchor=False)
 if context.checkpoint is None:
     shell.explain_no_checkpoint(settings)

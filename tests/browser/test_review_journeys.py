@@ -1,7 +1,10 @@
-"""A queue of artworks by keyboard, in a browser: fast, reloaded, blind, taken back."""
+"""A queue of artworks by keyboard, in a browser: pressed ahead, reloaded, blind, taken back."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import visit
 
 if TYPE_CHECKING:
     from conftest import Visitor
@@ -9,11 +12,34 @@ if TYPE_CHECKING:
 SECONDS = 1000
 SAMPLE = "review=sample-artworks"
 READY = ".ev-desk[data-shown=yes]"
+AHEAD = ["1", "Enter", "n", "3", "3", "Enter", "a", "8", "2", "Enter", "n", "a", "s"]
+SAID = [
+    "amusement",
+    "none of these",
+    "strongly contentment",
+    "AGREED",
+    "sadness and awe",
+    "none of these",
+    "AGREED",
+    "skipped",
+]
+# Every answer of the server comes so many milliseconds late.
+LATE = """window.WebSocket = class extends WebSocket {
+  set onmessage(heard) {
+    super.onmessage = (event) => setTimeout(() => heard.call(this, event), window.late ?? 0)
+  }
+  get onmessage() { return super.onmessage }
+  addEventListener(kind, heard, ...rest) {
+    const later = (event) => setTimeout(() => heard.call(this, event), window.late ?? 0)
+    super.addEventListener(kind, kind === "message" ? later : heard, ...rest)
+  }
+}"""
 
 
 def begin(visitor: "Visitor", name: str, query: str = "") -> None:
     """A person's first visit; the sample becomes a collection where nobody made it one."""
     page = visitor.page
+    page.add_init_script(LATE)
     visitor.open("?checkpoint=tiny")
     page.goto(f"{visitor.address}/artworks?checkpoint=tiny&order=number&{SAMPLE}{query}")
     page.locator('input[aria-label="Your name"]').fill(name)
@@ -25,61 +51,131 @@ def begin(visitor: "Visitor", name: str, query: str = "") -> None:
         page.get_by_role("button", name="Take the sample images").click()
         page.get_by_text("72 artworks here").wait_for(timeout=90 * SECONDS)
         page.get_by_text("72 artworks here").wait_for(timeout=90 * SECONDS)
-    page.goto(f"{visitor.address}/artworks?checkpoint=tiny&order=number&{SAMPLE}{query}")
-    page.wait_for_selector(READY, timeout=60 * SECONDS)
+    again(visitor, query)
+
+
+def again(visitor: "Visitor", query: str = "") -> None:
+    """Open the page anew: what is seen then is what the store holds."""
+    address = f"{visitor.address}/artworks?checkpoint=tiny&order=number&{SAMPLE}{query}"
+    visitor.page.goto(address)
+    visitor.page.wait_for_selector(READY, timeout=60 * SECONDS)
 
 
 def decided(visitor: "Visitor", words: str) -> None:
     """Wait until the desk tells so much progress."""
     visitor.page.locator(".ev-desk .count", has_text=words).wait_for()
-    visitor.page.wait_for_selector(READY)
+    visitor.page.wait_for_selector(f"{READY}[data-waiting='0']")
 
 
 def title(visitor: "Visitor") -> str:
-    return visitor.text(".ev-desk h3")
+    return visitor.text(".ev-desk h2")
 
 
-def number(visitor: "Visitor") -> int:
-    """Of the work on the desk, as the collection counts."""
-    visitor.page.locator(".ev-desk .more summary").click()
-    found = visitor.text(".ev-desk .more dd")
-    visitor.page.locator(".ev-desk .more summary").click()
-    return int(found)
+def agreed(visitor: "Visitor") -> str:
+    """The emotion that A agrees to now."""
+    return visitor.text(".ev-desk .agree").rpartition(": ")[2]
 
 
-def test_fast_presses_count_once_each_and_in_order(visitor: "Visitor") -> None:
-    begin(visitor, "Fast")
+def stored(visitor: "Visitor") -> dict[int, str]:
+    """Number of a work -> what its picture in the filmstrip says was decided."""
+    labels = visitor.page.locator(".ev-desk .frame").evaluate_all(
+        "frames => frames.map((frame) => [frame.ariaLabel ?? frame.getAttribute('aria-label'),"
+        " frame.title])"
+    )
+    found = {}
+    for label, tip in labels:
+        first, _, own = tip.partition("\n")
+        found[int(label.partition(":")[0])] = own
+        assert first.startswith(label.partition(":")[0])
+    return found
+
+
+def press(visitor: "Visitor", keys: list[str], pause: int = 30) -> None:
+    for key in keys:
+        visitor.page.keyboard.press(key)
+        visitor.page.wait_for_timeout(pause)
+
+
+def expected(visitor: "Visitor") -> dict[int, str]:
+    """What the acts of `AHEAD` say of the first eight works; agreeing is asked of the desk."""
+    found = dict(enumerate(SAID, 1))
+    for number in (4, 7):
+        visitor.page.locator(".ev-desk .number input").fill(str(number))
+        visitor.page.keyboard.press("Enter")
+        visitor.page.locator(f".ev-desk .frame[aria-current=true][title^='{number}:']").wait_for()
+        visitor.page.locator(".ev-desk .agree").wait_for()
+        found[number] = agreed(visitor)
+    return found
+
+
+@pytest.mark.parametrize("late", [0, 1000, 5000])
+def test_acts_pressed_ahead_are_stored_once_on_their_works(visitor: "Visitor", late: int) -> None:
+    begin(visitor, f"Fast {late}")
     page = visitor.page
-    seen = page.evaluate("""() => {
-      const desk = document.querySelector(".ev-desk"), seen = []
+    page.evaluate(f"window.late = {late}")
+    press(visitor, AHEAD)
+    page.wait_for_function(
+        "document.querySelector('.ev-desk .frame[aria-current]').title[0] === '9'"
+    )
+    if late:  # the screen is ahead of the server, and says so
+        assert "waiting to be stored" in visitor.text(".ev-desk .state")
+        assert int(page.get_attribute(".ev-desk", "data-waiting")) >= 7
+    page.evaluate("window.late = 0")
+    decided(visitor, "7 of 72 works decided, 1 skipped")
+    assert visitor.text(".ev-desk .state") == "Stored."
+    again(visitor)
+    own = {number: words for number, words in stored(visitor).items() if words}
+    assert own == expected(visitor)
+
+
+def test_two_people_at_once_keep_their_own(chromium: Any, visitor: "Visitor") -> None:
+    begin(visitor, "Left")
+    with visit(chromium, visitor.address) as other:
+        begin(other, "Right")
+        for one in (visitor, other):
+            one.page.evaluate("window.late = 1000")
+        for mine, theirs in zip(
+            ["1", "Enter", "n", "2", "Enter"], ["s", "3", "Enter", "n", "s"], strict=True
+        ):
+            visitor.page.keyboard.press(mine)
+            other.page.keyboard.press(theirs)
+            visitor.page.wait_for_timeout(30)
+        for one in (visitor, other):
+            one.page.evaluate("window.late = 0")
+        decided(visitor, "3 of 72 works decided")
+        decided(other, "2 of 72 works decided, 2 skipped")
+        for one in (visitor, other):
+            again(one)
+        own = [stored(one) for one in (visitor, other)]
+        assert [own[0][n] for n in (1, 2, 3, 4)] == ["amusement", "none of these", "awe", ""]
+        assert [own[1][n] for n in (1, 2, 3, 4)] == [
+            "skipped", "contentment", "none of these", "skipped",
+        ]  # fmt: skip
+
+
+def test_each_artwork_stands_on_the_screen_before_it_is_decided(visitor: "Visitor") -> None:
+    begin(visitor, "Quick")
+    page = visitor.page
+    page.evaluate("""() => {
+      const desk = document.querySelector(".ev-desk"), seen = (window.seenWorks = [])
       const look = () => desk.dataset.shown === "yes" && seen.at(-1) !== desk.dataset.work &&
         seen.push(desk.dataset.work)
       look()
       new MutationObserver(look).observe(desk, {attributes: true})
-      window.seenWorks = seen
-      return seen
     }""")
-    assert len(seen) == 1
-    for key in "ansnna":  # six presses within 300 ms
-        page.keyboard.press(key)
-        page.wait_for_timeout(45)
+    press(visitor, list("ansnna"), 0)
     decided(visitor, "5 of 72 works decided, 1 skipped")
-    page.wait_for_timeout(500)
     works = page.evaluate("window.seenWorks")
-    assert len(works) == len(set(works)) == 7  # each stood on the screen before it was decided
-    assert number(visitor) == 7
-    page.keyboard.press("u")
-    decided(visitor, "4 of 72 works decided, 1 skipped")
-    assert page.evaluate("document.querySelector('.ev-desk').dataset.work") == works[5]
+    assert len(works) == len(set(works)) == 7
+    press(visitor, list("uu"), 0)
+    decided(visitor, "3 of 72 works decided, 1 skipped")
+    assert page.evaluate("document.querySelector('.ev-desk').dataset.work") == works[4]
 
 
 def test_emotions_strengths_and_a_note_survive_a_reload(visitor: "Visitor") -> None:
     begin(visitor, "Slow")
     page = visitor.page
-    page.keyboard.press("2")
-    page.keyboard.press("7")
-    page.keyboard.press("7")
-    page.keyboard.press("m")
+    press(visitor, ["2", "7", "7", "m"])
     page.keyboard.type("a 1 note, not a decision")
     page.keyboard.press("Escape")
     assert page.locator(".ev-desk .chip[aria-pressed=true]").count() == 2
@@ -91,26 +187,96 @@ def test_emotions_strengths_and_a_note_survive_a_reload(visitor: "Visitor") -> N
     page.wait_for_selector(READY)
     decided(visitor, "1 of 72 works decided")  # nobody asks for the name again
     assert title(visitor) == second
+    page.keyboard.press("ArrowLeft")
+    page.locator(".ev-desk .verdict", has_text="You said: awe and strongly fear").wait_for()
+    assert page.locator(".ev-desk textarea").input_value() == "a 1 note, not a decision"
+    decided(visitor, "1 of 72 works decided")  # to look back takes nothing back
 
 
-def test_what_the_server_did_not_answer_is_sent_again(visitor: "Visitor") -> None:
+def test_what_the_server_did_not_answer_is_sent_again_in_order(visitor: "Visitor") -> None:
     begin(visitor, "Lost")
     page = visitor.page
-    held = page.evaluate("""() => {
-      // The press is on its way when the page is closed: only the browser's storage knows it.
-      const desk = document.querySelector(".ev-desk")
-      const send = WebSocket.prototype.send
-      WebSocket.prototype.send = () => {}
-      document.dispatchEvent(new KeyboardEvent("keydown", {key: "n", bubbles: true}))
-      return Object.keys(localStorage).filter((name) => name.startsWith("emoviz-review")).length
-    }""")
-    assert held == 1
+    # The presses are on their way when the page is closed: only the browser's storage knows them.
+    page.evaluate("() => { WebSocket.prototype.send = () => {} }")
+    press(visitor, ["n", "2", "Enter", "s", "u"], 60)
+    held = "Object.keys(localStorage).filter((name) => name.startsWith('emoviz-review')).length"
+    assert page.evaluate(held) == 4
     page.reload()
+    decided(visitor, "2 of 72 works decided")
+    assert [words for words in stored(visitor).values() if words] == ["none of these", "awe"]
+    page.wait_for_function(f"{held} === 0")
+
+
+def test_keys_live_on_after_a_control_was_touched(visitor: "Visitor") -> None:
+    begin(visitor, "Touch")
+    page = visitor.page
+    page.locator("[data-testid=stCheckbox]", has_text="Blind").locator("label").first.click()
+    page.get_by_text("hidden until you have decided").wait_for()
+    page.locator("[data-testid=stCheckbox]", has_text="Blind").locator("label").first.click()
+    page.locator(".ev-desk .agree").wait_for()
+    page.keyboard.press("n")
     decided(visitor, "1 of 72 works decided")
+    page.locator(".st-key-order input").click()
+    page.get_by_role("option", name="By artist").click()
     visitor.settle()
-    page.wait_for_function(
-        "!Object.keys(localStorage).some((name) => name.startsWith('emoviz-review'))"
-    )
+    page.keyboard.press("n")
+    decided(visitor, "2 of 72 works decided")
+    page.get_by_role("button", name="Filter").click()
+    field = page.get_by_label("Words in title")
+    field.click()
+    page.keyboard.type("anna")  # only where text is typed do letters mean letters
+    assert field.input_value() == "anna"
+    field.fill("")
+    page.keyboard.press("Tab")
+    visitor.settle()
+    decided(visitor, "2 of 72 works decided")
+    page.locator(".ev-desk h2").click()
+    page.keyboard.press("n")
+    decided(visitor, "3 of 72 works decided")
+
+
+def test_the_filmstrip_leads_anywhere_without_taking_back(visitor: "Visitor") -> None:
+    begin(visitor, "Film")
+    page = visitor.page
+    press(visitor, ["n", "1"])
+    page.keyboard.press("ArrowLeft")
+    page.locator(".ev-desk .verdict", has_text="none of these").wait_for()
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".ev-desk .chip[aria-pressed=true]").count() == 1  # as it was left
+    field = page.locator(".ev-desk .number input")
+    field.fill("60")
+    field.press("Enter")
+    page.locator(".ev-desk .frame[aria-current=true][title^='60:']").wait_for()
+    page.wait_for_selector(READY)
+    page.keyboard.press("s")
+    page.locator(".ev-desk .frame[aria-current=true][title^='61:']").wait_for()
+    page.locator(".ev-desk .frame[title^='59:']").click()
+    page.locator(".ev-desk .frame[aria-current=true][title^='59:']").wait_for()
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    page.locator(".ev-desk .frame[aria-current=true][title^='61:']").wait_for()  # 60 is done
+    decided(visitor, "2 of 72 works decided, 1 skipped")
+    field.fill("73")
+    field.press("Enter")
+    page.locator(".ev-desk .state", has_text="no artwork with the number 73").wait_for()
+
+
+def test_own_keys_and_one_key(visitor: "Visitor") -> None:
+    begin(visitor, "Keys")
+    page = visitor.page
+    page.get_by_role("button", name="Keys …").click()
+    page.get_by_label("Key for Skip: press another to change it").press("n")
+    assert "None of these" in visitor.text(".ev-desk .keys [role=status]")
+    page.get_by_label("One key").check()
+    page.keyboard.press("Escape")
+    press(visitor, ["n", "s", "2"])
+    decided(visitor, "2 of 72 works decided, 1 skipped")
+    again(visitor)  # the browser remembers
+    assert [words for words in stored(visitor).values() if words] == [
+        "skipped", "none of these", "awe",
+    ]  # fmt: skip
+    page.keyboard.press("n")
+    decided(visitor, "2 of 72 works decided, 2 skipped")
 
 
 def test_blind_hides_until_decided_and_undo_opens_again(visitor: "Visitor") -> None:
@@ -119,17 +285,58 @@ def test_blind_hides_until_decided_and_undo_opens_again(visitor: "Visitor") -> N
     assert "hidden until you have decided" in visitor.text(".ev-desk .told")
     assert page.locator(".ev-desk .agree, .ev-desk .share").count() == 0
     first = title(visitor)
-    page.keyboard.press("3")
-    page.keyboard.press("Enter")
-    page.locator(".ev-desk .verdict").wait_for()
+    press(visitor, ["3", "Enter"])
+    page.locator(".ev-desk .verdict", has_text="You: contentment").wait_for()
     assert re.match(r"You: contentment\. The model's estimate", visitor.text(".ev-desk .verdict"))
     assert title(visitor) == first
+    page.keyboard.press("n")  # means nothing here: this one is decided
     page.keyboard.press("Enter")
-    page.wait_for_function(f"document.querySelector('.ev-desk h3').textContent !== {first!r}")
+    page.wait_for_function(f"document.querySelector('.ev-desk h2').textContent !== {first!r}")
     page.wait_for_selector(READY)
+    assert "hidden until you have decided" in visitor.text(".ev-desk .told")
     page.keyboard.press("u")
-    page.wait_for_function(f"document.querySelector('.ev-desk h3').textContent === {first!r}")
-    assert "not blind" in visitor.text(".ev-desk .told")
+    page.wait_for_function(f"document.querySelector('.ev-desk h2').textContent === {first!r}")
+    page.locator(".ev-desk .told", has_text="not blind").wait_for()
+
+
+@pytest.mark.parametrize(("width", "height", "share"), [(1280, 900, 0.6), (800, 900, 0.4)])
+def test_picture_and_buttons_keep_their_place_on_the_screen(
+    visitor: "Visitor", width: int, height: int, share: float
+) -> None:
+    page = visitor.page
+    page.set_viewport_size({"width": width, "height": height})
+    begin(visitor, f"Frame {width}")
+    if width == 800:
+        page.locator("[aria-label='Collapse sidebar']").evaluate("item => item.click()")
+        page.wait_for_timeout(600)  # it slides
+    fixed = (".stage", ".panel", ".acts", ".bar .count", ".undoing", ".bar .state", ".bar .tools",
+             ".film")  # fmt: skip
+
+    def places() -> dict[str, list[float]]:
+        return {
+            name: page.locator(f".ev-desk {name}").evaluate(
+                "item => { const {left, top, right, bottom} = item.getBoundingClientRect();"
+                " return [left, top, right, bottom].map(Math.round) }"
+            )
+            for name in fixed
+        }
+
+    before = places()
+    assert before[".stage"][3] - before[".stage"][1] >= share * height
+    for left, top, right, bottom in before.values():
+        assert 0 <= left < right <= width
+        assert 0 <= top < bottom <= height
+    for keys in (["1", "Enter"], ["n"], ["m", "Escape"], ["h"], ["ArrowLeft"]):
+        press(visitor, keys)
+        visitor.settle()
+        after = places()
+        for name in fixed:
+            if name in (".undoing", ".bar .state", ".bar .count"):  # their words grow in place
+                assert after[name][:2] == before[name][:2]
+            else:
+                assert after[name] == before[name], (keys, name)
+    chips = page.locator(".ev-desk .chip").last.bounding_box()
+    assert chips["y"] + chips["height"] <= height
 
 
 def test_why_leads_to_textures_and_back_to_the_same_work(visitor: "Visitor") -> None:

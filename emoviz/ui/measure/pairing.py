@@ -16,7 +16,7 @@ from emoviz.settings import Settings
 from emoviz.ui.explorer import sources
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.sources import Source
-from emoviz.ui.linked import told_apart, write_parameter
+from emoviz.ui.linked import from_link, told_apart, write_parameter
 from emoviz.ui.measure.bridging import choose_bridge, to_text
 from emoviz.ui.measure.subject import EvaluationSubject, choose_labels
 from emoviz.ui.words import counted, plain, readable
@@ -42,8 +42,8 @@ def choose_others(
     """
     others = [name for name in known if name != first.card.id]
     key = f"{link}-{first.card.id}-{most}"
-    if key not in st.session_state:
-        asked = [name for name in st.query_params.get(link, "").split(",") if name in others]
+    asked = [name for name in (from_link(link) or "").split(",") if name in others]
+    if asked or key not in st.session_state:
         st.session_state[key] = (asked or _alike(known, first, others)[:wanted])[:most]
     st.session_state[key] = [name for name in st.session_state[key] if name in others]
     words = told_apart({name: readable(known[name].card.title) for name in others})

@@ -67,9 +67,10 @@ def rows(
     style, waits = _in_style(work, table, context.checkpoint, context.settings)
     shown = [made.value, *style]
     hashes = {tile["sha256"] for row in shown for tile in row["tiles"]}
-    missing = {sha256 for sha256 in hashes if f"small {sha256}" not in held}
+    named = {sha256: desk_images.name_of("small", sha256) for sha256 in hashes}
+    missing = {sha256 for sha256, name in named.items() if name not in held}
     with Thumbnails(context.settings) as kept:
-        pictures.update({f"small {key}": jpeg for key, jpeg in kept.get_many(missing).items()})
+        pictures.update({named[key]: jpeg for key, jpeg in kept.get_many(missing).items()})
     return {"near": shown, **({"no_near": ""} if waits else {})}
 
 
@@ -98,7 +99,7 @@ def _in_feeling(work: Work, table: _Table) -> dict[str, Any]:
     near = nearest_others(points.vectors, _row_of(work, points), 2 * _SHOWN)
     return {
         "title": "Alike in feeling",
-        "note": "Nearest in u: what the network sees as most alike in what it evokes.",
+        "note": "What the network takes to be most alike in what it evokes.",
         "tiles": _tiles(points, near.indices[0], work),
     }
 
@@ -128,7 +129,7 @@ def _in_style(
         return [{**head, "note": words}], found.is_waiting
     if not found.value:
         return [{**head, "note": _NOT_READ}], False
-    note = "Nearest Gram matrices: textures and colours, whatever is painted."
+    note = "Alike in textures and colours, whatever is painted."
     return [{**head, "note": note, "tiles": found.value}], False
 
 
@@ -167,5 +168,6 @@ def _tiles(
         if sha256 not in seen and len(found) < _SHOWN:
             seen.add(sha256)
             caption = short_name(points, row)
-            found.append({"sha256": sha256, "picture": f"small {sha256}", "caption": caption})
+            picture = desk_images.name_of("small", sha256)
+            found.append({"sha256": sha256, "picture": picture, "caption": caption})
     return found

@@ -30,9 +30,10 @@ from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.linked import linked_choice, write_parameter
 from emoviz.ui.review import blind, people
+from emoviz.ui.review.queue import PARAMETER
 from emoviz.ui.words import counted, plain, readable
 
-CHOICE, FIND, ADDING = "shown", "words", "adding"
+FIND, ADDING = "words", "adding"
 _WALL, _LISTED = 200, 200
 _FEW, _TALL = 15, 620  # artworks, and CSS pixels, above which the wall scrolls by itself
 _LARGE = 900
@@ -113,7 +114,7 @@ def watch(settings: Settings) -> None:
             background.explain(settings, job_key(one))
         elif state == "done" and one == st.session_state.get(ADDING):
             st.session_state.pop(ADDING)
-            st.session_state[CHOICE] = one
+            st.session_state[PARAMETER] = one
             name = ""
     write_parameter(ADDING, name if background.outcome(settings, job_key(name)) != "done" else "")
 
@@ -122,7 +123,7 @@ def choose(found: Sequence[AcquiredWorks]) -> AcquiredWorks:
     """The collection that is looked at."""
     by_name = {item.request.name: item for item in found if item.request is not None}
     titles = distinct({name: _title(item) for name, item in by_name.items()})
-    return by_name[linked_choice("Collection", titles, CHOICE, width=280)]
+    return by_name[linked_choice("Collection", titles, PARAMETER, width=280)]
 
 
 def distinct(titles: Mapping[str, str]) -> dict[str, str]:
@@ -179,14 +180,13 @@ def actions(
     estimated = _has_estimates(request.name, checkpoint, settings)
     with st.container(horizontal=True, vertical_alignment="center"):
         if estimated:
-            _leave("Review them", "rate_review", "pages/review/artworks.py", request.name, True)
-            if request.name not in blind.hidden(settings):
-                st.button(
-                    "See them on the map",
-                    icon=":material/scatter_plot:",
-                    on_click=_to_map,
-                    args=(request.name, settings),
-                )
+            if st.button("Review them", icon=":material/rate_review:", type="primary"):
+                st.switch_page("pages/review/artworks.py", query_params={PARAMETER: request.name})
+            if request.name not in blind.hidden(settings) and st.button(
+                "See them on the map", icon=":material/scatter_plot:"
+            ):
+                key = _table(request.name, checkpoint.card.id, settings).parent.name
+                st.switch_page("pages/explore/embeddings.py", query_params={"collection": key})
         elif manages:
             st.button(
                 f"Ask {plain(checkpoint.card.title)}",
@@ -209,8 +209,6 @@ def actions(
         if manages:
             _removal(found, settings, live)
         blind.control(request.name, settings)
-    if st.session_state.pop("collections-to-map", False):
-        st.switch_page("pages/explore/embeddings.py")
 
 
 @access.offers("collect")
@@ -349,19 +347,6 @@ def _table(name: str, checkpoint: str, settings: Settings) -> Path:
     return table_path(settings, str(table), "/".join(table.parts[-2:]), checkpoint)
 
 
-def _leave(words: str, icon: str, page: str, name: str, primary: bool) -> None:
-    if not Path(page).is_file():
-        return
-    if st.button(words, icon=f":material/{icon}:", type="primary" if primary else "secondary"):
-        st.switch_page(page, query_params={"collection": name})
-
-
-def _to_map(name: str, settings: Settings) -> None:
-    """The Embeddings page takes its collection from its own widget's state."""
-    st.session_state["collection"] = _table(name, "x", settings).parent.name
-    st.session_state["collections-to-map"] = True
-
-
 @access.acts("collect")
 def _remove(settings: Settings, name: str) -> None:
     try:
@@ -369,7 +354,7 @@ def _remove(settings: Settings, name: str) -> None:
     except (EmovizError, OSError) as error:
         st.session_state["collections-note"] = plain(str(error))
         return
-    st.session_state.pop(CHOICE, None)
+    st.session_state.pop(PARAMETER, None)
     st.session_state["collections-note"] = "The collection is removed."
 
 

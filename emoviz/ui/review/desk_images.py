@@ -74,6 +74,11 @@ class DeferredImages:
         return Made(error=_reason(error))
 
 
+def name_of(kind: str, sha256: str) -> str:
+    """Of a picture, as the browser keeps it."""
+    return f"{kind} {sha256[:20]}"
+
+
 def picture(work: Work, settings: Settings) -> Made:
     """JPEG of the artwork, `SIDE` pixels at most."""
     key = f"{work.sha256} {work.file} {work.inside} {_changed(work.file)}"

@@ -1,5 +1,6 @@
 """The desk on the page: a fragment, so that a decision runs this alone and not the whole page."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from emoviz.review import Decision, QueuePlace, ReviewProgress, ReviewStore, Wor
 from emoviz.settings import Settings
 from emoviz.ui import access
 from emoviz.ui.review import alike, desk, desk_images, desk_protocol, desk_text
+from emoviz.ui.review.desk_protocol import DeskState
 from emoviz.ui.review.queue import Chosen
 from emoviz.ui.shell import Context
 from emoviz.ui.words import counted
@@ -18,6 +20,8 @@ from emoviz.ui.words import counted
 _KEY, _VISITS = "desk", "review-visits"
 _HIDDEN = "The model's estimate is hidden until you have decided."
 _KNOWN = "You have seen the model's estimate of this work before, so this decision is not blind."
+_LARGE_AHEAD = 3  # works whose large pictures are made before their turn
+_TOLD = 4  # works of which the browser is told everything, the others without the long table
 
 
 def visit(chosen: Chosen) -> desk_protocol.Visit:
@@ -32,7 +36,22 @@ def follow_link(chosen: Chosen) -> None:
     """Show the work that the link names, once; later the queue goes on from there."""
     asked = st.query_params.pop("work", "") if "work" in st.query_params else ""
     if asked.isdecimal():
-        visit(chosen).focus = int(asked[:18])
+        visit(chosen).show(int(asked[:18]))
+
+
+_PLACE = """<style>
+[data-testid=stMainBlockContainer] { padding: 1rem 2rem 1rem; max-width: none; }
+[data-testid=stMainBlockContainer] h1 { font-size: 1.3rem; padding: 0 2.5rem 0 0; }
+:has([data-testid=stExpandSidebarButton]) > * h1 { padding-left: 4.5rem; }
+[data-testid=stHeader] { background: none; pointer-events: none; }
+[data-testid=stHeader] * { pointer-events: auto; }
+[data-testid=stMainBlockContainer] > div > [data-testid=stVerticalBlock] { gap: .6rem; }
+</style>"""
+
+
+def make_room() -> None:
+    """On this page the artwork is what counts: a small title, and the window's whole width."""
+    st.html(_PLACE)
 
 
 def wish(chosen: Chosen) -> int | None:
@@ -44,24 +63,25 @@ def wish(chosen: Chosen) -> int | None:
 
 @st.fragment
 def show(store: ReviewStore, chosen: Chosen, context: Context) -> None:
-    """Hear the browser, store the decision, and only then show the next artwork."""
+    """Hear the browser, store what it asks for, and bring it what comes next."""
     if not access.allowed("decide"):  # taken back while the page was open
         st.rerun(scope="app")
     memory = visit(chosen)
     said = desk.said(_KEY)
+    memory.turn_to(hashlib.sha256(repr(chosen.queue).encode()).hexdigest()[:16])
     desk_protocol.hear(memory, said, store, chosen.queue, chosen.blind)
     if memory.why is not None:
         st.rerun(scope="app")
     try:
-        standing = desk_protocol.standing(memory, store, chosen.queue, chosen.blind)
-        header, pictures = _header(standing, memory, said, store, chosen, context)
+        found = desk_protocol.state(memory, store, chosen.queue, chosen.blind)
+        header, pictures = _header(found, memory, said, store, chosen, context)
     except EmovizError as error:
         header, pictures = _broken(str(error), chosen, store, memory), {}
     desk.show(_KEY, header, pictures)
 
 
 def _header(
-    standing: desk_protocol.DeskState,
+    found: DeskState,
     memory: desk_protocol.Visit,
     said: Mapping[str, Any],
     store: ReviewStore,
@@ -71,40 +91,44 @@ def _header(
     """All that the desk shows, and the pictures that the browser does not hold yet."""
     held = {str(name) for name in said.get("held") or ()}
     pictures: dict[str, bytes] = {}
+    first = found.at or next(iter(found.ahead), None)
     works = []
-    for number, place in enumerate(standing.places):
-        hidden = chosen.blind if number else standing.hidden
+    for number, place in enumerate(found.places):
+        hidden = place.work.id not in found.open
         shown = desk_protocol.without_estimate(place) if hidden else place
-        row = _work(shown, hidden, chosen.blind, standing, number, context)
-        row |= _picture(place.work, held, pictures, context.settings)
-        if shown.estimate is not None and said.get("heat") is True and not row["error"]:
-            row |= _heat(shown, held, pictures, context)
-        if number == 0 and shown.estimate is not None and said.get("near") is True:
-            row |= alike.rows(place.work, chosen, context, held, pictures)
-        row["wanting"] = number == 0 and bool(row.get("no_heat") == "" or row.get("no_near") == "")
+        row = _work(shown, hidden, chosen.blind, found, context)
+        row |= {"facts": desk_text.facts_of(place.work)} if number < _TOLD else {}
+        if first is not None and place.work.id == first.work.id:
+            row |= _beside(shown, said, row, chosen, context, held, pictures)
         works.append(row)
-    _small(standing.places, works, held, pictures, context.settings)
+    _large(found, works, held, pictures, context.settings)
+    _small(found, held, pictures, context.settings)
+    progress = store.progress(chosen.queue)
     header = {
-        **_around(chosen, store, memory, standing.last),
+        **_around(chosen, store, memory, progress),
         "works": works,
-        "revealed": _revealed(standing),
-        "decided": [
-            (item.emotion, item.strength)
-            for item in (standing.revealed.feelings if standing.revealed is not None else ())
-        ],
-        "end": "" if works else _end(chosen, store.progress(chosen.queue)),
+        "ahead": [place.work.id for place in found.ahead],
+        "first": first.work.id if first is not None else None,
+        "strip": [_frame(place, found) for place in found.around],
+        "undo": _undo(store, found.last),
+        "gone": found.gone,
+        "revealed": _revealed(found),
+        "end": _end(chosen, progress),
     }
     return header, pictures
 
 
 def _around(
-    chosen: Chosen, store: ReviewStore, memory: desk_protocol.Visit, last: Decision | None
+    chosen: Chosen, store: ReviewStore, memory: desk_protocol.Visit, progress: ReviewProgress
 ) -> dict[str, Any]:
-    progress = store.progress(chosen.queue)
     return {
-        "session": f"{store.uid} {chosen.collection.uid} {chosen.queue.reviewer}",
+        "session": f"{store.uid} {chosen.queue.reviewer}",
+        "reviewer": chosen.queue.reviewer,
+        "queue": memory.queue,
+        "open": chosen.queue.filters.stage == "open",
+        "ahead_at_most": desk_protocol.AHEAD,
         "answered": memory.answered,
-        "visit": memory.number,
+        "go": list(memory.go),
         "said": memory.message,
         "emotions": desk_text.emotions_of(chosen.taxonomy),
         "progress": {
@@ -113,27 +137,22 @@ def _around(
             "skipped": progress.skipped,
             "words": _progress_words(progress),
         },
-        "undo": _undo(store, last),
     }
 
 
 def _work(
-    place: QueuePlace,
-    hidden: bool,
-    blind: bool,
-    standing: desk_protocol.DeskState,
-    number: int,
-    context: Context,
+    place: QueuePlace, hidden: bool, blind: bool, found: DeskState, context: Context
 ) -> dict[str, Any]:
     work, estimate = place.work, place.estimate
-    seen_blind = blind and not hidden and number == 0 and standing.revealed is None
-    note = _HIDDEN if hidden else _KNOWN if seen_blind else ""
+    own = found.own.get(work.id)
+    seen_blind = blind and not hidden and found.revealed is None
     return {
         "id": work.id,
+        "number": work.number + 1,
         "title": desk_text.title_of(work),
         "by": desk_text.by_line(work),
-        "facts": desk_text.facts_of(work),
-        "hidden": note,
+        "is_hidden": hidden,
+        "hidden": _HIDDEN if hidden else _KNOWN if seen_blind else "",
         "shares": dict(estimate.probabilities) if estimate is not None else None,
         "agree": estimate.first if estimate is not None else "",
         "estimate": (
@@ -141,18 +160,52 @@ def _work(
             if estimate
             else None
         ),
+        "small": _name("small", work),
+        "large": _name("large", work),
+        "own": desk_text.decided(own.kind, own.feelings, own.note) if own is not None else "",
+        "note": own.note if own is not None else "",
     }
 
 
-def _picture(
-    work: Work, held: set[str], pictures: dict[str, bytes], settings: Settings
+def _beside(
+    place: QueuePlace,
+    said: Mapping[str, Any],
+    row: Mapping[str, Any],
+    chosen: Chosen,
+    context: Context,
+    held: set[str],
+    pictures: dict[str, bytes],
 ) -> dict[str, Any]:
-    """Names of the work's pictures; those that are ready and not held go along."""
-    large, made = f"large {work.sha256 or work.key}", desk_images.picture(work, settings)
-    if made.value is not None and large not in held:
-        pictures[large] = made.value
-    error = f"The picture cannot be shown: {made.error}" if made.error else ""
-    return {"small": f"small {work.sha256}", "large": large, "error": error}
+    """What was asked for beside the work on the screen: its heat map, works that are alike."""
+    more: dict[str, Any] = {}
+    if place.estimate is not None and said.get("heat") is True:
+        more |= _heat(place, held, pictures, context)
+    if place.estimate is not None and said.get("near") is True:
+        more |= alike.rows(place.work, chosen, context, held, pictures)
+    return more | {"wanting": more.get("no_heat") == "" or more.get("no_near") == ""}
+
+
+def _large(
+    found: DeskState,
+    works: list[dict[str, Any]],
+    held: set[str],
+    pictures: dict[str, bytes],
+    settings: Settings,
+) -> None:
+    """Large pictures of the works that may be on the screen next; what cannot be shown says why."""
+    wanted = {place.work.id for place in found.ahead[:_LARGE_AHEAD]}
+    wanted |= {item.work for item in found.last[:1]}
+    ids = [place.work.id for place in found.around]
+    if found.at is not None:
+        here = ids.index(found.at.work.id)
+        wanted |= {found.at.work.id, *ids[max(here - 1, 0) : here + 2]}
+    for place, row in zip(found.places, works, strict=True):
+        if place.work.id in wanted:
+            made = desk_images.picture(place.work, settings)
+            if made.value is not None and row["large"] not in held:
+                pictures[row["large"]] = made.value
+            row["error"] = f"The picture cannot be shown: {made.error}" if made.error else ""
+            row["due"] = made.is_waiting
 
 
 def _heat(
@@ -169,36 +222,59 @@ def _heat(
 
 
 def _small(
-    places: tuple[QueuePlace, ...],
-    works: list[dict[str, Any]],
-    held: set[str],
-    pictures: dict[str, bytes],
-    settings: Settings,
+    found: DeskState, held: set[str], pictures: dict[str, bytes], settings: Settings
 ) -> None:
-    """Thumbnails stand in until the large pictures are there; asked for only where needed."""
-    wanted = {
-        place.work.sha256
-        for place, row in zip(places, works, strict=True)
-        if place.work.sha256 and not {row["large"], row["small"]} & {*held, *pictures}
+    """Thumbnails: for the filmstrip, and in place of large pictures that are not there yet."""
+    names = {
+        place.work.sha256: _name("small", place.work)
+        for place in (*found.places, *found.around)
+        if place.work.sha256
     }
+    wanted = {sha256 for sha256, name in names.items() if name not in held}
     if not wanted:
         return
     with Thumbnails(settings) as kept:
         for sha256, jpeg in kept.get_many(wanted).items():
-            pictures[f"small {sha256}"] = jpeg
+            pictures[names[sha256]] = jpeg
 
 
-def _revealed(standing: desk_protocol.DeskState) -> str:
-    if standing.revealed is None or not standing.places:
-        return ""
-    return desk_text.revealed(standing.revealed, standing.places[0].estimate)
+def _name(kind: str, work: Work) -> str:
+    """Of a picture, as the browser keeps it."""
+    return desk_images.name_of(kind, work.sha256 or str(work.id))
 
 
-def _undo(store: ReviewStore, last: Decision | None) -> dict[str, Any] | None:
-    if last is None:
+def _frame(place: QueuePlace, found: DeskState) -> dict[str, Any]:
+    """One picture of the filmstrip."""
+    work, own = place.work, found.own.get(place.work.id)
+    return {
+        "id": work.id,
+        "number": work.number + 1,
+        "title": desk_text.title_of(work),
+        "small": _name("small", work),
+        "own": desk_text.decided(own.kind, own.feelings) if own is not None else "",
+        "emotions": [item.emotion for item in own.feelings] if own is not None else [],
+    }
+
+
+def _revealed(found: DeskState) -> dict[str, Any] | None:
+    if found.revealed is None or found.at is None:
         return None
-    work = store.work(last.work)
-    return desk_text.undo_words(work, last) if work is not None else None
+    decision = found.revealed
+    return {
+        "work": decision.work,
+        "words": desk_text.revealed(decision, found.at.estimate),
+        "decided": [(item.emotion, item.strength) for item in decision.feelings],
+    }
+
+
+def _undo(store: ReviewStore, last: tuple[Decision, ...]) -> list[dict[str, Any]]:
+    """What can be taken back, the newest first."""
+    works = [(store.work(item.work), item) for item in last]
+    return [
+        {"work": work.id, "note": item.note, "words": desk_text.undo_words(work, item)}
+        for work, item in works
+        if work is not None
+    ]
 
 
 def _progress_words(progress: ReviewProgress) -> str:
@@ -228,14 +304,14 @@ def _broken(
 ) -> dict[str, Any]:
     """The store cannot be read: said on the desk, and the browser keeps what is not stored."""
     return {
-        "session": f"{store.uid} {chosen.collection.uid} {chosen.queue.reviewer}",
-        "answered": "",
-        "visit": memory.number,
-        "said": message,
-        "emotions": [],
-        "progress": {"works": 0, "decided": 0, "skipped": 0, "words": ""},
-        "undo": None,
+        **_around(chosen, store, memory, ReviewProgress(0, 0, 0)),
+        "said": memory.message or message,
         "works": [],
-        "revealed": "",
+        "ahead": [],
+        "first": None,
+        "strip": [],
+        "undo": [],
+        "gone": None,
+        "revealed": None,
         "end": "The store of decisions cannot be read now. Nothing that was stored is lost.",
     }

@@ -1,19 +1,25 @@
-"""What the browser said -> facts in the store -> what the desk shows next. No Streamlit.
+"""What the browser said -> facts in the store -> what the desk shows. No Streamlit.
 
-The store is the truth. A `Visit` holds only what a reload may forget: which act was answered
-last, which work was asked for by name, and which estimates this session has seen.
+The store is the truth, and the browser says which artwork is on its screen. A person may be ahead
+of the server: the browser holds the next works, and sends every act with the id of the work that it
+was made on and a token of its own, until this names the token as answered. So an act lands on its
+work and counts once, however late it comes and however often.
+
+A `Visit` holds only what a reload may forget.
 """
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from emoviz.errors import EmovizError
+from emoviz.errors import EmovizError, StoreUnavailableError
 from emoviz.review import Decision, Draft, Feeling, Queue, QueuePlace, ReviewStore, ShownWork
 
-AHEAD = 3  # works on the desk: this one, and two whose pictures are brought along
+AHEAD = 16  # works to decide on that the browser holds: as many acts may wait for a slow server
+BACK = 6  # decisions that can be taken back without waiting for the server
+BEFORE, AFTER = 8, 16  # works of the filmstrip on either side
 _LONGEST = 4000  # letters of a note
+_MOST_ACTS = 200
 
 
 @dataclass
@@ -21,149 +27,233 @@ class Visit:
     """One reviewer at one collection, in one browser session.
 
     Attributes:
-        answered: Token of the last act that was heard.
-        message: What to tell beside the desk: why an act was refused.
-        focus: Work that is shown before the queue: by link, or after an undo.
-        revealed: Decision whose work is still shown, now with the estimate.
+        answered: Token of each act that the browser still holds and that was dealt with -> why it
+            was refused, "" where it was done.
+        message: Why an act waits: the store cannot be used now.
+        queue: By which order and filters works come; "" before the desk was drawn.
+        at: Work on the browser's screen; None before it said so.
+        is_asked: Whether `at` was asked for by name since the last answer.
+        go: Work that the desk shall show now, by link or number, and how often that was said.
+        revealed: Last decision that was made without the estimate, which may be shown now.
+        given: Works whose estimate the browser was given.
         seen: Works whose estimate was before the reviewer's eyes.
-        number: Goes up with every act, so that the desk knows a work that comes again.
         why: Work whose explanation is asked for.
     """
 
-    answered: str = ""
+    answered: dict[str, str] = field(default_factory=dict)
     message: str = ""
-    focus: int | None = None
+    queue: str = ""
+    at: int | None = None
+    is_asked: bool = False
+    go: tuple[int, int] = (0, 0)
     revealed: Decision | None = None
+    given: set[int] = field(default_factory=set)
     seen: set[int] = field(default_factory=set)
-    number: int = 0
     why: int | None = None
+
+    def show(self, work: int) -> None:
+        """Have the desk show that work next."""
+        self.go = (self.go[0] + 1, work)
+        self.at, self.is_asked = work, True
+
+    def turn_to(self, queue: str) -> None:
+        """Other works come, or in another order: begin at the first, if none is asked for."""
+        if self.queue != queue and not self.is_asked:
+            self.at = None
+        self.queue, self.is_asked = queue, False
 
 
 @dataclass(frozen=True)
 class DeskState:
-    """What is on the desk.
+    """What the browser is given to work with.
 
     Attributes:
-        places: The work to decide on, and those after it.
-        revealed: The decision that the first of them has got; None where it waits for one.
-        hidden: Whether the first one's estimate is hidden.
-        last: The reviewer's last decision that stands, which an undo takes back.
+        at: The work on its screen; None where there is none, or it is gone.
+        ahead: The works to decide on, in order; the first may be `at`.
+        around: The filmstrip: works before and after `at` in the queue's order, `at` among them.
+        last: The reviewer's last decisions that stand, newest first, which undo takes back.
+        places: Every work of which the browser is told all: `at`, `ahead`, those of `last` and
+            the nearest of `around`.
+        own: The reviewer's standing decision by work, of `places` and `around`.
+        open: Works of `places` whose estimate may be shown.
+        revealed: Decision made without the estimate, whose work is still on the screen.
+        gone: The work on the screen, where it was taken out of the collection meanwhile.
     """
 
+    at: QueuePlace | None
+    ahead: tuple[QueuePlace, ...]
+    around: tuple[QueuePlace, ...]
+    last: tuple[Decision, ...]
     places: tuple[QueuePlace, ...]
+    own: Mapping[int, Decision]
+    open: frozenset[int]
     revealed: Decision | None = None
-    hidden: bool = False
-    last: Decision | None = None
+    gone: int | None = None
 
 
 def hear(
     visit: Visit, said: Mapping[str, Any], store: ReviewStore, queue: Queue, blind: bool
 ) -> None:
-    """Do what the browser asks for, once; what is refused is told in `visit.message`.
+    """Do what the browser asks for, in order, each act once.
+
+    An act that is refused is answered with the reason. One that the store cannot take now stays
+    unanswered, and all that come after it: the browser sends them again.
 
     Args:
         visit: Is brought up to date.
         said: As ``talk.js`` sends it; anything may stand in it.
-        store: Takes the decision.
+        store: Takes the decisions.
         queue: Of the reviewer.
         blind: Whether estimates are hidden until the decision.
     """
-    act = said.get("act")
-    if not isinstance(act, Mapping) or not isinstance(act.get("token"), str):
-        return
-    token = act["token"]
-    if not token or token == visit.answered:
-        return
-    visit.message = ""
-    try:
-        _do(act, visit, store, queue, blind)
-    except EmovizError as error:
-        visit.message = f"Not stored: {error}"
-    except (KeyError, TypeError, ValueError):
-        visit.message = "Not stored: the page and the program do not fit; reload the page."
-    else:
-        visit.number += 1
-    visit.answered = token
+    if isinstance(said.get("at"), int) and said.get("queue") == visit.queue:
+        visit.at = said["at"]
+    acts = said.get("acts")
+    known, visit.answered, visit.message = visit.answered, {}, ""
+    for act in acts[:_MOST_ACTS] if isinstance(acts, Sequence) else ():
+        token = act.get("token") if isinstance(act, Mapping) else None
+        if not isinstance(token, str) or not token:
+            continue
+        if act.get("reviewer", queue.reviewer) != queue.reviewer:
+            continue  # somebody else's, who was here before: theirs to send
+        if token in known:
+            visit.answered[token] = known[token]
+            continue
+        try:
+            visit.answered[token] = _do(act, visit, store, queue, blind)
+        except StoreUnavailableError as error:
+            visit.message = f"Not stored yet, it is tried again by itself: {error}"
+            break
+        except EmovizError as error:
+            visit.answered[token] = f"Not stored: {error}"
+        except (KeyError, TypeError, ValueError, OverflowError):
+            visit.answered[token] = (
+                "Not stored: the page and the program do not fit; reload the page."
+            )
 
 
-def standing(visit: Visit, store: ReviewStore, queue: Queue, blind: bool) -> DeskState:
-    """The works on the desk, those asked for by name first."""
-    last = store.last_decision(queue.collection, queue.reviewer)
-    first = visit.revealed.work if visit.revealed is not None else visit.focus
-    places = list(store.upcoming(queue, AHEAD))
-    if first is not None:
-        named = None
-        with contextlib.suppress(EmovizError):
-            named = store.place(queue, first)
-        if named is None:
-            visit.focus = visit.revealed = None
-        else:
-            places = [named, *(item for item in places if item.work.id != first)][:AHEAD]
-    if visit.revealed is not None:
-        visit.seen.add(visit.revealed.work)
-        return DeskState(tuple(places), visit.revealed, False, last)
-    hidden = bool(places) and blind and places[0].work.id not in _seen(visit, store, queue, places)
-    if places and not hidden and places[0].estimate is not None:
-        visit.seen.add(places[0].work.id)
-    return DeskState(tuple(places), None, hidden, last)
+def state(visit: Visit, store: ReviewStore, queue: Queue, blind: bool) -> DeskState:
+    """The works that the browser needs, those around the one on its screen first."""
+    at = store.place(queue, visit.at) if visit.at is not None else None
+    gone = visit.at if at is None else None
+    if gone is not None:
+        visit.at = None
+    if visit.revealed is not None and (at is None or visit.revealed.work != at.work.id):
+        visit.revealed = None
+    ahead = _ahead(store, queue, at)
+    last = store.last_decisions(queue.collection, queue.reviewer, BACK)
+    centre = at or next(iter(ahead), None)
+    before, after = (
+        store.around(queue, centre.mark, BEFORE, AFTER) if centre is not None else ([], [])
+    )
+    around = [*before, *([centre] if centre is not None else []), *after]
+    undone = [store.place(queue, item.work) for item in last]
+    near = [*([centre] if centre is not None else []), *ahead, *before[-2:], *after[:2]]
+    wanted = [*near, *(place for place in undone if place is not None)]
+    places = {place.work.id: place for place in wanted}
+    open_ = _open(visit, store, queue, blind, places)
+    if at is not None and at.work.id in open_ and at.estimate is not None:
+        visit.seen.add(at.work.id)
+    visit.given |= open_
+    return DeskState(
+        at,
+        tuple(ahead),
+        tuple(around),
+        tuple(last),
+        tuple(places.values()),
+        store.own(queue.reviewer, {*places, *(place.work.id for place in around)}),
+        open_,
+        visit.revealed,
+        gone,
+    )
 
 
-def _seen(visit: Visit, store: ReviewStore, queue: Queue, places: Sequence[QueuePlace]) -> set[int]:
-    """Works whose estimate the reviewer knows: from this session, or from a decision before."""
-    work = places[0].work.id
-    before = store.history(work, queue.reviewer)
-    return visit.seen | ({work} if any(item.kind != "skip" for item in before) else set())
+def without_estimate(place: QueuePlace) -> QueuePlace:
+    """What a blind reviewer may have in the browser."""
+    return replace(place, estimate=None)
 
 
-def _do(
-    act: Mapping[str, Any], visit: Visit, store: ReviewStore, queue: Queue, blind: bool
-) -> None:
+def _ahead(store: ReviewStore, queue: Queue, at: QueuePlace | None) -> list[QueuePlace]:
+    """What comes next: from the work on the screen on, then what was passed over before it."""
+    if at is None:
+        return store.upcoming(queue, AHEAD)
+    after = store.upcoming(queue, AHEAD, at.mark)
+    if queue.filters.stage != "open":
+        return [at, *after][:AHEAD]
+    mine = store.own(queue.reviewer, [at.work.id])
+    found = [*([] if mine else [at]), *after]
+    if len(found) < AHEAD:
+        have = {place.work.id for place in found}
+        found += [item for item in store.upcoming(queue, AHEAD) if item.work.id not in have]
+    return found[:AHEAD]
+
+
+def _open(
+    visit: Visit, store: ReviewStore, queue: Queue, blind: bool, works: Mapping[int, QueuePlace]
+) -> frozenset[int]:
+    """Works whose estimate the reviewer may see, or knows: from this session, or an answer."""
+    if not blind:
+        return frozenset(works)
+    return frozenset((visit.seen | store.answered(queue.reviewer, works)) & works.keys())
+
+
+def _do(act: Mapping[str, Any], visit: Visit, store: ReviewStore, queue: Queue, blind: bool) -> str:
+    """What there is to say about it; "" where nothing is."""
     does = act["does"]
     if does == "decide":
-        _decide(act, visit, store, queue, blind)
-    elif does == "undo":
-        undone = store.undo(queue.collection, queue.reviewer, act["token"])
+        return _decide(act, visit, store, queue, blind)
+    if does == "undo":
+        named = store.work(int(act["work"]))
+        collection = named.collection if named is not None else queue.collection
+        undone = store.undo(collection, queue.reviewer, act["token"], int(act["work"]))
         visit.revealed = None
-        visit.focus = undone.work if undone is not None else None
-        if undone is None:
-            visit.message = "There is nothing left to undo."
-    elif does == "next":
-        visit.revealed = None
-    elif does == "why":
-        work = int(act["work"])
-        place = store.place(queue, work)
-        if place is not None and blind and work not in _seen(visit, store, queue, [place]):
-            visit.message = "Decide first: why the model says so would say what it says."
-        else:
-            visit.why = work
-    else:
+        return "" if undone is not None else "There is nothing left to undo."
+    if does not in ("go", "why"):
         raise ValueError(does)
+    if act.get("queue") != visit.queue:
+        return ""  # said at another collection or order, which was left
+    if does == "go":
+        place = store.numbered(queue, int(act["number"]) - 1)
+        if place is None:
+            return f"There is no artwork with the number {int(act['number'])} here."
+        visit.show(place.work.id)
+        return ""
+    work = store.place(queue, int(act["work"]))
+    if work is not None and not _open(visit, store, queue, blind, {work.work.id: work}):
+        return "Decide first: why the model says so would say what it says."
+    visit.why = int(act["work"])
+    return ""
 
 
 def _decide(
     act: Mapping[str, Any], visit: Visit, store: ReviewStore, queue: Queue, blind: bool
-) -> None:
-    work = int(act["work"])
-    place = store.place(queue, work)
+) -> str:
+    work = store.work(int(act["work"]))
+    # Said in another collection, which was left before the answer came: it belongs there.
+    theirs = replace(queue, collection=work.collection) if work is not None else queue
+    place = store.place(theirs, int(act["work"]))
     if place is None:
-        visit.focus = None
-        visit.message = "That artwork is no longer in the collection; nothing was stored for it."
-        return
-    hidden = blind and work not in _seen(visit, store, queue, [place])
-    named = work == visit.focus
+        return "That artwork is no longer in the collection; nothing was stored for it."
+    id = place.work.id
+    if theirs.collection != queue.collection:
+        blind = act.get("estimate") is not True
+    told = act.get("estimate") is True and id in visit.given  # before the switch to blind
+    hidden = blind and not told and id not in visit.seen | store.answered(queue.reviewer, [id])
     draft = Draft(
-        work=work,
+        work=id,
         reviewer=queue.reviewer,
         kind=act["kind"],
         token=act["token"],
         feelings=tuple(Feeling(str(name), int(strength)) for name, strength in act["feelings"]),
         note=str(act.get("note", ""))[:_LONGEST],
         fingerprint=place.estimate.fingerprint if place.estimate is not None else "",
-        shown=_shown(act, place, hidden, "" if named else queue.order),
+        shown=_shown(act, place, hidden, "" if act.get("named") is True else queue.order),
     )
     decision = store.decide(draft)
-    visit.focus = None
-    visit.revealed = decision if hidden and decision.kind != "skip" else None
+    if hidden and decision.kind != "skip":
+        visit.revealed = decision
+        visit.seen.add(id)
+    return ""
 
 
 def _shown(act: Mapping[str, Any], place: QueuePlace, hidden: bool, order: str) -> ShownWork:
@@ -178,8 +268,3 @@ def _shown(act: Mapping[str, Any], place: QueuePlace, hidden: bool, order: str) 
         order=order,
         seconds=float(seconds) if isinstance(seconds, int | float) else None,
     )
-
-
-def without_estimate(place: QueuePlace) -> QueuePlace:
-    """What a blind reviewer may have in the browser."""
-    return replace(place, estimate=None)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any
 
 import numpy as np
 
@@ -120,7 +119,6 @@ def revealed(decision: Decision, estimate: StoredPrediction | None) -> str:
     return f"{own} {verdict}: {first} ({percent(estimate.probabilities[first])})."
 
 
-def undo_words(work: Work, decision: Decision) -> dict[str, Any]:
-    """The button that takes the last decision back."""
-    words = f"Undo: {title_of(work)}, {decided(decision.kind, decision.feelings, decision.note)}"
-    return {"id": decision.id, "words": words}
+def undo_words(work: Work, decision: Decision) -> str:
+    """Which decision is taken back."""
+    return f"{title_of(work)}, {decided(decision.kind, decision.feelings, decision.note)}"

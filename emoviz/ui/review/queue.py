@@ -20,7 +20,7 @@ from emoviz.review import (
     Stage,
 )
 from emoviz.ui import access
-from emoviz.ui.linked import linked_choice, write_parameter
+from emoviz.ui.linked import from_link, linked_choice, linked_toggle, write_parameter
 from emoviz.ui.review import blind
 from emoviz.ui.shell import Context
 from emoviz.ui.words import counted, plain, readable
@@ -149,8 +149,8 @@ def filter_box(
         artist = _value(store, found, "artist", "Artist")
         style = _value(store, found, "style", "Style")
         text = _text()
-        opposite = taxonomy is not None and _flag("Only mixed feelings", "mixed")
-        unlike = taxonomy is not None and _flag("Only unlike the training images", "unlike")
+        opposite = taxonomy is not None and linked_toggle("Only mixed feelings", "mixed")
+        unlike = taxonomy is not None and linked_toggle("Only unlike the training images", "unlike")
         st.button("Leave nothing out", icon=":material/filter_alt_off:", on_click=_clear)
     return ArtworkFilters(
         emotion=emotion,
@@ -217,8 +217,9 @@ def _value(store: ReviewStore, found: ArtworkCollection, name: str, label: str) 
 
 
 def _text() -> str:
-    if "seek" not in st.session_state:
-        st.session_state["seek"] = st.query_params.get("seek", "")
+    asked = from_link("seek")
+    if asked is not None or "seek" not in st.session_state:
+        st.session_state["seek"] = asked or ""
     text = st.text_input(
         "Words in title, artist, date or any other column", key="seek", persist_state="session"
     )
@@ -226,31 +227,18 @@ def _text() -> str:
     return (text or "").strip()
 
 
-def _flag(label: str, name: str) -> bool:
-    if name not in st.session_state:
-        st.session_state[name] = st.query_params.get(name) == "1"
-    on = st.toggle(label, key=name, persist_state="session")
-    write_parameter(name, "1" if on else "")
-    return on
-
-
 def _blind(together: bool) -> bool:
     """The reviewer's own wish; where all review blind, there is none to have."""
     if together:
         st.caption(":material/visibility_off: Blind review")
         return True
-    if "blind" not in st.session_state:
-        st.session_state["blind"] = st.query_params.get("blind") == "1"
-    on = st.toggle(
+    return linked_toggle(
         "Blind",
-        key="blind",
-        persist_state="session",
-        help="Hide what the model says until you have decided, here and on the other pages. Your "
+        blind.TOGGLE,
+        "Hide what the model says until you have decided, here and on the other pages. Your "
         "decisions then cannot lean on it, which is what agreement between people and model should "
         "be measured on.",
     )
-    write_parameter("blind", "1" if on else "")
-    return on
 
 
 def _seed() -> int:

@@ -8,7 +8,7 @@ from emoviz.errors import EmovizError
 from emoviz.review import ArtworkCollection, Counts, Reviewer, ReviewStore, open_store
 from emoviz.settings import Settings
 from emoviz.ui.review import collections_add
-from emoviz.ui.review.queue import Chosen
+from emoviz.ui.review.queue import PARAMETER, Chosen
 from emoviz.ui.shell import Context
 from emoviz.ui.words import counted, plain
 
@@ -24,8 +24,10 @@ GUIDE = """
 - **H** shows which regions spoke for the most likely emotion, **L** which works are alike, **W**
   leads to the Textures page and back to this place.
 - **Blind** hides what the model says until you have decided.
-- Each decision is stored before the next artwork is shown. You may close the page, reload it or
-  lose the connection: what you see as decided is decided, and you go on where you were.
+- You may press faster than the server answers: each act belongs to the artwork that was on the
+  screen, and waits in order until it is stored, also over a reload or a lost connection.
+- **←** and **→** and the strip below lead to other artworks without deciding or taking back.
+  **Keys …** sets keys of your own.
 - What the model says is **its estimate of the emotion that the image evokes**, never the emotion.
 """
 
@@ -66,7 +68,7 @@ def explain_no_estimates(found: ArtworkCollection, context: Context) -> None:
             COLLECTIONS,
             label="Ask it",
             icon=":material/play_arrow:",
-            query_params={"shown": found.name, "checkpoint": context.checkpoint.card.id},
+            query_params={PARAMETER: found.name, "checkpoint": context.checkpoint.card.id},
         )
 
 
@@ -79,7 +81,7 @@ def counts(found: Counts, collection: ArtworkCollection, chosen: Chosen) -> None
             f"{counted(found.decisions, 'decision')} in all.",
             width="stretch",
         )
-        link = {"review": collection.name}
+        link = {PARAMETER: collection.name}
         st.page_link(
             "pages/review/artworks.py",
             label="Review",

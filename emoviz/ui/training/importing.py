@@ -10,7 +10,6 @@ from emoviz.inference.incoming import Incoming, bring_in, discard, look_at
 from emoviz.settings import Settings
 from emoviz.ui import access
 from emoviz.ui.card_page import card_html
-from emoviz.ui.shell import NEXT
 from emoviz.ui.words import plain
 
 _KEY = "incoming-checkpoint"
@@ -66,7 +65,7 @@ def _ask(incoming: Incoming, settings: Settings) -> None:
             except EmovizError as error:
                 st.error(plain(str(error)), icon=":material/error:")
                 return
-            st.session_state[NEXT] = kept.card.id
+            st.query_params["checkpoint"] = kept.card.id  # the sidebar follows the link
             st.session_state.pop(_KEY)
             st.toast(f"{kept.card.id} is in every page's picker.", icon=":material/check:")
             st.rerun()

@@ -11,12 +11,11 @@ import streamlit as st
 from emoviz.checkpoints import CARD, WEIGHTS, check_id, free_checkpoint_id, list_checkpoints
 from emoviz.errors import EmovizError
 from emoviz.files import read_json
-from emoviz.settings import PROJECT_ROOT, Settings
+from emoviz.settings import Settings
 from emoviz.training.folder import MEASURES
 from emoviz.training.runs import Run
 from emoviz.ui import access, background
 from emoviz.ui.explorer import sources
-from emoviz.ui.shell import NEXT
 from emoviz.ui.words import plain, readable
 
 _NAMES = {
@@ -181,27 +180,17 @@ def _compare(settings: Settings, run: Run, id: str) -> None:
         ):
             _switch(settings, id, other)
         if st.button("Try it on images", icon=":material/image_search:", key=f"try-{run.id}"):
-            _choose(id)
             st.switch_page("pages/predict/classify.py", query_params={"checkpoint": id})
 
 
 def _switch(settings: Settings, id: str, other: str) -> None:
-    """To the comparison, or to the two maps side by side where that page is not there."""
+    """To the comparison, on the images held out."""
     query = {"checkpoint": id}
     place = held_out_set(settings, id).absolute()
     key = next((s.key for s in sources.known(settings) if Path(s.path) == place), "")
     if key:
-        query["collection"] = st.session_state["collection"] = key
-    _choose(id)
-    if (PROJECT_ROOT / _COMPARE).is_file():
-        st.switch_page(_COMPARE, query_params={**query, "pair": other})
-    st.session_state["beside"] = other
-    st.switch_page("pages/explore/embeddings.py", query_params={**query, "beside": other})
-
-
-def _choose(id: str) -> None:
-    """The checkpoint of the sidebar, when the next page asks for it."""
-    st.session_state[NEXT] = id
+        query["collection"] = key
+    st.switch_page(_COMPARE, query_params={**query, "pair": other})
 
 
 @access.offers("keep")

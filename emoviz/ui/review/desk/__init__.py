@@ -1,8 +1,8 @@
 """The desk: one artwork large, what is known of it, and keys to decide by. A component of our own.
 
 Buttons of Streamlit lose or repeat fast presses (each press is a run of the page that overtakes
-the one before). Here one decision at a time is on its way, the next artwork is shown by the answer
-that says it was stored, and keys that come too early wait for it: see ``talk.js``.
+the one before). Here the browser holds the next works, turns to the next one at once, and sends
+each decision with its work and a token until the server says that it is stored: see ``talk.js``.
 """
 
 import json
@@ -25,7 +25,7 @@ _DESK = st.components.v2.component(
     html='<div class="ev-desk-frame">'
     '<section class="ev-desk" aria-label="Review"></section></div>\n',
     css=_source("desk.css"),
-    js=_source("parts.js", "talk.js", "desk.js"),
+    js=_source("parts.js", "keys.js", "talk.js", "desk.js"),
     isolate_styles=False,  # the bars of an estimate bring their style from the page's sheet
 )
 

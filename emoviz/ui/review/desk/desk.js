@@ -1,182 +1,393 @@
 // One artwork at a time, and what a person says of it: by keys or by pointer.
+//
+// The browser holds the next works and turns to the next one as soon as an act is made; `talk.js`
+// brings the acts to the server, in order, while one looks at the next artwork.
 const desks = new WeakMap()
 const POLL = 120 // milliseconds until a picture that is not ready is asked for again; then longer
 const POLLS = 150
+const LATE = 1000 // milliseconds after which a person is told that something waits
+const MOST_EARLY = 64
+const READING = 4000 // milliseconds that a refusal stays, whatever is done next
+const CONTROLS = "button, a, summary, input, [role=button], [role=radio], [role=switch], [role=tab]"
+const TEXT_FIELDS = /^(text|search|number|email|password|url|tel|date|time)$/
 
 class Desk {
   constructor(root) {
     this.root = root
     this.talk = new Talk()
-    this.early = [] // keys pressed while an act was on its way
-    this.choice = new Map()
+    this.keys = new Keys()
+    this.known = new Map() // id -> all that is known of a work
+    this.drafts = new Map() // id -> what was begun on it
+    this.early = [] // keys pressed before their artwork stood on the screen
+    this.current = null // id of the work on the screen
+    this.awaited = null // id of a work that was decided blind, whose estimate comes
+    this.over = false // the last of a queue of works that stay in it was passed
+    this.goes = 0
     this.polls = 0
-    this.work = null
-    this.note = make("textarea")
-    this.note.rows = 2
-    this.note.maxLength = 4000
-    this.note.placeholder = "A note (M), if you like"
-    this.note.setAttribute("aria-label", "Note")
-    this.note.onkeydown = (event) => {
-      const leaves = event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey))
-      if (leaves) this.note.blur()
-      event.stopPropagation()
-    }
-    this.stage = make("div", "stage")
-    this.panel = make("div", "panel")
-    this.below = make("div", "below")
-    this.state = make("p", "state")
-    this.state.setAttribute("role", "status")
-    root.replaceChildren(this.stage, this.panel, this.below)
+    this.byPointer = true // how the control that has the focus was reached
+    this.build()
     this.onkey = (event) => this.key(event)
-    document.addEventListener("keydown", this.onkey)
+    this.onpointer = () => (this.byPointer = true)
+    document.addEventListener("keydown", this.onkey, true)
+    document.addEventListener("pointerdown", this.onpointer, true)
     this.clock = setInterval(() => this.tick(), 500)
   }
 
+  // The frame never changes; what is drawn into it keeps its place.
+  build() {
+    this.stage = make("div", "stage")
+    this.panel = make("div", "panel")
+    this.head = make("header")
+    this.told = make("div", "told")
+    this.told.tabIndex = 0
+    this.told.setAttribute("role", "region")
+    this.told.setAttribute("aria-label", "The model's estimate")
+    this.choices = make("div", "choices")
+    this.acts = make("div", "acts")
+    this.note = make("textarea")
+    this.note.rows = 1
+    this.note.maxLength = 4000
+    this.note.setAttribute("aria-label", "Note")
+    this.note.oninput = () => (this.draft.note = this.note.value)
+    this.note.onkeydown = (event) => {
+      const leaves = event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey))
+      if (leaves) this.focus()
+      event.stopPropagation()
+    }
+    this.panel.append(this.head, this.told, this.choices, this.acts, this.note)
+    this.bar = make("div", "bar")
+    this.progress = make("progress")
+    this.count = make("p", "count")
+    this.undoPlace = make("div", "undoing")
+    this.state = make("p", "state")
+    this.state.setAttribute("role", "status")
+    this.tools = make("div", "tools")
+    this.bar.append(this.progress, this.count, this.undoPlace, this.state, this.tools)
+    this.film = filmstrip(
+      (frame) => this.goTo(frame.id, frame),
+      (step) => this.step(step),
+      (number) => this.jump(number),
+    )
+    this.below = make("div", "below")
+    this.root.tabIndex = -1
+    this.root.replaceChildren(this.stage, this.panel, this.bar, this.film.element, this.below)
+  }
+
   close() {
-    document.removeEventListener("keydown", this.onkey)
+    document.removeEventListener("keydown", this.onkey, true)
+    document.removeEventListener("pointerdown", this.onpointer, true)
     clearInterval(this.clock)
     clearTimeout(this.poll)
     this.talk.close()
   }
 
-  receive(data) {
-    this.header = this.talk.receive(data)
-    const work = this.header.works[0] ?? null
-    const place = work && `${work.id} ${Boolean(this.header.revealed)} ${this.header.visit}`
-    if (place !== this.shown) this.turn(work, place)
-    this.work = work // also of the same artwork more may be known by now
-    this.draw()
-    this.settle(work)
+  get work() {
+    return this.current === null ? null : (this.known.get(this.current) ?? null)
   }
 
-  // Another artwork: nothing of the one before may cling to it.
-  turn(work, place) {
-    this.shown = place
-    this.choice = new Map((work?.chosen ?? []).map(([name, strength]) => [name, strength]))
-    this.note.value = work?.note ?? ""
-    if (document.activeElement === this.note) this.note.blur()
+  get draft() {
+    const { current } = this
+    if (!this.drafts.has(current))
+      this.drafts.set(current, { choice: new Map(), note: this.work?.note ?? "" })
+    return this.drafts.get(current)
+  }
+
+  get choice() {
+    return this.draft.choice
+  }
+
+  get revealed() {
+    const { revealed } = this.header
+    return this.awaited !== null && revealed?.work === this.awaited ? revealed : null
+  }
+
+  // ------------------------------------------------------------------ what comes from the server
+
+  receive(data) {
+    this.header = this.talk.receive(data)
+    const { header } = this
+    for (const row of header.works) this.known.set(row.id, row)
+    const turned = header.queue !== this.talk.queue
+    this.talk.queue = header.queue
+    const before = this.current
+    if (turned) this.begin(before !== null)
+    else if (header.go[0] > this.goes) this.turn(header.go[1])
+    else if (before !== null && header.gone === before) {
+      this.talk.refuse("This artwork was taken out of the collection meanwhile.")
+      this.drafts.delete(before)
+      this.turn(this.free(null))
+    } else if (before === null && !this.over) this.turn(this.free(null))
+    this.goes = header.go[0]
+    this.draw()
+    if (this.root.dataset.shown !== "yes") this.settle()
+    else this.ask()
+  }
+
+  // The first work of another queue, or of this page.
+  begin(isLater) {
+    const { header } = this
+    this.over = false
+    this.awaited = header.revealed?.work === header.first ? header.first : null
+    const decided = this.pending().has(header.first)
+    this.turn(decided && this.awaited === null ? this.free(null) : header.first)
+    if (isLater && this.byPointer && !this.isTyping(document.activeElement)) this.focus()
+  }
+
+  // Works with a decision that is on its way -> that act.
+  pending() {
+    const found = new Map()
+    for (const act of this.talk.acts) {
+      if (act.does === "decide") found.set(act.work, act)
+      if (act.does === "undo") found.delete(act.work)
+    }
+    return found
+  }
+
+  // The next work to decide on after one; null where none is known yet, or none is left.
+  free(from) {
+    const { ahead, open } = this.header
+    const place = ahead.indexOf(from)
+    if (!open) return ahead[place + 1] ?? null
+    const pending = this.pending()
+    const rest = [...ahead.slice(place + 1), ...ahead.slice(0, place + 1)]
+    return rest.find((id) => id !== from && !pending.has(id)) ?? null
+  }
+
+  // ---------------------------------------------------------------------- which work is in sight
+
+  turn(id) {
+    if (id === this.current && this.root.dataset.shown) return
+    this.current = id
+    if (this.awaited !== id) this.awaited = null
+    this.talk.at = id
     this.polls = 0
     this.since = performance.now()
-    this.root.dataset.work = work ? work.id : ""
+    this.root.dataset.work = id ?? ""
     this.root.dataset.shown = "no"
+    if (document.activeElement === this.note) this.focus()
+    this.note.value = id === null ? "" : this.draft.note
+    this.told.scrollTop = 0
+  }
+
+  // Somewhere else, without deciding: nothing that was begun is lost.
+  goTo(id, frame) {
+    if (!this.known.has(id)) {
+      const { title, number, small } = frame
+      this.known.set(id, { id, title, number, small, large: "", by: "", due: true, is_partial: true })
+    }
+    this.over = false
+    this.named = true
+    this.awaited = null
+    this.turn(id)
+    this.draw()
+    this.settle()
+    this.talk.say()
+  }
+
+  step(by) {
+    const { strip } = this.header
+    const place = strip.findIndex(({ id }) => id === this.current)
+    const frame = strip[place + by]
+    if (place >= 0 && frame) this.goTo(frame.id, frame)
+  }
+
+  jump(number) {
+    const frame = this.header.strip.find((item) => item.number === number)
+    if (frame) this.goTo(frame.id, frame)
+    else this.say({ does: "go", number })
+  }
+
+  forward() {
+    const from = this.current
+    this.named = false
+    this.awaited = null
+    const next = this.free(from)
+    this.over = next === null && !this.header.open
+    this.turn(next)
+    this.draw()
+    this.settle()
   }
 
   // Once the picture stands on the screen, keys that came too early are heard, one by one.
-  async settle(work) {
+  async settle() {
+    const { current } = this
     const image = this.stage.querySelector("img")
-    const visit = this.shown
     if (image) await image.decode().catch(() => {})
-    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
-    if (visit !== this.shown || work?.id !== this.work?.id) return
+    await painted()
+    if (current !== this.current) return
     this.root.dataset.shown = "yes"
     this.ask()
-    while (this.early.length && !this.talk.pending) this.press(this.early.shift())
+    await null // whoever watches hears that it stood there
+    while (this.early.length && this.root.dataset.shown === "yes") this.press(this.early.shift())
   }
 
   // Pictures are made while one looks; those that are missing are asked for until they are there.
   ask() {
     clearTimeout(this.poll)
-    if (this.talk.pending || this.polls >= POLLS) return
+    if (this.polls >= POLLS) return
     const missing = this.header.works.some(
-      (work, place) =>
-        (work.large && !work.error && !this.talk.pictures.has(work.large)) ||
-        (place === 0 && work.wanting),
+      (work) => work.due && !this.talk.pictures.has(work.large),
     )
-    if (!missing) return
+    if (!missing && !this.work?.wanting && !this.work?.is_partial) return
     this.poll = setTimeout(() => {
-      if (this.talk.pending) return
       this.polls += 1
-      this.talk.say()
+      if (!this.talk.sent.size) this.talk.say()
       this.ask() // an answer that brings nothing new does not reach the component
     }, Math.min(POLL * 1.1 ** this.polls, 1500))
   }
 
   tick() {
     this.talk.nudge()
-    const late = this.talk.pending && performance.now() - this.talk.since > 1000
-    if (late) {
-      this.early = [] // nobody decides on what cannot be seen
-      this.state.textContent = "Not stored yet: waiting for the server. It is sent again by itself."
+    const late = this.talk.acts.length > 0 && performance.now() - this.talk.since > LATE
+    if (late !== this.root.classList.contains("late")) {
+      this.root.classList.toggle("late", late)
+      this.drawState()
     }
-    this.root.classList.toggle("late", Boolean(late))
   }
 
-  get letters() {
+  // ------------------------------------------------------------------------------------- keys
+
+  get doings() {
     const known = new Map()
-    if (!this.work) {
-      if (this.header?.undo) known.set("u", () => this.undo())
-      return known
-    }
-    if (this.header.revealed) known.set("enter", () => this.act({ does: "next" }))
-    else {
+    if (!this.header) return known
+    const { keys } = this
+    const add = (name, act) => known.set(keys.of(name), act)
+    if (this.work && this.awaited !== null) add("save", () => this.forward())
+    else if (this.work) {
       for (const emotion of this.header.emotions)
-        known.set(emotion.key.toLowerCase(), () => this.choose(emotion.name))
-      if (this.work.agree) known.set("a", () => this.decide("agree"))
-      known.set("enter", () => this.choice.size && this.decide("choose"))
-      known.set("n", () => this.decide("none"))
-      known.set("s", () => this.decide("skip"))
-      known.set("m", () => this.note.focus())
+        known.set(keys.of(`emotion ${emotion.name}`, emotion), () => this.choose(emotion.name))
+      if (this.work.agree) add("agree", () => this.decide("agree"))
+      add("save", () => this.choice.size && this.decide("choose"))
+      add("none", () => this.decide("none"))
+      add("skip", () => this.decide("skip"))
+      add("note", () => this.note.focus())
     }
-    if (this.header.undo) known.set("u", () => this.undo())
-    if (this.work.estimate) {
-      known.set("h", () => this.toggle("heat"))
-      known.set("w", () => this.act({ does: "why", work: this.work.id }))
+    add("undo", () => this.undo())
+    add("previous", () => this.step(-1))
+    add("next", () => this.step(1))
+    if (this.work?.estimate) {
+      add("heat", () => this.toggle("heat"))
+      add("near", () => this.toggle("near"))
+      add("why", () => this.why())
     }
-    if (this.work.estimate) known.set("l", () => this.toggle("near"))
-    known.set("z", () => this.zoom())
+    if (this.work) add("zoom", () => this.zoom())
+    known.delete("")
     return known
   }
 
+  isTyping(target) {
+    if (!target?.matches) return false
+    if (target.matches("textarea, [contenteditable=true]")) return true
+    if (!target.matches("input") || !TEXT_FIELDS.test(target.type)) return false
+    // A picker that was used with the pointer and is closed again: nobody types into it.
+    const isPicker = target.matches("[role=combobox]")
+    return !(isPicker && this.byPointer && target.getAttribute("aria-expanded") !== "true")
+  }
+
   key(event) {
+    if (event.key === "Tab") this.byPointer = false
     const target = event.composedPath()[0]
-    const typing = target?.matches?.("input, textarea, select, [contenteditable=true]")
-    const busy = document.querySelector("[role=dialog], dialog[open], [data-baseweb=popover]")
-    if (typing || busy || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return
-    const onButton = target?.matches?.("button, a, summary, [role=button], [role=radio]")
     const name = event.key.toLowerCase()
-    if (name === "enter" && onButton) return // it presses the button
-    if (!this.letters.has(name)) return
+    const isArrow = name.startsWith("arrow")
+    if (event.ctrlKey || event.metaKey || event.altKey || (event.repeat && !isArrow)) return
+    if (document.querySelector("dialog[open], [data-testid=stDialog]") || this.isTyping(target)) return
+    const isHere = this.root.contains(target)
+    if (!this.byPointer && (name === "enter" || name === " ") && target?.matches?.(CONTROLS)) return
+    if (isArrow && !this.byPointer && !isHere && target !== document.body) return
+    if (isArrow && target?.matches?.("[role=slider], [role=radio], [role=tab], [role=option]")) return
+    if (!this.doings.has(name)) return
     event.preventDefault()
     event.stopPropagation()
+    if (!isHere && target !== document.body && this.byPointer) this.focus()
     this.press(name)
   }
 
   press(name) {
-    if (this.talk.pending || this.root.dataset.shown !== "yes") {
-      if (this.early.length < 20) this.early.push(name)
+    if (this.root.dataset.shown !== "yes") {
+      if (this.early.length < MOST_EARLY) this.early.push(name)
       return
     }
-    this.letters.get(name)?.()
+    if (this.current === null && !this.doings.has(name)) return
+    this.doings.get(name)?.()
   }
 
-  act(values) {
-    if (this.talk.pending) return
-    clearTimeout(this.poll)
-    this.talk.act(values)
-    this.root.classList.add("waiting")
+  focus() {
+    this.root.focus({ preventScroll: true })
+  }
+
+  // ------------------------------------------------------------------------------------- acts
+
+  say(values) {
+    const { reviewer, queue } = this.header
+    const now = performance.now()
+    this.talk.refusals = this.talk.refusals.filter(({ time }) => now - time < READING)
+    this.talk.act({ ...values, reviewer, queue })
   }
 
   decide(kind) {
-    if (!this.work || (this.work.error && kind !== "skip")) return
-    this.act({
+    const { work, draft, talk } = this
+    if (!work || (work.error && kind !== "skip")) return
+    const feelings = kind === "choose" ? [...draft.choice] : []
+    const note = draft.note.trim()
+    this.drafts.delete(work.id)
+    const act = {
       does: "decide",
       kind,
-      work: this.work.id,
-      feelings: kind === "choose" ? [...this.choice] : [],
-      note: this.note.value.trim(),
+      work: work.id,
+      feelings,
+      note,
+      named: Boolean(this.named),
       seconds: Math.round(performance.now() - this.since) / 1000,
-      estimate: Boolean(this.work.estimate),
-      heat: Boolean(this.talk.heat && this.work.heat && this.talk.pictures.has(this.work.heat)),
-      near: Boolean(this.talk.near && this.work.near?.length),
-    })
+      estimate: Boolean(work.estimate),
+      heat: Boolean(talk.heat && work.heat && talk.pictures.has(work.heat)),
+      near: Boolean(talk.near && work.near?.length),
+    }
+    this.say({ ...act, words: spoken(act, work) })
+    if (work.is_hidden && kind !== "skip") {
+      this.awaited = work.id
+      this.draw()
+    } else this.forward()
+  }
+
+  // What could be taken back now: decisions that are stored, and those on their way.
+  undoable() {
+    const stack = [...this.header.undo].reverse()
+    for (const act of this.talk.acts) {
+      if (act.does === "undo") stack.pop()
+      if (act.does !== "decide") continue
+      const place = stack.findIndex(({ work }) => work === act.work)
+      if (place >= 0) stack.splice(place, 1)
+      stack.push({ work: act.work, note: act.note, words: act.words })
+    }
+    return stack
   }
 
   undo() {
-    this.act({ does: "undo", decision: this.header.undo.id })
+    const last = this.undoable().pop()
+    if (!last || !this.known.has(last.work)) return
+    this.say({ does: "undo", work: last.work })
+    this.over = false
+    this.named = true
+    this.awaited = null
+    this.drafts.set(last.work, { choice: new Map(), note: last.note ?? "" })
+    this.turn(last.work)
+    this.note.value = this.draft.note
+    this.draw()
+    this.settle()
   }
 
-  // Once: plain; again: strong, weak, not at all.
+  why() {
+    this.say({ does: "why", work: this.work.id })
+  }
+
+  // Once: plain; again: strong, weak, not at all. With one key it decides.
   choose(name) {
+    if (this.keys.oneKey) {
+      this.choice.clear()
+      this.choice.set(name, 2)
+      this.decide("choose")
+      return
+    }
     const after = { 0: 2, 2: 3, 3: 1, 1: 0 }[this.choice.get(name) ?? 0]
     this.choice.delete(name)
     if (after) this.choice.set(name, after)
@@ -188,64 +399,64 @@ class Desk {
     this.polls = 0
     this.draw()
     this.talk.say()
+    this.ask()
   }
 
   zoom(url, words) {
     const image = this.stage.querySelector("img")
     const source = url ?? image?.src
     if (!source) return
-    const dialog = zoomed(source, words ?? this.work.title, () => {})
+    const dialog = zoomed(source, words ?? this.work.title, () => this.focus())
     this.root.append(dialog)
     dialog.showModal()
   }
 
-  draw() {
-    this.root.classList.toggle("waiting", Boolean(this.talk.pending))
-    this.root.classList.toggle("empty", !this.work)
-    if (!this.work) return this.drawEnd()
-    this.drawStage()
-    const active = document.activeElement
-    if (active === this.note) return // nothing moves under a hand that writes
-    const held = this.panel.contains(active) ? active.dataset.key : null
-    this.panel.replaceChildren(
-      this.heading(),
-      this.told(),
-      this.header.revealed ? this.bars() : this.choices(),
-      this.acts(),
-      ...(this.header.revealed ? [] : [this.note]),
-      this.footer(),
-    )
-    this.below.replaceChildren(...this.neighbours(), this.more())
-    if (held) this.panel.querySelector(`[data-key="${held}"]`)?.focus()
+  setKeys() {
+    const dialog = keysDialog(this.keys, this.header.emotions, () => this.draw())
+    this.root.append(dialog)
+    dialog.showModal()
   }
 
-  drawEnd() {
-    this.stage.replaceChildren(make("p", "end", this.header.end))
-    this.panel.replaceChildren(this.footer())
-    this.below.replaceChildren()
+  // ----------------------------------------------------------------------------------- drawing
+
+  draw() {
+    const active = document.activeElement
+    const held = this.root.contains(active) ? active.dataset.name : null
+    this.root.classList.toggle("empty", !this.work)
+    this.drawStage()
+    this.drawPanel()
+    this.drawBar()
+    this.film.draw(this.header, this.current, this.pending(), this.talk.pictures)
+    this.below.replaceChildren(...(this.work ? [...this.neighbours(), this.more()] : []))
+    if (held && document.activeElement !== active)
+      this.root.querySelector(`[data-name="${CSS.escape(held)}"]`)?.focus({ preventScroll: true })
   }
 
   drawStage() {
     const { work, talk } = this
+    if (!work) {
+      const waits = this.header.open && (talk.acts.length || this.header.ahead.length)
+      const words = waits ? "The next artwork is on its way …" : this.header.end
+      this.stage.replaceChildren(make("p", "end", words))
+      this.stage.dataset.note = ""
+      return
+    }
     const heat = talk.heat && work.heat ? talk.pictures.get(work.heat) : null
     const url = heat ?? talk.pictures.get(work.large) ?? talk.pictures.get(work.small)
     const words = heat ? `What spoke for ${work.heat_of}` : work.title
     const kept = this.stage.querySelector("img")
     if (work.error || !url) {
-      const words = work.error || "The picture is being read …"
-      this.stage.replaceChildren(make("p", "end", words))
-    } else if (kept?.src !== url) {
+      this.stage.replaceChildren(make("p", "end", work.error || "The picture is being read …"))
+    } else if (kept?.src !== url || kept.alt !== words) {
       const button = make("button", "picture")
       const image = talk.images.get(url) ?? make("img")
       button.type = "button"
-      button.title = "Look closer (Z)"
+      button.dataset.name = "picture"
+      button.title = `Look closer (${keyWords(this.keys.of("zoom"))})`
       if (image.src !== url) image.src = url
       image.alt = words
       button.append(image)
-      button.onclick = (event) => {
-        event.currentTarget.blur()
-        this.zoom()
-      }
+      button.onclick = () => this.zoom()
       this.stage.replaceChildren(button)
     }
     this.stage.dataset.note = heat
@@ -255,93 +466,118 @@ class Desk {
         : ""
   }
 
-  heading() {
-    const head = make("header")
-    head.append(make("h3", "", this.work.title))
-    if (this.work.by) head.append(make("p", "by", this.work.by))
-    return head
-  }
-
-  told() {
-    const box = make("div", "told")
-    if (this.header.revealed) box.append(make("p", "verdict", this.header.revealed))
-    else if (this.work.hidden) box.append(make("p", "quiet", this.work.hidden))
+  drawPanel() {
+    const { work, revealed } = this
+    const waits = this.awaited !== null
+    this.panel.hidden = !work
+    if (!work) return
+    const title = make("h2", "", work.title)
+    title.title = work.title
+    this.head.replaceChildren(title, make("p", "by", work.by || "\u00a0"))
+    const said = []
+    if (waits) said.push(make("p", "verdict", revealed?.words ?? "Decided. The model's estimate comes …"))
+    else if (work.own && !this.pending().has(work.id)) said.push(make("p", "verdict", `You said: ${work.own}.`))
+    if (!waits && work.hidden) said.push(make("p", "quiet", work.hidden))
     const estimate = make("div")
-    estimate.innerHTML = this.work.estimate ?? "" // escaped in Python
-    box.append(estimate)
-    return box
+    estimate.innerHTML = work.estimate ?? "" // escaped in Python
+    this.told.replaceChildren(...said, estimate)
+    this.choices.replaceChildren(...(waits ? this.compared() : this.choosing()))
+    this.acts.replaceChildren(...this.deeds())
+    this.note.hidden = waits
+    this.note.placeholder = `A note (${keyWords(this.keys.of("note"))}), if you like`
   }
 
-  choices() {
-    const group = make("div", this.work.shares ? "chips barred" : "chips")
+  choosing() {
+    const { work, keys } = this
+    const group = make("div", work.shares ? "chips barred" : "chips")
     group.setAttribute("role", "group")
     group.setAttribute("aria-label", "Emotions; press again for another strength")
     for (const emotion of this.header.emotions) {
+      const key = keyWords(keys.of(`emotion ${emotion.name}`, emotion))
       const strength = this.choice.get(emotion.name) ?? 0
-      const share = this.work.shares?.[emotion.name]
-      group.append(chip(emotion, strength, share, () => this.choose(emotion.name)))
-    }
-    const ask = "hich does it evoke in you? Again for ●●● or ●○○"
-    const title = make("p", "ask", (this.work.agree ? "Or w" : "W") + ask)
-    const box = make("div", "choices")
-    if (this.work.agree)
-      box.append(
-        keyed("A", `Agree: ${this.work.agree}`, () => this.decide("agree"), "agree"),
+      group.append(
+        chip({ ...emotion, key }, strength, work.shares?.[emotion.name], () => this.choose(emotion.name)),
       )
-    box.append(title, group)
-    return box
+    }
+    const ask = keys.oneKey ? "hich does it evoke? One key decides." : "hich does it evoke? Again: ●●●, ●○○"
+    const title = make("p", "ask", (work.agree ? "Or w" : "W") + ask)
+    const agree = work.agree
+      ? [keyed(keyWords(keys.of("agree")), `Agree: ${work.agree}`, () => this.decide("agree"), "agree")]
+      : []
+    return [...agree, title, group]
   }
 
   // After a blind decision: the same list, to compare; nothing can be pressed.
-  bars() {
+  compared() {
     const group = make("div", "chips barred")
-    const own = new Map(this.header.decided)
+    const own = new Map(this.revealed?.decided ?? [])
     for (const emotion of this.work.shares ? this.header.emotions : []) {
       const shown = chip(emotion, own.get(emotion.name) ?? 0, this.work.shares[emotion.name])
       shown.disabled = true
       group.append(shown)
     }
-    return group
+    return [group]
   }
 
-  acts() {
-    const row = make("div", "acts")
-    if (this.header.revealed) {
-      row.append(keyed("Enter", "Next artwork", () => this.act({ does: "next" }), "save"))
-      return row
-    }
-    const save = keyed("Enter", "Save", () => this.choice.size && this.decide("choose"), "save")
+  deeds() {
+    const key = (name) => keyWords(this.keys.of(name))
+    if (this.awaited !== null)
+      return [keyed(key("save"), "Next artwork", () => this.forward(), "save")]
+    const save = keyed(key("save"), "Save", () => this.choice.size && this.decide("choose"), "save")
     save.disabled = !this.choice.size
-    row.append(
+    return [
       save,
-      keyed("N", "None of these", () => this.decide("none")),
-      keyed("S", "Skip", () => this.decide("skip")),
-    )
-    return row
+      keyed(key("none"), "None of these", () => this.decide("none")),
+      keyed(key("skip"), "Skip", () => this.decide("skip")),
+    ]
   }
 
-  footer() {
-    const foot = make("footer")
-    const { progress, undo, said } = this.header
-    const bar = make("progress")
-    bar.max = Math.max(progress.works, 1)
-    bar.value = progress.decided + progress.skipped
-    bar.setAttribute("aria-label", progress.words)
-    foot.append(bar, make("p", "count", progress.words))
-    if (undo) foot.append(keyed("U", undo.words, () => this.undo(), "undo"))
-    if (!this.root.classList.contains("late")) this.state.textContent = said ?? ""
-    foot.append(this.state)
-    const tools = make("div", "tools")
-    if (this.work?.estimate) {
-      tools.append(
-        keyed("H", this.talk.heat ? "Hide the heat map" : "Heat map", () => this.toggle("heat")),
-        keyed("L", this.talk.near ? "Hide what looks alike" : "Alike", () => this.toggle("near")),
-        keyed("W", "Why?", () => this.act({ does: "why", work: this.work.id })),
-      )
-    }
-    if (this.work) tools.append(keyed("Z", "Zoom", () => this.zoom()))
-    foot.prepend(tools)
-    return foot
+  drawBar() {
+    const { progress } = this.header
+    const key = (name) => keyWords(this.keys.of(name))
+    this.progress.max = Math.max(progress.works, 1)
+    this.progress.value = progress.decided + progress.skipped
+    this.progress.setAttribute("aria-label", "Progress")
+    this.count.textContent = progress.words
+    const last = this.undoable().at(-1)
+    const undo = keyed(key("undo"), last ? `Undo: ${last.words}` : "Undo", () => this.undo(), "undo")
+    undo.disabled = !last
+    if (last) undo.title = `Undo: ${last.words}`
+    this.undoPlace.replaceChildren(undo)
+    const { talk, work } = this
+    const tools = [
+      keyed(key("heat"), "Heat map", () => this.toggle("heat"), "", talk.heat),
+      keyed(key("near"), "Alike", () => this.toggle("near"), "", talk.near),
+      keyed(key("why"), "Why?", () => this.why()),
+      keyed(key("zoom"), "Zoom", () => this.zoom()),
+    ]
+    for (const tool of tools.slice(0, 3)) tool.disabled = !work?.estimate
+    tools[3].disabled = !work
+    const keys = make("button", "", "Keys …")
+    keys.type = "button"
+    keys.dataset.name = "keys"
+    keys.onclick = () => this.setKeys()
+    this.tools.replaceChildren(...tools, keys)
+    this.drawState()
+  }
+
+  // Where the acts are: stored, on their way, or refused, in a place of its own.
+  drawState() {
+    const waiting = this.talk.acts.filter(({ does }) => does === "decide" || does === "undo").length
+    const late = this.root.classList.contains("late")
+    const last = this.header.undo[0]
+    const words = waiting
+      ? late
+        ? `${waiting} not stored yet: waiting for the server, sent again by itself.`
+        : `${waiting} waiting to be stored …`
+      : this.talk.refusals.length
+        ? this.talk.refusals.map((item) => item.words).join(" ")
+        : last ? "Stored." : ""
+    const text = this.header.said || words
+    if (this.state.textContent !== text) this.state.textContent = text
+    this.state.title = text
+    this.root.dataset.waiting = waiting
+    this.root.classList.toggle("refused", !waiting && this.talk.refusals.length > 0)
   }
 
   neighbours() {
@@ -358,7 +594,7 @@ class Desk {
     const box = make("details", "more")
     box.open = this.moreOpen ?? false
     box.ontoggle = () => (this.moreOpen = box.open)
-    box.append(make("summary", "", "What else is known of this work"), facts(this.work.facts))
+    box.append(make("summary", "", "What else is known of this work"), facts(this.work.facts ?? []))
     return box
   }
 }

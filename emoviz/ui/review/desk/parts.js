@@ -8,15 +8,35 @@ const make = (kind, name = "", text = "") => {
 
 const STRENGTHS = { 1: "weak", 2: "plain", 3: "strong" }
 
-function keyed(letter, words, act, name = "") {
+// After the browser has painted twice; in a window that is not in sight it never paints.
+const painted = () =>
+  new Promise((done) => {
+    requestAnimationFrame(() => requestAnimationFrame(done))
+    setTimeout(done, 200)
+  })
+
+// A decision in words, as it will be told once it is stored.
+function spoken({ kind, feelings, note }, work) {
+  const named = feelings.map(([name, strength]) => ({ 1: "a little ", 2: "", 3: "strongly " })[strength] + name)
+  const words =
+    { none: "none of these", skip: "skipped", agree: work.agree }[kind] ??
+    [named.slice(0, -1).join(", "), ...named.slice(-1)].filter(Boolean).join(" and ")
+  return `${work.title}, ${words}${note ? " (with a note)" : ""}`
+}
+
+function keyed(letter, words, act, name = "", pressed = null) {
   const button = make("button", name)
   button.type = "button"
-  button.dataset.key = letter
-  button.append(make("kbd", "", letter), make("span", "", words))
-  button.onclick = (event) => {
-    if (event.detail) event.currentTarget.blur() // of a pointer: else Enter would press it again
-    act()
+  button.dataset.name = letter || words
+  if (letter) {
+    const sign = make("kbd", "", letter)
+    sign.setAttribute("aria-hidden", "true")
+    button.setAttribute("aria-keyshortcuts", letter)
+    button.append(sign)
   }
+  if (pressed !== null) button.setAttribute("aria-pressed", String(pressed))
+  button.append(make("span", "", words))
+  button.onclick = act
   return button
 }
 
@@ -98,4 +118,94 @@ function zoomed(url, words, closed) {
     closed()
   }
   return dialog
+}
+
+// The works around the one on the screen, each with what was decided, as a row of small pictures.
+function filmstrip(go, step, jump) {
+  const element = make("nav", "film")
+  element.setAttribute("aria-label", "Artworks of this queue")
+  const arrow = (words, sign, by) => {
+    const button = make("button", "arrow", sign)
+    button.type = "button"
+    button.title = words
+    button.setAttribute("aria-label", words)
+    button.onclick = () => step(by)
+    return button
+  }
+  const back = arrow("Previous artwork", "‹", -1)
+  const on = arrow("Next artwork", "›", 1)
+  const list = make("ol")
+  const label = make("label", "number", "No.")
+  const field = make("input")
+  field.type = "number"
+  field.min = 1
+  field.setAttribute("aria-label", "Go to the artwork with this number")
+  field.onkeydown = (event) => {
+    event.stopPropagation()
+    if (event.key === "Enter" && field.value) {
+      jump(Number(field.value))
+      field.value = ""
+      field.blur()
+    }
+    if (event.key === "Escape") field.blur()
+  }
+  label.append(field)
+  element.append(back, list, on, label)
+  let drawn = ""
+  const draw = ({ strip: frames, emotions }, current, pending, pictures) => {
+    const place = frames.findIndex(({ id }) => id === current)
+    back.disabled = place < 1
+    on.disabled = place < 0 || place === frames.length - 1
+    if (document.activeElement !== field) field.placeholder = frames[place]?.number ?? ""
+    const colours = new Map(emotions.map(({ name, colour }) => [name, colour]))
+    const rows = frames.map((frame) => {
+      const act = pending.get(frame.id)
+      return {
+        ...frame,
+        url: pictures.get(frame.small),
+        here: frame.id === current,
+        own: act ? `${act.words.slice(frame.title.length + 2)}, waiting` : frame.own,
+        emotions: act ? act.feelings.map(([name]) => name) : frame.emotions,
+        waits: Boolean(act),
+      }
+    })
+    const sign = JSON.stringify(rows)
+    if (sign === drawn) return
+    drawn = sign
+    list.replaceChildren(...rows.map((row) => frameOf(row, colours, go)))
+    const here = list.children[place]
+    if (here) list.scrollLeft = here.offsetLeft - list.clientWidth / 2 + here.clientWidth / 2
+  }
+  return { element, draw }
+}
+
+function frameOf(frame, colours, go) {
+  const item = make("li")
+  const button = make("button", frame.waits ? "frame waits" : "frame")
+  button.type = "button"
+  button.dataset.name = `frame ${frame.id}`
+  button.title = [`${frame.number}: ${frame.title}`, frame.own].filter(Boolean).join("\n")
+  button.setAttribute(
+    "aria-label",
+    `${frame.number}: ${frame.title}${frame.own ? `, ${frame.own}` : ", not decided"}`,
+  )
+  if (frame.here) button.setAttribute("aria-current", "true")
+  if (frame.url) {
+    const image = make("img")
+    image.src = frame.url
+    image.alt = ""
+    button.append(image)
+  } else button.append(make("span", "missing", String(frame.number)))
+  if (frame.own) {
+    const marks = make("span", "marks", frame.emotions.length ? "" : "–")
+    for (const name of frame.emotions.slice(0, 4)) {
+      const dot = make("i")
+      dot.style.background = colours.get(name) ?? "currentColor"
+      marks.append(dot)
+    }
+    button.append(marks)
+  }
+  button.onclick = () => go(frame)
+  item.append(button)
+  return item
 }
