@@ -16,9 +16,9 @@ from emoviz.data.library import find_set
 from emoviz.data.reading import read_labelled
 from emoviz.errors import ReviewError
 from emoviz.labels import EMOTION6, MIKELS8
-from emoviz.review.agreement import NONE, label_of, measure
+from emoviz.review.agreement import measure
 from emoviz.review.database import open_database
-from emoviz.review.labelling import label, make_set, tally, winners
+from emoviz.review.labelling import NONE, divided_share, label, label_of, make_set, tally, winners
 from emoviz.review.model import ArtworkCollection
 from emoviz.review.store import ReviewStore, open_store
 from emoviz.settings import Settings
@@ -86,6 +86,36 @@ def test_agreement_with_the_model_is_told_for_blind_decisions_too(
         assert pair.works == len(mine)
         assert pair.same == sum(label_of(item) == first[item.work] for item in mine)
     assert [(pair.first, pair.works) for pair in found.blind] == [("Jonas", 2)]
+
+
+def test_answers_are_distributed_as_a_slow_count_says(
+    opened: ReviewStore, collection: ArtworkCollection
+) -> None:
+    found = measure(opened, collection.id)
+    (known,) = opened.estimate_sets(collection.id)
+    p = {item.work: item.probabilities for item in opened.estimates(known)}
+    standing = [d for d in opened.standing(collection.id) if d.kind != "skip"]
+    works = sorted({d.work for d in standing})
+    people: dict[str, float] = {}
+    model: dict[str, float] = {}
+    for work in works:
+        mine = [d for d in standing if d.work == work]
+        for d in mine:
+            total = sum(f.strength for f in d.feelings)
+            split = [(f.emotion, f.strength / total) for f in d.feelings] or [("", 1.0)]
+            for name, part in split:
+                people[name] = people.get(name, 0.0) + part / len(mine) / len(works)
+        for name in MIKELS8.names:
+            model[name] = model.get(name, 0.0) + p[work][name] / len(works)
+    assert found.distribution.works == len(works) == 4
+    assert found.distribution.people == pytest.approx(people)
+    assert found.distribution.model == pytest.approx(model)
+    assert sum(found.distribution.people.values()) == pytest.approx(1.0)
+    for item in found.dividing:
+        assert sum(item.shares.values()) == pytest.approx(1.0)
+        assert item.model == p[item.work]
+        mine = [d for d in standing if d.work == item.work]
+        assert divided_share(mine) == pytest.approx(item.share)
 
 
 def test_nothing_to_agree_on_is_none(opened: ReviewStore) -> None:
@@ -211,17 +241,26 @@ def test_the_verbs_of_a_review(
         captured = capsys.readouterr()
         return captured.err if code else captured.out
 
-    for form in ("csv", "json", "w3c", "iiif", "imagefolder", "html"):
+    for form in ("csv", "json", "w3c", "iiif", "linked-art", "lido", "imagefolder", "html"):
         out = tmp_path / f"taken-{form}"
         assert str(out) in run("review", "export", "gallery", "--as", form, "--out", str(out))
         assert out.exists()
+    words = ("review", "export", "gallery", "--as", "quickstatements", "--out", str(tmp_path / "q"))
+    (tmp_path / "terms").write_text("property = P1\nawe = Q1")
+    assert "0 statements" in run(*words, "--terms", str(tmp_path / "terms"))
+    assert "no word of its own" in run(*words, code=2)
+    assert "no text file" in run(*words, "--terms", str(tmp_path / "gone"), code=2)
     values = json.loads(run("review", "agreement", "gallery", "--format", "json"))
     found = measure(opened, collection.id)
     assert values["krippendorff_alpha"] == found.alpha
     assert np.array(values["pairs"][0]["table"]).sum() == found.pairs[0].works
     table = run("review", "agreement", "gallery")
     assert "Cohen's kappa" in table
-    assert "Title 1: Jonas: disgust, Ona: anger" in table
+    assert "Title 1: Jonas: disgust, Ona: anger; model: " in table
+    assert "mean shares, works with both" in table
+    assert values["distribution"]["people"] == pytest.approx(
+        {name or NONE: share for name, share in found.distribution.people.items()}
+    )
     assert "2 works" in run("review", "label", "gallery", "--id", "ours")
     assert "0 new decisions (10 were here)" in run("review", "import", str(tmp_path / "taken-json"))
     assert "10 decisions" in run("backup", str(tmp_path / "backup"))

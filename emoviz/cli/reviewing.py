@@ -229,6 +229,8 @@ def _tell_left_out(rows: Any, what: str) -> None:
 
 
 def _agreement_values(found: "Agreement", titles: dict[int, str]) -> dict[str, Any]:
+    from emoviz.review.labelling import NONE
+
     return {
         "people": list(found.people),
         "classes": list(found.classes),
@@ -242,9 +244,20 @@ def _agreement_values(found: "Agreement", titles: dict[int, str]) -> dict[str, A
         "with_model": [_pair_values(pair) for pair in found.model],
         "with_model_blind": [_pair_values(pair) for pair in found.blind],
         "dividing": [
-            {"work": titles[item.work], "share": item.share, "votes": dict(item.votes)}
+            {
+                "work": titles[item.work],
+                "share": item.share,
+                "votes": dict(item.votes),
+                "people": dict(item.shares),
+                "model": dict(item.model),
+            }
             for item in found.dividing
         ],
+        "distribution": {
+            "works": found.distribution.works,
+            "people": {name or NONE: p for name, p in found.distribution.people.items()},
+            "model": dict(found.distribution.model),
+        },
     }
 
 
@@ -260,6 +273,8 @@ def _pair_values(pair: "ReviewerPair") -> dict[str, Any]:
 
 
 def _print_agreement(found: "Agreement", titles: dict[int, str]) -> None:
+    from emoviz.review.labelling import NONE
+
     print(f"{found.works:,} works decided by {len(found.people)} people: {', '.join(found.people)}")
     for what, value, works in (
         ("Krippendorff's alpha", found.alpha, found.alpha_works),
@@ -279,8 +294,16 @@ def _print_agreement(found: "Agreement", titles: dict[int, str]) -> None:
             print(
                 f"  {who:30}{number_text(pair.kappa)}  ({pair.same:,} of {pair.works:,} the same)"
             )
+    both = found.distribution
+    if both.works:
+        print(f"{'mean shares, works with both':32}people  model  ({both.works:,} works)")
+        for name in sorted({*both.people, *both.model}, key=lambda one: -both.people.get(one, 0.0)):
+            shares = f"{both.people.get(name, 0.0):6.1%} {both.model.get(name, 0.0):6.1%}"
+            print(f"  {name or NONE:30}{shares}")
     if found.dividing:
         print("Works that divide people most")
     for item in found.dividing[:_SHOWN]:
         votes = ", ".join(f"{name}: {label}" for name, label in item.votes.items())
-        print(f"  {titles[item.work]}: {votes}")
+        model = max(item.model, key=lambda name: item.model[name], default="")
+        told = f"; model: {model} {item.model[model]:.0%}" if model else ""
+        print(f"  {titles[item.work]}: {votes}{told}")

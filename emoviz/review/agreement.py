@@ -22,10 +22,10 @@ from emoviz.analysis.agreement import (
     krippendorff_alpha,
     strength_alpha,
 )
+from emoviz.review.labelling import NONE, Distribution, distribution, label_of, shares_of, tally
 from emoviz.review.model import Decision, EstimateSet, Reviewer, StoredPrediction
 from emoviz.review.store import ReviewStore
 
-NONE = "none of these"
 MODEL = "model"
 
 
@@ -52,11 +52,21 @@ class ReviewerPair:
 
 @dataclass(frozen=True)
 class Divided:
-    """A work that divides people: share of the pairs that differ, and who said what."""
+    """A work that divides people.
+
+    Attributes:
+        work: Id.
+        share: Of the pairs of people that differ, 0 to 1.
+        votes: Who said what.
+        shares: How the votes are distributed: emotion -> share; those for none under `NONE`.
+        model: Emotion -> probability; empty without an estimate.
+    """
 
     work: int
     share: float
     votes: Mapping[str, str]
+    shares: Mapping[str, float]
+    model: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,7 @@ class Agreement:
         alpha_strength: Krippendorff's over the strengths (0 to 3) of all emotions.
         alpha_works: How many works at least two labelled.
         dividing: Works on which people differ, the most divided first.
+        distribution: People's answers beside the model's estimates.
     """
 
     people: tuple[str, ...]
@@ -90,6 +101,7 @@ class Agreement:
     alpha_strength: float | None
     alpha_works: int
     dividing: tuple[Divided, ...]
+    distribution: Distribution
 
 
 def measure(store: ReviewStore, collection: int, known: EstimateSet | None = None) -> Agreement:
@@ -138,7 +150,8 @@ def compare(
         alpha=krippendorff_alpha(ratings, size),
         alpha_strength=strength_alpha(rows.strengths, ratings >= 0),
         alpha_works=int(several.sum()),
-        dividing=_dividing(rows, names, works),
+        dividing=_dividing(rows, names, works, facts, estimates),
+        distribution=distribution(facts, estimates),
     )
 
 
@@ -179,26 +192,6 @@ class _Rows:
         return said
 
 
-def divided_share(decisions: Sequence[Decision]) -> float | None:
-    """How much one work divides people: the share, 0 to 1, of the pairs whose labels differ.
-
-    None where fewer than two people gave it a label.
-    """
-    labels = [label_of(item) for item in decisions if item.kind != "skip"]
-    if len(labels) < 2:
-        return None
-    place = {name: i for i, name in enumerate(dict.fromkeys(labels))}
-    column = np.array([[place[name]] for name in labels], np.int64)
-    return float(division(column, len(place))[0])
-
-
-def label_of(item: Decision) -> str:
-    """The one label that a decision counts as."""
-    if not item.feelings:
-        return NONE
-    return max(item.feelings, key=lambda feeling: feeling.strength).emotion
-
-
 def _pair(
     first: str, second: str, one: NDArray[np.int64], two: NDArray[np.int64], size: int
 ) -> ReviewerPair:
@@ -214,7 +207,14 @@ def _with_model(
     return tuple(pair for pair in pairs if pair.works)
 
 
-def _dividing(rows: _Rows, names: Sequence[str], works: Sequence[int]) -> tuple[Divided, ...]:
+def _dividing(
+    rows: _Rows,
+    names: Sequence[str],
+    works: Sequence[int],
+    facts: Sequence[Decision],
+    estimates: Sequence[StoredPrediction],
+) -> tuple[Divided, ...]:
+    votes, model = tally(facts), {item.work: item.probabilities for item in estimates}
     shares = division(rows.labels, len(rows.classes))
     apart = [n for n in np.argsort(-np.nan_to_num(shares), kind="stable").tolist() if shares[n] > 0]
     return tuple(
@@ -226,6 +226,8 @@ def _dividing(rows: _Rows, names: Sequence[str], works: Sequence[int]) -> tuple[
                 for name, label in zip(names, rows.labels[:, n].tolist(), strict=True)
                 if label >= 0
             },
+            {name or NONE: share for name, share in shares_of(votes[works[n]]).items()},
+            model.get(works[n], {}),
         )
         for n in apart
     )

@@ -6,6 +6,7 @@ said "none of these" gives it to no label, and so does not disappear. Skips are 
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,20 @@ from emoviz.data.library import KnownSet, save_set
 from emoviz.errors import ImageError, ReviewError
 from emoviz.labels import Taxonomy, own_taxonomy, taxonomy_of
 from emoviz.review.images import read_work
-from emoviz.review.model import ArtworkCollection, Decision, EstimateSet, Work
+from emoviz.review.model import (
+    ArtworkCollection,
+    Decision,
+    EstimateSet,
+    StoredPrediction,
+    Work,
+)
 from emoviz.review.rows import now
 from emoviz.review.store import ReviewStore
 from emoviz.settings import Settings
 
 Rule = Literal["majority", "shares"]
 RULES: tuple[Rule, ...] = ("majority", "shares")
+NONE = "none of these"
 NOBODY = ""  # whom a vote for none of the labels goes to
 
 
@@ -48,6 +56,21 @@ class Labelled:
     refused: tuple[tuple[str, str], ...]
     decisions: int
     reviewers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How answers are distributed over a collection.
+
+    Attributes:
+        works: Those that have a decision and an estimate.
+        people: Emotion -> mean share of people's votes, 0 to 1; `NOBODY` has those for none.
+        model: Emotion -> mean probability.
+    """
+
+    works: int
+    people: Mapping[str, float]
+    model: Mapping[str, float]
 
 
 def make_set(
@@ -152,6 +175,48 @@ def tally(decisions: Iterable[Decision]) -> dict[int, dict[str, float]]:
         for name, part in (parts or {NOBODY: 1.0}).items():
             counts[name] = counts.get(name, 0.0) + part
     return votes
+
+
+def label_of(item: Decision) -> str:
+    """The one label that a decision counts as: its strongest emotion, the first named of equals."""
+    if not item.feelings:
+        return NONE
+    return max(item.feelings, key=lambda feeling: feeling.strength).emotion
+
+
+def divided_share(decisions: Iterable[Decision]) -> float | None:
+    """How much one work divides people: the share, 0 to 1, of the pairs whose labels differ.
+
+    None where fewer than two people gave it a label.
+    """
+    counts = Counter(label_of(item) for item in decisions if item.kind != "skip")
+    people = counts.total()
+    if people < 2:
+        return None
+    alike = sum(count * (count - 1) for count in counts.values())
+    return 1.0 - alike / (people * (people - 1))
+
+
+def shares_of(counts: Mapping[str, float]) -> dict[str, float]:
+    """Votes as shares that sum to 1; empty where nobody voted."""
+    total = sum(counts.values())
+    return {name: count / total for name, count in counts.items()}
+
+
+def distribution(
+    decisions: Iterable[Decision], estimates: Iterable[StoredPrediction]
+) -> Distribution:
+    """People's answers beside the model's estimates, over the works that have both."""
+    votes = tally(decisions)
+    both = [(shares_of(votes[e.work]), e.probabilities) for e in estimates if e.work in votes]
+    people: dict[str, float] = {}
+    model: dict[str, float] = {}
+    for shares, probabilities in both:
+        for name, share in shares.items():
+            people[name] = people.get(name, 0.0) + share / len(both)
+        for name, p in probabilities.items():
+            model[name] = model.get(name, 0.0) + p / len(both)
+    return Distribution(len(both), people, model)
 
 
 def winners(counts: Mapping[str, float]) -> list[str]:

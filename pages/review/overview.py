@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from emoviz.review.agreement import label_of
+from emoviz.review.labelling import label_of
 from emoviz.ui import shell
 from emoviz.ui.review import agreement, blind, people, queue, starting, taking, wall
 

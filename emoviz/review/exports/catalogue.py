@@ -8,7 +8,6 @@ import html
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from statistics import fmean
 
 from emoviz.data.images import Limits, open_image, thumbnail
 from emoviz.errors import ImageError
@@ -19,6 +18,7 @@ from emoviz.inference.flags import FLAGS, MEANINGS
 from emoviz.review.exports.material import Material
 from emoviz.review.exports.spreadsheet import abstention_by, flags_in_words
 from emoviz.review.images import read_work
+from emoviz.review.labelling import NONE, distribution
 from emoviz.review.model import Decision, StoredPrediction, Work
 from emoviz.settings import Settings
 
@@ -124,21 +124,17 @@ def _terms(rows: Mapping[str, str]) -> str:
 
 def _distribution(material: Material) -> str:
     """People's answers beside the model's estimates, over the works that have both."""
-    both = [
-        (material.shares(work), material.estimates[work.id].probabilities)
-        for work in material.works
-        if material.decisions[work.id] and work.id in material.estimates
-    ]
-    if not both:
+    facts = (item for found in material.decisions.values() for item in found)
+    found = distribution(facts, material.estimates.values())
+    if not found.works:
         return ""
     rows = "".join(
-        f"<tr><th scope=row>{html.escape(name or 'none of these')}</th>"
-        f"<td>{fmean(shares.get(name, 0.0) for shares, _ in both):.0%}</td>"
-        f"<td>{fmean(p.get(name, 0.0) for _, p in both):.0%}</td></tr>"
+        f"<tr><th scope=row>{html.escape(name or NONE)}</th>"
+        f"<td>{found.people.get(name, 0.0):.0%}</td><td>{found.model.get(name, 0.0):.0%}</td></tr>"
         for name in material.voted
     )
     return (
-        f"<table><caption>Mean shares over the {len(both):,} works that have both</caption>"
+        f"<table><caption>Mean shares over the {found.works:,} works that have both</caption>"
         "<thead><tr><th scope=col>Emotion</th><th scope=col>People's answers</th>"
         f"<th scope=col>Model's estimates</th></tr></thead><tbody>{rows}</tbody></table>"
     )
@@ -183,7 +179,7 @@ def _rows(
     divides = material.divides(work)
     if divides is not None:
         shares = material.shares(work).items()
-        told = ", ".join(f"{name or 'none of these'} {share:.0%}" for name, share in shares)
+        told = ", ".join(f"{name or NONE} {share:.0%}" for name, share in shares)
         told += f"; divides people: {divides:.0%}" if divides else ""
         yield f"All {len(decisions)}", html.escape(told)
     if not decisions:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from emoviz import __version__
-from emoviz.review.agreement import divided_share
-from emoviz.review.labelling import NOBODY, tally
+from emoviz.review.labelling import NOBODY, divided_share, shares_of, tally
 from emoviz.review.model import (
     ArtworkCollection,
     Decision,
@@ -65,9 +64,7 @@ class Material:
 
         `labelling.NOBODY` has those for none of the emotions; empty where nobody decided.
         """
-        votes = tally(self.decisions[work.id]).get(work.id, {})
-        total = sum(votes.values())
-        return {name: count / total for name, count in votes.items()}
+        return shares_of(tally(self.decisions[work.id]).get(work.id, {}))
 
     @cached_property
     def voted(self) -> tuple[str, ...]:
@@ -82,7 +79,7 @@ class Material:
         return (*classes, *sorted(named - set(classes)), NOBODY)
 
     def divides(self, work: Work) -> float | None:
-        """How much a work divides people; see `agreement.divided_share`."""
+        """How much a work divides people; see `labelling.divided_share`."""
         return divided_share(self.decisions[work.id])
 
     @cached_property

@@ -18,6 +18,7 @@ from emoviz.inference.abstention import Abstention, abstention_of
 from emoviz.inference.flags import FLAGS, Flag, flags_of
 from emoviz.inference.tabular import safe_cell
 from emoviz.review.exports.material import Material
+from emoviz.review.labelling import NONE
 from emoviz.review.model import (
     STRENGTH_WORDS,
     Decision,
@@ -55,7 +56,7 @@ def write_csv(material: Material, out: Path, settings: Settings) -> int:
     threshold = abstention_by(material.known, settings)
     head = ["collection", *_WORK, *(f"model_{name}" for name in _MODEL)]
     head += [f"model_p_{name}" for name in classes]
-    head += ["people", *(f"people_p_{name or 'none of these'}" for name in voted), "divides_people"]
+    head += ["people", *(f"people_p_{name or NONE}" for name in voted), "divides_people"]
     head += [f"human_{name}" for name in _HUMAN]
     count = 0
     with replaced_file(out) as aside, aside.open("w", encoding="utf-8-sig", newline="") as stream:
@@ -75,7 +76,7 @@ def emotion_words(feelings: tuple[Feeling, ...]) -> str:
 def decision_words(item: Decision) -> str:
     """A decision as the screen says it: ``strongly awe and a little fear``."""
     if item.kind == "none":
-        return "none of these"
+        return NONE
     said = [f"{STRENGTH_WORDS[feeling.strength]}{feeling.emotion}" for feeling in item.feelings]
     return " and ".join(filter(None, (", ".join(said[:-1]), *said[-1:])))
 

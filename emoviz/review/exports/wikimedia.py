@@ -16,7 +16,7 @@ from emoviz.errors import ReviewError
 from emoviz.files import replaced_file
 from emoviz.inference.tabular import safe_cell
 from emoviz.review.exports.material import Material
-from emoviz.review.labelling import NOBODY, winners
+from emoviz.review.labelling import NOBODY, NONE, winners
 from emoviz.review.model import Work
 
 _ITEM = re.compile(r"wikidata\.org/(?:wiki|entity)/(Q[1-9]\d*)", re.IGNORECASE)
@@ -142,7 +142,7 @@ def _row(material: Material, work: Work) -> Iterator[str]:
     yield told.get("page") or told.get("manifest") or work.url
     yield from (work.rights, item_of(work))
     shares = material.shares(work)
-    yield "; ".join(f"{name or 'none of these'} {share:.0%}" for name, share in shares.items())
+    yield "; ".join(f"{name or NONE} {share:.0%}" for name, share in shares.items())
     yield str(len(material.decisions[work.id]))
     yield f"{known.first} {known.probabilities[known.first]:.0%}" if known else ""
     yield f"emoviz {known.version}, {known.checkpoint} ({known.fingerprint})" if known else ""

@@ -4,10 +4,12 @@ from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from emoviz import jobs
 from emoviz.data.library import free_id
 from emoviz.errors import EmovizError
+from emoviz.files import replaced_file
 from emoviz.review import ReviewStore
 from emoviz.review.exports import FORMS, export
 from emoviz.review.labelling import Rule, make_set
@@ -16,7 +18,11 @@ from emoviz.ui import access, background
 from emoviz.ui.review.queue import Chosen
 from emoviz.ui.words import counted, plain
 
-AT_ONCE = 300  # works of which an export is written while one waits
+# Works of which an export is written while one waits; with pictures it takes twenty times as long.
+AT_ONCE, AT_ONCE_PICTURES = 5000, 300
+_PICTURES = ("html", "imagefolder", "iiif-zip", "manifest")
+_PUBLISHED = ("iiif", "manifest", "iiif-zip")
+_TOLD = 10  # works between two words on how far it is
 _RULES: dict[Rule, str] = {
     "majority": "the emotion that most people named",
     "shares": "the shares of people's votes",
@@ -39,6 +45,7 @@ def show(store: ReviewStore, chosen: Chosen, settings: Settings) -> None:
             _labelled(store, chosen, settings)
 
 
+@st.fragment  # the wall and the agreement above cost seconds, an export a fraction of one
 @access.offers("export")
 def _export(store: ReviewStore, chosen: Chosen, settings: Settings) -> None:
     """At once where a collection is small, in a job of its own where it is large."""
@@ -46,26 +53,62 @@ def _export(store: ReviewStore, chosen: Chosen, settings: Settings) -> None:
         "Form", list(FORMS), format_func=lambda name: FORMS[name].title, key="export-form"
     )
     form = form or "csv"
-    if store.counts(chosen.collection.id).works > AT_ONCE:
-        _later(chosen, settings, form)
+    base = terms = ""
+    if form in _PUBLISHED:
+        base = st.text_input(
+            "Where it will be published",
+            key="export-base",
+            placeholder="https://museum.example/feelings",
+            help="IIIF names everything by addresses on the web; left empty, by this machine's.",
+        ).strip()
+    if form == "quickstatements":
+        terms = st.text_area(
+            "Which property and items of Wikidata are meant?",
+            key="export-terms",
+            placeholder="property = P...\nawe = Q...\nfear = Q...",
+            help="Wikidata has none of its own for the emotion that a work evokes.",
+        )
+    most = min(AT_ONCE, AT_ONCE_PICTURES) if form in _PICTURES else AT_ONCE
+    if store.counts(chosen.collection.id).works > most:
+        _later(chosen, settings, form, base, terms)
     elif st.button("Prepare the download", icon=":material/inventory_2:", key="export-make"):
+        bar = st.progress(0.0, "Writing")
         try:
-            with st.spinner("Writing"):
-                file, words = _written(store, chosen, settings, form)
+            file, words = _written(store, chosen, settings, form, base, terms, bar)
         except (EmovizError, OSError) as error:
             st.error(plain(str(error)), icon=":material/error:")
             return
+        finally:
+            bar.empty()
         _offer(file, form, words)
 
 
-def _written(store: ReviewStore, chosen: Chosen, settings: Settings, form: str) -> tuple[Path, str]:
+def _written(
+    store: ReviewStore,
+    chosen: Chosen,
+    settings: Settings,
+    form: str,
+    base: str,
+    terms: str,
+    bar: DeltaGenerator,
+) -> tuple[Path, str]:
     """The file, and what is in it."""
     out = _file(chosen, settings, form)
-    done = export(store, settings, chosen.collection, form, out, chosen.estimates)
+
+    def tell(done: int, total: int) -> None:
+        if done % _TOLD == 0:
+            bar.progress(done / max(total, 1), f"{done:,} of {counted(total, 'work')}")
+
+    done = export(
+        *(store, settings, chosen.collection, form, out, chosen.estimates),
+        base=base,
+        terms=terms,
+        tell=tell,
+    )
     return out, _words(done.count, done.what, len(done.left_out))
 
 
-def _later(chosen: Chosen, settings: Settings, form: str) -> None:
+def _later(chosen: Chosen, settings: Settings, form: str, base: str, terms: str) -> None:
     """A button that starts it, how far it is, and what was written last."""
     out, key = _file(chosen, settings, form), f"export {chosen.collection.uid} {form}"
     state = background.outcome(settings, key)
@@ -80,7 +123,7 @@ def _later(chosen: Chosen, settings: Settings, form: str) -> None:
         icon=":material/inventory_2:",
         key="export-make",
         on_click=_begin,
-        args=(chosen, settings, form, out, key),
+        args=(chosen, settings, form, out, key, base, terms),
         help="A large collection takes a while; you may leave the page meanwhile.",
     )
     job = jobs.find(settings, key)
@@ -92,10 +135,18 @@ def _later(chosen: Chosen, settings: Settings, form: str) -> None:
 
 
 @access.acts("export")
-def _begin(chosen: Chosen, settings: Settings, form: str, out: Path, key: str) -> None:
+def _begin(
+    chosen: Chosen, settings: Settings, form: str, out: Path, key: str, base: str, terms: str
+) -> None:
     command = ["review", "export", chosen.collection.name, "--as", form, "--out", str(out)]
     if chosen.estimates is not None:
         command += ["--checkpoint", chosen.estimates.checkpoint]
+    command += [f"--base={base}"] if base else []
+    if terms:
+        file = out.with_suffix(".terms")
+        with replaced_file(file) as aside:
+            aside.write_text(terms, encoding="utf-8")
+        command += ["--terms", str(file)]
     background.begin(settings, f"Export of {chosen.collection.title}", command, key)
 
 
