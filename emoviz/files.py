@@ -11,9 +11,15 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+Kind = TypeVar("Kind")
+# Of JSON: no such file, no text, no JSON, a number of 5,000 digits, 100,000 brackets.
+_UNREADABLE = (OSError, ValueError, RecursionError)
 
 _ASIDE = re.compile(r"\..+\.[a-z0-9_]{8}", re.DOTALL)  # as `tempfile` calls what stands aside
 
@@ -74,9 +80,61 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """The JSON object in a file; None where there is none that can be read."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except _UNREADABLE:
         return None
     return values if isinstance(values, dict) else None
+
+
+def read_lines(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
+    """The JSON objects of a file with one a line, and the numbers of the lines that are none.
+
+    The last line may be half, as a killed process leaves it, and is then not counted.
+    """
+    rows, damaged = [], []
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError:
+        return [], [1] if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            values = json.loads(line) if line.strip() else None
+        except _UNREADABLE:
+            values = () if number < len(lines) else None
+        if isinstance(values, dict):
+            rows.append(values)
+        elif values is not None:
+            damaged.append(number)
+    return rows, damaged
+
+
+def made_of(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+    """A dataclass of values that were read from a file, once they are of its fields' types.
+
+    Raises:
+        TypeError: A field is missing, unknown, or of another type.
+    """
+    for item in fields(kind):  # type: ignore[arg-type]
+        if item.name in values and not _is_a(values[item.name], item.type):
+            raise TypeError(f"{item.name} is of another type")
+    return kind(**values)
+
+
+def _is_a(value: Any, wanted: Any) -> bool:
+    """Whether a plain value is of an annotated type; what is not plain is not looked at."""
+    if get_origin(wanted) is Literal:
+        return value in get_args(wanted)
+    if get_origin(wanted) in (UnionType, Union):
+        return any(_is_a(value, part) for part in get_args(wanted))
+    if get_origin(wanted) is Mapping:
+        kinds = get_args(wanted)
+        return isinstance(value, Mapping) and all(
+            _is_a(key, kinds[0]) and _is_a(item, kinds[1]) for key, item in value.items()
+        )
+    if wanted is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
+    if wanted in (str, bool, type(None)):
+        return isinstance(value, wanted)
+    return wanted is not int or (isinstance(value, int) and not isinstance(value, bool))
 
 
 def _swap(aside: Path, path: Path) -> None:

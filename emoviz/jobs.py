@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, TextIO
 
-from emoviz.files import read_json, write_json
+from emoviz.files import made_of, read_json, write_json
 from emoviz.settings import Settings, python_path, variable_names
 
 State = Literal["waiting", "queued", "running", "done", "failed", "cancelled", "lost"]
@@ -117,8 +117,10 @@ class Job:
     def progress(self) -> JobProgress:
         """The last that the command said."""
         for line in reversed(_last_lines(self.folder / "progress.jsonl")):
-            with contextlib.suppress(ValueError, TypeError):  # half a line
-                return JobProgress(**json.loads(line))
+            with contextlib.suppress(ValueError, TypeError, RecursionError):  # half a line
+                progress = made_of(JobProgress, json.loads(line))
+                if 0 <= progress.share <= 1:
+                    return progress
         return JobProgress(time=self.started)
 
     @property
@@ -156,7 +158,8 @@ class Job:
 
     @property
     def _result(self) -> dict[str, Any] | None:
-        return read_json(self.folder / "result.json")
+        values = read_json(self.folder / "result.json") or {}
+        return values if isinstance(values.get("code"), int) else None
 
     @property
     def _is_cancelled(self) -> bool:
@@ -433,7 +436,10 @@ def _sweep(settings: Settings) -> None:
 def _read(folder: Path) -> Job | None:
     values = read_json(folder / "job.json")
     try:
-        return Job(folder, **{**values, "command": tuple(values["command"])}) if values else None
+        if not values:
+            return None
+        command = tuple(map(str, values["command"]))
+        return made_of(Job, {**values, "folder": folder, "command": command})
     except (KeyError, TypeError):
         return None
 

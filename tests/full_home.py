@@ -72,7 +72,8 @@ def furnish(settings: Settings, outside: Path) -> None:
     (settings.home / "vectors").mkdir()
     rows = "\n".join(f"{n},{n * n % 7},{n % 3}" for n in range(12))
     (settings.home / "vectors" / "0-own.csv").write_text(f"x,y,label\n{rows}\n")
-    job = jobs.start(settings, "Embedding", ["embed", str(table), *checkpoint], "a job")
+    command = ["embed", str(table), *checkpoint]
+    job = jobs.start(settings, "Bringing in", command, f"collection {COLLECTION}")
     assert job.wait(60) == "done"
 
 

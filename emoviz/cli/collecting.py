@@ -137,9 +137,11 @@ def _print_added(result: dict[str, Any]) -> None:
 
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> int:
-    from emoviz.review.acquire import list_gathered
+    from emoviz.review.acquire import list_damaged, list_gathered
 
     rows = []
+    for reason in list_damaged(settings):
+        print(f"emoviz: {reason}", file=sys.stderr)
     for found in list_gathered(settings):
         assert found.request is not None
         request = found.request

@@ -17,7 +17,6 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -33,7 +32,7 @@ from emoviz.data.importers.iiif_images import requests_of
 from emoviz.data.importers.wikiart_emotions import is_wikiart_emotions, read_wikiart_emotions
 from emoviz.data.reading import TABLES, open_holder
 from emoviz.errors import EmovizError, FetchError, ImageError, TableError
-from emoviz.files import read_json, replaced_file, write_json
+from emoviz.files import made_of, read_json, read_lines, replaced_file, write_json
 from emoviz.inference.cache import THUMBNAIL_SIDE, Thumbnails
 from emoviz.inference.tabular import safe_cell
 from emoviz.review.images import ending
@@ -234,16 +233,33 @@ def _read(folder: Path, changed: tuple[tuple[int, int], ...]) -> AcquiredWorks:
     """Kept by the files' sizes and times of change, too."""
     about = read_json(folder / "about.json")
     try:
-        request = AcquireRequest(**about) if about else None
+        request = made_of(AcquireRequest, about) if about else None
     except TypeError:
         request = None
+    if request is not None and request.name != folder.name:
+        request = None
     items, problems = [], []
-    for row in _lines(folder / "items.jsonl"):
-        if "problem" in row:
-            problems.append(Problem(**row["problem"]))
-        else:
-            items.append(Item(**{**row["item"], "place": Place.from_dict(row["item"]["place"])}))
-    states = {row["key"]: Brought(**row) for row in _lines(folder / "states.jsonl")}
+    rows, damaged = read_lines(folder / "items.jsonl")
+    for row in rows:
+        try:
+            if "problem" in row:
+                problems.append(made_of(Problem, row["problem"]))
+            else:
+                place = Place.from_dict(row["item"]["place"])
+                items.append(made_of(Item, {**row["item"], "place": place}))
+        except (TypeError, KeyError, ValueError, AttributeError):
+            damaged.append(0)
+    states = {}
+    rows, lost = read_lines(folder / "states.jsonl")
+    for row in rows:
+        try:
+            states[row["key"]] = made_of(Brought, row)
+        except (TypeError, KeyError):
+            lost.append(0)
+    for name, count in (("items.jsonl", len(damaged)), ("states.jsonl", len(lost))):
+        if count:
+            words = f"{count:,} of its lines cannot be read; bringing it in again mends that"
+            problems.append(Problem(name, words))
     stopped = str((read_json(folder / "last.json") or {}).get("stopped", ""))
     return AcquiredWorks(request, tuple(items), tuple(problems), states, stopped)
 
@@ -280,6 +296,18 @@ def list_gathered(settings: Settings) -> list[AcquiredWorks]:
         except EmovizError:  # a folder that somebody else put there
             continue
     return [item for item in found if item.request is not None]
+
+
+def list_damaged(settings: Settings) -> list[str]:
+    """Why folders among the collections cannot be used, a sentence each."""
+    whole = {item.request.name for item in list_gathered(settings) if item.request is not None}
+    folders = sorted((settings.home / "collections").glob("[!.]*"))
+    return [
+        f"'{folder.name}' cannot be used: its about.json is missing or damaged. Remove the folder "
+        f"'{folder}', or bring the collection in again under another name."
+        for folder in folders
+        if folder.name not in whole
+    ]
 
 
 def works_table(settings: Settings, name: str) -> Path:
@@ -395,14 +423,6 @@ def _write_items(file: Path, rows: Sequence[Found]) -> None:
 
 def _is_problem(row: Found) -> TypeGuard[Problem]:
     return isinstance(row, Problem)
-
-
-def _lines(file: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a file, one a line; half a line, as a killed process leaves it, is none."""
-    with suppress(FileNotFoundError), file.open(encoding="utf-8") as stream:
-        for line in stream:
-            with suppress(ValueError):
-                yield json.loads(line)
 
 
 # Bringing ----------------------------------------------------------------------------------------

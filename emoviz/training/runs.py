@@ -96,12 +96,14 @@ class Run:
     @property
     def measures(self) -> Mapping[str, Mapping[str, Any]]:
         """By set, as on the card; empty before the end."""
-        return read_json(self.folder / MEASURES) or {}
+        found = read_json(self.folder / MEASURES) or {}
+        return {title: values for title, values in found.items() if isinstance(values, Mapping)}
 
     @property
     def probe(self) -> Mapping[str, Any]:
         """The linear probe's shares of right answers; empty where there is none."""
-        return read_json(self.folder / PROBE) or {}
+        found = read_json(self.folder / PROBE) or {}
+        return {key: value for key, value in found.items() if isinstance(value, int | float)}
 
     @property
     def checkpoints(self) -> list[Path]:
@@ -171,13 +173,18 @@ class _Lines:
             data = stream.read()
         whole = data[: data.rfind(b"\n") + 1]
         for line in whole.splitlines():
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, RecursionError):
                 row = json.loads(line)
-                if isinstance(row, dict) and row.get("fold") == 0:
+                if isinstance(row, dict) and row.get("fold") == 0 and _is_plain(row):
                     self._rows.append(row)
         self._end += len(whole)
         self._before = (self._before + whole)[-_COMPARED:]
         return self._rows
+
+
+def _is_plain(row: Mapping[str, Any]) -> bool:
+    """Whether a line holds what is written into it: single values, and numbers by class."""
+    return all(value is None or isinstance(value, int | float | str) for value in row.values())
 
 
 _COMPARED = 256  # bytes before the place that was read to: the same file goes on there
@@ -190,6 +197,9 @@ def read_run(root: Path, folder: Path) -> Run:
     """One run folder as it stands."""
     settings = read_json(folder / SETTINGS) or {}
     state, why = _state(folder, bool(settings))
+    for name in (SETTINGS, MEASURES):
+        if state != "at work" and (folder / name).exists() and not read_json(folder / name):
+            state, why = "failed", f"its {name} is damaged. What else it left lies in '{folder}'"
     return Run(folder.relative_to(root).as_posix(), folder, settings, state, why)
 
 

@@ -22,6 +22,7 @@ if manages is None:
     st.stop()
 collections_add.note()
 collections.watch(settings)
+collections.damaged(settings)
 known = collections.known(settings)
 if known:
     found = collections.choose(known)

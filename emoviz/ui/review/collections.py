@@ -19,6 +19,7 @@ from emoviz.review.acquire import (
     AcquireRequest,
     Brought,
     collection_folder,
+    list_damaged,
     list_gathered,
     read_gathered,
     works_table,
@@ -51,6 +52,16 @@ _KINDS = {
 def known(settings: Settings) -> list[AcquiredWorks]:
     """Every collection on this machine."""
     return list_gathered(settings)
+
+
+def damaged(settings: Settings) -> None:
+    """Folders among the collections that are none, each named."""
+    reasons = list_damaged(settings)
+    if reasons:
+        label = f"{counted(len(reasons), 'collection')} cannot be used"
+        with st.expander(label, icon=":material/error:"):
+            for reason in reasons:
+                st.text(readable(reason))
 
 
 def may_manage(settings: Settings) -> bool | None:
