@@ -119,7 +119,9 @@ def visit() -> None:
         shell.warm(context)
 
 
-if get_script_run_ctx(suppress_warning=True) is None:  # the server reads this file, for what serves
-    app = st.App(__file__, middleware=web.MIDDLEWARE, lifespan=web.started)
+if get_script_run_ctx(suppress_warning=True) is None:  # the server reads for what serves
+    app = st.App(
+        __file__, middleware=web.MIDDLEWARE, lifespan=web.started, on_script_error=web.failed
+    )
 else:
     visit()

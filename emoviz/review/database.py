@@ -21,6 +21,7 @@ from emoviz.settings import Settings
 
 HEAD = "0002"
 _WAIT = 20.0  # seconds for another writer
+PATIENCE = 2.0  # seconds that a person at the desk waits for one
 _LOCK = 0x656D6F76  # of PostgreSQL, while the schema is made
 _WRITES = "emoviz_writes"
 _MOST_KEPT = 500
@@ -71,11 +72,19 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that writes: all of it or nothing, and on the disk when it is left."""
+    def writing(self, wait: float | None = None) -> Iterator[Connection]:
+        """A transaction that writes: all of it or nothing, and on the disk when it is left.
+
+        Args:
+            wait: Seconds for another writer, before `StoreUnavailableError` says so.
+        """
+        seconds = _WAIT if wait is None else min(wait, _WAIT)
         with _told(self.where), self.engine.connect() as connection:
-            connection = connection.execution_options(**{_WRITES: True})
+            connection = connection.execution_options(**{_WRITES: seconds})
             with connection.begin():
+                if not self.is_sqlite:
+                    milliseconds = f"{1000 * seconds:.0f}ms"
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{milliseconds}'")
                 yield connection
 
     def changed(self, made: Connection, collection: int) -> None:
@@ -212,8 +221,12 @@ def _sqlite(url: Any) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        seconds = connection.get_execution_options().get(_WRITES)
+        if seconds is None:
+            connection.exec_driver_sql("BEGIN")
+            return
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * seconds:.0f}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
@@ -264,7 +277,7 @@ def _told(where: str) -> Iterator[None]:
 
 def _advice(reason: str) -> str:
     words = reason.casefold()
-    if "locked" in words or "busy" in words:
+    if "locked" in words or "busy" in words or "lock timeout" in words:
         return "is held by another program; nothing was stored, try again"
     if "readonly" in words or "read-only" in words or "unable to open" in words:
         return "cannot be written; look at the rights of its folder"

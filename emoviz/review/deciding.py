@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, and_, delete, func, insert, select
 
 from emoviz.errors import NotAllowedError, ReviewError
 from emoviz.review import rows
-from emoviz.review.database import Database
+from emoviz.review.database import PATIENCE, Database
 from emoviz.review.model import STRENGTHS, Decision, Draft, Feeling, Reviewer, ShownWork
 from emoviz.review.schema import (
     decisions,
@@ -38,7 +38,7 @@ class Deciding:
             ReviewError: The work was removed, the decision makes no sense, or nothing could be
                 stored.
         """
-        with self.database.writing() as made:
+        with self.database.writing(PATIENCE) as made:
             reviewer = _serial(made, draft.reviewer)
             known = _with_token(made, draft.token)
             if known is not None:
@@ -74,7 +74,7 @@ class Deciding:
         Raises:
             ReviewError: The last decision is not on that artwork, or nothing could be stored.
         """
-        with self.database.writing() as made:
+        with self.database.writing(PATIENCE) as made:
             _serial(made, reviewer)
             known = _with_token(made, token)
             if known is not None:

@@ -5,6 +5,8 @@ machine for its own, and lets any page put the app into a frame. ``app.py`` hand
 """
 
 import contextlib
+import sys
+import traceback
 from collections.abc import AsyncIterator, Iterable
 from urllib.parse import urlsplit
 
@@ -78,6 +80,29 @@ async def started(app: st.App) -> AsyncIterator[None]:
         address = server_util.get_display_address(st.get_option("server.address") or "localhost")
         cli_util.open_browser(server_util.get_url(address))
     yield
+
+
+def failed(error: Exception) -> bool:
+    """Instead of Streamlit's words for what nobody foresaw: what can be done, and no more.
+
+    The log gets the kind of the error and where it happened, never its words: they may hold names
+    of people or what stands in a file.
+    """
+    where = "".join(traceback.format_tb(error.__traceback__))
+    print(
+        f"emoviz: Traceback of a page:\n{where}{type(error).__name__}",
+        file=sys.stderr,
+        flush=True,
+    )
+    st.error(
+        f"Something here could not be read or drawn ({type(error).__name__}). Nothing that was "
+        "kept is lost. Go on with another page of the menu, or begin anew; whoever runs emoviz "
+        "finds in its log where it happened.",
+        title="This page stopped early",
+        icon=":material/error:",
+    )
+    st.markdown('<a href="/" target="_self">Begin anew</a>', unsafe_allow_html=True)
+    return True
 
 
 def _refusal(scope: Scope) -> str:
