@@ -293,6 +293,24 @@ def test_a_stopped_run_can_leave_the_rest_out(app: AppTest, picture: Make) -> No
     assert not space(app).entries
 
 
+def test_a_run_that_fails_offers_a_way_out(
+    app: AppTest, picture: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next visit must not begin what failed all over again, for ever."""
+
+    def out_of_memory(*_: object) -> Iterator[Prediction]:
+        raise MemoryError
+
+    monkeypatch.setattr(running, "predict", out_of_memory)
+    drop(app, ("a.jpg", picture()), ("b.jpg", picture(seed=1)))
+    assert "could not go on" in app.error[0].value
+    monkeypatch.undo()
+    healthy(app.run())
+    assert "2 images not looked at yet" in "".join(item.value for item in app.markdown)
+    healthy(app.button(key="go-on").click().run())
+    assert html(app).count('class="ev-card"') == 2
+
+
 def test_originals_over_the_limit_are_let_go_and_say_so(picture: Make) -> None:
     room = Workspace()
     for name in ("old.jpg", "new.jpg"):

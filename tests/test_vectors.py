@@ -1,6 +1,7 @@
 """Vectors that somebody brings along: what is read, what is left out, what is refused."""
 
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emoviz.errors import TableError
+from emoviz.inference import vectors
 from emoviz.inference.vectors import read_vectors
 
 VALUES = np.array([[1.5, -2.0, 0.25], [3.0, 4.0, 5.0], [0.0, 1e-3, 7.0]])
@@ -179,6 +181,42 @@ def test_rows_of_another_length_are_left_out() -> None:
 def test_what_cannot_be_read_is_told(data: bytes, name: str, words: str) -> None:
     with pytest.raises(TableError, match=words):
         read_vectors(data, name)
+
+
+@pytest.fixture
+def small_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors, "_MAX_UNPACKED", 5_000_000)
+
+
+def npy_header(rows: int) -> bytes:
+    stream = io.BytesIO()
+    shape = {"descr": "<f4", "fortran_order": False, "shape": (rows, 500)}
+    np.lib.format.write_array_header_1_0(stream, shape)
+    return stream.getvalue()
+
+
+@pytest.mark.usefixtures("small_cap")
+@pytest.mark.parametrize(("rows", "held"), [(3000, 3000), (3_000_000, 10)])
+def test_sizes_of_arrays_are_read_before_they_are_unpacked(rows: int, held: int) -> None:
+    """An npz of 3 MB that unpacked to 6.3 GB ended everybody's session."""
+    array = npy_header(rows) + bytes(2000 * held)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("u.npy", array)
+    for data, name in ((packed.getvalue(), "a.npz"), (array, "a.npy")):
+        with pytest.raises(TableError, match=r"unpacks to .* MB; at most 5 MB"):
+            read_vectors(data, name)
+    assert len(read_vectors(npz_of(u=np.ones((1000, 500), np.float32)), "a.npz")) == 1000
+
+
+@pytest.mark.usefixtures("small_cap")
+def test_repeated_values_of_a_parquet_file_count_as_what_they_unpack_to() -> None:
+    same = pa.array(np.zeros(100_000, np.int32))
+    column = pa.DictionaryArray.from_arrays(same, pa.array([0.5]))
+    data = parquet_of(pa.table({f"d{i}": column for i in range(10)}))
+    assert len(data) < 100_000
+    with pytest.raises(TableError, match=r"unpacks to 8 MB; at most 5 MB"):
+        read_vectors(data, "a.parquet")
 
 
 def test_arrays_of_objects_are_not_unpickled() -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from emoviz.data.dataset import Record
-from emoviz.data.images import Limits, open_image, thumbnail
+from emoviz.data.images import Limits, open_image, own_fault, thumbnail
 from emoviz.errors import ImageError
 
 SIDE = 32  # of the thumbnail that everything is read from
@@ -161,10 +161,11 @@ def _batches(records: Sequence[Record], limits: Limits) -> Iterator[Looks]:
 
 def _see(record: Record, limits: Limits) -> _Seen:
     try:
-        opened = open_image(record.read(limits), limits, _DECODED)
+        with own_fault():
+            opened = open_image(record.read(limits), limits, _DECODED)
+            small = opened.pixels.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=2.0)
     except ImageError as error:
         return "", 0, 0, _NOTHING, str(error)
-    small = opened.pixels.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=2.0)
     return opened.sha256, *opened.size, np.asarray(small, np.uint8), ""
 
 
@@ -209,6 +210,7 @@ def _cosines() -> Floats:
 def thumbnail_of(record: Record, limits: Limits, side: int = 96) -> bytes | None:
     """A small JPEG of a record's image, its long side `side` pixels; None where unreadable."""
     try:
-        return thumbnail(open_image(record.read(limits), limits, side).pixels, side, quality=80)
+        with own_fault():
+            return thumbnail(open_image(record.read(limits), limits, side).pixels, side, quality=80)
     except ImageError:
         return None

@@ -1,32 +1,32 @@
 """Bytes to pixels: every image that enters emoviz comes through `open_image`.
 
 A file is read once, hashed, checked against the caps before anything is unpacked, turned upright,
-and brought to 8-bit RGB in sRGB. What cannot be read raises `ImageError` with a reason that a
-person understands; nothing is written anywhere.
+and brought to 8-bit RGB in sRGB, in a process beside this one that is stopped when it takes too
+long. What cannot be read raises `ImageError` with a reason that a person understands; nothing is
+written anywhere.
 """
 
-import hashlib
 import io
 import os
 import stat
-import warnings
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from emoviz.data import image_formats, tiff
-from emoviz.data.colours import to_srgb
+from emoviz.data import decoding_process
+from emoviz.data.decoding import Limits, OpenedImage, own_fault
 from emoviz.errors import ImageError
-from emoviz.settings import Settings
 
-# Pillow's own cap is a warning first and a refusal at twice the size. There is one cap here, it
-# is a refusal, and it is checked below, before the pixels are unpacked.
-Image.MAX_IMAGE_PIXELS = None
-
-# Pillow also warns on the console of what it finds odd in a file; here a file is read or refused.
-warnings.filterwarnings("ignore", module=r"PIL\.")
+__all__ = [
+    "PIXELS",
+    "SUFFIXES",
+    "Limits",
+    "OpenedImage",
+    "open_image",
+    "own_fault",
+    "read_file",
+    "thumbnail",
+]
 
 # Raised whenever some file gives other pixels than before: what was computed from them is kept
 # apart (`emoviz.inference.cache`).
@@ -37,40 +37,6 @@ _WORDS = (
     "jpg jpeg jpe jfif mpo png apng webp gif bmp tif tiff avif heic heif hif jp2 j2k ppm pgm pbm"
 )
 SUFFIXES = frozenset(f".{word}" for word in [*_WORDS.split(), "pnm", "jxl"])
-_ENDLESS = "its end marker was missing; nothing of the picture was"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is refused before it is unpacked: bytes of a file, pixels of an image and its side."""
-
-    max_bytes: int = 200_000_000
-    max_pixels: int = 120_000_000
-    max_side: int = 100_000  # what follows costs memory by the longest side, whatever the other
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Limits":
-        """The limits that the settings ask for."""
-        return cls(int(settings.max_file_mb * 1e6), int(settings.max_megapixels * 1e6))
-
-
-@dataclass(frozen=True)
-class OpenedImage:
-    """One readable image.
-
-    Attributes:
-        pixels: Upright 8-bit sRGB. Possibly decoded smaller than the file, never below the
-            `short_side` that was asked for.
-        sha256: Of the file's bytes: the image's identity everywhere in emoviz.
-        size: (width, height) of the upright original, in pixels.
-        notes: What was done to it that a person may want to know, such as "first of several
-            frames"; empty for an ordinary file.
-    """
-
-    pixels: Image.Image
-    sha256: str
-    size: tuple[int, int]
-    notes: tuple[str, ...] = ()
 
 
 def read_file(path: Path, limits: Limits) -> bytes:
@@ -83,7 +49,7 @@ def read_file(path: Path, limits: Limits) -> bytes:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise ImageError("it is not an ordinary file")
-        _check_bytes(status.st_size, limits)
+        limits.check_bytes(status.st_size)
         return path.read_bytes()
     except FileNotFoundError:
         raise ImageError("there is no such file") from None
@@ -111,25 +77,8 @@ def open_image(
         ImageError: The bytes are no image that is read here, are damaged, or exceed a cap.
     """
     limits = limits or Limits()
-    _check_bytes(len(data), limits)
-    try:
-        pixels, size, notes = _decode(data, limits, short_side)
-    except ImageError:
-        raise
-    except UnidentifiedImageError:
-        raise ImageError(image_formats.what_it_is(data)) from None
-    except MemoryError:
-        raise ImageError("there is not enough memory to unpack it") from None
-    # Pillow's decoders raise much besides OSError on damaged files, whatever they stumble on.
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError) as error:
-        raise ImageError(f"it is damaged or cut short ({_first_line(error)})") from None
-    except (zlib.error, ArithmeticError, AttributeError, RuntimeError, AssertionError) as error:
-        raise ImageError(f"it is damaged ({_first_line(error)})") from None
-    except Exception as error:  # struct.error and what plug-ins define for themselves
-        if type(error).__module__.split(".")[0] not in ("struct", "PIL", "_struct"):
-            raise
-        raise ImageError(f"it is damaged ({_first_line(error)})") from None
-    return OpenedImage(pixels, hashlib.sha256(data).hexdigest(), size, notes)
+    limits.check_bytes(len(data))
+    return decoding_process.decode(data, limits, short_side)
 
 
 def thumbnail(image: Image.Image, side: int = 480, quality: int = 82) -> bytes:
@@ -139,136 +88,3 @@ def thumbnail(image: Image.Image, side: int = 480, quality: int = 82) -> bytes:
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
-
-
-def _check_bytes(size: int, limits: Limits) -> None:
-    if size == 0:
-        raise ImageError("the file is empty")
-    if size > limits.max_bytes:
-        raise ImageError(
-            f"the file has {size / 1e6:,.0f} MB; at most {limits.max_bytes / 1e6:,.0f} MB are "
-            "read (EMOVIZ_MAX_FILE_MB)"
-        )
-
-
-def _check_pixels(size: tuple[int, int], limits: Limits) -> None:
-    width, height = size
-    if width * height > limits.max_pixels:
-        raise ImageError(
-            f"it has {width:,} x {height:,} pixels; at most {limits.max_pixels / 1e6:,.0f} "
-            "million are unpacked (EMOVIZ_MAX_MEGAPIXELS)"
-        )
-    if max(width, height) > limits.max_side:
-        raise ImageError(
-            f"it has {width:,} x {height:,} pixels; a side may have {limits.max_side:,} at most"
-        )
-
-
-def _decode(
-    data: bytes, limits: Limits, short_side: int | None
-) -> tuple[Image.Image, tuple[int, int], tuple[str, ...]]:
-    """Upright sRGB, the size of the upright original, and notes."""
-    data, notes = image_formats.mended(data)
-    if data.startswith((b"II", b"MM")):
-        return _decode_tiff(data, limits, notes)
-    try:
-        return _decode_by_pillow(data, limits, short_side, notes)
-    except OSError:
-        whole = image_formats.with_end(data) if data.startswith(b"\xff\xd8") else None
-        if whole is None:
-            raise
-    return _decode_by_pillow(whole, limits, short_side, (*notes, _ENDLESS))
-
-
-def _decode_by_pillow(
-    data: bytes, limits: Limits, short_side: int | None, notes: tuple[str, ...], page: int = 0
-) -> tuple[Image.Image, tuple[int, int], tuple[str, ...]]:
-    with Image.open(io.BytesIO(data), formats=image_formats.formats_of(data)) as file:
-        if page:
-            file.seek(page)
-        _check_pixels(file.size, limits)
-        size = file.size
-        notes += _of_several(file)
-        if short_side is not None:
-            _draft(file, short_side)
-        file.load()
-        _check_pixels(file.size, limits)  # a HEIC's true size may be known only now
-        # Asked after loading: Pillow turns a TIFF by itself, and says so only then.
-        size = size[::-1] if _orientation(file) >= 5 else size
-        image = _opaque_bmp(file, data) if file.format == "BMP" else file
-        if numbers := image_formats.colour_numbers(data):
-            image.info["nclx_profile"] = numbers
-        return to_srgb(_upright(image)), size, notes
-
-
-def _decode_tiff(
-    data: bytes, limits: Limits, notes: tuple[str, ...]
-) -> tuple[Image.Image, tuple[int, int], tuple[str, ...]]:
-    try:
-        page = tiff.find_page(data)
-    except Exception:  # tags that make no sense; Pillow says so in its own way, or reads it yet
-        page = None
-    if page is None:
-        return _decode_by_pillow(data, limits, None, notes)
-    if page.several:
-        notes += ("several pages: the first is used",)
-    if page.raw:
-        notes += ("a camera's raw file: the picture that it holds for viewing is used",)
-    if not page.is_ours:
-        return _decode_by_pillow(data, limits, None, notes, page.number)
-    _check_pixels((page.width, page.height), limits)
-    image, alpha = tiff.read_page(data, page, limits.max_pixels)
-    turned = _upright(image)
-    if alpha is not None:
-        alpha.getexif()[0x0112] = _orientation(image)
-        alpha = _upright(alpha)
-    return to_srgb(turned, alpha), turned.size, notes
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1 to 8; 1, upright, where there is none or an impossible one."""
-    try:
-        value = int(image.getexif().get(0x0112, 1))
-    except Exception:  # a broken EXIF block must not cost the picture
-        return 1
-    return value if 1 <= value <= 8 else 1
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    if _orientation(image) == 1:
-        return image
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # as above: an unreadable block turns nothing
-        return image
-
-
-def _of_several(image: Image.Image) -> tuple[str, ...]:
-    """A note where the file holds more pictures of the same standing."""
-    # Behind a phone's JPEG lie a gain map or a depth map; pages of a TIFF are told by its tags.
-    if image.format in ("MPO", "TIFF") or not getattr(image, "is_animated", False):
-        return ()
-    if image.format == "HEIF":
-        return ("several pictures: the main one is used",)
-    return ("animated: its first frame is used",)
-
-
-def _opaque_bmp(image: Image.Image, data: bytes) -> Image.Image:
-    """A BMP with its profile; where all of it would be transparent, its alpha means nothing."""
-    if image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
-        image = image.convert("RGB")
-    if profile := image_formats.bmp_profile(data):
-        image.info["icc_profile"] = profile
-    return image
-
-
-def _draft(image: Image.Image, short_side: int) -> None:
-    """Let libjpeg decode at 1/2, 1/4 or 1/8 while the short side stays above what is needed."""
-    scale = min(image.size) / max(short_side, 1)
-    if image.format in ("JPEG", "MPO") and scale >= 2:
-        image.draft(None, (int(image.size[0] / scale), int(image.size[1] / scale)))
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return (text[0] if text else type(error).__name__)[:120]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from emoviz.data.dataset import Record
-from emoviz.data.images import Limits, open_image
+from emoviz.data.images import Limits, open_image, own_fault
 from emoviz.errors import ImageError, NotInstalledError
 from emoviz.inference.cache import Store
 from emoviz.settings import Settings
@@ -163,11 +163,12 @@ class DetectedStore(Store):
 
 def _looked(detector: Detector, record: Record, limits: Limits) -> Detection | None:
     try:
-        pixels = open_image(record.read(limits), limits, detector.side).pixels
+        with own_fault():
+            pixels = open_image(record.read(limits), limits, detector.side).pixels
+            if max(pixels.size) > detector.side:
+                pixels.thumbnail((detector.side, detector.side), Image.Resampling.BICUBIC)
     except ImageError:
         return None
-    if max(pixels.size) > detector.side:
-        pixels.thumbnail((detector.side, detector.side), Image.Resampling.BICUBIC)
     return detector.look(pixels)
 
 

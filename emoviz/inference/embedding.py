@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from emoviz import __version__
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.dataset import Dataset
-from emoviz.data.images import Limits
+from emoviz.data.images import Limits, own_fault
 from emoviz.data.sources import ImageSource, from_bytes, refusal
 from emoviz.errors import ImageError
 from emoviz.inference.cache import (
@@ -212,7 +212,8 @@ class _Run:
         """The image in memory and its SHA-256, or the reason why it cannot be read and ""."""
         name = self._collection.names[index]
         try:
-            data = self._collection.records[index].read(self._limits)
+            with own_fault("it cannot be read"):
+                data = self._collection.records[index].read(self._limits)
         except ImageError as error:
             return refusal(name, str(error)), ""
         return from_bytes(name, data), hashlib.sha256(data).hexdigest()

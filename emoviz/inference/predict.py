@@ -5,15 +5,16 @@ Reading and decoding run one batch ahead in a thread of their own while the netw
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from emoviz.checkpoints import Checkpoint, load_novelty
-from emoviz.data.images import Limits, OpenedImage, open_image, thumbnail
+from emoviz.data.images import Limits, OpenedImage, open_image, own_fault, thumbnail
 from emoviz.data.sources import ImageSource
 from emoviz.errors import ImageError
 from emoviz.inference.engines import Engine, Kind, RawOutput, open_engine
@@ -23,6 +24,7 @@ from emoviz.models.novelty import Novelty
 from emoviz.settings import Settings
 
 Probabilities = NDArray[np.float64]
+_NO_PIXELS = Image.new("RGB", (1, 1))  # in the place of those that the network has already
 
 
 @dataclass(frozen=True)
@@ -165,16 +167,15 @@ def _decode(
     digest = ""
     try:
         data = source.read()
-        digest = hashlib.sha256(data).hexdigest()
-        opened = open_image(data, limits, preprocessing.short_side)
-        array = preprocessing.to_array(opened.pixels)
-        small = thumbnail(opened.pixels, thumbnail_side) if thumbnail_side else None
-    except ImageError as error:
-        return _Decoded(source, error=str(error), sha256=digest)
-    except MemoryError:
-        return _Decoded(source, error="there is not enough memory to unpack it", sha256=digest)
-    light = OpenedImage(opened.pixels.resize((1, 1)), opened.sha256, opened.size, opened.notes)
-    return _Decoded(source, light, array, small)
+        with own_fault("it cannot be made ready for the network"):
+            digest = hashlib.sha256(data).hexdigest()
+            opened = open_image(data, limits, preprocessing.short_side)
+            array = preprocessing.to_array(opened.pixels)
+            small = thumbnail(opened.pixels, thumbnail_side) if thumbnail_side else None
+    except (ImageError, MemoryError) as error:
+        reason = str(error) or "there is not enough memory for it"
+        return _Decoded(source, error=reason, sha256=digest)
+    return _Decoded(source, replace(opened, pixels=_NO_PIXELS), array, small)
 
 
 def _groups(items: Iterator[_Decoded], size: int) -> Iterator[list[_Decoded]]:

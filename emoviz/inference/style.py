@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.dataset import Dataset
-from emoviz.data.images import Limits, open_image
+from emoviz.data.images import Limits, open_image, own_fault
 from emoviz.errors import ImageError
 from emoviz.inference.cache import StyleCache
 from emoviz.inference.content_style_split import (
@@ -188,12 +188,14 @@ def _pixels(
     preprocessing, limits = explainer.checkpoint.card.preprocessing, Limits.of(settings)
     for sha256, index in wanted.items():
         try:
-            data = collection.records[index].read(limits)
-            image = open_image(data, limits, preprocessing.short_side)
+            with own_fault():
+                data = collection.records[index].read(limits)
+                image = open_image(data, limits, preprocessing.short_side)
+                array = preprocessing.to_array(image.pixels)
         except ImageError:
             yield sha256, None
         else:
-            yield sha256, preprocessing.to_array(image.pixels)
+            yield sha256, array
 
 
 def _observe(explainer: Explainer, images: Bytes) -> list[tuple[bytes, bytes]]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from emoviz.errors import TableError
 
+# What a file may unpack to, as its own tables say before anything is: a million vectors of 500.
+_MAX_UNPACKED = 2_000_000_000
 _LABELS = ("label", "emotion", "class", "labels", "target")
 _NAMES = ("path", "file", "filename", "image", "name", "paths", "files", "names")
 _VECTORS = ("u", "embedding", "embeddings", "vector", "vectors", "features", "x")
@@ -169,10 +172,12 @@ def _from_parquet(title: str, data: bytes) -> _Found:
             lists = [item.name for item in schema if _is_vector(item.type)]
             if not lists:
                 flat = [item.name for item in schema if not pa.types.is_nested(item.type)]
+                _check_size(title, _parquet_size(file, flat))
                 return _from_frame(file.read(columns=flat).to_pandas())
             vector = _named(lists, _VECTORS) or lists[0]
             names, labels = _named(schema.names, _NAMES), _named(schema.names, _LABELS)
             wanted = [column for column in (vector, names, labels) if column is not None]
+            _check_size(title, _parquet_size(file, wanted))
             frame = file.read(columns=list(dict.fromkeys(wanted))).to_pandas()
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".")
@@ -186,6 +191,7 @@ def _from_parquet(title: str, data: bytes) -> _Found:
 
 def _from_arrays(title: str, data: bytes) -> _Found:
     try:
+        _check_size(title, _npz_size(data))
         loaded = np.load(io.BytesIO(data), allow_pickle=False)
         arrays = dict(loaded) if not isinstance(loaded, np.ndarray) else {"u": loaded}
     except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
@@ -203,6 +209,45 @@ def _from_arrays(title: str, data: bytes) -> _Found:
         arrays[vector],
         _words(arrays[names]) if names is not None else (),
         _words(arrays[labels]) if labels is not None else (),
+    )
+
+
+def _check_size(title: str, size: int) -> None:
+    if size > _MAX_UNPACKED:
+        raise TableError(
+            f"'{title}' unpacks to {size / 1e6:,.0f} MB; at most {_MAX_UNPACKED / 1e6:,.0f} MB "
+            "are read. Bring fewer rows, or float32 in the place of float64."
+        )
+
+
+def _npz_size(data: bytes) -> int:
+    """Bytes of all arrays of an npz, or of an npy as its header has it."""
+    if not data.startswith(b"PK"):
+        return _npy_size(io.BytesIO(data))
+    total = 0
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for member in archive.infolist():
+            total += member.file_size
+            if member.filename.endswith(".npy") and total <= _MAX_UNPACKED:
+                with archive.open(member) as stream:  # its header may claim more than it holds
+                    total = max(total, _npy_size(stream))
+    return total
+
+
+def _npy_size(stream: Any) -> int:
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0
+    shape, _, kind = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(stream)
+    return math.prod(int(side) for side in shape) * int(kind.itemsize)
+
+
+def _parquet_size(file: Any, wanted: Iterable[str]) -> int:
+    """Bytes that columns take once repeated values are written out, at eight a value."""
+    names, rows = set(wanted), range(file.metadata.num_row_groups)
+    columns = range(file.metadata.num_columns)
+    every = (file.metadata.row_group(r).column(c) for r in rows for c in columns)
+    return 8 * sum(
+        int(one.num_values) for one in every if one.path_in_schema.split(".")[0] in names
     )
 
 

@@ -24,7 +24,14 @@ from typing import Any, Literal, TypeGuard, get_args
 
 from emoviz.data.dataset import Holder
 from emoviz.data.fetch import Fetcher, url_digest
-from emoviz.data.images import Limits, OpenedImage, open_image, read_file, thumbnail
+from emoviz.data.images import (
+    Limits,
+    OpenedImage,
+    open_image,
+    own_fault,
+    read_file,
+    thumbnail,
+)
 from emoviz.data.importers import Found, Item, Place, Problem
 from emoviz.data.importers.artworks import read_artworks
 from emoviz.data.importers.iiif import ReadManifest, read_iiif
@@ -479,7 +486,9 @@ class _Bringer:
         try:
             data, opened = self._fetch(place) if place.is_remote else self._read(place)
             if not kept.known([opened.sha256]):
-                kept.put({opened.sha256: thumbnail(opened.pixels, THUMBNAIL_SIDE)})
+                with own_fault("it cannot be made small"):
+                    small = thumbnail(opened.pixels, THUMBNAIL_SIDE)
+                kept.put({opened.sha256: small})
             copied = place.is_remote or place.inside
             file = str(self._keep(data, opened.sha256)) if copied else place.path
             return Brought(item.key, opened.sha256, file), False
@@ -492,7 +501,9 @@ class _Bringer:
         return open_image(data, self._limits, short_side=THUMBNAIL_SIDE)
 
     def _read(self, place: Place) -> tuple[bytes, OpenedImage]:
-        read = self._member(place) if place.inside else read_file(Path(place.path), self._limits)
+        with own_fault("it cannot be read"):
+            inside = place.inside
+            read = self._member(place) if inside else read_file(Path(place.path), self._limits)
         return read, self._open(read)
 
     def _member(self, place: Place) -> bytes:

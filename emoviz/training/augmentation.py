@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from torchvision.transforms import InterpolationMode, v2
 
 from emoviz.data.dataset import Record
-from emoviz.data.images import Limits, open_image
+from emoviz.data.images import Limits, open_image, own_fault
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.errors import ImageError
 from emoviz.inference.engines import available_cores
@@ -136,8 +136,9 @@ class ViewMaker:
         """One view (H, W, 3), or None where the image cannot be read; seeds torch's generator."""
         limits = Limits()
         try:
-            data = record.read(limits)
-            image = open_image(data, limits, self.preprocessing.short_side).pixels
+            with own_fault():
+                data = record.read(limits)
+                image = open_image(data, limits, self.preprocessing.short_side).pixels
         except ImageError:
             return None
         if epoch is None:
@@ -173,7 +174,8 @@ def unreadable(records: Sequence[Record], preprocessing: Preprocessing) -> dict[
 
     def reason(record: Record) -> str | None:
         try:
-            open_image(record.read(limits), limits, preprocessing.short_side)
+            with own_fault():
+                open_image(record.read(limits), limits, preprocessing.short_side)
         except ImageError as error:
             return str(error)
         return None

@@ -1,6 +1,7 @@
 """Predicting what waits: at once for a few images, with progress and a stop for many."""
 
 import hashlib
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -52,11 +53,16 @@ def run_pending(
             icon=":material/error:",
         )
         return False
-    if len(waiting) <= AT_ONCE:
-        deque(compute(space, waiting, model, context), maxlen=0)
-        _finish(space)
-    else:
-        _run_with_progress(space, waiting, model, context, preview)
+    try:
+        if len(waiting) <= AT_ONCE:
+            deque(compute(space, waiting, model, context), maxlen=0)
+            _finish(space)
+        else:
+            _run_with_progress(space, waiting, model, context, preview)
+    except Exception as error:  # whatever it was, the page must not do it again at every visit
+        space.paused = True
+        _tell(error)
+        _offer_to_go_on(space, space.pending(context.identity))
     return True
 
 
@@ -134,6 +140,18 @@ def _finish(space: Workspace) -> None:
     if repeats := space.drop_repeats():
         space.notes.append(f"{counted(repeats, 'image')} had been dropped before.")
     space.let_go()
+
+
+def _tell(error: Exception) -> None:
+    """What ended a run, and that nothing is lost; the particulars are for the server's log."""
+    if not isinstance(error, EmovizError | MemoryError):
+        logging.getLogger(__name__).exception("predicting ended")
+    told = str(error) if isinstance(error, EmovizError) else "This computer could not go on."
+    st.error(
+        f"{plain(told)} What is done is kept.",
+        title="Not all images could be looked at",
+        icon=":material/error:",
+    )
 
 
 def _offer_to_go_on(space: Workspace, waiting: list[WorkspaceImage]) -> None:

@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from emoviz.data.images import Limits, open_image, thumbnail
+from emoviz.data.images import Limits, open_image, own_fault, thumbnail
 from emoviz.errors import ImageError
 from emoviz.files import replaced_file
 from emoviz.inference.abstention import Abstention
@@ -216,8 +216,10 @@ def _pictures(
             jpegs[work.sha256] = small[work.sha256]
             continue
         try:
-            opened = open_image(read_work(work, settings), Limits.of(settings), short_side=side)
-            jpegs[opened.sha256] = thumbnail(opened.pixels, side)
+            with own_fault():
+                data = read_work(work, settings)
+                opened = open_image(data, Limits.of(settings), short_side=side)
+                jpegs[opened.sha256] = thumbnail(opened.pixels, side)
         except ImageError as error:
             if work.sha256 in small:
                 jpegs[work.sha256] = small[work.sha256]
