@@ -20,6 +20,7 @@ from emoviz import __version__
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.dataset import Dataset
 from emoviz.data.images import Limits, own_fault
+from emoviz.data.parts import Part, keys_digest, keys_of
 from emoviz.data.sources import ImageSource, from_bytes, refusal
 from emoviz.errors import ImageError
 from emoviz.inference.cache import (
@@ -32,7 +33,7 @@ from emoviz.inference.cache import (
     fingerprint,
     stamp,
 )
-from emoviz.inference.embedding_table import EmbeddingTable, Origin, Progress
+from emoviz.inference.embedding_table import PLACE, EmbeddingTable, Origin, PartOrigin, Progress
 from emoviz.inference.predict import Model, Prediction, predict
 from emoviz.settings import Settings
 
@@ -51,6 +52,7 @@ class Embedded:
         refused: What could not be used: (name, reason).
         new: Images that passed the network now.
         seconds: That this took.
+        part: Which part of the collection this is; None for the whole.
     """
 
     collection: Dataset
@@ -59,6 +61,7 @@ class Embedded:
     refused: tuple[tuple[str, str], ...]
     new: int
     seconds: float
+    part: Part | None = None
 
     def __len__(self) -> int:
         return sum(map(bool, self.hashes))
@@ -76,6 +79,19 @@ class Embedded:
             root=str(self.collection.root),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=__version__,
+            part=self._of_whole(),
+        )
+
+    def _of_whole(self) -> PartOrigin | None:
+        if self.part is None:
+            return None
+        found = len(self.collection) + len(self.collection.problems)
+        return PartOrigin(
+            self.part.number,
+            self.part.count,
+            found,
+            len(self.refused),
+            keys_digest(self.collection),
         )
 
     def parts(self, settings: Settings, rows: int = _PART) -> Iterator[EmbeddingTable]:
@@ -91,6 +107,7 @@ class Embedded:
         known = cache.get_many(self.hashes[i] for i in index)
         rows = [known[self.hashes[i]] for i in index]
         novelty = [np.nan if row.novelty is None else row.novelty for row in rows]
+        place = {PLACE: tuple(map(str, index))} if self.part is not None else {}
         return EmbeddingTable(
             taxonomy=card.taxonomy,
             paths=tuple(collection.names[i] for i in index),
@@ -107,7 +124,8 @@ class Embedded:
             metadata={
                 name: tuple(column[i] for i in index)
                 for name, column in collection.metadata.items()
-            },
+            }
+            | place,
             origin=origin,
         )
 
@@ -118,6 +136,7 @@ def embed_collection(
     settings: Settings,
     progress: Progress | None = None,
     batch: int = 32,
+    part: Part | None = None,
 ) -> Embedded:
     """Pass each image of a collection that the checkpoint has not seen through the network.
 
@@ -127,6 +146,7 @@ def embed_collection(
         settings: Where the cache is, and what is refused.
         progress: Called with (done, all); from one thread at a time, but not always the same.
         batch: Images that the network sees at once, and that a killed process may lose.
+        part: The images of that part alone; all where it is left out.
 
     Returns:
         The hashes of the images and what was refused; the numbers are in the cache.
@@ -134,7 +154,7 @@ def embed_collection(
     Raises:
         TableError: The cache cannot be read or written.
     """
-    run = _Run(model, collection, settings, progress or (lambda done, total: None))
+    run = _Run(model, collection, settings, progress or (lambda done, total: None), part)
     return run.finished(batch)
 
 
@@ -142,13 +162,23 @@ class _Run:
     """One pass over a collection: a thread looks up, reads and decodes, another computes."""
 
     def __init__(
-        self, model: Model, collection: Dataset, settings: Settings, progress: Progress
+        self,
+        model: Model,
+        collection: Dataset,
+        settings: Settings,
+        progress: Progress,
+        part: Part | None,
     ) -> None:
         self._model, self._collection, self._settings = model, collection, settings
         self._progress, self._lock, self._done = progress, threading.Lock(), 0
         self._limits = Limits.of(settings)
         self._hashes = [""] * len(collection)
+        self._part = part
+        self._wanted: Sequence[int] = range(len(collection))
         self._refused = list[tuple[str, str]](collection.problems)
+        if part is not None:
+            self._wanted = [i for i, key in enumerate(keys_of(collection)) if part.holds(key)]
+            self._refused = [problem for problem in self._refused if part.holds(problem[0])]
         self._asked: deque[int] = deque()  # images that are on their way through the network
 
     def finished(self, batch: int) -> Embedded:
@@ -170,11 +200,11 @@ class _Run:
                 _keep(waiting, cache, thumbnails)
         seconds = time.monotonic() - began
         checkpoint, hashes = self._model.checkpoint, tuple(self._hashes)
-        return Embedded(self._collection, checkpoint, hashes, tuple(self._refused), new, seconds)
+        refused = tuple(self._refused)
+        return Embedded(self._collection, checkpoint, hashes, refused, new, seconds, self._part)
 
     def _unseen(self) -> Iterator[ImageSource]:
         """Images that the checkpoint has not seen, in order; runs in the thread that decodes."""
-        every = range(len(self._collection))
         with (
             KnownFiles(self._settings) as files,
             EmbeddingCache(self._settings, self._model.checkpoint) as cache,
@@ -184,13 +214,13 @@ class _Run:
             def seen(hashes: Iterable[str]) -> set[str]:
                 return thumbnails.known(cache.known(hashes))
 
-            for start in every[::_LOOKED_UP]:
-                yield from self._unseen_of(every[start : start + _LOOKED_UP], files, seen)
+            for start in range(0, len(self._wanted), _LOOKED_UP):
+                yield from self._unseen_of(self._wanted[start : start + _LOOKED_UP], files, seen)
 
     def _unseen_of(
-        self, part: range, files: KnownFiles, seen: Callable[[Iterable[str]], set[str]]
+        self, wanted: Sequence[int], files: KnownFiles, seen: Callable[[Iterable[str]], set[str]]
     ) -> Iterator[ImageSource]:
-        stamps = {i: stamp(*self._collection.place(i)) for i in part}
+        stamps = {i: stamp(*self._collection.place(i)) for i in wanted}
         remembered = files.get_many(mark for mark in stamps.values() if mark is not None)
         ready = seen(remembered.values())
         read: dict[Stamp, str] = {}
@@ -232,7 +262,7 @@ class _Run:
         with self._lock:
             self._hashes[index] = sha256
             self._done += 1
-            self._progress(self._done, len(self._hashes))
+            self._progress(self._done, len(self._wanted))
 
 
 def _keep(predictions: Sequence[Prediction], cache: EmbeddingCache, thumbnails: Thumbnails) -> None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from emoviz.data.dataset import NO_LABEL
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.files import replaced_file
-from emoviz.inference.embedding_table import EmbeddingTable, Origin
+from emoviz.inference.embedding_table import EmbeddingTable, Origin, PartOrigin
 from emoviz.labels import Taxonomy
 from emoviz.settings import Settings
 
@@ -144,7 +144,7 @@ class _About:
             "label_taxonomy": labels.to_dict() if labels is not None else None,
             "width": self.width,
             "origin": asdict(self.origin),
-            "refused": self.refused[:_MOST_REFUSALS],
+            "refused": sorted(self.refused)[:_MOST_REFUSALS],
         }
 
     @classmethod
@@ -156,9 +156,14 @@ class _About:
             Taxonomy.from_dict(values["taxonomy"]),
             Taxonomy.from_dict(labels) if labels is not None else None,
             int(values["width"]),
-            Origin(**values["origin"]),
+            _origin(values["origin"]),
             tuple((str(name), str(reason)) for name, reason in values["refused"]),
         )
+
+
+def _origin(values: Mapping[str, Any]) -> Origin:
+    part = values.get("part")
+    return Origin(**{**values, "part": PartOrigin(**part) if part is not None else None})
 
 
 def _about(path: Path, schema: Any) -> _About:
