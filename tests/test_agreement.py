@@ -10,9 +10,9 @@ from statsmodels.stats.inter_rater import fleiss_kappa as reference_fleiss
 
 from emoviz.analysis.agreement import (
     agreement_table,
-    cohen_kappa,
     division,
     fleiss_kappa,
+    kappa_estimate,
     krippendorff_alpha,
     strength_alpha,
     votes,
@@ -37,7 +37,10 @@ def test_cohens_kappa_is_that_of_scikit_learn(seed: int) -> None:
     both = (first >= 0) & (second >= 0)
     assert 0 < both.sum() < len(both)
     expected = cohen_kappa_score(first[both], second[both])
-    assert cohen_kappa(first, second, CLASSES) == pytest.approx(expected, abs=1e-12)
+    found = kappa_estimate(first, second, CLASSES)
+    assert found.n == both.sum()
+    assert found.low is None or found.low < found.value < found.high  # type: ignore[operator]
+    assert found.value == pytest.approx(expected, abs=1e-12)
     table = confusion_matrix(first[both], second[both], labels=range(CLASSES))
     np.testing.assert_array_equal(agreement_table(first, second, CLASSES), table)
 
@@ -99,7 +102,7 @@ def test_what_is_not_defined_is_none() -> None:
     alone = np.array([[0, 1, -1], [-1, -1, 2]])
     same = np.zeros((2, 4), np.int64)
     for ratings in (alone, same):
-        assert cohen_kappa(*ratings, CLASSES) is None
+        assert kappa_estimate(*ratings, CLASSES).value is None
         assert fleiss_kappa(ratings, CLASSES) is None
         assert krippendorff_alpha(ratings, CLASSES) is None
     assert krippendorff_alpha(np.empty((2, 0), np.int64), CLASSES) is None
@@ -109,4 +112,4 @@ def test_labels_out_of_range_are_told() -> None:
     with pytest.raises(AnalysisError, match="below 5"):
         krippendorff_alpha(np.array([[5], [0]]), CLASSES)
     with pytest.raises(AnalysisError, match="same ones"):
-        cohen_kappa(np.array([0, 1]), np.array([0]), CLASSES)
+        kappa_estimate(np.array([0, 1]), np.array([0]), CLASSES)

@@ -60,11 +60,13 @@ def test_agreement_is_that_of_the_decisions_that_stand(
     found = measure(opened, collection.id)
     assert found.people == ("Eglė", "Jonas", "Ona")
     assert found.classes == (*MIKELS8.names, NONE)
-    assert (found.works, found.alpha_works, found.fleiss_works) == (4, 3, 2)
+    assert (found.works, found.alpha.n, found.fleiss.n) == (4, 3, 2)
     pair = next(p for p in found.pairs if {p.first, p.second} == {"Jonas", "Ona"})
     said = (["awe", "anger", NONE], ["awe", "disgust", NONE])
     assert (pair.works, pair.same) == (3, 2)
-    assert pair.kappa == pytest.approx(cohen_kappa_score(*said))
+    assert pair.kappa.value == pytest.approx(cohen_kappa_score(*said))
+    assert pair.kappa.n == 3
+    assert pair.kappa.low is None  # of three works
     assert [item.work for item in found.dividing] == [
         opened.works(collection.id)[n].id for n in (1, 0, 2)
     ]
@@ -121,11 +123,16 @@ def test_answers_are_distributed_as_a_slow_count_says(
 def test_nothing_to_agree_on_is_none(opened: ReviewStore) -> None:
     made, _ = furnish_review(opened, new_works(2))
     empty = measure(opened, made.id)
-    assert (empty.people, empty.alpha, empty.fleiss, empty.pairs) == ((), None, None, ())
+    assert (empty.people, empty.alpha.value, empty.fleiss.value, empty.pairs) == (
+        (),
+        None,
+        None,
+        (),
+    )
     say(opened, opened.reviewer("Ona"), opened.works(made.id)[0], "a feeling of our own")
     alone = measure(opened, made.id)
     assert alone.classes[-2:] == ("a feeling of our own", NONE)
-    assert (alone.works, alone.alpha, alone.fleiss_works) == (1, None, 0)
+    assert (alone.works, alone.alpha.value, alone.fleiss.n) == (1, None, 0)
 
 
 # Labels ----------------------------------------------------------------------------------------
@@ -252,7 +259,7 @@ def test_the_verbs_of_a_review(
     assert "no text file" in run(*words, "--terms", str(tmp_path / "gone"), code=2)
     values = json.loads(run("review", "agreement", "gallery", "--format", "json"))
     found = measure(opened, collection.id)
-    assert values["krippendorff_alpha"] == found.alpha
+    assert values["krippendorff_alpha"] == found.alpha.to_dict()
     assert np.array(values["pairs"][0]["table"]).sum() == found.pairs[0].works
     table = run("review", "agreement", "gallery")
     assert "Cohen's kappa" in table

@@ -8,31 +8,77 @@ chance would agree always.
 Sources: Cohen 1960; Fleiss 1971; Krippendorff, Content Analysis (2004), chapter 11.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.analysis.metrics import confusion_matrix
+from emoviz.analysis.resampling import (
+    FEWEST,
+    Intervals,
+    LeaveOut,
+    MetricEstimate,
+    few_words,
+    interval,
+)
 from emoviz.errors import AnalysisError
 
 Ratings = NDArray[np.int64]
 _NONE = 1e-12  # less expected disagreement than this is none at all
 
 
-def cohen_kappa(first: Ratings, second: Ratings, classes: int) -> float | None:
-    """Agreement of two raters beyond chance: (p_o - p_e) / (1 - p_e).
+def kappa_estimate(
+    first: Ratings, second: Ratings, classes: int, how: Intervals | None = None
+) -> MetricEstimate:
+    """Cohen's kappa of two raters, (p_o - p_e) / (1 - p_e), with its confidence interval.
 
     Args:
         first: (N,) labels; units without a label of both are left out.
         second: (N,) labels.
         classes: How many labels there are.
+        how: Of the interval.
+
+    Raises:
+        AnalysisError: As `agreement_table`.
     """
-    table = agreement_table(first, second, classes)
-    total = table.sum()
-    if total == 0:
-        return None
-    observed = np.trace(table) / total
-    expected = float(table.sum(axis=1) @ table.sum(axis=0)) / total**2
-    return None if 1.0 - expected < _NONE else float((observed - expected) / (1.0 - expected))
+    agreement_table(first, second, classes)
+    both = np.flatnonzero((first >= 0) & (second >= 0))
+
+    def kappa(units: Ratings) -> float | None:
+        table = agreement_table(first[both[units]], second[both[units]], classes)
+        total = table.sum()
+        if total == 0:
+            return None
+        observed = np.trace(table) / total
+        expected = float(table.sum(axis=1) @ table.sum(axis=0)) / total**2
+        return None if 1.0 - expected < _NONE else float((observed - expected) / (1.0 - expected))
+
+    return estimated(kappa, len(both), how)
+
+
+def estimated(
+    coefficient: Callable[[Ratings], float | None], units: int, how: Intervals | None = None
+) -> MetricEstimate:
+    """A coefficient of agreement with its confidence interval.
+
+    Args:
+        coefficient: Of some of the units (K,) that it is defined on.
+        units: How many these are.
+        how: Of the interval.
+    """
+    how = how or Intervals()
+    whole = np.arange(units)
+    value = coefficient(whole)
+    if value is None:
+        reason = "one and the same answer to all" if units else "nothing that several rated"
+        return MetricEstimate(None, n=units, reason=reason)
+    if units < FEWEST:
+        return MetricEstimate(value, n=units, reason=few_words(units))
+    without = LeaveOut(units, how.seed)
+    rest = [coefficient(whole[without.groups != group]) for group in range(without.number)]
+    values = np.array([value, *(np.nan if item is None else item for item in rest)])
+    return MetricEstimate(value, *interval(values, units, (-1.0, 1.0), level=how.level), units)
 
 
 def agreement_table(first: Ratings, second: Ratings, classes: int) -> NDArray[np.int64]:

@@ -13,17 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emoviz.analysis.agreement import kappa_estimate
 from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.clustering import Grouping
 from emoviz.analysis.metrics import added_up, confusion_matrix, differences, measured
-from emoviz.analysis.resampling import (
-    FEWEST,
-    Intervals,
-    LeaveOut,
-    MetricEstimate,
-    few_words,
-    interval,
-)
+from emoviz.analysis.resampling import Intervals, MetricEstimate
 from emoviz.errors import AnalysisError
 
 Floats = NDArray[np.float64]
@@ -118,7 +112,7 @@ def compare(
         other=measured(second, how),
         difference=differences(first, second, how),
         mcnemar=mcnemar(one.right, other.right),
-        kappa=agreement_estimate(one.predicted, other.predicted, size, how),
+        kappa=kappa_estimate(one.predicted, other.predicted, size, how),
         agreement=float((one.predicted == other.predicted).mean()) if len(one) else None,
         confusion_difference=tables[1] - tables[0],
         lost=_surest(one.right & ~other.right, other),
@@ -145,39 +139,6 @@ def mcnemar(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> McNemar:
     statistic = max(abs(only_one - only_other) - 1, 0) ** 2 / total
     p = float(chi2.sf(statistic, 1))
     return McNemar(p, only_one, only_other, "chi-square with continuity correction", statistic)
-
-
-def agreement_estimate(
-    one: NDArray[np.int64], other: NDArray[np.int64], size: int, how: Intervals | None = None
-) -> MetricEstimate:
-    """Cohen's kappa of two answers to each image, with its confidence interval.
-
-    Args:
-        one: (n,) the first's answers, below `size`.
-        other: (n,) the second's.
-        size: How many answers there are.
-        how: Of the interval.
-    """
-    how, n = how or Intervals(), len(one)
-    without = LeaveOut(n, how.seed if n >= FEWEST else None)
-    kappa = cohens_kappa(without.tables(one * size + other, size * size).reshape(-1, size, size))
-    if np.isnan(kappa[0]):
-        reason = "both give one and the same answer to all images" if n else "no image"
-        return MetricEstimate(None, n=n, reason=reason)
-    if n < FEWEST:
-        return MetricEstimate(float(kappa[0]), n=n, reason=few_words(n))
-    return MetricEstimate(float(kappa[0]), *interval(kappa, n, (-1.0, 1.0), level=how.level), n)
-
-
-def cohens_kappa(tables: Floats) -> Floats:
-    """(R,) agreement beyond chance of tables (R, S, S); NaN where chance alone would be perfect."""
-    total = np.maximum(tables.sum(axis=(1, 2)), 1.0)
-    observed = np.trace(tables, axis1=1, axis2=2) / total
-    expected = (tables.sum(axis=1) * tables.sum(axis=2)).sum(axis=1) / total**2
-    some = (expected < 1) & (tables.sum(axis=(1, 2)) > 0)
-    kappa: Floats = np.full(len(tables), np.nan)
-    np.divide(observed - expected, 1 - expected, out=kappa, where=some)
-    return kappa
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import number_text, print_json
+from emoviz.cli.output import estimate_text, print_json
 from emoviz.errors import ReviewError
 from emoviz.settings import Settings
 
@@ -235,11 +235,10 @@ def _agreement_values(found: "Agreement", titles: dict[int, str]) -> dict[str, A
         "people": list(found.people),
         "classes": list(found.classes),
         "works": found.works,
-        "works_rated_by_several": found.alpha_works,
-        "krippendorff_alpha": found.alpha,
-        "krippendorff_alpha_strengths": found.alpha_strength,
-        "fleiss_kappa": found.fleiss,
-        "fleiss_works": found.fleiss_works,
+        "works_rated_by_several": found.alpha.n,
+        "krippendorff_alpha": found.alpha.to_dict(),
+        "krippendorff_alpha_strengths": found.alpha_strength.to_dict(),
+        "fleiss_kappa": found.fleiss.to_dict(),
         "pairs": [_pair_values(pair) for pair in found.pairs],
         "with_model": [_pair_values(pair) for pair in found.model],
         "with_model_blind": [_pair_values(pair) for pair in found.blind],
@@ -267,7 +266,7 @@ def _pair_values(pair: "ReviewerPair") -> dict[str, Any]:
         "second": pair.second,
         "works": pair.works,
         "same": pair.same,
-        "cohen_kappa": pair.kappa,
+        "cohen_kappa": pair.kappa.to_dict(),
         "table": pair.table.tolist(),
     }
 
@@ -276,12 +275,12 @@ def _print_agreement(found: "Agreement", titles: dict[int, str]) -> None:
     from emoviz.review.labelling import NONE
 
     print(f"{found.works:,} works decided by {len(found.people)} people: {', '.join(found.people)}")
-    for what, value, works in (
-        ("Krippendorff's alpha", found.alpha, found.alpha_works),
-        ("  over emotions' strengths", found.alpha_strength, found.alpha_works),
-        ("Fleiss' kappa", found.fleiss, found.fleiss_works),
+    for what, item in (
+        ("Krippendorff's alpha", found.alpha),
+        ("  over emotions' strengths", found.alpha_strength),
+        ("Fleiss' kappa", found.fleiss),
     ):
-        print(f"{what:32}{number_text(value)}  ({works:,} works)")
+        print(f"{what:32}{estimate_text(item.to_dict())}")
     for head, pairs in (
         ("Cohen's kappa", found.pairs),
         ("with the model", found.model),
@@ -292,7 +291,8 @@ def _print_agreement(found: "Agreement", titles: dict[int, str]) -> None:
         for pair in pairs:
             who = f"{pair.first} - {pair.second}"
             print(
-                f"  {who:30}{number_text(pair.kappa)}  ({pair.same:,} of {pair.works:,} the same)"
+                f"  {who:30}{estimate_text(pair.kappa.to_dict())}  "
+                f"({pair.same:,} of {pair.works:,} the same)"
             )
     both = found.distribution
     if both.works:
@@ -302,8 +302,8 @@ def _print_agreement(found: "Agreement", titles: dict[int, str]) -> None:
             print(f"  {name or NONE:30}{shares}")
     if found.dividing:
         print("Works that divide people most")
-    for item in found.dividing[:_SHOWN]:
-        votes = ", ".join(f"{name}: {label}" for name, label in item.votes.items())
-        model = max(item.model, key=lambda name: item.model[name], default="")
-        told = f"; model: {model} {item.model[model]:.0%}" if model else ""
-        print(f"  {titles[item.work]}: {votes}{told}")
+    for work in found.dividing[:_SHOWN]:
+        votes = ", ".join(f"{name}: {label}" for name, label in work.votes.items())
+        model = max(work.model, key=lambda name: work.model[name], default="")
+        told = f"; model: {model} {work.model[model]:.0%}" if model else ""
+        print(f"  {titles[work.work]}: {votes}{told}")

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from emoviz.analysis.agreement import (
     agreement_table,
-    cohen_kappa,
     division,
+    estimated,
     fleiss_kappa,
+    kappa_estimate,
     krippendorff_alpha,
     strength_alpha,
 )
+from emoviz.analysis.resampling import MetricEstimate
 from emoviz.review.labelling import NONE, Distribution, distribution, label_of, shares_of, tally
 from emoviz.review.model import Decision, EstimateSet, Reviewer, StoredPrediction
 from emoviz.review.store import ReviewStore
@@ -38,7 +40,7 @@ class ReviewerPair:
         second: Name of the other person, or ``model``.
         works: How many both rated.
         same: How many they gave the same label.
-        kappa: Cohen's; None where it is not defined.
+        kappa: Cohen's, on so many works.
         table: (C, C) counts, rows the first's labels, columns the second's.
     """
 
@@ -46,7 +48,7 @@ class ReviewerPair:
     second: str
     works: int
     same: int
-    kappa: float | None
+    kappa: MetricEstimate
     table: NDArray[np.int64]
 
 
@@ -80,11 +82,9 @@ class Agreement:
         pairs: Person with person.
         model: Person with the model, all their decisions.
         blind: Person with the model, decisions made without seeing the estimate.
-        fleiss: Over the works that all of them labelled; None where it is not defined.
-        fleiss_works: How many those are.
-        alpha: Krippendorff's, nominal.
+        fleiss: Over the works that all of them labelled.
+        alpha: Krippendorff's, nominal, over the works that at least two labelled.
         alpha_strength: Krippendorff's over the strengths (0 to 3) of all emotions.
-        alpha_works: How many works at least two labelled.
         dividing: Works on which people differ, the most divided first.
         distribution: People's answers beside the model's estimates.
     """
@@ -95,11 +95,9 @@ class Agreement:
     pairs: tuple[ReviewerPair, ...]
     model: tuple[ReviewerPair, ...]
     blind: tuple[ReviewerPair, ...]
-    fleiss: float | None
-    fleiss_works: int
-    alpha: float | None
-    alpha_strength: float | None
-    alpha_works: int
+    fleiss: MetricEstimate
+    alpha: MetricEstimate
+    alpha_strength: MetricEstimate
     dividing: tuple[Divided, ...]
     distribution: Distribution
 
@@ -132,7 +130,8 @@ def compare(
     rows = _Rows(facts, [p.id for p in people], works, known.taxonomy.names if known else ())
     names = tuple(person.name for person in people)
     size, ratings = len(rows.classes), rows.labels
-    several = (ratings >= 0).sum(axis=0) > 1
+    several = np.flatnonzero((ratings >= 0).sum(axis=0) > 1)
+    whole = np.flatnonzero((ratings >= 0).all(axis=0)) if len(names) > 1 else np.empty(0, int)
     model = rows.model(estimates)
     unseen = np.where(rows.blind, ratings, -1)
     return Agreement(
@@ -145,11 +144,12 @@ def compare(
         ),
         model=_with_model(names, ratings, model, size),
         blind=_with_model(names, unseen, model, size),
-        fleiss=fleiss_kappa(ratings, size),
-        fleiss_works=int((ratings >= 0).all(axis=0).sum()) if len(names) > 1 else 0,
-        alpha=krippendorff_alpha(ratings, size),
-        alpha_strength=strength_alpha(rows.strengths, ratings >= 0),
-        alpha_works=int(several.sum()),
+        fleiss=estimated(lambda at: fleiss_kappa(ratings[:, whole[at]], size), len(whole)),
+        alpha=estimated(lambda at: krippendorff_alpha(ratings[:, several[at]], size), len(several)),
+        alpha_strength=estimated(
+            lambda at: strength_alpha(rows.strengths[:, several[at]], ratings[:, several[at]] >= 0),
+            len(several),
+        ),
         dividing=_dividing(rows, names, works, facts, estimates),
         distribution=distribution(facts, estimates),
     )
@@ -196,7 +196,7 @@ def _pair(
     first: str, second: str, one: NDArray[np.int64], two: NDArray[np.int64], size: int
 ) -> ReviewerPair:
     table = agreement_table(one, two, size)
-    kappa = cohen_kappa(one, two, size)
+    kappa = kappa_estimate(one, two, size)
     return ReviewerPair(first, second, int(table.sum()), int(np.trace(table)), kappa, table)
 
 

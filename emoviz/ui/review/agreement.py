@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from emoviz.analysis.resampling import FEWEST, MetricEstimate
 from emoviz.inference.cache import Thumbnails
 from emoviz.plots.reviewing import confusion
 from emoviz.review import Decision, Reviewer, ReviewStore, Work
@@ -16,7 +17,6 @@ from emoviz.ui.review.queue import Chosen
 from emoviz.ui.words import counted, plain
 
 _SHOWN = 24
-_FEW = 20  # works below which a kappa says little
 
 
 def visible(decisions: Sequence[Decision], reviewer: Reviewer) -> list[Decision]:
@@ -54,8 +54,9 @@ def show(found: Agreement, works: Mapping[int, Work], settings: Settings) -> int
     return _dividing(found, works, settings)
 
 
-def in_words(kappa: float | None, works: int) -> str:
+def in_words(item: MetricEstimate) -> str:
     """What a coefficient means, for people who have never met one."""
+    kappa, works = item.value, item.n
     if kappa is None:
         return "cannot be told: too few works, or always the same answer"
     steps = (
@@ -66,7 +67,7 @@ def in_words(kappa: float | None, works: int) -> str:
         (-0.1, "none: as if both had guessed"),
     )
     words = next((text for least, text in steps if kappa >= least), "worse than chance")
-    few = "" if works >= _FEW else f"; only {counted(works, 'work')}, so take it lightly"
+    few = "" if works >= FEWEST else f"; only {counted(works, 'work')}, so take it lightly"
     return f"{words}{few}"
 
 
@@ -79,11 +80,11 @@ def _with_model(found: Agreement) -> None:
     rows = []
     for pair in found.model:
         alone = blind.get(pair.first)
-        rows.append(_row(pair) | {"blind only": _number(alone.kappa) if alone else "–"})
+        rows.append(_row(pair) | {"blind only": _with_works(alone.kappa) if alone else "–"})
     st.dataframe(rows, hide_index=True)
     st.caption(
-        "Cohen's kappa: 1 is perfect agreement, 0 what chance alone gives. Who sees the estimate "
-        "before deciding agrees with it more readily; **blind only** leaves those decisions out."
+        f"Cohen's kappa, in brackets its 95 % confidence interval from {FEWEST} works on: 1 is "
+        "perfect agreement, 0 what chance alone gives. Who sees the estimate before deciding agrees with it more readily; **blind only** leaves those decisions out."
     )
 
 
@@ -91,11 +92,11 @@ def _with_each_other(found: Agreement) -> None:
     st.markdown("**People with each other**")
     st.dataframe([_row(pair) for pair in found.pairs], hide_index=True)
     lines = [
-        f"- Krippendorff's alpha, works that at least two decided ({found.alpha_works}): "
-        f"**{_number(found.alpha)}**, {in_words(found.alpha, found.alpha_works)}.",
-        f"- The same over the strengths of all emotions: **{_number(found.alpha_strength)}**.",
-        f"- Fleiss' kappa, works that all {len(found.people)} decided ({found.fleiss_works}): "
-        f"**{_number(found.fleiss)}**, {in_words(found.fleiss, found.fleiss_works)}.",
+        f"- Krippendorff's alpha, works that at least two decided: "
+        f"**{_with_works(found.alpha)}**: {in_words(found.alpha)}.",
+        f"- The same over the strengths of all emotions: **{_with_works(found.alpha_strength)}**.",
+        f"- Fleiss' kappa, works that all {len(found.people)} decided: "
+        f"**{_with_works(found.fleiss)}**: {in_words(found.fleiss)}.",
     ]
     st.markdown("\n".join(lines))
 
@@ -107,12 +108,21 @@ def _row(pair: ReviewerPair) -> dict[str, str | int]:
         "works": pair.works,
         "same": f"{100 * pair.same / max(pair.works, 1):.0f} %",
         "kappa": _number(pair.kappa),
-        "in words": in_words(pair.kappa, pair.works),
+        "in words": in_words(pair.kappa),
     }
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+def _number(item: MetricEstimate) -> str:
+    """``0.62 (0.41 to 0.78)``."""
+    if item.value is None:
+        return "–"
+    if item.low is None or item.high is None:
+        return f"{item.value:.2f}"
+    return f"{item.value:.2f} ({item.low:.2f} to {item.high:.2f})"
+
+
+def _with_works(item: MetricEstimate) -> str:
+    return f"{_number(item)}, n = {item.n:,}"
 
 
 def _confusion(found: Agreement, pairs: Sequence[ReviewerPair]) -> None:
