@@ -84,7 +84,8 @@ def _with_model(found: Agreement) -> None:
     st.dataframe(rows, hide_index=True)
     st.caption(
         f"Cohen's kappa, in brackets its 95 % confidence interval from {FEWEST} works on: 1 is "
-        "perfect agreement, 0 what chance alone gives. Who sees the estimate before deciding agrees with it more readily; **blind only** leaves those decisions out."
+        "perfect agreement, 0 what chance alone gives. Who sees the estimate before deciding "
+        "agrees with it more readily; **blind only** leaves those decisions out."
     )
 
 
