@@ -147,10 +147,11 @@ def measure_splits(state: Training, targets: Targets) -> FinalMeasures:
     if watched:
         temperature = fit_temperature(validation.outputs.logits, validation.targets)
     calibration = {
-        "method": f"temperature, fitted to {MAJORITY} of the validation split"
+        "method": f"temperature, fitted to {MAJORITY} of the validation split "
+        f"({counted_images(validation.targets)})"
         if watched
         else "none: there is no validation split",
-        "measured_on": "test split",
+        "measured_on": f"test split ({counted_images(test.targets)})",
         "ece_before": _rounded(calibration_error(test, np.ones(len(test.targets)))),
         "ece_after": _rounded(calibration_error(test, np.full(len(test.targets), temperature))),
     }
@@ -163,6 +164,11 @@ def measure_splits(state: Training, targets: Targets) -> FinalMeasures:
     measures = measure(test, np.full(len(test.targets), temperature), recipe)
     words = {"rule": NOVELTY_RULE, "flagged_test_split": _rounded(flagged)} if novelty else {}
     return FinalMeasures(temperature, calibration, measures, novelty, words)
+
+
+def counted_images(targets: Targets) -> str:
+    """``72 images``, as a card says what a number stands on."""
+    return "1 image" if len(targets) == 1 else f"{len(targets):,} images"
 
 
 def measure_folds(held: HeldOut, width: int, recipe: Recipe) -> FinalMeasures:
@@ -183,7 +189,8 @@ def measure_folds(held: HeldOut, width: int, recipe: Recipe) -> FinalMeasures:
         others = np.flatnonzero(folds != k)
         crossed[folds == k] = fit_temperature(logits[others], targets.rows(others))
     calibration = {
-        "method": f"temperature, fitted to {MAJORITY} out of their folds",
+        "method": f"temperature, fitted to {MAJORITY} out of their folds "
+        f"({counted_images(targets)})",
         "measured_on": held.words + ", each fold with the temperature of the others",
         "ece_before": _rounded(calibration_error(held, np.ones(len(targets)))),
         "ece_after": _rounded(calibration_error(held, crossed)),

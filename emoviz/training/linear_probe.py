@@ -31,8 +31,9 @@ def probe_line(state: Training, phase: Phase, test: Targets | None = None) -> di
         test: The test images, where their features are kept too.
 
     Returns:
-        Shares of right answers (0-1) under ``validation`` and, where there are any, ``test``, with
-        ``images``, how many were learned from; None where the labels are all alike.
+        Shares of right answers (0-1) under ``validation`` and, where there are any, ``test``, of
+        ``validation_images`` and ``test_images``, and ``images``, how many were learned from; None
+        where the labels are all alike.
     """
     labels = _labels(state.train)
     rows = np.flatnonzero(labels >= 0)
@@ -47,6 +48,7 @@ def probe_line(state: Training, phase: Phase, test: Targets | None = None) -> di
         if targets is not None and len(targets):
             plain = state.features.of(targets, 1, 0).pooled_of(np.arange(len(targets)))
             found[name] = _share_right(model, plain, _labels(targets))
+            found[f"{name}_images"] = int((_labels(targets) >= 0).sum())
     return found
 
 

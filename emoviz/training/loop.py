@@ -379,6 +379,7 @@ class _Meter:
             validation_ari=looked.get("ari"),
             validation_nmi=looked.get("nmi"),
             validation_asr=looked.get("asr"),
+            validation_images=int((self._state.validation.answers >= 0).sum()),
         )
 
     def _result(self, optimiser: torch.optim.Optimizer, values: Sequence[float]) -> StepResult:

@@ -65,6 +65,7 @@ class EpochResult(StepResult):
         validation_accuracy: Share of them whose label was predicted, in 0-1; None as above.
         validation_ari, validation_nmi, validation_asr: Of u of the validation images (see
             `emoviz.analysis.clustering`); None where it was not looked at after this epoch.
+        validation_images: How many of them have a label.
     """
 
     epochs: int
@@ -73,6 +74,7 @@ class EpochResult(StepResult):
     validation_ari: float | None = None
     validation_nmi: float | None = None
     validation_asr: float | None = None
+    validation_images: int = 0
 
 
 class TrainingProgress:
@@ -198,7 +200,8 @@ def _words(result: EpochResult) -> str:
     held_out = result.validation_entropy
     watched = "" if held_out is None else f"held out {held_out:.3f}, "
     if result.validation_accuracy is not None:
-        watched += f"accuracy {100 * result.validation_accuracy:.1f} %, "
+        of = f" of {result.validation_images:,}" if result.validation_images else ""
+        watched += f"accuracy {100 * result.validation_accuracy:.1f} %{of}, "
     return (
         f"phase {result.phase} epoch {result.epoch}/{result.epochs}: loss {result.loss:.3f} "
         f"(entropy {result.entropy:.3f}, intra {result.intra:.3f}, inter {result.inter:.3f}), "

@@ -6,6 +6,7 @@ server that is gone are alike. No torch is needed.
 
 import contextlib
 import json
+import math
 import re
 import shutil
 import threading
@@ -17,6 +18,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
+from emoviz.analysis.resampling import MetricEstimate, share
 from emoviz.errors import TrainingError
 from emoviz.files import read_json, write_json
 from emoviz.training.folder import (
@@ -104,6 +106,22 @@ class Run:
         """The linear probe's shares of right answers; empty where there is none."""
         found = read_json(self.folder / PROBE) or {}
         return {key: value for key, value in found.items() if isinstance(value, int | float)}
+
+    @property
+    def tested(self) -> MetricEstimate | None:
+        """Accuracy on the test images of its first set; None before the end."""
+        values = next(iter(self.measures.values()), {})
+        if not isinstance(values.get("accuracy"), int | float) or not values.get("n"):
+            return None
+        return share(round(float(values["accuracy"]) * values["n"]), int(values["n"]))
+
+    @property
+    def probe_tested(self) -> MetricEstimate | None:
+        """The linear probe's accuracy on the same test images; None where it has none."""
+        found = self.probe
+        if found.get("test") is None or not found.get("test_images"):
+            return None
+        return share(round(found["test"] * found["test_images"]), int(found["test_images"]))
 
     @property
     def checkpoints(self) -> list[Path]:
@@ -333,6 +351,35 @@ def _began(run: Run) -> str:
     with contextlib.suppress(OSError):
         return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(run.folder.stat().st_mtime))
     return ""
+
+
+def verdict_on_probe(run: Run) -> str:
+    """Whether the network beat the linear probe on the test images; empty where nobody can say.
+
+    By the interval of a difference of two shares (Newcombe 1998, method 10) as if they were of
+    different images, which is careful: those of the same images differ by less.
+    """
+    network, probe = run.tested, run.probe_tested
+    if network is None or probe is None:
+        return ""
+    assert network.value is not None
+    assert network.low is not None
+    assert network.high is not None
+    assert probe.value is not None
+    assert probe.low is not None
+    assert probe.high is not None
+    gap = network.value - probe.value
+    low = gap - math.hypot(network.value - network.low, probe.high - probe.value)
+    high = gap + math.hypot(network.high - network.value, probe.value - probe.low)
+    told = f"{100 * gap:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
+    told = told.replace("-", "\N{MINUS SIGN}")
+    if low > 0:
+        return f"The network beats the linear probe on the test images: {told}."
+    if high < 0:
+        return f"The linear probe beats the network on the test images: {told}."
+    return (
+        f"The network is not told apart from the linear probe by {network.n:,} test images: {told}."
+    )
 
 
 def in_words(change: str) -> str:

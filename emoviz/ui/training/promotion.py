@@ -2,32 +2,38 @@
 
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from emoviz.analysis.metrics import METRICS
+from emoviz.analysis.resampling import MetricEstimate
 from emoviz.checkpoints import CARD, WEIGHTS, check_id, free_checkpoint_id, list_checkpoints
 from emoviz.errors import EmovizError
 from emoviz.files import read_json
 from emoviz.settings import Settings
 from emoviz.training.folder import MEASURES
-from emoviz.training.runs import Run
+from emoviz.training.runs import Run, verdict_on_probe
 from emoviz.ui import access, background
 from emoviz.ui.explorer import sources
+from emoviz.ui.measure import numbers
 from emoviz.ui.words import plain, readable
 
-_NAMES = {
-    "n": "images",
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1",
-    "sentiment_accuracy": "sentiment right",
-    "ari": "ARI",
-    "nmi": "NMI",
-    "asr": "ASR",
-    "ece": "calibration error",
-}
+_SHOWN = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "mcc",
+    "sentiment_accuracy",
+    "ari",
+    "ami",
+    "nmi",
+    "asr",
+    "ece",
+)
 _FIELDS = {
     "title": ("Name", "What people read in the picker.", 1),
     "summary": ("In a sentence", "What it is and what it was trained on.", 2),
@@ -49,16 +55,29 @@ def summary(settings: Settings, run: Run) -> None:
 
 
 def measures_table(run: Run) -> None:
-    """The measures on images that were held out for the end, beside the linear probe's."""
-    rows = {}
+    """The metrics on images that were held out for the end, and the verdict on the probe."""
+    columns = {}
     for title, values in run.measures.items():
-        shown = {words: _shown(key, values.get(key)) for key, words in _NAMES.items()}
-        rows[readable(title)] = shown
-    if run.probe.get("test") is not None:
-        rows["linear probe, test split"] = {"accuracy": _shown("accuracy", run.probe["test"])}
-    if rows:
-        st.markdown("**On images kept for the end** (percent)")
-        st.table(pd.DataFrame.from_dict(rows, orient="index").fillna("–"))
+        name = f"{readable(title)}, {values.get('n', 0):,} images"
+        columns[name] = [_shown(key, values) for key in _SHOWN]
+    if run.probe_tested is not None:
+        words = numbers.with_interval(run.probe_tested, METRICS["accuracy"])
+        name = f"linear probe, {run.probe_tested.n:,} images"
+        columns[name] = [words if key == "accuracy" else "" for key in _SHOWN]
+    if not columns:
+        return
+    st.markdown("**On images kept for the end**, with 95 % confidence intervals")
+    st.table(pd.DataFrame(columns, index=[METRICS[key].title for key in _SHOWN]))
+    if verdict := verdict_on_probe(run):
+        st.markdown(f"**{verdict}**")
+    reasons = {
+        str(row.get("reason"))
+        for values in run.measures.values()
+        for key, row in values.get("intervals", {}).items()
+        if key in _SHOWN and row.get("reason")
+    }
+    for reason in sorted(reasons):
+        st.caption(f"{reason[:1].upper()}{plain(reason[1:])}.")
 
 
 @access.offers("keep")
@@ -243,7 +262,9 @@ def _zipped(files: dict[str, Path], folder: str) -> bytes:
     return buffer.getvalue()
 
 
-def _shown(key: str, value: object) -> str:
-    if not isinstance(value, int | float):
-        return "–"
-    return f"{value:,}" if key == "n" else f"{100 * value:.1f}"
+def _shown(key: str, values: Mapping[str, Any]) -> str:
+    """A value with its interval; of older runs the value alone."""
+    row = values.get("intervals", {}).get(key)
+    if row is None:
+        row = {"value": values.get(key)}
+    return numbers.with_interval(MetricEstimate(**row), METRICS[key])

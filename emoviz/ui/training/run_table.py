@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from emoviz.analysis.resampling import MetricEstimate, share
 from emoviz.errors import EmovizError
 from emoviz.plots.training import accuracy_curves
 from emoviz.settings import Settings
@@ -156,19 +157,31 @@ def _recipe(recipe: Recipe, run: Run) -> None:
 
 def _row(run: Run) -> dict[str, object]:
     curves = read_curves(run.folder)
-    accuracy = curves.final("validation_accuracy")
-    measures = next(iter(run.measures.values()), {})
-    tested = measures.get("accuracy")
+    accuracy, seen = curves.final("validation_accuracy"), curves.final("validation_images")
+    watched = None
+    if accuracy is not None:
+        watched = share(round(accuracy * seen), int(seen)) if seen else MetricEstimate(accuracy)
     return {
         "run": readable(run.title),
         "state": run.state,
         "begun (UTC)": str(run.settings.get("started", ""))[:16].replace("T", " "),
         "epochs": len(curves.epochs),
-        "accuracy, validation %": None if accuracy is None else round(100 * accuracy, 1),
-        "accuracy, test %": None if tested is None else round(100 * float(tested), 1),
+        "accuracy, validation": _accuracy(watched),
+        "accuracy, test": _accuracy(run.tested),
+        "linear probe, test": _accuracy(run.probe_tested),
         "learned from": ", ".join(_table(t) for t in run.settings.get("tables", [])),
         "folder": run.id,
     }
+
+
+def _accuracy(item: MetricEstimate | None) -> str:
+    """``71.2 % (66.0 to 76.0), n 303``."""
+    if item is None or item.value is None:
+        return ""
+    words = f"{100 * item.value:.1f} %"
+    if item.low is None or item.high is None:
+        return words
+    return f"{words} ({100 * item.low:.1f} to {100 * item.high:.1f}), n {item.n:,}"
 
 
 def _table(entry: object) -> str:
