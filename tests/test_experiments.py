@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.cli import _parser, main
@@ -252,7 +253,10 @@ def test_spread_is_mean_and_sample_deviation() -> None:
         assert found.mean == pytest.approx(statistics.mean(values))
         assert found.sd == pytest.approx(float(np.std(values, ddof=1)))
         assert found.error == pytest.approx(float(np.std(values, ddof=1)) / count**0.5)
-        assert found.stands_out == (abs(np.mean(values)) > 2 * found.error)
+        assert found.p == pytest.approx(ttest_1samp(values, 0).pvalue)
+        assert found.stands_out == (found.p < 0.05)
+        low, high = ttest_1samp(values, 0).confidence_interval()
+        assert found.interval == pytest.approx((low, high))
     assert spread({}) is None
     single = spread({4: 0.5})
     assert single == Spread(0.5, None, (0.5,))
@@ -750,8 +754,8 @@ def test_sentences_say_what_stands_out_of_the_seeds() -> None:
     )
     table = ResultTable("gram-gain", "Do they?", "lite", (0, 1, 2), ("a",), rows)
     assert list(sentences(table)) == [
-        "Set, accuracy: against v = 0, beyond twice the standard error v = 1 (+1.1 ± 0.1); "
-        "within it v = 2 (+0.3 ± 3.1); measured once v = 3 (+50.0)."
+        "Set, accuracy: against v = 0, told apart by the paired t-test over seeds "
+        "v = 1 (+1.1 ± 0.1); not told apart v = 2 (+0.3 ± 3.1); measured once v = 3 (+50.0)."
     ]
 
 

@@ -122,7 +122,7 @@ def test_compare_prints_exactly_what_was_agreed(
     tiny_checkpoint: Checkpoint, other: Checkpoint, table: Path, settings: Settings, run: Run
 ) -> None:
     found = run("compare", "tiny", "other", "--data", table)
-    assert set(found) == {"a", "b", "difference", "mcnemar"}
+    assert set(found) == {"a", "b", "difference", "mcnemar", "claim"}
     assert set(found["mcnemar"]) == {"p", "only_a_right", "only_b_right"}
     assert all(set(row) == {"value", "low", "high", "n"} for row in found["difference"].values())
     for side, name in (("a", "tiny"), ("b", "other")):
@@ -159,6 +159,21 @@ def test_an_ensemble_and_runs_of_one_recipe(
     values = [item["accuracy"] for item in runs["runs"]]
     assert runs["over_runs"]["accuracy"]["values"] == values
     assert runs["over_runs"]["accuracy"]["sd"] == pytest.approx(np.std(values, ddof=1))
+
+
+def test_seeds_are_compared_in_pairs(
+    tiny_checkpoint: Checkpoint, other: Checkpoint, table: Path, run: Run,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    found = run("compare", "tiny,other", "other,tiny", "--data", table)
+    gaps = [row["difference"]["accuracy"]["value"] for row in found["seeds"]]
+    assert gaps[0] == -gaps[1]
+    row = found["over_seeds"]["accuracy"]
+    assert (row["mean"], row["values"]) == (0.0, gaps)
+    assert row["p"] == pytest.approx(1.0)
+    assert "does not tell them apart" in found["claim"]
+    assert main(["compare", "tiny,other", "other", "--data", str(table)]) == 2
+    assert "A has 2 seeds and B 1" in capsys.readouterr().err
 
 
 def test_reports_hold_every_number_and_where_it_came_from(

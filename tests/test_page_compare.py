@@ -9,6 +9,8 @@ import pytest
 from scipy.stats import binomtest
 from stored_tables import answers, healthy, open_measure, said, store
 
+from emoviz.analysis.comparison import McNemar, claim
+from emoviz.analysis.resampling import MetricEstimate
 from emoviz.checkpoints import Checkpoint, read_checkpoint
 from emoviz.labels import MIKELS8
 from emoviz.settings import Settings
@@ -49,7 +51,7 @@ def test_two_networks_are_told_apart_by_numbers_and_words(both: str) -> None:
     assert "(B) alone on 8 images of 32" in text
     p = binomtest(0, 8, 0.5).pvalue
     assert f"p = {p:.3f}, McNemar's test, exact binomial" in text
-    assert "**B is right more often**" in text
+    assert "It may be claimed that on images like these B is right more often than A" in text
     row = app.table[0].value.loc["Accuracy"]
     assert row.iloc[0].startswith("50.0")
     assert row.iloc[1].startswith("75.0")
@@ -106,6 +108,10 @@ def test_networks_by_sets_is_a_table(
     assert list(found.index) == ["Tiny test network", "Other network"]
     values = found.map(lambda cell: float(cell.split("\N{NO-BREAK SPACE}")[0])).to_numpy()
     np.testing.assert_array_equal(values, [[50.0, 100.0], [75.0, 66.7]])
+    text = said(app)
+    p = 2 * binomtest(0, 8, 0.5).pvalue  # the smaller of two, Holm
+    assert f"p = {p:.3f}, McNemar's test, exact binomial, corrected for 2 tests by Holm" in text
+    assert "It may not be claimed that Tiny test network or Other network is better" in text
 
 
 def test_other_classes_are_compared_on_the_labels_that_both_can_answer(
@@ -149,12 +155,16 @@ def test_images_without_labels_and_lone_checkpoints_are_told(
 
 
 def test_the_verdict_says_no_more_than_the_test() -> None:
-    test = {"p": 0.4, "only_a_right": 5, "only_b_right": 8, "method": "exact binomial"}
-    words = verdict("one", "*two*", test, 100)
+    gap = MetricEstimate(0.03, -0.04, 0.1, 100)
+    words = verdict("one", "*two*", McNemar(0.4, 5, 8, "exact binomial", odds=1.6), gap)
+    assert "It may not be claimed" in words
     assert "do not tell them apart" in words
     assert r"\*two\*" in words
-    alike = {**test, "p": 1.0, "only_a_right": 0, "only_b_right": 0}
-    assert "nothing tells them apart" in verdict("one", "two", alike, 100)
-    sure = {**test, "p": 1e-9, "only_a_right": 90}
-    assert "p < 0.001" in verdict("one", "two", sure, 100)
-    assert "**A is right more often**" in verdict("one", "two", sure, 100)
+    assert "B 1.6 times as often as A" in words
+    assert "+3.0 points of accuracy" in words
+    alike = McNemar(1.0, 0, 0, "exact binomial")
+    assert "nothing tells them apart" in verdict("one", "two", alike, gap)
+    sure = verdict("one", "two", McNemar(1e-9, 90, 8, "chi-square"), gap)
+    assert "p < 0.001" in sure
+    assert "It may be claimed that on images like these A is right more often than B" in sure
+    assert "corrected for 3 tests by Holm" in claim("a", "b", McNemar(0.01, 9, 1, "x"), gap, 3)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from emoviz.analysis.metrics import confusion_matrix
 from emoviz.analysis.resampling import (
     FEWEST,
+    USUAL,
     Intervals,
     LeaveOut,
     MetricEstimate,
@@ -29,7 +30,7 @@ _NONE = 1e-12  # less expected disagreement than this is none at all
 
 
 def kappa_estimate(
-    first: Ratings, second: Ratings, classes: int, how: Intervals | None = None
+    first: Ratings, second: Ratings, classes: int, how: Intervals | None = USUAL
 ) -> MetricEstimate:
     """Cohen's kappa of two raters, (p_o - p_e) / (1 - p_e), with its confidence interval.
 
@@ -58,23 +59,25 @@ def kappa_estimate(
 
 
 def estimated(
-    coefficient: Callable[[Ratings], float | None], units: int, how: Intervals | None = None
+    coefficient: Callable[[Ratings], float | None],
+    units: int,
+    how: Intervals | None = USUAL,
 ) -> MetricEstimate:
     """A coefficient of agreement with its confidence interval.
 
     Args:
         coefficient: Of some of the units (K,) that it is defined on.
         units: How many these are.
-        how: Of the interval.
+        how: Of the interval; None for the value alone.
     """
-    how = how or Intervals()
     whole = np.arange(units)
     value = coefficient(whole)
     if value is None:
         reason = "one and the same answer to all" if units else "nothing that several rated"
         return MetricEstimate(None, n=units, reason=reason)
-    if units < FEWEST:
-        return MetricEstimate(value, n=units, reason=few_words(units))
+    if how is None or units < FEWEST:
+        reason = few_words(units) if how is not None else ""
+        return MetricEstimate(value, n=units, reason=reason)
     without = LeaveOut(units, how.seed)
     rest = [coefficient(whole[without.groups != group]) for group in range(without.number)]
     values = np.array([value, *(np.nan if item is None else item for item in rest)])

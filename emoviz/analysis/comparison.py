@@ -17,7 +17,7 @@ from emoviz.analysis.agreement import kappa_estimate
 from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.clustering import Grouping
 from emoviz.analysis.metrics import added_up, confusion_matrix, differences, measured
-from emoviz.analysis.resampling import Intervals, MetricEstimate
+from emoviz.analysis.resampling import USUAL, Intervals, MetricEstimate, share
 from emoviz.errors import AnalysisError
 
 Floats = NDArray[np.float64]
@@ -34,6 +34,10 @@ class McNemar:
         only_b_right: Images that only the second answered rightly.
         method: ``exact binomial`` or ``chi-square with continuity correction``.
         statistic: Of the chi-square test; None for the exact one.
+        odds: Effect size: how many times as often the second alone is right as the first alone;
+            None where no image differs, or the first alone is never right.
+        odds_low: Lower end of its 95 % confidence interval.
+        odds_high: Upper end; None for no end.
     """
 
     p: float
@@ -41,6 +45,9 @@ class McNemar:
     only_b_right: int
     method: str
     statistic: float | None = None
+    odds: float | None = None
+    odds_low: float | None = None
+    odds_high: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -82,7 +89,7 @@ def compare(
     other: AlignedPredictions,
     grouping: Grouping | None = None,
     other_grouping: Grouping | None = None,
-    how: Intervals | None = None,
+    how: Intervals | None = USUAL,
 ) -> Comparison:
     """Every measure of two models with its difference.
 
@@ -91,7 +98,7 @@ def compare(
         other: The second, on the same images and labels (`judge_together`).
         grouping: Of the first, from `group_images`.
         other_grouping: Of the second.
-        how: Of the confidence intervals.
+        how: Of the confidence intervals; None for values alone, which take milliseconds.
 
     Raises:
         AnalysisError: They are not on the same images and labels.
@@ -102,7 +109,6 @@ def compare(
             f"'{other.name}' on {len(other)} of {len(other.labels)}, not the same ones. Judge them "
             "together."
         )
-    how = how or Intervals()
     first, second = added_up(one, grouping, how), added_up(other, other_grouping, how)
     size = len(one.labels)
     tables = [confusion_matrix(item.truth, item.predicted, size) for item in (one, other)]
@@ -133,12 +139,63 @@ def mcnemar(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> McNemar:
         from scipy.stats import binomtest
 
         p = float(binomtest(only_one, total, 0.5).pvalue) if total else 1.0
-        return McNemar(p, only_one, only_other, "exact binomial")
+        return McNemar(p, only_one, only_other, "exact binomial", None, *_odds(only_one, total))
     from scipy.stats import chi2
 
     statistic = max(abs(only_one - only_other) - 1, 0) ** 2 / total
     p = float(chi2.sf(statistic, 1))
-    return McNemar(p, only_one, only_other, "chi-square with continuity correction", statistic)
+    method = "chi-square with continuity correction"
+    return McNemar(p, only_one, only_other, method, statistic, *_odds(only_one, total))
+
+
+def _odds(only_one: int, total: int) -> tuple[float | None, float | None, float | None]:
+    """The odds of the second and their ends, from the interval of a share."""
+    item = share(total - only_one, total)
+    if item.value is None or item.low is None or item.high is None:
+        return None, None, None
+    value, low, high = (
+        end / (1 - end) if end < 1 else None for end in (item.value, item.low, item.high)
+    )
+    return value, low, high
+
+
+def claim(one: str, other: str, test: McNemar, accuracy: MetricEstimate, tests: int = 1) -> str:
+    """One sentence of what may be said of two models, and of what may not.
+
+    Args:
+        one: The first model's name.
+        other: The second's.
+        test: Of the two; p corrected for the number of tests where there are several (`holm`).
+        accuracy: The second's accuracy minus the first's.
+        tests: How many p was corrected for.
+    """
+    only = f"{test.only_a_right:,} and {test.only_b_right:,}"
+    if not test.only_a_right + test.only_b_right:
+        return (
+            f"{one} and {other} are right and wrong on the same of {accuracy.n:,} images: nothing "
+            "tells them apart."
+        )
+    chance = f"p = {test.p:.3f}" if test.p >= 0.001 else "p < 0.001"
+    how = f"McNemar's test, {test.method}"
+    how += f", corrected for {tests} tests by Holm" if tests > 1 else ""
+    gap = ""
+    if accuracy.value is not None and accuracy.low is not None and accuracy.high is not None:
+        low, value, high = (100 * x for x in (accuracy.low, accuracy.value, accuracy.high))
+        gap = (
+            f"; {value:+.1f} points of accuracy, 95 % confidence interval {low:+.1f} to {high:+.1f}"
+        )
+    told = f"({only} images that one of them alone has right; {chance}, {how}{gap})"
+    told = told.replace("-", "\N{MINUS SIGN}")
+    if test.p >= 0.05:
+        return (
+            f"It may not be claimed that {one} or {other} is better: these {accuracy.n:,} images "
+            f"do not tell them apart {told}."
+        )
+    better, worse = (other, one) if test.only_b_right > test.only_a_right else (one, other)
+    return (
+        f"It may be claimed that on images like these {better} is right more often than {worse} "
+        f"{told}; nothing follows for other kinds of images, nor for another training run."
+    )
 
 
 def holm(p: Sequence[float]) -> list[float]:

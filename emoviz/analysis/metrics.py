@@ -548,7 +548,7 @@ def measured(
 def differences(
     one: MeasuredImages,
     other: MeasuredImages,
-    how: Intervals,
+    how: Intervals | None,
     names: Iterable[str] = METRICS,
 ) -> Mapping[str, MetricEstimate]:
     """The second model's metrics minus the first one's, on the same images and labels.
@@ -627,13 +627,15 @@ def _brier_ends(aligned: AlignedPredictions, level: float) -> tuple[float, float
 
 
 def _difference(
-    name: str, one: MeasuredImages, other: MeasuredImages, how: Intervals
+    name: str, one: MeasuredImages, other: MeasuredImages, how: Intervals | None
 ) -> MetricEstimate:
     metric, n = METRICS[name], len(one.aligned)
     first, second = _estimate(name, one, None), _estimate(name, other, None)
     if first.value is None or second.value is None:
         return MetricEstimate(None, reason=first.reason or second.reason)
     value, base = second.value - first.value, min(first.n, second.n)
+    if how is None:
+        return MetricEstimate(value, n=base)
     if metric.counted is not None:
         pairs = [metric.counted(item) for item in (one, other)]
         if all(among.all() for _, among in pairs) or np.array_equal(pairs[0][1], pairs[1][1]):

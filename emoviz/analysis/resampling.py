@@ -68,6 +68,9 @@ class Intervals:
     seed: int = 0
 
 
+USUAL = Intervals()
+
+
 def few_words(images: int) -> str:
     """Why there is no interval."""
     return f"not enough images for an interval: {images}, wanted {FEWEST} or more"

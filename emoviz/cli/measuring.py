@@ -48,8 +48,14 @@ def _add_evaluate(verbs: Any) -> None:
 
 def _add_compare(verbs: Any) -> None:
     verb = verbs.add_parser("compare", help="measure two checkpoints on the same labelled images")
-    verb.add_argument("a", metavar="A", help="id or folder, or an ensemble A+B")
-    verb.add_argument("b", metavar="B", help="the other; differences are B minus A")
+    verb.add_argument(
+        "a", metavar="A", help="id or folder; A+B is an ensemble, A1,A2,A3 are seeds of one recipe"
+    )
+    verb.add_argument(
+        "b",
+        metavar="B",
+        help="the other, of as many seeds in their order; differences are B - A",
+    )
     _add_set_options(verb)
     verb.set_defaults(verb=_compare)
 
@@ -105,25 +111,41 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.experiments.assess import compared, comparison
-    from emoviz.experiments.contenders import open_contender
+    from emoviz.experiments.contenders import open_runs
 
     _check(arguments)
-    pair = open_contender(arguments.a, settings), open_contender(arguments.b, settings)
+    ones, others = open_runs(arguments.a, settings), open_runs(arguments.b, settings)
+    seeds = len(ones)
+    if seeds != len(others):
+        raise TableError(
+            f"A has {seeds} seeds and B {len(others)}; wanted as many of both in the same order, "
+            "since the test pairs them."
+        )
+    if seeds > 1 and arguments.report is not None:
+        raise TableError("--report is of two models; compare their seeds one by one for reports.")
     report = Reporter(arguments.progress)
-    measured, tables, bridges = _seen(arguments, pair, settings, report)
+    measured, tables, bridges = _seen(arguments, [*ones, *others], settings, report)
     report.step("measuring")
-    found = comparison(
-        pair,
-        (tables[0], tables[1]),
-        (bridges[0], bridges[1]),
-        measured,
-        settings,
-        _intervals(arguments),
-    )
+    each = [
+        comparison(
+            (one, other),
+            (tables[i], tables[seeds + i]),
+            (bridges[i], bridges[seeds + i]),
+            measured,
+            settings,
+            _intervals(arguments),
+        )
+        for i, (one, other) in enumerate(zip(ones, others, strict=True))
+    ]
+    found = each[0]
     _write_report(arguments.report, found, settings)
     report.finish(f"{found['a']['n']:,} images measured", {"n": found["a"]["n"]})
+    over = _over_seeds(each) if seeds > 1 else None
     if arguments.format == "json":
-        print_json(compared(found), sys.stdout)
+        result = [compared(values) for values in each]
+        print_json(result[0] if over is None else {"seeds": result, **over}, sys.stdout)
+    elif over is not None:
+        _print_seeds(each, over)
     else:
         _print_comparison(found)
     return 0 if len(tables[0][0]) else NOTHING_READ
@@ -232,6 +254,28 @@ def _over_runs(found: list[dict[str, Any]]) -> dict[str, Any]:
     return {"runs": [printed(run) for run in found], "over_runs": means}
 
 
+def _over_seeds(each: list[dict[str, Any]]) -> dict[str, Any]:
+    """The mean difference of each metric, seed by seed, and a test that respects the pairing."""
+    from emoviz.experiments.statistics import spread
+
+    found: dict[str, dict[str, Any] | None] = {}
+    for name in each[0]["difference"]:
+        rows = [values["difference"][name]["value"] for values in each]
+        if any(value is None for value in rows):
+            found[name] = None
+            continue
+        mean = spread(dict(enumerate(rows)))
+        assert mean is not None
+        found[name] = {**mean.to_dict(), "p": mean.p, "effect": mean.effect}
+    accuracy = found["accuracy"]
+    told = "tells them apart" if accuracy and accuracy["p"] < 0.05 else "does not tell them apart"
+    claim = (
+        f"Over {len(each)} seeds the paired t-test of accuracy {told}: what first weights and "
+        "order do is in it, the choice of images is not."
+    )
+    return {"over_seeds": found, "claim": claim}
+
+
 # Tables for people ---------------------------------------------------------------------------
 
 
@@ -275,6 +319,7 @@ def _print_comparison(found: dict[str, Any]) -> None:
         f"McNemar p {test['p']:.4g} ({test['method']}): only A right {test['only_a_right']}, "
         f"only B right {test['only_b_right']}"
     )
+    print(found["claim"])
     print(f"Cohen's kappa of the answers {estimate_text(found['kappa'])}")
     for row in one["refusals"][:_SHOWN]:
         print(f"refused {row['path']}: {row['reason']}")
@@ -286,3 +331,16 @@ def _print_runs(result: dict[str, Any]) -> None:
     for name, row in result["over_runs"].items():
         if row is not None:
             print(f"{name:20} {number_text(row['mean'])}  ± {number_text(row['sd']).strip()}")
+
+
+def _print_seeds(each: list[dict[str, Any]], over: dict[str, Any]) -> None:
+    print(f"B - A over {len(each)} seeds on the same {each[0]['a']['n']} images:")
+    print(f"{'':20}    mean  95 % interval     sd        p   d")
+    for name, row in over["over_seeds"].items():
+        if row is not None:
+            effect = "-" if row["effect"] is None else f"{row['effect']:.2f}"
+            print(
+                f"{name:20} {row['mean']:+7.4f}  [{row['low']:+.4f}, {row['high']:+.4f}]  "
+                f"{row['sd']:.4f}  {row['p']:.4f}  {effect}"
+            )
+    print(over["claim"])

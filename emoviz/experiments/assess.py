@@ -13,7 +13,7 @@ from emoviz import __version__
 from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.calibration import calibration
 from emoviz.analysis.clustering import Clustering, Grouping, group_images
-from emoviz.analysis.comparison import Comparison, compare
+from emoviz.analysis.comparison import Comparison, claim, compare
 from emoviz.analysis.cross_sentiment import THRESHOLDS, cross_sentiment, crossing_curve
 from emoviz.analysis.curves import curves
 from emoviz.analysis.metrics import class_scores, confusion_matrix, measure
@@ -29,7 +29,7 @@ from emoviz.labels import Bridge
 from emoviz.settings import Settings
 
 Values = dict[str, Any]
-_FORMAT = 2  # of what is kept; a change makes everything anew
+_FORMAT = 3  # of what is kept; a change makes everything anew
 _MOST_TEXTS = 200  # different texts above which a column is none to slice by
 # What `evaluate --format json` prints; the report holds the rest too.
 PRINTED = (
@@ -160,6 +160,18 @@ def comparison(
     return values
 
 
+def quick_comparison(
+    judged: tuple[AlignedPredictions, AlignedPredictions], table: EmbeddingTable
+) -> Values:
+    """What a `comparison` shows but intervals and clusters, in milliseconds."""
+    found = compare(*judged, how=None)
+    return {
+        "a": {"intervals": estimate_values(found.one)},
+        "b": {"intervals": estimate_values(found.other)},
+        **_differing(found, judged, table),
+    }
+
+
 def compared(values: Values) -> Values:
     """What ``compare --format json`` prints of a `comparison`."""
     return {
@@ -169,6 +181,7 @@ def compared(values: Values) -> Values:
             for name, row in values["difference"].items()
         },
         "mcnemar": {key: values["mcnemar"][key] for key in ("p", "only_a_right", "only_b_right")},
+        "claim": values["claim"],
     }
 
 
@@ -266,17 +279,28 @@ def _comparison_values(
     }
     return {
         **sides,
-        "difference": estimate_values(found.difference),
-        "mcnemar": found.mcnemar.to_dict(),
-        "kappa": found.kappa.to_dict(),
-        "agreement": found.agreement,
+        **_differing(found, judged, table),
         "confusion_difference": {
             "labels": list(judged[0].labels.names),
             "counts": found.confusion_difference.tolist(),
         },
+        "claim": claim("A", "B", found.mcnemar, found.difference["accuracy"]),
+        **sources[2],
+    }
+
+
+def _differing(
+    found: Comparison,
+    judged: tuple[AlignedPredictions, AlignedPredictions],
+    table: EmbeddingTable,
+) -> Values:
+    return {
+        "difference": estimate_values(found.difference),
+        "mcnemar": found.mcnemar.to_dict(),
+        "kappa": found.kappa.to_dict(),
+        "agreement": found.agreement,
         "lost": _changed(found.lost, judged, table),
         "won": _changed(found.won, judged, table),
-        **sources[2],
     }
 
 

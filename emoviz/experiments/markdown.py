@@ -118,7 +118,7 @@ def measured_table(rows: Sequence[ResultRow], columns: Sequence[Column]) -> str:
 
 
 def difference_table(rows: Sequence[ResultRow], columns: Sequence[Column]) -> str:
-    """Differences to the first row of the same set; those beyond twice the error are bold."""
+    """Differences to the first row of the same set; those told apart are bold."""
     columns = [c for c in columns if any(c.measure in row.difference for row in rows)]
     cells = [
         [row.data, row.label, *(_difference(row.difference.get(c.measure), c) for c in columns)]

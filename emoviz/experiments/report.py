@@ -18,10 +18,10 @@ written by `python -m emoviz experiment report FOLDER... --out docs/experiments.
 that `python -m emoviz experiment NAME` leaves; no number in it is typed by hand.
 
 How to read it. Each number is a mean over seeds with the sample standard deviation. A difference
-is taken seed by seed to the first row of the same set; one that is farther from zero than twice
-its standard error is set in bold. With three seeds that is a weak test: it says that the difference
-is larger than what first weights and order do, not that it would hold on other images, and among
-many differences some stand out by chance. The papers' columns come from other sets and other
+is taken seed by seed to the first row of the same set; one that the paired t-test over the seeds
+tells apart from zero at 5 % is set in bold. It says that the difference is larger than what first
+weights and order do, not that it would hold on other images, and among many differences some stand
+out by chance. The papers' columns come from other sets and other
 networks; only the direction of a difference can be compared."""
 
 
@@ -84,9 +84,9 @@ def _sentence(rows: Sequence[ResultRow], measure: str) -> str:
     single = [row for row in known if row.difference[measure].stands_out is None]
     parts = []
     if beyond:
-        parts.append(f"beyond twice the standard error {_differences(beyond, measure)}")
+        parts.append(f"told apart by the paired t-test over seeds {_differences(beyond, measure)}")
     if within:
-        parts.append(f"within it {_differences(within, measure)}")
+        parts.append(f"not told apart {_differences(within, measure)}")
     if single:
         parts.append(f"measured once {_differences(single, measure)}")
     return f"against {rows[0].label}, {'; '.join(parts)}." if parts else ""

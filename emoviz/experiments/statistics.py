@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scipy.special import stdtr, stdtrit
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -27,12 +29,44 @@ class Spread:
 
     @property
     def stands_out(self) -> bool | None:
-        """Whether the mean is farther from 0 than twice its standard error; None with one value."""
-        return None if self.error is None else abs(self.mean) > 2 * self.error
+        """Whether the mean of differences is told apart from 0 at 5 %; None with one value."""
+        return None if self.p is None else self.p < 0.05
+
+    @property
+    def p(self) -> float | None:
+        """Of the t-test that the mean is 0: for differences seed by seed the paired one (Student).
+
+        None with a single value. The seeds are what varies; the images are the same throughout.
+        """
+        if self.error is None:
+            return None
+        if self.error == 0:
+            return 0.0 if self.mean else 1.0
+        return 2 * float(stdtr(len(self.values) - 1, -abs(self.mean) / self.error))
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % confidence interval of the mean over seeds, by Student's t; None with one value."""
+        if self.error is None:
+            return None
+        half = float(stdtrit(len(self.values) - 1, 0.975)) * self.error
+        return self.mean - half, self.mean + half
+
+    @property
+    def effect(self) -> float | None:
+        """Cohen's d of paired differences: mean over deviation; None where there is none."""
+        return self.mean / self.sd if self.sd else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"mean": self.mean, "sd": self.sd, "values": list(self.values)}
+        ends = self.interval
+        return {
+            "mean": self.mean,
+            "sd": self.sd,
+            "values": list(self.values),
+            "low": None if ends is None else ends[0],
+            "high": None if ends is None else ends[1],
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Spread":

@@ -288,17 +288,16 @@ def _differences(values: Values) -> Section:
 
 def _tests(values: Values) -> Section:
     test = values["mcnemar"]
-    unlikely = "unlikely" if test["p"] < 0.05 else "not unlikely"
     words = [
         f"Only A is right on {test['only_a_right']:,} images, only B on {test['only_b_right']:,}. "
-        f"McNemar's test ({test['method']}): p = {test['p']:.4g}. So uneven a split would be "
-        f"{unlikely} if both were equally good."
+        f"McNemar's test ({test['method']}): p = {test['p']:.4g}.",
+        values["claim"],
     ]
     if values["agreement"] is not None:
         value, interval = _estimate(values["kappa"], "share")
         words.append(
-            f"Both give the same answer to {percent(values['agreement'])} of the images; Cohen's "
-            f"kappa {value} {interval}."
+            f"Both give the same answer to {percent(values['agreement'])} of the "
+            f"{values['kappa']['n']:,} images; Cohen's kappa {value} {interval}."
         )
     return Section("Right and wrong", words)
 

@@ -84,12 +84,16 @@ elif found is not None:
     else:
         asked = computed.comparing(one, other, settings)
         values = asked.now()
+        waits = values is None
         if values is None:
-            asked.wait("Clustering, and resampling for the intervals; it is kept once it is done.")
-        elif view == "measures":
+            pair = (one.judged, other.judged)
+            values = computed.quick_values(f"{one.key} {other.key}", pair, one.table)
+        if view == "measures":
             comparison.show_measures(one, other, values)
         else:
             comparison.show_changed(one, other, values, pictures)
+        if waits:
+            asked.wait("Clusters and intervals follow; they are kept once they are there.")
     reporting.offer_comparison(one, other, settings)
     board.show_image(one.points, pictures)
 with st.expander("Bring in images of your own", icon=":material/add_photo_alternate:"):

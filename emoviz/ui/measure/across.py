@@ -1,12 +1,15 @@
 """Checkpoints x sets: does a network keep its word on images from elsewhere?"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
+from emoviz.analysis.comparison import claim, holm, mcnemar
 from emoviz.analysis.metrics import METRICS
-from emoviz.analysis.resampling import MetricEstimate
+from emoviz.analysis.resampling import MetricEstimate, paired_share_difference
 from emoviz.checkpoints import Checkpoint
 from emoviz.experiments.published import CROSS_DATASET
 from emoviz.inference.labelled import proposed_bridge
@@ -38,15 +41,17 @@ def show(checkpoints: Sequence[Checkpoint], settings: Settings) -> None:
     measure = linked_choice(
         "Measure", {name: kind.title for name, kind in METRICS.items()}, "measure"
     )
-    cells = {}
+    cells, judged = {}, {}
     for checkpoint in checkpoints:
         for key in chosen:
             found = _cell(known[key], checkpoint, settings)
             if found is None:  # the page shows how it comes about
                 return
-            cells[checkpoint.card.id, key] = found
+            cells[checkpoint.card.id, key], judged[checkpoint.card.id, key] = found
     st.table(_table(checkpoints, [known[key] for key in chosen], cells, measure))
     st.caption(f"**{METRICS[measure].title}**: {METRICS[measure].plain} {_GUIDE}")
+    for sentence in claims(checkpoints, {key: known[key].title for key in chosen}, judged):
+        st.markdown(f"- {sentence}")
     _printed()
 
 
@@ -74,17 +79,56 @@ def _choose_sets(
     return chosen
 
 
+Rights = Mapping[str, bool]
+
+
+def claims(
+    checkpoints: Sequence[Checkpoint],
+    titles: Mapping[str, str],
+    judged: Mapping[tuple[str, str], tuple[tuple[str, ...], Rights]],
+) -> list[str]:
+    """What may be said of each network against the first, corrected for the number of tests.
+
+    Args:
+        checkpoints: The first is the one in the sidebar.
+        titles: Of the sets, by key.
+        judged: (checkpoint, set) -> labels that are told apart, and whether each image was answered
+            rightly. Two networks that tell other labels apart are not tested.
+    """
+    pairs = []
+    for key in titles:
+        labels, first = judged[checkpoints[0].card.id, key]
+        for other in checkpoints[1:]:
+            own, second = judged[other.card.id, key]
+            both = sorted(first.keys() & second.keys())
+            if own == labels and both:
+                rows = np.array([[first[name], second[name]] for name in both])
+                pairs.append((key, other, rows))
+    tests = [mcnemar(rows[:, 0], rows[:, 1]) for _, _, rows in pairs]
+    corrected = holm([test.p for test in tests])
+    sentences = []
+    for (key, other, rows), test, p in zip(pairs, tests, corrected, strict=True):
+        gap = paired_share_difference(test.only_a_right, test.only_b_right, len(rows))
+        names = plain(checkpoints[0].card.title), plain(other.card.title)
+        told = claim(*names, replace(test, p=p), gap, len(tests))
+        sentences.append(f"{plain(capital(titles[key]))}: {told}")
+    return sentences
+
+
 def _cell(
     source: Source, checkpoint: Checkpoint, settings: Settings
-) -> Mapping[str, MetricEstimate] | None:
-    """All measures of one checkpoint on one set; None where it must be embedded first."""
+) -> tuple[Mapping[str, MetricEstimate], tuple[tuple[str, ...], Rights]] | None:
+    """One checkpoint on one set: all metrics, and which images it has right.
+
+    None where it must be embedded first.
+    """
     points = sources.points(source, checkpoint, settings)
     if points is None:
         return None
     assert points.table is not None
     labels = own_labels(source, points.table, settings)
     if labels is None:
-        return {name: MetricEstimate(None, reason="no labels") for name in METRICS}
+        return {name: MetricEstimate(None, reason="no labels") for name in METRICS}, ((), {})
     file = sources.file_of(source, checkpoint, settings)
     bridge = proposed_bridge(points.table.taxonomy, labels.taxonomy)
     item = subject(source, checkpoint, points, file, labels, bridge)
@@ -93,7 +137,9 @@ def _cell(
     if values is None:
         asked.wait(f"{plain(checkpoint.card.title)} on {plain(source.title)} …")
         return None
-    return computed.estimates(values["intervals"])
+    names = (points.names[row] for row in item.judged.rows.tolist())
+    right = dict(zip(names, item.judged.right.tolist(), strict=True))
+    return computed.estimates(values["intervals"]), (item.judged.labels.names, right)
 
 
 def _table(

@@ -8,6 +8,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions
+from emoviz.analysis.comparison import McNemar, claim
 from emoviz.analysis.cross_sentiment import crossing_curve
 from emoviz.analysis.metrics import METRICS, confusion_matrix
 from emoviz.analysis.resampling import MetricEstimate
@@ -38,8 +39,8 @@ _CONFUSION = (
 def show_measures(one: EvaluationSubject, other: EvaluationSubject, values: Values) -> None:
     """The test in words, the table of differences, the figure of the rates."""
     names = one.judged.name, other.judged.name
-    st.markdown(verdict(*names, values["mcnemar"], len(one.judged)))
     difference = computed.estimates(values["difference"])
+    st.markdown(verdict(*names, McNemar(**values["mcnemar"]), difference["accuracy"]))
     sides = [computed.estimates(values[side]["intervals"]) for side in "ab"]
     st.table(
         table(sides, difference, [f"{s}: {plain(n)}" for s, n in zip("AB", names, strict=True)])
@@ -77,35 +78,25 @@ def table(
     return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns)
 
 
-def verdict(one: str, other: str, test: Mapping[str, float | int | str], images: int) -> str:
-    """McNemar's test in plain words.
+def verdict(one: str, other: str, test: McNemar, accuracy: MetricEstimate) -> str:
+    """How the two split, and what may be claimed, in plain words.
 
     Args:
         one: The first model.
         other: The second.
-        test: p, only_a_right, only_b_right and method.
-        images: How many.
+        test: On right and wrong.
+        accuracy: The second's minus the first's.
     """
-    only_a, only_b, p = int(test["only_a_right"]), int(test["only_b_right"]), float(test["p"])
-    if not only_a + only_b:
-        return (
-            f"Both are right and wrong on the same of {images:,} images: nothing tells them apart."
-        )
-    split = (
-        f"**{plain(one)}** (A) alone is right on {counted(only_a, 'image')}, **{plain(other)}** "
-        f"(B) alone on {counted(only_b, 'image')} of {images:,}."
-    )
-    chance = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
-    how = f"({chance}, McNemar's test, {test['method']})"
-    if p < 0.05:
-        better = "A" if only_a > only_b else "B"
-        return (
-            f"{split} Were both equally good, so uneven a split would be rare {how}: **{better} is "
-            "right more often** on images like these."
-        )
+    told = claim("A", "B", test, accuracy)
+    if not test.only_a_right + test.only_b_right:
+        return told
+    effect = ""
+    if test.odds is not None:
+        effect = f" Where one of them alone is right, it is B {test.odds:.2g} times as often as A."
     return (
-        f"{split} So uneven a split is no surprise where both are equally good {how}: **these "
-        "images do not tell them apart**."
+        f"**{plain(one)}** (A) alone is right on {counted(test.only_a_right, 'image')}, "
+        f"**{plain(other)}** (B) alone on {counted(test.only_b_right, 'image')} of "
+        f"{accuracy.n:,}.{effect} **{told}**"
     )
 
 

@@ -21,7 +21,13 @@ from emoviz.analysis.resampling import Intervals, MetricEstimate
 from emoviz.analysis.selective import SelectiveCurve, selective
 from emoviz.analysis.slices import Slice, mistakes, slices
 from emoviz.analysis.unlabelled import Unlabelled, describe_answers
-from emoviz.experiments.assess import MeasuredSet, Values, comparison, evaluation
+from emoviz.experiments.assess import (
+    MeasuredSet,
+    Values,
+    comparison,
+    evaluation,
+    quick_comparison,
+)
 from emoviz.experiments.contenders import TOGETHER, Contender, answers_of
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.settings import Settings
@@ -140,6 +146,14 @@ def comparing(one: EvaluationSubject, other: EvaluationSubject, settings: Settin
             settings,
         ),
     )
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def quick_values(
+    key: str, _judged: tuple[AlignedPredictions, AlignedPredictions], _table: EmbeddingTable
+) -> Values:
+    """Two models' values, differences and changes, while their intervals are on their way."""
+    return quick_comparison(_judged, _table)
 
 
 def _contender(item: EvaluationSubject) -> Contender:
