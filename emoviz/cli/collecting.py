@@ -5,15 +5,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, print_json
+from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, print_account, print_json
 from emoviz.jobs import Reporter
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
     from emoviz.review.acquire import AcquireRequest
 
-_SHOWN = 20
 _NO_CHECKPOINT = "none"
+_SHOWN = 20
 
 
 def add_verbs(verbs: Any) -> None:
@@ -121,10 +121,7 @@ def _print_added(result: dict[str, Any]) -> None:
         print(f"{not_taken:,} more things that the source names are no artworks that can be read")
     if result["stopped"]:
         print(f"stopped: {result['stopped']}. The same command goes on from there.")
-    for row in result["problems"][:_SHOWN]:
-        print(f"missing {row['what']}: {row['reason']}")
-    if len(result["problems"]) > _SHOWN:
-        print(f"... and {len(result['problems']) - _SHOWN:,} more")
+    print_account(result)
     for row in result["restrictions"][:_SHOWN]:
         print(f"rights of {row['works']:,} artworks: {row['statement']}")
     if result["held"]:

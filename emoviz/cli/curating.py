@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import print_json
+from emoviz.cli.output import account, print_account, print_json
 from emoviz.errors import TableError
 from emoviz.jobs import Reporter
 from emoviz.settings import Settings
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from emoviz.curation.prepare import PreparedSet
     from emoviz.curation.recipe import Preparation
     from emoviz.data.dataset import Dataset
-
-_SHOWN = 20
 
 
 def add_verbs(verbs: Any) -> None:
@@ -38,6 +36,7 @@ def _add_import(parts: Any) -> None:
     verb.add_argument("kind", metavar="KIND", help="such as emoset; a wrong one lists them all")
     verb.add_argument("path", metavar="PATH", type=Path, help="the unpacked folder, or the file")
     verb.add_argument("--labels", default="", help="which labels, where the set has several")
+    verb.add_argument("--level", type=int, help="which folder is the class, 1 for the outermost")
     verb.add_argument("--title", default="", help="for people")
     verb.add_argument("--out", type=Path, metavar="T.parquet")
     verb.add_argument("--library", metavar="ID", help="keep it as a set of the library")
@@ -101,7 +100,7 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> int:
     _wants_parquet(arguments.out)
     report = Reporter(arguments.progress)
     report.step("reading the set", until=0.9)
-    found = bring_in(arguments.kind, arguments.path, arguments.labels)
+    found = bring_in(arguments.kind, arguments.path, arguments.labels, arguments.level)
     found = replace(found, name=arguments.title or found.name)
     words = f"brought in as {arguments.kind} from {arguments.path.name or arguments.path}"
     words += f" by {arguments.labels}" if arguments.labels else ""
@@ -118,7 +117,7 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> int:
         "taxonomy": found.taxonomy.name,
         "images": len(found.records) - len(left_out),
         "counts": _counts(found),
-        "refused": [{"place": place, "reason": why} for place, why in found.problems],
+        **account(len(found.records), found.problems, found.notes),
         "left_out": list(left_out),
         "about": about,
     }
@@ -161,11 +160,7 @@ def _print_imported(result: dict[str, Any]) -> None:
     for split, row in result["counts"].items():
         told = ", ".join(f"{label} {count:,}" for label, count in row.items())
         print(f"  {split}: {told}")
-    for entry in result["refused"][:_SHOWN]:
-        print(f"  left out: {entry['place']}: {entry['reason']}")
-    more = len(result["refused"]) - _SHOWN
-    if more > 0:
-        print(f"  and {more:,} more; --format json lists all")
+    print_account(result)
     print(result["table"])
 
 

@@ -5,15 +5,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, print_json
+from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, account, print_account, print_json
 from emoviz.errors import TableError
 from emoviz.jobs import Reporter
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
     from emoviz.inference.embedding import Embedded
-
-_SHOWN = 20
 
 
 def add_verbs(verbs: Any) -> None:
@@ -110,7 +108,7 @@ def _summary(found: "Embedded", out: Path) -> dict[str, Any]:
         "images": len(found),
         "new": found.new,
         "cached": len(found) - found.new,
-        "refused": [{"path": path, "reason": reason} for path, reason in found.refused],
+        **account(len(found), found.refused, found.collection.notes),
         "seconds": round(found.seconds, 3),
         "part": None if found.part is None else f"{found.part.number}/{found.part.count}",
         "out": str(out) if len(found) or found.part is not None else None,
@@ -118,15 +116,10 @@ def _summary(found: "Embedded", out: Path) -> dict[str, Any]:
 
 
 def _print_embedded(result: dict[str, Any]) -> None:
-    refused = result["refused"]
     print(
         f"{result['images']} images of {result['collection']} by {result['checkpoint']}: "
-        f"{result['new']} new, {result['cached']} known before, {len(refused)} refused "
-        f"({result['seconds']:.1f} s)"
+        f"{result['new']} new, {result['cached']} known before ({result['seconds']:.1f} s)"
     )
-    for row in refused[:_SHOWN]:
-        print(f"refused {row['path']}: {row['reason']}")
-    if len(refused) > _SHOWN:
-        print(f"... and {len(refused) - _SHOWN} more")
+    print_account(result)
     if result["out"]:
         print(f"Table: {result['out']}")

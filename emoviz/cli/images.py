@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, print_json
+from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, account, print_account, print_json
+from emoviz.errors import TableError
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,7 +25,13 @@ def add_verbs(verbs: Any) -> None:
 
 def _add_predict(verbs: Any) -> None:
     verb = verbs.add_parser("predict", help="estimate the emotions that images evoke")
-    verb.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files, folders, ZIPs")
+    verb.add_argument(
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="files, folders, ZIPs, tables, ids of sets",
+    )
     verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
     verb.add_argument("--format", choices=("table", "json", "csv"), default="table")
     verb.add_argument("--batch", type=int, default=32, help="images at once (32)")
@@ -69,7 +76,8 @@ def _predict(arguments: argparse.Namespace, settings: Settings) -> int:
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
     chosen = abstention_of(checkpoint, settings)
     limits = Limits.of(settings)
-    sources = expand(arguments.paths, settings)
+    notes: list[str] = []
+    sources = expand([_place(path, settings) for path in arguments.paths], settings, notes.append)
     model = load_model(checkpoint, settings)
     results = predict(model, sources, limits, batch=max(1, arguments.batch))
     counted = _Counter(
@@ -77,7 +85,19 @@ def _predict(arguments: argparse.Namespace, settings: Settings) -> int:
     )
     names = list(model.taxonomy.names)
     _WRITERS[arguments.format](counted, names, sys.stdout, chosen is not None)
+    values = account(counted.read, counted.problems, notes)
+    print_account(values, sys.stdout if arguments.format == "table" else sys.stderr)
     return 0 if counted.read else NOTHING_READ
+
+
+def _place(path: Path, settings: Settings) -> Path:
+    """A path, or the set of the library that is called so."""
+    from emoviz.data.library import locate
+
+    try:
+        return locate(settings, str(path))
+    except TableError:
+        return path  # told when it is read
 
 
 class _Counter:
@@ -85,11 +105,14 @@ class _Counter:
 
     def __init__(self, results: Iterable["Prediction"], total: int) -> None:
         self._results, self._total, self.read = results, total, 0
+        self.problems: list[tuple[str, str]] = []
 
     def __iter__(self) -> Iterator["Prediction"]:
         shown = self._total > 64 and sys.stderr.isatty()
         for done, result in enumerate(self._results, start=1):
             self.read += result.error is None
+            if result.error is not None:
+                self.problems.append((result.path, result.error))
             if shown:
                 print(f"\r{done} of {self._total} images", end="", file=sys.stderr)
             yield result
@@ -120,8 +143,7 @@ def _write_table(
     print("The model's estimate of the emotion that each image evokes:", file=out)
     for result in results:
         if result.error is not None:
-            print(f"{result.path}: not read: {result.error}", file=out)
-            continue
+            continue  # told at the end
         (first, p), *rest = result.ranked
         second = f", then {rest[0][0]} {rest[0][1]:.0%}" if rest else ""
         flags = "  [top two opposite]" if result.top2_opposite else ""

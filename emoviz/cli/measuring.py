@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from emoviz.cli.output import (
     DEFAULT_CHECKPOINT,
     NOTHING_READ,
+    account,
     estimate_text,
     number_text,
+    print_account,
     print_json,
 )
 from emoviz.errors import TableError
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from emoviz.experiments.contenders import Contender
     from emoviz.inference.embedding_table import EmbeddingTable
     from emoviz.labels import Bridge
-
-_SHOWN = 20
 
 
 def add_verbs(verbs: Any) -> None:
@@ -65,11 +65,12 @@ def _add_set_options(verb: argparse.ArgumentParser) -> None:
         "--data",
         required=True,
         metavar="SET",
-        help="CSV with file,label, a Parquet file, a folder with one sub-folder a class, or the id "
-        "of a set of the library",
+        help="a table with file and label, a folder or ZIP with one folder a class, or the id of a "
+        "set of the library",
     )
     verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
     verb.add_argument("--split", choices=("train", "validation", "test"), help="only this split")
+    verb.add_argument("--level", type=int, help="which folder is the class, 1 for the outermost")
     verb.add_argument(
         "--bridge",
         type=Path,
@@ -91,7 +92,7 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
     _check(arguments)
     runs = open_runs(arguments.checkpoint, settings)
     report = Reporter(arguments.progress)
-    measured, tables, bridges = _seen(arguments, runs, settings, report)
+    measured, tables, bridges, notes = _seen(arguments, runs, settings, report)
     report.step("measuring")
     found = [
         evaluation(run, own, joining, measured, settings, _intervals(arguments))
@@ -100,12 +101,15 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
     result = printed(found[0]) if len(found) == 1 else _over_runs(found)
     _write_report(arguments.report, found[0] if len(found) == 1 else result, settings)
     report.finish(f"{found[0]['n']:,} images measured", {"n": found[0]["n"]})
+    taken = account(len(tables[0][0]), measured.refused, notes)
     if arguments.format == "json":
-        print_json(result, sys.stdout)
+        print_json(result | taken, sys.stdout)
     elif len(found) == 1:
         _print_evaluation(result)
+        print_account(taken)
     else:
         _print_runs(result)
+        print_account(taken)
     return 0 if len(tables[0][0]) else NOTHING_READ
 
 
@@ -124,7 +128,7 @@ def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
     if seeds > 1 and arguments.report is not None:
         raise TableError("--report is of two models; compare their seeds one by one for reports.")
     report = Reporter(arguments.progress)
-    measured, tables, bridges = _seen(arguments, [*ones, *others], settings, report)
+    measured, tables, bridges, notes = _seen(arguments, [*ones, *others], settings, report)
     report.step("measuring")
     each = [
         comparison(
@@ -141,13 +145,16 @@ def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
     _write_report(arguments.report, found, settings)
     report.finish(f"{found['a']['n']:,} images measured", {"n": found["a"]["n"]})
     over = _over_seeds(each) if seeds > 1 else None
+    taken = account(len(tables[0][0]), measured.refused, notes)
     if arguments.format == "json":
         result = [compared(values) for values in each]
-        print_json(result[0] if over is None else {"seeds": result, **over}, sys.stdout)
-    elif over is not None:
+        print_json((result[0] if over is None else {"seeds": result, **over}) | taken, sys.stdout)
+        return 0 if len(tables[0][0]) else NOTHING_READ
+    if over is not None:
         _print_seeds(each, over)
     else:
         _print_comparison(found)
+    print_account(taken)
     return 0 if len(tables[0][0]) else NOTHING_READ
 
 
@@ -170,8 +177,8 @@ def _seen(
     contenders: "Sequence[Contender]",
     settings: Settings,
     report: Reporter,
-) -> "tuple[MeasuredSet, list[list[EmbeddingTable]], list[list[Bridge]]]":
-    """The set, and of each contender's members the tables and the bridges."""
+) -> "tuple[MeasuredSet, list[list[EmbeddingTable]], list[list[Bridge]], Sequence[str]]":
+    """The set, of each contender's members the tables and the bridges, and how it was read."""
     from emoviz.data.library import id_of
     from emoviz.experiments.assess import MeasuredSet
     from emoviz.experiments.contenders import table_of
@@ -180,7 +187,8 @@ def _seen(
 
     taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
     first = contenders[0].members[0].card.taxonomy
-    opened = open_labelled(arguments.data, settings, taxonomy, first, arguments.split)
+    wanted = (taxonomy, first, arguments.split, arguments.level)
+    opened = open_labelled(arguments.data, settings, *wanted)
     rule = _bridge_rule(arguments.bridge)
     members = [member for item in contenders for member in item.members]
     bridges = [
@@ -204,7 +212,7 @@ def _seen(
         tuple(refused),
         opened.about,
     )
-    return measured, tables, bridges
+    return measured, tables, bridges, opened.notes
 
 
 def _bridge_rule(path: Path | None) -> Mapping[str, Any] | None:
@@ -281,7 +289,7 @@ def _over_seeds(each: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _print_evaluation(result: dict[str, Any]) -> None:
     print(f"{result['checkpoint']} on {result['n']} images, labels of {result['taxonomy']}")
-    print(f"refused {result['refused']}, left out {result['left_out']} (label has no class)")
+    print(f"left out {result['left_out']} (label has no class)")
     _print_left_out(result)
     for name, row in result["intervals"].items():
         print(f"{name:20} {estimate_text(row)}")
@@ -292,8 +300,6 @@ def _print_evaluation(result: dict[str, Any]) -> None:
     for label, row in result["per_class"].items():
         scores = "  ".join(number_text(row[key]) for key in ("precision", "recall", "f1"))
         print(f"{label:20} {scores}  {row['support']:7}")
-    for row in result["refusals"][:_SHOWN]:
-        print(f"refused {row['path']}: {row['reason']}")
 
 
 def _print_left_out(result: dict[str, Any]) -> None:
@@ -308,7 +314,7 @@ def _print_left_out(result: dict[str, Any]) -> None:
 def _print_comparison(found: dict[str, Any]) -> None:
     one, other = found["a"], found["b"]
     print(f"A {one['checkpoint']}, B {other['checkpoint']} on the same {one['n']} images,")
-    print(f"labels of {one['taxonomy']}; refused {one['refused']}, left out {one['left_out']}")
+    print(f"labels of {one['taxonomy']}; left out {one['left_out']}")
     _print_left_out(one)
     print(f"{'':20}       A        B    B - A")
     for name, row in found["difference"].items():
@@ -321,8 +327,6 @@ def _print_comparison(found: dict[str, Any]) -> None:
     )
     print(found["claim"])
     print(f"Cohen's kappa of the answers {estimate_text(found['kappa'])}")
-    for row in one["refusals"][:_SHOWN]:
-        print(f"refused {row['path']}: {row['reason']}")
 
 
 def _print_runs(result: dict[str, Any]) -> None:

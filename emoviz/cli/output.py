@@ -1,13 +1,15 @@
 """What the verbs share: exit codes, and how values reach the terminal."""
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 DEFAULT_CHECKPOINT = "mikels8"
 NOTHING_READ = 2
 SOME_FAILED = 1
 PAUSED = 3
+_SHOWN = 20
 
 
 def print_json(values: Any, out: TextIO) -> None:
@@ -18,6 +20,31 @@ def print_json(values: Any, out: TextIO) -> None:
     except UnicodeEncodeError:
         text = json.dumps(values, indent=1)
     print(text, file=out)
+
+
+def account(
+    taken: int, problems: Sequence[tuple[str, str]], notes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What every verb says of what it was given: found = taken + problems, and how it was read."""
+    return {
+        "found": taken + len(problems),
+        "taken": taken,
+        "problems": [{"what": what, "reason": reason} for what, reason in problems],
+        "notes": list(notes),
+    }
+
+
+def print_account(values: Mapping[str, Any], out: TextIO | None = None) -> None:
+    """`account` for people, on the standard output where left out."""
+    out, problems = out or sys.stdout, values["problems"]
+    count = f"{len(problems):,} problem" + ("" if len(problems) == 1 else "s")
+    print(f"{values['found']:,} found: {values['taken']:,} taken, {count}", file=out)
+    for row in problems[:_SHOWN]:
+        print(f"problem: {row['what']}: {row['reason']}", file=out)
+    if len(problems) > _SHOWN:
+        print(f"... and {len(problems) - _SHOWN:,} more; --format json lists all", file=out)
+    for note in values["notes"]:
+        print(f"note: {note}", file=out)
 
 
 def tell(line: str) -> None:

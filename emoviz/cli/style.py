@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emoviz.cli.explaining import beside_a_page
-from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, print_json
+from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, account, print_account, print_json
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _style_result(
         "checkpoint": explainer.checkpoint.card.id,
         "collection": embedded.collection.identity,
         "images": len(rows),
-        "refused": [{"path": path, "reason": reason} for path, reason in embedded.refused],
+        **account(len(embedded), embedded.refused, embedded.collection.notes),
     }
     if isinstance(split, NoSplit):
         return result | {"no_split": split.reason, "classes": {}}
@@ -129,8 +129,9 @@ def _write_rows(path: Path, rows: "Iterable[list[str]]") -> None:
 def _print_style(result: dict[str, Any]) -> None:
     print(
         f"{result['images']} images of {result['collection']} by {result['checkpoint']}: "
-        f"{result['new']} read now, {len(result['refused'])} refused"
+        f"{result['new']} read now"
     )
+    print_account(result)
     if "no_split" in result:
         print(result["no_split"])
         return

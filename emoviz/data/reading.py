@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -180,7 +180,9 @@ def open_holder(path: Path, settings: Settings) -> Holder:
     return tables.ParquetImages(path, table.images, table.columns[table.images])
 
 
-def expand(paths: Iterable[Path], settings: Settings) -> list[ImageSource]:
+def expand(
+    paths: Iterable[Path], settings: Settings, tell: Callable[[str], None] = lambda note: None
+) -> list[ImageSource]:
     """Whatever a person names as image sources, in the order given.
 
     What cannot be taken, a path that does not exist, an empty folder or a broken ZIP is a source
@@ -190,7 +192,10 @@ def expand(paths: Iterable[Path], settings: Settings) -> list[ImageSource]:
     for path in paths:
         try:
             if os.path.exists(path):  # noqa: PTH110  (Path raises for a name too long)
-                sources += _sources(str(path), _opened(path, settings, wish), wish)
+                found = _opened(path, settings, wish)
+                sources += _sources(str(path), found, wish)
+                for note in found.notes:
+                    tell(note)
             else:
                 sources.append(from_path(path, wish.limits))
         except TableError as error:
@@ -442,19 +447,19 @@ def _classes(base: tuple[str, ...], inner: Sequence[tuple[str, ...]], first: set
         names = ", ".join(sorted(second)[:4])
         notes = (
             f"The classes are the folders {names} inside {', '.join(sorted(first)[:4])}. To take "
-            f"the outer folders as classes instead, ask for level {deeper - 1} (--level).",
+            f"the outer folders as classes instead, take folder level {deeper - 1}.",
         )
         return Structure([(above[1] if above[1:] else "", None) for above in inner], notes)
     if base and first and not _known(first):
         notes = (
             f"'{'/'.join(base)}' was taken for a folder around the classes "
-            f"({', '.join(sorted(first)[:4])}). To take '{base[-1]}' as a class instead, ask for "
-            f"level {len(base)} (--level).",
+            f"({', '.join(sorted(first)[:4])}). To take '{base[-1]}' as a class instead, "
+            f"take folder level {len(base)}.",
         )
     elif second and not _known(first):
         notes = (
             f"The classes are the folders {', '.join(sorted(first)[:4])}; folders in them "
-            f"count to them. To take those as classes instead, ask for level {deeper} (--level).",
+            f"count to them. To take those as classes instead, take folder level {deeper}.",
         )
     return Structure([_first_folder(above) for above in inner], notes)
 

@@ -51,6 +51,7 @@ def open_labelled(
     taxonomy: Taxonomy | None = None,
     likely: Taxonomy | None = None,
     split: Split | None = None,
+    level: int | None = None,
 ) -> Dataset:
     """Open a labelled set by its id in the library or its path.
 
@@ -63,12 +64,13 @@ def open_labelled(
         taxonomy: Of the labels; found from them where None.
         likely: Taken instead of a smaller one where all labels are of it.
         split: Only this split.
+        level: Which folder is the class: see `emoviz.data.reading.Wish`.
 
     Raises:
         TableError: There is no such set, it cannot be read, or none of its labels is known.
     """
     path = locate(settings, str(what))
-    found = open_dataset(path, settings, taxonomy, likely, labelled=True)
+    found = open_dataset(path, settings, taxonomy, likely, labelled=True, level=level)
     found = found if taxonomy is not None else fitted(found, likely)
     if id_of(settings, found.path) == SAMPLE:
         found = replace(found, about=find_set(settings, SAMPLE).about)

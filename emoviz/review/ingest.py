@@ -63,6 +63,8 @@ class Added:
             "kind": request.kind,
             "found": found.found,
             "works": len(found.items),
+            "taken": len(found.ready),
+            "notes": [],
             "ready": len(found.ready),
             "failed": len(found.failed),
             "waiting": found.waiting,

@@ -32,6 +32,8 @@ from emoviz.training.targets import (
 )
 from emoviz.training.warm_start import learned_behind, take_centers, take_weights
 
+_TOLD = 5  # problems of a set that are named in the log
+
 
 @dataclass(frozen=True)
 class Worker:
@@ -143,7 +145,12 @@ def prepare(
         reasons[text] = unreadable(item.records, preprocessing) if found is None else found
         _check_some_read(item, reasons[text])
         item = without_unreadable(item, reasons[text])
-        tell(f"{item.name}: {len(item.records)} images, {len(item.problems)} problems")
+        count = len(item.records) + len(item.problems)
+        tell(
+            f"{item.name}: {count} found, {len(item.records)} images, {len(item.problems)} problems"
+        )
+        for line in (*item.notes, *(f"{key}: {why}" for key, why in item.problems[:_TOLD])):
+            tell(f"  {line}")
         sets.append(item)
     sets = _split(sets, len(tables), recipe)
     taxonomy = recipe.classes

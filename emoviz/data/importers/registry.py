@@ -8,7 +8,7 @@ from pathlib import Path
 
 from emoviz.data.dataset import Dataset
 from emoviz.data.importers.common import Importer
-from emoviz.data.reading import read_labelled
+from emoviz.data.reading import open_dataset
 from emoviz.errors import TableError
 from emoviz.labels import get_taxonomy
 
@@ -32,8 +32,9 @@ _MODULES = (
 )
 
 
-def _read_own(path: Path, labels: str) -> Dataset:
-    found = read_labelled(path, get_taxonomy(labels) if labels else None)
+def _read_own(path: Path, labels: str, level: int | None = None) -> Dataset:
+    taxonomy = get_taxonomy(labels) if labels else None
+    found = open_dataset(path, None, taxonomy, labelled=True, level=level)
     return replace(found, name=path.absolute().stem if path.is_file() else path.absolute().name)
 
 
@@ -65,13 +66,14 @@ def importers() -> Mapping[str, Importer]:
     return {**known, **{item.kind: item for item in _OWN}, last.kind: last}
 
 
-def bring_in(kind: str, path: Path, labels: str = "") -> Dataset:
+def bring_in(kind: str, path: Path, labels: str = "", level: int | None = None) -> Dataset:
     """Read a set of that kind.
 
     Args:
         kind: One of `importers`.
         path: The unpacked folder, or the file.
         labels: Which labels, or the taxonomy's name, where the importer has a choice.
+        level: Of folders of one's own, which is the class: see `emoviz.data.reading.Wish`.
 
     Raises:
         TableError: The kind or the labels are unknown, or the path does not hold such a set.
@@ -84,4 +86,6 @@ def bring_in(kind: str, path: Path, labels: str = "") -> Dataset:
     if labels and not importer.takes_taxonomy and labels not in importer.choices:
         told = ", ".join(importer.choices) or "no choice"
         raise TableError(f"{importer.title} has no labels '{labels}'; there is {told}.")
+    if level is not None:
+        return _read_own(path.expanduser(), labels, level)
     return importer.read(path.expanduser(), labels)
