@@ -72,8 +72,25 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, values: Any) -> None:
-    """Write values as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    """Write values as indented JSON, whole or not at all.
+
+    Names of files that are no UTF-8 are written as escapes, and read again as they were.
+    """
+    text = json.dumps(values, indent=2, ensure_ascii=False)
+    if re.search("[\ud800-\udfff]", text):
+        text = json.dumps(values, indent=2)
+    write_text(path, text + "\n")
+
+
+def arrow_file(path: Path, mode: str = "rb") -> Any:
+    """A file for pyarrow, which by itself opens no path whose bytes are no UTF-8.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    import pyarrow
+
+    return pyarrow.OSFile(os.fsencode(path), mode)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

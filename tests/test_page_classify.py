@@ -166,12 +166,12 @@ def test_a_zip_is_opened_and_its_bad_members_are_refused(app: AppTest, picture: 
         archive.writestr("../out.jpg", picture(seed=2))
         archive.writestr("notes.txt", "no image by its name")
     drop(app, ("show.ZIP", buffer.getvalue()), ("torn.zip", b"PK\x03\x04 and no more"))
-    assert headings(app)[0] == "1 image, 2 refused"
+    assert headings(app)[0] == "1 image, 3 refused"
     assert "show.ZIP/a/one.jpg" in html(app)
     assert "Its name leads out of the ZIP" in html(app)
 
 
-def test_a_folder_gives_its_images_and_counts_the_rest(app: AppTest, picture: Make) -> None:
+def test_a_folder_gives_its_images_and_names_the_rest(app: AppTest, picture: Make) -> None:
     drop(
         app,
         ("show/b.jpg", picture(seed=1)),
@@ -181,11 +181,10 @@ def test_a_folder_gives_its_images_and_counts_the_rest(app: AppTest, picture: Ma
         ("show/.DS_Store", b"x"),
         into="folder",
     )
-    assert headings(app)[0] == "2 images"
-    assert [item.value for item in app.info] == [
-        "2 other files in the folder left out: by name no image."
-    ]
-    assert [entry.name for entry in space(app).entries] == ["show/a.jpg", "show/b.jpg"]
+    assert headings(app)[0] == "2 images, 2 refused"
+    assert "no image by its name (.csv)" in html(app)
+    names = [entry.name for entry in space(app).entries]
+    assert names == ["show/a.jpg", "show/b.jpg", "show/list.csv", "show/notes.txt"]
 
 
 def test_an_animation_says_which_frame_was_used(app: AppTest) -> None:

@@ -106,7 +106,7 @@ def test_a_folder_comes_in_with_what_failed_and_is_searched(
     assert wait_for(settings, "collection spring-show") == "done"
     app = healthy(app.run())
     assert "3 artworks" in words(app)
-    assert any("1 thing could not be brought in" in item.label for item in app.expander)
+    assert any("taken, 1 problem" in item.label for item in app.expander)
     app.text_input(key="words").set_value("wave 1831")
     app = healthy(app.run())
     assert "1 artwork of 3" in words(app)

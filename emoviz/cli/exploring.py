@@ -114,10 +114,10 @@ def _write_with_coordinates(
     import pyarrow as pa
     from pyarrow import parquet
 
-    from emoviz.files import replaced_file
+    from emoviz.files import arrow_file, replaced_file
 
     if source.suffix.casefold() == ".parquet" and not given.left_out:
-        table = parquet.read_table(source)
+        table = parquet.read_table(arrow_file(source))
     else:
         labels = given.labels or ("",) * len(given)
         u = pa.array(list(given.values))
@@ -126,8 +126,8 @@ def _write_with_coordinates(
         if name in table.column_names:
             table = table.drop_columns([name])
         table = table.append_column(name, pa.array(column))
-    with replaced_file(out) as aside:
-        parquet.write_table(table, aside)
+    with replaced_file(out) as aside, arrow_file(aside, "wb") as stream:
+        parquet.write_table(table, stream)
 
 
 def _tell_map(projection: "Projection", out: Path) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from emoviz.data.dataset import NO_LABEL, Dataset
 from emoviz.data.image_statistics import Looks
 from emoviz.errors import TableError, TaxonomyError
-from emoviz.files import replaced_file
+from emoviz.files import arrow_file, replaced_file
 from emoviz.labels import Taxonomy
 from emoviz.settings import Settings
 
@@ -103,8 +103,8 @@ def write_examined(path: Path, item: Examined, about: Mapping[str, Any]) -> None
 
     head = {"format": FORMAT, "taxonomy": item.taxonomy.to_dict(), "about": dict(about)}
     table = pa.table(_columns(item)).replace_schema_metadata({_ABOUT: json.dumps(head).encode()})
-    with replaced_file(path) as aside:
-        parquet.write_table(table, aside, compression="zstd")
+    with replaced_file(path) as aside, arrow_file(aside, "wb") as stream:
+        parquet.write_table(table, stream, compression="zstd")
 
 
 def read_examined(path: Path) -> tuple[Examined, Mapping[str, Any]]:
@@ -117,7 +117,7 @@ def read_examined(path: Path) -> tuple[Examined, Mapping[str, Any]]:
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)
+        table = parquet.read_table(arrow_file(path))
         head = json.loads((table.schema.metadata or {})[_ABOUT])
         if head["format"] != FORMAT:
             raise ValueError(f"format {head['format']}, this version reads {FORMAT}")

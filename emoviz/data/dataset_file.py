@@ -16,7 +16,7 @@ from emoviz.data.affect import DIMENSIONS
 from emoviz.data.dataset import NO_LABEL, Dataset, Record, Split
 from emoviz.data.images import Limits
 from emoviz.errors import ImageError, TableError, TaxonomyError
-from emoviz.files import replaced_file
+from emoviz.files import arrow_file, replaced_file
 from emoviz.labels import Taxonomy
 
 FORMAT = 1
@@ -70,7 +70,11 @@ def write_set(path: Path, title: str, item: Dataset, about: Mapping[str, Any]) -
     kept = [r for r in item.records if named[str(r.path)] and _is_text(r.name)]
     schema = _schema(title, item, kept, about)
     written = set()
-    with replaced_file(path) as aside, parquet.ParquetWriter(aside, schema) as writer:
+    with (
+        replaced_file(path) as aside,
+        arrow_file(aside, "wb") as stream,
+        parquet.ParquetWriter(stream, schema) as writer,
+    ):
         for start in range(0, max(len(kept), 1), _BATCH):
             rows = [
                 (record.name, row)
@@ -93,7 +97,7 @@ def read_head(path: Path) -> SetHead | None:
     from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
+        with arrow_file(path) as stream, parquet.ParquetFile(stream) as file:
             about = (file.metadata.metadata or {}).get(_ABOUT)
             count = file.metadata.num_rows
     except (pa.ArrowException, OSError, ValueError, RecursionError):
@@ -124,7 +128,7 @@ def read_set(path: Path) -> Dataset | None:
     if head is None:
         return None
     try:
-        with parquet.ParquetFile(path) as file:
+        with arrow_file(path) as stream, parquet.ParquetFile(stream) as file:
             batches = file.iter_batches(_BATCH)
             rows = (row for batch in batches for row in batch.to_pylist())
             records = tuple(_record(path, row, head.taxonomy) for row in rows)

@@ -22,6 +22,7 @@ from typing import Any
 from emoviz.data.affect import Dimension, Scale, affect_columns
 from emoviz.data.images import SUFFIXES, Limits, read_file
 from emoviz.errors import ImageError, TableError
+from emoviz.files import arrow_file
 from emoviz.labels import TAXONOMIES, Taxonomy
 
 MOST_COLUMNS = 5000
@@ -577,7 +578,7 @@ def _parquet(path: Path) -> Table:
                 f"'{path}' is no readable Parquet file: its description of itself would take "
                 f"{footer / 1e6:,.0f} MB."
             )
-        with parquet.ParquetFile(path) as file:
+        with arrow_file(path) as stream, parquet.ParquetFile(stream) as file:
             schema, count = file.schema_arrow, file.metadata.num_rows
             if len(schema.names) > MOST_COLUMNS:
                 raise TableError(
@@ -619,7 +620,7 @@ def read_images(path: Path, column: str, limits: Limits) -> list[bytes | None]:
     found: list[bytes | None] = []
     total, most = 0, max(_SMALL, _BOMB * path.stat().st_size)
     try:
-        with parquet.ParquetFile(path) as file:
+        with arrow_file(path) as stream, parquet.ParquetFile(stream) as file:
             for batch in file.iter_batches(64, columns=[column]):
                 for value in batch.column(0).to_pylist():
                     found.append(_content(value))
@@ -657,7 +658,7 @@ class ParquetImages:
             if row < self._next - len(self._held):
                 self._next, self._held = 0, []
             if not self._next:
-                file = parquet.ParquetFile(self._table)
+                file = parquet.ParquetFile(arrow_file(self._table))
                 self._batches = file.iter_batches(self._WINDOW, columns=[self._column])
             while row >= self._next:
                 batch = next(self._batches)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from emoviz.data.dataset import NO_LABEL
 from emoviz.errors import TableError, TaxonomyError
-from emoviz.files import replaced_file
+from emoviz.files import arrow_file, replaced_file
 from emoviz.inference.embedding_table import EmbeddingTable, Origin, PartOrigin
 from emoviz.labels import Taxonomy
 from emoviz.settings import Settings
@@ -188,7 +188,7 @@ def _opened(path: Path) -> Iterator[Any]:
     from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path) as file:
+        with arrow_file(path) as stream, parquet.ParquetFile(stream) as file:
             yield file
     except FileNotFoundError:
         raise TableError(f"There is no table '{path}'.") from None
@@ -205,7 +205,10 @@ def _write_parquet(path: Path, parts: Iterator[EmbeddingTable]) -> None:
     repeated = [item.name for item in schema if item.type == string()][2:]  # not path and hash
     with (
         replaced_file(path) as aside,
-        parquet.ParquetWriter(aside, schema, compression="zstd", use_dictionary=repeated) as writer,
+        arrow_file(aside, "wb") as stream,
+        parquet.ParquetWriter(
+            stream, schema, compression="zstd", use_dictionary=repeated
+        ) as writer,
     ):
         for part in chain([first], parts):
             writer.write_batch(_to_arrow(part, schema), row_group_size=_ROW_GROUP)

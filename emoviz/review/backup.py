@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from emoviz.errors import ReviewError
 from emoviz.files import replaced_file
 from emoviz.review import schema
-from emoviz.review.database import HEAD, Database
+from emoviz.review.database import HEAD, Database, sqlite_file, sqlite_url
 from emoviz.review.store import ReviewStore
 
 _BATCH = 1000
@@ -48,13 +48,13 @@ def back_up(store: ReviewStore, out: Path) -> Backup:
         ReviewError: The store cannot be read, or what was written is damaged.
         OSError: The disk is full or closed; what was there stays.
     """
-    own = store.engine.url.database if store.database.is_sqlite else None
-    if own is not None and out.absolute() == Path(own).absolute():
+    own = sqlite_file(store.database.url) if store.database.is_sqlite else None
+    if own is not None and out.absolute() == own.absolute():
         raise ReviewError(f"'{out}' is the store itself; give the backup another name.")
     with replaced_file(out) as aside:
         with _told(out):
             if own is not None:
-                _copy_file(Path(own), aside)
+                _copy_file(own, aside)
             else:
                 _copy_rows(store, aside)
             counts = _checked(aside)
@@ -82,7 +82,7 @@ def restore(store: ReviewStore, file: Path) -> dict[str, int]:
         shutil.copyfile(file, copy)
         with _told(file):
             _checked(copy)
-        source = Database(f"sqlite:///{copy}")
+        source = Database(sqlite_url(copy))
         try:
             with source.reading() as found, store.write() as made:
                 counts = _put_back(store, found, made)

@@ -5,11 +5,14 @@ reads first and writes later could find the database changed in between and woul
 """
 
 import contextlib
+import os
+import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote_to_bytes
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
 from sqlalchemy.engine import make_url
@@ -161,7 +164,17 @@ def database_url(settings: Settings) -> str:
     """Of the store: as the settings name it, else a file of SQLite in the home."""
     if settings.database_url:
         return settings.database_url
-    return f"sqlite:///{(settings.home / 'review.sqlite').absolute()}"
+    return sqlite_url(settings.home / "review.sqlite")
+
+
+def sqlite_url(file: Path) -> str:
+    """Of a file of SQLite, whatever its name is made of."""
+    return "sqlite:///" + quote(os.fsencode(file.absolute()))
+
+
+def sqlite_file(url: str) -> Path:
+    """The file that a URL names; SQLAlchemy loses bytes of it that are no UTF-8."""
+    return Path(os.fsdecode(unquote_to_bytes(url.partition(":///")[2].partition("?")[0])))
 
 
 @lru_cache(maxsize=8)
@@ -193,7 +206,7 @@ def _engine(url: str) -> Engine:
         if parsed.drivername in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.get_backend_name() == "sqlite":
-            return _sqlite(parsed)
+            return _sqlite(parsed, url)
         if parsed.get_backend_name() == "postgresql":
             return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=8)
     except (ArgumentError, ImportError) as error:
@@ -204,14 +217,19 @@ def _engine(url: str) -> Engine:
     )
 
 
-def _sqlite(url: Any) -> Engine:
+def _sqlite(url: Any, text: str) -> Engine:
     if not url.database or url.database == ":memory:":
         raise ReviewError("A review store in memory would be lost; name a file of SQLite.")
+    file = sqlite_file(text)
     try:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ReviewError(f"The folder of '{url.database}' cannot be made: {error}.") from None
-    engine = create_engine(url, connect_args={"timeout": _WAIT}, pool_size=8, max_overflow=8)
+
+    def connected() -> sqlite3.Connection:
+        return sqlite3.connect(file, timeout=_WAIT, check_same_thread=False)
+
+    engine = create_engine(url, creator=connected, pool_size=8, max_overflow=8)
 
     @event.listens_for(engine, "connect")
     def _connected(raw: Any, _: Any) -> None:

@@ -5,15 +5,21 @@ anew: the drop zone is always empty, and Streamlit's own copy of the bytes is le
 """
 
 from collections.abc import Iterable, Sequence
-from pathlib import PurePath
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.typing import UploadedFile
 
-from emoviz.data.images import SUFFIXES, Limits
+from emoviz.data.images import Limits
 from emoviz.data.reading import sent_sources
-from emoviz.data.sources import ImageSource, from_path
+from emoviz.data.sources import (
+    ImageSource,
+    from_path,
+    is_junk,
+    parts_of,
+    refusal,
+    why_no_image,
+)
 from emoviz.settings import Settings
 from emoviz.ui.samples import Sample, gallery, known_samples, small_picture
 from emoviz.ui.words import counted, plain
@@ -84,25 +90,26 @@ def remove_all() -> None:
     st.query_params.pop("sample", None)
 
 
-def taken(files: Sequence[UploadedFile], settings: Settings) -> list[tuple[ImageSource, int]]:
-    """Uploaded files as sources with the bytes that each holds; ZIPs are opened."""
+def taken(
+    files: Sequence[UploadedFile], settings: Settings, whole: bool = False
+) -> list[tuple[ImageSource, int]]:
+    """Uploaded files as sources with the bytes that each holds; ZIPs are opened.
+
+    What a system put into a folder is left out; what is no image is a source that says so.
+    """
     sources: list[tuple[ImageSource, int]] = []
-    for file in files:
+    problems: list[tuple[ImageSource, int]] = []
+    for file in sorted(files, key=lambda file: file.name) if whole else files:
+        if whole and is_junk(parts_of(file.name)):
+            continue
         data = file.getvalue()
+        reason = why_no_image(file.name, lambda data=data: data[:512]) if whole else ""  # type: ignore[misc]
+        if reason and not file.name.casefold().endswith(".zip"):
+            problems.append((refusal(file.name, reason), 0))
+            continue
         inside = sent_sources(file.name, data, settings)
         sources += [(source, len(data) // len(inside)) for source in inside]
-    return sources
-
-
-def images_of_folder(files: Sequence[UploadedFile]) -> tuple[list[UploadedFile], int]:
-    """What looks like an image by its name, in order, and how many other files there were."""
-    visible = [
-        file
-        for file in sorted(files, key=lambda file: file.name)
-        if not any(part.startswith(".") for part in PurePath(file.name).parts)
-    ]
-    images = [file for file in visible if PurePath(file.name).suffix.casefold() in SUFFIXES]
-    return images, len(visible) - len(images)
+    return sources + problems
 
 
 def _uploader(label: str, key: str, settings: Settings, whole: bool) -> None:
@@ -122,13 +129,10 @@ def _take_uploads(key: str, settings: Settings, whole: bool) -> None:
         return  # a run cut short: Streamlit reports the same upload once more
     space.notes.clear()
     files: list[UploadedFile] = list(st.session_state[key] or [])
-    images, others = images_of_folder(files) if whole else (files, 0)
-    if others:
-        left = counted(others, "other file")
-        space.notes.append(f"{left} in the folder left out: by name no image.")
-    if whole and files and not images:
+    sources = taken(files, settings, whole)
+    if files and not sources:
         space.notes.append("The folder holds no images.")
-    _add_sources(space, taken(images, settings), settings)
+    _add_sources(space, sources, settings)
     _release(files)
     space.uploads += 1
 

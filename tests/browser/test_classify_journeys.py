@@ -77,12 +77,12 @@ def test_a_long_run_is_stopped_and_goes_on(visitor: "Visitor", picture: Make) ->
     visitor.page.get_by_role("heading", name="100 images").wait_for()
 
 
-def test_a_folder_leaves_other_files_out(visitor: "Visitor", picture: Make) -> None:
+def test_a_folder_names_other_files(visitor: "Visitor", picture: Make) -> None:
     visitor.open("?checkpoint=tiny")
     files = [("a.jpg", picture(seed=1)), ("b.jpg", picture(seed=2)), ("list.csv", b"a,b")]
     visitor.drop(files, into="folder")
-    visitor.page.get_by_role("heading", name="2 images").wait_for()
-    assert "1 other file in the folder left out" in visitor.text("[data-testid=stAlert]")
+    visitor.page.get_by_role("heading", name="2 images, 1 refused").wait_for()
+    visitor.page.get_by_text("1 file could not be read").wait_for()
 
 
 def test_a_sample_is_pressed_and_a_reload_keeps_it(visitor: "Visitor") -> None:

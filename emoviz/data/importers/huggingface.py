@@ -22,7 +22,7 @@ from emoviz.data.importers.inside import InsideRow, arrow_images, label_column, 
 from emoviz.data.reading import any_taxonomy
 from emoviz.data.tables import Files
 from emoviz.errors import TableError
-from emoviz.files import read_json
+from emoviz.files import arrow_file, read_json
 from emoviz.labels import get_taxonomy
 
 _SHARD = re.compile(r"([A-Za-z]+)(?:-\d+-of-\d+)?")
@@ -94,7 +94,7 @@ def _parquet_names(table: Path) -> Sequence[str]:
     from pyarrow import parquet
 
     try:
-        about = (parquet.read_schema(table).metadata or {}).get(b"huggingface")
+        about = (parquet.read_schema(arrow_file(table)).metadata or {}).get(b"huggingface")
         return _names(json.loads(about)["info"]) if about else ()
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"'{table}' is no readable Parquet file: {error}.") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from emoviz.errors import TableError
+from emoviz.files import arrow_file
 
 _BATCH = 512
 _IMAGE = ("image", "img", "picture")
@@ -49,7 +50,7 @@ def parquet_images(
     from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(table) as file:
+        with arrow_file(table) as stream, parquet.ParquetFile(stream) as file:
             yield from _rows(table, file.schema_arrow, file.iter_batches(_BATCH), names, label)
     except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
         raise TableError(f"'{table}' is no readable Parquet file: {_first(error)}.") from None
@@ -62,7 +63,7 @@ def arrow_images(
     import pyarrow as pa
 
     try:
-        with pa.memory_map(str(table)) as source, pa.ipc.open_stream(source) as reader:
+        with arrow_file(table) as source, pa.ipc.open_stream(source) as reader:
             yield from _rows(table, reader.schema, iter(reader), names, label)
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"'{table}' is no readable Arrow file: {_first(error)}.") from None

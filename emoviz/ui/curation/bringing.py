@@ -22,10 +22,11 @@ from emoviz.settings import Settings
 from emoviz.ui import access, background
 from emoviz.ui.curation.library import CHOICE, NOTES
 from emoviz.ui.linked import linked_choice, write_parameter
-from emoviz.ui.words import counted, plain, readable
+from emoviz.ui.problems import show_problems
+from emoviz.ui.words import counted, plain
 
 ADDING = "adding"
-_LISTED, _LINES = 200, 12
+_LINES = 12
 _OWN = ("imagefolder", "table", "huggingface")
 
 
@@ -89,27 +90,9 @@ def refused_of(settings: Settings, id: str) -> list[tuple[str, str]]:
 
 def show_refused(settings: Settings, id: str) -> None:
     """What did not fit, each with its reason, and all of it to take home."""
-    rows = refused_of(settings, id)
-    if not rows:
-        return
-    title = f"{counted(len(rows), 'line or file', 'lines or files')} did not fit"
-    with st.expander(title, icon=":material/report:"):
-        cells = "".join(
-            f"<li><b>{escape(readable(place))}</b><span>{escape(readable(why))}</span></li>"
-            for place, why in rows[:_LISTED]
-        )
-        st.html(f'<ul class="ev-refused">{cells}</ul>')
-        if len(rows) > _LISTED:
-            st.caption(f"The first {_LISTED} of {len(rows):,}; the file has all.")
-        st.download_button(
-            "All of them as CSV",
-            _refused_path(settings, id).read_bytes(),
-            f"{id}-refused.csv",
-            "text/csv",
-            key="datasets-refused",
-            on_click="ignore",
-            icon=":material/download:",
-        )
+    if rows := refused_of(settings, id):
+        whole = f"{id}-refused.csv", _refused_path(settings, id).read_bytes()
+        show_problems(rows, whole=whole)
 
 
 def _failed(settings: Settings, id: str) -> None:

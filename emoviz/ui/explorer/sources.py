@@ -20,11 +20,12 @@ from emoviz.settings import Settings
 from emoviz.ui import access, background
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.linked import linked_choice
+from emoviz.ui.problems import show_problems
 from emoviz.ui.review import blind
 from emoviz.ui.words import counted, plain, readable
 
 _ADDED = "explore-added"
-_NOTES = "explore-notes"
+_NOTES, _BROUGHT = "explore-notes", "explore-brought"
 _SAMPLE_TITLE = "sample images"  # as `open_dataset` calls it
 # A whole folder is asked for first; so few images are embedded without asking.
 _ASK_ABOVE = 200
@@ -115,6 +116,8 @@ def bring_in_images(settings: Settings) -> None:
     """A way in for images: a path on this machine."""
     for note in st.session_state.pop(_NOTES, []):
         st.info(note, icon=":material/info:")
+    if brought := st.session_state.get(_BROUGHT):
+        show_problems(*brought)
     if not access.allowed("paths"):
         access.explain_no_paths()
         return
@@ -257,10 +260,7 @@ def _take_path(settings: Settings) -> None:
     added.append(Source(key, found.name, found.identity))
     st.session_state["collection"] = key
     st.session_state["explore-path"] = ""
-    if found.problems:
-        place, why = found.problems[0]
-        words = f"{counted(len(found.problems), 'thing')} left out, such as {place}: {why}."
-        st.session_state[_NOTES] = [plain(words)]
+    st.session_state[_BROUGHT] = found.problems, len(found), found.notes
 
 
 @access.acts("prepare")

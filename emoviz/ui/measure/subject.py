@@ -1,6 +1,6 @@
 """What is measured: a checkpoint's answers beside labels, through a bridge."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.sources import Source
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.measure.bridging import choose_bridge, to_text
+from emoviz.ui.problems import show_problems
 from emoviz.ui.words import counted, listed, plain, readable
 
 OWN, NONE = "own", "none"
@@ -140,8 +141,7 @@ def say_what_is_measured(item: EvaluationSubject, *others: EvaluationSubject) ->
                 "images that it has seen a network looks better than it is: take others.",
                 icon=":material/school:",
             )
-    if item.table.refused:
-        _refused(item.table.refused)
+    show_problems(item.table.refused, len(item.table))
 
 
 def trained_on(checkpoint: Checkpoint, title: str) -> list[str]:
@@ -200,14 +200,3 @@ def _most(counts: Mapping[str, int], shown: int = 8) -> list[tuple[str, int]]:
     ranked = sorted(counts.items(), key=lambda item: -item[1])
     rest = sum(count for _, count in ranked[shown:])
     return [*ranked[:shown], *([("others", rest)] if rest else [])]
-
-
-def _refused(refused: Sequence[tuple[str, str]]) -> None:
-    with st.expander(
-        f"{counted(len(refused), 'file or row', 'files or rows')} could not be used",
-        icon=":material/error:",
-    ):
-        for name, reason in refused[:100]:
-            st.text(f"{readable(name)}: {readable(reason)}")
-        if len(refused) > 100:
-            st.caption(f"and {len(refused) - 100:,} more")

@@ -30,6 +30,7 @@ from emoviz.ui import access, background
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.linked import linked_choice, write_parameter
+from emoviz.ui.problems import show_problems
 from emoviz.ui.review import blind, people
 from emoviz.ui.review.queue import PARAMETER
 from emoviz.ui.words import counted, plain, readable
@@ -269,20 +270,7 @@ def missing(found: AcquiredWorks) -> None:
     """What is not here, each with its reason."""
     rows = [(item.title or item.key, state.error) for item, state in found.failed]
     rows += [(problem.key, problem.reason) for problem in found.problems]
-    if not rows:
-        return
-    title = f"{counted(len(rows), 'thing')} could not be brought in"
-    with st.expander(title, icon=":material/report:"):
-        cells = "".join(
-            f"<li><b>{escape(readable(what))}</b><span>{escape(readable(why))}</span></li>"
-            for what, why in rows[:_LISTED]
-        )
-        st.html(f'<ul class="ev-refused">{cells}</ul>')
-        if len(rows) > _LISTED:
-            st.caption(
-                f"... and {len(rows) - _LISTED:,} more: `python -m emoviz collection add` prints "
-                "them with `--format json`."
-            )
+    show_problems(rows, len(found.ready))
 
 
 def fits(item: Item, asked: str) -> bool:

@@ -17,9 +17,10 @@ from emoviz.settings import Settings
 from emoviz.ui import access
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.linked import linked_choice
+from emoviz.ui.problems import show_problems
 from emoviz.ui.words import counted, plain, readable
 
-_NOTES, _CHOICE = "retrain-notes", "set"
+_NOTES, _CHOICE, _BROUGHT = "retrain-notes", "set", "retrain-brought"
 _PICTURES, _SIDE = 16, 88  # eight beside each other on a wide page
 
 
@@ -28,6 +29,8 @@ def choose(settings: Settings) -> KnownSet | None:
     known, refused = list_sets(settings)
     for note in st.session_state.pop(_NOTES, []):
         st.info(note, icon=":material/info:")
+    if brought := st.session_state.get(_BROUGHT):
+        show_problems(*brought)
     if refused:
         with st.expander(f"{counted(len(refused), 'set')} cannot be used", icon=":material/error:"):
             for reason in refused:
@@ -140,11 +143,8 @@ def _take(settings: Settings, name: str, get: "object") -> None:
     except OSError as error:
         st.session_state[_NOTES] = [f"The set cannot be kept: {plain(str(error))}"]
         return
-    notes = [f"{plain(title)}: {counted(known.count, 'image')} brought in."]
-    if labelled.problems:
-        first = "; ".join(f"{place}: {why}" for place, why in labelled.problems[:3])
-        notes.append(f"{counted(len(labelled.problems), 'file')} left out ({plain(first)} …).")
-    st.session_state[_NOTES] = notes
+    st.session_state[_NOTES] = [f"{plain(title)}: {counted(known.count, 'image')} brought in."]
+    st.session_state[_BROUGHT] = labelled.problems, known.count, labelled.notes
     st.session_state[_CHOICE] = known.id
 
 
