@@ -349,7 +349,10 @@ def _bytes(path: Path) -> tuple[bytes, tuple[str, ...]]:
 
 def _text(path: Path, quotes: bool) -> Table:
     data, notes = _bytes(path)
-    data, skipped, told = _without_sep_line(data)
+    blank = len(data) - len(data.lstrip(b"\r\n"))
+    skipped = len(re.findall(rb"\r\n|\r|\n", data[:blank]))
+    data, more, told = _without_sep_line(data[blank:])
+    skipped += more
     quote = b'"' if quotes else b""
     first = _first_line(data, quote)
     delimiter = told or _delimiter(first.decode("utf-8"), quotes)

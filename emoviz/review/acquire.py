@@ -250,7 +250,8 @@ def _read(folder: Path, changed: tuple[tuple[int, int], ...]) -> AcquiredWorks:
     for row in rows:
         try:
             if "problem" in row:
-                problems.append(made_of(Problem, row["problem"]))
+                told = row["problem"]
+                problems.append(Problem(str(told["key"]), str(told["reason"])))
             else:
                 place = Place.from_dict(row["item"]["place"])
                 items.append(made_of(Item, {**row["item"], "place": place}))

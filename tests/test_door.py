@@ -1,0 +1,441 @@
+"""One door: what people have, in every shape they have it in, gives one answer whoever asks.
+
+Each kind of place is opened as all that learns and measures opens it (with labels) and as all
+else does (without); found = taken + problems in either.
+"""
+
+import json
+import time
+import unicodedata
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from emoviz.data.dataset import Dataset, Record, majority
+from emoviz.data.images import Limits
+from emoviz.data.reading import expand, open_dataset, open_sent_zip, read_structure
+from emoviz.data.sources import member_names
+from emoviz.errors import TableError
+from emoviz.settings import Settings
+
+Picture = Callable[..., bytes]
+SETTINGS = Settings()
+NAMES = ("images/a.jpg", "images/b.jpg", "images/c.jpg")
+LABELS = ("joy", "fear", "joy")
+
+
+def counts(found: Dataset) -> dict[str, int]:
+    """Class -> images."""
+    return dict(Counter(label for label in found.labels if label))
+
+
+def both(place: Path) -> Dataset:
+    """A place with its labels, once it is sure that whoever does without them finds as much."""
+    with_labels = open_dataset(place, SETTINGS, labelled=True)
+    without = open_dataset(place, SETTINGS)
+    total = len(with_labels) + len(with_labels.problems)
+    assert total == len(without) + len(without.problems)
+    assert with_labels.notes[: len(without.notes)] == without.notes
+    return with_labels
+
+
+# Tables ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def make(tmp_path: Path, picture: Picture) -> Callable[..., Path]:
+    """Images, and a table of some bytes beside them."""
+
+    def write(content: bytes | str, name: str = "t.csv", files: tuple[str, ...] = NAMES) -> Path:
+        for seed, file in enumerate(files):
+            path = tmp_path / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(picture(size=(8, 8), seed=seed))
+        data = content if isinstance(content, bytes) else content.encode()
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
+
+    return write
+
+
+def rows(delimiter: str = ",", header: str = "file{}label", end: str = "\n") -> str:
+    lines = (f"{name}{delimiter}{label}" for name, label in zip(NAMES, LABELS, strict=True))
+    return end.join([header.format(delimiter), *lines, ""])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        rows(),
+        "\ufeff" + rows(),
+        rows(";"),
+        rows("\t", end="\r\n"),
+        rows("|"),
+        rows(end="\r"),
+        "sep=;\n" + rows(";"),
+        '"sep=,"\r\n' + rows(),
+        rows("\t").encode("utf-16"),
+        rows().encode("utf-16-le"),
+        rows(";").encode("utf-16-be"),
+        rows(header='"file"{}"label"'),
+        rows(";", header='"file";"label"'),
+        rows(header="file_name{}label"),
+        rows(header="File Path{}Emotion"),
+        rows(header="img{}class"),
+        rows(header="Bild{}label"),
+        rows(header="image_url{}label"),
+        rows().replace("/", "\\"),
+        rows().replace("images/a.jpg", "IMAGES/A.JPG"),
+        rows().replace("images/", "./images//"),
+        rows().replace("images/", "C:\\Users\\me\\set\\images\\"),
+        rows().replace("images/", "/home/somebody/set/images/"),
+        "\n\n" + rows() + "\n\n",
+        ",file,label\n" + "\n".join(f"{i},{row}" for i, row in enumerate(rows().split()[1:])),
+        "Unnamed: 0,file,label\n" + "\n".join(f"0,{row}" for row in rows().split()[1:]),
+        rows().replace("joy", '"Joy"').replace("fear", " FEAR "),
+        'file,label,title\n' + "".join(
+            f'{n},{w},"a\nline, ""so"""\n' for n, w in zip(NAMES, LABELS, strict=True)
+        ),
+        '"file";"label";"title, artist, year, place"\n'
+        + "".join(f"{n};{w};x\n" for n, w in zip(NAMES, LABELS, strict=True)),
+    ],
+)  # fmt: skip
+def test_tables_as_people_have_them(make: Callable[..., Path], content: bytes | str) -> None:
+    found = both(make(content))
+    assert counts(found) == {"joy": 2, "fear": 1}
+    assert found.problems == ()
+    assert [record.read(Limits())[:2] for record in found.records] == [b"\xff\xd8"] * 3
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("cp1257", ("šuo 0.jpg", "ąžuolas.jpg", "ėė.jpg")),
+        ("cp1251", ("собака.jpg", "Ёжик.jpg", "мир.jpg")),
+        ("cp1253", ("σκύλος.jpg", "ά.jpg", "ψ.jpg")),
+        ("cp932", ("犬.jpg", "表示.jpg", "猫.jpg")),
+        ("gb18030", ("狗.jpg", "猫咪.jpg", "鸟.jpg")),
+        ("cp1252", ("Zürich.jpg", "œuvre.jpg", "ñ.jpg")),
+        ("mac_roman", ("Zürich.jpg", "œuvre.jpg", "ñ.jpg")),
+        ("koi8_r", ("собака.jpg", "ёжик.jpg", "мир.jpg")),
+    ],
+)
+def test_that_code_page_is_taken_under_which_the_files_exist(
+    make: Callable[..., Path], encoding: str, names: tuple[str, ...]
+) -> None:
+    text = "file;label;note\n" + "".join(f"{n};{w};x\n" for n, w in zip(names, LABELS, strict=True))
+    found = both(make(text.encode(encoding), files=names))
+    assert [record.name for record in found.records] == list(names)
+    assert "under which the files exist" in found.notes[0]
+
+
+def test_letters_say_the_code_page_where_no_file_does(make: Callable[..., Path]) -> None:
+    text = rows(header="file{}label{}artist".replace("{}", ",")).split("\n")
+    titles = ("Чюрлёнис, художник и композитор", "Малевич Казимир", "Кандинский Василий")
+    lines = [text[0], *(f'{line},"{title}"' for line, title in zip(text[1:4], titles, strict=True))]
+    found = both(make("\n".join(lines).encode("cp1251")))
+    assert found.records[1].metadata["artist"] == "Малевич Казимир"
+    assert "read as cp1251" in found.notes[0]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_one_damaged_byte_costs_one_letter(make: Callable[..., Path], mark: str) -> None:
+    whole = (mark + "file,label,artist\nimages/a.jpg,joy,Čiurlionis – ąžuolas\n").encode()
+    found = both(make(whole + b"images/b.jpg,fear,D\xfcrer\n"))
+    assert [record.metadata["artist"] for record in found.records] == [
+        *("Čiurlionis – ąžuolas", "D\ufffdrer")
+    ]
+    assert "1 damaged byte(s), the first in line 3" in found.notes[0]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_may_be_composed_otherwise(make: Callable[..., Path], form: Any) -> None:
+    name = "Žuvis ąčę.jpg"
+    other = "NFD" if form == "NFC" else "NFC"
+    text = f"file,label\n{unicodedata.normalize(form, name)},joy\n"
+    found = both(make(text, files=(unicodedata.normalize(other, name),)))
+    assert found.records[0].read(Limits())
+
+
+def test_a_name_that_two_files_fit_is_told(make: Callable[..., Path]) -> None:
+    table = make("file,label\nA.JPG,joy\na.jpg,fear\n", files=("a.jpg", "A.jpg"))
+    found = both(table)
+    assert counts(found) == {"fear": 1}
+    assert found.problems == (("line 2", "A.JPG: there is no such file"),)
+
+
+@pytest.mark.parametrize("word", ["", " ", "nan", "NaN", "N/A", "None", "null", "#N/A"])
+def test_words_for_nothing_are_no_label(make: Callable[..., Path], word: str) -> None:
+    found = both(make(rows().replace("fear", word)))
+    assert (len(found), counts(found)) == (3, {"joy": 2})
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_shares_with_decimal_commas_and_percent_signs(
+    make: Callable[..., Path], delimiter: str
+) -> None:
+    lines = ("file,p_joy,p_fear", "images/a.jpg,0#75,0#25", "images/b.jpg,30 %,70%")
+    lines += ("images/c.jpg,1,",)
+    text = "\n".join(line.replace(",", delimiter).replace("#", ",") for line in lines)
+    found = both(make(text))
+    assert found.labels == ["joy", "fear", "joy"]
+    assert sorted(found.records[0].shares, reverse=True)[:2] == [0.75, 0.25]
+
+
+@pytest.mark.parametrize("name", ["label", "file", "p_joy"])
+def test_two_columns_of_one_name_are_told_by_name(make: Callable[..., Path], name: str) -> None:
+    header = {"label": "file,label,label", "file": "file,file,label", "p_joy": "file,p_joy,p_joy"}
+    table = make(f"{header[name]}\nimages/a.jpg,1,1\n")
+    for labelled in (True, False):
+        with pytest.raises(TableError, match=f"two columns called '{name}'"):
+            open_dataset(table, SETTINGS, labelled=labelled)
+
+
+def test_a_repeated_column_of_no_weight_is_read_once(make: Callable[..., Path]) -> None:
+    found = both(make("file,label,note,note\nimages/a.jpg,joy,x,y\n"))
+    assert found.records[0].metadata == {"note": "x"}
+
+
+def test_problems_of_every_kind_have_their_line(make: Callable[..., Path]) -> None:
+    text = (
+        'file,label,split\nimages/a.jpg,joy,train\ngone.jpg,joy,\n,joy,\n'
+        'images/b.jpg,joy,holdout\n"images/c.jpg",fear,\n'
+    )  # fmt: skip
+    found = both(make(text))
+    assert dict(found.problems) == {
+        "line 3": "gone.jpg: there is no such file",
+        "line 4": "the row has no image",
+        "line 5": "split is 'holdout'; wanted: train, validation or test",
+    }
+    assert len(found) == 2
+
+
+def test_a_table_of_very_many_columns_is_refused_at_once(tmp_path: Path) -> None:
+    header = ",".join(["file", "label", *(f"c{i}" for i in range(200_000))])
+    (tmp_path / "wide.csv").write_text(header + "\n" + ",".join(["a"] * 200_002) + "\n")
+    began = time.process_time()
+    for labelled in (True, False):
+        with pytest.raises(TableError, match="200,002 columns; at most 5,000"):
+            open_dataset(tmp_path / "wide.csv", SETTINGS, labelled=labelled)
+    assert time.process_time() - began < 5
+    pq.write_table(pa.table({f"c{i}": [1] for i in range(6000)}), tmp_path / "wide.parquet")
+    with pytest.raises(TableError, match="6,000 columns"):
+        open_dataset(tmp_path / "wide.parquet", SETTINGS)
+
+
+def test_deeply_nested_metadata_of_a_parquet_file_is_no_trouble(make: Callable[..., Path]) -> None:
+    path = make("", "t.parquet")
+    deep = "[" * 100_000
+    for key in ("huggingface", "emoviz_set"):
+        table = pa.table({"file": ["images/a.jpg"], "label": ["joy"]})
+        pq.write_table(table.replace_schema_metadata({key: deep}), path)
+        if key == "huggingface":
+            assert counts(open_dataset(path, SETTINGS, labelled=True)) == {"joy": 1}
+            continue
+        with pytest.raises(TableError, match="cannot be read"):
+            open_dataset(path, SETTINGS, labelled=True)
+
+
+def test_images_that_unpack_to_far_more_than_their_file_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emoviz.data.tables._SMALL", 100_000)
+    images = [b"\xff\xd8" + bytes(1_000_000)] * 20
+    table = pa.table({"image": images, "label": ["awe"] * 20})
+    pq.write_table(table, tmp_path / "bomb.parquet", compression="zstd")
+    assert (tmp_path / "bomb.parquet").stat().st_size < 100_000
+    with pytest.raises(TableError, match="far more than"):
+        open_dataset(tmp_path / "bomb.parquet", SETTINGS, labelled=True)
+
+
+def test_one_rule_for_the_majority_and_for_ties() -> None:
+    shares = np.array([[0.5, 0.5], [0.2, 0.3], [0.0, 0.0], [0.1 + 0.2, 0.3], [0.4, 0.1]])
+    outside = np.array([0.0, 0.4, 0.0, 0.0, 0.4])
+    assert majority(shares, outside).tolist() == [0, -1, -1, 0, 0]
+
+
+# Folders and ZIPs --------------------------------------------------------------------------------
+
+CLASSES = {"joy": 2, "fear": 2}
+BASE = tuple(f"{label}/{i}.jpg" for label in CLASSES for i in range(2))
+_SPLITS = ("Train", "val", "Train", "val")
+STRUCTURES: dict[str, tuple[str, ...]] = {
+    "plain": BASE,
+    "a wrapper": tuple(f"set/{name}" for name in BASE),
+    "three wrappers": tuple(f"my data/set/images/{name}" for name in BASE),
+    "readme and litter": (
+        *(f"set/{name}" for name in BASE),
+        *("set/README.txt", "set/.DS_Store", "set/Thumbs.db", "set/joy/desktop.ini"),
+        "__MACOSX/set/joy/._0.jpg",
+    ),
+    "an image beside": (*(f"set/{name}" for name in BASE), "set/cover.jpg"),
+    "splits": ("train/joy/0.jpg", "train/fear/0.jpg", "test/joy/1.jpg", "test/fear/1.jpg"),
+    "splits below": tuple(f"s/{split}/{name}" for split, name in zip(_SPLITS, BASE, strict=True)),
+    "splits above a wrapper": tuple(f"train/images/{name}" for name in BASE),
+    "splits inside classes": tuple(
+        name.replace("/", f"/{split}/") for split, name in zip(_SPLITS, BASE, strict=True)
+    ),
+    "classes below kinds": tuple(
+        f"{kind}/{name}" for kind, name in zip(("photos", "art") * 2, BASE, strict=True)
+    ),
+    "backslashes": tuple(name.replace("/", "\\") for name in BASE),
+    "a wrapper and backslashes": tuple(f"set\\{name}".replace("/", "\\") for name in BASE),
+}  # fmt: skip
+
+
+@pytest.fixture(params=["folder", "zip", "sent"])
+def opened(
+    request: pytest.FixtureRequest, tmp_path: Path, picture: Picture
+) -> Callable[..., Dataset]:
+    """Files as a folder, as a ZIP on the disk, and as a ZIP that came through a browser."""
+
+    def open_files(names: tuple[str, ...], **content: bytes) -> Dataset:
+        def data(name: str) -> bytes:
+            return picture(size=(8, 8)) if name.endswith(".jpg") else b"no image"
+
+        if request.param == "folder":
+            for name in names:
+                path = tmp_path / "place" / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data(name))
+            return both(tmp_path / "place")
+        with zipfile.ZipFile(tmp_path / "place.zip", "w") as archive:
+            for name in names:
+                info = zipfile.ZipInfo()
+                info.filename = name
+                archive.writestr(info, data(name))
+        if request.param == "zip":
+            return both(tmp_path / "place.zip")
+        return open_sent_zip("place.zip", (tmp_path / "place.zip").read_bytes(), SETTINGS)
+
+    return open_files
+
+
+@pytest.mark.parametrize("kind", STRUCTURES)
+def test_classes_are_found_however_deep(opened: Callable[..., Dataset], kind: str) -> None:
+    found = opened(STRUCTURES[kind])
+    assert counts(found) == CLASSES
+    splits = {record.split for record in found.records}
+    assert (splits != {None}) == kind.startswith("splits")
+    told = {"readme and litter": {"set/README.txt"}, "an image beside": {"set/cover.jpg"}}
+    assert {key for key, _ in found.problems} == told.get(kind, set())
+    assert all(record.read(Limits())[:2] == b"\xff\xd8" for record in found.records)
+
+
+def test_the_other_reading_is_named_and_can_be_had(tmp_path: Path, picture: Picture) -> None:
+    for name in ("set/cubism/a.jpg", "set/fauvism/b.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(picture(size=(8, 8)))
+    found = open_dataset(tmp_path, SETTINGS, labelled=True)
+    assert counts(found) == {"cubism": 1, "fauvism": 1}
+    assert found.notes == (
+        "'set' was taken for a folder around the classes (cubism, fauvism). To take 'set' as a "
+        "class instead, take folder level 1.",
+    )
+    assert counts(open_dataset(tmp_path, SETTINGS, labelled=True, level=1)) == {"set": 2}
+
+
+def test_one_class_alone_is_a_class() -> None:
+    assert [label for label, _ in read_structure([("joy",)] * 3).places] == ["joy"] * 3
+    assert [label for label, _ in read_structure([("set", "joy")] * 3).places] == ["joy"] * 3
+    assert [label for label, _ in read_structure([("cats",)] * 2).places] == ["cats"] * 2
+
+
+def test_files_without_a_suffix_are_tried_by_their_bytes(tmp_path: Path, picture: Picture) -> None:
+    for name, data in {
+        "a.jpg": picture(),
+        "scan_001": picture(),
+        "IMG_0.HEIC": b"\0\0\0\x18ftypheic" + bytes(300),
+        "paper.pdf": b"%PDF-1.7 and so on",
+        "empty": b"",
+        "inner.zip": b"PK\x03\x04",
+    }.items():
+        (tmp_path / name).write_bytes(data)
+    found = open_dataset(tmp_path, SETTINGS)
+    assert [record.name for record in found.records] == ["IMG_0.HEIC", "a.jpg", "scan_001"]
+    told = dict(found.problems)
+    assert told.keys() == {"paper.pdf", "empty", "inner.zip"}
+    assert "PDF" in told["paper.pdf"]
+    assert "ZIP of its own" in told["inner.zip"]
+    names = {Path(source.name).name for source in expand([tmp_path], SETTINGS)}
+    assert names == {"IMG_0.HEIC", "a.jpg", "scan_001", *told}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("utf-8", ["čiurlionis – jūra.jpg", "ąžuolas.jpg"]),
+        ("cp866", ["собака.jpg", "Портреты/женщина с веером.jpg"]),
+        ("cp437", ["Zürich.jpg", "señor.jpg"]),
+        ("cp775", ["šuo ir katė.jpg", "žąsis.jpg", "ėglė.jpg"]),
+        ("cp932", ["日本語.jpg", "浮世絵/北斎.jpg"]),
+    ],
+)
+def test_names_in_a_zip_are_read_in_the_encoding_that_makes_sense(
+    encoding: str, names: list[str]
+) -> None:
+    members = []
+    for name in names:
+        info = zipfile.ZipInfo()
+        info.filename = info.orig_filename = name.encode(encoding).decode("cp437")
+        members.append(info)
+    assert member_names(members)[0] == names
+
+
+def test_class_folders_may_be_links(tmp_path: Path, picture: Picture) -> None:
+    for label in ("joy", "fear"):
+        (tmp_path / "elsewhere" / label).mkdir(parents=True)
+        (tmp_path / "elsewhere" / label / "a.jpg").write_bytes(picture())
+        (tmp_path / "set").mkdir(exist_ok=True)
+        (tmp_path / "set" / label).symlink_to(tmp_path / "elsewhere" / label)
+    assert counts(both(tmp_path / "set")) == {"joy": 1, "fear": 1}
+
+
+# The same in every verb ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("home", ["home %41? #h", "with spaces", "la\udce9tin"])
+def test_paths_of_any_bytes_serve_every_verb(
+    tmp_path: Path, picture: Picture, home: str, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    from emoviz.cli import main
+
+    root = tmp_path / home
+    for label in ("joy", "fear"):
+        (root / "set" / label).mkdir(parents=True)
+        (root / "set" / label / "a.jpg").write_bytes(picture())
+    (root / "set" / "notes.txt").write_text("no image")
+    monkeypatch.setenv("EMOVIZ_HOME", str(root / "home"))
+    place, json_out = str(root / "set"), ["--format", "json"]
+    asked = (
+        ["embed", place, "--checkpoint", "emotion6", *json_out],
+        ["evaluate", "--data", place, "--checkpoint", "emotion6", *json_out],
+        ["data", "import", "imagefolder", place, "--library", "kept", *json_out],
+        ["collection", "add", "works", place, "--checkpoint", "none", *json_out],
+    )
+    for words in asked:
+        assert main(words) == 0
+        told = json.loads(capfd.readouterr().out)
+        assert (told["found"], told["taken"], len(told["problems"])) == (3, 2, 1)
+        assert "notes.txt" in told["problems"][0]["what"]
+    assert main(["predict", place, *json_out]) == 0
+    out = capfd.readouterr()
+    assert [row["error"] is None for row in json.loads(out.out)] == [True, True, False]
+    assert "3 found: 2 taken, 1 problem" in out.err
+    assert (root / "home" / "review.sqlite").is_file()
+    assert sorted(path.name for path in root.iterdir()) == ["home", "set"]
+    assert list(tmp_path.iterdir()) == [root]
+
+
+def test_records_are_made_when_they_are_asked_for(make: Callable[..., Path]) -> None:
+    found = both(make(rows()))
+    assert isinstance(found.records[-1], Record)
+    assert [record.name for record in found.records[1:]] == list(NAMES[1:])
