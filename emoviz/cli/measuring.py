@@ -23,6 +23,7 @@ from emoviz.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from emoviz.data.dataset import Dataset
     from emoviz.experiments.assess import MeasuredSet
     from emoviz.experiments.contenders import Contender
     from emoviz.inference.embedding_table import EmbeddingTable
@@ -42,6 +43,13 @@ def _add_evaluate(verbs: Any) -> None:
         default=DEFAULT_CHECKPOINT,
         help="id or folder; A+B is an ensemble, A,B,C are runs of one recipe",
     )
+    verb.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="TABLE",
+        help="instead of a checkpoint: another program's answers as file, label, p_<class>... (or "
+        "score_, logit_, or predicted); without --data its own labels count",
+    )
     _add_set_options(verb)
     verb.set_defaults(verb=_evaluate)
 
@@ -54,7 +62,14 @@ def _add_compare(verbs: Any) -> None:
     verb.add_argument(
         "b",
         metavar="B",
+        nargs="?",
         help="the other, of as many seeds in their order; differences are B - A",
+    )
+    verb.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="TABLE",
+        help="B: another program's answers to the images of the set, as `evaluate` takes them",
     )
     _add_set_options(verb)
     verb.set_defaults(verb=_compare)
@@ -63,7 +78,6 @@ def _add_compare(verbs: Any) -> None:
 def _add_set_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--data",
-        required=True,
         metavar="SET",
         help="a table with file and label, a folder or ZIP with one folder a class, or the id of a "
         "set of the library",
@@ -87,10 +101,13 @@ def _add_set_options(verb: argparse.ArgumentParser) -> None:
 
 def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.experiments.assess import evaluation, printed
-    from emoviz.experiments.contenders import open_runs
+    from emoviz.experiments.contenders import open_predictions, open_runs
 
     _check(arguments)
-    runs = open_runs(arguments.checkpoint, settings)
+    if arguments.predictions is not None:
+        runs = [open_predictions(arguments.predictions)]
+    else:
+        runs = open_runs(arguments.checkpoint, settings)
     report = Reporter(arguments.progress)
     measured, tables, bridges, notes = _seen(arguments, runs, settings, report)
     report.step("measuring")
@@ -115,10 +132,19 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.experiments.assess import compared, comparison
-    from emoviz.experiments.contenders import open_runs
+    from emoviz.experiments.contenders import open_predictions, open_runs
 
     _check(arguments)
-    ones, others = open_runs(arguments.a, settings), open_runs(arguments.b, settings)
+    if (arguments.b is None) == (arguments.predictions is None):
+        raise TableError("Name what A is compared with: a checkpoint B, or --predictions TABLE.")
+    if arguments.data is None:
+        raise TableError("Two models are compared on a set: name it with --data.")
+    ones = open_runs(arguments.a, settings)
+    others = (
+        open_runs(arguments.b, settings)
+        if arguments.b is not None
+        else [open_predictions(arguments.predictions)]
+    )
     seeds = len(ones)
     if seeds != len(others):
         raise TableError(
@@ -181,38 +207,66 @@ def _seen(
     """The set, of each contender's members the tables and the bridges, and how it was read."""
     from emoviz.data.library import id_of
     from emoviz.experiments.assess import MeasuredSet
-    from emoviz.experiments.contenders import table_of
     from emoviz.inference.labelled import labels_of, open_labelled
     from emoviz.labels import get_taxonomy
 
     taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
-    first = contenders[0].members[0].card.taxonomy
-    wanted = (taxonomy, first, arguments.split, arguments.level)
-    opened = open_labelled(arguments.data, settings, *wanted)
+    opened = None
+    if arguments.data:
+        wanted = (taxonomy, contenders[0].taxonomies[0], arguments.split, arguments.level)
+        opened = open_labelled(arguments.data, settings, *wanted)
+    tables = _tables(contenders, opened, settings, report)
+    rows = [(place, why) for place, why in (opened.problems if opened is not None else ())]
+    rows += [row for own in tables for table in own for row in table.refused]
+    refused = dict.fromkeys(rows)
+    labels = labels_of(tables[0][0], opened)
+    told = [item.predictions for item in contenders if item.predictions is not None]
+    notes = [f"{item.title}: {note}" for item in told for note in item.notes]
     rule = _bridge_rule(arguments.bridge)
-    members = [member for item in contenders for member in item.members]
     bridges = [
-        [_bridge(member.card.taxonomy, opened.taxonomy, rule) for member in item.members]
+        [_bridge(classes, labels.taxonomy, rule) for classes in item.taxonomies]
         for item in contenders
     ]
-    tables, done = [], 0
-    for item in contenders:
-        own = []
-        for member in item.members:
-            done += 1
-            report.step(f"embedding images with {member.card.id}", until=0.9 * done / len(members))
-            own.append(table_of(member, opened, settings, report))
-        tables.append(own)
-    refused = {row: None for own in tables for table in own for row in table.refused}
+    if opened is None:
+        predictions = contenders[0].predictions
+        assert predictions is not None
+        alone = MeasuredSet(predictions.title, labels, refused=tuple(refused))
+        return alone, tables, bridges, notes
     measured = MeasuredSet(
         opened.name,
-        labels_of(tables[0][0], opened),
+        labels,
         id_of(settings, opened.path),
         opened.unknown,
         tuple(refused),
         opened.about,
     )
-    return measured, tables, bridges, opened.notes
+    return measured, tables, bridges, [*opened.notes, *notes]
+
+
+def _tables(
+    contenders: "Sequence[Contender]",
+    opened: "Dataset | None",
+    settings: Settings,
+    report: Reporter,
+) -> "list[list[EmbeddingTable]]":
+    """Of each contender's members; checkpoints come first, since they read the images."""
+    from emoviz.experiments.contenders import table_of
+    from emoviz.inference.predictions import prediction_table
+
+    found: dict[int, list[EmbeddingTable]] = {}
+    members = [(i, member) for i, item in enumerate(contenders) for member in item.members]
+    if members and opened is None:
+        raise TableError("A checkpoint is measured on a set: name it with --data.")
+    for done, (i, member) in enumerate(members, 1):
+        assert opened is not None
+        report.step(f"embedding images with {member.card.id}", until=0.9 * done / len(members))
+        found.setdefault(i, []).append(table_of(member, opened, settings, report))
+    seen = [table for own in found.values() for table in own]
+    hashes = {name: sha for t in seen for name, sha in zip(t.paths, t.sha256, strict=True)}
+    for i, item in enumerate(contenders):
+        if item.predictions is not None:
+            found[i] = [prediction_table(item.predictions, opened, hashes)]
+    return [found[i] for i in range(len(contenders))]
 
 
 def _bridge_rule(path: Path | None) -> Mapping[str, Any] | None:

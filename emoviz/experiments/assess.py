@@ -114,9 +114,7 @@ def evaluation(
         return {
             **numbers,
             **_sources([contender], table, labels, measured, how),
-            "answers": describe_answers(answers_of(table)).to_dict()
-            if len(contender.members) == 1
-            else None,
+            "answers": describe_answers(answers_of(table)).to_dict() if len(tables) == 1 else None,
         }
 
     return _with_refusals(kept(settings, key, compute), contender.name, measured)

@@ -1,7 +1,8 @@
-"""The models of an evaluation: a checkpoint, or several as an ensemble, and their tables."""
+"""The models of an evaluation: a checkpoint, an ensemble or another program, and their tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from emoviz.analysis.alignment import AlignedPredictions, ModelOutputs, ensemble, judge_together
@@ -13,7 +14,8 @@ from emoviz.inference.embedding import embed_collection
 from emoviz.inference.embedding_table import EmbeddingTable, Progress
 from emoviz.inference.labelled import Labels, joined
 from emoviz.inference.predict import load_model
-from emoviz.labels import Bridge
+from emoviz.inference.predictions import Predictions, read_predictions
+from emoviz.labels import Bridge, Taxonomy
 from emoviz.settings import Settings
 
 TOGETHER, RUNS = "+", ","  # of ids on the command line: an ensemble, runs of one recipe
@@ -21,23 +23,36 @@ TOGETHER, RUNS = "+", ","  # of ids on the command line: an ensemble, runs of on
 
 @dataclass(frozen=True)
 class Contender:
-    """One model of an evaluation: a checkpoint or an ensemble of some.
+    """One model of an evaluation: a checkpoint, an ensemble of some, or another program.
 
     Attributes:
-        name: For people: an id, or ids with plus signs between them.
+        name: For people: an id, ids with plus signs between them, or a file's name.
         members: The checkpoints; several are an ensemble.
+        predictions: What another program answered; there are no members then.
     """
 
     name: str
     members: tuple[Checkpoint, ...]
+    predictions: Predictions | None = None
+
+    @property
+    def taxonomies(self) -> list[Taxonomy]:
+        """Classes of each table that it brings."""
+        if self.predictions is not None:
+            return [self.predictions.taxonomy]
+        return [member.card.taxonomy for member in self.members]
 
     @property
     def fingerprints(self) -> list[str]:
         """What decides over its numbers."""
+        if self.predictions is not None:
+            return [self.predictions.sha256]
         return [fingerprint(member) for member in self.members]
 
     def about(self) -> list[dict[str, Any]]:
         """What a report says of each member."""
+        if self.predictions is not None:
+            return [_about_predictions(self.predictions)]
         return [
             {
                 "id": member.card.id,
@@ -53,6 +68,31 @@ class Contender:
             }
             for member in self.members
         ]
+
+
+def _about_predictions(item: Predictions) -> dict[str, Any]:
+    return {
+        "id": item.title,
+        "title": f"predictions of another program, {len(item):,} images",
+        "taxonomy": item.taxonomy.name,
+        "backbone": " ".join(item.notes) or "not known",
+        "temperature": None,
+        "seed": None,
+        "trained_on": [],
+        "licence": "not known",
+        "weights_sha256": "none",
+        "fingerprint": item.sha256,
+    }
+
+
+def open_predictions(path: Path) -> Contender:
+    """Another program's answers as a contender.
+
+    Raises:
+        TableError: As `read_predictions`.
+    """
+    found = read_predictions(path)
+    return Contender(found.title, (), found)
 
 
 def open_contender(text: str, settings: Settings) -> Contender:
@@ -103,7 +143,8 @@ def table_of(
 def answers_of(table: EmbeddingTable, name: str = "") -> ModelOutputs:
     """What a table's checkpoint answered, as arrays for the analysis."""
     given = name or (table.origin.checkpoint if table.origin is not None else "")
-    return ModelOutputs(given, table.taxonomy, table.probabilities, table.embedding, table.novelty)
+    u = table.embedding if table.embedding.shape[1] else None
+    return ModelOutputs(given, table.taxonomy, table.probabilities, u, table.novelty)
 
 
 def judged_of(

@@ -1,0 +1,290 @@
+"""What another program answered, as a table: ``file, label, p_<class>...``, or scores.
+
+Such a table stands beside checkpoints on Evaluate and Compare. It has no vectors u, so nothing is
+said of clusters.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emoviz.data.dataset import Dataset
+from emoviz.data.reading import any_taxonomy
+from emoviz.data.tables import NO_ANSWER, Table, find_roles, number, plain_name, read_table
+from emoviz.errors import TableError
+from emoviz.inference.embedding_table import EmbeddingTable
+from emoviz.labels import Taxonomy
+
+_SCORES = ("p_", "prob_", "probability_", "score_", "logit_")
+_ANSWERS = ("predicted", "prediction", "answer", "pred")
+_ROUNDING = 0.02  # that the probabilities of an image may lack to 1
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Answers of another program to N images.
+
+    Attributes:
+        title: The file's name.
+        taxonomy: Of the classes.
+        names: (N) the images, as the table names them.
+        probabilities: (N, C), each row adding up to 1.
+        labels: (N) what people said, "" where nothing is; empty where the table has no labels.
+        problems: Rows that cannot be used: (name, reason).
+        notes: How scores became probabilities.
+        sha256: Of the file.
+    """
+
+    title: str
+    taxonomy: Taxonomy
+    names: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+    labels: tuple[str, ...] = ()
+    problems: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    sha256: str = ""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read a table of another program's answers.
+
+    Args:
+        path: CSV, TSV, text that a spreadsheet exported, or Parquet, with a column of files, and
+            ``p_<class>``, ``prob_<class>``, ``score_<class>`` or ``logit_<class>`` for each class,
+            or one column ``predicted`` with the answers alone.
+
+    Returns:
+        Found = taken + problems: a row without a number for each class, or whose file another row
+        has too, is a problem.
+
+    Raises:
+        TableError: It cannot be read, names no images, or holds no answers that can be used.
+    """
+    table = read_table(path)
+    roles = find_roles(table)
+    columns, notes = _class_columns(table), list(table.notes)
+    files = [name.strip() for name in table.columns[roles.file]]
+    if columns:
+        classes = list(columns.values())
+        values, faults = _numbers(table, list(columns))
+    else:
+        classes, values, faults, note = _answers_alone(table)
+        notes.append(note)
+    taxonomy = any_taxonomy("predictions", classes)
+    order = [taxonomy.index(name) for name in classes]
+    seen = Counter(name for name in files if name)
+    for row, name in enumerate(files):
+        if not name:
+            faults.setdefault(row, "it names no image")
+        elif seen[name] > 1:
+            faults.setdefault(row, f"{seen[name]} rows are of this image")
+    kept = [row for row in range(len(files)) if row not in faults]
+    if not kept:
+        first = next(iter(faults.values()), "it has no row")
+        raise TableError(f"'{path.name}' holds no answer that can be used: {first}.")
+    placed = np.zeros((len(kept), len(taxonomy)))
+    placed[:, order] = values[kept]
+    probabilities, note = _as_probabilities(placed, order)
+    notes += [note] if note else []
+    labels = [cell.strip() for cell in table.columns[roles.label]] if roles.label else []
+    return Predictions(
+        title=path.name,
+        taxonomy=taxonomy,
+        names=tuple(files[row] for row in kept),
+        probabilities=probabilities,
+        labels=tuple("" if labels[row].casefold() in NO_ANSWER else labels[row] for row in kept)
+        if labels
+        else (),
+        problems=tuple(
+            (files[row] or f"{path.name}, {table.place(row)}", why)
+            for row, why in sorted(faults.items())
+        ),
+        notes=tuple(notes),
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
+
+
+def own_labels(item: Predictions) -> tuple[Taxonomy, NDArray[np.int64]]:
+    """The labels that the table itself has: their taxonomy, and (N,) indices, -1 for none.
+
+    Raises:
+        TableError: It has none.
+    """
+    known = sorted(set(item.labels) - {""})
+    if not known:
+        raise TableError(
+            f"'{item.title}' has no column 'label'. Name the set that the answers are of (--data), "
+            "or add the labels to the table."
+        )
+    taxonomy = any_taxonomy("own", known, item.taxonomy)
+    return taxonomy, np.array([taxonomy.index(t) if t else -1 for t in item.labels], np.int64)
+
+
+def prediction_table(
+    item: Predictions, dataset: Dataset | None = None, hashes: Mapping[str, str] | None = None
+) -> EmbeddingTable:
+    """The answers as a table like a checkpoint's, without vectors.
+
+    Args:
+        item: The answers.
+        dataset: The set whose images and labels they are of; the table's own labels where None.
+            Rows are joined to images by their paths, by the ends of these, or by names alone,
+            whichever is the first that is unique.
+        hashes: Names of the set's images -> SHA-256, where a checkpoint has seen them.
+
+    Raises:
+        TableError: No image of the set is in the table; or there is no set, and no labels.
+    """
+    if dataset is None:
+        taxonomy, labels = own_labels(item)
+        return _table(item, np.arange(len(item)), item.names, {}, item.problems, taxonomy, labels)
+    rows = _rows(item.names, dataset.names)
+    taken = [(i, row) for i, row in enumerate(rows) if row is not None]
+    if not taken:
+        raise TableError(
+            f"None of the {len(item):,} images of '{item.title}' is in '{dataset.name}'; its first "
+            f"is '{item.names[0]}', that of the set '{next(iter(dataset.names), '')}'."
+        )
+    used = {row for _, row in taken}
+    refused = [
+        *item.problems,
+        *((n, "the table of predictions has no row of it") for n, r in
+          zip(dataset.names, rows, strict=True) if r is None),
+        *((n, "no image of the set is called so") for row, n in enumerate(item.names)
+          if row not in used),
+    ]  # fmt: skip
+    at = np.array([row for _, row in taken], np.int64)
+    names = tuple(dataset.names[i] for i, _ in taken)
+    labels = dataset.label_indices[[i for i, _ in taken]]
+    return _table(item, at, names, hashes or {}, refused, dataset.taxonomy, labels)
+
+
+def _table(
+    item: Predictions,
+    rows: NDArray[np.int64],
+    names: Sequence[str],
+    hashes: Mapping[str, str],
+    refused: Sequence[tuple[str, str]],
+    taxonomy: Taxonomy,
+    labels: NDArray[np.int64],
+) -> EmbeddingTable:
+    return EmbeddingTable(
+        taxonomy=item.taxonomy,
+        paths=tuple(names),
+        sha256=tuple(hashes.get(name) or _stand_in(name) for name in names),
+        embedding=np.zeros((len(rows), 0), np.float32),
+        probabilities=item.probabilities[rows],
+        novelty=np.full(len(rows), np.nan),
+        labels=labels,
+        refused=tuple(refused),
+        label_names=tuple(taxonomy.names[i] if i >= 0 else "" for i in labels.tolist()),
+        label_taxonomy=taxonomy,
+    )
+
+
+def _stand_in(name: str) -> str:
+    """What tells an image from others where its bytes were not read."""
+    return hashlib.sha256(f"name {name}".encode(errors="surrogateescape")).hexdigest()
+
+
+def _rows(names: Sequence[str], wanted: Sequence[str]) -> list[int | None]:
+    """For each wanted name its row: by the whole path, else by ever fewer of its last parts."""
+    rows: list[int | None] = [None] * len(wanted)
+    free = set(range(len(names)))
+    parts = [_parts(name) for name in names]
+    asked = [_parts(name) for name in wanted]
+    deepest = max((len(item) for item in (*parts, *asked)), default=0)
+    for depth in range(deepest, 0, -1):
+        mine = [tuple(item[-depth:]) for item in parts]
+        theirs = [tuple(item[-depth:]) for item in asked]
+        counts, others = Counter(mine[row] for row in free), Counter(theirs)
+        place = {mine[row]: row for row in free if counts[mine[row]] == 1}
+        for i, key in enumerate(theirs):
+            if rows[i] is None and others[key] == 1 and key in place:
+                rows[i] = place[key]
+                free.discard(place[key])
+    return rows
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in name.replace("\\", "/").casefold().split("/") if part not in ("", ".")]
+
+
+def _class_columns(table: Table) -> dict[str, str]:
+    """Column -> class, of the first kind of column that there is."""
+    for prefix in _SCORES:
+        found = {
+            name: name.strip()[len(prefix) :]
+            for name in table.columns
+            if name.strip().casefold().startswith(prefix) and len(name.strip()) > len(prefix)
+        }
+        found = {column: label for column, label in found.items() if label.casefold() != "max"}
+        if len(found) > 1:
+            return found
+    roles = find_roles(table)
+    return dict(roles.votes) if roles.label is None else {}
+
+
+def _numbers(table: Table, columns: Sequence[str]) -> tuple[NDArray[np.float64], dict[int, str]]:
+    """(N, C), and row -> why it cannot be used."""
+    values = np.full((table.count, len(columns)), np.nan)
+    faults: dict[int, str] = {}
+    for c, column in enumerate(columns):
+        for row, cell in enumerate(table.columns[column]):
+            try:
+                empty = cell.strip().casefold() in NO_ANSWER
+                values[row, c] = np.nan if empty else number(cell)
+            except ValueError:
+                faults.setdefault(row, f"'{cell}' in column '{column}' is no number")
+            if not np.isfinite(values[row, c]):
+                faults.setdefault(row, f"column '{column}' has no number")
+    return values, faults
+
+
+def _answers_alone(
+    table: Table,
+) -> tuple[list[str], NDArray[np.float64], dict[int, str], str]:
+    """One column of answers: classes, one-hot rows, faults, and what that means."""
+    column = next((c for c in table.columns if plain_name(c) in _ANSWERS), None)
+    if column is None:
+        told = ", ".join(list(table.columns)[:20])
+        raise TableError(
+            f"'{table.path.name}' has the columns {told}; wanted p_<class> (or score_, logit_) for "
+            "each class, or one column 'predicted'."
+        )
+    cells = [cell.strip() for cell in table.columns[column]]
+    classes = sorted(set(cells) - {""})
+    place = {name: i for i, name in enumerate(classes)}
+    faults = {row: "it has no answer" for row, cell in enumerate(cells) if not cell}
+    values = np.zeros((len(cells), max(len(classes), 1)))
+    for row, cell in enumerate(cells):
+        if cell:
+            values[row, place[cell]] = 1.0
+    note = "The table has answers without probabilities: each counts as certain."
+    return classes, values, faults, note
+
+
+def _as_probabilities(
+    values: NDArray[np.float64], given: Sequence[int]
+) -> tuple[NDArray[np.float64], str]:
+    """(N, C) rows that add up to 1, and how they came about."""
+    sums = values.sum(axis=1, keepdims=True)
+    if (values >= 0).all() and (np.abs(sums - 1) <= _ROUNDING).all():
+        return values / sums, ""
+    if (values >= 0).all() and (values <= 1).all() and (sums > 0).all():
+        return (
+            values / sums,
+            "The scores of an image do not add up to 1; each was divided by their sum.",
+        )
+    shifted = np.exp(values[:, given] - values[:, given].max(axis=1, keepdims=True))
+    probabilities = np.zeros(values.shape)
+    probabilities[:, given] = shifted / shifted.sum(axis=1, keepdims=True)
+    return probabilities, "The scores are no probabilities; they were taken for logits (softmax)."
