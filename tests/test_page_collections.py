@@ -1,15 +1,19 @@
 """The pages Collections and WikiArt study without a browser: empty, normal and broken input."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from local_server import local_server
+from museum import furnish
 from streamlit.testing.v1 import AppTest
 
 from emoviz import jobs
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.importers import Item, Place
+from emoviz.data.importers.content_state import encoded
 from emoviz.jobs import Reporter
 from emoviz.review import open_store
 from emoviz.review.acquire import AcquireRequest, list_gathered, read_gathered
@@ -114,6 +118,35 @@ def test_a_folder_comes_in_with_what_failed_and_is_searched(
     assert "0 artworks of 3" in words(again)
     again = press(again, "Try 1 missing one")
     assert wait_for(settings, "collection spring-show") == "done"
+
+
+def test_a_link_of_content_state_opens_what_is_here_and_fetches_nothing(
+    settings: Settings, tiny_checkpoint: Checkpoint, tmp_path: Path, picture: Make
+) -> None:
+    """Two museums; the link means a canvas of the second, and one that is nowhere here."""
+    allowed = replace(settings, allow_private_urls=True, fetch_pause=0.001)
+    report = Reporter(tmp_path / "progress.jsonl")
+    addresses = []
+    for name in ("first", "second"):
+        with local_server() as server:
+            addresses.append(furnish(server, picture).removesuffix("collection.json"))
+            source = f"{addresses[-1]}collection.json"
+            add_collection(AcquireRequest(name, source, "iiif", name, side=800), allowed, report)
+    here = addresses[1]
+    link = encoded(f"{here}wave.json", f"{here}canvas/wave")
+    app = open_page(**{"iiif-content": link})
+    assert app.session_state["review"] == "second"
+    assert "Great Wave" in str([item.proto for item in app.get("html")])  # in large, as asked
+    assert "not here" not in words(app)
+    manifest = open_page(**{"iiif-content": f"{addresses[0]}night.json"})
+    assert manifest.session_state["review"] == "first"
+    gone = open_page(**{"iiif-content": "https://museum.example/other.json"})
+    assert "museum" in words(gone)
+    assert "not here" in words(gone)
+    assert any(item.key == "linked-content-bring" for item in gone.button)
+    assert not [job for job in jobs.list_jobs(settings) if job.is_live]
+    broken = open_page(**{"iiif-content": "%%%"})
+    assert "This link cannot be opened" in words(broken)
 
 
 def test_a_bad_source_is_told_and_leaves_nothing(

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from emoviz.ui import shell
-from emoviz.ui.review import collections, collections_add
+from emoviz.ui.review import collections, collections_add, linked_content
 
 context = shell.current()
 settings = context.settings
@@ -24,9 +24,13 @@ collections_add.note()
 collections.watch(settings)
 collections.damaged(settings)
 known = collections.known(settings)
-if known:
-    found = collections.choose(known)
+wanted = linked_content.asked(known)
+found = collections.choose(known) if known else None
+if wanted is not None:
+    linked_content.show(wanted, found, settings, context.checkpoint, manages)
+if found is not None:
     collections.summary(found, settings)
+    linked_content.viewer(found)
     collections.rights(found)
     collections.actions(found, context.checkpoint, settings, manages)
     collections.wall(found, settings)

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from emoviz.data.importers.content_state import MIRADOR
 from emoviz.data.importers.iiif import ReadManifest
+from emoviz.data.importers.iiif_texts import text_of
 from emoviz.errors import ReviewError
 from emoviz.files import replaced_file, write_json
 from emoviz.review.acquire import kept_manifests
@@ -26,7 +28,6 @@ from emoviz.settings import Settings
 
 # The order is IIIF's: its own context comes last.
 CONTEXT = ["http://www.w3.org/ns/anno.jsonld", "http://iiif.io/api/presentation/3/context.json"]
-MIRADOR = "https://projectmirador.org/embed/"
 _BASE = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 _NO_CANVAS = "it has no IIIF canvas to point at"
 LeftOut = list[tuple[str, str]]
@@ -331,8 +332,6 @@ def _collection(
 
 
 def _label(manifest: Mapping[str, Any]) -> str:
-    from emoviz.data.importers.iiif_texts import text_of
-
     return text_of(manifest.get("label")) or "Untitled"
 
 

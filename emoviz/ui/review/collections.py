@@ -10,6 +10,7 @@ import streamlit as st
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.images import Limits, open_image, read_file, thumbnail
 from emoviz.data.importers import Item
+from emoviz.data.importers.content_state import mirador
 from emoviz.data.importers.restrictions import restrictions
 from emoviz.errors import EmovizError, ImageError
 from emoviz.inference.stored import table_path
@@ -263,7 +264,7 @@ def wall(found: AcquiredWorks, settings: Settings) -> None:
     with st.container(height=_TALL if len(tiles) > _FEW else "content", border=False):
         pressed = gallery(tiles, "collections-wall", "Artworks of the collection", side=136)
     if pressed is not None:
-        _details(*shown[pressed])
+        details(*shown[pressed])
 
 
 def missing(found: AcquiredWorks) -> None:
@@ -289,7 +290,7 @@ def _tile(item: Item, picture: bytes | None) -> Tile:
 
 
 @st.dialog("Artwork", width="large")
-def _details(item: Item, state: Brought) -> None:
+def details(item: Item, state: Brought) -> None:
     """One artwork with all that its source says of it."""
     try:
         opened = open_image(read_file(Path(state.file), Limits()), short_side=_LARGE)
@@ -310,6 +311,7 @@ def details_html(item: Item) -> str:
         "Page": item.page,
         "IIIF canvas": item.canvas,
         "IIIF manifest": item.manifest,
+        "Open in Mirador": mirador(item.manifest, item.canvas),
     }
     votes = sorted(item.shares.items(), key=lambda row: -row[1])
     told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in votes if share >= 0.1)

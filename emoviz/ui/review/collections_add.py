@@ -10,6 +10,7 @@ from streamlit.typing import UploadedFile
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.fetch import checked_url
+from emoviz.data.importers.content_state import address_in
 from emoviz.errors import EmovizError
 from emoviz.files import replaced_file
 from emoviz.review.acquire import SAMPLE, AcquireRequest, collection_folder, guess_kind
@@ -75,13 +76,14 @@ def _address(settings: Settings, checkpoint: Checkpoint) -> None:
         "Address of a manifest or collection",
         key="collections-url",
         placeholder="https://museum.example/iiif/collection.json",
+        help="A IIIF sign can be dropped here, too.",
     )
     st.button(
         "Bring it in",
         key="collections-add-url",
         icon=":material/download:",
         type="primary",
-        on_click=_take_address,
+        on_click=take_address,
         args=(settings, checkpoint),
     )
 
@@ -127,9 +129,11 @@ def _sent(settings: Settings, checkpoint: Checkpoint) -> None:
 
 
 @access.acts("collect")
-def _take_address(settings: Settings, checkpoint: Checkpoint) -> None:
-    text = str(st.session_state["collections-url"]).strip()
+def take_address(settings: Settings, checkpoint: Checkpoint, text: str = "") -> None:
+    """Bring in what lies at an address: the one given, else what was pasted or dropped."""
+    text = text or str(st.session_state["collections-url"]).strip()
     try:
+        text = address_in(text)
         place = checked_url(text)
     except EmovizError as error:
         reason = "paste an address first" if not text else str(error)
