@@ -4,7 +4,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from emoviz.ui import access, shell, web
+from emoviz.ui import access, serving, shell, web
 from emoviz.ui.review import people
 
 
@@ -121,7 +121,11 @@ def visit() -> None:
 
 if get_script_run_ctx(suppress_warning=True) is None:  # the server reads for what serves
     app = st.App(
-        __file__, middleware=web.MIDDLEWARE, lifespan=web.started, on_script_error=web.failed
+        __file__,
+        routes=serving.ROUTES,
+        middleware=web.MIDDLEWARE,
+        lifespan=web.started,
+        on_script_error=web.failed,
     )
 else:
     visit()

@@ -14,6 +14,8 @@ from typing import Literal, get_args
 from emoviz.errors import SettingsError
 
 Device = Literal["auto", "cpu", "cuda"]
+ServeIiif = Literal["local", "all", "off"]
+_CHOICES: tuple[tuple[str, ...], ...] = (get_args(Device), get_args(ServeIiif))
 PACKAGE = Path(__file__).resolve().parent
 # app.py, pages, checkpoints and sample_data: inside an installed package, else beside it.
 _INSTALLED = PACKAGE / "shipped"
@@ -56,6 +58,10 @@ class Settings:
         paths: Folders below which paths may be named on the pages, separated as in ``PATH``; empty
             for any while one person works at this machine, and for none otherwise
             (``EMOVIZ_PATHS``).
+        serve_iiif: Whom the app serves the reviews as IIIF: ``local`` this machine alone, ``all``
+            everybody who reaches it, ``off`` nobody (``EMOVIZ_SERVE_IIIF``).
+        iiif_origins: Origins of web pages that may read it besides, with commas between them, such
+            as a viewer's ``http://localhost:4444`` (``EMOVIZ_IIIF_ORIGINS``).
     """
 
     home: Path = field(default_factory=_default_home)
@@ -72,6 +78,8 @@ class Settings:
     database_url: str = field(default="", repr=False)  # may hold a password
     managers: str = ""
     paths: str = ""
+    serve_iiif: ServeIiif = "local"
+    iiif_origins: str = ""
 
     @property
     def user_checkpoints(self) -> Path:
@@ -138,7 +146,8 @@ def _parse(variable: str, text: str, default: object) -> object:
     if default == "":
         return text.strip()
     if isinstance(default, str):
-        return _one_of(variable, text.strip().lower(), get_args(Device))
+        choices = next(kind for kind in _CHOICES if default in kind)
+        return _one_of(variable, text.strip().lower(), choices)
     if isinstance(default, bool):
         return _yes_or_no(variable, text.strip().casefold())
     kind = type(default)

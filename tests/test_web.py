@@ -116,6 +116,12 @@ def test_other_hosts_get_nothing_not_even_static_files(port: int, path: str, hos
     assert "host is not one of" in text
 
 
+def test_reviews_are_served_by_the_app_and_not_past_a_login(port: int) -> None:
+    status, headers, text = answer(port, "/iiif/collection.json")
+    assert (status, headers["vary"]) == (403, "Origin")
+    assert "Where people sign in" in text
+
+
 def test_only_the_pages_own_origin_opens_a_websocket(port: int) -> None:
     own = f"127.0.0.1:{port}"
     assert handshake(port, f"http://{own}", own) == 101

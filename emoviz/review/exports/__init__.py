@@ -1,7 +1,7 @@
 """Taking a collection home: one module a form, and the door to them all."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from emoviz.errors import ReviewError
@@ -98,8 +98,7 @@ def export(
     """
     if form not in FORMS:
         raise ReviewError(f"There is no export '{form}'; wanted one of {', '.join(FORMS)}.")
-    hidden = collection.name in store.blind_collections()
-    if form == "json" and hidden:
+    if form == "json" and collection.name in store.blind_collections():
         raise ReviewError(
             f"'{collection.title}' is under blind review, and this form holds all estimates. Lift "
             "the blind review first, or take another form, which then has the decisions alone."
@@ -108,8 +107,6 @@ def export(
         return Exported(out, write_export(store, collection, out), "decisions")
     wanted = read_terms(terms) if form == "quickstatements" else None
     material = gather(store, collection, known, tell)
-    if hidden:
-        material = replace(material, known=None, estimates={})
     if form == "csv":
         return Exported(out, write_csv(material, out, settings), "rows")
     if form in _PLAIN:

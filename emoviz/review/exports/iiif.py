@@ -229,17 +229,16 @@ class _Annotated:
 
 def _with_annotations(material: Material, settings: Settings, base: str) -> _Annotated:
     found = _Annotated()
-    # Several images of one canvas are several works; their annotations stand on the one canvas.
-    by_key: dict[str, list[Work]] = {}
-    for work in material.works:
-        by_key.setdefault(work.key.partition("#image-")[0], []).append(work)
+    by_key = _by_canvas(material)
     done = 0
     for read in kept_manifests(settings, material.collection.name):
         mine = {key: by_key.pop(key) for key in read.canvases if key in by_key}
         if not mine:
             continue
-        document = _attached(material, read, mine, base, found)
+        document, pages = annotated(material, read, base, mine)
         found.manifests.append(document)
+        found.pages |= pages
+        found.count += sum(len(page["items"]) for page in pages.values())
         done += sum(map(len, mine.values()))
         material.tell(done, len(material.works))
     for works in by_key.values():
@@ -248,28 +247,46 @@ def _with_annotations(material: Material, settings: Settings, base: str) -> _Ann
     return found
 
 
-def _attached(
+def _by_canvas(material: Material) -> dict[str, list[Work]]:
+    """Key of a canvas -> its works: several images of one canvas are several works."""
+    found: dict[str, list[Work]] = {}
+    for work in material.works:
+        found.setdefault(work.key.partition("#image-")[0], []).append(work)
+    return found
+
+
+def annotated(
     material: Material,
     read: ReadManifest,
-    mine: Mapping[str, list[Work]],
     base: str,
-    found: _Annotated,
-) -> dict[str, Any]:
-    """A copy of the document: its canvases are found in it by being the very same objects."""
-    memo: dict[int, Any] = {}
+    mine: Mapping[str, list[Work]] | None = None,
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """A manifest with the annotations of its works on their canvases.
+
+    Args:
+        material: What is exported.
+        read: The manifest as it was kept; it stays as it is.
+        base: Where ids begin.
+        mine: Key of a canvas -> the works on it; found among all works where None.
+
+    Returns:
+        A copy of the document, and the pages that were attached, by their names.
+    """
+    mine = _by_canvas(material) if mine is None else mine
+    memo: dict[int, Any] = {}  # how `deepcopy` tells which copy became of which object
     document: dict[str, Any] = deepcopy(dict(read.document), memo)
-    for key, works in mine.items():
-        canvas = memo[id(read.canvases[key])]
-        for work in works:
+    pages: dict[str, dict[str, Any]] = {}
+    for key, original in read.canvases.items():
+        canvas = memo.get(id(original), {})  # not in it where a sequence lies elsewhere
+        for work in mine.get(key, ()):
             page = page_of(material, work, base)
-            found.pages[_page_name(work)] = page
-            found.count += len(page["items"])
+            pages[_page_name(work)] = page
             inside = {name: value for name, value in page.items() if name != "@context"}
             if "images" in canvas:
                 _append(canvas, "otherContent", _as_version_2(inside))
             else:
                 _append(canvas, "annotations", inside)
-    return document
+    return document, pages
 
 
 def _append(canvas: dict[str, Any], name: str, page: dict[str, Any]) -> None:

@@ -94,7 +94,7 @@ def gather(
     known: EstimateSet | None = None,
     tell: Progress = nobody,
 ) -> Material:
-    """Read a collection for an export.
+    """Read a collection for an export; under blind review without any estimate.
 
     Args:
         store: Where it is.
@@ -102,8 +102,9 @@ def gather(
         known: Whose estimates; the newest where None.
         tell: As of `Material`.
     """
-    sets = store.estimate_sets(collection.id)
-    known = known or (sets[0] if sets else None)
+    hidden = collection.name in store.blind_collections()
+    sets = [] if hidden else store.estimate_sets(collection.id)
+    known = None if hidden else known or (sets[0] if sets else None)
     works = tuple(store.works(collection.id))
     decisions: dict[int, list[Decision]] = {work.id: [] for work in works}
     for item in store.standing(collection.id):
