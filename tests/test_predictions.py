@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
+from stored_tables import answers, open_measure, said, store
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.cli import main
@@ -156,3 +157,54 @@ def test_a_checkpoints_own_answers_as_a_table_measure_as_the_checkpoint_does(
     }
     assert main(["compare", "tiny", "--data", str(data)]) == 2
     assert "Name what A is compared with" in capsys.readouterr().err
+
+
+# On the pages --------------------------------------------------------------------------------
+
+TRUTH = [label for label in range(8) for _ in range(4)]
+LABELS = [MIKELS8.names[label] for label in TRUTH]
+OURS = [label if i < 2 else (label + 1) % 8 for label in range(8) for i in range(4)]
+THEIRS = [label if i < 3 else (label + 1) % 8 for label in range(8) for i in range(4)]
+
+
+def keep_rival(settings: Settings, name: str, labels: bool) -> str:
+    """A table of answers where the pages find it; gives its key in the link."""
+    folder = settings.home / "predictions" / name.removesuffix(".csv")
+    folder.mkdir(parents=True)
+    heads = ["file", *(["label"] if labels else []), *(f"p_{c}" for c in MIKELS8.names)]
+    rows = [
+        [f"somewhere/{i}.jpg", *([LABELS[i]] if labels else []), *map(str, row)]
+        for i, row in enumerate(answers(THEIRS).tolist())
+    ]
+    written(folder / name, ",".join(heads), *(",".join(row) for row in rows))
+    return folder.name
+
+
+def test_evaluate_shows_another_program_by_its_own_labels(
+    tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    key = keep_rival(settings, "rival.csv", labels=True)
+    app = open_measure("evaluate", rival=key)
+    text = said(app)
+    assert "On **32 images** with a label" in text
+    assert "the label on **75.0 %** of the images" in text
+    assert "another program has none here" in said(
+        open_measure("evaluate", rival=key, view="unsure")
+    )
+
+
+def test_compare_sets_another_program_beside_a_checkpoint(
+    tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    collection = store(settings, tiny_checkpoint, answers(OURS), LABELS)
+    key = keep_rival(settings, "rival.csv", labels=False)
+    keep_rival(settings, "second.csv", labels=True)  # another to choose from
+    app = open_measure("compare", collection=collection, rival=key)
+    row = app.table[0].value.loc["Accuracy"]
+    assert row.iloc[0].startswith("50.0")
+    assert row.iloc[1].startswith("75.0")
+    text = said(app)
+    assert r"**rival\.csv** (B) alone on 8 images of 32" in text
+    assert "It may be claimed that on images like these B is right more often than A" in text
+    changed = open_measure("compare", collection=collection, rival=key, part="changed")
+    assert [tab.label for tab in changed.tabs] == ["Right → wrong (0)", "Wrong → right (8)"]

@@ -251,7 +251,7 @@ def _tables(
 ) -> "list[list[EmbeddingTable]]":
     """Of each contender's members; checkpoints come first, since they read the images."""
     from emoviz.experiments.contenders import table_of
-    from emoviz.inference.predictions import prediction_table
+    from emoviz.inference.predictions import LabelledNames, prediction_table
 
     found: dict[int, list[EmbeddingTable]] = {}
     members = [(i, member) for i, item in enumerate(contenders) for member in item.members]
@@ -263,9 +263,14 @@ def _tables(
         found.setdefault(i, []).append(table_of(member, opened, settings, report))
     seen = [table for own in found.values() for table in own]
     hashes = {name: sha for t in seen for name, sha in zip(t.paths, t.sha256, strict=True)}
+    shown = None
+    if opened is not None:
+        shown = LabelledNames(
+            opened.name, opened.names, opened.label_indices, opened.taxonomy, hashes
+        )
     for i, item in enumerate(contenders):
         if item.predictions is not None:
-            found[i] = [prediction_table(item.predictions, opened, hashes)]
+            found[i] = [prediction_table(item.predictions, shown)]
     return [found[i] for i in range(len(contenders))]
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.data.dataset import Dataset
 from emoviz.data.reading import any_taxonomy
 from emoviz.data.tables import NO_ANSWER, Table, find_roles, number, plain_name, read_table
 from emoviz.errors import TableError
@@ -51,6 +50,25 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+@dataclass(frozen=True)
+class LabelledNames:
+    """The images of a set by their names, with labels.
+
+    Attributes:
+        title: Of the set.
+        names: (N).
+        labels: (N,) indices in the taxonomy; -1 for none.
+        taxonomy: Of the labels.
+        hashes: Name -> SHA-256, where a checkpoint has read the images.
+    """
+
+    title: str
+    names: Sequence[str]
+    labels: NDArray[np.int64]
+    taxonomy: Taxonomy
+    hashes: Mapping[str, str] | None = None
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -128,63 +146,48 @@ def own_labels(item: Predictions) -> tuple[Taxonomy, NDArray[np.int64]]:
     return taxonomy, np.array([taxonomy.index(t) if t else -1 for t in item.labels], np.int64)
 
 
-def prediction_table(
-    item: Predictions, dataset: Dataset | None = None, hashes: Mapping[str, str] | None = None
-) -> EmbeddingTable:
+def prediction_table(item: Predictions, shown: LabelledNames | None = None) -> EmbeddingTable:
     """The answers as a table like a checkpoint's, without vectors.
 
     Args:
         item: The answers.
-        dataset: The set whose images and labels they are of; the table's own labels where None.
-            Rows are joined to images by their paths, by the ends of these, or by names alone,
-            whichever is the first that is unique.
-        hashes: Names of the set's images -> SHA-256, where a checkpoint has seen them.
+        shown: The images that they are of, with labels; the table's own where None. Rows are joined
+            to images by their paths, by the ends of these, or by names alone, whichever is the
+            first that is unique.
 
     Raises:
         TableError: No image of the set is in the table; or there is no set, and no labels.
     """
-    if dataset is None:
+    if shown is None:
         taxonomy, labels = own_labels(item)
-        return _table(item, np.arange(len(item)), item.names, {}, item.problems, taxonomy, labels)
-    rows = _rows(item.names, dataset.names)
+        shown = LabelledNames(item.title, item.names, labels, taxonomy)
+    rows = _rows(item.names, shown.names)
     taken = [(i, row) for i, row in enumerate(rows) if row is not None]
     if not taken:
         raise TableError(
-            f"None of the {len(item):,} images of '{item.title}' is in '{dataset.name}'; its first "
-            f"is '{item.names[0]}', that of the set '{next(iter(dataset.names), '')}'."
+            f"None of the {len(item):,} images of '{item.title}' is in '{shown.title}'; its first "
+            f"is '{item.names[0]}', that of the set '{next(iter(shown.names), '')}'."
         )
     used = {row for _, row in taken}
-    refused = [
-        *item.problems,
-        *((n, "the table of predictions has no row of it") for n, r in
-          zip(dataset.names, rows, strict=True) if r is None),
-        *((n, "no image of the set is called so") for row, n in enumerate(item.names)
-          if row not in used),
-    ]  # fmt: skip
-    at = np.array([row for _, row in taken], np.int64)
-    names = tuple(dataset.names[i] for i, _ in taken)
-    labels = dataset.label_indices[[i for i, _ in taken]]
-    return _table(item, at, names, hashes or {}, refused, dataset.taxonomy, labels)
-
-
-def _table(
-    item: Predictions,
-    rows: NDArray[np.int64],
-    names: Sequence[str],
-    hashes: Mapping[str, str],
-    refused: Sequence[tuple[str, str]],
-    taxonomy: Taxonomy,
-    labels: NDArray[np.int64],
-) -> EmbeddingTable:
+    lacking = [name for name, row in zip(shown.names, rows, strict=True) if row is None]
+    strangers = [name for row, name in enumerate(item.names) if row not in used]
+    images = np.array([i for i, _ in taken], np.int64)
+    names = tuple(shown.names[i] for i in images.tolist())
+    labels = shown.labels[images]
+    known, taxonomy = shown.hashes or {}, shown.taxonomy
     return EmbeddingTable(
         taxonomy=item.taxonomy,
-        paths=tuple(names),
-        sha256=tuple(hashes.get(name) or _stand_in(name) for name in names),
-        embedding=np.zeros((len(rows), 0), np.float32),
-        probabilities=item.probabilities[rows],
-        novelty=np.full(len(rows), np.nan),
+        paths=names,
+        sha256=tuple(known.get(name) or _stand_in(name) for name in names),
+        embedding=np.zeros((len(taken), 0), np.float32),
+        probabilities=item.probabilities[[row for _, row in taken]],
+        novelty=np.full(len(taken), np.nan),
         labels=labels,
-        refused=tuple(refused),
+        refused=(
+            *item.problems,
+            *((name, "the table of predictions has no row of it") for name in lacking),
+            *((name, "no image of the set is called so") for name in strangers),
+        ),
         label_names=tuple(taxonomy.names[i] if i >= 0 else "" for i in labels.tolist()),
         label_taxonomy=taxonomy,
     )

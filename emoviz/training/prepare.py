@@ -27,6 +27,7 @@ from emoviz.training.targets import (
     Targets,
     check_splits,
     make_targets,
+    missed_shares,
     split_sets,
     with_class_weights,
 )
@@ -152,7 +153,13 @@ def prepare(
         for line in (*item.notes, *(f"{key}: {why}" for key, why in item.problems[:_TOLD])):
             tell(f"  {line}")
         sets.append(item)
-    sets = _split(sets, len(tables), recipe)
+    whole_sets, sets = sets, _split(sets, len(tables), recipe)
+    own = len(tables) == len(sets)  # no table is for the test alone
+    for before, after in zip(whole_sets[: len(tables)], sets, strict=False):
+        if not any(record.split for record in before.records):
+            asked = recipe.data if own else replace(recipe.data, test=0.0)
+            for line in missed_shares(after, asked):
+                tell(f"  {line}")
     taxonomy = recipe.classes
     targets = make_targets(sets, recipe, taxonomy)
     if not recipe.data.folds:

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from emoviz.training.recipe import LossPart
+
 PROGRESS, LOG, EVENTS = "progress.jsonl", "log.txt", "events"
 
 
@@ -75,6 +77,27 @@ class EpochResult(StepResult):
     validation_nmi: float | None = None
     validation_asr: float | None = None
     validation_images: int = 0
+
+
+def idle_terms(result: EpochResult, loss: LossPart) -> list[str]:
+    """What to say of terms of the loss that were exactly zero in a whole epoch: they move nothing.
+
+    Args:
+        result: The epoch's means; no term is ever negative.
+        loss: What the recipe says of it.
+    """
+    found = []
+    if loss.beta and loss.lambda_ and result.inter == 0:
+        found.append(
+            f"L_inter was 0 in the whole epoch: all class centers lie {loss.margin:g} (the margin "
+            "m) or more apart, so nothing pushes them apart. A larger loss.margin, or a smaller "
+            "loss.center_spread at the start, lets the term act."
+        )
+    if loss.beta and result.intra == 0:
+        found.append("L_intra was 0 in the whole epoch: no image pulled on a class center.")
+    if result.entropy == 0:
+        found.append("The cross-entropy was 0 in the whole epoch: there was nothing to learn.")
+    return found
 
 
 class TrainingProgress:

@@ -49,7 +49,7 @@ from emoviz.training.linear_probe import probe_line
 from emoviz.training.loop import FINISH, PAUSE, ValidationOutputs, check_order, train
 from emoviz.training.prepare import PreparedTraining, Worker, keeps_whole_maps, prepare
 from emoviz.training.processes import Processes
-from emoviz.training.progress import EpochResult, StepResult, TrainingProgress
+from emoviz.training.progress import StepResult, TrainingProgress, idle_terms
 from emoviz.training.recipe import Recipe
 from emoviz.training.recipe_loading import load_recipe
 from emoviz.training.snapshots import Looker
@@ -251,23 +251,10 @@ class _Run:
         watch = _Looks(self._folder, fold == 0 and processes.is_first, reached.total)
         for result in train(state, keeper, self._step, self._wish, watch):
             progress.epoch(result)
-            self._tell_idle_terms(result)
+            for line in idle_terms(result, self._request.recipe.loss):
+                progress.tell(line)
             self._report(result)
         return state, pretrained, keeper
-
-    def _tell_idle_terms(self, result: EpochResult) -> None:
-        """Say which term of the loss was exactly zero in a whole epoch: it moved no weight."""
-        loss = self._request.recipe.loss
-        if loss.beta and loss.lambda_ and result.inter == 0:
-            self._progress.tell(
-                f"L_inter was 0 in the whole epoch: all class centers lie {loss.margin:g} (the "
-                "margin m) or more apart, so nothing pushes them apart. A larger loss.margin, or "
-                "a smaller loss.center_spread at the start, lets the term act."
-            )
-        if loss.beta and result.intra == 0:
-            self._progress.tell(
-                "L_intra was 0 in the whole epoch: no image pulled on a class center."
-            )
 
     def _wish(self) -> str:
         """What is wanted; networks of folds are judges, so that they are trained to their end."""

@@ -23,6 +23,8 @@ from emoviz.labels import Bridge, Taxonomy, bridge_between
 from emoviz.models.losses import NO_CLASS
 from emoviz.training.recipe import DataPart, Recipe, SetPart
 
+_MISSED = 1 / 3  # of its share that a split may be off without a word
+
 Rows = NDArray[np.int64]  # indices of images among those of some targets
 
 
@@ -159,6 +161,31 @@ def _same_sentiment(bridge: Bridge, share: float) -> NDArray[np.float64]:
     spread = same / np.maximum(same.sum(axis=1, keepdims=True), 1)
     keep = np.where(same.any(axis=1), 1.0 - share, 1.0)
     return np.asarray(np.diag(keep) + share * spread)
+
+
+def missed_shares(item: Dataset, wanted: DataPart) -> list[str]:
+    """What to say where a split by groups holds far more or fewer images than was asked for.
+
+    Groups go into splits whole, by a hash of their names; where few of them hold most images, a
+    split can miss its share by much.
+    """
+    found: list[str] = []
+    if wanted.folds:
+        return found
+    groups = len({record.group for record in item.records})
+    shares: tuple[tuple[Split, float], ...] = (
+        ("validation", wanted.validation),
+        ("test", wanted.test),
+    )
+    for split, share in shares:
+        count, due = len(item.of_split(split)), share * len(item.records)
+        if abs(count - due) > max(_MISSED * due, 2.0):
+            found.append(
+                f"{item.name}: the {split} split holds {count:,} of {len(item.records):,} images, "
+                f"wanted about {due:.0f}: the {groups:,} groups stay whole. Another "
+                "data.split_seed may come nearer."
+            )
+    return found
 
 
 def check_splits(targets: Targets, needs_validation: bool = True) -> None:

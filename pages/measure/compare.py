@@ -7,7 +7,7 @@ from emoviz.ui import shell
 from emoviz.ui.explorer import board, sources
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.linked import linked_segments
-from emoviz.ui.measure import across, comparison, computed, pairing, reporting
+from emoviz.ui.measure import across, comparison, computed, pairing, reporting, rivals
 from emoviz.ui.measure.subject import say_what_is_measured
 
 WAYS = {
@@ -51,10 +51,13 @@ label, most, wanted, fewest = OTHERS[way]
 with st.container(horizontal=True, vertical_alignment="bottom"):
     source = sources.choose(settings, vectors=False) if way != "sets" else None
     others = pairing.choose_others(known, context.checkpoint, label, way, most, wanted)
+    rival = None
+    if way == "pair":
+        rival = rivals.choose(settings, "B: another program", "the checkpoint beside")
 if source is None:
     across.show([context.checkpoint, *others], settings)
     st.stop()
-if len(others) < fewest:
+if rival is None and len(others) < fewest:
     st.info(
         f"Choose {'a checkpoint' if fewest == 1 else 'two checkpoints or more'} above. Others come "
         f"from a training, or go into `{settings.user_checkpoints}`.",
@@ -62,7 +65,10 @@ if len(others) < fewest:
     )
     st.stop()
 
-found = pairing.together(source, [context.checkpoint, *others], settings)
+if rival is not None:
+    found = rivals.beside(source, context.checkpoint, rival, settings)
+else:
+    found = pairing.together(source, [context.checkpoint, *others], settings)
 if found is not None and not len(found[0].judged):
     st.info(
         "No image has a label that all of these networks can answer. Tick the classes above, or "
@@ -98,3 +104,4 @@ elif found is not None:
     board.show_image(one.points, pictures)
 with st.expander("Bring in images of your own", icon=":material/add_photo_alternate:"):
     sources.bring_in_images(settings)
+    rivals.bring_in(settings)

@@ -6,7 +6,7 @@ from emoviz.checkpoints import list_checkpoints
 from emoviz.ui import shell
 from emoviz.ui.explorer import board, sources
 from emoviz.ui.explorer.pictures import Pictures
-from emoviz.ui.measure import evaluating, pairing, unlabelled
+from emoviz.ui.measure import evaluating, pairing, rivals, unlabelled
 from emoviz.ui.measure.subject import choose_labels, single
 
 context = shell.current()
@@ -27,10 +27,15 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     others = pairing.choose_others(
         known, context.checkpoint, "In an ensemble with", "with", 5, wanted=0
     )
+    rival = rivals.choose(settings, "Answers of", "the network in the sidebar")
     labels_place = st.container(width=200)
 
 pictures = Pictures(settings)
-if others:
+if rival is not None:
+    own = rivals.alone(rival)
+    if own is not None:
+        evaluating.show(own, pictures, settings)
+elif others:
     found = pairing.together(source, [context.checkpoint, *others], settings, labels_place)
     if found is not None:
         evaluating.show(pairing.as_one(found), pictures, settings)
@@ -46,3 +51,4 @@ elif (points := sources.points(source, context.checkpoint, settings)) is not Non
         evaluating.show(item, pictures, settings)
 with st.expander("Bring in images of your own", icon=":material/add_photo_alternate:"):
     sources.bring_in_images(settings)
+    rivals.bring_in(settings)

@@ -5,6 +5,7 @@
     subject      what is measured: a model's answers beside labels, through a bridge
     bridging     which class may be called which label, as ticks that people change
     pairing      several models on the same images; an ensemble
+    rivals       another program's predictions, alone or beside a checkpoint
     computed     what the views compute, kept by what it hangs on
     later        what takes seconds, in a thread that outlives a reload
     numbers      measures as words, tiles and tables                     (no Streamlit)

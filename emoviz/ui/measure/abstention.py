@@ -34,9 +34,10 @@ _WAYS = ("share of answers", "accuracy", "threshold")
 
 def show(item: EvaluationSubject, settings: Settings) -> None:
     """What is kept, the curve with a threshold to try, and the button that keeps it."""
-    if len(item.members) > 1:
+    if len(item.members) != 1:
         st.info(
-            "A threshold is kept with one checkpoint; an ensemble has none of its own.",
+            "A threshold is kept with one checkpoint; an ensemble has none of its own, and another "
+            "program has none here.",
             icon=":material/info:",
         )
         return

@@ -157,6 +157,8 @@ def quick_values(
 
 
 def _contender(item: EvaluationSubject) -> Contender:
+    if item.predictions is not None:
+        return Contender(item.predictions.title, (), item.predictions)
     return Contender(TOGETHER.join(member.card.id for member in item.members), item.members)
 
 

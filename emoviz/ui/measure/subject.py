@@ -14,6 +14,7 @@ from emoviz.errors import EmovizError
 from emoviz.experiments.contenders import answers_of
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import Labels, duplicates, labels_of, open_labelled
+from emoviz.inference.predictions import Predictions
 from emoviz.labels import Bridge, own_taxonomy
 from emoviz.settings import Settings
 from emoviz.ui.explorer.points import Points
@@ -41,6 +42,7 @@ class EvaluationSubject:
         bridges: From each member's classes to the labels.
         judged: The images that can be measured.
         key: What all of this hangs on, for caches.
+        predictions: Another program's answers, where it is no checkpoint; it has no members then.
     """
 
     source: Source
@@ -51,6 +53,7 @@ class EvaluationSubject:
     bridges: tuple[Bridge, ...]
     judged: AlignedPredictions
     key: str
+    predictions: Predictions | None = None
 
     @property
     def table(self) -> EmbeddingTable:

@@ -16,7 +16,7 @@ from emoviz.errors import EmovizError
 from emoviz.files import read_json
 from emoviz.settings import Settings
 from emoviz.training.folder import MEASURES
-from emoviz.training.runs import Run, verdict_on_probe
+from emoviz.training.runs import Run, read_curves, verdict_on_probe
 from emoviz.ui import access, background
 from emoviz.ui.explorer import sources
 from emoviz.ui.measure import numbers
@@ -94,7 +94,7 @@ def keep(settings: Settings, run: Run) -> None:
             "Which state of it",
             list(places),
             format_func=lambda key: (
-                "where the validation images liked it best"
+                f"where the {_watched(run)}validation images liked it best"
                 if key.endswith("-best")
                 else "as it was at the end"
             ),
@@ -117,6 +117,12 @@ def keep(settings: Settings, run: Run) -> None:
         background.explain(settings, key)
     _card_form(settings, run, source, key, bool(kept))
     _downloads(settings, run, source, kept)
+
+
+def _watched(run: Run) -> str:
+    """``72 ``, how many images "best" stands on; of older runs nothing."""
+    images = read_curves(run.folder).final("validation_images")
+    return f"{images:,.0f} " if images else ""
 
 
 def held_out_set(settings: Settings, id: str) -> Path:

@@ -1,0 +1,182 @@
+"""Another program's predictions on Evaluate and Compare: brought in, chosen, set beside labels."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import streamlit as st
+
+from emoviz.analysis.alignment import judge_together
+from emoviz.checkpoints import Checkpoint
+from emoviz.errors import EmovizError
+from emoviz.experiments.contenders import answers_of
+from emoviz.files import replaced_file
+from emoviz.inference.labelled import Labels, joined, labels_of
+from emoviz.inference.predictions import (
+    LabelledNames,
+    Predictions,
+    prediction_table,
+    read_predictions,
+)
+from emoviz.settings import Settings
+from emoviz.ui import access
+from emoviz.ui.explorer import sources
+from emoviz.ui.explorer.points import Points
+from emoviz.ui.explorer.sources import Source
+from emoviz.ui.linked import linked_choice
+from emoviz.ui.measure.bridging import choose_bridge, to_text
+from emoviz.ui.measure.subject import EvaluationSubject, choose_labels
+from emoviz.ui.words import plain, readable
+
+_NONE = "none"
+_NOTES = "rival-notes"
+_HELP = (
+    "A table with a column `file` and, for each class, `p_<class>` (or `score_<class>`, "
+    "`logit_<class>`), or one column `predicted`. A column `label` lets it stand alone."
+)
+
+
+def bring_in(settings: Settings) -> None:
+    """A way in for a table of another program's predictions; it is kept at home."""
+    for note in st.session_state.pop(_NOTES, []):
+        st.info(note, icon=":material/info:")
+    if not access.allowed("prepare"):
+        return
+    st.file_uploader(
+        "**Predictions of another program**: CSV, TSV or Parquet",
+        type=["csv", "tsv", "txt", "parquet"],
+        key="rival-file",
+        help=_HELP,
+        on_change=_take,
+        args=(settings,),
+    )
+
+
+def choose(settings: Settings, title: str, first: str, link: str = "rival") -> Predictions | None:
+    """The predictions that were chosen; None where none are, or where there are none.
+
+    Args:
+        settings: Where they are kept.
+        title: Over the box.
+        first: What stands for none of them.
+        link: The link's parameter.
+    """
+    kept = _kept(settings)
+    if not kept:
+        return None
+    words = {_NONE: first} | {key: readable(file.name) for key, file in kept.items()}
+    chosen = linked_choice(title, words, link, width=300)
+    if chosen == _NONE:
+        return None
+    file = kept[chosen]
+    try:
+        found = _read(str(file), file.stat().st_mtime_ns)
+    except (EmovizError, OSError) as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return None
+    for note in found.notes:
+        st.caption(plain(note))
+    return found
+
+
+def alone(item: Predictions) -> EvaluationSubject | None:
+    """The predictions beside the labels of their own table; None where they cannot be measured."""
+    try:
+        table = prediction_table(item)
+    except EmovizError as error:
+        st.info(plain(str(error)), icon=":material/label_off:")
+        return None
+    labels = labels_of(table)
+    bridge = choose_bridge(item.taxonomy, labels.taxonomy)
+    key = f"rival {item.sha256} {to_text(bridge.matrix)}"
+    judged = judge_together([answers_of(table, item.title)], labels.indices, [bridge])[0]
+    points = Points.from_table(table, item.title)
+    source = Source(key, item.title, "")
+    return EvaluationSubject(source, (), points, (table,), labels, (bridge,), judged, key, item)
+
+
+def beside(
+    source: Source, checkpoint: Checkpoint, item: Predictions, settings: Settings
+) -> list[EvaluationSubject] | None:
+    """A checkpoint and the predictions on the images of a set that both have answered.
+
+    Returns:
+        None while the set is being embedded, where it has no labels, or where no image of it is in
+        the table, which the page then says.
+    """
+    points = sources.points(source, checkpoint, settings)
+    if points is None or points.table is None:
+        return None
+    file = sources.file_of(source, checkpoint, settings)
+    labels = choose_labels(source, points, settings)
+    if labels is None:
+        st.info("These images have no labels to be right or wrong about.")
+        return None
+    table = points.table
+    hashes = dict(zip(table.paths, table.sha256, strict=True))
+    shown = LabelledNames(source.title, table.paths, labels.indices, labels.taxonomy, hashes)
+    try:
+        theirs = prediction_table(item, shown)
+        rows = joined([table, theirs])
+        tables = [table.take(rows[0]), theirs.take(rows[1])]
+        own = Labels(
+            labels.indices[rows[0]],
+            labels.taxonomy,
+            None if labels.shares is None else labels.shares[rows[0]],
+        )
+        assert points.taxonomy is not None
+        bridges = [choose_bridge(points.taxonomy, labels.taxonomy)]
+        if item.taxonomy.names == points.taxonomy.names:
+            bridges.append(bridges[0])
+        else:
+            words = f"Labels and classes of {readable(item.title)}"
+            bridges.append(choose_bridge(item.taxonomy, labels.taxonomy, "bridge2", words))
+        outputs = [answers_of(tables[0], points.title), answers_of(tables[1], item.title)]
+        judged = judge_together(outputs, own.indices, bridges, own.shares)
+    except EmovizError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return None
+    ticks = " ".join(to_text(bridge.matrix) for bridge in bridges)
+    key = f"{file} {file.stat().st_mtime_ns} {labels.taxonomy.names} {item.sha256} {ticks}"
+    seen = Points.from_table(tables[0], points.title)
+    ours, others = (tables[0],), (tables[1],)
+    mine, bridged = (bridges[0],), (bridges[1],)
+    return [
+        EvaluationSubject(source, (checkpoint,), seen, ours, own, mine, judged[0], f"{key} a"),
+        EvaluationSubject(source, (), seen, others, own, bridged, judged[1], f"{key} b", item),
+    ]
+
+
+def _kept(settings: Settings) -> Mapping[str, Path]:
+    files = sorted((settings.home / "predictions").glob("*/[!.]*"))
+    return {file.parent.name: file for file in files}
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _read(file: str, changed: int) -> Predictions:
+    return read_predictions(Path(file))
+
+
+@access.acts("prepare")
+def _take(settings: Settings) -> None:
+    upload = st.session_state["rival-file"]
+    if upload is None:
+        return
+    data = upload.getvalue()
+    name = re.sub(r"[/\\\x00-\x1f]+", "-", upload.name).lstrip(".")[-80:] or "predictions.csv"
+    file = settings.home / "predictions" / hashlib.sha256(data).hexdigest()[:8] / name
+    try:
+        with replaced_file(file) as aside:
+            aside.write_bytes(data)
+        found = read_predictions(file)
+    except EmovizError as error:
+        file.unlink(missing_ok=True)
+        st.session_state[_NOTES] = [plain(str(error))]
+        return
+    except OSError as error:
+        st.session_state[_NOTES] = [f"The file cannot be kept: {plain(str(error))}"]
+        return
+    st.session_state["rival"] = file.parent.name
+    left = f"; {len(found.problems):,} rows left out" if found.problems else ""
+    st.session_state[_NOTES] = [f"{plain(name)}: {len(found):,} images{left}."]
