@@ -17,6 +17,8 @@ from emoviz.errors import RecipeError
 from emoviz.labels import TAXONOMIES
 
 _NO_LIMITS: Mapping[str, Any] = types.MappingProxyType({})
+_LONGEST = 100_000  # letters: reading YAML takes a second for so many
+_MOST_NODES, _DEEPEST = 20_000, 40  # of a recipe, its references written out
 _KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -33,11 +35,37 @@ def compose(text: str, name: str) -> yaml.Node:
         RecipeError: It is no YAML, or empty.
     """
     try:
-        node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = _composed(text)
     except yaml.YAMLError as error:
         raise RecipeError(f"{name} is not valid YAML: {error}") from None
     if node is None:
         raise RecipeError(f"{name} is empty.")
+    return node
+
+
+def _composed(text: str) -> yaml.Node | None:
+    """Nodes of a YAML text, of a number and depth that recipes have.
+
+    Raises:
+        yaml.YAMLError: It is no YAML, goes too deep, or repeats itself without end.
+    """
+    if len(text) > _LONGEST:
+        raise yaml.YAMLError(f"it has {len(text):,} letters; at most {_LONGEST:,} are read")
+    try:
+        node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError:
+        raise yaml.YAMLError("its blocks lie too deep in one another") from None
+    except ValueError as error:  # signs that no text has
+        raise yaml.YAMLError(str(error)) from None
+    left, seen = [(node, 0)], 0
+    while left:
+        (item, depth), seen = left.pop(), seen + 1
+        if seen > _MOST_NODES or depth > _DEEPEST:
+            raise yaml.YAMLError("it has too many values, or they lie too deep in one another")
+        if isinstance(item, yaml.SequenceNode):
+            left += [(part, depth + 1) for part in item.value]
+        elif isinstance(item, yaml.MappingNode):
+            left += [(part, depth + 1) for pair in item.value for part in pair]
     return node
 
 
@@ -89,7 +117,7 @@ def with_setting(value: Any, kind: Any, setting: str) -> Any:
     if not sign or not key.strip():
         reader.refuse("wanted: key=value, such as loss.beta=0.5")
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = _composed(text)
     except yaml.YAMLError:
         reader.refuse(f"'{text}' is no YAML value")
     if node is None:
@@ -161,7 +189,7 @@ class Reader:
     def _scalar(self, node: yaml.Node, kind: Any, key: str, limits: Mapping[str, Any]) -> Any:
         if not isinstance(node, yaml.ScalarNode):
             self._fail(node, f"{key} must be a single value")
-        value = yaml.safe_load(str(node.value)) if kind is not str else str(node.value)
+        value = self._value(node, key) if kind is not str else str(node.value)
         if get_origin(kind) is Literal:
             if value not in get_args(kind):
                 self._fail(node, f"{key} is '{value}'; allowed: {', '.join(get_args(kind))}")
@@ -176,12 +204,21 @@ class Reader:
             self._check_limits(node, key, typing.cast(float, value), limits)
         return value
 
+    def _value(self, node: yaml.Node, key: str) -> Any:
+        try:
+            value = yaml.safe_load(str(node.value))
+        except (yaml.YAMLError, ValueError, RecursionError):  # a date that is none, 5,000 digits
+            value = None
+        if value is None or (isinstance(value, int) and abs(value) >= 1 << 63):
+            self._fail(node, f"{key} is '{str(node.value)[:40]}', which is no value here")
+        return value
+
     def _float(self, node: yaml.Node, key: str, value: Any) -> float:
         if isinstance(value, bool):
             self._fail(node, f"{key} is '{node.value}'; wanted: a number")
         try:
             return float(value)  # YAML 1.1 reads 1e-3 as a text
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             self._fail(node, f"{key} is '{node.value}'; wanted: a number")
 
     def _check_limits(

@@ -112,12 +112,16 @@ def read_iiif(
     """
     caps = caps or IiifCaps()
     walk = _Walk(load, caps, tell)
-    for number, found in enumerate(walk.document(address, _Said())):
-        if number >= caps.items:
-            yield Problem(address, f"it has more than {caps.items:,} images; the rest is left out")
-            return
-        walk.taken += isinstance(found, Item)
-        yield found
+    try:
+        for number, found in enumerate(walk.document(address, _Said())):
+            if number >= caps.items:
+                reason = f"it has more than {caps.items:,} images; the rest is left out"
+                yield Problem(address, reason)
+                return
+            walk.taken += isinstance(found, Item)
+            yield found
+    except RecursionError:
+        yield Problem(address, "its parts lie too deep in one another; the rest is left out")
 
 
 class _Walk:
