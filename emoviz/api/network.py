@@ -1,0 +1,158 @@
+"""A trained network that is ready to be asked."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from emoviz.api.opening import open as open_images
+from emoviz.api.results import Embeddings, Explanation, Predictions
+from emoviz.checkpoints import Card, Checkpoint, open_checkpoint
+from emoviz.data.images import Limits, open_image, read_file
+from emoviz.data.sources import expand
+from emoviz.errors import CheckpointError, ImageError, TaxonomyError
+from emoviz.inference.abstention import abstention_of, with_abstention
+from emoviz.inference.collection import Collection
+from emoviz.inference.embedding import embed_collection
+from emoviz.inference.predict import Model, load_model, predict
+from emoviz.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from emoviz.inference.attribution import HeatMap
+
+Method = Literal["gradcam", "ig", "occlusion"]
+Baseline = Literal["mean", "black", "blurred"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A checkpoint, loaded; from `load`.
+
+    Attributes:
+        checkpoint: Its card and where its files are.
+        settings: Limits, threads, where the home is.
+    """
+
+    checkpoint: Checkpoint
+    settings: Settings = field(repr=False)
+    model: Model = field(repr=False)
+
+    @property
+    def card(self) -> Card:
+        """What the checkpoint says of itself: data, measures, licence, limits."""
+        return self.checkpoint.card
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The emotions, in the order of the outputs."""
+        return tuple(self.card.taxonomy.names)
+
+    def predict(
+        self, paths: str | Path | Iterable[str | Path], *, batch: int = 32
+    ) -> Predictions:
+        """The model's estimate of the emotion that each image evokes.
+
+        Args:
+            paths: Files, folders and ZIPs.
+            batch: Images that the network sees at once.
+
+        Returns:
+            One prediction an image, in order; one that cannot be read carries its `error`.
+        """
+        given = [paths] if isinstance(paths, str | Path) else list(paths)
+        limits = Limits.of(self.settings)
+        archive = int(self.settings.max_archive_mb * 1e6)
+        sources = expand(map(Path, given), limits, archive)
+        found = predict(self.model, sources, limits, batch)
+        chosen = abstention_of(self.checkpoint, self.settings)
+        return Predictions(tuple(with_abstention(found, chosen)), self.card.taxonomy)
+
+    def embed(self, place: str | Path | Collection, *, batch: int = 32) -> Embeddings:
+        """The table of embeddings u of a collection; what was computed before is read.
+
+        Args:
+            place: What `emoviz.open` takes, or what it gave.
+            batch: Images that the network sees at once.
+        """
+        images = (
+            place
+            if isinstance(place, Collection)
+            else open_images(place, settings=self.settings)
+        )
+        found = embed_collection(self.model, images, self.settings, batch=batch)
+        return Embeddings(tuple(found.parts(self.settings)))
+
+    def explain(
+        self,
+        image: str | Path,
+        method: Method = "gradcam",
+        *,
+        emotion: str | None = None,
+        baseline: Baseline = "mean",
+    ) -> Explanation:
+        """Which regions of an image spoke for an emotion.
+
+        Args:
+            image: A file.
+            method: ``gradcam``, ``ig`` (integrated gradients) or ``occlusion``. The first two
+                need PyTorch.
+            emotion: Of `classes`; the likeliest where left out.
+            baseline: Where integrated gradients begin.
+
+        Raises:
+            ImageError: The file cannot be read.
+            TaxonomyError: The network has no such class.
+            CheckpointError: The method does not fit the network.
+            NotInstalledError: PyTorch is not installed.
+        """
+        path = Path(image)
+        limits = Limits.of(self.settings)
+        preprocessing = self.card.preprocessing
+        try:
+            opened = open_image(read_file(path, limits), limits, preprocessing.short_side)
+        except ImageError as error:
+            raise ImageError(f"{path} cannot be read: {error}.") from None
+        pixels = preprocessing.to_array(opened.pixels)
+        if emotion is None:
+            emotion = self.classes[int(self.model.engine.run(pixels[None]).logits[0].argmax())]
+        if emotion not in self.classes:
+            raise TaxonomyError(
+                f"Checkpoint '{self.card.id}' has no class '{emotion}'. It has: "
+                f"{', '.join(self.classes)}."
+            )
+        heat = self._heat(method, pixels, self.classes.index(emotion), baseline)
+        return Explanation(path, method, heat, pixels)
+
+    def _heat(self, method: str, pixels: object, index: int, baseline: str) -> "HeatMap":
+        from emoviz.inference.attribution import HeatMap, grad_cam, integrated_gradients, occlusion
+        from emoviz.inference.explainer import load_explainer
+
+        if method == "occlusion":
+            lost = occlusion(self.model.engine, pixels, self.card.preprocessing)  # type: ignore[arg-type]
+            return HeatMap(self.classes[index], lost[index])
+        explainer = load_explainer(self.checkpoint, self.settings)
+        if method == "ig":
+            return integrated_gradients(explainer, pixels, index, baseline=baseline)  # type: ignore[arg-type]
+        if method != "gradcam":
+            raise CheckpointError(f"There is no method '{method}': gradcam, ig or occlusion.")
+        if not explainer.stages:
+            raise CheckpointError(
+                f"Checkpoint '{self.card.id}' has no stage whose maps can be had. Take another "
+                "method: ig or occlusion."
+            )
+        return grad_cam(explainer, pixels, [index], explainer.stages[-1])[0]  # type: ignore[arg-type]
+
+
+def load(name: str | Path = "mikels8", *, settings: Settings | None = None) -> Network:
+    """A network by its checkpoint's id or folder.
+
+    Args:
+        name: ``mikels8`` and others that come along, one of your own, or a folder.
+        settings: Instead of the environment's.
+
+    Raises:
+        CheckpointError: There is none, or it cannot be used.
+    """
+    settings = settings or load_settings()
+    checkpoint = open_checkpoint(str(name), settings)
+    return Network(checkpoint, settings, load_model(checkpoint, settings))

@@ -1,0 +1,33 @@
+"""Opening images by whatever a person points at."""
+
+from pathlib import Path
+
+from emoviz.data.library import locate
+from emoviz.inference.collection import SAMPLE, Collection, open_collection
+from emoviz.labels import get_taxonomy
+from emoviz.settings import Settings, load_settings
+
+
+def open(  # noqa: A001  the name that the field's libraries give it
+    place: str | Path, *, taxonomy: str | None = None, settings: Settings | None = None
+) -> Collection:
+    """Open a folder, a ZIP, a table, one image, a set of the library, or ``"sample"``.
+
+    Nothing is decoded yet; images are read when their turn comes.
+
+    Args:
+        place: A path, the id of a set in the library, or ``"sample"`` for the images that come
+            along.
+        taxonomy: Of the labels, by its name; found from them where left out.
+        settings: Instead of the environment's.
+
+    Returns:
+        Names, labels and metadata as columns; `refused` names what cannot be used, and why.
+
+    Raises:
+        TableError: There is nothing of the kind, or no image in it.
+    """
+    settings = settings or load_settings()
+    known = get_taxonomy(taxonomy) if taxonomy else None
+    path = str(place) if str(place) == SAMPLE else locate(settings, str(place))
+    return open_collection(path, settings, known)
