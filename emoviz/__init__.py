@@ -14,9 +14,9 @@ The names are those of `emoviz.api`, loaded when they are first used.
 import importlib
 
 __version__ = "0.1.0"
-_API = ("load", "open", "evaluate", "compare", "train", "review")
+_API = ("load", "open", "evaluate", "compare", "train", "collection")
 
-__all__ = ["__version__", *_API]  # noqa: PLE0604
+__all__ = ["__version__", *_API]
 
 
 def __getattr__(name: str) -> object:

@@ -96,7 +96,7 @@ def test_verbs_that_need_no_training_packages(core: Path, place: Path) -> None:
 def test_what_needs_them_says_which_command_brings_them(core: Path, place: Path) -> None:
     for arguments in (
         ("explain", place / "images" / "koala.jpg", "--checkpoint", "tiny"),
-        ("train", "baseline-lite2-frozen", "--data", place / "labels.csv", "--run", place / "r"),
+        ("train", "mikels8-frozen-baseline", "--data", place / "labels.csv", "--run", place / "r"),
     ):
         done = subprocess.run(
             [core, "-m", "emoviz", *map(str, arguments)],

@@ -9,6 +9,7 @@
 The names are loaded when they are first used, so that ``import emoviz`` costs nothing.
 """
 
+from emoviz.api.collecting import CollectionReview, collection
 from emoviz.api.measuring import compare, evaluate
 from emoviz.api.network import Network, load
 from emoviz.api.opening import open
@@ -19,7 +20,6 @@ from emoviz.api.results import (
     Explanation,
     Predictions,
 )
-from emoviz.api.reviewing import CollectionReview, review
 from emoviz.api.training import TrainedRun, train
 
 __all__ = [
@@ -31,10 +31,10 @@ __all__ = [
     "Network",
     "Predictions",
     "TrainedRun",
+    "collection",
     "compare",
     "evaluate",
     "load",
     "open",
-    "review",
     "train",
 ]

@@ -1,31 +1,25 @@
 """Measuring networks on labelled images: one, or two on the same ones."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
+from emoviz.analysis.resampling import Intervals
 from emoviz.api.network import Network
 from emoviz.api.results import ComparisonResult, EvaluationResult
-from emoviz.errors import TableError
-from emoviz.experiments.assess import MeasuredSet, Resampling, comparison, evaluation
+from emoviz.data.library import id_of
+from emoviz.experiments.assess import MeasuredSet, comparison, evaluation
 from emoviz.experiments.contenders import Contender, open_contender, table_of
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import bridge_from, labels_of, open_labelled
+from emoviz.jobs import Reporter
 from emoviz.labels import Bridge, Taxonomy, bridge_between, get_taxonomy
 from emoviz.settings import Settings, load_settings
 
 Measured = Network | str | Contender
+Split = Literal["train", "validation", "test"]
 BridgeRule = Mapping[str, Sequence[str]]
-
-
-class Watch:
-    """Told how far a measuring is; this one says nothing."""
-
-    def step(self, what: str, until: float = 1.0) -> None:
-        """A part begins that ends at a share of the whole."""
-
-    def __call__(self, done: int, of: int) -> None:
-        """So many of the part's images are done."""
 
 
 def evaluate(
@@ -33,9 +27,8 @@ def evaluate(
     data: str | Path,
     *,
     taxonomy: str | None = None,
-    split: str | None = None,
+    split: Split | None = None,
     bridge: BridgeRule | None = None,
-    resamples: int = 1000,
     seed: int = 0,
     settings: Settings | None = None,
 ) -> EvaluationResult:
@@ -47,8 +40,7 @@ def evaluate(
         taxonomy: Of the labels, by its name; found from them where left out.
         split: Only ``train``, ``validation`` or ``test``.
         bridge: What may be called what, ``{"label": ["class", ...]}``; proposed where left out.
-        resamples: Of the intervals.
-        seed: Of the draws and of k-means.
+        seed: Of the intervals and of k-means.
         settings: Instead of the environment's.
 
     Raises:
@@ -58,9 +50,7 @@ def evaluate(
     settings = settings or load_settings()
     contender = _contender(network, settings)
     seen = measured_tables([contender], data, settings, taxonomy, split, bridge)
-    return EvaluationResult(
-        evaluation(contender, *seen.of(0), settings, Resampling(_checked(resamples), seed=seed))
-    )
+    return EvaluationResult(evaluation(contender, *seen.of(0), settings, Intervals(seed=seed)))
 
 
 def compare(
@@ -69,9 +59,8 @@ def compare(
     data: str | Path,
     *,
     taxonomy: str | None = None,
-    split: str | None = None,
+    split: Split | None = None,
     bridge: BridgeRule | None = None,
-    resamples: int = 1000,
     seed: int = 0,
     settings: Settings | None = None,
 ) -> ComparisonResult:
@@ -86,11 +75,12 @@ def compare(
             (seen.bridges[0], seen.bridges[1]),
             seen.measured,
             settings,
-            Resampling(_checked(resamples), seed=seed),
+            Intervals(seed=seed),
         )
     )
 
 
+@dataclass(frozen=True)
 class SeenSet:
     """A labelled set that some contenders were shown.
 
@@ -100,13 +90,9 @@ class SeenSet:
         bridges: Of each contender, its members' bridges to the labels.
     """
 
-    def __init__(
-        self,
-        measured: MeasuredSet,
-        tables: list[list[EmbeddingTable]],
-        bridges: list[list[Bridge]],
-    ) -> None:
-        self.measured, self.tables, self.bridges = measured, tables, bridges
+    measured: MeasuredSet
+    tables: list[list[EmbeddingTable]]
+    bridges: list[list[Bridge]]
 
     def of(self, index: int) -> tuple[list[EmbeddingTable], list[Bridge], MeasuredSet]:
         """What `evaluation` wants of one contender."""
@@ -118,9 +104,9 @@ def measured_tables(
     data: str | Path,
     settings: Settings,
     taxonomy: str | None = None,
-    split: str | None = None,
+    split: Split | None = None,
     bridge: BridgeRule | None = None,
-    watch: Any = None,
+    watch: Reporter | None = None,
 ) -> SeenSet:
     """Show a labelled set to contenders.
 
@@ -131,9 +117,8 @@ def measured_tables(
         taxonomy: Of the labels.
         split: Only this one.
         bridge: What may be called what.
-        watch: Told how far it is: `Watch`, or a job's reporter.
+        watch: Told how far it is.
     """
-    watch = watch or Watch()
     known = get_taxonomy(taxonomy) if taxonomy else None
     first = contenders[0].members[0].card.taxonomy
     opened = open_labelled(str(data), settings, known, first, split)
@@ -143,7 +128,7 @@ def measured_tables(
         else lambda model, labels: bridge_from(bridge, model, labels)
     )
     bridges = [
-        [joining(member.card.taxonomy, opened.labelled.taxonomy) for member in item.members]
+        [joining(member.card.taxonomy, opened.taxonomy) for member in item.members]
         for item in contenders
     ]
     count, done = sum(len(item.members) for item in contenders), 0
@@ -152,12 +137,13 @@ def measured_tables(
         tables.append([])
         for member in item.members:
             done += 1
-            watch.step(f"embedding images with {member.card.id}", until=0.9 * done / count)
-            tables[-1].append(table_of(member, opened.collection, settings, watch))
+            if watch is not None:
+                watch.step(f"embedding images with {member.card.id}", until=0.9 * done / count)
+            tables[-1].append(table_of(member, opened, settings, watch))
     refused = {row: None for own in tables for table in own for row in table.refused}
-    labels = labels_of(tables[0][0], opened.labelled)
+    labels = labels_of(tables[0][0], opened)
     measured = MeasuredSet(
-        opened.title, labels, opened.id, opened.unknown, tuple(refused), opened.about
+        opened.name, labels, id_of(settings, opened.path), opened.unknown, tuple(refused), opened.about
     )
     return SeenSet(measured, tables, bridges)
 
@@ -168,9 +154,3 @@ def _contender(network: Measured, settings: Settings) -> Contender:
     if isinstance(network, Network):
         return Contender(network.card.id, (network.checkpoint,))
     return open_contender(str(network), settings)
-
-
-def _checked(resamples: int) -> int:
-    if resamples < 1:
-        raise TableError(f"resamples is {resamples}; wanted 1 or more.")
-    return resamples

@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emoviz.api.opening import open as open_images
 from emoviz.api.results import Embeddings, Explanation, Predictions
 from emoviz.checkpoints import Card, Checkpoint, open_checkpoint
-from emoviz.data.images import Limits, open_image, read_file
-from emoviz.data.sources import expand
+from emoviz.data.dataset import Dataset
+from emoviz.data.images import Limits, OpenedImage, open_image, read_file
+from emoviz.data.reading import expand
 from emoviz.errors import CheckpointError, ImageError, TaxonomyError
 from emoviz.inference.abstention import abstention_of, with_abstention
-from emoviz.inference.collection import Collection
 from emoviz.inference.embedding import embed_collection
 from emoviz.inference.predict import Model, load_model, predict
 from emoviz.settings import Settings, load_settings
@@ -47,9 +50,7 @@ class Network:
         """The emotions, in the order of the outputs."""
         return tuple(self.card.taxonomy.names)
 
-    def predict(
-        self, paths: str | Path | Iterable[str | Path], *, batch: int = 32
-    ) -> Predictions:
+    def predict(self, paths: str | Path | Iterable[str | Path], *, batch: int = 32) -> Predictions:
         """The model's estimate of the emotion that each image evokes.
 
         Args:
@@ -60,14 +61,12 @@ class Network:
             One prediction an image, in order; one that cannot be read carries its `error`.
         """
         given = [paths] if isinstance(paths, str | Path) else list(paths)
-        limits = Limits.of(self.settings)
-        archive = int(self.settings.max_archive_mb * 1e6)
-        sources = expand(map(Path, given), limits, archive)
-        found = predict(self.model, sources, limits, batch)
+        sources = expand(map(Path, given), self.settings)
+        found = predict(self.model, sources, Limits.of(self.settings), batch)
         chosen = abstention_of(self.checkpoint, self.settings)
         return Predictions(tuple(with_abstention(found, chosen)), self.card.taxonomy)
 
-    def embed(self, place: str | Path | Collection, *, batch: int = 32) -> Embeddings:
+    def embed(self, place: str | Path | Dataset, *, batch: int = 32) -> Embeddings:
         """The table of embeddings u of a collection; what was computed before is read.
 
         Args:
@@ -75,9 +74,7 @@ class Network:
             batch: Images that the network sees at once.
         """
         images = (
-            place
-            if isinstance(place, Collection)
-            else open_images(place, settings=self.settings)
+            place if isinstance(place, Dataset) else open_images(place, settings=self.settings)
         )
         found = embed_collection(self.model, images, self.settings, batch=batch)
         return Embeddings(tuple(found.parts(self.settings)))
@@ -105,34 +102,29 @@ class Network:
             CheckpointError: The method does not fit the network.
             NotInstalledError: PyTorch is not installed.
         """
+        if emotion is not None:
+            check_emotion(self.card, emotion)
         path = Path(image)
-        limits = Limits.of(self.settings)
         preprocessing = self.card.preprocessing
-        try:
-            opened = open_image(read_file(path, limits), limits, preprocessing.short_side)
-        except ImageError as error:
-            raise ImageError(f"{path} cannot be read: {error}.") from None
+        opened = open_one(path, preprocessing.short_side, self.settings)
         pixels = preprocessing.to_array(opened.pixels)
         if emotion is None:
             emotion = self.classes[int(self.model.engine.run(pixels[None]).logits[0].argmax())]
-        if emotion not in self.classes:
-            raise TaxonomyError(
-                f"Checkpoint '{self.card.id}' has no class '{emotion}'. It has: "
-                f"{', '.join(self.classes)}."
-            )
         heat = self._heat(method, pixels, self.classes.index(emotion), baseline)
         return Explanation(path, method, heat, pixels)
 
-    def _heat(self, method: str, pixels: object, index: int, baseline: str) -> "HeatMap":
+    def _heat(
+        self, method: Method, pixels: NDArray[np.uint8], index: int, baseline: Baseline
+    ) -> "HeatMap":
         from emoviz.inference.attribution import HeatMap, grad_cam, integrated_gradients, occlusion
         from emoviz.inference.explainer import load_explainer
 
         if method == "occlusion":
-            lost = occlusion(self.model.engine, pixels, self.card.preprocessing)  # type: ignore[arg-type]
+            lost = occlusion(self.model.engine, pixels, self.card.preprocessing)
             return HeatMap(self.classes[index], lost[index])
         explainer = load_explainer(self.checkpoint, self.settings)
         if method == "ig":
-            return integrated_gradients(explainer, pixels, index, baseline=baseline)  # type: ignore[arg-type]
+            return integrated_gradients(explainer, pixels, index, baseline=baseline)
         if method != "gradcam":
             raise CheckpointError(f"There is no method '{method}': gradcam, ig or occlusion.")
         if not explainer.stages:
@@ -140,7 +132,7 @@ class Network:
                 f"Checkpoint '{self.card.id}' has no stage whose maps can be had. Take another "
                 "method: ig or occlusion."
             )
-        return grad_cam(explainer, pixels, [index], explainer.stages[-1])[0]  # type: ignore[arg-type]
+        return grad_cam(explainer, pixels, [index], explainer.stages[-1])[0]
 
 
 def load(name: str | Path = "mikels8", *, settings: Settings | None = None) -> Network:
@@ -156,3 +148,21 @@ def load(name: str | Path = "mikels8", *, settings: Settings | None = None) -> N
     settings = settings or load_settings()
     checkpoint = open_checkpoint(str(name), settings)
     return Network(checkpoint, settings, load_model(checkpoint, settings))
+
+
+def check_emotion(card: Card, emotion: str) -> None:
+    """Raise `TaxonomyError` unless a checkpoint has a class."""
+    names = card.taxonomy.names
+    if emotion not in names:
+        raise TaxonomyError(
+            f"Checkpoint '{card.id}' has no class '{emotion}'. It has: {', '.join(names)}."
+        )
+
+
+def open_one(path: Path, short_side: int, settings: Settings) -> OpenedImage:
+    """One image of a file; `ImageError` names it."""
+    limits = Limits.of(settings)
+    try:
+        return open_image(read_file(path, limits), limits, short_side)
+    except ImageError as error:
+        raise ImageError(f"{path} cannot be read: {error}.") from None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from emoviz.analysis.resampling import MetricEstimate
 from emoviz.errors import TableError
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.predict import Prediction
@@ -243,6 +244,15 @@ class Explanation(_Shown):
         return f'<p>{words}</p><img alt="{words}" src="data:image/png;base64,{data}">'
 
 
+def write_values(path: Path, values: dict[str, Any], settings: Settings) -> None:
+    """Write an evaluation's or a comparison's values as a report, with pictures of mistakes."""
+    from emoviz.inference.cache import Thumbnails
+    from emoviz.plots.report import wanted_pictures, write_report
+
+    with Thumbnails(settings) as thumbnails:
+        write_report(path, values, thumbnails.get_many(wanted_pictures(values)))
+
+
 @dataclass(frozen=True)
 class _Measured(_Shown):
     """Values that a report can be made of.
@@ -255,13 +265,10 @@ class _Measured(_Shown):
 
     def write(self, path: str | Path, *, settings: Settings | None = None) -> Path:
         """Write everything as a report: ``.html``, ``.md`` or ``.json``."""
-        from emoviz.inference.cache import Thumbnails
-        from emoviz.plots.report import check_report, wanted_pictures, write_report
+        from emoviz.plots.report import check_report
 
         check_report(Path(path))
-        values = dict(self.values)
-        with Thumbnails(settings or load_settings()) as thumbnails:
-            write_report(Path(path), values, thumbnails.get_many(wanted_pictures(values)))
+        write_values(Path(path), dict(self.values), settings or load_settings())
         return Path(path)
 
 
@@ -287,6 +294,10 @@ class EvaluationResult(_Measured):
         """Share of images whose likeliest class may be called by their label, in 0-1."""
         return float(self.values["intervals"]["accuracy"]["value"])
 
+    def estimate(self, metric: str) -> MetricEstimate:
+        """A metric with its interval and its n, or the reason why there is none."""
+        return MetricEstimate(**self.values["intervals"][metric])
+
     @cached_property
     def confusion(self) -> "pd.DataFrame":
         """Images by label (rows) and answer (columns)."""
@@ -296,8 +307,8 @@ class EvaluationResult(_Measured):
         return pd.DataFrame(table["counts"], index=table["labels"], columns=table["labels"])
 
     def to_pandas(self) -> "pd.DataFrame":
-        """A row a measure: value, low and high of its interval, n."""
-        return _estimates(self.values["intervals"], self.n)
+        """A row a metric: value, low and high of its interval, n."""
+        return _estimates(self.values["intervals"])
 
     def plot(self) -> "go.Figure":
         """The confusion matrix."""
@@ -329,25 +340,25 @@ class ComparisonResult(_Measured):
         return float(self.values["mcnemar"]["p"])
 
     def to_pandas(self) -> "pd.DataFrame":
-        """A row a measure: B minus A, low and high of its interval, n."""
-        return _estimates(self.values["difference"], self.n)
+        """A row a metric: B minus A, low and high of its interval, n."""
+        return _estimates(self.values["difference"])
 
     def plot(self) -> "go.Figure":
         """The differences with their intervals."""
         from emoviz.plots.evaluation import Spot, spots
 
         rows = [
-            Spot(str(row["measure"]), row["value"], row["low"], row["high"])
+            Spot(str(row["metric"]), row["value"], row["low"], row["high"])
             for row in self.to_pandas().dropna(subset=["value"]).to_dict("records")
         ]
         return spots(rows, "B minus A", zero=0.0, form="+.3f")
 
 
-def _estimates(rows: Mapping[str, Mapping[str, Any]], n: int) -> "pd.DataFrame":
+def _estimates(rows: Mapping[str, Mapping[str, Any]]) -> "pd.DataFrame":
     import pandas as pd
 
     given = [
-        {"measure": name, **{end: row[end] for end in ("value", "low", "high")}, "n": n}
+        {"metric": name, **{key: row[key] for key in ("value", "low", "high", "n")}}
         for name, row in rows.items()
     ]
     return pd.DataFrame(given).astype({"value": float, "low": float, "high": float})

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from emoviz.api.network import Network, load
 from emoviz.api.results import _Shown
-from emoviz.data.library import locate
-from emoviz.errors import TableError, TrainingError, require_training_packages
+from emoviz.data.library import located
+from emoviz.errors import TrainingError, require_training_packages
 from emoviz.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def train(
     )
     result = train_in_folder(
         chosen,
-        [located(str(table), settings) for table in given],
+        [located(settings, str(table)) for table in given],
         Path(run) if run is not None else None,
         settings,
         tell,
@@ -116,14 +116,3 @@ def train(
     )
     checkpoint = result.checkpoint.folder if result.checkpoint is not None else None
     return TrainedRun(result.folder, result.measures, checkpoint, settings)
-
-
-def located(text: str, settings: Settings) -> str:
-    """An id of a set in the library becomes its file; whatever is a file or folder stays."""
-    if Path(text).exists():
-        return text
-    taxonomy, separator, name = text.rpartition("=")
-    try:
-        return taxonomy + separator + str(locate(settings, name))
-    except TableError:
-        return text  # told when it is read

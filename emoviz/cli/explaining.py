@@ -2,18 +2,16 @@
 
 import argparse
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emoviz.cli.output import DEFAULT_CHECKPOINT, print_json
-from emoviz.errors import TaxonomyError
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
+    from emoviz.api.results import Explanation
     from emoviz.checkpoints import Checkpoint
-    from emoviz.data.images import OpenedImage
-    from emoviz.inference.attribution import HeatMap
     from emoviz.inference.texture_pictures import TextureSet
 
 METHODS = ("gradcam", "ig", "occlusion", "split")
@@ -62,49 +60,28 @@ def _add_texture(verbs: Any) -> None:
     verb.set_defaults(verb=_texture)
 
 
-def _open(path: Path, short_side: int, settings: Settings) -> "OpenedImage":
-    from emoviz.data.images import Limits, open_image, read_file
-    from emoviz.errors import ImageError
-
-    limits = Limits.of(settings)
-    try:
-        data = read_file(path, limits)
-        return open_image(data, limits, short_side)
-    except ImageError as error:
-        raise ImageError(f"{path} cannot be read: {error}.") from None
-
-
 def _explain(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.memory import keep_large_blocks
 
     keep_large_blocks()  # before torch takes its first block
-    from emoviz.checkpoints import open_checkpoint
-
-    checkpoint = open_checkpoint(arguments.checkpoint, settings)
-    names = list(checkpoint.card.taxonomy.names)
-    if arguments.name is not None and arguments.name not in names:
-        raise TaxonomyError(
-            f"Checkpoint '{checkpoint.card.id}' has no class '{arguments.name}'. It has: "
-            f"{', '.join(names)}."
-        )
-    short_side = checkpoint.card.preprocessing.short_side
-    opened = _open(arguments.image, short_side, settings)
     if arguments.method == "split":
-        return _explain_split(arguments, checkpoint, opened, settings)
-    return _explain_regions(arguments, checkpoint, opened, settings)
+        return _explain_split(arguments, settings)
+    return _explain_regions(arguments, settings)
 
 
-def _explain_split(
-    arguments: argparse.Namespace,
-    checkpoint: "Checkpoint",
-    opened: "OpenedImage",
-    settings: Settings,
-) -> int:
+def _explain_split(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.api.network import check_emotion, open_one
+    from emoviz.checkpoints import open_checkpoint
     from emoviz.errors import CheckpointError
     from emoviz.inference.content_style_split import NoSplit, split
     from emoviz.inference.explainer import load_explainer
 
-    pixels = checkpoint.card.preprocessing.to_array(opened.pixels)
+    checkpoint = open_checkpoint(arguments.checkpoint, settings)
+    if arguments.name is not None:
+        check_emotion(checkpoint.card, arguments.name)
+    preprocessing = checkpoint.card.preprocessing
+    opened = open_one(arguments.image, preprocessing.short_side, settings)
+    pixels = preprocessing.to_array(opened.pixels)
     found = split(load_explainer(checkpoint, settings), pixels[None])
     if isinstance(found, NoSplit):
         raise CheckpointError(found.reason)
@@ -141,39 +118,26 @@ def _print_split(result: dict[str, Any]) -> None:
         print(f"{name:14}" + "".join(f"{number:18.3f}" for number in numbers))
 
 
-def _explain_regions(
-    arguments: argparse.Namespace,
-    checkpoint: "Checkpoint",
-    opened: "OpenedImage",
-    settings: Settings,
-) -> int:
-    from emoviz.inference.predict import load_model
+def _explain_regions(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.api.network import load
 
-    model = load_model(checkpoint, settings)
-    pixels = checkpoint.card.preprocessing.to_array(opened.pixels)
-    names = checkpoint.card.taxonomy.names
-    likely = int(model.engine.run(pixels[None]).logits[0].argmax())
-    index = likely if arguments.name is None else names.index(arguments.name)
-    heat = _heat_map(arguments, checkpoint, settings, pixels, index, model.engine)
+    network = load(arguments.checkpoint, settings=settings)
+    found = network.explain(
+        arguments.image, arguments.method, emotion=arguments.name, baseline=arguments.baseline
+    )
+    heat = found.heat
     row, column = divmod(int(heat.values.argmax()), heat.values.shape[1])
     result: dict[str, Any] = {
-        "checkpoint": checkpoint.card.id,
+        "checkpoint": network.card.id,
         "image": str(arguments.image),
         "method": arguments.method,
         "class": heat.name,
         "side": len(heat.values),
         "strongest": {"x": column, "y": row, "value": float(heat.values.max())},
-        "files": _write_heat(arguments.out, heat, pixels) if arguments.out else [],
+        "files": _write_heat(arguments.out, found) if arguments.out else [],
     }
     if heat.completeness is not None:
-        done = heat.completeness
-        result["completeness"] = {
-            "attributed": done.attributed,
-            "difference": done.difference,
-            "gap": done.gap,
-            "steps": done.steps,
-            "baseline": done.baseline,
-        }
+        result["completeness"] = {**asdict(heat.completeness), "gap": heat.completeness.gap}
     if arguments.format == "json":
         print_json(result, sys.stdout)
     else:
@@ -181,45 +145,17 @@ def _explain_regions(
     return 0
 
 
-def _heat_map(
-    arguments: argparse.Namespace,
-    checkpoint: "Checkpoint",
-    settings: Settings,
-    pixels: Any,
-    index: int,
-    engine: Any,
-) -> "HeatMap":
-    from emoviz.errors import CheckpointError
-    from emoviz.inference.attribution import HeatMap, grad_cam, integrated_gradients, occlusion
-    from emoviz.inference.explainer import load_explainer
-
-    if arguments.method == "occlusion":
-        lost = occlusion(engine, pixels, checkpoint.card.preprocessing)
-        return HeatMap(checkpoint.card.taxonomy.names[index], lost[index])
-    explainer = load_explainer(checkpoint, settings)
-    if arguments.method == "ig":
-        return integrated_gradients(explainer, pixels, index, baseline=arguments.baseline)
-    if not explainer.stages:
-        raise CheckpointError(
-            f"Checkpoint '{checkpoint.card.id}' has no stage whose maps can be had. Take another "
-            "method: ig or occlusion."
-        )
-    return grad_cam(explainer, pixels, [index], explainer.stages[-1])[0]
-
-
-def _write_heat(folder: Path, heat: "HeatMap", pixels: Any) -> list[str]:
+def _write_heat(folder: Path, found: "Explanation") -> list[str]:
     """The overlay for people, the numbers for programs."""
     import numpy as np
 
     from emoviz.files import replaced_file
-    from emoviz.plots.explaining import overlay, smoothed
 
     picture, numbers = folder / "overlay.png", folder / "heat.npy"
     with replaced_file(picture) as aside:
-        shown = heat.values if heat.completeness is None else smoothed(heat.values)
-        overlay(pixels, shown).save(aside, "PNG")
+        found.plot().save(aside, "PNG")
     with replaced_file(numbers) as aside, aside.open("wb") as stream:
-        np.save(stream, heat.values, allow_pickle=False)
+        np.save(stream, found.values, allow_pickle=False)
     return [str(picture), str(numbers)]
 
 
@@ -244,6 +180,7 @@ def _texture(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.memory import keep_large_blocks
 
     keep_large_blocks()
+    from emoviz.api.network import open_one
     from emoviz.checkpoints import open_checkpoint
     from emoviz.inference.explainer import load_explainer
     from emoviz.inference.texture_pictures import (
@@ -257,7 +194,7 @@ def _texture(arguments: argparse.Namespace, settings: Settings) -> int:
     request = TextureRequest(arguments.size, arguments.steps, arguments.seed, arguments.each_layer)
     request.check()
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
-    opened = _open(arguments.image, 2 * request.size, settings)
+    opened = open_one(arguments.image, 2 * request.size, settings)
     folder = arguments.out or texture_folder(settings, checkpoint, opened.sha256, request)
     report = Reporter(arguments.progress)
     made = read_pictures(folder)

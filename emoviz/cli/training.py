@@ -261,19 +261,9 @@ def _promote(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _tables(texts: Sequence[str], settings: Settings) -> list[str]:
     """Ids of sets in the library become their files; whatever is a file or folder stays."""
-    from emoviz.data.library import locate
-    from emoviz.errors import TableError
+    from emoviz.data.library import located
 
-    def table(text: str) -> str:
-        if Path(text).exists():
-            return text
-        taxonomy, separator, name = text.rpartition("=")
-        try:
-            return taxonomy + separator + str(locate(settings, name))
-        except TableError:
-            return text  # told when it is read
-
-    return [table(text) for text in texts]
+    return [located(settings, text) for text in texts]
 
 
 def _pause_on_a_signal() -> Callable[[], str]:

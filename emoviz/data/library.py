@@ -198,3 +198,17 @@ def _sample(settings: Settings) -> KnownSet:
     about = {"source": "comes with the project", "terms": "see ATTRIBUTION.md beside it"}
     count = len(labelled.records)
     return KnownSet(SAMPLE, "Sample images", path, labelled.taxonomy, count, about)
+
+
+def located(settings: Settings, text: str) -> str:
+    """``TAXONOMY=PLACE`` or ``PLACE``, where an id of a set becomes its file.
+
+    Whatever is a file or folder stays; what is neither is told when it is read.
+    """
+    if Path(text).exists():
+        return text
+    taxonomy, separator, name = text.rpartition("=")
+    try:
+        return taxonomy + separator + str(locate(settings, name))
+    except TableError:
+        return text

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CollectionReview(_Shown):
-    """A collection in the review store; from `review`.
+    """A collection in the review store; from `collection`.
 
     Attributes:
         collection: What the store says of it.
@@ -115,7 +115,7 @@ class CollectionReview(_Shown):
         return export(self.store, self.settings, self.collection, form, Path(path)).path
 
 
-def review(
+def collection(
     name: str,
     source: str | Path | None = None,
     *,
