@@ -143,7 +143,12 @@ def measured_tables(
     refused = {row: None for own in tables for table in own for row in table.refused}
     labels = labels_of(tables[0][0], opened)
     measured = MeasuredSet(
-        opened.name, labels, id_of(settings, opened.path), opened.unknown, tuple(refused), opened.about
+        opened.name,
+        labels,
+        id_of(settings, opened.path),
+        opened.unknown,
+        tuple(refused),
+        opened.about,
     )
     return SeenSet(measured, tables, bridges)
 

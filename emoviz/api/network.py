@@ -73,9 +73,7 @@ class Network:
             place: What `emoviz.open` takes, or what it gave.
             batch: Images that the network sees at once.
         """
-        images = (
-            place if isinstance(place, Dataset) else open_images(place, settings=self.settings)
-        )
+        images = place if isinstance(place, Dataset) else open_images(place, settings=self.settings)
         found = embed_collection(self.model, images, self.settings, batch=batch)
         return Embeddings(tuple(found.parts(self.settings)))
 

@@ -9,7 +9,7 @@ from emoviz.labels import get_taxonomy
 from emoviz.settings import Settings, load_settings
 
 
-def open(  # noqa: A001  the name that the field's libraries give it
+def open(
     place: str | Path,
     *,
     taxonomy: str | None = None,
