@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Ctrl-C.
     """
     given = sys.argv[1:] if argv is None else list(argv)
-    arguments = _parser().parse_args(given or ["app"])
+    arguments = make_parser().parse_args(given or ["app"])
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a file's name may be no text at all
     try:
@@ -71,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """All verbs with their options; the documentation is made of it too."""
     parser = argparse.ArgumentParser(
         prog="emoviz",
         description="Estimate the emotion that images evoke, and measure it. Without a verb: app.",
