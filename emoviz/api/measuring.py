@@ -1,6 +1,6 @@
 """Measuring networks on labelled images: one, or two on the same ones."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,13 +8,16 @@ from typing import Literal
 from emoviz.analysis.resampling import Intervals
 from emoviz.api.network import Network
 from emoviz.api.results import ComparisonResult, EvaluationResult
+from emoviz.data.dataset import Dataset
 from emoviz.data.library import id_of
+from emoviz.errors import TableError
 from emoviz.experiments.assess import MeasuredSet, comparison, evaluation
 from emoviz.experiments.contenders import Contender, open_contender, table_of
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import bridge_from, labels_of, open_labelled
+from emoviz.inference.predictions import LabelledNames, prediction_table
 from emoviz.jobs import Reporter
-from emoviz.labels import Bridge, Taxonomy, bridge_between, get_taxonomy
+from emoviz.labels import Bridge, bridge_between, get_taxonomy
 from emoviz.settings import Settings, load_settings
 
 Measured = Network | str | Contender
@@ -49,7 +52,9 @@ def evaluate(
     """
     settings = settings or load_settings()
     contender = _contender(network, settings)
-    seen = measured_tables([contender], data, settings, taxonomy, split, bridge)
+    seen = measured_tables(
+        [contender], data, settings, taxonomy=taxonomy, split=split, bridge=bridge
+    )
     return EvaluationResult(evaluation(contender, *seen.of(0), settings, Intervals(seed=seed)))
 
 
@@ -67,7 +72,7 @@ def compare(
     """Whether network `b` is better than `a` on the same images; see `evaluate`."""
     settings = settings or load_settings()
     pair = _contender(a, settings), _contender(b, settings)
-    seen = measured_tables(pair, data, settings, taxonomy, split, bridge)
+    seen = measured_tables(pair, data, settings, taxonomy=taxonomy, split=split, bridge=bridge)
     return ComparisonResult(
         comparison(
             pair,
@@ -88,11 +93,13 @@ class SeenSet:
         measured: The set.
         tables: Of each contender, its members' tables.
         bridges: Of each contender, its members' bridges to the labels.
+        notes: How the set and what other programs answered were read.
     """
 
     measured: MeasuredSet
     tables: list[list[EmbeddingTable]]
     bridges: list[list[Bridge]]
+    notes: Sequence[str] = ()
 
     def of(self, index: int) -> tuple[list[EmbeddingTable], list[Bridge], MeasuredSet]:
         """What `evaluation` wants of one contender."""
@@ -101,10 +108,12 @@ class SeenSet:
 
 def measured_tables(
     contenders: Sequence[Contender],
-    data: str | Path,
+    data: str | Path | None,
     settings: Settings,
+    *,
     taxonomy: str | None = None,
     split: Split | None = None,
+    level: int | None = None,
     bridge: BridgeRule | None = None,
     watch: Reporter | None = None,
 ) -> SeenSet:
@@ -112,45 +121,71 @@ def measured_tables(
 
     Args:
         contenders: One, or several that are measured on the same images.
-        data: See `evaluate`, as the following.
+        data: See `evaluate`; None where one contender's predictions bring their labels.
         settings: Where the cache is.
-        taxonomy: Of the labels.
+        taxonomy: See `evaluate`, as `split` and `bridge`.
         split: Only this one.
+        level: Which folder is the class, counted from the outermost, 1.
         bridge: What may be called what.
         watch: Told how far it is.
     """
     known = get_taxonomy(taxonomy) if taxonomy else None
-    first = contenders[0].members[0].card.taxonomy
-    opened = open_labelled(str(data), settings, known, first, split)
-    joining: Callable[[Taxonomy, Taxonomy], Bridge] = (
-        bridge_between
-        if bridge is None
-        else lambda model, labels: bridge_from(bridge, model, labels)
-    )
+    opened = None
+    if data:
+        wanted = (known, contenders[0].taxonomies[0], split, level)
+        opened = open_labelled(str(data), settings, *wanted)
+    tables = _tables(contenders, opened, settings, watch)
+    rows = [(place, why) for place, why in (opened.problems if opened is not None else ())]
+    rows += [row for own in tables for table in own for row in table.refused]
+    refused = tuple(dict.fromkeys(rows))
+    labels = labels_of(tables[0][0], opened)
+    told = [item.predictions for item in contenders if item.predictions is not None]
+    notes = [f"{item.title}: {note}" for item in told for note in item.notes]
     bridges = [
-        [joining(member.card.taxonomy, opened.taxonomy) for member in item.members]
+        [
+            bridge_between(classes, labels.taxonomy)
+            if bridge is None
+            else bridge_from(bridge, classes, labels.taxonomy)
+            for classes in item.taxonomies
+        ]
         for item in contenders
     ]
-    count, done = sum(len(item.members) for item in contenders), 0
-    tables: list[list[EmbeddingTable]] = []
-    for item in contenders:
-        tables.append([])
-        for member in item.members:
-            done += 1
-            if watch is not None:
-                watch.step(f"embedding images with {member.card.id}", until=0.9 * done / count)
-            tables[-1].append(table_of(member, opened, settings, watch))
-    refused = {row: None for own in tables for table in own for row in table.refused}
-    labels = labels_of(tables[0][0], opened)
-    measured = MeasuredSet(
-        opened.name,
-        labels,
-        id_of(settings, opened.path),
-        opened.unknown,
-        tuple(refused),
-        opened.about,
-    )
-    return SeenSet(measured, tables, bridges)
+    if opened is None:
+        alone = MeasuredSet(told[0].title, labels, refused=refused)
+        return SeenSet(alone, tables, bridges, notes)
+    id = id_of(settings, opened.path)
+    measured = MeasuredSet(opened.name, labels, id, opened.unknown, refused, opened.about)
+    return SeenSet(measured, tables, bridges, [*opened.notes, *notes])
+
+
+def _tables(
+    contenders: Sequence[Contender],
+    opened: Dataset | None,
+    settings: Settings,
+    watch: Reporter | None,
+) -> list[list[EmbeddingTable]]:
+    """Of each contender's members; checkpoints come first, since they read the images."""
+    found: dict[int, list[EmbeddingTable]] = {}
+    members = [(i, member) for i, item in enumerate(contenders) for member in item.members]
+    if members and opened is None:
+        raise TableError("A checkpoint is measured on a set: name it with --data.")
+    for done, (i, member) in enumerate(members, 1):
+        assert opened is not None
+        if watch is not None:
+            words = f"embedding images with {member.card.id}"
+            watch.step(words, until=0.9 * done / len(members))
+        found.setdefault(i, []).append(table_of(member, opened, settings, watch))
+    seen = [table for own in found.values() for table in own]
+    hashes = {name: sha for t in seen for name, sha in zip(t.paths, t.sha256, strict=True)}
+    shown = None
+    if opened is not None:
+        shown = LabelledNames(
+            opened.name, opened.names, opened.label_indices, opened.taxonomy, hashes
+        )
+    for i, item in enumerate(contenders):
+        if item.predictions is not None:
+            found[i] = [prediction_table(item.predictions, shown)]
+    return [found[i] for i in range(len(contenders))]
 
 
 def _contender(network: Measured, settings: Settings) -> Contender:

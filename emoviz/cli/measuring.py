@@ -23,11 +23,8 @@ from emoviz.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emoviz.data.dataset import Dataset
-    from emoviz.experiments.assess import MeasuredSet
+    from emoviz.api.measuring import SeenSet
     from emoviz.experiments.contenders import Contender
-    from emoviz.inference.embedding_table import EmbeddingTable
-    from emoviz.labels import Bridge
 
 
 def add_verbs(verbs: Any) -> None:
@@ -109,16 +106,16 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         runs = open_runs(arguments.checkpoint, settings)
     report = Reporter(arguments.progress)
-    measured, tables, bridges, notes = _seen(arguments, runs, settings, report)
+    seen = _seen(arguments, runs, settings, report)
     report.step("measuring")
     found = [
-        evaluation(run, own, joining, measured, settings, _intervals(arguments))
-        for run, own, joining in zip(runs, tables, bridges, strict=True)
+        evaluation(run, *seen.of(number), settings, _intervals(arguments))
+        for number, run in enumerate(runs)
     ]
     result = printed(found[0]) if len(found) == 1 else _over_runs(found)
     _write_report(arguments.report, found[0] if len(found) == 1 else result, settings)
     report.finish(f"{found[0]['n']:,} images measured", {"n": found[0]["n"]})
-    taken = account(len(tables[0][0]), measured.refused, notes)
+    taken = account(len(seen.tables[0][0]), seen.measured.refused, seen.notes)
     if arguments.format == "json":
         print_json(result | taken, sys.stdout)
     elif len(found) == 1:
@@ -127,7 +124,7 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         _print_runs(result)
         print_account(taken)
-    return 0 if len(tables[0][0]) else NOTHING_READ
+    return 0 if len(seen.tables[0][0]) else NOTHING_READ
 
 
 def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -154,14 +151,14 @@ def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
     if seeds > 1 and arguments.report is not None:
         raise TableError("--report is of two models; compare their seeds one by one for reports.")
     report = Reporter(arguments.progress)
-    measured, tables, bridges, notes = _seen(arguments, [*ones, *others], settings, report)
+    seen = _seen(arguments, [*ones, *others], settings, report)
     report.step("measuring")
     each = [
         comparison(
             (one, other),
-            (tables[i], tables[seeds + i]),
-            (bridges[i], bridges[seeds + i]),
-            measured,
+            (seen.tables[i], seen.tables[seeds + i]),
+            (seen.bridges[i], seen.bridges[seeds + i]),
+            seen.measured,
             settings,
             _intervals(arguments),
         )
@@ -171,17 +168,17 @@ def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
     _write_report(arguments.report, found, settings)
     report.finish(f"{found['a']['n']:,} images measured", {"n": found["a"]["n"]})
     over = _over_seeds(each) if seeds > 1 else None
-    taken = account(len(tables[0][0]), measured.refused, notes)
+    taken = account(len(seen.tables[0][0]), seen.measured.refused, seen.notes)
     if arguments.format == "json":
         result = [compared(values) for values in each]
         print_json((result[0] if over is None else {"seeds": result, **over}) | taken, sys.stdout)
-        return 0 if len(tables[0][0]) else NOTHING_READ
+        return 0 if len(seen.tables[0][0]) else NOTHING_READ
     if over is not None:
         _print_seeds(each, over)
     else:
         _print_comparison(found)
     print_account(taken)
-    return 0 if len(tables[0][0]) else NOTHING_READ
+    return 0 if len(seen.tables[0][0]) else NOTHING_READ
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -203,75 +200,19 @@ def _seen(
     contenders: "Sequence[Contender]",
     settings: Settings,
     report: Reporter,
-) -> "tuple[MeasuredSet, list[list[EmbeddingTable]], list[list[Bridge]], Sequence[str]]":
-    """The set, of each contender's members the tables and the bridges, and how it was read."""
-    from emoviz.data.library import id_of
-    from emoviz.experiments.assess import MeasuredSet
-    from emoviz.inference.labelled import labels_of, open_labelled
-    from emoviz.labels import get_taxonomy
+) -> "SeenSet":
+    from emoviz.api.measuring import measured_tables
 
-    taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
-    opened = None
-    if arguments.data:
-        wanted = (taxonomy, contenders[0].taxonomies[0], arguments.split, arguments.level)
-        opened = open_labelled(arguments.data, settings, *wanted)
-    tables = _tables(contenders, opened, settings, report)
-    rows = [(place, why) for place, why in (opened.problems if opened is not None else ())]
-    rows += [row for own in tables for table in own for row in table.refused]
-    refused = dict.fromkeys(rows)
-    labels = labels_of(tables[0][0], opened)
-    told = [item.predictions for item in contenders if item.predictions is not None]
-    notes = [f"{item.title}: {note}" for item in told for note in item.notes]
-    rule = _bridge_rule(arguments.bridge)
-    bridges = [
-        [_bridge(classes, labels.taxonomy, rule) for classes in item.taxonomies]
-        for item in contenders
-    ]
-    if opened is None:
-        predictions = contenders[0].predictions
-        assert predictions is not None
-        alone = MeasuredSet(predictions.title, labels, refused=tuple(refused))
-        return alone, tables, bridges, notes
-    measured = MeasuredSet(
-        opened.name,
-        labels,
-        id_of(settings, opened.path),
-        opened.unknown,
-        tuple(refused),
-        opened.about,
+    return measured_tables(
+        contenders,
+        arguments.data,
+        settings,
+        taxonomy=arguments.taxonomy,
+        split=arguments.split,
+        level=arguments.level,
+        bridge=_bridge_rule(arguments.bridge),
+        watch=report,
     )
-    return measured, tables, bridges, [*opened.notes, *notes]
-
-
-def _tables(
-    contenders: "Sequence[Contender]",
-    opened: "Dataset | None",
-    settings: Settings,
-    report: Reporter,
-) -> "list[list[EmbeddingTable]]":
-    """Of each contender's members; checkpoints come first, since they read the images."""
-    from emoviz.experiments.contenders import table_of
-    from emoviz.inference.predictions import LabelledNames, prediction_table
-
-    found: dict[int, list[EmbeddingTable]] = {}
-    members = [(i, member) for i, item in enumerate(contenders) for member in item.members]
-    if members and opened is None:
-        raise TableError("A checkpoint is measured on a set: name it with --data.")
-    for done, (i, member) in enumerate(members, 1):
-        assert opened is not None
-        report.step(f"embedding images with {member.card.id}", until=0.9 * done / len(members))
-        found.setdefault(i, []).append(table_of(member, opened, settings, report))
-    seen = [table for own in found.values() for table in own]
-    hashes = {name: sha for t in seen for name, sha in zip(t.paths, t.sha256, strict=True)}
-    shown = None
-    if opened is not None:
-        shown = LabelledNames(
-            opened.name, opened.names, opened.label_indices, opened.taxonomy, hashes
-        )
-    for i, item in enumerate(contenders):
-        if item.predictions is not None:
-            found[i] = [prediction_table(item.predictions, shown)]
-    return [found[i] for i in range(len(contenders))]
 
 
 def _bridge_rule(path: Path | None) -> Mapping[str, Any] | None:
@@ -286,22 +227,11 @@ def _bridge_rule(path: Path | None) -> Mapping[str, Any] | None:
     return rule
 
 
-def _bridge(model: Any, labels: Any, rule: Mapping[str, Any] | None) -> "Bridge":
-    from emoviz.inference.labelled import bridge_from
-    from emoviz.labels import bridge_between
-
-    if rule is None:
-        return bridge_between(model, labels)
-    return bridge_from(rule, model, labels)
-
-
 def _write_report(path: Path | None, values: dict[str, Any], settings: Settings) -> None:
     if path is not None:
-        from emoviz.inference.cache import Thumbnails
-        from emoviz.plots.report import wanted_pictures, write_report
+        from emoviz.api.results import write_values
 
-        with Thumbnails(settings) as thumbnails:
-            write_report(path, values, thumbnails.get_many(wanted_pictures(values)))
+        write_values(path, values, settings)
 
 
 def _over_runs(found: list[dict[str, Any]]) -> dict[str, Any]:
