@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from emoviz.checkpoints import open_checkpoint
-from emoviz.data.images import Limits
-from emoviz.data.sources import ImageSource, expand, from_bytes
+from emoviz.data.reading import expand
+from emoviz.data.sources import ImageSource, from_bytes
 from emoviz.inference.predict import Model, load_model, predict
 from emoviz.settings import load_settings
 
@@ -32,9 +32,9 @@ def main() -> None:
     settings = load_settings()
     model = load_model(open_checkpoint(arguments.checkpoint, settings), settings)
     print(f"{'kind':32} images  flagged  median distance (1 = threshold)")
-    show(model, "sample_data, all", expand([settings.sample_data / "images"], Limits(), 10**9))
+    show(model, "sample_data, all", expand([settings.sample_data / "images"], settings))
     for folder in arguments.folder:
-        show(model, str(folder), expand([folder], Limits(), 10**9))
+        show(model, str(folder), expand([folder], settings))
     for kind, make in KINDS.items():
         rng = np.random.default_rng(0)
         show(model, kind, [from_bytes(f"{i}", encoded(make(rng))) for i in range(COUNT)])

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -92,6 +93,8 @@ def _predict(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _place(path: Path, settings: Settings) -> Path:
     """A path, or the set of the library that is called so."""
+    if os.path.lexists(path):
+        return path
     from emoviz.data.library import locate
 
     try:

@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from emoviz.data.images import Limits, read_file
 from emoviz.errors import ImageError, TaxonomyError
-from emoviz.labels import Bridge, Taxonomy
+from emoviz.labels import Bridge, Taxonomy, own_taxonomy, taxonomy_of
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -31,6 +31,7 @@ SPLIT_WORDS: Mapping[str, Split] = {
     "testing": "test",
 }
 NO_LABEL = -1
+MOST_CLASSES = 2000  # a record holds a share for each
 _TAKEN = frozenset(("file", "label", "group", "split"))  # columns that mean something else
 UNLABELLED = Taxonomy("none", "no labels", ())
 
@@ -199,7 +200,32 @@ class Dataset:
         """Absolute path of the file that holds an image, and which where it holds several."""
         record = self.records[index]
         inside = record.inside or (record.name if record.content is not None else "")
-        return Path(os.path.abspath(record.path)), inside  # noqa: PTH100 - resolve raises
+        return absolute(record.path), inside
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a set is opened for.
+
+    Attributes:
+        taxonomy: Of the labels; found from them where None.
+        likely: Taken instead of a smaller one where all labels are of it.
+        labelled: Whether labels are needed: then folders are classes, and what lies in none, or
+            has a label that `taxonomy` lacks, is a problem.
+        level: Which folder is the class, counted from the outermost, 1; found where None.
+        limits: Caps on images.
+        archive_bytes: Cap on what a ZIP may unpack to.
+        sent: Whether it came through a browser: then a table may name addresses alone, and is told
+            nothing of which files there are.
+    """
+
+    taxonomy: Taxonomy | None = None
+    likely: Taxonomy | None = None
+    labelled: bool = False
+    level: int | None = None
+    limits: Limits = field(default_factory=Limits)
+    archive_bytes: int = 2_000_000_000
+    sent: bool = False
 
 
 def majority(shares: NDArray[np.float64], outside: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -354,3 +380,24 @@ def _place(group: str, seed: int) -> float:
     """Where a group falls in [0, 1), the same on any machine."""
     digest = hashlib.sha256(f"{seed}/{group}".encode(errors="surrogateescape")).hexdigest()
     return int(digest[:8], 16) / 2**32
+
+
+def any_taxonomy(kind: str, labels: Iterable[str], likely: Taxonomy | None = None) -> Taxonomy:
+    """A registered taxonomy that holds the labels, or one made of them, in alphabetical order."""
+    found = sorted({label.strip() for label in labels} - {""})
+    known = taxonomy_of(found, likely)
+    if known is not None:
+        return known
+    digest = hashlib.sha256("\0".join(found).encode(errors="replace")).hexdigest()[:6]
+    return own_taxonomy(f"own-{digest}", found, f"Labels of {kind}")
+
+
+@cache
+def one_hot(index: int, count: int) -> tuple[float, ...]:
+    """Shared by all images of a class: a million rows would hold a million of these."""
+    return tuple(float(i == index) for i in range(count))
+
+
+def absolute(path: Path) -> Path:
+    """The path from the root; `Path.resolve` raises for a zero byte, or a circle of links."""
+    return Path(os.path.abspath(path))  # noqa: PTH100

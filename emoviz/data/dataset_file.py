@@ -6,14 +6,13 @@ whole set is JSON in the schema's metadata.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from emoviz.data.affect import DIMENSIONS
-from emoviz.data.dataset import NO_LABEL, Dataset, Record, Split
+from emoviz.data.dataset import NO_LABEL, Dataset, Record, Split, absolute
 from emoviz.data.images import Limits
 from emoviz.errors import ImageError, TableError, TaxonomyError
 from emoviz.files import arrow_file, replaced_file
@@ -134,7 +133,7 @@ def read_set(path: Path) -> Dataset | None:
             records = tuple(_record(path, row, head.taxonomy) for row in rows)
     except (pa.ArrowException, OSError, KeyError, TypeError, TaxonomyError) as error:
         raise TableError(f"The set '{path}' cannot be read: {error}. Make it anew.") from None
-    own = Path(os.path.abspath(path))  # noqa: PTH100 - resolve follows links
+    own = absolute(path)
     return Dataset(
         head.title,
         head.taxonomy,

@@ -19,6 +19,8 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from emoviz.data.affect import Dimension, Scale, affect_columns
 from emoviz.data.images import SUFFIXES, Limits, read_file
 from emoviz.errors import ImageError, TableError
@@ -459,15 +461,15 @@ def _texts(column: Any) -> list[str]:
     """Texts, equal ones one object where many are equal; "" where there is nothing."""
     from pyarrow import compute
 
-    column = compute.fill_null(column, "")
+    column = compute.fill_null(column, "") if column.null_count else column
     some = column.slice(0, 1000)
     if 2 * len(some.unique()) > len(some):
         return list(column.to_pylist())
     coded = column.dictionary_encode().combine_chunks()
     if hasattr(coded, "chunks"):  # no chunk at all: an empty column
         return list(column.to_pylist())
-    values = coded.dictionary.to_pylist()
-    return [values[i] for i in coded.indices.to_numpy()]
+    values = np.array(coded.dictionary.to_pylist(), object)
+    return list(values[coded.indices.to_numpy()].tolist())
 
 
 def _first_line(data: bytes, quote: bytes) -> bytes:
@@ -521,7 +523,8 @@ def _as_utf8(path: Path, data: bytes) -> tuple[bytes, tuple[str, ...]]:
     marked = data.startswith(b"\xef\xbb\xbf")
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:
-        data.decode()
+        if not data.isascii():
+            data.decode()
         return data, ()
     except UnicodeDecodeError:
         text = data.decode(errors="replace")

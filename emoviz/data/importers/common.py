@@ -11,8 +11,7 @@ import numpy as np
 
 from emoviz.data import tables
 from emoviz.data.affect import Dimension
-from emoviz.data.dataset import SPLIT_WORDS, Dataset, Problem, Record, Split, majority
-from emoviz.data.reading import one_hot
+from emoviz.data.dataset import SPLIT_WORDS, Dataset, Problem, Record, Split, majority, one_hot
 from emoviz.data.sources import walk_images
 from emoviz.data.tables import Files, read_table, read_text
 from emoviz.errors import TableError, TaxonomyError

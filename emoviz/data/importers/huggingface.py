@@ -16,10 +16,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split
+from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split, any_taxonomy
 from emoviz.data.importers.common import Gathered, Importer
 from emoviz.data.importers.inside import InsideRow, arrow_images, label_column, parquet_images
-from emoviz.data.reading import any_taxonomy
 from emoviz.data.tables import Files
 from emoviz.errors import TableError
 from emoviz.files import arrow_file, read_json
