@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.data.reading import any_taxonomy
+from emoviz.data.dataset import any_taxonomy
 from emoviz.data.tables import NO_ANSWER, Table, find_roles, number, plain_name, read_table
 from emoviz.errors import TableError
 from emoviz.inference.embedding_table import EmbeddingTable
