@@ -4,7 +4,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from emoviz.ui import access, serving, shell, web
+from emoviz.ui import access, privacy, serving, shell, web
 from emoviz.ui.review import people
 
 
@@ -115,6 +115,8 @@ def visit() -> None:
     )
     if settings is not None and admitted:
         context = shell.start(settings)
+        with st.sidebar:
+            privacy.offer(settings)
         access.run(page)
         shell.warm(context)
 

@@ -1,4 +1,4 @@
-"""Verbs on reviews: ``review export``, ``import``, ``agreement``, ``label``, and ``backup``."""
+"""Verbs on reviews, such as ``review export``, ``review forget`` and ``backup``."""
 
 import argparse
 import sys
@@ -24,16 +24,38 @@ _SHOWN = 20
 def add_verbs(verbs: Any) -> None:
     """Add this module's verbs to the parser."""
     verb = verbs.add_parser(
-        "review", help="decisions on artworks: export, import, agreement, label"
+        "review", help="decisions on artworks: export, import, agreement, label, forget"
     )
-    parts = verb.add_subparsers(required=True, metavar="export|import|agreement|label")
+    parts = verb.add_subparsers(required=True, metavar="export|import|agreement|label|forget")
     _add_export(parts)
     _add_import(parts)
     _add_agreement(parts)
     _add_label(parts)
+    forget = parts.add_parser("forget", help="a person: name, login, notes, shares")
+    forget.add_argument("name", metavar="NAME", help="of the person")
+    forget.add_argument("--decisions", action="store_true", help="their decisions, too")
+    forget.set_defaults(verb=_forget)
     backup = verbs.add_parser("backup", help="the whole review store in one file")
     backup.add_argument("path", type=Path, metavar="PATH", help="of the file")
     backup.set_defaults(verb=_backup)
+
+
+def _forget(arguments: argparse.Namespace, settings: Settings) -> int:
+    import shutil
+
+    from emoviz.review import open_store
+
+    store = open_store(settings)
+    person = next((item for item in store.reviewers() if item.name == arguments.name), None)
+    if person is None:
+        raise ReviewError(f"There is nobody called '{arguments.name}' here.")
+    store.forget(person.id, person.id, arguments.decisions)
+    shutil.rmtree(settings.home / "exports", ignore_errors=True)  # they name who decided
+    print(
+        "Forgotten. Exports that were taken home and backups still hold what they held.",
+        file=sys.stderr,
+    )
+    return 0
 
 
 def _add_export(parts: Any) -> None:

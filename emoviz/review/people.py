@@ -9,7 +9,7 @@ from emoviz.errors import NotAllowedError, ReviewError
 from emoviz.review import rows
 from emoviz.review.database import Database
 from emoviz.review.model import ROLES, Reviewer, Role
-from emoviz.review.schema import about, collections, reviewers
+from emoviz.review.schema import about, collections, decisions, reviewers, shares, standing
 
 
 class People:
@@ -81,6 +81,52 @@ class People:
         if role != "manager" and not others:
             raise NotAllowedError("Nobody could manage any more; make somebody a manager first.")
         return self._with_role(reviewer, role)
+
+    def forget(self, reviewer: int, by: int, decisions_too: bool = False) -> None:
+        """Forget a person: their name, login, ids, shares and notes, and their decisions if asked.
+
+        Decisions that stay are nobody's by name: they belong to "Forgotten 1" and the like.
+
+        Args:
+            reviewer: Who is forgotten.
+            by: Who asks: the person, or a manager.
+            decisions_too: Whether the decisions go as well.
+
+        Raises:
+            NotAllowedError: Somebody else asks, or nobody could manage any more.
+            ReviewError: There is no such person.
+        """
+        people = {item.id: item for item in self.reviewers()}
+        if reviewer not in people:
+            raise ReviewError(f"There is no reviewer {reviewer}.")
+        if by != reviewer and (by not in people or not people[by].may_manage):
+            raise NotAllowedError("Only a manager, or the person, may have somebody forgotten.")
+        others = [item for item in people.values() if item.id != reviewer]
+        if people[reviewer].may_manage and others and not any(i.may_manage for i in others):
+            raise NotAllowedError("Nobody could manage any more; make somebody a manager first.")
+        theirs = decisions.c.reviewer == reviewer
+        with self.database.writing() as made:
+            made.execute(delete(shares).where(shares.c.reviewer == reviewer))
+            if decisions_too:
+                made.execute(delete(standing).where(standing.c.reviewer == reviewer))
+                made.execute(update(decisions).where(theirs).values(replaces=None))
+                made.execute(delete(decisions).where(theirs))
+                made.execute(delete(reviewers).where(reviewers.c.id == reviewer))
+            else:
+                made.execute(update(decisions).where(theirs).values(note=""))
+                made.execute(
+                    update(reviewers)
+                    .where(reviewers.c.id == reviewer)
+                    .values(
+                        uid=uuid.uuid4().hex,
+                        name=f"Forgotten {reviewer}",
+                        name_key=f"forgotten {reviewer}",
+                        subject="",
+                        role="waiting",
+                    )
+                )
+        self.database.frontiers.clear()
+        self.database.kept.clear()
 
     def blind_collections(self) -> set[str]:
         """Names of the collections that are under blind review: nobody is shown their estimates."""

@@ -173,6 +173,12 @@ def _changed_one(context: Context, row: Result, edit: Edit) -> tuple[bytes, Pred
     return store[key]
 
 
+def forget() -> None:
+    """Let go of all images that were changed by hand."""
+    _small_pictures().clear()
+    _estimate.clear()
+
+
 @st.cache_resource(show_spinner=False)
 def _small_pictures() -> dict[object, tuple[bytes, Prediction]]:
     """Changed images of all sessions, the latest at the end."""

@@ -5,6 +5,7 @@ Proof comes from OpenID Connect: with a section ``[auth]`` in ``.streamlit/secre
 asks for a login instead (docs/reviewing.md says how).
 """
 
+import shutil
 from collections.abc import Callable, Sequence
 from urllib.parse import quote, unquote
 
@@ -12,7 +13,7 @@ import streamlit as st
 
 from emoviz.errors import EmovizError
 from emoviz.review import ROLES, Reviewer, ReviewStore, Role
-from emoviz.settings import Settings
+from emoviz.settings import Settings, load_settings
 from emoviz.ui import access
 from emoviz.ui.access import LONGEST, NAME, login_is_set_up
 from emoviz.ui.words import plain, readable
@@ -76,6 +77,7 @@ def badge(reviewer: Reviewer, store: ReviewStore, share: Callable[[], None] | No
             st.button("Somebody else", icon=":material/switch_account:", on_click=_ask_again)
         if share is not None:
             share()
+        _forget_me(reviewer, store)
         _roles(reviewer, store)
 
 
@@ -130,6 +132,38 @@ def _take_name() -> None:
 
 def _ask_again() -> None:
     st.session_state[_ASKED] = True
+
+
+def _forget_me(reviewer: Reviewer, store: ReviewStore) -> None:
+    with st.expander("Forget me"):
+        st.markdown(
+            "Your name, login, notes and shares of the work are removed, and exports that lie on "
+            "this machine. What was taken home and backups still hold what they held."
+        )
+        too = st.checkbox("My decisions, too", key="forget-decisions")
+        st.button(
+            "Forget me now",
+            key="forget-me",
+            icon=":material/delete_forever:",
+            on_click=_forget,
+            args=(store, reviewer, too),
+        )
+
+
+def _forget(store: ReviewStore, reviewer: Reviewer, decisions_too: bool) -> None:
+    """The person at the screen, whoever the page was drawn for."""
+    settings = load_settings()
+    here = access.person(settings).reviewer
+    if here is None or here.id != reviewer.id:
+        return
+    try:
+        store.forget(here.id, here.id, decisions_too)
+    except EmovizError as error:
+        st.toast(plain(str(error)), icon=":material/error:")
+        return
+    shutil.rmtree(settings.home / "exports", ignore_errors=True)  # they name who decided
+    st.session_state.clear()
+    _ask_again()
 
 
 @access.offers("people")

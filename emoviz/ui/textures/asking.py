@@ -6,7 +6,7 @@ Captum hangs hooks into the network that all sessions share.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import numpy as np
@@ -164,6 +164,14 @@ def remembered(key: tuple[str, ...], compute: Callable[[], Any]) -> Any:
                 store.popitem(last=False)
         store.move_to_end(key)
         return store[key]
+
+
+def forget(hashes: Collection[str]) -> None:
+    """Let go of what was asked of images, by the SHA-256 of their bytes."""
+    with _ONE_AT_A_TIME:
+        store = _store()
+        for key in [key for key in store if set(key) & set(hashes)]:
+            del store[key]
 
 
 @st.cache_resource(show_spinner=False)

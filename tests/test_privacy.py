@@ -1,0 +1,148 @@
+"""Privacy: what is kept of images and people, and that it can be forgotten."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from reviews import furnish_review, new_works, say
+from sqlalchemy import text
+from streamlit.testing.v1 import AppTest
+
+from emoviz.checkpoints import Checkpoint
+from emoviz.cli import main
+from emoviz.errors import NotAllowedError
+from emoviz.review import ReviewStore, open_store
+from emoviz.settings import PROJECT_ROOT, Settings
+from emoviz.ui import privacy
+from emoviz.ui.textures import asking
+
+Make = Callable[..., bytes]
+NAME, NOTE, LOGIN = "Ona Petraitė", "reminds me of my mother", "https://login.example 7"
+
+
+def holds(home: Path, words: str) -> list[Path]:
+    """Files of the home in which the words stand, in any case of letters but the first."""
+    wanted = words.encode()
+    return [path for path in home.rglob("*") if path.is_file() and wanted in path.read_bytes()]
+
+
+@pytest.mark.usefixtures("tiny_checkpoint")
+def test_forgetting_a_session_leaves_nothing_of_its_images(
+    settings: Settings, picture: Make
+) -> None:
+    data = picture(seed=7)
+    sha256 = hashlib.sha256(data).hexdigest()
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=90)
+    app.query_params["checkpoint"] = "tiny"
+    app.run()
+    app.file_uploader(key="files-0").upload("mine.jpg", data, "image/jpeg").run()
+    assert not app.exception
+    (entry,) = app.session_state["workspace"].entries
+    assert entry.sha256 == sha256
+    assert not holds(settings.home, "mine.jpg"), "a dropped image is held in memory alone"
+    made, other = (settings.home / "textures" / name for name in ("made", "other"))
+    for folder, content in ((made, data), (other, picture(seed=8))):
+        folder.mkdir(parents=True)
+        (folder / "original").write_bytes(content)
+    asking.remembered(("gradcam", "tiny", sha256), lambda: "a heat map")
+    app.button(key="forget-session").click().run()
+    assert not app.exception
+    assert app.session_state["workspace"].entries == []
+    assert not made.exists()
+    assert (other / "original").is_file(), "somebody else's"
+    assert asking.remembered(("gradcam", "tiny", sha256), lambda: "anew") == "anew"
+
+
+def test_a_person_is_forgotten_with_name_login_and_notes(store: ReviewStore) -> None:
+    keeper = store.reviewer("Keeper")
+    person = store.login(LOGIN, NAME)
+    store.set_role(person.id, "reviewer", by=keeper.id)
+    collection, _ = furnish_review(store, new_works(3))
+    works = store.works(collection.id)
+    for work in works:
+        say(store, person, work, "awe", note=NOTE)
+    say(store, person, works[0], "fear", note=NOTE)
+    say(store, keeper, works[0], "awe", note="a colour study")
+    with pytest.raises(NotAllowedError):
+        store.forget(keeper.id, by=person.id)
+    store.forget(person.id, by=keeper.id)
+    with store.read() as found:
+        for table, column in (
+            ("reviewers", "name"),
+            ("reviewers", "subject"),
+            ("decisions", "note"),
+        ):
+            kept = found.scalars(text(f"SELECT {column} FROM {table}")).all()
+            assert not {NAME, LOGIN, NOTE} & set(kept)
+        assert person.uid not in found.scalars(text("SELECT uid FROM reviewers")).all()
+        assert "a colour study" in found.scalars(text("SELECT note FROM decisions")).all()
+    assert len(store.standing(collection.id)) == 4, "what was decided stays, as nobody's"
+    again = store.login(LOGIN, NAME)
+    assert again.id != person.id
+    assert again.role == "waiting"
+
+
+def test_a_person_is_forgotten_with_their_decisions(store: ReviewStore) -> None:
+    keeper, person = store.reviewer("Keeper"), store.reviewer(NAME)
+    collection, _ = furnish_review(store, new_works(3))
+    works = store.works(collection.id)
+    for emotion in ("awe", "fear"):
+        say(store, person, works[0], emotion)
+    say(store, keeper, works[1], "awe")
+    store.forget(person.id, by=person.id, decisions_too=True)
+    assert {item.reviewer for item in store.decisions(collection.id)} == {keeper.id}
+    assert {item.reviewer for item in store.standing(collection.id)} == {keeper.id}
+    assert [item.name for item in store.reviewers()] == ["Keeper"]
+
+
+def test_the_last_manager_cannot_leave_others_without_one(store: ReviewStore) -> None:
+    keeper = store.reviewer("Keeper")
+    store.reviewer(NAME)
+    with pytest.raises(NotAllowedError, match="Nobody could manage"):
+        store.forget(keeper.id, by=keeper.id)
+
+
+def test_the_verb_forgets_and_removes_exports(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = open_store(settings)
+    store.reviewer("Keeper")
+    store.reviewer(NAME)
+    export = settings.home / "exports" / "gallery.csv"
+    export.parent.mkdir()
+    export.write_text(NAME)
+    assert main(["review", "forget", "Nobody"]) == 2
+    assert main(["review", "forget", NAME]) == 0
+    assert not export.exists()
+    assert "backups still hold" in capsys.readouterr().err
+    store.engine.dispose()
+    assert NAME not in [item.name for item in open_store(settings).reviewers()]
+
+
+def test_what_failed_is_logged_without_its_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from emoviz.ui import web
+
+    said: list[str] = []
+    monkeypatch.setattr("streamlit.error", lambda text, **_: said.append(text))
+    monkeypatch.setattr("streamlit.markdown", lambda *_, **__: None)
+    secret = "password=" + "hunter2"
+    with pytest.raises(ValueError, match=secret) as caught:
+        int(secret)
+    assert web.failed(caught.value) is True
+    logged = capsys.readouterr().err
+    assert "ValueError" in logged
+    assert __file__ in logged
+    for words in (logged, *said):
+        assert secret not in words
+        assert "Cloud" not in words
+
+
+def test_the_page_says_what_is_kept(settings: Settings, tiny_checkpoint: Checkpoint) -> None:
+    assert tiny_checkpoint.card.id == "tiny"
+    privacy.forget_images({"0" * 64}, settings)  # of nothing there
+    document = (PROJECT_ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    for place in ("textures", "collections", "exports", "thumbnails.sqlite", "review.sqlite"):
+        assert f"`{place}" in document
