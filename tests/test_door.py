@@ -435,6 +435,23 @@ def test_paths_of_any_bytes_serve_every_verb(
     assert list(tmp_path.iterdir()) == [root]
 
 
+def test_neither_tables_nor_links_lead_out_of_open_folders(
+    tmp_path: Path, picture: Picture
+) -> None:
+    for name in ("open/joy/a.jpg", "closed/b.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(picture())
+    (tmp_path / "open" / "joy" / "link.jpg").symlink_to(tmp_path / "closed" / "b.jpg")
+    table = tmp_path / "open" / "t.csv"
+    table.write_text(f"file\njoy/a.jpg\n../closed/b.jpg\n{tmp_path}/closed/b.jpg\njoy/link.jpg\n")
+    settings = Settings(home=tmp_path / "home", paths=str(tmp_path / "open"))
+    for place in (table, tmp_path / "open" / "joy"):
+        found = open_dataset(place, settings)
+        assert [Path(name).name for name in found.names] == ["a.jpg"]
+        assert all("outside of the folders" in why for _, why in found.problems)
+    assert len(open_dataset(table, SETTINGS)) == 4
+
+
 def test_records_are_made_when_they_are_asked_for(make: Callable[..., Path]) -> None:
     found = both(make(rows()))
     assert isinstance(found.records[-1], Record)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from emoviz.data.images import Limits, read_file
 from emoviz.errors import ImageError, TaxonomyError
 from emoviz.labels import Bridge, Taxonomy, own_taxonomy, taxonomy_of
+from emoviz.settings import Settings
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -31,6 +32,7 @@ SPLIT_WORDS: Mapping[str, Split] = {
     "testing": "test",
 }
 NO_LABEL = -1
+OUTSIDE = "it lies outside of the folders that are open here"
 MOST_CLASSES = 2000  # a record holds a share for each
 _TAKEN = frozenset(("file", "label", "group", "split"))  # columns that mean something else
 UNLABELLED = Taxonomy("none", "no labels", ())
@@ -217,6 +219,7 @@ class Wish:
         archive_bytes: Cap on what a ZIP may unpack to.
         sent: Whether it came through a browser: then a table may name addresses alone, and is told
             nothing of which files there are.
+        folders: Where files may be; anywhere where empty.
     """
 
     taxonomy: Taxonomy | None = None
@@ -226,6 +229,31 @@ class Wish:
     limits: Limits = field(default_factory=Limits)
     archive_bytes: int = 2_000_000_000
     sent: bool = False
+    folders: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        taxonomy: Taxonomy | None = None,
+        likely: Taxonomy | None = None,
+        labelled: bool = False,
+        level: int | None = None,
+        sent: bool = False,
+    ) -> "Wish":
+        """With the caps and the folders that the settings name."""
+        own = (settings.home.absolute(), settings.sample_data.absolute())
+        folders = (*settings.path_folders, *own) if settings.path_folders else ()
+        archive = int(settings.max_archive_mb * 1e6)
+        limits = Limits.of(settings)
+        return cls(taxonomy, likely, labelled, level, limits, archive, sent, folders)
+
+    def allows(self, path: Path) -> bool:
+        """Whether a file may be read: no table and no link leads out of the open folders."""
+        if not self.folders:
+            return True
+        real = Path(os.path.realpath(path))
+        return any(real.is_relative_to(folder.resolve()) for folder in self.folders)
 
 
 def majority(shares: NDArray[np.float64], outside: NDArray[np.float64]) -> NDArray[np.int64]:

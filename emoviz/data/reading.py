@@ -14,6 +14,7 @@ from pathlib import Path
 from emoviz.data.dataset import (
     MOST_CLASSES,
     NO_LABEL,
+    OUTSIDE,
     SPLIT_WORDS,
     UNLABELLED,
     Dataset,
@@ -72,12 +73,8 @@ def open_dataset(
         TableError: There is nothing at the path, it cannot be read, or nothing can be taken.
     """
     settings = settings or Settings()
-    wish = Wish(taxonomy, likely, labelled, level, *_caps(settings), sent)
+    wish = Wish.of(settings, taxonomy, likely, labelled, level, sent)
     return _checked(place, _opened(place, settings, wish), wish)
-
-
-def _caps(settings: Settings) -> tuple[Limits, int]:
-    return Limits.of(settings), int(settings.max_archive_mb * 1e6)
 
 
 def _opened(place: str | Path, settings: Settings, wish: Wish) -> Dataset:
@@ -135,7 +132,7 @@ def read_labelled(
 
 def open_sent_zip(name: str, data: bytes, settings: Settings) -> Dataset:
     """Open a ZIP that is in memory, as `read_labelled` opens one on the disk."""
-    wish = Wish(None, None, True, None, *_caps(settings))
+    wish = Wish.of(settings, labelled=True)
     return _checked(name, open_zip(data, name, wish), wish)
 
 
@@ -146,7 +143,7 @@ def open_holder(path: Path, settings: Settings) -> Holder:
         TableError, ImageError: It is neither, or cannot be read.
     """
     if first_bytes(path).startswith(b"PK\x03\x04"):
-        return ZipImages(path, *_caps(settings))
+        return ZipImages(path, Limits.of(settings), int(settings.max_archive_mb * 1e6))
     from emoviz.data.tables import ParquetImages, read_table
 
     table = read_table(path)
@@ -163,7 +160,7 @@ def expand(
     What cannot be taken, a path that does not exist, an empty folder or a broken ZIP is a source
     that cannot be read, so nothing asked for and nothing found goes unmentioned.
     """
-    wish, sources = Wish(None, None, False, None, *_caps(settings)), list[ImageSource]()
+    wish, sources = Wish.of(settings), list[ImageSource]()
     for path in paths:
         try:
             if os.path.exists(path):  # noqa: PTH110  (Path raises for a name too long)
@@ -182,7 +179,7 @@ def sent_sources(name: str, data: bytes, settings: Settings) -> list[ImageSource
     """A file that is in memory as image sources: the images of a ZIP, or itself."""
     if not (data.startswith(b"PK\x03\x04") or name.casefold().endswith(".zip")):
         return [from_bytes(name, data)]
-    wish = Wish(None, None, False, None, *_caps(settings))
+    wish = Wish.of(settings)
     try:
         return _sources(name, open_zip(data, name, wish), wish)
     except TableError as error:
@@ -254,6 +251,7 @@ def _folder(path: Path, wish: Wish) -> Dataset:
     files, problems = [], []
     for file, reason in walk_files(path):
         name = file.relative_to(path).as_posix()
+        reason = reason or ("" if wish.allows(file) else OUTSIDE)
         if reason:
             problems.append(Problem(name, reason))
         else:

@@ -14,6 +14,7 @@ from emoviz.data.affect import Scale
 from emoviz.data.dataset import (
     MOST_CLASSES,
     NO_LABEL,
+    OUTSIDE,
     SPLIT_WORDS,
     UNLABELLED,
     Dataset,
@@ -33,7 +34,7 @@ from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 from emoviz.settings import Settings
 
 _SENT = "only addresses (http, https) are taken from a table that was sent"
-_OUTSIDE = "neutral"  # an answer that people may give beside the labels of a taxonomy
+_BESIDE = "neutral"  # an answer that people may give beside the labels of a taxonomy
 
 
 def read_sample(settings: Settings, wish: Wish) -> Dataset:
@@ -219,7 +220,7 @@ class _Rows(Sequence[Record]):
     def _votes(self, wish: Wish) -> tuple[Taxonomy, NDArray[np.float64], NDArray[np.int64]]:
         """The taxonomy, (N, S) shares and (N,) labels of people's votes."""
         answers = self._roles.votes
-        found = set(answers.values()) - {_OUTSIDE}
+        found = set(answers.values()) - {_BESIDE}
         taxonomy = wish.taxonomy or any_taxonomy(self._table.path.stem, found, wish.likely)
         shares = np.zeros((len(self._names), len(taxonomy)))
         outside = np.zeros(len(self._names))
@@ -291,7 +292,7 @@ class _Rows(Sequence[Record]):
         if isinstance(self._images, list):
             held = zip(names, self._images, strict=True)
             return [
-                self._file(files, row, name) if data is None else name
+                self._file(files, wish, row, name) if data is None else name
                 for row, (name, data) in enumerate(held)
             ]
         if self._images is not None:
@@ -309,14 +310,16 @@ class _Rows(Sequence[Record]):
             if not folder.startswith("/") and "\\" not in folder and ".." not in folder
             for name in files.listed(f"{self._root}/{folder}".rstrip("/"))[0]
         }
+        if wish.folders:
+            there = {name for name in there if wish.allows(self._root / name)}
         if distinct <= there:
             return names
         return [
-            name if name in there or row in self.refused else self._file(files, row, name)
+            name if name in there or row in self.refused else self._file(files, wish, row, name)
             for row, name in enumerate(names)
         ]
 
-    def _file(self, files: Files, row: int, name: str) -> str:
+    def _file(self, files: Files, wish: Wish, row: int, name: str) -> str:
         if _is_address(name):
             return name
         found = files.locate(name)
@@ -325,6 +328,8 @@ class _Rows(Sequence[Record]):
             reason = "the row has no image" if unnamed else f"{name}: there is no such file"
             self.refused[row] = reason
             return name
+        if not wish.allows(self._root / found):
+            self.refused[row] = f"{name}: {OUTSIDE}"
         return str(found)
 
     def _held_images(self, wish: Wish) -> "list[bytes | None] | tables.ParquetImages | None":

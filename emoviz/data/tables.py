@@ -675,7 +675,10 @@ class ParquetImages:
             raise ImageError(f"it cannot be read from the table ({error})") from None
         data = self._held[row - self._next]
         if data is None:
-            return read_file(self._table.parent / self._names[row], limits)
+            file = Files(self._table.parent).find(self._names[row])
+            if file is None:
+                raise ImageError("there is no such file")
+            return read_file(file, limits)
         if len(data) > limits.max_bytes:
             raise ImageError(f"the image has {len(data) / 1e6:,.0f} MB")
         return data
