@@ -98,7 +98,12 @@ def test_manifests_and_pages_are_those_of_presentation_3(store: ReviewStore) -> 
     assert manifest["service"] == [{"id": f"{BASE}/museum/search", "type": "SearchService2"}]
     (page,) = manifest["items"][0]["annotations"]
     assert read("AnnotationPage", urlsplit(page["id"]).path)["items"] == page["items"]
-    assert ask(manifests[0])[2]["@type"] == "sc:Manifest"  # version 2 stays in version 2
+    old = ask(manifests[0])[2]
+    assert old["@type"] == "sc:Manifest"  # version 2 stays in version 2
+    (place,) = old["sequences"][0]["canvases"][0]["otherContent"]
+    listed = ask(urlsplit(place["@id"]).path)[2]
+    assert (listed["@id"], listed["@type"]) == (place["@id"], "sc:AnnotationList")
+    assert len(listed["resources"]) == 2
 
 
 def found(query: str) -> list[str]:

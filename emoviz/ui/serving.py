@@ -24,13 +24,14 @@ from emoviz.data.importers.iiif import ReadManifest
 from emoviz.data.importers.iiif_texts import text_of
 from emoviz.errors import EmovizError
 from emoviz.review.acquire import collection_folder, kept_manifests
-from emoviz.review.exports.iiif import CONTEXT, annotated, page_of
+from emoviz.review.exports.iiif import CONTEXT, annotated, list_of, page_of
 from emoviz.review.exports.material import Material, gather
 from emoviz.review.rights import is_loopback
 from emoviz.review.store import open_store
 from emoviz.settings import Settings, load_settings
 
 SEARCH_CONTEXT = "http://iiif.io/api/search/2/context.json"
+_CONTEXT_2 = "http://iiif.io/api/presentation/2/context.json"
 _FORWARDED = ("x-forwarded-for", "x-forwarded-host", "x-real-ip", "forwarded")
 _AT_ONCE = 100  # annotations on a page of search results
 _FRESH = 5.0  # seconds for which what was read answers further requests
@@ -137,7 +138,7 @@ def _manifest(request: Request, settings: Settings) -> Response:
     material, kept = _material(settings, name), _kept(settings, name)
     if material is None or not 1 <= number <= len(kept):
         return _gone()
-    document, _ = annotated(material, kept[number - 1], _base(request, name))
+    document, _ = annotated(material, kept[number - 1], _base(request, name), lists=True)
     key = "id" if "id" in document else "@id"
     document[key] = _base(request, name, "manifests", f"{number}.json")
     if key == "id":
@@ -159,6 +160,8 @@ def _page(request: Request, settings: Settings) -> Response:
     work = next((one for one in works if one.number + 1 == number and one.canvas), None)
     if material is None or work is None:
         return _gone()
+    if request.url.path.endswith(".v2.json"):
+        return _json(list_of(material, work, _base(request, name)), _CONTEXT_2)
     return _json(page_of(material, work, _base(request, name)))
 
 
@@ -220,7 +223,8 @@ def _fits(item: Mapping[str, Any], asked: Mapping[str, str]) -> bool:
     if spans and not any(start <= item["created"][: len(end)] <= end for start, _, end in spans):
         return False
     # Of an estimate the likeliest emotion alone: each names all, and would fit every word.
-    bodies = item["body"][1:2] if "classifying" in motives else item["body"]
+    is_estimate = item["creator"]["type"] == "Software"
+    bodies = item["body"][1:2] if is_estimate else item["body"]
     text = " ".join(body["value"] for body in bodies).casefold()
     return all(word in text for word in asked.get("q", "").casefold().split())
 
@@ -256,5 +260,6 @@ ROUTES = [
     Route("/iiif/{name}/collection.json", _answered(_manifests)),
     Route("/iiif/{name}/manifests/{number:int}.json", _answered(_manifest)),
     Route("/iiif/{name}/annotations/{number:int}.json", _answered(_page)),
+    Route("/iiif/{name}/annotations/{number:int}.v2.json", _answered(_page)),
     Route("/iiif/{name}/search", _answered(_search)),
 ]

@@ -70,7 +70,7 @@ def spoken_estimate(known: StoredPrediction) -> dict[str, Any]:
     """The estimate as one sentence, for viewers that show a tag without its number."""
     said = ", ".join(f"{name} {p:.0%}" for name, p in known.ranked[:3])
     words = f"The model's estimate of the evoked emotion: {said} ({checkpoint(known)['name']})."
-    return comment(words) | {"purpose": "describing"}
+    return comment(words)
 
 
 def estimate_bodies(known: StoredPrediction) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 IIIF wants addresses on the web as ids: `base` is where the files will be published. A manifest goes
 home as its museum wrote it, in its own version, with the annotations attached and nothing else
-changed; version 2 gets lists of Open Annotations, whose words are others'.
+changed. Version 2 knows lists of Open Annotations by their addresses alone, which there are once it
+is known where the files will be published; until then viewers find what version 3 has.
 """
 
 import json
@@ -100,7 +101,7 @@ def write_site(material: Material, settings: Settings, out: Path, base: str) -> 
     """
     published = base
     base = checked_base(material, base)
-    found = _with_annotations(material, settings, base)
+    found = _with_annotations(material, settings, base, lists=bool(published))
     if not found.manifests:
         raise ReviewError(
             f"No IIIF manifest of '{material.collection.title}' is kept on this machine. Bring the "
@@ -151,7 +152,8 @@ def of_work(material: Material, work: Work, base: str) -> Iterator[dict[str, Any
         yield {
             "id": f"{base}/{annotations.estimate_id(material, known, work.key)}",
             "type": "Annotation",
-            "motivation": "classifying",
+            # Mirador shows what comments and tags, and nothing that only classifies.
+            "motivation": ["classifying", "commenting"],
             "creator": annotations.checkpoint(known),
             "created": material.known.created if material.known else material.made,
             "generator": annotations.software(material.version),
@@ -210,8 +212,8 @@ def _page(id: str, label: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _page_name(work: Work) -> str:
-    return f"annotations/{work.number + 1:06d}.json"
+def _page_name(work: Work, version: str = "") -> str:
+    return f"annotations/{work.number + 1:06d}{version}.json"
 
 
 # On manifests ------------------------------------------------------------------------------------
@@ -227,7 +229,9 @@ class _Annotated:
         self.left_out: LeftOut = []
 
 
-def _with_annotations(material: Material, settings: Settings, base: str) -> _Annotated:
+def _with_annotations(
+    material: Material, settings: Settings, base: str, lists: bool = False
+) -> _Annotated:
     found = _Annotated()
     by_key = _by_canvas(material)
     done = 0
@@ -235,10 +239,10 @@ def _with_annotations(material: Material, settings: Settings, base: str) -> _Ann
         mine = {key: by_key.pop(key) for key in read.canvases if key in by_key}
         if not mine:
             continue
-        document, pages = annotated(material, read, base, mine)
+        document, pages = annotated(material, read, base, mine, lists)
         found.manifests.append(document)
         found.pages |= pages
-        found.count += sum(len(page["items"]) for page in pages.values())
+        found.count += sum(len(page.get("items", ())) for page in pages.values())
         done += sum(map(len, mine.values()))
         material.tell(done, len(material.works))
     for works in by_key.values():
@@ -260,6 +264,7 @@ def annotated(
     read: ReadManifest,
     base: str,
     mine: Mapping[str, list[Work]] | None = None,
+    lists: bool = False,
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """A manifest with the annotations of its works on their canvases.
 
@@ -268,6 +273,7 @@ def annotated(
         read: The manifest as it was kept; it stays as it is.
         base: Where ids begin.
         mine: Key of a canvas -> the works on it; found among all works where None.
+        lists: Whether version 2 gets its lists, too: they have to be reachable below `base`.
 
     Returns:
         A copy of the document, and the pages that were attached, by their names.
@@ -282,10 +288,12 @@ def annotated(
             page = page_of(material, work, base)
             pages[_page_name(work)] = page
             inside = {name: value for name, value in page.items() if name != "@context"}
-            if "images" in canvas:
-                _append(canvas, "otherContent", _as_version_2(inside))
-            else:
-                _append(canvas, "annotations", inside)
+            _append(canvas, "annotations", inside)
+            if "images" in canvas and lists:
+                listed = list_of(material, work, base)
+                pages[_page_name(work, ".v2")] = listed
+                place = {name: listed[name] for name in ("@id", "@type")}
+                _append(canvas, "otherContent", place)
     return document, pages
 
 
@@ -294,10 +302,10 @@ def _append(canvas: dict[str, Any], name: str, page: dict[str, Any]) -> None:
     canvas[name] = [*(there if isinstance(there, list) else [there]), page]
 
 
-def _as_version_2(page: Mapping[str, Any]) -> dict[str, Any]:
-    """A page as the list of Open Annotations that viewers of version 2 know."""
+def list_of(material: Material, work: Work, base: str) -> dict[str, Any]:
+    """The annotations of one work as the list of Open Annotations that version 2 knows."""
     resources = []
-    for item in page["items"]:
+    for item in of_work(material, work, base):
         motives = (
             item["motivation"] if isinstance(item["motivation"], list) else [item["motivation"]]
         )
@@ -327,7 +335,7 @@ def _as_version_2(page: Mapping[str, Any]) -> dict[str, Any]:
         )
     return {
         "@context": "http://iiif.io/api/presentation/2/context.json",
-        "@id": page["id"],
+        "@id": f"{base}/{_page_name(work, '.v2')}",
         "@type": "sc:AnnotationList",
         "resources": resources,
     }

@@ -41,6 +41,7 @@ _WALL, _LISTED = 200, 200
 _FEW, _TALL = 15, 620  # artworks, and CSS pixels, above which the wall scrolls by itself
 _LARGE = 900
 _STATEMENTS = 6  # about rights that are shown
+_CREDIT = ("attribution", "provider")  # shown with the rights
 _KINDS = {
     "folder": "a folder",
     "zip": "a ZIP",
@@ -307,30 +308,38 @@ def details_html(item: Item) -> str:
         "Date": item.date,
         "Style": item.style,
         "Rights": item.rights,
+        "Attribution": item.metadata.get("attribution", ""),
+        "Provider": item.metadata.get("provider", ""),
         "Label of the source": item.label,
         "Page": item.page,
         "IIIF canvas": item.canvas,
         "IIIF manifest": item.manifest,
-        "Open in Mirador": mirador(item.manifest, item.canvas),
     }
     votes = sorted(item.shares.items(), key=lambda row: -row[1])
     told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in votes if share >= 0.1)
-    rows = {**own, "People's votes": told, **item.metadata}
+    others = {name: text for name, text in item.metadata.items() if name not in _CREDIT}
+    rows = {**own, "People's votes": told, **others}
     cells = "".join(
         f"<tr><th>{escape(readable(name))}</th><td>{_linked(text)}</td></tr>"
         for name, text in rows.items()
         if text
     )
     title = escape(readable(item.title or item.key))
-    return f'<div class="ev-facts"><h3>{title}</h3><table><tbody>{cells}</tbody></table></div>'
+    viewer = mirador(item.manifest, item.canvas)
+    link = f"<p>{_link(viewer, 'Open in Mirador')}</p>" if viewer else ""
+    table = f"<table><tbody>{cells}</tbody></table>"
+    return f'<div class="ev-facts"><h3>{title}</h3>{link}{table}</div>'
 
 
 def _linked(text: str) -> str:
     shown = escape(readable(text))
-    if text.startswith(("https://", "http://")) and not set(text) & set(" \"'<>"):
-        rules = 'target="_blank" rel="noopener noreferrer"'
-        return f'<a href="{escape(text, quote=True)}" {rules}>{shown}</a>'
-    return shown
+    is_address = text.startswith(("https://", "http://")) and not set(text) & set(" \"'<>")
+    return _link(text, shown) if is_address else shown
+
+
+def _link(address: str, shown: str) -> str:
+    rules = 'target="_blank" rel="noopener noreferrer"'
+    return f'<a href="{escape(address, quote=True)}" {rules}>{shown}</a>'
 
 
 def _title(found: AcquiredWorks) -> str:
