@@ -89,7 +89,10 @@ def _add_set_options(verb: argparse.ArgumentParser) -> None:
         help='what may be called what: {"label": ["class", ...]}; proposed where left out',
     )
     verb.add_argument(
-        "--report", type=Path, metavar="FILE", help="everything as .html, .md or .json"
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="everything as .html, .md or .json; .zip: figures, tables and methods for a paper",
     )
     verb.add_argument("--seed", type=int, default=0, help="of the intervals and of k-means (0)")
     verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")

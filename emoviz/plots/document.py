@@ -104,7 +104,7 @@ def to_markdown(document: Document) -> str:
     for section in document.sections:
         parts.append(f"## {_plain(section.title)}")
         parts += [_plain(text) for text in section.words]
-        parts += [_markdown_table(table) for table in section.tables]
+        parts += [markdown_table(table) for table in section.tables]
         parts += [_plain(text) for text in section.notes]
     return "\n\n".join(parts) + "\n"
 
@@ -179,7 +179,8 @@ def _text(cell: Cell) -> str:
     return f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
-def _markdown_table(table: DocumentTable) -> str:
+def markdown_table(table: DocumentTable) -> str:
+    """A table as Markdown."""
     lines = [[_plain(_text(cell)) for cell in line] for line in (table.header, *table.rows)]
     lines.insert(1, ["---"] * len(table.header))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -11,7 +11,7 @@ from typing import Any
 
 from emoviz.analysis.metrics import METRICS
 from emoviz.errors import TableError
-from emoviz.files import write_text
+from emoviz.files import replaced_file, write_text
 from emoviz.plots.document import (
     Document,
     DocumentTable,
@@ -21,6 +21,7 @@ from emoviz.plots.document import (
     to_html,
     to_markdown,
 )
+from emoviz.plots.paper import paper_archive
 from emoviz.plots.report_across import across_document
 from emoviz.plots.report_parts import (
     calibration_section,
@@ -39,7 +40,7 @@ from emoviz.plots.report_parts import (
 
 Values = Mapping[str, Any]
 Pictures = Mapping[str, bytes]
-ENDINGS = (".html", ".md", ".json")
+ENDINGS = (".html", ".md", ".json", ".zip")
 # What the card of a checkpoint is asked for.
 _CARD: tuple[tuple[str, Callable[[Values], str]], ...] = (
     ("title", lambda row: row["title"]),
@@ -83,6 +84,17 @@ def json_report(values: Values) -> str:
     return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
 
 
+def paper_report(values: Values) -> bytes:
+    """Figures as SVG and PDF with their data, tables as LaTeX and Markdown, methods: one ZIP.
+
+    Raises:
+        TableError: The values are of several runs or sets, which have no figures of their own.
+    """
+    if "across" in values or "runs" in values:
+        raise TableError("A ZIP for a paper is of one model or of two; write .html, .md or .json.")
+    return paper_archive(values, report_document(values))
+
+
 def check_report(path: Path) -> None:
     """Raise `TableError` unless a report can be written under such a name."""
     if path.suffix.casefold() not in ENDINGS:
@@ -98,7 +110,10 @@ def write_report(path: Path, values: Values, pictures: Pictures | None = None) -
     """
     check_report(path)
     suffix = path.suffix.casefold()
-    if suffix == ".html":
+    if suffix == ".zip":
+        with replaced_file(path) as aside:
+            aside.write_bytes(paper_report(values))
+    elif suffix == ".html":
         write_text(path, html_report(values, pictures))
     else:
         write_text(path, markdown_report(values) if suffix == ".md" else json_report(values))

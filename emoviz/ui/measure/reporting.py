@@ -6,7 +6,13 @@ from collections.abc import Callable
 import streamlit as st
 
 from emoviz.experiments.assess import Values
-from emoviz.plots.report import html_report, json_report, markdown_report, wanted_pictures
+from emoviz.plots.report import (
+    html_report,
+    json_report,
+    markdown_report,
+    paper_report,
+    wanted_pictures,
+)
 from emoviz.settings import Settings
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.explorer.points import Points
@@ -44,10 +50,16 @@ def _offer(make: Callable[[], Values], name: str, settings: Settings) -> None:
         with_pictures = Pictures(settings).get_many(wanted_pictures(values))
         return html_report(values, with_pictures)
 
-    ways: tuple[tuple[str, Callable[[], str], str, str], ...] = (
+    ways: tuple[tuple[str, Callable[[], str | bytes], str, str], ...] = (
         ("One page (HTML) to read, print, pass on", page, "html", "text/html"),
         ("Markdown", lambda: markdown_report(make()), "md", "text/markdown"),
         ("JSON, for a program", lambda: json_report(make()), "json", "application/json"),
+        (
+            "For a paper (ZIP): figures as SVG and PDF, LaTeX tables, methods",
+            lambda: paper_report(make()),
+            "zip",
+            "application/zip",
+        ),
     )
     with st.popover("Take the report home", icon=":material/download:"):
         st.caption(
