@@ -108,11 +108,15 @@ def visit() -> None:
     shell.configure()
     settings = shell.settings()
     admitted = settings is not None and people.admitted(settings)
+    menu = pages()
+    if settings is not None and shell.reviews(settings):  # theirs first, who have artworks here
+        menu = {"Review": menu.pop("Review"), **menu}
     page = st.navigation(
-        pages(),
+        menu,
         position="sidebar" if admitted else "hidden",
         expanded=True,  # else half of the pages stand behind "View more"
     )
+    shell.entitle(page.title)
     if settings is not None and admitted:
         context = shell.start(settings)
         with st.sidebar:

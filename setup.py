@@ -11,7 +11,8 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-SHIPPED = ("app.py", "pages", ".streamlit/config.toml", "sample_data")
+STATEMENTS = ("docs/privacy.md", "docs/accessibility.md", "docs/glossary.md")  # shown in the app
+SHIPPED = ("app.py", "pages", ".streamlit/config.toml", "sample_data", *STATEMENTS)
 # The ones that pages ask for by name come first. PyPI takes files of up to 100 MB, so what does
 # not fit is the package of its own in packaging/checkpoints.
 CHECKPOINTS = ("mikels8", "mikels8-baseline", "emotion6", "faces7", "mikels8-art", "sadness2")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reviews import new_works, with_files
+from reviews import new_works, say, with_files
 from streamlit.testing.v1 import AppTest
 
 from emoviz import jobs
@@ -149,6 +149,37 @@ def test_a_file_that_changed_or_went_is_not_decided_on(
     assert "another than the one" in errors[0]
     assert "no such file" in errors[1]
     assert errors[2] == ""
+
+
+def test_the_collection_of_the_last_decision_comes_first(
+    gallery: str, settings: Settings, desk: FakeDesk
+) -> None:
+    store = open_store(settings)
+    other = store.add_collection("another", "Another", "folder", "folder", {})
+    store.put_works(other.id, new_works(2))
+    assert open_page().selectbox(key="review").value == "another"  # by name
+    say(store, store.reviewer("Ona"), store.works(store.collection(gallery).id)[0], "awe")  # type: ignore[union-attr]
+    assert open_page().selectbox(key="review").value == gallery
+    assert open_page(name="Jonas").selectbox(key="review").value == "another"
+
+
+def test_why_carries_the_artwork_and_the_way_back(
+    gallery: str, settings: Settings, desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_page(review=gallery)
+    work = open_store(settings).works(1)[3].id
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=90)
+    app.query_params["checkpoint"] = "tiny"
+    app.run()  # a fresh session: a reload, or a bookmark
+    app.switch_page("pages/predict/textures.py")
+    for key, value in {"checkpoint": "tiny", "review": gallery, "work": str(work)}.items():
+        app.query_params[key] = value
+    app = healthy(app.run())
+    assert app.selectbox(key="textures-image").options == ["Title 3, Artist 0"]
+    link = app.session_state["textures-back-link"]
+    assert link == ("pages/review/artworks.py", {"review": gallery, "work": str(work)})
+    app.query_params["work"] = "99999"
+    assert "is not here" in words(healthy(app.run()))
 
 
 def test_who_only_looks_gets_no_desk(gallery: str, settings: Settings, desk: FakeDesk) -> None:

@@ -388,7 +388,7 @@ def test_an_impossible_setting_is_explained(
 
 
 def test_the_card_opens_from_the_sidebar(app: AppTest) -> None:
-    opener = next(item for item in app.button if item.label == "About this checkpoint")
+    opener = next(item for item in app.button if item.label == "About this network")
     healthy(opener.click().run())
     text = "".join(item.value for item in app.html)
     assert "Random weights, for tests only." in text

@@ -1,5 +1,7 @@
 """The Overview page without a browser: the wall, shares, agreement, what goes home."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from reviews import say
@@ -13,6 +15,7 @@ from emoviz.jobs import list_jobs
 from emoviz.plots.reviewing import confusion, shares_by
 from emoviz.review import open_store
 from emoviz.settings import Settings
+from emoviz.ui.gallery import Tile
 
 
 @pytest.mark.usefixtures("tiny_checkpoint")
@@ -42,6 +45,49 @@ def test_two_people_and_the_model(gallery: str, settings: Settings) -> None:
     # Five of six the same; by chance (3/6)(2/6) + (3/6)(4/6) = 1/2: kappa = (5/6 - 1/2) / (1/2).
     assert pair["kappa"] == "0.67"
     assert pair["same"] == "83 %"
+
+
+def test_the_wall_is_filtered_by_what_people_answered(
+    gallery: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walls: dict[str, Sequence[Tile]] = {}
+
+    def wall(tiles: Sequence[Tile], key: str, *_: object, **__: object) -> None:
+        walls[key] = tiles
+
+    monkeypatch.setattr("emoviz.ui.review.wall.gallery", wall)
+    store = open_store(settings)
+    ona, jonas = store.reviewer("Ona"), store.reviewer("Jonas")
+    works = store.works(store.collection(gallery).id)  # type: ignore[union-attr]
+    say(store, ona, works[0], "amusement")  # the model's first of every work
+    say(store, ona, works[1], "fear", note="so dark")
+    say(store, ona, works[2], "amusement")
+    say(store, jonas, works[2], "awe", "sadness")
+    say(store, ona, works[3])
+    say(store, ona, works[4], kind="skip")
+    expected = {
+        "answers=differs": [1, 2, 3],
+        "answers=divided": [2],
+        "answers=note": [1],
+        "said=amusement": [0, 2],
+        "said=sadness": [2],
+        "said=none of these": [3],
+        "answers=differs&said=amusement": [2],
+        "": [0, 1, 2, 3, 4, 5],
+    }
+    for link, wanted in expected.items():
+        walls.clear()
+        query = dict(part.split("=") for part in link.split("&") if part)
+        app = open_page("overview", review=gallery, order="number", **query)
+        titles = [tile.caption for tile in walls["review-wall"]]
+        assert titles == [f"Title {n}" for n in wanted], link
+        assert f"{len(wanted)} work" in words(app)
+    detail = walls["review-wall"][2].detail
+    assert detail.replace("\xa0", " ").splitlines() == [
+        "✓ amusement",
+        "2 people: amusement 50 %, awe 25 %, sadness 25 %",
+        "model: amusement 30 %, awe 10 %, contentment 10 %",
+    ]
 
 
 def test_one_press_makes_a_set_that_training_reads(gallery: str, settings: Settings) -> None:

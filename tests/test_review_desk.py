@@ -19,6 +19,7 @@ from emoviz.inference.embedding import embed_collection
 from emoviz.inference.predict import load_model
 from emoviz.inference.stored import read_embeddings, write_embeddings
 from emoviz.review import NewWork, Queue, Reviewer, ReviewStore, Work, open_store
+from emoviz.review.agreement import visible
 from emoviz.settings import Settings
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.review import agreement, alike, desk_protocol, desk_text
@@ -324,13 +325,13 @@ def test_reviewers_see_others_only_where_they_decided(
     say(store, ona, two, "fear")
     say(store, jonas, two, "sadness")
     rows = store.standing(queue.collection)
-    assert len(agreement.visible(rows, ona)) == 3  # manages
-    assert {(row.work, row.reviewer) for row in agreement.visible(rows, jonas)} == {
+    assert len(visible(rows, ona)) == 3  # manages
+    assert {(row.work, row.reviewer) for row in visible(rows, jonas)} == {
         (two.id, ona.id),
         (two.id, jonas.id),
     }
     store.set_role(jonas.id, "viewer", by=ona.id)
-    assert agreement.visible(rows, next(p for p in store.reviewers() if p.id == jonas.id)) == []
+    assert visible(rows, next(p for p in store.reviewers() if p.id == jonas.id)) == []
 
 
 def test_hostile_titles_stay_text(store: ReviewStore, queue: Queue) -> None:

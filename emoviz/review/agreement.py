@@ -102,6 +102,48 @@ class Agreement:
     distribution: Distribution
 
 
+def visible(decisions: Sequence[Decision], reviewer: Reviewer) -> list[Decision]:
+    """Decisions that this person may see: managers all; reviewers those on works that they have
+    decided themselves, so that nobody leans on a colleague; viewers none."""
+    if reviewer.may_manage:
+        return list(decisions)
+    if not reviewer.may_review:
+        return []
+    own = {item.work for item in decisions if item.reviewer == reviewer.id and item.kind != "skip"}
+    return [item for item in decisions if item.work in own or item.reviewer == reviewer.id]
+
+
+def answered(
+    decisions: Sequence[Decision], firsts: Mapping[int, str], how: str, emotion: str
+) -> frozenset[int]:
+    """Works by what people answered.
+
+    Args:
+        decisions: That stand, and may be seen.
+        firsts: Work -> most probable emotion of the estimate.
+        how: ``differs`` (somebody's answer is not the model's first), ``divided`` (people's
+            answers differ), ``note`` (somebody wrote one), or "" for any.
+        emotion: That somebody named; `NONE` for none of these; "" for any.
+    """
+    by_work: dict[int, list[Decision]] = {}
+    for item in decisions:
+        if item.kind != "skip" or item.note:
+            by_work.setdefault(item.work, []).append(item)
+
+    def fits(work: int, items: list[Decision]) -> bool:
+        said = [item for item in items if item.kind != "skip"]
+        named = [{feeling.emotion for feeling in item.feelings} or {NONE} for item in said]
+        if emotion and not any(emotion in one for one in named):
+            return False
+        if how == "differs":
+            return work in firsts and any(firsts[work] not in one for one in named)
+        if how == "divided":
+            return len({label_of(item) for item in said}) > 1
+        return any(item.note for item in items) if how == "note" else True
+
+    return frozenset(work for work, items in by_work.items() if fits(work, items))
+
+
 def measure(store: ReviewStore, collection: int, known: EstimateSet | None = None) -> Agreement:
     """Agreement on a collection, from the decisions that stand.
 

@@ -108,6 +108,12 @@ class Deciding:
             query = _newest(collection, reviewer).limit(limit)
             return [rows.decision_of(row) for row in found.execute(query).mappings()]
 
+    def last_collection(self, reviewer: int) -> int | None:
+        """The collection of a reviewer's newest decision; None where they made none."""
+        query = select(decisions.c.collection).where(decisions.c.reviewer == reviewer)
+        with self.database.reading() as found:
+            return found.scalar(query.order_by(decisions.c.id.desc()).limit(1))
+
     def own(self, reviewer: int, works: Iterable[int]) -> dict[int, Decision]:
         """What a reviewer's standing decision on each of some works is, by work."""
         query = (

@@ -336,6 +336,7 @@ class ArtworkFilters:
         unlike: Only works farther from the training images than the checkpoint's threshold.
         years: First and last year, both included; either may be None.
         decided: None all, True those that anybody decided, False those that nobody did.
+        works: Ids of those that are left in; None leaves all in.
         stage: For one reviewer: ``open`` not yet decided, ``skipped``, ``decided`` or ``any``.
     """
 
@@ -347,6 +348,7 @@ class ArtworkFilters:
     unlike: bool = False
     years: tuple[int | None, int | None] = (None, None)
     decided: bool | None = None
+    works: frozenset[int] | None = None
     stage: Stage = "open"
 
 

@@ -3,7 +3,21 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, false, func, literal, or_, select, text, true
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    true,
+)
 
 from emoviz.errors import ReviewError
 from emoviz.review import rows
@@ -412,6 +426,11 @@ def _of_work(queue: Queue) -> Any:
         wanted.append(works.c.year >= first)
     if last is not None:
         wanted.append(works.c.year <= last)
+    if filters.works is not None:  # written out: a database takes only so many parameters
+        ids: BindParameter[Any] = bindparam(
+            "ids", sorted(filters.works), expanding=True, literal_execute=True
+        )
+        wanted.append(works.c.id.in_(ids))
     if filters.decided is not None:
         any_one = select(standing.c.work).where(
             standing.c.work == works.c.id, standing.c.kind != "skip"

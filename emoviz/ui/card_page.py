@@ -29,6 +29,7 @@ def card_html(card: Card) -> str:
         _paragraph(card.summary, "ev-lead"),
         _section("Intended use", _paragraph(card.intended_use)),
         _section("Limits", _paragraph(card.limits)),
+        _section("The law", _paragraph(wording(card.taxonomy).law)),
         _section(f"The {wording(card.taxonomy).unit}s that it tells apart", _classes(card)),
         _section("Trained on", "".join(_dataset(entry) for entry in card.data)),
         _section("Measured on data that it had not seen", _table(card.measures)),

@@ -26,6 +26,19 @@ from emoviz.ui.words import counted, plain
 from emoviz.ui.workspace import Workspace, workspace
 
 _ALL = "all"
+# A reload forgets what was dropped: the browser asks first.
+_GUARD = st.components.v2.component(
+    "emoviz_guard",
+    html="<span hidden></span>\n",
+    js="""
+const ask = (event) => event.preventDefault()
+export default function ({ data }) {
+  removeEventListener("beforeunload", ask)
+  if (data) addEventListener("beforeunload", ask)
+  return () => removeEventListener("beforeunload", ask)
+}
+""",
+)
 
 
 def drop_zones(settings: Settings) -> None:
@@ -38,6 +51,9 @@ def drop_zones(settings: Settings) -> None:
             _uploader(label, f"files-{generation}", settings, whole=False)
         with folder:
             _uploader("Drop a whole folder here", f"folder-{generation}", settings, whole=True)
+    each, archive = f"{settings.max_file_mb:,.0f} MB", f"{settings.max_archive_mb:,.0f} MB"
+    st.caption(f"An image may have {each}, a ZIP {archive}.")
+    _GUARD(key="guard", data=any(entry.weight for entry in workspace().entries))
 
 
 def notes() -> None:
@@ -117,7 +133,14 @@ def _uploader(label: str, key: str, settings: Settings, whole: bool) -> None:
         label,
         accept_multiple_files="directory" if whole else True,
         key=key,
-        max_upload_size=max(1, int(max(settings.max_file_mb, settings.max_archive_mb))),
+        max_upload_size=max(
+            1,
+            int(
+                settings.max_file_mb
+                if whole
+                else max(settings.max_file_mb, settings.max_archive_mb)
+            ),
+        ),
         on_change=_take_uploads,
         args=(key, settings, whole),
     )

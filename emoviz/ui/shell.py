@@ -1,6 +1,8 @@
 """Around every page: its configuration, and the sidebar with the checkpoint and its card."""
 
+import contextlib
 import json
+import re
 from dataclasses import dataclass
 from html import escape
 
@@ -11,7 +13,8 @@ from emoviz import __version__
 from emoviz.checkpoints import Checkpoint, list_checkpoints
 from emoviz.errors import EmovizError, SettingsError
 from emoviz.inference.abstention import Abstention, abstention_of
-from emoviz.settings import Settings, load_settings
+from emoviz.review import open_store
+from emoviz.settings import PROJECT_ROOT, Settings, load_settings
 from emoviz.ui.card_page import card_html, novelty_rule
 from emoviz.ui.cards import PLAIN_RULE
 from emoviz.ui.linked import from_link, told_apart, write_parameter
@@ -21,6 +24,12 @@ from emoviz.ui.wording import has_two_sentiments, wording
 from emoviz.ui.words import counted, plain, readable
 
 DEFAULT = "mikels8"
+STATEMENTS = {
+    "glossary": "What the words mean",
+    "privacy": "Privacy",
+    "accessibility": "Accessibility",
+}
+_LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 _KEY, _CHOICE = "context", "checkpoint"
 _COLOURS = ("#e7ac13", "#23d1a0", "#be4472", "#2a57b9")
 # A picture in its frame, with the bars of a distribution; drawn here so that nothing is fetched.
@@ -48,7 +57,7 @@ class Context:
         settings: Read from the environment.
         checkpoint: The one chosen in the sidebar; None where there is none to choose.
         identity: Of the checkpoint's weights and card, by which predictions are kept.
-        engine_line: Place in the sidebar that says what runs the network.
+        engine_line: Place in the sidebar that says why the network cannot run.
     """
 
     settings: Settings
@@ -96,6 +105,19 @@ def settings() -> Settings | None:
         return None
 
 
+def entitle(title: str) -> None:
+    """What the browser's tab and a screen reader call the page."""
+    st.set_page_config(page_title=f"{readable(title)} - emoviz")
+
+
+def reviews(settings: Settings) -> bool:
+    """Whether somebody has brought a collection of artworks in."""
+    try:
+        return bool(open_store(settings).collections())
+    except EmovizError:
+        return False
+
+
 def start(settings: Settings) -> Context:
     """Draw the sidebar; what the pages need."""
     context = _sidebar(settings)
@@ -118,8 +140,7 @@ def warm(context: Context) -> None:
     if context.checkpoint is None or line is None:
         return
     try:
-        words = ready(context.checkpoint, context.settings).engine.description
-        line.caption(f":material/memory: Runs on {words}")
+        ready(context.checkpoint, context.settings)
     except EmovizError as error:
         line.error(plain(str(error)))
 
@@ -150,8 +171,22 @@ def _sidebar(settings: Settings) -> Context:
             warm(context)
         with st.expander("How to read this", icon=":material/help:"):
             st.html(_guide(checkpoint))
-        st.caption(":material/lock: Images and results stay on this machine.")
+        _statements()
     return context
+
+
+def _statements() -> None:
+    """Privacy, accessibility and the words, from the documents."""
+    with st.expander("Words, privacy, accessibility", icon=":material/lock:"):
+        st.caption("Images and results stay on this machine.")
+        for name, title in STATEMENTS.items():
+            if st.button(title, key=f"statement-{name}", type="tertiary"):
+                st.dialog(title, width="large")(_show_statement)(name)
+
+
+def _show_statement(name: str) -> None:
+    text = (PROJECT_ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    st.markdown(_LINK.sub(r"\1", text.partition("\n")[2]))  # links lead to other documents
 
 
 def _picker(by_id: dict[str, Checkpoint]) -> Checkpoint:
@@ -163,13 +198,13 @@ def _picker(by_id: dict[str, Checkpoint]) -> Checkpoint:
         st.session_state[_CHOICE] = _default(by_id)
     words = told_apart({name: item.card.title for name, item in by_id.items()})
     chosen = st.selectbox(
-        "Checkpoint",
+        "Network",
         list(by_id),
         format_func=lambda name: words.get(name, name),
         key=_CHOICE,
         on_change=_write_link,
         persist_state="session",  # else each page would begin with the default again
-        help="The trained network that is asked.",
+        help="The trained network that is asked; its file is called a checkpoint.",
     )
     if asked is None and chosen != _default(by_id):
         _write_link()  # the menu's links carry no parameters
@@ -177,8 +212,7 @@ def _picker(by_id: dict[str, Checkpoint]) -> Checkpoint:
         st.html(f'<p class="ev-quiet">The link asks for “{_short(asked)}”, which is not here.</p>')
     checkpoint = by_id[chosen or st.session_state[_CHOICE]]
     card = checkpoint.card
-    st.html(f'<p class="ev-quiet"><b>{escape(card.id)}</b> {escape(readable(card.summary))}</p>')
-    if st.button("About this checkpoint", icon=":material/description:", width="stretch"):
+    if st.button("About this network", icon=":material/description:", width="stretch"):
         st.dialog(f"{plain(card.title)} ({plain(card.id)})", width=880)(_show_card)(checkpoint)
     return checkpoint
 
@@ -196,6 +230,10 @@ def _short(text: str) -> str:
 
 
 def _show_card(checkpoint: Checkpoint) -> None:
+    st.markdown(f"**{plain(checkpoint.card.id)}** {plain(checkpoint.card.summary)}")
+    with contextlib.suppress(EmovizError):  # told in the sidebar
+        words = ready(checkpoint, current().settings).engine.description
+        st.caption(f":material/memory: Runs on {words}")
     st.html(card_html(checkpoint.card))
     card = json.dumps(checkpoint.card.to_dict(), indent=2, ensure_ascii=False)
     if checkpoint.card.recipe:

@@ -5,6 +5,10 @@ Colours are the text's own, thinned, so that both themes are served; the app set
 """
 
 CSS = """
+[data-testid=stCaptionContainer], [data-testid=stCaptionContainer] :is(p, code) {
+  color: light-dark(#5c5850, #b9b4aa) !important; }
+[data-testid=stMain] button[data-selected=true] p, [data-testid=stSliderThumbValue] p {
+  color: light-dark(#4b4377, #bdb4ee) !important; }
 .ev-wrap { container-type: inline-size; }
 .ev-grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 13.5rem), 1fr));
   gap: 1.1rem; list-style: none; margin: 0; padding: 0 !important; }

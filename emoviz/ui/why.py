@@ -7,6 +7,7 @@ component without a face of its own, and the session goes along.
 import streamlit as st
 
 from emoviz.ui.textures.subject import BACK, PAGE, kept_link, remember
+from emoviz.ui.workspace import workspace
 
 _LISTENER = st.components.v2.component(
     "emoviz_why",
@@ -39,7 +40,11 @@ def go(number: int, back: str) -> None:
     """To the page that says why, about the image of that number."""
     remember(number)
     st.session_state[BACK] = back
-    st.switch_page(PAGE, query_params=kept_link())
+    link = kept_link()
+    for entry in workspace().entries:
+        if entry.number == number and entry.sample:  # an upload is in this session alone
+            link["sample"] = entry.sample
+    st.switch_page(PAGE, query_params=link)
 
 
 def _nothing() -> None:

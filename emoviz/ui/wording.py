@@ -21,6 +21,7 @@ class Wording:
         thing: What the verb speaks of: this image, this face.
         unit: What one class is, in the singular.
         caution: What such a checkpoint is not for; empty where nothing needs saying.
+        law: What the law asks of whoever uses it; empty where nothing special.
         names: Classes that read badly in a sentence, and what stands there instead.
     """
 
@@ -34,6 +35,7 @@ class Wording:
     thing: str = "this image"
     unit: str = "emotion"
     caution: str = ""
+    law: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -47,8 +49,13 @@ _BY_TAXONOMY: Mapping[str, Wording] = {
         verb="shows the expression",
         thing="this face",
         unit="expression",
-        caution="This checkpoint learned from cut-out faces alone. For scenes and paintings choose "
+        caution="This network learned from cut-out faces alone. For scenes and paintings choose "
         "another in the sidebar: whatever it says of them means nothing.",
+        law="The European AI Act (Regulation 2024/1689) calls a system that infers people's "
+        "emotions from their faces an emotion recognition system (Article 3(39)). It must not be "
+        "used on people at work or in education, medical and safety reasons aside (Article "
+        "5(1)(f)), and people who are exposed to it have to be told (Article 50(3)). Ask a lawyer "
+        "before you use this network on people.",
     ),
     "sadness2": Wording(
         question="Does an image evoke sadness?",

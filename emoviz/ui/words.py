@@ -55,6 +55,8 @@ def conflict_note(prediction: Prediction, taxonomy: Taxonomy) -> str | None:
     if own is None or own == prediction.sentiment:
         return None
     together = percent(prediction.sentiment_shares[prediction.sentiment])
+    if together == percent(prediction.sentiment_shares[own]):
+        return None  # nobody calls 50 % more than 50 %
     return (
         f"The most likely emotion, {first}, is {own}, but the {prediction.sentiment} ones together "
         f"weigh more: {together}."

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from emoviz.checkpoints import list_checkpoints
+from emoviz.data.reading import SAMPLE
 from emoviz.ui import shell
 from emoviz.ui.explorer import board, sources
 from emoviz.ui.explorer.pictures import Pictures
@@ -30,6 +31,13 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     rival = rivals.choose(settings, "Answers of", "the network in the sidebar")
     labels_place = st.container(width=200)
 
+if source.key == SAMPLE:
+    st.info(
+        "These are the images that come with emoviz, for trying the page. Their labels were given "
+        "by the project, not by viewers, and they are few: the numbers below say nothing of how "
+        "good the network is. Bring in labelled images of your own below.",
+        icon=":material/science:",
+    )
 pictures = Pictures(settings)
 if rival is not None:
     own = rivals.alone(rival)

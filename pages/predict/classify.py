@@ -14,6 +14,8 @@ st.title(words.question, anchor=False)
 st.markdown(words.task)
 if words.caution:
     st.info(words.caution, icon=":material/face:")
+if words.law:
+    st.warning(words.law, icon=":material/gavel:")
 if context.checkpoint is None:
     shell.explain_no_checkpoint(context.settings)
 else:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from emoviz.errors import EmovizError
 from emoviz.ui import intake, shell, whatif
+from emoviz.ui.review import explained
 from emoviz.ui.running import run_pending
 from emoviz.ui.textures import grams, nearby, parts, pictures, regions, subject
 from emoviz.ui.wording import EVOKED, wording
@@ -24,6 +25,7 @@ if context.checkpoint is None:
     shell.explain_no_checkpoint(context.settings)
     st.stop()
 intake.follow_link(context.settings)
+explained.follow_link(context.settings)
 if not run_pending(space, context):
     st.stop()
 rows = space.results(context.identity)

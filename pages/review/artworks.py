@@ -2,13 +2,8 @@
 
 import streamlit as st
 
-from emoviz.data.sources import ImageSource
-from emoviz.review.images import read_work
 from emoviz.ui import shell
-from emoviz.ui.review import desk_page, desk_text, people, queue, starting
-from emoviz.ui.textures.subject import lead_here
-
-PAGE = "pages/review/artworks.py"
+from emoviz.ui.review import desk_page, explained, people, queue, starting
 
 context = shell.current()
 settings = context.settings
@@ -24,8 +19,9 @@ if reviewer is None:
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom", key="review-controls"):
-    collection = queue.collection(store)
+    collection = queue.collection(store, reviewer)
     if collection is not None:
+        shell.entitle(f"Review, {collection.title or collection.name}")
         chosen = queue.choose(store, collection, context, reviewer)
         people.badge(reviewer, store, lambda: queue.share_box(store, collection, reviewer))
     else:
@@ -43,9 +39,9 @@ desk_page.follow_link(chosen)
 asked = desk_page.wish(chosen)
 work = store.work(asked) if asked is not None else None
 if work is not None:
-    source = ImageSource(f"{collection.name}: {work.key}", lambda: read_work(work, settings))
-    caption = f"{desk_text.title_of(work)}, {work.artist}".strip(", ")
-    lead_here(source, caption, PAGE, queue.link(chosen, work.id))
+    explained.lead(work, collection, queue.link(chosen, work.id), settings)
+if desk_page.is_leaving(chosen):
+    st.switch_page("pages/review/overview.py", query_params={queue.PARAMETER: collection.name})
 desk_page.show(store, chosen, context)
 with st.expander("How this works", icon=":material/help:"):
     st.markdown(starting.GUIDE)

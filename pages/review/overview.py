@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from emoviz.review.agreement import visible
 from emoviz.review.labelling import label_of
 from emoviz.ui import shell
 from emoviz.ui.review import agreement, blind, people, queue, starting, taking, wall
@@ -19,8 +20,9 @@ if reviewer is None:
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom", key="overview-controls"):
-    collection = queue.collection(store)
+    collection = queue.collection(store, reviewer)
     if collection is not None:
+        shell.entitle(f"Overview, {collection.title or collection.name}")
         chosen = queue.choose(store, collection, context, reviewer, overview=True)
         wanted = wall.wanted(store, chosen)
     people.badge(reviewer, store)
@@ -32,13 +34,13 @@ if chosen.blind:
 elif chosen.estimates is None:
     starting.explain_no_estimates(collection, context)
 
-decisions = agreement.visible(store.standing(collection.id), reviewer)
+decisions = visible(store.standing(collection.id), reviewer)
 decided = store.decided_works(collection.id)
 votes = {item.work: label_of(item) for item in decisions if item.kind != "skip"}
 mine = {item.work: item for item in decisions if item.reviewer == reviewer.id}
 
 starting.counts(store.counts(collection.id), collection, chosen)
-pressed = wall.show(store, wanted, mine, settings)
+pressed = wall.show(store, wanted, mine, decisions, settings)
 st.subheader("Emotions against what is known", anchor=False)
 wall.shares(store, chosen, decided, votes)
 st.subheader("Agreement", anchor=False)

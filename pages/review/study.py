@@ -25,8 +25,8 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="study-contr
         place = st.container(width="content")
 if pair is None:
     st.warning(
-        "The study compares two checkpoints that know the same emotions, positive and negative "
-        "ones, and there are none beside the one chosen in the sidebar. Choose a checkpoint such "
+        "The study compares two networks that know the same emotions, positive and negative "
+        "ones, and there are none beside the one chosen in the sidebar. Choose a network such "
         "as mikels8 there, or train a second one on the Training page.",
         icon=":material/compare:",
     )

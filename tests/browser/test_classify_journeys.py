@@ -110,7 +110,7 @@ def test_another_checkpoint_is_chosen(visitor: "Visitor", picture: Make) -> None
     visitor.page.wait_for_url("**checkpoint=other**")
     visitor.settle()
     assert visitor.text(".ev-bars") != before
-    visitor.page.get_by_role("button", name="About this checkpoint").click()
+    visitor.page.get_by_role("button", name="About this network").click()
     visitor.page.get_by_role("dialog").get_by_text("Random weights, for tests only.").wait_for()
 
 

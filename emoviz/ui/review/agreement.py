@@ -7,7 +7,7 @@ import streamlit as st
 from emoviz.analysis.resampling import FEWEST, MetricEstimate
 from emoviz.inference.cache import Thumbnails
 from emoviz.plots.reviewing import confusion
-from emoviz.review import Decision, Reviewer, ReviewStore, Work
+from emoviz.review import Decision, ReviewStore, Work
 from emoviz.review.agreement import Agreement, ReviewerPair, compare
 from emoviz.settings import Settings
 from emoviz.ui.gallery import Tile, gallery
@@ -17,17 +17,6 @@ from emoviz.ui.review.queue import Chosen
 from emoviz.ui.words import counted, plain
 
 _SHOWN = 24
-
-
-def visible(decisions: Sequence[Decision], reviewer: Reviewer) -> list[Decision]:
-    """Decisions that this person may see: managers all; reviewers those on works that they have
-    decided themselves, so that nobody leans on a colleague; viewers none."""
-    if reviewer.may_manage:
-        return list(decisions)
-    if not reviewer.may_review:
-        return []
-    own = {item.work for item in decisions if item.reviewer == reviewer.id and item.kind != "skip"}
-    return [item for item in decisions if item.work in own or item.reviewer == reviewer.id]
 
 
 def measured(store: ReviewStore, chosen: Chosen, decisions: Sequence[Decision]) -> Agreement:
@@ -74,7 +63,7 @@ def in_words(item: MetricEstimate) -> str:
 def _with_model(found: Agreement) -> None:
     st.markdown("**People and the model**")
     if not found.model:
-        st.caption("No work has both a decision and an estimate of this checkpoint.")
+        st.caption("No work has both a decision and an estimate of this network.")
         return
     blind = {pair.first: pair for pair in found.blind}
     rows = []
@@ -154,7 +143,7 @@ def _dividing(found: Agreement, works: Mapping[int, Work], settings: Settings) -
         Tile(
             jpegs.get(works[item.work].sha256),
             desk_text.title_of(works[item.work]),
-            "; ".join(f"{name}: {label}" for name, label in item.votes.items()),
+            "\n".join(f"{name}: {label}" for name, label in item.votes.items()),
         )
         for item in rows
     ]

@@ -61,6 +61,13 @@ def wish(chosen: Chosen) -> int | None:
     return found
 
 
+def is_leaving(chosen: Chosen) -> bool:
+    """Whether the overview was asked for just now."""
+    found = visit(chosen).is_leaving
+    visit(chosen).is_leaving = False
+    return found
+
+
 @st.fragment
 def show(store: ReviewStore, chosen: Chosen, context: Context) -> None:
     """Hear the browser, store what it asks for, and bring it what comes next."""
@@ -70,7 +77,7 @@ def show(store: ReviewStore, chosen: Chosen, context: Context) -> None:
     said = desk.said(_KEY)
     memory.turn_to(hashlib.sha256(repr(chosen.queue).encode()).hexdigest()[:16])
     desk_protocol.hear(memory, said, store, chosen.queue, chosen.blind)
-    if memory.why is not None:
+    if memory.why is not None or memory.is_leaving:
         st.rerun(scope="app")
     try:
         found = desk_protocol.state(memory, store, chosen.queue, chosen.blind)
@@ -295,7 +302,7 @@ def _end(chosen: Chosen, progress: ReviewProgress) -> str:
     return (
         f"All done: {counted(progress.decided, 'work')} decided."
         f"{skipped if progress.skipped else ''}"
-        "\nOverview shows where people and the model differ."
+        "\nThe overview shows where people and the model differ."
     )
 
 

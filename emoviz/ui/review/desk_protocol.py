@@ -38,6 +38,7 @@ class Visit:
         given: Works whose estimate the browser was given.
         seen: Works whose estimate was before the reviewer's eyes.
         why: Work whose explanation is asked for.
+        is_leaving: Whether the overview is asked for.
     """
 
     answered: dict[str, str] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Visit:
     given: set[int] = field(default_factory=set)
     seen: set[int] = field(default_factory=set)
     why: int | None = None
+    is_leaving: bool = False
 
     def show(self, work: int) -> None:
         """Have the desk show that work next."""
@@ -208,7 +210,7 @@ def _do(act: Mapping[str, Any], visit: Visit, store: ReviewStore, queue: Queue, 
         undone = store.undo(collection, queue.reviewer, act["token"], int(act["work"]))
         visit.revealed = None
         return "" if undone is not None else "There is nothing left to undo."
-    if does not in ("go", "why"):
+    if does not in ("go", "why", "overview"):
         raise ValueError(does)
     if act.get("queue") != visit.queue:
         return ""  # said at another collection or order, which was left
@@ -217,6 +219,9 @@ def _do(act: Mapping[str, Any], visit: Visit, store: ReviewStore, queue: Queue, 
         if place is None:
             return f"There is no artwork with the number {int(act['number'])} here."
         visit.show(place.work.id)
+        return ""
+    if does == "overview":
+        visit.is_leaving = True
         return ""
     work = store.place(queue, int(act["work"]))
     if work is not None and not _open(visit, store, queue, blind, {work.work.id: work}):

@@ -19,6 +19,8 @@ from emoviz.review import (
     Share,
     Stage,
 )
+from emoviz.review.agreement import answered, visible
+from emoviz.review.labelling import NONE
 from emoviz.ui import access
 from emoviz.ui.linked import from_link, linked_choice, linked_toggle, write_parameter
 from emoviz.ui.review import blind
@@ -40,6 +42,12 @@ STAGES: Mapping[str, str] = {
     "skipped": "Skipped by me",
     "decided": "Decided by me",
     "any": "All",
+}
+ANSWERS: Mapping[str, str] = {
+    "": "any",
+    "differs": "differ from the model's estimate",
+    "divided": "people differ",
+    "note": "have a note",
 }
 _NEED_ESTIMATES = ("uncertain", "opposite", "unlike")
 _ANY = ""
@@ -64,9 +72,13 @@ class Chosen:
     taxonomy: Taxonomy
 
 
-def collection(store: ReviewStore) -> ArtworkCollection | None:
-    """The picker of collections; None where there is none yet, which the page then explains."""
-    known = {item.name: item for item in store.collections()}
+def collection(store: ReviewStore, reviewer: Reviewer) -> ArtworkCollection | None:
+    """The picker of collections, that of the reviewer's last decision first; None where there is
+    none yet, which the page then explains."""
+    last = store.last_collection(reviewer.id)
+    known = {
+        item.name: item for item in sorted(store.collections(), key=lambda item: item.id != last)
+    }
     if not known:
         return None
     asked = st.query_params.get(PARAMETER, "")
@@ -109,7 +121,8 @@ def choose(
     }
     order: Order = linked_choice("Order", orders, "order", width=200)  # type: ignore[assignment]
     sorted_by = taxonomy if estimates is not None and not hidden else None
-    filters = filter_box(store, found, sorted_by, stages=not overview)
+    told = estimates if sorted_by is not None else None
+    filters = filter_box(store, found, reviewer, told, taxonomy, stages=not overview)
     wished = _blind(together) if estimates is not None and not overview else False
     if overview and hidden:
         estimates = None
@@ -125,14 +138,21 @@ def choose(
 
 
 def filter_box(
-    store: ReviewStore, found: ArtworkCollection, taxonomy: Taxonomy | None, stages: bool = True
+    store: ReviewStore,
+    found: ArtworkCollection,
+    reviewer: Reviewer,
+    estimates: EstimateSet | None,
+    taxonomy: Taxonomy,
+    stages: bool = True,
 ) -> ArtworkFilters:
     """Filters behind a button that says how many are set.
 
     Args:
         store: Says which artists and styles there are.
         found: The collection.
-        taxonomy: Of the estimates; None where there are none to filter by.
+        reviewer: Whose view of others' answers counts.
+        estimates: None where there are none to filter by.
+        taxonomy: Of the answers.
         stages: Whether the reviewer's own progress may be chosen.
     """
     place = st.container(width="content")
@@ -142,15 +162,18 @@ def filter_box(
         stage: Stage = "open" if stages else "any"
         if stages:
             stage = linked_choice("Works", dict(STAGES), "stage", width=260)  # type: ignore[assignment]
+        emotions = {_ANY: "any", **{name: name for name in taxonomy.names}}
         emotion = ""
-        if taxonomy is not None:
-            emotions = {_ANY: "any", **{name: name for name in taxonomy.names}}
+        if estimates is not None:
             emotion = linked_choice("Most likely emotion", emotions, "emotion", width=260)
+        works = _by_answers(store, found, reviewer, estimates, emotions)
         artist = _value(store, found, "artist", "Artist")
         style = _value(store, found, "style", "Style")
         text = _text()
-        opposite = taxonomy is not None and linked_toggle("Only mixed feelings", "mixed")
-        unlike = taxonomy is not None and linked_toggle("Only unlike the training images", "unlike")
+        opposite = estimates is not None and linked_toggle("Only mixed feelings", "mixed")
+        unlike = estimates is not None and linked_toggle(
+            "Only unlike the training images", "unlike"
+        )
         st.button("Leave nothing out", icon=":material/filter_alt_off:", on_click=_clear)
     return ArtworkFilters(
         emotion=emotion,
@@ -159,6 +182,7 @@ def filter_box(
         text=text,
         opposite=opposite,
         unlike=unlike,
+        works=works,
         stage=stage,
     )
 
@@ -205,7 +229,35 @@ def summary(found: ArtworkCollection, count: int) -> str:
     return f"{plain(found.title or found.name)}, {counted(count, 'work')}"
 
 
-_PARAMETERS = ("stage", "emotion", "artist", "style", "seek", "mixed", "unlike")
+_PARAMETERS = (
+    "stage",
+    "emotion",
+    "answers",
+    "said",
+    "artist",
+    "style",
+    "seek",
+    "mixed",
+    "unlike",
+)
+
+
+def _by_answers(
+    store: ReviewStore,
+    found: ArtworkCollection,
+    reviewer: Reviewer,
+    estimates: EstimateSet | None,
+    emotions: Mapping[str, str],
+) -> frozenset[int] | None:
+    """Works by what people answered, as far as the reviewer may see it; None for all works."""
+    offered = {key: words for key, words in ANSWERS.items() if key != "differs" or estimates}
+    how = linked_choice("People's answers", offered, "answers", width=260)
+    said = linked_choice("Emotion given", {**emotions, NONE: NONE}, "said", width=260)
+    if not how and not said:
+        return None
+    decisions = visible(store.standing(found.id), reviewer)
+    known = store.estimates(estimates, decided=True) if how == "differs" and estimates else []
+    return answered(decisions, {item.work: item.first for item in known}, how, said)
 
 
 def _value(store: ReviewStore, found: ArtworkCollection, name: str, label: str) -> str:
@@ -252,6 +304,6 @@ def _seed() -> int:
 
 def _clear() -> None:
     """Runs before the page: the widgets are not drawn yet."""
-    for name in ("stage", "emotion", "artist", "style", "seek", "mixed", "unlike"):
+    for name in _PARAMETERS:
         st.session_state.pop(name, None)
         st.query_params.pop(name, None)

@@ -59,10 +59,10 @@ def explain_no_estimates(found: ArtworkCollection, context: Context) -> None:
     assert context.checkpoint is not None
     title = plain(context.checkpoint.card.title)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.info(
-            f"**{title}** was not asked about this collection yet. You can decide without its "
-            "estimates, choose another checkpoint in the sidebar, or ask it under Collections.",
-            icon=":material/hub:",
+        st.markdown(
+            f":material/hub: **{title}** was not asked about this collection yet: decide without "
+            "its estimates, or choose another network in the sidebar.",
+            width="stretch",
         )
         st.page_link(
             COLLECTIONS,
@@ -77,8 +77,13 @@ def counts(found: Counts, collection: ArtworkCollection, chosen: Chosen) -> None
     people = counted(found.reviewers, "person", "people")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"**{counted(found.works, 'work')}**, {found.decided:,} decided by {people}, "
-            f"{counted(found.decisions, 'decision')} in all.",
+            f"**{counted(found.ready, 'work')}**, {found.decided:,} decided by {people}, "
+            f"{counted(found.decisions, 'decision')} in all."
+            + (
+                f" {counted(found.works - found.ready, 'work')} without a picture."
+                if found.works > found.ready
+                else ""
+            ),
             width="stretch",
         )
         link = {PARAMETER: collection.name}

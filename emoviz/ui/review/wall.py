@@ -10,6 +10,7 @@ from emoviz.inference.cache import Thumbnails
 from emoviz.plots import percent
 from emoviz.plots.reviewing import shares_by
 from emoviz.review import Decision, Queue, QueuePlace, ReviewStore, Work
+from emoviz.review.labelling import NOBODY, NONE, shares_of, tally
 from emoviz.settings import Settings
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.linked import linked_choice
@@ -18,6 +19,7 @@ from emoviz.ui.review.queue import Chosen
 from emoviz.ui.words import counted
 
 PER_PAGE, _GROUPS = 48, 18
+_NAMED = 3  # emotions of an estimate beside people's answers
 DECIDED = {"": "all", "yes": "decided by anybody", "no": "decided by nobody"}
 # Column of the store -> words; "time" makes half centuries of the years.
 _BY: Mapping[str, tuple[str, str]] = {
@@ -48,7 +50,11 @@ def wanted(store: ReviewStore, chosen: Chosen) -> Queue:
 
 
 def show(
-    store: ReviewStore, queue: Queue, mine: Mapping[int, Decision], settings: Settings
+    store: ReviewStore,
+    queue: Queue,
+    mine: Mapping[int, Decision],
+    decisions: Iterable[Decision],
+    settings: Settings,
 ) -> int | None:
     """One page of the wall.
 
@@ -56,6 +62,7 @@ def show(
         store: Where the works are.
         queue: Order and filters.
         mine: The reviewer's own decisions by work.
+        decisions: Of all people, as far as the reviewer may see them.
         settings: Where thumbnails are.
 
     Returns:
@@ -74,8 +81,18 @@ def show(
     with Thumbnails(settings) as kept:
         jpegs = kept.get_many({item.work.sha256 for item in places if item.work.sha256})
     with place:
-        st.caption(f"{counted(count, 'work')}. Press one to review it.")
-        tiles = [_tile(item, mine.get(item.work.id), jpegs) for item in places]
+        first = (number - 1) * PER_PAGE
+        shown = f" {first + 1:,} to {first + len(places):,}." if pages > 1 else ""
+        st.caption(f"{counted(count, 'work')}.{shown} Press one to review it.")
+        ids = {item.work.id for item in places}
+        said: dict[int, list[Decision]] = {}
+        for item in decisions:
+            if item.work in ids:
+                said.setdefault(item.work, []).append(item)
+        tiles = [
+            _tile(item, mine.get(item.work.id), said.get(item.work.id, []), jpegs)
+            for item in places
+        ]
         pressed = gallery(tiles, "review-wall", "Works of the collection", side=124)
     return None if pressed is None else places[pressed].work.id
 
@@ -135,15 +152,26 @@ def _groups(said: Iterable[tuple[str, str, int]], by_time: bool) -> dict[str, Co
     return dict(most[:_GROUPS])
 
 
-def _tile(place: QueuePlace, own: Decision | None, jpegs: Mapping[str, bytes]) -> Tile:
+def _tile(
+    place: QueuePlace, own: Decision | None, said: Sequence[Decision], jpegs: Mapping[str, bytes]
+) -> Tile:
+    """The picture, one's own answer, and where others answered, theirs beside the model's."""
     work, estimate = place.work, place.estimate
     picture, title = jpegs.get(work.sha256), desk_text.title_of(work)
     colours = estimate.taxonomy.colours if estimate is not None else {}
-    if own is not None:
-        first = own.feelings[0].emotion if own.feelings else ""
-        words = f"✓ {desk_text.decided(own.kind, own.feelings)}"
-        return Tile(picture, title, words, colours.get(first, ""))
-    if estimate is None:
-        return Tile(picture, title, "")
-    share = percent(estimate.probabilities[estimate.first])
-    return Tile(picture, title, f"{estimate.first} {share}", colours.get(estimate.first, ""))
+    lines = [f"✓ {desk_text.decided(own.kind, own.feelings, own.note)}"] if own is not None else []
+    people = shares_of(tally(said).get(work.id, {}))
+    if people and (own is None or len(said) > 1):
+        lines.append(f"{counted(len(said), 'person', 'people')}: {_shares(people)}")
+    if estimate is not None:
+        most = dict(estimate.ranked[:_NAMED]) if lines else {estimate.first: estimate.ranked[0][1]}
+        lines.append(f"model: {_shares(most)}")
+    first = own.feelings[0].emotion if own is not None and own.feelings else ""
+    first = first or (estimate.first if estimate is not None else "")
+    return Tile(picture, title, "\n".join(lines), colours.get(first, ""))
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    most = sorted(shares.items(), key=lambda item: -item[1])
+    named = [(NONE if name == NOBODY else name, share) for name, share in most]
+    return ", ".join(f"{name} {percent(share)}" for name, share in named)

@@ -83,10 +83,10 @@ def remember(number: int) -> None:
     st.session_state[_FIRST] = number
 
 
-def lead_here(
+def take(
     source: ImageSource, caption: str, back: str, link: Mapping[str, str] | None = None
 ) -> None:
-    """Take an image of another page to this page.
+    """Make an image of another page the one that this page is about.
 
     Args:
         source: The image.
@@ -100,7 +100,6 @@ def lead_here(
         space.add(source, caption)
     remember(known[0] if known else space.arrived)
     st.session_state[BACK], st.session_state[_BACK_LINK] = back, (back, dict(link or {}))
-    st.switch_page(PAGE, query_params=kept_link())
 
 
 def kept_link() -> dict[str, str]:

@@ -437,7 +437,10 @@ class Desk {
     if (!work) {
       const waits = this.header.open && (talk.acts.length || this.header.ahead.length)
       const words = waits ? "The next artwork is on its way …" : this.header.end
-      this.stage.replaceChildren(make("p", "end", words))
+      const end = make("div", "end")
+      end.append(make("p", "", words))
+      if (!waits) end.append(keyed("", "To the overview", () => this.say({ does: "overview" }), "save"))
+      this.stage.replaceChildren(end)
       this.stage.dataset.note = ""
       return
     }
