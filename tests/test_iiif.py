@@ -670,6 +670,10 @@ def test_restricting_statements_are_found(statement: str, machines: bool | None)
         ("Waves &lt;i&gt;at night&lt;/i&gt;", "Waves at night"),
         ("<p>Waves<br/>and <I class='x'>Wind</I></p>", "Waves and Wind"),
         ("Waves<!-- draft --> at <span lang=en>night", "Waves at night"),
+        ('<span class="x" hidden>Waves</span>', "Waves"),
+        ("<![CDATA[Waves]]>", "Waves"),
+        ("<b-side> of <p/>it", "<b-side> of it"),
+        ("<script " * 20_000, " ".join(["<script"] * 20_000)),  # in no time at all
         ("<Untitled>", "<Untitled>"),
         ("a<b and b>c", "a<b and b>c"),
         ("5 & 6; AT&T", "5 & 6; AT&T"),

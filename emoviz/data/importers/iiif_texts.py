@@ -48,7 +48,7 @@ _SIDES = re.compile(
 _WORD = re.compile(r"[^\W\d_]+")
 _FILE = re.compile(r"\.(jpe?g|tiff?|png|gif|jp2|webp|bmp|dng)$", re.IGNORECASE)
 _SILENT = re.compile(
-    r"<!--.*?(?:-->|$)|<!\[CDATA\[|\]\]>|<(script|style)\b[^>]*>.*?(?:</\1\s*>|$)",
+    r"<!--.*?(?:-->|$)|<!\[CDATA\[|\]\]>|<(script|style)\b[^<>]*>.*?(?:</\1\s*>|$)",
     re.IGNORECASE | re.DOTALL,
 )
 _TAG = re.compile(
@@ -56,7 +56,7 @@ _TAG = re.compile(
     r"font|h[1-6]|head|hr|html|i|img|ins|kbd|li|mark|ol|p|pre|q|rp|rt|ruby|s|samp|section|small|"
     r"span|strike|strong|sub|sup|svg|table|tbody|td|th|thead|tr|tt|u|ul|var|wbr|iframe|input|link|"
     r"meta|object|video|form|button)"
-    r"(?:\s+[\w:.-]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>]+)))*\s*/?>",
+    r"(?![\w-])([^<>]*)>",
     re.IGNORECASE,
 )
 _BREAKS = re.compile("br|p|div|li|t[dhr]|hr|d[dt]|h[1-6]|blockquote|section", re.IGNORECASE)
@@ -167,5 +167,11 @@ def _plain(text: str) -> str:
 
 def _without_markup(text: str) -> str:
     """Without the elements of HTML; "1 < 2" and "<Untitled>" are none."""
-    text = _SILENT.sub(" ", text)
-    return _TAG.sub(lambda tag: " " if _BREAKS.fullmatch(tag[1]) else "", text)
+    return _TAG.sub(_tag, _SILENT.sub(" ", text))
+
+
+def _tag(found: re.Match[str]) -> str:
+    """What stands in a tag's place: nothing or a space; itself where it is none ("a<b and b>c")."""
+    if found[2].strip(" /\t\n") and "=" not in found[2]:
+        return found[0]
+    return " " if _BREAKS.fullmatch(found[1]) else ""
