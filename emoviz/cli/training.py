@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def add_verbs(verbs: Any) -> None:
     """Add this module's verbs to the parser."""
     _add_recipes(verbs)
+    _add_add_encoder(verbs)
     _add_train(verbs)
     _add_sweep(verbs)
     _add_promote(verbs)
@@ -141,6 +142,30 @@ def _add_shared_options(verb: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change values of the recipe: loss.beta=0.5 phases.0.epochs=3",
     )
+
+
+def _add_add_encoder(verbs: Any) -> None:
+    verb = verbs.add_parser("add-encoder", help="a timm network of one's own, with a linear head")
+    verb.add_argument("encoder", metavar="FOLDER|timm:NAME|hf-hub:NAME")
+    verb.add_argument("--data", required=True, metavar="SET", help="labelled images for its head")
+    verb.add_argument("--id", required=True, help="what the checkpoint is called")
+    verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
+    verb.set_defaults(verb=_add_encoder)
+
+
+def _add_encoder(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.errors import require_training_packages
+
+    require_training_packages()
+    from emoviz.inference.labelled import open_labelled
+    from emoviz.labels import get_taxonomy
+    from emoviz.training.encoder import add_encoder
+
+    taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
+    labelled = open_labelled(arguments.data, settings, taxonomy)
+    made = add_encoder(arguments.encoder, arguments.id, labelled, settings, tell)
+    tell(f"Checkpoint: {made.folder}")
+    return 0
 
 
 def _recipes(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -83,6 +83,23 @@ def _fitted(x: NDArray[np.float32], y: NDArray[np.int64]) -> Any:
         return of(best).fit(x, y)
 
 
+def fit_probe(
+    x: NDArray[np.float32], y: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(C, D) weights and (C,) biases of a linear classifier on vectors as they are.
+
+    Args:
+        x: (N, D) vectors.
+        y: (N,) classes 0 to C-1, each of which occurs.
+    """
+    scale, model = _fitted(x, y).named_steps.values()
+    weight, bias = model.coef_, model.intercept_
+    if len(weight) == 1:  # two classes: one row says the logit of the second over the first
+        weight, bias = np.vstack([-weight / 2, weight / 2]), np.concatenate([-bias / 2, bias / 2])
+    weight = weight / scale.scale_
+    return weight.astype(np.float32), (bias - weight @ scale.mean_).astype(np.float32)
+
+
 def _share_right(model: Any, x: NDArray[np.float32], y: NDArray[np.int64]) -> float | None:
     known = y >= 0
     return float((model.predict(x)[known] == y[known]).mean()) if known.any() else None

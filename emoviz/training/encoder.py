@@ -1,0 +1,334 @@
+"""A network of one's own as a frozen encoder, with a linear head fitted on labelled images.
+
+An encoder is a timm network: by its name, by its place on the hub, or as a folder in the form
+that timm writes and the hub holds (``config.json`` and ``model.safetensors``). Pickled weights
+are never opened, and nothing of what a folder calls its code is run.
+"""
+
+import hashlib
+import json
+import math
+import platform
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+import emoviz
+from emoviz.checkpoints import Card, Checkpoint, check_id, save_checkpoint
+from emoviz.data.dataset import Dataset, assign_splits, relabelled
+from emoviz.data.images import Limits, open_image
+from emoviz.data.preprocessing import Preprocessing
+from emoviz.errors import ImageError, TrainingError, WeightsError
+from emoviz.inference.trust import remember
+from emoviz.labels import own_taxonomy
+from emoviz.models.export import ExportedGraph
+from emoviz.models.network import EmotionNetwork, NetworkConfig
+from emoviz.settings import Settings
+from emoviz.training.linear_probe import fit_probe
+
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_FEWEST = 2  # images of a class in the training split
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A timm network's weights and what they expect.
+
+    Attributes:
+        architecture: timm's name.
+        arrays: Its state without a classifier.
+        preprocessing: How an image becomes its input.
+        source: Where the weights are from, for the card.
+    """
+
+    architecture: str
+    arrays: Mapping[str, Tensor]
+    preprocessing: Preprocessing
+    source: str
+
+
+def read_encoder(place: str) -> Encoder:
+    """An encoder by ``timm:NAME``, ``hf-hub:OWNER/NAME`` or a folder.
+
+    Raises:
+        WeightsError: It is not there, is no timm network, or its weights are pickled or do not
+            fit; the message says what was found.
+    """
+    if place.startswith(("timm:", "hf-hub:")):
+        return _from_hub(place)
+    folder = Path(place)
+    if not folder.is_dir():
+        raise WeightsError(
+            f"There is no folder '{place}'. Wanted: a folder, timm:NAME or hf-hub:NAME."
+        )
+    config = _config(folder)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        pickled = ", ".join(sorted(f.name for f in folder.iterdir() if f.suffix in _PICKLED))
+        found = f"weights that are pickled ({pickled}), never opened" if pickled else "none"
+        raise WeightsError(f"'{folder.name}' has no {WEIGHTS}; it holds {found}.")
+    try:
+        arrays = load_file(weights)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"'{folder.name}/{WEIGHTS}' is damaged ({error}).") from None
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    expected = {**config, **config.get("pretrained_cfg", {})}
+    source = f"{config['architecture']} in the folder '{folder.name}', sha256 {digest[:16]}"
+    return Encoder(config["architecture"], arrays, _preprocessing(expected), source)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    config: Any
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"'{folder.name}' has no {CONFIG} that can be read: {error}.") from None
+    architecture = config.get("architecture") if isinstance(config, dict) else None
+    if not isinstance(architecture, str) or not timm.is_model(architecture):
+        kind = f"of the kind '{config.get('model_type')}'" if isinstance(config, dict) else "none"
+        raise WeightsError(
+            f"'{folder.name}' is no network of timm's ({CONFIG} names the architecture "
+            f"{architecture!r}, {kind}). Wanted: a folder as timm writes it."
+        )
+    return dict(config)
+
+
+def _from_hub(place: str) -> Encoder:
+    name = place.removeprefix("timm:")
+    if place.startswith("timm:") and not timm.is_model(name):
+        raise WeightsError(f"timm {timm.__version__} has no network '{name}'.")
+    try:
+        model: Any = timm.create_model(name, pretrained=True, num_classes=0)
+    except Exception as error:  # each of the hub's clients has errors of its own
+        raise WeightsError(
+            f"'{place}' cannot be fetched here ({type(error).__name__}). Where the hub is not "
+            "reached, bring its folder."
+        ) from error
+    expected = dict(model.pretrained_cfg)
+    architecture = str(expected.get("architecture") or name)
+    return Encoder(architecture, model.state_dict(), _preprocessing(expected), place)
+
+
+def _preprocessing(expected: Mapping[str, Any]) -> Preprocessing:
+    made = {
+        "size": int((expected.get("input_size") or (3, 224, 224))[1]),
+        "fit": "crop",
+        "crop": float(expected.get("crop_pct") or 0.875),
+        "interpolation": str(expected.get("interpolation") or "bicubic"),
+        "mean": tuple(expected.get("mean") or (0.485, 0.456, 0.406)),
+        "std": tuple(expected.get("std") or (0.229, 0.224, 0.225)),
+    }
+    return Preprocessing.from_dict(made)
+
+
+def encoder_network(encoder: Encoder, classes: int) -> EmotionNetwork:
+    """The encoder with a linear head of random weights.
+
+    Raises:
+        WeightsError: Its weights are of another shape than timm's network of that name.
+    """
+    network = EmotionNetwork(NetworkConfig(encoder.architecture, classes, layers=())).eval()
+    body = network.backbone.body
+    wanted = body.state_dict()
+    given = {name: value for name, value in encoder.arrays.items() if name in wanted}
+    other = [n for n in wanted if n not in given or given[n].shape != wanted[n].shape]
+    if other:
+        shapes = f"{tuple(given[other[0]].shape)}" if other[0] in given else "none"
+        raise WeightsError(
+            f"The weights do not fit timm's '{encoder.architecture}': '{other[0]}' should have the "
+            f"shape {tuple(wanted[other[0]].shape)} and has {shapes}. It may be of another image "
+            "size or another version."
+        )
+    if not all(bool(torch.isfinite(value.float()).all()) for value in given.values()):
+        raise WeightsError("The weights hold values that are no finite numbers.")
+    body.load_state_dict(given)
+    side = encoder.preprocessing.size
+    try:
+        with torch.inference_mode():
+            network(torch.zeros(1, 3, side, side))
+    except (AssertionError, RuntimeError) as error:
+        raise WeightsError(
+            f"timm's '{encoder.architecture}' takes no images of {side} x {side} pixels, as "
+            f"{CONFIG} has it ({str(error).splitlines()[0]})."
+        ) from None
+    return network
+
+
+def add_encoder(
+    place: str,
+    id: str,
+    labelled: Dataset,
+    settings: Settings,
+    tell: Callable[[str], None] = print,
+) -> Checkpoint:
+    """Fit a linear head on an encoder's pooled vectors and keep both as a checkpoint.
+
+    Args:
+        place: See `read_encoder`.
+        id: Of the checkpoint.
+        labelled: Images with labels; those without a split get one by their groups' names.
+        settings: Where checkpoints are kept, and what is refused.
+        tell: Called with a line for people now and then.
+
+    Raises:
+        WeightsError: The encoder cannot be had.
+        TrainingError: There are too few images.
+        CheckpointError: The id cannot be used or is taken.
+    """
+    check_id(id, settings)
+    encoder = read_encoder(place)
+    labelled = _of_its_own_classes(labelled)
+    names = labelled.taxonomy.names
+    network = encoder_network(encoder, len(names))
+    records = assign_splits([r for r in labelled.records if r.label >= 0], 0.15, 0.15)
+    tell(f"{encoder.source}: {len(records):,} images pass it")
+    x, kept, refused = _pooled(network, encoder.preprocessing, labelled, records, settings)
+    y = np.array([records[i].label for i in kept])
+    split = np.array([records[i].split for i in kept])
+    learned = split == "train"
+    counts = Counter(y[learned].tolist())
+    missing = [name for i, name in enumerate(names) if counts[i] < _FEWEST]
+    if missing:
+        raise TrainingError(
+            f"Too few images to learn from: of {', '.join(missing)} fewer than {_FEWEST} can be "
+            "used. Bring more, or leave these classes out."
+        )
+    weight, bias = fit_probe(x[learned], y[learned])
+    with torch.no_grad():
+        network.classifier.weight.copy_(torch.from_numpy(weight))
+        network.classifier.bias.copy_(torch.from_numpy(bias))
+    logits = x @ weight.T + bias
+    temperature = _temperature(logits[split == "validation"], y[split == "validation"])
+    test = split == "test"
+    right = (logits.argmax(axis=1) == y)[test]
+    measures = {"accuracy": round(float(right.mean()), 4), "n": len(right)} if len(right) else {}
+    tell(f"{int(learned.sum()):,} images learned from; on {len(right):,} others: {measures}")
+    for name, why in refused:
+        tell(f"refused {name}: {why}")
+    made = save_checkpoint(
+        settings.user_checkpoints / id,
+        _card(id, encoder, labelled, Counter(split.tolist()), measures, temperature, network),
+        network,
+    )
+    remember(made, settings)
+    return made
+
+
+def _of_its_own_classes(labelled: Dataset) -> Dataset:
+    """Without the classes of its taxonomy that no image has."""
+    counts = Counter(record.label for record in labelled.records)
+    names = labelled.taxonomy.names
+    there = [name for i, name in enumerate(names) if counts[i]]
+    if len(there) == len(names):
+        return labelled
+    name = f"{labelled.taxonomy.name}-{len(there)}-classes"
+    return relabelled(labelled, own_taxonomy(name, there))
+
+
+def _pooled(
+    network: EmotionNetwork,
+    preprocessing: Preprocessing,
+    labelled: Dataset,
+    records: Sequence[Any],
+    settings: Settings,
+    batch: int = 32,
+) -> tuple[NDArray[np.float32], list[int], list[tuple[str, str]]]:
+    """(N, C*) pooled vectors of the images that can be read, which those are, and the others."""
+    limits = Limits.of(settings)
+    graph: nn.Module = ExportedGraph(network, preprocessing).eval()
+    rows: list[NDArray[np.float32]] = []
+    kept: list[int] = []
+    refused: list[tuple[str, str]] = []
+    waiting: list[NDArray[np.uint8]] = []
+
+    def run() -> None:
+        with torch.inference_mode():
+            rows.append(graph(torch.from_numpy(np.stack(waiting)))[2].numpy())
+        waiting.clear()
+
+    for i, record in enumerate(records):
+        try:
+            opened = open_image(record.read(limits), limits, preprocessing.short_side)
+        except ImageError as error:
+            refused.append((record.name, str(error)))
+            continue
+        waiting.append(preprocessing.to_array(opened.pixels))
+        kept.append(i)
+        if len(waiting) == batch:
+            run()
+    if waiting:
+        run()
+    if not rows:
+        raise TrainingError(f"No image of '{labelled.name}' can be read.")
+    return np.concatenate(rows), kept, refused
+
+
+def _temperature(logits: NDArray[np.floating], truth: NDArray[np.int64]) -> float:
+    """What the logits are best divided by on images that were not learned from; 1 without any."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    if len(truth) < 10:
+        return 1.0
+
+    def loss(log_temperature: float) -> float:
+        scaled = log_softmax(logits / math.exp(log_temperature), axis=1)
+        return float(-scaled[np.arange(len(truth)), truth].mean())
+
+    return round(math.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x), 4)
+
+
+def _card(
+    id: str,
+    encoder: Encoder,
+    labelled: Dataset,
+    counts: Mapping[str, int],
+    measures: Mapping[str, Any],
+    temperature: float,
+    network: EmotionNetwork,
+) -> Card:
+    """Everything from what ran; nothing from a recipe."""
+    count = counts.get("train", 0)
+    about = labelled.about
+    return Card(
+        id=id,
+        title=f"{encoder.architecture}, linear head",
+        summary=(
+            f"{encoder.architecture} as it came ({encoder.source}), frozen, with a linear head "
+            f"fitted on {count:,} images of {labelled.name}; {len(labelled.taxonomy)} classes."
+        ),
+        taxonomy=labelled.taxonomy,
+        network=network.config.to_dict(),
+        preprocessing=encoder.preprocessing,
+        temperature=temperature,
+        data=(
+            {
+                "name": labelled.name,
+                "source": str(about.get("source", "")),
+                "terms": str(about.get("terms", "")),
+                "counts": dict(counts),
+            },
+        ),
+        measures={f"{labelled.name}, test": dict(measures)} if measures else {},
+        versions={
+            "emoviz": emoviz.__version__,
+            "torch": torch.__version__,
+            "timm": timm.__version__,
+            "python": platform.python_version(),
+            "backbone_weights": encoder.source,
+        },
+        licence="Not known: after the terms of the encoder's weights and of the images.",
+        intended_use="Comparing this encoder with other networks on the same images.",
+        limits="A linear head on a frozen encoder; nothing is known beyond the measures above.",
+    )
