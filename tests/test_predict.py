@@ -15,6 +15,7 @@ from PIL import Image
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.dataset import Record
 from emoviz.data.images import Limits, open_image
+from emoviz.data.preprocessing import Preprocessing
 from emoviz.data.sources import ImageSource, from_bytes, refusal
 from emoviz.inference.embedding_table import embed
 from emoviz.inference.engines import OnnxEngine, RawOutput
@@ -80,6 +81,25 @@ def test_order_is_kept_and_an_unreadable_file_costs_only_itself(
     assert results[3].probabilities == {}
     assert results[3].predicted is results[3].sentiment is None
     assert results[3].sha256 == ""
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ValueError("bad"), OverflowError("large")])
+def test_whatever_a_file_does_after_unpacking_is_its_own_error(
+    model: Model, picture: Picture, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """A PNG of 119,000,000 x 1 ended the run of 1,110 others where it was made small."""
+    real = Preprocessing.to_array
+
+    def to_array(fit: Preprocessing, image: Image.Image) -> np.ndarray:
+        if image.size == (31, 30):
+            raise error
+        return real(fit, image)
+
+    monkeypatch.setattr(Preprocessing, "to_array", to_array)
+    sizes = [(40, 30), (31, 30), (100_001, 1), (50, 30)]
+    found = list(predict(model, [from_bytes(str(s), picture("PNG", size=s)) for s in sizes]))
+    assert [item.error is None for item in found] == [True, False, False, True]
+    assert "100,001 x 1 pixels" in str(found[2].error)
 
 
 def test_results_do_not_depend_on_the_size_of_a_batch(

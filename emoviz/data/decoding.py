@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from emoviz.data import image_formats, tiff
+from emoviz.data import image_formats
 from emoviz.data.colours import to_srgb
 from emoviz.errors import ImageError
 from emoviz.settings import Settings
@@ -153,6 +153,8 @@ def _decode_by_pillow(
 def _decode_tiff(
     data: bytes, limits: Limits, notes: tuple[str, ...]
 ) -> tuple[Image.Image, tuple[int, int], tuple[str, ...]]:
+    from emoviz.data import tiff  # hundredths of a second, for those who need it
+
     try:
         page = tiff.find_page(data)
     except Exception:  # tags that make no sense; Pillow says so in its own way, or reads it yet

@@ -18,7 +18,6 @@ import atexit
 import contextlib
 import json
 import math
-import multiprocessing
 import os
 import signal
 import struct
@@ -29,7 +28,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from PIL import AvifImagePlugin, Image
+from PIL import Image
 
 from emoviz.data.decoding import Limits, OpenedImage, own_fault
 from emoviz.data.decoding import decode as decode_here
@@ -61,7 +60,8 @@ def decode(data: bytes, limits: Limits, short_side: int | None) -> OpenedImage:
         ImageError: As there; also where the process had to be stopped, or ended by itself.
     """
     # A process that was started to read images would guard nothing by another one.
-    if multiprocessing.parent_process() is not None:
+    started = sys.modules.get("multiprocessing.process")
+    if started is not None and started.parent_process() is not None:
         return decode_here(data, limits, short_side)
     worker = _pool.taken(may_wait=not data.startswith(_ORDINARY))
     if worker is None:
@@ -238,6 +238,8 @@ def _watch(worker: _Worker) -> None:
 
 def serve() -> None:
     """What the process does: one image after the other, until nobody asks any more."""
+    from PIL import AvifImagePlugin
+
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it ends it
     # Whatever a library prints must not get between the answers.

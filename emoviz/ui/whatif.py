@@ -46,7 +46,11 @@ def show(
     with left:
         edit, swapped = _controls(prediction.sha256, texture is not None)
     short_side = context.checkpoint.card.preprocessing.short_side
-    image = open_image(data, Limits.of(context.settings), short_side).pixels
+    try:
+        image = open_image(data, Limits.of(context.settings), short_side).pixels
+    except ImageError as error:
+        right.warning(f"It cannot be opened again: {plain(str(error))}.", icon=":material/report:")
+        return
     changed = edit_image(texture if swapped and texture is not None else image, edit)
     same = edit.changes_nothing and not swapped
     key = (context.identity, prediction.sha256, edit, swapped and _digest(texture))
