@@ -3,7 +3,7 @@
 ::
 
     <id>/card.json           recipe, taxonomy, network, preprocessing, data, measures, licence
-         model.safetensors   network.<key>, centers, novelty.<key>
+         model.safetensors   network.<key>, centers, novelty.<key>, seen.<key>
          graph.onnx          the same network for ONNX Runtime; its weights are the file above
 
 The card holds the SHA-256 of the other two, which are compared before either is used; what the
@@ -16,15 +16,17 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from emoviz.data.hash_filter import SeenImages
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.errors import CheckpointError, TaxonomyError, require_training_packages
 from emoviz.files import replaced_folder, write_json
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 CARD, WEIGHTS, GRAPH = "card.json", "model.safetensors", "graph.onnx"
-NETWORK_PREFIX, CENTERS, NOVELTY_PREFIX = "network.", "centers", "novelty."
+NETWORK_PREFIX, CENTERS = "network.", "centers"
+NOVELTY_PREFIX, SEEN_PREFIX = "novelty.", "seen."
 # Above these a checkpoint is refused unread: far more than any network that is in use here.
 MAX_CARD_BYTES, MAX_HEADER_BYTES, MAX_WEIGHTS_BYTES = 4_000_000, 16_000_000, 8_000_000_000
 MAX_CLASSES, MAX_WIDTH, MAX_MEMBERS, MAX_LAYERS = 1000, 65_536, 16, 64
@@ -66,6 +69,11 @@ class Card:
         measures: What was measured on held-out data, and on which.
         calibration: Expected calibration error before and after, and on what.
         novelty: The rule for "unlike the training data" in words, with its measured rates.
+        seen: How many training images the filter in the weights' file knows, and how rarely it is
+            mistaken; empty where there is none (`seen_in_training`).
+        dimensions: For each output beside the classes: its scale in words, how well it was
+            measured on held-out images, and half the width of its interval, overall and by kind of
+            image.
         seed: Of the run.
         versions: Of emoviz, torch and timm at training.
         licence: Of the weights, with the terms that the data impose.
@@ -88,6 +96,8 @@ class Card:
     measures: Mapping[str, Any] = field(default_factory=dict)
     calibration: Mapping[str, Any] = field(default_factory=dict)
     novelty: Mapping[str, Any] = field(default_factory=dict)
+    dimensions: Mapping[str, Any] = field(default_factory=dict)
+    seen: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     versions: Mapping[str, str] = field(default_factory=dict)
     licence: str = ""
@@ -127,7 +137,15 @@ class Card:
 
     def check(self) -> None:
         """Raise `CheckpointError` unless what others rely on is there and of its kind."""
-        for name in ("network", "recipe", "measures", "calibration", "novelty", "versions"):
+        for name in (
+            "network",
+            "recipe",
+            "measures",
+            "calibration",
+            "novelty",
+            "dimensions",
+            "versions",
+        ):
             if not isinstance(getattr(self, name), Mapping):
                 raise CheckpointError(f"the card's {name} is no table of names and values")
         if not (isinstance(self.temperature, int | float) and 0 < self.temperature < math.inf):
@@ -155,6 +173,16 @@ class Card:
         if not all(isinstance(member, Mapping) for member in members):
             raise CheckpointError("the card's network has a member that is no table")
         return tuple(members)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of image that the network tells apart; none of most networks."""
+        return tuple(self.network.get("kinds", ()))
+
+    @property
+    def outputs_beside(self) -> tuple[str, ...]:
+        """Names of the outputs beside the classes, in order; none of most networks."""
+        return tuple(self.network.get("dimensions", ()))
 
     @property
     def backbone(self) -> str:
@@ -327,19 +355,58 @@ def load_novelty(checkpoint: Checkpoint) -> Novelty | None:
     Raises:
         CheckpointError: It is incomplete, or the weights were changed after the card was written.
     """
-    check_weights(checkpoint)
-    with safe_open(checkpoint.weights, framework="numpy") as file:
-        arrays = {
-            key.removeprefix(NOVELTY_PREFIX): file.get_tensor(key)
-            for key in file.keys()  # noqa: SIM118  safe_open is no dict
-            if key.startswith(NOVELTY_PREFIX)
-        }
+    arrays = _arrays_below(checkpoint, NOVELTY_PREFIX)
     try:
         return Novelty.from_arrays(arrays) if arrays else None
     except (KeyError, ValueError) as error:
         raise CheckpointError(
             f"Checkpoint '{checkpoint.card.id}' lacks a part of its novelty statistic: {error}."
         ) from None
+
+
+def load_seen(checkpoint: Checkpoint) -> SeenImages | None:
+    """The filter of the images that it was trained on, or None where it has none.
+
+    Raises:
+        CheckpointError: It is incomplete, or the weights were changed after the card was written.
+    """
+    arrays = _arrays_below(checkpoint, SEEN_PREFIX)
+    try:
+        return SeenImages.from_arrays(arrays) if arrays else None
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"Checkpoint '{checkpoint.card.id}' lacks a part of its filter of training images: "
+            f"{error}."
+        ) from None
+
+
+def seen_in_training(
+    checkpoint: Checkpoint,
+    sha256: Sequence[str],
+    perceptual: NDArray[np.uint64] | None = None,
+) -> NDArray[np.bool_] | None:
+    """(N,) whether each image, or one that looks like it, was in the checkpoint's training.
+
+    Args:
+        checkpoint: Any.
+        sha256: (N) of the files; "" where it is not known.
+        perceptual: (N,) hashes as `emoviz.data.image_statistics` has them, where they are known.
+
+    Returns:
+        None where the checkpoint says nothing of its training images.
+
+    Raises:
+        CheckpointError: Its filter cannot be read.
+    """
+    known = load_seen(checkpoint)
+    return None if known is None else known.seen(sha256, perceptual)
+
+
+def _arrays_below(checkpoint: Checkpoint, prefix: str) -> dict[str, Any]:
+    check_weights(checkpoint)
+    with safe_open(checkpoint.weights, framework="numpy") as file:
+        names = [key for key in file.keys() if key.startswith(prefix)]  # noqa: SIM118  no dict
+        return {key.removeprefix(prefix): file.get_tensor(key) for key in names}
 
 
 def check_weights(checkpoint: Checkpoint) -> None:
@@ -410,6 +477,7 @@ def save_checkpoint(
     centers: "Tensor | None" = None,
     novelty: Novelty | None = None,
     with_graph: bool = True,
+    seen: SeenImages | None = None,
 ) -> Checkpoint:
     """Write a checkpoint, whole or not at all. Imports torch.
 
@@ -420,6 +488,7 @@ def save_checkpoint(
         centers: (C, D), where they were learned.
         novelty: The statistic behind "unlike the training data".
         with_graph: Also export the ONNX graph (about ten seconds).
+        seen: The images that it was trained on.
 
     Raises:
         OSError: The disk is full or the folder cannot be written; what was there stays.
@@ -433,6 +502,8 @@ def save_checkpoint(
     if novelty is not None:
         for key, array in novelty.to_arrays().items():
             arrays[NOVELTY_PREFIX + key] = torch.from_numpy(array)
+    for key, bits in (seen.to_arrays() if seen is not None else {}).items():
+        arrays[SEEN_PREFIX + key] = torch.from_numpy(bits)
     with replaced_folder(folder) as aside:
         weights = aside / WEIGHTS
         try:

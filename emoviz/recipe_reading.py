@@ -183,7 +183,7 @@ class Reader:
         return {str(k.value): self.read(v, kind, str(k.value)) for k, v in node.value}
 
     def _check_taxonomy(self, node: yaml.Node, name: str) -> None:
-        if name not in TAXONOMIES and name != self._own:
+        if name.partition("/")[0] not in (*TAXONOMIES, self._own):
             self._fail(node, f"'{name}' is no taxonomy; {', '.join(TAXONOMIES)}")
 
     def _scalar(self, node: yaml.Node, kind: Any, key: str, limits: Mapping[str, Any]) -> Any:

@@ -708,7 +708,7 @@ def test_setup_says_what_was_held_and_what_varied() -> None:
     assert "Seeds 0, 1" in words
     assert "beta 0.003; lambda 10; margin 5" in words
     split = replace(
-        frozen, data=replace(frozen.data, folds=0), phases=load_recipe("mikels8").phases
+        frozen, data=replace(frozen.data, folds=0), phases=load_recipe("mikels8-tuned").phases
     )
     words = " ".join(setup_words("lite", [split]))
     assert "heads then tail" in words

@@ -18,7 +18,12 @@ from emoviz.models.gram import (
     MultiplicativeGramModule,
     gram_matrix,
 )
-from emoviz.models.losses import ContrastiveCenterLoss, bridged_cross_entropy
+from emoviz.models.losses import (
+    ContrastiveCenterLoss,
+    bridged_cross_entropy,
+    dimension_error,
+    kind_cross_entropy,
+)
 from emoviz.models.network import (
     EmotionNetwork,
     NetworkConfig,
@@ -741,3 +746,91 @@ def test_kept_maps_in_few_and_in_many_pieces_are_one(
     torch.testing.assert_close(found[0][0], wanted)
     for one, two in zip(*found, strict=True):
         torch.testing.assert_close(one, two)
+
+
+# Kinds of image, and outputs beside the classes -------------------------------------------------
+
+
+def gated(seed: int = 0) -> EmotionNetwork:
+    """A network of two kinds whose corrections have been moved from where they begin."""
+    torch.manual_seed(seed)
+    config = NetworkConfig(
+        "test_efficientnet", 8, kinds=("photograph", "painting"), dimensions=("valence", "division")
+    )
+    network = EmotionNetwork(config).eval()
+    assert network.gate is not None
+    for tensor in (network.gate.correction.weight, network.gate.kind.weight, network.gate.scale):
+        torch.nn.init.normal_(tensor, std=0.5)
+    return network
+
+
+def test_a_gate_begins_as_the_network_of_the_dissertation() -> None:
+    torch.manual_seed(0)
+    plain = EmotionNetwork(NetworkConfig("test_efficientnet", 8)).eval()
+    network = EmotionNetwork(NetworkConfig("test_efficientnet", 8, kinds=("a", "b", "c"))).eval()
+    missing = network.load_state_dict(plain.state_dict(), strict=False)
+    assert not missing.unexpected_keys
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(network(images).logits, plain(images).logits)
+
+
+def test_u_is_p_plus_z_of_the_formula_for_each_kind() -> None:
+    network, images = gated(), torch.randn(3, 3, 64, 64)
+    gate = network.gate
+    assert gate is not None
+    with torch.no_grad():
+        out = network(images)
+        maps, h = network.backbone(images)
+        z = torch.cat([g(F_i) for g, F_i in zip(network.gram_modules, maps, strict=True)], dim=1)
+        kappa = torch.softmax(gate.kind(h), dim=1)
+        p, s = network.projection(h), torch.zeros_like(z)
+        for k in range(2):
+            rows = slice(k * network.width, (k + 1) * network.width)
+            weight, bias = gate.correction.weight[rows], gate.correction.bias[rows]
+            p = p + kappa[:, k : k + 1] * (h @ weight.T + bias)
+            s = s + kappa[:, k : k + 1] * gate.scale[k]
+        torch.testing.assert_close(out.embedding, p + s * z)
+        torch.testing.assert_close(network.content(h), p)
+        torch.testing.assert_close(network.texture_scale(h), s)
+        torch.testing.assert_close(out.kinds, kappa)
+
+
+def test_outputs_of_each_kind_weighed_by_the_kinds_are_the_outputs() -> None:
+    network = gated()
+    with torch.no_grad():
+        out = network(torch.randn(3, 3, 64, 64))
+    by_kind = out.by_kind.view(3, 2, 10)
+    mean = (out.kinds.unsqueeze(2) * by_kind).sum(dim=1)
+    torch.testing.assert_close(mean, torch.cat([out.logits, out.dimensions], dim=1))
+    assert not torch.allclose(by_kind[:, 0], by_kind[:, 1])
+
+
+def test_folding_standardisation_keeps_what_a_gated_network_says() -> None:
+    network, images = gated(), torch.randn(4, 3, 64, 64)
+    with torch.no_grad():
+        maps, h = network.backbone(images)
+        moments = FeatureMoments(
+            Moments.of(h),
+            tuple(Moments.of(gram_matrix(F).flatten(1)) for F in maps),
+            tuple(Moments.of(F.transpose(0, 1).flatten(1).T) for F in maps),
+        )
+        standardise(network, moments)
+        before = network.head(maps, h)
+        fold(network)
+        for one, other in zip(before, network.head(maps, h), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
+
+
+def test_errors_of_kinds_and_dimensions_are_means_over_what_is_known() -> None:
+    kinds = torch.tensor([[0.5, 0.5], [0.2, 0.8], [0.9, 0.1]])
+    loss = kind_cross_entropy(kinds, torch.tensor([0, 1, -1]))
+    assert float(loss) == pytest.approx(-(math.log(0.5) + math.log(0.8)) / 2)
+    given = torch.tensor([[1.0, 0.0], [0.0, 3.0]], requires_grad=True)
+    truth = torch.tensor([[0.0, math.nan], [0.5, 1.0]])
+    error = dimension_error(given, truth)
+    assert error.item() == pytest.approx((1 + 0.25 + 4) / 3)
+    error.backward()
+    assert given.grad is not None
+    assert given.grad[0, 1] == 0
+    assert dimension_error(given, torch.full((2, 2), math.nan)).item() == 0

@@ -38,6 +38,9 @@ def untrained(layers: tuple[int | str, ...] = (1, 2, 3), seed: int = 0, **option
             for tensor in (module.weight.data, module.bias.data, module.running_mean):
                 assert tensor is not None
                 tensor.normal_()
+    if network.gate is not None:  # whose corrections begin at zero
+        torch.nn.init.normal_(network.gate.correction.weight)
+        torch.nn.init.normal_(network.gate.scale)
     return network
 
 
@@ -70,7 +73,13 @@ def test_parts_of_untrained_networks_add_up(layers: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"parallel": 2}, {"reduce": 8}, {"pooled_activation": "leaky_relu"}]
+    "options",
+    [
+        {"parallel": 2},
+        {"reduce": 8},
+        {"pooled_activation": "leaky_relu"},
+        {"kinds": ("photograph", "painting"), "dimensions": ("valence",)},
+    ],
 )
 def test_parts_of_its_variants_add_up(options: dict[str, Any]) -> None:
     found = assert_adds_up(explainer_of(untrained((1, 2), **options)), images())

@@ -336,6 +336,8 @@ def test_temperature_finds_the_scale_of_the_logits() -> None:
         bridges=np.eye(8, dtype=np.float32)[None],
         single=labels,
         weights=np.ones(4000, np.float32),
+        dimensions=np.zeros((4000, 0), np.float32),
+        kinds=np.full(4000, -1),
     )
     object.__setattr__(targets, "records", tuple(labelled(str(i), 0, "test") for i in range(4000)))
     assert fit_temperature(truth_logits * 3.0, targets) == pytest.approx(3.0, rel=0.08)

@@ -36,6 +36,11 @@ def _add_predict(verbs: Any) -> None:
     verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
     verb.add_argument("--format", choices=("table", "json", "csv"), default="table")
     verb.add_argument("--batch", type=int, default=32, help="images at once (32)")
+    verb.add_argument(
+        "--kind",
+        help="what kind of image all are, where you know better than the network: photograph, "
+        "abstract painting, figurative painting",
+    )
     verb.set_defaults(verb=_predict)
 
 
@@ -80,7 +85,7 @@ def _predict(arguments: argparse.Namespace, settings: Settings) -> int:
     notes: list[str] = []
     sources = expand([_place(path, settings) for path in arguments.paths], settings, notes.append)
     model = load_model(checkpoint, settings)
-    results = predict(model, sources, limits, batch=max(1, arguments.batch))
+    results = predict(model, sources, limits, batch=max(1, arguments.batch), kind=arguments.kind)
     counted = _Counter(
         with_abstention(results, chosen), len(sources) if arguments.format != "table" else 0
     )
@@ -152,6 +157,7 @@ def _write_table(
         flags = "  [top two opposite]" if result.top2_opposite else ""
         flags += "  [unlike the training images]" if result.unlike_training else ""
         flags += "  [not sure enough]" if result.not_sure else ""
+        flags += "  [viewers are likely to differ]" if result.viewers_differ else ""
         print(
             f"{result.path}: {first} {p:.0%}{second}; {result.sentiment or 'no sentiment'}{flags}",
             file=out,

@@ -301,6 +301,12 @@ def _print_left_out(result: dict[str, Any]) -> None:
         print(f"unknown label '{label}': {count}")
     if result["duplicates"]:
         print(f"images that stand there twice: {result['duplicates']}")
+    leak = result.get("seen_in_training")
+    if leak and leak["seen"]:
+        print(
+            f"in its training: {leak['seen']} of these images; accuracy without them "
+            f"{number_text(leak['accuracy_without'])}"
+        )
 
 
 def _print_comparison(found: dict[str, Any]) -> None:

@@ -25,11 +25,12 @@ from emoviz.experiments.contenders import Contender, answers_of, judged_of
 from emoviz.files import read_json, write_json
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import Labels, bridge_words, duplicates, table_digest
+from emoviz.inference.leaks import leak_of
 from emoviz.labels import Bridge
 from emoviz.settings import Settings
 
 Values = dict[str, Any]
-_FORMAT = 3  # of what is kept; a change makes everything anew
+_FORMAT = 4  # of what is kept; a change makes everything anew
 _MOST_TEXTS = 200  # different texts above which a column is none to slice by
 # What `evaluate --format json` prints; the report holds the rest too.
 PRINTED = (
@@ -53,6 +54,7 @@ PRINTED = (
     "unlabelled",
     "unknown_labels",
     "duplicates",
+    "seen_in_training",
     "set_sha256",
     "level",
     "seed",
@@ -114,6 +116,7 @@ def evaluation(
         return {
             **numbers,
             **_sources([contender], table, labels, measured, how),
+            "seen_in_training": _leak(contender, table, judged),
             "answers": describe_answers(answers_of(table)).to_dict() if len(tables) == 1 else None,
         }
 
@@ -365,6 +368,12 @@ def _sources(
         "versions": versions(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _leak(contender: Contender, table: EmbeddingTable, judged: AlignedPredictions) -> Values | None:
+    """What of the images it was trained on; None where it cannot say."""
+    found = leak_of(contender.members, table, judged.rows, judged.right)
+    return None if found is None else found.to_dict()
 
 
 def _with_refusals(values: Values, name: str, measured: MeasuredSet) -> Values:

@@ -275,7 +275,7 @@ def measured_on(
     taxonomy, path = parse_data_argument(table)
     labelled = read_labelled(path, taxonomy, likely=checkpoint.card.taxonomy)
     bridge = bridge_between(checkpoint.card.taxonomy, labelled.taxonomy)
-    title = recipe.data.part_of(labelled.taxonomy.name).title or labelled.name
+    title = recipe.data.part_of(labelled.taxonomy.name, labelled.name).title or labelled.name
     labelled, bridge = merge_labels(labelled, bridge), bridge.merged
     seen = embed(load_model(checkpoint, settings), labelled.records, Limits.of(settings))
     return title, summary(seen.probabilities, seen.embedding, seen.labels, bridge)

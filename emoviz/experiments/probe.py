@@ -60,7 +60,7 @@ def probe_measures(
     measures: dict[str, Mapping[str, Any]] = {}
     for number, item in enumerate(prepared.sets):
         tell(f"linear probe: {item.name}")
-        title = recipe.data.part_of(item.taxonomy.name).title or item.name
+        title = recipe.data.part_of(item.taxonomy.name, item.name).title or item.name
         measures[f"{title}, {_words(recipe)}"] = _probe_set(prepared, number, blocks)
     return measures
 

@@ -5,6 +5,9 @@ chapter 4)::
 
     y = W p + W_1 z_1 + ... + W_v z_v + b          W_i: the columns of W that read z_i
     W_i z_i = W_i gram_branch(G_i) + W_i conv_branch(F_i)
+
+Where p and z depend on the kind of image (`emoviz.models.network.KindGate`), p holds its
+correction and z_i its scale for the kinds that the network gives this image: the sum stays exact.
 """
 
 from collections.abc import Iterator, Mapping
@@ -177,14 +180,17 @@ def _pieces(
     network: Any = explainer.network
     yield "logits", network.head(maps, pooled).logits
     W, b = network.classifier.weight, network.classifier.bias
-    p = network.projection(network.pooled_scale(network.pooled_activation(pooled)))
+    p = network.content(pooled)
     yield (SEMANTIC, ""), p @ W.T
-    yield from _module_pieces(explainer, network, maps)
+    yield from _module_pieces(explainer, network, maps, network.texture_scale(pooled))
     yield (BIAS, ""), b.expand(len(p), -1)
 
 
 def _module_pieces(
-    explainer: Explainer, network: "EmotionNetwork", maps: "tuple[Tensor, ...]"
+    explainer: Explainer,
+    network: "EmotionNetwork",
+    maps: "tuple[Tensor, ...]",
+    scale: "Tensor",
 ) -> Iterator[tuple[tuple[str, str], "Tensor"]]:
     k, start = network.config.parallel, 0
     modules: Any = network.gram_modules
@@ -192,10 +198,11 @@ def _module_pieces(
     for number, module in enumerate(modules):
         F = maps[number // k]
         W = network.classifier.weight[:, start : start + module.width]
+        s = scale[:, start : start + module.width]
         start += module.width
         name = names[number]
-        yield (name, "gram"), module.gram_branch(module.gram(F)) @ W.T
-        yield (name, "conv"), module.conv_branch(module.reduce(F)) @ W.T
+        yield (name, "gram"), (s * module.gram_branch(module.gram(F))) @ W.T
+        yield (name, "conv"), (s * module.conv_branch(module.reduce(F))) @ W.T
 
 
 def _over_crops(rows: "Tensor", count: int) -> Array:

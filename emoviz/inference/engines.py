@@ -24,12 +24,18 @@ Kind = Literal["auto", "onnx", "torch"]
 
 
 class RawOutput(NamedTuple):
-    """What a network gives, float32: see `emoviz.models.network.Output`."""
+    """What a network gives, float32: see `emoviz.models.network.Output`.
+
+    The last three are (0, 0) of networks that have neither kinds nor dimensions.
+    """
 
     logits: Array
     embedding: Array
     pooled: Array
     energy: Array
+    dimensions: Array = np.zeros((0, 0), np.float32)
+    kinds: Array = np.zeros((0, 0), np.float32)
+    by_kind: Array = np.zeros((0, 0), np.float32)
 
 
 class Engine(Protocol):
@@ -70,10 +76,10 @@ class OnnxEngine:
                 f"{graph.parent.name}/{graph.name} cannot be run: {str(error).splitlines()[0]}"
             ) from None
         given = tuple(output.name for output in self._session.get_outputs())
-        if given != RawOutput._fields:
+        if given not in (RawOutput._fields, RawOutput._fields[:4]):
             raise CheckpointError(
                 f"{graph.parent.name}/{graph.name} gives {', '.join(given)}; wanted "
-                f"{', '.join(RawOutput._fields)}. It is of another version: export it again."
+                f"{', '.join(RawOutput._fields[:4])}. It is of another version: export it again."
             )
         self.description = f"CPU, ONNX Runtime {ort.__version__}"
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from emoviz.checkpoints import Checkpoint, load_novelty
+from emoviz.checkpoints import Card, Checkpoint, load_novelty
 from emoviz.data.images import Limits, OpenedImage, open_image, own_fault, thumbnail
 from emoviz.data.sources import ImageSource
-from emoviz.errors import ImageError
-from emoviz.inference.engines import Engine, Kind, RawOutput, open_engine
+from emoviz.errors import CheckpointError, ImageError
+from emoviz.inference.engines import Array, Engine, Kind, RawOutput, open_engine
 from emoviz.inference.prefetch import ahead
 from emoviz.labels import Sentiment, Taxonomy, sentiment_shares, sentiments, top2_opposite
 from emoviz.models.novelty import Novelty
@@ -42,6 +42,26 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Dimension:
+    """An output beside the classes.
+
+    Attributes:
+        value: On its scale (`emoviz.models.network.DIMENSIONS`).
+        low: Lower end of the interval that held nine in ten held-out images.
+        high: Its upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+# From where on viewers are said to be likely to differ: half of the largest possible entropy, which
+# is votes spread evenly over three of nine answers.
+DIVIDED = 0.5
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The model's estimate of the emotion that one image evokes, or why there is none.
 
@@ -57,6 +77,12 @@ class Prediction:
         unlike_training: Whether the image is farther from the training images than the
             checkpoint's threshold (see its card).
         novelty: That distance, in units of the threshold (above 1: unlike the training data).
+        valence: Unpleasant (-1) to pleasant (1), of networks that estimate it, with its interval.
+        arousal: Calm (-1) to excited (1), likewise.
+        division: How divided viewers are likely to be: 0 of one mind, 1 votes spread evenly.
+        kind: The kind of image that the estimate was made for, as the network sees it or as the
+            person said; None of networks that know none.
+        kinds: Probability of each kind, as the network sees it.
         not_sure: Whether the model had better not answer: its likeliest class is below the
             threshold that was set for the checkpoint; None where none was set
             (`emoviz.inference.abstention`).
@@ -76,6 +102,11 @@ class Prediction:
     top2_opposite: bool = False
     unlike_training: bool = False
     novelty: float | None = None
+    valence: "Dimension | None" = None
+    arousal: "Dimension | None" = None
+    division: "Dimension | None" = None
+    kind: str | None = None
+    kinds: dict[str, float] = field(default_factory=dict)
     not_sure: bool | None = None
     error: str | None = None
     notes: tuple[str, ...] = ()
@@ -84,12 +115,21 @@ class Prediction:
     thumbnail: bytes | None = field(default=None, repr=False, compare=False)
 
     @property
+    def viewers_differ(self) -> bool | None:
+        """Whether viewers are likely to differ; None where the network does not estimate it."""
+        return None if self.division is None else self.division.value >= DIVIDED
+
+    @property
     def ranked(self) -> list[tuple[str, float]]:
         """Classes with their probabilities, most probable first."""
         return sorted(self.probabilities.items(), key=lambda item: -item[1])
 
     def to_dict(self) -> dict[str, Any]:
-        """The command line's contract; ``not_sure`` only where a threshold was set."""
+        """The command line's contract.
+
+        ``not_sure`` only where a threshold was set; ``valence`` and the like only of networks that
+        estimate them.
+        """
         abstains = {} if self.not_sure is None else {"not_sure": self.not_sure}
         return {
             "path": self.path,
@@ -99,9 +139,24 @@ class Prediction:
             "probabilities": {name: round(p, 6) for name, p in self.probabilities.items()},
             "top2_opposite": self.top2_opposite,
             "unlike_training": self.unlike_training,
+            **self._beside(),
             **abstains,
             "error": self.error,
         }
+
+    def _beside(self) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        for name in ("valence", "arousal", "division"):
+            given = getattr(self, name)
+            if given is not None:
+                told[name] = round(given.value, 4)
+                told[f"{name}_interval"] = [round(given.low, 4), round(given.high, 4)]
+        if self.division is not None:
+            told["viewers_differ"] = self.viewers_differ
+        if self.kind is not None:
+            told["kind"] = self.kind
+            told["kinds"] = {name: round(p, 4) for name, p in self.kinds.items()}
+        return told
 
 
 @dataclass(frozen=True)
@@ -127,6 +182,7 @@ def predict(
     limits: Limits | None = None,
     batch: int = 32,
     thumbnail_side: int | None = None,
+    kind: str | None = None,
 ) -> Iterator[Prediction]:
     """Predict image after image.
 
@@ -136,19 +192,28 @@ def predict(
         limits: What is refused.
         batch: Images that the network sees at once.
         thumbnail_side: Also make a JPEG with this long side, in pixels.
+        kind: What kind of image all are, where a person knows better than the network; u stays
+            that of the network's own kinds.
 
     Yields:
         One prediction for each source, in order, errors included.
 
     Raises:
         ValueError: `batch` is below 1.
+        CheckpointError: The network does not know that kind of image.
     """
     if batch < 1:
         raise ValueError(f"batch is {batch}; it must be at least 1.")
+    card = model.checkpoint.card
+    if kind is not None and kind not in card.kinds:
+        raise CheckpointError(
+            f"Checkpoint '{card.id}' knows no kind of image '{kind}'; it tells apart: "
+            f"{', '.join(card.kinds) or 'none'}."
+        )
     limits = limits or Limits()
     decoded = (_decode(model, source, limits, thumbnail_side) for source in sources)
     for group in ahead(_groups(decoded, batch)):
-        yield from _predict_group(model, group)
+        yield from _predict_group(model, group, kind)
 
 
 def softmax(
@@ -183,13 +248,15 @@ def _groups(items: Iterator[_Decoded], size: int) -> Iterator[list[_Decoded]]:
         yield group
 
 
-def _predict_group(model: Model, group: Sequence[_Decoded]) -> Iterator[Prediction]:
+def _predict_group(
+    model: Model, group: Sequence[_Decoded], kind: str | None
+) -> Iterator[Prediction]:
     arrays = [item.array for item in group if item.array is not None]
     if not arrays:
         yield from (_refused(item) for item in group)
         return
     raw = model.engine.run(np.stack(arrays))
-    rows = iter(_predictions(model, [item for item in group if item.array is not None], raw))
+    rows = iter(_predictions(model, [item for item in group if item.array is not None], raw, kind))
     for item in group:
         yield _refused(item) if item.array is None else next(rows)
 
@@ -198,9 +265,12 @@ def _refused(item: _Decoded) -> Prediction:
     return Prediction(path=item.source.name, sha256=item.sha256, error=item.error)
 
 
-def _predictions(model: Model, items: Sequence[_Decoded], raw: RawOutput) -> list[Prediction]:
+def _predictions(
+    model: Model, items: Sequence[_Decoded], raw: RawOutput, kind: str | None
+) -> list[Prediction]:
     card, taxonomy = model.checkpoint.card, model.taxonomy
-    probabilities = softmax(raw.logits, card.temperature)
+    logits, beside = _for_kind(card, raw, kind)
+    probabilities = softmax(logits, card.temperature)
     shares = sentiment_shares(taxonomy, probabilities)
     feeling = sentiments(taxonomy, probabilities)
     opposite = top2_opposite(taxonomy, probabilities)
@@ -222,6 +292,7 @@ def _predictions(model: Model, items: Sequence[_Decoded], raw: RawOutput) -> lis
                 top2_opposite=bool(opposite[i]),
                 unlike_training=distance is not None and bool(distance[i] > 1.0),
                 novelty=None if distance is None else float(distance[i]),
+                **_beside(card, raw, beside, i, kind),
                 notes=item.opened.notes,
                 size=item.opened.size,
                 embedding=raw.embedding[i],
@@ -229,3 +300,28 @@ def _predictions(model: Model, items: Sequence[_Decoded], raw: RawOutput) -> lis
             )
         )
     return out
+
+
+def _for_kind(card: Card, raw: RawOutput, kind: str | None) -> tuple[Array, Array]:
+    """Logits (N, C) and dimensions (N, A), as they are or for a kind that a person named."""
+    if kind is None:
+        return raw.logits, raw.dimensions
+    count = len(raw.logits)
+    chosen = raw.by_kind.reshape(count, len(card.kinds), -1)[:, card.kinds.index(kind)]
+    return chosen[:, : raw.logits.shape[1]], chosen[:, raw.logits.shape[1] :]
+
+
+def _beside(card: Card, raw: RawOutput, values: Array, i: int, kind: str | None) -> dict[str, Any]:
+    """The fields of a `Prediction` beside the classes, of image `i`."""
+    told: dict[str, Any] = {}
+    if card.kinds:
+        shares = raw.kinds[i].tolist()
+        told["kinds"] = dict(zip(card.kinds, shares, strict=True))
+        told["kind"] = kind or card.kinds[int(raw.kinds[i].argmax())]
+    for number, name in enumerate(card.outputs_beside):
+        entry = card.dimensions.get(name, {})
+        low = 0.0 if name == "division" else -1.0
+        value = min(1.0, max(low, float(values[i, number])))
+        half = entry.get("half_width_by_kind", {}).get(told.get("kind"), entry.get("half_width", 2))
+        told[name] = Dimension(value, max(low, value - half), min(1.0, value + half))
+    return told

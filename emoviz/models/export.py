@@ -20,10 +20,18 @@ from torch import Tensor, nn
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.models.crops import run_on_crops
 from emoviz.models.fusion import Network
-from emoviz.models.network import Normalise
+from emoviz.models.network import NetworkConfig, Normalise
 
 INPUT = "images"
 OUTPUTS = ("logits", "embedding", "pooled", "energy")
+BESIDE = ("dimensions", "kinds", "by_kind")  # of networks that have them
+
+
+def output_names(network: Network) -> tuple[str, ...]:
+    """What a network's graph gives, in order."""
+    config = network.config
+    has_more = isinstance(config, NetworkConfig) and (config.kinds or config.dimensions)
+    return (*OUTPUTS, *BESIDE) if has_more else OUTPUTS
 
 
 class ExportedGraph(nn.Module):
@@ -36,13 +44,15 @@ class ExportedGraph(nn.Module):
         super().__init__()
         self.normalise = Normalise(preprocessing.mean, preprocessing.std)
         self.network = network
+        self.names = output_names(network)
         self.ten_crop = preprocessing.ten_crop
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(N, H, W, 3) uint8 -> logits (N, C), u (N, D), h (N, C*), energy (N, sum C_i)."""
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(N, H, W, 3) uint8 -> what `output_names` says, as in `Output`."""
         out = run_on_crops(self.network, self.normalise(images), self.ten_crop)
         # A plain backbone's u is h itself; as one tensor the graph would name it only once.
-        return out.logits, out.embedding.clone(), out.pooled, out.energy
+        given = {**out._asdict(), "embedding": out.embedding.clone()}
+        return tuple(given[name] for name in self.names)
 
 
 def export_graph(
@@ -88,7 +98,7 @@ def _trace(network: Network, preprocessing: Preprocessing) -> onnx.ModelProto:
                 optimize=False,
                 verbose=False,
                 input_names=[INPUT],
-                output_names=list(OUTPUTS),
+                output_names=list(module.names),
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
             )
     finally:

@@ -69,14 +69,16 @@ class FusedNetwork(nn.Module):
         """Normalised images (N, 3, H, W) to what `EmotionNetwork` gives.
 
         Logits are the logarithms of the mean probabilities, so that the softmax gives these back;
-        u and h are the members' in one row; there is no energy (N, 0).
+        u and h are the members' in one row; there is no energy, and nothing beside the classes
+        (N, 0).
         """
         outputs: list[Output] = [member(images) for member in self.members]
         logs = torch.stack([torch.log_softmax(out.logits, dim=1) for out in outputs])
         mean = torch.logsumexp(logs, dim=0) - math.log(len(outputs))
         embedding = torch.cat([out.embedding for out in outputs], dim=1)
         pooled = torch.cat([out.pooled for out in outputs], dim=1)
-        return Output(mean, embedding, pooled, pooled[:, :0])
+        none = pooled[:, :0]
+        return Output(mean, embedding, pooled, none, none, none, none)
 
 
 Network = EmotionNetwork | FusedNetwork

@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from emoviz.models.dropout import Dropout
+
 LEAKY_SLOPE = 0.2  # IJCCC 2024, section 4.2
 
 
@@ -63,7 +65,7 @@ class GramModule(nn.Module):
         self.reduce = _reduction(channels, reduce)
         self.gram_scale: nn.Module = nn.Identity()  # in training: models/standardise.py
         self.map_scale: nn.Module = nn.Identity()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.dense = nn.Linear(self.channels * self.channels, self.width)
         self.norm = nn.BatchNorm1d(self.width)
         self.conv = nn.Conv2d(self.channels, self.width, kernel_size=1)
@@ -243,7 +245,7 @@ class GatheredGram(nn.Module):
         self.width = width
         self.reduce = nn.ModuleList(_reduction(count, reduce) for count in channels)
         self.conv = nn.ModuleList(nn.Conv2d(count, count, kernel_size=1) for count in inner)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         length = sum(count * count + count for count in inner)
         self.dense = nn.Sequential(nn.Linear(length, width), nn.ReLU(), nn.Linear(width, width))
 

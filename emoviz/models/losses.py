@@ -100,3 +100,27 @@ def bridged_cross_entropy(
     if sample_weights is not None:
         weights = weights * sample_weights
     return (each * weights).sum() / weights.sum().clamp(min=1e-8)
+
+
+def kind_cross_entropy(kinds: Tensor, truth: Tensor) -> Tensor:
+    """Mean of -log of the probability of each image's kind, over those whose kind is known.
+
+    Args:
+        kinds: (N, K) probabilities.
+        truth: (N,) index of each image's kind, -1 where it is not known.
+    """
+    known = (truth >= 0).float()
+    right = kinds.gather(1, truth.clamp(min=0).unsqueeze(1)).squeeze(1).clamp(min=1e-7)
+    return -(right.log() * known).sum() / known.sum().clamp(min=1)
+
+
+def dimension_error(dimensions: Tensor, truth: Tensor) -> Tensor:
+    """Mean squared error over the values that are known.
+
+    Args:
+        dimensions: (N, A) outputs.
+        truth: (N, A), NaN where a value is not known.
+    """
+    known = ~truth.isnan()
+    gap = torch.where(known, dimensions.float() - truth.nan_to_num(), 0.0)
+    return gap.square().sum() / known.sum().clamp(min=1)

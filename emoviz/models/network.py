@@ -7,6 +7,15 @@
     z   =  [z_1; ...; z_v]  in R^D                    u  = p + z      (penultimate vector)
                                                       y  = W u + b    (logits)
 
+What is added to the dissertation, where a configuration asks for it, leaves these lines as they
+are:
+
+- ``kinds``: p and z depend on the kind of image (photograph, abstract or figurative painting),
+  which the network tells from h; see `KindGate`. Sets of different kinds then teach one network
+  without pulling each other's classes about.
+- ``dimensions``: valence, arousal and how divided viewers are, read from u by one more linear layer
+  beside the classifier.
+
 The networks that it is measured against are the same figure with other modules: k of them in
 parallel on one layer, multiplied (IJCCC 2024); all layers gathered to the width of h, P being the
 identity (Zhang et al.); no module, u = h (the plain backbone).
@@ -21,6 +30,7 @@ from torch import Tensor, nn
 
 from emoviz.errors import CheckpointError, WeightsError
 from emoviz.models.backbones import Backbone
+from emoviz.models.dropout import Dropout
 from emoviz.models.gram import (
     LEAKY_SLOPE,
     GatheredGram,
@@ -38,13 +48,20 @@ class Output(NamedTuple):
         embedding: (N, D) the penultimate vector u, where centers and maps live.
         pooled: (N, C*) the backbone's pooled vector h.
         energy: (N, sum C_i) mean square of each channel of the selected maps, which is the
-            diagonal of the Gram matrices; (N, 0) without Gram modules.
+            diagonal of the Gram matrices; (N, 0) without Gram modules and in training.
+        dimensions: (N, A) valence and the like, as `NetworkConfig.dimensions` names them.
+        kinds: (N, K) probability of each kind of image, adding up to 1; (N, 0) without kinds.
+        by_kind: (N, K (C + A)) logits and dimensions if the image were surely of each kind in turn;
+            weighed by `kinds` they are `logits` and `dimensions`. (N, 0) in training.
     """
 
     logits: Tensor
     embedding: Tensor
     pooled: Tensor
     energy: Tensor
+    dimensions: Tensor = torch.empty(0, 0)
+    kinds: Tensor = torch.empty(0, 0)
+    by_kind: Tensor = torch.empty(0, 0)
 
 
 @dataclass(frozen=True)
@@ -63,6 +80,8 @@ class NetworkConfig:
         module: ``additive``, ``multiplicative`` or ``gathered``; see `emoviz.models.gram`.
         parallel: Modules side by side on each layer.
         reduce: Channels of a 1x1 convolution in front of each module; 0 leaves it out.
+        kinds: Kinds of image that p and z depend on; none is the dissertation's network.
+        dimensions: Outputs beside the classes, among `DIMENSIONS`.
     """
 
     backbone: str
@@ -75,10 +94,13 @@ class NetworkConfig:
     module: Literal["additive", "multiplicative", "gathered"] = "additive"
     parallel: int = 1
     reduce: int = 0
+    kinds: tuple[str, ...] = ()
+    dimensions: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {**asdict(self), "layers": list(self.layers)}
+        lists = {key: list(getattr(self, key)) for key in ("layers", "kinds", "dimensions")}
+        return {**asdict(self), **lists}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "NetworkConfig":
@@ -88,7 +110,8 @@ class NetworkConfig:
             CheckpointError: A field is unknown, missing or of an unknown kind.
         """
         try:
-            made = cls(**{**values, "layers": tuple(values["layers"])})
+            lists = {key: tuple(values.get(key, ())) for key in ("kinds", "dimensions")}
+            made = cls(**{**values, **lists, "layers": tuple(values["layers"])})
         except (TypeError, KeyError) as error:
             raise CheckpointError(f"The card's network does not fit: {error}.") from None
         for key, known in (("module", _MODULES), ("pooled_activation", _ACTIVATIONS)):
@@ -97,11 +120,60 @@ class NetworkConfig:
                     f"The card's network has {key} '{getattr(made, key)}'; this version knows "
                     f"{', '.join(known)}."
                 )
+        unknown = sorted(set(made.dimensions) - set(DIMENSIONS))
+        if unknown:
+            raise CheckpointError(
+                f"The card's network has the output {', '.join(unknown)}; this version knows "
+                f"{', '.join(DIMENSIONS)}."
+            )
         return made
 
 
+# Valence and arousal run from -1 to 1 (`emoviz.data.affect`); division from 0, all viewers of one
+# mind, to 1, votes spread evenly over all answers (entropy over that of the even spread).
+DIMENSIONS = ("valence", "arousal", "division")
 _MODULES = ("additive", "multiplicative", "gathered")
 _ACTIVATIONS = ("none", "leaky_relu")
+
+
+class KindGate(nn.Module):
+    """How p and z depend on the kind of image.
+
+    ::
+
+        kappa = softmax(K h + k)                        probability of each kind
+        p     = P h + sum_k kappa_k (P_k h + b_k)
+        z     = (sum_k kappa_k s_k) * [z_1; ...; z_v]   s_k in R^D, entry by entry
+
+    The corrections begin at zero and the scales at one: the network begins as the dissertation's.
+    u stays p + z and the logits stay linear in u, so that centers and the split of a logit into
+    content and texture hold as before, given the image's kind.
+
+    Args:
+        pooled: Length of h.
+        width: D, the length of p and z.
+        kinds: K.
+        dropout: On h before the kinds are told, in training.
+    """
+
+    def __init__(self, pooled: int, width: int, kinds: int, dropout: float) -> None:
+        super().__init__()
+        self.width = width
+        self.dropout = Dropout(dropout)
+        self.kind = nn.Linear(pooled, kinds)
+        self.correction = nn.Linear(pooled, kinds * width)
+        self.scale = nn.Parameter(torch.ones(kinds, width))
+        nn.init.zeros_(self.correction.weight)
+        nn.init.zeros_(self.correction.bias)
+
+    def kinds(self, pooled: Tensor) -> Tensor:
+        """(N, C*) h -> (N, K) probabilities."""
+        return torch.softmax(self.kind(self.dropout(pooled)).float(), dim=1)
+
+    def corrections(self, pooled: Tensor) -> Tensor:
+        """(N, C*) h -> (N, K, D) what each kind adds to p."""
+        added: Tensor = self.correction(pooled).unflatten(1, (-1, self.width))
+        return added
 
 
 class EmotionNetwork(nn.Module):
@@ -131,14 +203,18 @@ class EmotionNetwork(nn.Module):
             nn.LeakyReLU(LEAKY_SLOPE) if config.pooled_activation == "leaky_relu" else nn.Identity()
         )
         self.pooled_scale: nn.Module = nn.Identity()  # in training: models/standardise.py
-        self.pooled_dropout = nn.Dropout(config.pooled_dropout)
+        self.pooled_dropout = Dropout(config.pooled_dropout)
         self.projection: nn.Module = (
             nn.Linear(self.backbone.width, self.width)
             if widths and config.module != "gathered"
             else nn.Identity()
         )
-        self.dropout = nn.Dropout(config.dropout)
+        self.gate = self._make_gate()
+        self.dropout = Dropout(config.dropout)
         self.classifier = nn.Linear(self.width, config.classes)
+        self.dimensions = (
+            nn.Linear(self.width, len(config.dimensions)) if config.dimensions else None
+        )
 
     def forward(self, images: Tensor) -> Output:
         """Logits, u and h of normalised images (N, 3, H, W)."""
@@ -166,14 +242,50 @@ class EmotionNetwork(nn.Module):
         Raises:
             ValueError: `grams` do not serve, or `positions` are missing.
         """
-        h = self.pooled_dropout(self.pooled_scale(self.pooled_activation(pooled)))
-        u: Tensor = self.projection(h)
+        h = self.pooled_scale(self.pooled_activation(pooled))
+        kinds = self.gate.kinds(h) if self.gate is not None else pooled[:, :0]
+        h = self.pooled_dropout(h)
+        z = self._textures(maps, self._known(maps, grams, positions)) if len(maps) else None
         energy = pooled[:, :0]
-        if len(self.gram_modules):
-            u = u + self._textures(maps, self._known(maps, grams, positions))
+        if z is not None and not self.training:  # no loss asks for it
             squares = [mean_square(F) for F in maps] if grams is None else map(_diagonal, grams)
             energy = torch.cat(list(squares), dim=1)
-        return Output(self.classifier(self.dropout(u)), u, pooled, energy)
+        p: Tensor = self.projection(h)
+        if self.gate is None:
+            u = p if z is None else p + z
+            y, a = self._read(u)
+            return Output(y, u, pooled, energy, a, kinds, pooled[:, :0])
+        assert z is not None
+        # u of each kind in turn; that of the image is their mean, weighed by its kinds.
+        each = p.unsqueeze(1) + self.gate.corrections(h) + z.unsqueeze(1) * self.gate.scale
+        u = (kinds.unsqueeze(2) * each).sum(dim=1)
+        y, a = self._read(u)
+        by_kind = pooled[:, :0]
+        if not self.training:
+            by_kind = torch.cat(self._read(each), dim=2).flatten(1)
+        return Output(y, u, pooled, energy, a, kinds, by_kind)
+
+    def _read(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (..., C) and dimensions (..., A) of u (..., D)."""
+        u = self.dropout(u)
+        a = u[..., :0] if self.dimensions is None else self.dimensions(u)
+        return self.classifier(u), a
+
+    def content(self, pooled: Tensor) -> Tensor:
+        """(N, C*) h -> (N, D) p, as it is outside of training."""
+        h = self.pooled_scale(self.pooled_activation(pooled))
+        p: Tensor = self.projection(h)
+        if self.gate is None:
+            return p
+        return p + (self.gate.kinds(h).unsqueeze(2) * self.gate.corrections(h)).sum(dim=1)
+
+    def texture_scale(self, pooled: Tensor) -> Tensor:
+        """(N, C*) h -> (N, D) what the outputs of the Gram modules are multiplied by."""
+        if self.gate is None:
+            return pooled.new_ones(len(pooled), self.width)
+        h = self.pooled_scale(self.pooled_activation(pooled))
+        scale: Tensor = self.gate.kinds(h) @ self.gate.scale
+        return scale
 
     def _textures(self, maps: Sequence[Tensor], grams: Sequence[Tensor | None]) -> Tensor:
         """z (N, D): the modules' outputs, layer by layer."""
@@ -213,6 +325,18 @@ class EmotionNetwork(nn.Module):
                 "which multiplicative modules need."
             )
         return [G * count for G, count in zip(grams, positions, strict=True)]
+
+    def _make_gate(self) -> KindGate | None:
+        config = self.config
+        if not config.kinds:
+            return None
+        if not isinstance(self.projection, nn.Linear):
+            raise WeightsError(
+                "A network whose projection is the identity has no p that could depend on the kind "
+                "of image. Leave network.kinds out, or choose layers and additive modules."
+            )
+        dropout = min(0.25, config.pooled_dropout)  # kinds are easy to tell, and many to learn from
+        return KindGate(self.backbone.width, self.width, len(config.kinds), dropout)
 
     def _make_modules(self) -> nn.ModuleList:
         """k modules for each layer, or one for all layers."""

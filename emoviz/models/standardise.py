@@ -110,6 +110,10 @@ def _scaled_layers(
     projected = isinstance(network.projection, nn.Linear)
     behind = network.projection if projected else network.classifier
     pairs: list[tuple[nn.Module, nn.Module]] = [(behind, network.pooled_scale)]
+    if network.gate is not None:
+        pairs += [
+            (layer, network.pooled_scale) for layer in (network.gate.kind, network.gate.correction)
+        ]
     for module in network.gram_modules:
         if isinstance(module, GramModule):
             pairs += [(module.dense, module.gram_scale), (module.conv, module.map_scale)]

@@ -18,6 +18,7 @@ from emoviz.models.standardise import Standardise, standardise
 from emoviz.training.augmentation import RandomViews
 from emoviz.training.features import FrozenFeatures
 from emoviz.training.micro_batches import backward, backward_in_pieces
+from emoviz.training.precision import timed_precision
 from emoviz.training.recipe import Phase
 from emoviz.training.state import Training
 from emoviz.training.targets import Rows
@@ -214,6 +215,7 @@ class ViewBatches:
         self.steps = len(_global_batches(state, phase, number, 1))
         self._loader: Iterator[tuple[Rows, Tensor | None, list[int]]] | None = None
         self._told: set[int] = set()
+        self._bf16: bool | None = None  # not timed yet
 
     def epoch(self, epoch: int, first: int) -> Iterator[Batch]:
         """This process's share of each batch; the loader goes on with the epoch after."""
@@ -261,8 +263,13 @@ class ViewBatches:
     def prepared(self, images: Tensor) -> Tensor:
         """(N, H, W, 3) bytes to the network's input (N, 3, H, W) on its device."""
         on_device = images.to(self._device, non_blocking=True)
-        prepared: Tensor = self._state.normalise(on_device)
-        return prepared.contiguous(memory_format=torch.channels_last)
+        normalised: Tensor = self._state.normalise(on_device)
+        prepared = normalised.contiguous(memory_format=torch.channels_last)
+        if self._bf16 is None and self._phase.precision == "bf16":
+            network = self._state.network
+            name = network.config.backbone
+            self._bf16 = timed_precision(name, network.backbone, prepared, self._state.tell).bf16
+        return prepared
 
     def output_of(self, inputs: Tensor) -> Output:
         """The whole network in the phase's precision; its outputs are float32."""
@@ -271,8 +278,8 @@ class ViewBatches:
         return Output(*(part.float() for part in out))
 
     def precision(self) -> torch.autocast:
-        """The phase's, as a context."""
-        mixed = self._phase.precision == "bf16"
+        """The phase's, as a context; bfloat16 only where it is quicker here."""
+        mixed = self._phase.precision == "bf16" and bool(self._bf16)
         return torch.autocast(self._device, dtype=torch.bfloat16, enabled=mixed)
 
     def validate(self) -> Iterator[tuple[Rows, Output]]:

@@ -28,6 +28,7 @@ from emoviz.models.gram import gram_matrix
 from emoviz.models.network import EmotionNetwork, Normalise
 from emoviz.models.standardise import FeatureMoments, Moments
 from emoviz.training.augmentation import ViewMaker
+from emoviz.training.precision import timed_precision
 from emoviz.training.targets import Targets
 
 _KEY_VERSION = 4  # of what is kept and how it is computed
@@ -156,6 +157,7 @@ def frozen_features(
     positions: int,
     progress: Callable[[int, int], None] | None = None,
     whole_last: bool = True,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> FrozenFeatures:
     """Pass each image's views through the backbone once.
 
@@ -170,6 +172,7 @@ def frozen_features(
             that steps differ. 0 keeps all of all maps.
         progress: Called with (images done, all) as views are finished.
         whole_last: Keep the last layer's map whole.
+        tell: Told in which precision the features are computed (`emoviz.training.precision`).
     """
     normalise = Normalise(maker.preprocessing.mean, maker.preprocessing.std)
     backbone = folded(network.backbone).to(memory_format=torch.channels_last)
@@ -184,8 +187,8 @@ def frozen_features(
             _check_all_read(records, index, seen)
             seen = int(index[-1]) + 1
             batch = normalise(images).contiguous(memory_format=torch.channels_last)
-            # Random views are noise anyway; the plain view is what networks are judged on.
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=view > 0):
+            precision = timed_precision(network.config.backbone, backbone, batch, tell)
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision.bf16):
                 features = backbone(batch)
             counts = [
                 0 if whole_last and k == last else 4 * positions for k in range(len(features.maps))
@@ -244,12 +247,16 @@ def kept_features(
     """
     whole_last = whole_last and positions > 0  # without a number of positions all maps are whole
     if cache is None:
-        return frozen_features(network, maker, records, views, positions, progress, whole_last)
+        return frozen_features(
+            network, maker, records, views, positions, progress, whole_last, tell
+        )
     folder = cache / _key(network, maker, records, views, positions)
     names = _file_names(network, whole_last)
     kept = _read_cache(folder, names)
     if kept is None:
-        kept = frozen_features(network, maker, records, views, positions, progress, whole_last)
+        kept = frozen_features(
+            network, maker, records, views, positions, progress, whole_last, tell
+        )
         written = _write_cache(folder, names, kept)
         if written and whole_last and names:
             thin = _thinned(network, maker, kept, positions)
@@ -267,17 +274,22 @@ def _thinned(
     network: EmotionNetwork, maker: ViewMaker, features: FrozenFeatures, positions: int
 ) -> FrozenFeatures:
     """What would have been kept without the whole last map, for runs that do without."""
-    whole, layer = features.maps[-1], network.backbone.layers[-1]
+    thin = _thin(features.maps[-1], network.backbone.layers[-1], maker.seed, positions)
+    return replace(features, maps=(*features.maps[:-1], thin))
+
+
+def _thin(whole: Tensor, layer: int | str, seed: int, positions: int) -> Tensor:
+    """Four times so many positions of each whole map (V, N, C, P), as a pass would have kept."""
     count = 4 * positions
     if not 0 < count < whole.shape[3]:
-        return features
+        return whole
     thin = torch.empty((*whole.shape[:3], count), dtype=whole.dtype)
     for view in range(len(whole)):
-        generator = _generator(maker.seed, layer, view)
+        generator = _generator(seed, layer, view)
         for start in range(0, whole.shape[1], _BATCH):
             some = whole[view, start : start + _BATCH].unsqueeze(2)
             thin[view, start : start + _BATCH] = _some_positions(some, count, generator)
-    return replace(features, maps=(*features.maps[:-1], thin))
+    return thin
 
 
 def _file_names(network: EmotionNetwork, whole_last: bool) -> list[str]:
@@ -372,11 +384,26 @@ class FeatureSource:
         if not self._pools:
             return self._computed(targets.records, views, positions)
         key = (max(views, self._whole_views) if positions == 0 else views, positions)
-        if key not in self._kept:
+        if key not in self._kept and key[0] == 1 and positions and not self._whole_last:
+            # Plain views are kept whole for the images that are held out: no second pass.
+            self._kept[key] = self._plain(positions)
+        elif key not in self._kept:
             parts = [self._computed(pool, *key) for pool in self._pools]
             self._kept[key] = FrozenFeatures.joined(parts)
         index = np.array([self._place[record] for record in targets.records], np.int64)
         return self._kept[key].first_views(views).rows(index)
+
+    def _plain(self, positions: int) -> FrozenFeatures:
+        """Plain views with four times so many positions of each map, out of the whole ones."""
+        if (1, 0) not in self._kept:
+            parts = [self._computed(pool, 1, 0) for pool in self._pools]
+            self._kept[1, 0] = FrozenFeatures.joined(parts)
+        whole = self._kept[1, 0]
+        if self._network is None:
+            self._network = self._fresh()
+        layers = zip(self._network.backbone.layers, whole.maps, strict=True)
+        maps = [_thin(maps, layer, self._maker.seed, positions) for layer, maps in layers]
+        return replace(whole, maps=tuple(maps))
 
     @property
     def is_whole(self) -> bool:

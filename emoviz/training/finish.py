@@ -1,8 +1,9 @@
 """From a trained network to a checkpoint: calibration, novelty, held-out measures, card."""
 
+import itertools
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ from emoviz.analysis.metrics import measure as measure_answers
 from emoviz.analysis.resampling import Intervals
 from emoviz.checkpoints import Card
 from emoviz.data.dataset import SPLITS, Dataset, Record
+from emoviz.data.hash_filter import FALSE_POSITIVES, SeenImages
+from emoviz.data.image_statistics import look_at
+from emoviz.data.images import Limits
 from emoviz.data.lineage import lineage_words
 from emoviz.inference.predict import softmax
 from emoviz.labels import Bridge, bridge_between
@@ -29,6 +33,7 @@ from emoviz.models.network import EmotionNetwork
 from emoviz.models.novelty import Novelty, describe, fit_novelty, with_threshold
 from emoviz.training.batches import on_all_features
 from emoviz.training.features import FeatureSource
+from emoviz.training.measures_beside import describe_dimensions, measure_beside
 from emoviz.training.recipe import Recipe
 from emoviz.training.state import Training
 from emoviz.training.targets import Rows, Targets
@@ -42,14 +47,28 @@ NOVELTY_RULE = (
 )
 
 
+def _none() -> NDArray[np.float32]:
+    return np.zeros((0, 0), np.float32)
+
+
 @dataclass(frozen=True)
 class Outputs:
-    """What a finished network gives for the plain views of some images, in their order."""
+    """What a finished network gives for the plain views of some images, in their order.
+
+    Attributes are those of `emoviz.models.network.Output`, but what it gives for each kind.
+    """
 
     logits: NDArray[np.float32]
     embedding: NDArray[np.float32]
     pooled: NDArray[np.float32]
     energy: NDArray[np.float32]
+    dimensions: NDArray[np.float32] = field(default_factory=_none)
+    kinds: NDArray[np.float32] = field(default_factory=_none)
+
+    def __post_init__(self) -> None:
+        for name in ("dimensions", "kinds"):  # of a network without them, a row for each image
+            if len(getattr(self, name)) != len(self.logits):
+                object.__setattr__(self, name, np.zeros((len(self.logits), 0), np.float32))
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """By their names, in order."""
@@ -59,12 +78,14 @@ class Outputs:
     def none(cls, network: EmotionNetwork) -> "Outputs":
         """Those of no image."""
         empty = np.zeros((0, 1), np.float32)
-        return cls(empty, np.zeros((0, network.width), np.float32), empty, empty)
+        u = np.zeros((0, network.width), np.float32)
+        return cls(empty, u, empty, empty, empty, empty)
 
     @classmethod
     def joined(cls, parts: Sequence[tuple[torch.Tensor, ...]]) -> "Outputs":
         """Batches one after the other."""
-        return cls(*(torch.cat(column).float().numpy() for column in zip(*parts, strict=True)))
+        columns = (torch.cat(column).float().numpy() for column in zip(*parts, strict=True))
+        return cls(*itertools.islice(columns, len(fields(cls))))
 
 
 @dataclass(frozen=True)
@@ -93,6 +114,7 @@ class FinalMeasures:
     measures: Mapping[str, Any]
     novelty: Novelty | None
     novelty_words: Mapping[str, Any]
+    dimensions: Mapping[str, Any] = field(default_factory=dict)
 
 
 @torch.no_grad()  # not inference mode: a network that was moved in it cannot be exported
@@ -163,7 +185,8 @@ def measure_splits(state: Training, targets: Targets) -> FinalMeasures:
         flagged = float((novelty.distance(test.outputs.energy) > 1).mean())
     measures = measure(test, np.full(len(test.targets), temperature), recipe)
     words = {"rule": NOVELTY_RULE, "flagged_test_split": _rounded(flagged)} if novelty else {}
-    return FinalMeasures(temperature, calibration, measures, novelty, words)
+    beside = _dimensions(test, recipe)
+    return FinalMeasures(temperature, calibration, measures, novelty, words, beside)
 
 
 def counted_images(targets: Targets) -> str:
@@ -197,7 +220,8 @@ def measure_folds(held: HeldOut, width: int, recipe: Recipe) -> FinalMeasures:
     }
     novelty, words = _novelty_of_folds(held, width)
     temperature = fit_temperature(logits, targets)
-    return FinalMeasures(temperature, calibration, measure(held, crossed, recipe), novelty, words)
+    measures, beside = measure(held, crossed, recipe), _dimensions(held, recipe)
+    return FinalMeasures(temperature, calibration, measures, novelty, words, beside)
 
 
 def measure(held: HeldOut, temperatures: Floats, recipe: Recipe) -> dict[str, Any]:
@@ -209,9 +233,30 @@ def measure(held: HeldOut, temperatures: Floats, recipe: Recipe) -> dict[str, An
     for number, (name, labels, bridge) in enumerate(sets):
         rows = np.flatnonzero(targets.sets == number)
         if len(rows):
-            title = recipe.data.part_of(labels).title or name
-            measured[f"{title}, {held.words}"] = _measure_set(held, probabilities, rows, bridge)
+            title = recipe.data.part_of(labels, name).title or name
+            measured[f"{title}, {held.words}"] = {
+                **_measure_set(held, probabilities, rows, bridge),
+                **measure_beside(
+                    held.outputs.dimensions[rows].astype(np.float64),
+                    targets.dimensions[rows].astype(np.float64),
+                    np.array([targets.records[i].shares for i in rows]),
+                    probabilities[rows],
+                    bridge,
+                    recipe.network,
+                ),
+            }
     return measured
+
+
+def _dimensions(held: HeldOut, recipe: Recipe) -> dict[str, Any]:
+    """What the card says of the outputs beside the classes."""
+    outputs, targets = held.outputs.dimensions, held.targets
+    return describe_dimensions(
+        outputs.astype(np.float64),
+        targets.dimensions.astype(np.float64),
+        targets.kinds,
+        recipe.network,
+    )
 
 
 def _measure_set(
@@ -304,14 +349,31 @@ def summary(
     }
 
 
+def seen_images(records: Sequence[Record], recipe: Recipe) -> tuple[SeenImages, dict[str, Any]]:
+    """The filter of the images that were learned from, and what the card says of it."""
+    learned = [r for r in records if recipe.data.folds or r.split == "train"]
+    looks = look_at(learned, Limits())
+    made = SeenImages.of(looks.sha256, looks.hash[looks.readable])
+    size = sum(array.nbytes for array in made.to_arrays().values())
+    told = {
+        "images": int(looks.readable.sum()),
+        "bytes": size,
+        "false_positives": f"at most {7 * FALSE_POSITIVES:.0e} of images by chance",
+        "rule": "An image counts as seen where its file is one of the training images, or where "
+        "its perceptual hash (64 bits) shares two of four bands with one of theirs.",
+    }
+    return made, told
+
+
 def make_card(
     state: Training,
     sets: Sequence[Dataset],
     targets: Targets,
     measured: FinalMeasures,
     origin: Mapping[str, str],
+    filtered: Mapping[str, Any] | None = None,
 ) -> Card:
-    """Write down everything that the checkpoint says of itself."""
+    """Write down everything that the checkpoint says of itself; see `seen_images` for the last."""
     recipe = state.recipe
     return Card(
         id=recipe.name,
@@ -327,6 +389,8 @@ def make_card(
         measures={name: _flat(values) for name, values in measured.measures.items()},
         calibration=measured.calibration,
         novelty=measured.novelty_words,
+        dimensions=measured.dimensions,
+        seen=filtered or {},
         seed=recipe.seed,
         versions={
             "emoviz": emoviz.__version__,
@@ -372,7 +436,7 @@ def _novelty_of_folds(held: HeldOut, width: int) -> tuple[Novelty | None, dict[s
 
 
 def _data_entry(item: Dataset, targets: Targets, recipe: Recipe) -> dict[str, Any]:
-    part = recipe.data.part_of(item.taxonomy.name)
+    part = recipe.data.part_of(item.taxonomy.name, item.name)
     number = targets.names.index(item.name)
     mine = [r for r, s in zip(targets.records, targets.sets, strict=True) if s == number]
     groups = len({record.group for record in mine})

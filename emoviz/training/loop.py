@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emoviz.errors import PausedError, TrainingError
-from emoviz.models.losses import bridged_cross_entropy
+from emoviz.models.losses import bridged_cross_entropy, dimension_error, kind_cross_entropy
 from emoviz.models.network import Output
 from emoviz.models.standardise import fold
 from emoviz.training.batches import (
@@ -226,24 +226,28 @@ class Truth(NamedTuple):
         shares: (N, S) targets.
         single: (N,) the class whose center each image pulls on, or -1.
         weights: (N,).
+        dimensions: (N, A), NaN where not known.
+        kinds: (N,), -1 where not known.
     """
 
     bridges: Tensor
     shares: Tensor
     single: Tensor
     weights: Tensor
+    dimensions: Tensor
+    kinds: Tensor
 
     @classmethod
     def of(cls, state: Training, rows: Rows) -> "Truth":
         """Of some training images; labels are smoothed as the recipe says."""
         device = next(state.network.parameters()).device
-        bridges, shares, single, weights = _arrays(state.train, rows, device)
+        bridges, shares, *others = _arrays(state.train, rows, device)
         smoothing = state.recipe.loss.label_smoothing
         if smoothing:
             classes = bridges.sum(dim=2)  # a label spreads as many shares as it covers classes
             even = classes / classes.sum(dim=1, keepdim=True)
             shares = (1 - smoothing) * shares + smoothing * even
-        return cls(bridges, shares, single, weights)
+        return cls(bridges, shares, *others)
 
     def of_partners(self, partner: Tensor) -> "Truth":
         """That of the images in other places of the batch."""
@@ -256,6 +260,8 @@ def _arrays(targets: Targets, rows: Rows, device: torch.device) -> list[Tensor]:
         targets.shares[rows],
         targets.single[rows],
         targets.weights[rows],
+        targets.dimensions[rows],
+        targets.kinds[rows],
     )
     return [torch.from_numpy(array).to(device, non_blocking=True) for array in arrays]
 
@@ -271,17 +277,31 @@ def _terms(state: Training, truth: Truth, out: Output, mix: Mix, shared: bool) -
     entropy, intra = first[0], first[1]
     beta, lam = state.recipe.loss.beta, state.recipe.loss.lambda_
     total = entropy + beta * (intra + lam * inter) if beta else entropy
+    if state.recipe.network.dimensions:
+        total = total + state.recipe.loss.dimensions * first[2]
+    if state.recipe.network.kinds:
+        total = total + state.recipe.loss.kinds * first[3]
     return torch.stack([total, entropy, intra, inter])
 
 
 def _sample_terms(state: Training, truth: Truth, out: Output, shared: bool) -> Tensor:
-    """(2,) L_entropy and L_intra."""
+    """(4,) L_entropy, L_intra, and the errors of the dimensions and of the kinds of image."""
     entropy = bridged_cross_entropy(out.logits, truth.shares, truth.bridges, truth.weights)
-    terms = torch.stack([entropy, state.loss.intra(out.embedding, truth.single)])
+    nothing = torch.zeros_like(entropy)
+    part = state.recipe.network
+    terms = torch.stack(
+        [
+            entropy,
+            state.loss.intra(out.embedding, truth.single),
+            dimension_error(out.dimensions, truth.dimensions) if part.dimensions else nothing,
+            kind_cross_entropy(out.kinds, truth.kinds) if part.kinds else nothing,
+        ]
+    )
     if not shared or state.processes.count == 1:
         return terms
     # Means over the global batch: each process's mean, weighed by its part of what is counted.
-    mine = torch.stack([truth.weights.sum(), (truth.single >= 0).float().sum()])
+    counted = ((truth.single >= 0), ~truth.dimensions.isnan(), (truth.kinds >= 0))
+    mine = torch.stack([truth.weights.sum(), *(known.float().sum() for known in counted)])
     return terms * mine / state.processes.summed(mine).clamp(min=1e-8)
 
 
@@ -291,7 +311,7 @@ def _validate(state: Training, batches: Batches) -> ValidationOutputs | None:
     state.network.eval()
     total, parts = 0.0, []
     for rows, out in batches.validate():
-        bridges, shares, _, weights = _arrays(state.validation, rows, out.logits.device)
+        bridges, shares, _, weights, *_ = _arrays(state.validation, rows, out.logits.device)
         total += len(rows) * float(bridged_cross_entropy(out.logits, shares, bridges, weights))
         scores = torch.einsum("nsc,nc->ns", bridges, out.logits.float().softmax(dim=1))
         u = out.embedding.float().cpu().numpy()

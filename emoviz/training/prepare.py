@@ -225,6 +225,8 @@ def network_config(recipe: Recipe) -> NetworkConfig:
         parallel=part.parallel,
         reduce=part.reduce,
         pooled_activation=part.pooled_activation,
+        kinds=part.kinds,
+        dimensions=part.dimensions,
     )
 
 

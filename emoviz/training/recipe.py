@@ -3,6 +3,7 @@
 `emoviz.training.recipe_loading` reads and checks them.
 """
 
+import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,11 @@ class NetworkPart:
         standardise: Train on standardised h, Gram entries and map channels; the fixed mean and
             scale are folded into the following layers at the end, so the finished network is
             the paper's.
+        kinds: Kinds of image (photograph, abstract painting, ...) that p and z depend on, told by
+            the network itself (`emoviz.models.network.KindGate`); the training images say theirs,
+            or `data.sets` does. Empty for the papers' networks.
+        dimensions: Outputs beside the classes: ``valence``, ``arousal`` and ``division`` (how
+            divided viewers are). Empty for the papers' networks.
     """
 
     backbone: str = "tf_efficientnet_lite2"
@@ -56,6 +62,8 @@ class NetworkPart:
     gram_dropout: float = number(0.0, 0, 0.95)
     dropout: float = number(0.0, 0, 0.95)
     standardise: bool = False
+    kinds: tuple[str, ...] = ()
+    dimensions: tuple[Literal["valence", "arousal", "division"], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,8 @@ class LossPart:
         margin: m.
         center_spread: Standard deviation of the random centers at the start.
         label_smoothing: Share of each target that is spread over all classes.
+        kinds: Weight of the cross-entropy over the kinds of image.
+        dimensions: Weight of the mean squared error of valence, arousal and division.
     """
 
     beta: float = number(0.5, 0)
@@ -96,11 +106,16 @@ class LossPart:
     margin: float = number(5.0, 0, open_low=True)
     center_spread: float = number(1.0, 0, open_low=True)
     label_smoothing: float = number(0.0, 0, 0.9)
+    kinds: float = number(0.3, 0)
+    dimensions: float = number(1.0, 0)
 
 
 @dataclass(frozen=True)
 class SetPart:
-    """How one labelled set takes part; the key in the file is its taxonomy.
+    """How one labelled set takes part.
+
+    The key in the file is the set's taxonomy, or ``taxonomy/name`` for one of several sets of a
+    taxonomy, the name in small letters with dashes: ``mikels8/d-visa``.
 
     Attributes:
         title: Its name for people, on the card.
@@ -113,6 +128,7 @@ class SetPart:
             with the same sentiment: confusing awe with contentment costs less than with fear.
         center_share: A sample pulls on its class center where the class holds at least this
             share of the votes.
+        kind: Of its images, where they do not say themselves; one of `network.kinds`.
     """
 
     title: str = ""
@@ -122,6 +138,7 @@ class SetPart:
     sharpen: float = number(1.0, 0, open_low=True)
     sentiment_smoothing: float = number(0.0, 0, 1)
     center_share: float = number(0.5, 0, 1)
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,7 +154,7 @@ class DataPart:
             measures, the temperature and the novelty threshold, and the finished network is
             trained on every image.
         class_weight_power: 0 treats all samples alike, 1 all classes alike.
-        sets: By taxonomy; a set that is not named takes the defaults.
+        sets: By taxonomy, or taxonomy and name; a set that is not named takes the defaults.
     """
 
     validation: float = number(0.1, 0, 0.5)
@@ -147,9 +164,10 @@ class DataPart:
     class_weight_power: float = number(0.0, 0, 1)
     sets: Mapping[str, SetPart] = field(default_factory=dict)
 
-    def part_of(self, taxonomy: str) -> SetPart:
-        """How sets of a taxonomy take part."""
-        return self.sets.get(taxonomy, SetPart())
+    def part_of(self, taxonomy: str, name: str) -> SetPart:
+        """How the set of that taxonomy and name takes part."""
+        own = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")
+        return self.sets.get(f"{taxonomy}/{own}", self.sets.get(taxonomy, SetPart()))
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from emoviz.training.finish import (
     novelty_width,
     outputs,
     outputs_on_features,
+    seen_images,
 )
 from emoviz.training.folder import (
     FOLDS,
@@ -353,13 +354,14 @@ class _Run:
         if self._wish() == FINISH:
             origin["stopped"] = f"by hand, after {state.place.total} steps"
         self._options.report(_MEASURED, "Writing the checkpoint")
-        card = make_card(state, prepared.sets, prepared.targets, measured, origin)
+        if not prepared.worker.processes.is_first:
+            return None
+        seen, told = seen_images(prepared.targets.records, recipe)
+        card = make_card(state, prepared.sets, prepared.targets, measured, origin, told)
         learned = recipe.loss.beta and not recipe.fuse
         centers = state.loss.centers.detach().cpu() if learned else None
         place = checkpoint_folder(self._folder, recipe)
         place = place.with_name(place.name + suffix)
-        if not prepared.worker.processes.is_first:
-            return None
         with _kept_for_later("The checkpoint cannot be written"):
             return save_checkpoint(
                 place,
@@ -368,6 +370,7 @@ class _Run:
                 centers,
                 measured.novelty,
                 self._options.with_graph,
+                seen,
             )
 
     def _minutes(self) -> str:

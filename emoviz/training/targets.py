@@ -6,6 +6,7 @@ relabelled.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from emoviz.data.dataset import (
 from emoviz.errors import TrainingError
 from emoviz.labels import Bridge, Taxonomy, bridge_between
 from emoviz.models.losses import NO_CLASS
-from emoviz.training.recipe import DataPart, Recipe, SetPart
+from emoviz.training.recipe import DataPart, NetworkPart, Recipe, SetPart
 
 _MISSED = 1 / 3  # of its share that a split may be off without a word
 
@@ -43,6 +44,8 @@ class Targets:
         bridges: (sets, S, C) 0/1.
         single: (N,) the class whose center the image pulls on, or -1.
         weights: (N,) weight in the loss, mean 1.
+        dimensions: (N, A) what the outputs beside the classes should be; NaN where not known.
+        kinds: (N,) index of the kind of image among the network's; -1 where not known.
     """
 
     records: tuple[Record, ...]
@@ -54,6 +57,8 @@ class Targets:
     bridges: NDArray[np.float32]
     single: NDArray[np.int64]
     weights: NDArray[np.float32]
+    dimensions: NDArray[np.float32]
+    kinds: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.records)
@@ -67,6 +72,8 @@ class Targets:
             shares=self.shares[index],
             single=self.single[index],
             weights=self.weights[index],
+            dimensions=self.dimensions[index],
+            kinds=self.kinds[index],
         )
 
     @property
@@ -97,7 +104,7 @@ def make_targets(sets: Sequence[Dataset], recipe: Recipe, taxonomy: Taxonomy) ->
     """Targets of several sets for one network.
 
     Votes for labels that no class may be called are dropped and the rest scaled to 1; an image
-    with no vote left takes no part.
+    with no vote left takes no part, unless its valence or arousal is learned.
 
     Raises:
         TaxonomyError: No bridge joins a set with the network's taxonomy.
@@ -110,48 +117,91 @@ def make_targets(sets: Sequence[Dataset], recipe: Recipe, taxonomy: Taxonomy) ->
     parts = []
     for i, (item, bridge) in enumerate(zip(sets, found, strict=True)):
         bridges[i, : len(joins[i].labels)] = joins[i].matrix
-        part = recipe.data.part_of(item.taxonomy.name)
-        parts.append(_set_targets(merge_labels(item, bridge), joins[i], part, width, i))
+        part = recipe.data.part_of(item.taxonomy.name, item.name)
+        divided = division(item)
+        item = merge_labels(item, bridge)
+        parts.append(_set_targets(item, joins[i], part, recipe.network, width, i, divided))
     records = tuple(record for part in parts for record in part[0])
     if not records:
         raise TrainingError("No image has a label that one of the network's classes may be called.")
-    index, shares, single, weights = (
-        np.concatenate([part[k] for part in parts]) for k in range(1, 5)
-    )
+    arrays = (np.concatenate(column) for column in list(zip(*parts, strict=True))[1:])
+    index, shares, single, weights, dimensions, kinds = arrays
     names = tuple(item.name for item in sets)
     taxonomies = tuple(item.taxonomy.name for item in sets)
-    return Targets(records, index, names, taxonomies, joins, shares, bridges, single, weights)
+    return Targets(
+        records,
+        index,
+        names,
+        taxonomies,
+        joins,
+        shares,
+        bridges,
+        single,
+        weights,
+        dimensions,
+        kinds,
+    )
 
 
 def _set_targets(
-    item: Dataset, bridge: Bridge, part: SetPart, width: int, number: int
-) -> tuple[
-    list[Record], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]
-]:
+    item: Dataset,
+    bridge: Bridge,
+    part: SetPart,
+    network: NetworkPart,
+    width: int,
+    number: int,
+    divided: Sequence[float],
+) -> tuple[Any, ...]:
+    """Records, then arrays: the set, shares, single class, weight, dimensions and kind of each."""
     records, shares, single, weights = [], [], [], []
+    dimensions, kinds = [], []
     softened = _same_sentiment(bridge, part.sentiment_smoothing)
-    for record in item.records:
+    for record, entropy in zip(item.records, divided, strict=True):
         votes = np.array(record.shares) * bridge.reachable
         covered = votes.sum()
-        if covered <= 0:
+        known = {"valence": record.valence, "arousal": record.arousal, "division": entropy}
+        beside = [np.nan if (v := known[name]) is None else v for name in network.dimensions]
+        rated = record.valence is not None or record.arousal is not None
+        if covered <= 0 and not (rated and network.dimensions):
             continue
         # The class of the majority, where it is one class and holds enough of all the votes.
         top = int(votes.argmax())
-        clear = top == record.label and votes[top] / covered >= part.center_share
-        sharp = votes**part.sharpen
+        clear = covered > 0 and top == record.label and votes[top] / covered >= part.center_share
         row = np.zeros(width, np.float32)
-        row[: len(votes)] = sharp / sharp.sum() @ softened
+        if covered > 0:
+            sharp = votes**part.sharpen
+            row[: len(votes)] = sharp / sharp.sum() @ softened
+        kind = record.metadata.get("kind") or part.kind
         records.append(record)
         shares.append(row)
         single.append(int(bridge.single[top]) if clear else NO_CLASS)
         weights.append(part.weight)
+        dimensions.append(beside)
+        kinds.append(network.kinds.index(kind) if kind in network.kinds else -1)
     return (
         records,
         np.full(len(records), number, np.int64),
         np.array(shares, np.float32).reshape(-1, width),
         np.array(single, np.int64),
         np.array(weights, np.float32),
+        np.array(dimensions, np.float32).reshape(len(records), len(network.dimensions)),
+        np.array(kinds, np.int64),
     )
+
+
+def division(item: Dataset) -> list[float]:
+    """How divided the voters of each image were: entropy of the votes over the largest possible.
+
+    What is missing to 1 counts as one more answer. NaN where there are no votes, or where people
+    could give several answers, so that shares are no distribution.
+    """
+    if not item.votes or any(sum(record.shares) > 1.001 for record in item.records):
+        return [np.nan] * len(item.records)
+    shares = np.array([record.shares for record in item.records]).reshape(len(item.records), -1)
+    rest = np.clip(1.0 - shares.sum(axis=1, keepdims=True), 0.0, 1.0)
+    p = np.hstack([shares, rest])
+    entropy = -(p * np.log(np.maximum(p, 1e-12))).sum(axis=1)
+    return [float(value) for value in entropy / np.log(p.shape[1])]
 
 
 def _same_sentiment(bridge: Bridge, share: float) -> NDArray[np.float64]:

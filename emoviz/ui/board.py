@@ -1,6 +1,7 @@
 """The board of results on the Classify page: what there is, the cards, and what to take away."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -24,6 +25,29 @@ from emoviz.ui.words import counted
 from emoviz.ui.workspace import Workspace, workspace
 
 PER_PAGE = 12
+
+
+_AS_SEEN = "As the network sees it"
+
+
+def of_kind(context: Context) -> Context:
+    """Ask what kind of image these are, where the checkpoint's estimate depends on it."""
+    kinds = context.checkpoint.card.kinds if context.checkpoint else ()
+    if not kinds:
+        return context
+    chosen = st.selectbox(
+        "Kind of image",
+        [_AS_SEEN, *kinds],
+        key="kind",
+        persist_state="session",
+        width=280,
+        format_func=lambda kind: f"{kind[:1].upper()}{kind[1:]}",
+        help="The estimate depends on the kind of image. The network tells it by itself; say it "
+        "here for all images where it is mistaken.",
+    )
+    if chosen not in kinds:
+        return context
+    return replace(context, kind=chosen, identity=f"{context.identity} {chosen}")
 
 
 def heading(rows: Sequence[Result], refused: Sequence[Refusal], context: Context) -> None:

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from emoviz.inference.flags import FLAGS, Flag
+from emoviz.inference.predict import Prediction
 from emoviz.labels import Taxonomy
-from emoviz.plots import probability_bars, sentiment_bar
+from emoviz.plots import percent, probability_bars, sentiment_bar
+from emoviz.plots.affect import Span, affect_plane
 from emoviz.ui.results import Refusal, Result
 from emoviz.ui.why_button import why_button
 from emoviz.ui.wording import has_two_sentiments, wording
@@ -85,8 +87,21 @@ def _body(row: Result, taxonomy: Taxonomy, rule: str, visible: int) -> str:
         f'<p class="ev-sentence">{escape(sentence(prediction, wording(taxonomy)))}</p>'
         f"{_tags(row.flags)}"
         f"{probability_bars(prediction.ranked, taxonomy.colours, visible)}"
-        f"{feelings}"
+        f"{feelings}{_affect(prediction)}"
         f'<div class="ev-notes">{"".join(_notes(row, taxonomy, rule))}</div></div>'
+    )
+
+
+def _affect(prediction: Prediction) -> str:
+    """Valence and arousal on their plane, in the large view."""
+    valence, arousal = prediction.valence, prediction.arousal
+    if valence is None or arousal is None:
+        return ""
+    spans = [Span(d.value, d.low, d.high) for d in (valence, arousal)]
+    return (
+        f'<figure class="ev-affect ev-rest">{affect_plane(*spans)}<figcaption>Valence '
+        f"{spans[0]}, arousal {spans[1]}, on scales from −1 to 1. Nine in ten held-out "
+        "images lay within such intervals.</figcaption></figure>"
     )
 
 
@@ -115,6 +130,14 @@ def _notes(row: Result, taxonomy: Taxonomy, rule: str) -> Iterator[str]:
             '<p>Unlike the training images: take the estimate with care.<span class="ev-rest"> '
             f"{_clean(words)}</span></p>"
         )
+    if prediction.viewers_differ:
+        yield (
+            '<p>Viewers are likely to differ.<span class="ev-rest"> The model expects their '
+            "answers to be spread over several emotions.</span></p>"
+        )
+    if prediction.kind is not None:
+        share = prediction.kinds.get(prediction.kind, 0.0)
+        yield f'<p class="ev-rest">Taken for: {escape(prediction.kind)} ({percent(share)}).</p>'
     if prediction.not_sure:
         yield (
             '<p>Not sure enough: better no answer.<span class="ev-rest"> The most likely one is '

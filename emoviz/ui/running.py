@@ -93,7 +93,8 @@ def compute(
     pictures = all(entry.sha256 in space.thumbnails for entry in waiting)
     side = None if pictures else PICTURE_SIDE
     batch = 1 if len(waiting) <= 2 else BATCH
-    for prediction in predict(model, fresh(), _limits(context.settings), batch, side):
+    limits, kind = _limits(context.settings), context.kind
+    for prediction in predict(model, fresh(), limits, batch, side, kind):
         entry = order.popleft()
         space.record(entry, context.identity, prediction)
         yield entry

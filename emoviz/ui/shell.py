@@ -58,12 +58,14 @@ class Context:
         checkpoint: The one chosen in the sidebar; None where there is none to choose.
         identity: Of the checkpoint's weights and card, by which predictions are kept.
         engine_line: Place in the sidebar that says why the network cannot run.
+        kind: What kind of image a person says that all are; None leaves it to the network.
     """
 
     settings: Settings
     checkpoint: Checkpoint | None = None
     identity: str = ""
     engine_line: DeltaGenerator | None = None
+    kind: str | None = None
 
     @property
     def abstention(self) -> Abstention | None:

@@ -29,6 +29,9 @@ button.ev-picture { cursor: zoom-in; }
 .ev-body h4.ev-name { font-weight: 600; line-height: 1.3; overflow-wrap: anywhere;
   display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
 .ev-sentence { text-wrap: pretty; }
+.ev-affect { margin: .6rem 0 0; max-width: 15rem; }
+.ev-affect svg { width: 100%; height: auto; display: block; }
+.ev-affect figcaption { font-size: .85rem; opacity: .85; }
 .ev-card .ev-sentence { min-height: 2.9em; }
 .ev-notes { display: flex; flex-direction: column; gap: .3rem; font-size: .83rem;
   color: color-mix(in srgb, currentColor 78%, transparent); }

@@ -22,6 +22,7 @@ else:
     taxonomy = context.checkpoint.card.taxonomy
     intake.follow_link(context.settings)
     intake.drop_zones(context.settings)
+    context = board.of_kind(context)
     run_pending(space, context, lambda: board.preview(space, context, taxonomy))
     intake.notes()
     rows = space.results(context.identity, context.abstention)

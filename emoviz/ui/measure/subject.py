@@ -14,8 +14,10 @@ from emoviz.errors import EmovizError
 from emoviz.experiments.contenders import answers_of
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import Labels, duplicates, labels_of, open_labelled
+from emoviz.inference.leaks import leak_of
 from emoviz.inference.predictions import Predictions
 from emoviz.labels import Bridge, own_taxonomy
+from emoviz.plots import percent
 from emoviz.settings import Settings
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.sources import Source
@@ -137,6 +139,8 @@ def say_what_is_measured(item: EvaluationSubject, *others: EvaluationSubject) ->
     if copies := duplicates(item.table):
         parts.append(f"{counted(copies, 'copy', 'copies')} of another among all images")
     st.markdown("; ".join(parts) + ".")
+    for one in (item, *others):
+        _say_what_was_seen(one)
     for member in (member for one in (item, *others) for member in one.members):
         if names := trained_on(member, item.source.title):
             st.warning(
@@ -145,6 +149,23 @@ def say_what_is_measured(item: EvaluationSubject, *others: EvaluationSubject) ->
                 icon=":material/school:",
             )
     show_problems(item.table.refused, len(item.table))
+
+
+def _say_what_was_seen(item: EvaluationSubject) -> None:
+    """Images that the model was trained on, by their content, and the number without them."""
+    found = leak_of(item.members, item.table, item.judged.rows, item.judged.right)
+    if found is None or not found.seen:
+        return
+    title = plain(listed([member.card.title for member in item.members]))
+    words = f"{found.seen:,} of these {found.of:,} images were in the training of {title}."
+    if found.accuracy_without is None or found.accuracy is None:
+        words += " None is left that it has not seen."
+    else:
+        words += (
+            f" Without them its accuracy is {percent(found.accuracy_without)} on "
+            f"{counted(found.of - found.seen, 'image')}, with them {percent(found.accuracy)}."
+        )
+    st.warning(words, icon=":material/school:")
 
 
 def trained_on(checkpoint: Checkpoint, title: str) -> list[str]:

@@ -1,0 +1,143 @@
+"""Which images were in a training, kept so that none of them can be had from it.
+
+A Bloom filter (Bloom 1970) over the SHA-256 of the files and over their perceptual hashes. It says
+"no" only of images that were not there, and "yes" by mistake as rarely as it is made for.
+
+A perceptual hash is kept in four bands of 16 bits, and as a key for each pair of them. Two hashes
+that differ in two bits at most always share a pair, those of a copy that was saved again mostly do.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Keys = NDArray[np.uint64]
+FALSE_POSITIVES = 1e-5  # of one key; an image has seven
+_PAIRS = tuple(itertools.combinations(range(4), 2))
+
+
+@dataclass(frozen=True)
+class HashFilter:
+    """A Bloom filter over 64-bit keys.
+
+    Attributes:
+        bits: (M / 8,) bytes.
+        rounds: Bits that each key sets.
+    """
+
+    bits: NDArray[np.uint8]
+    rounds: int
+
+    @classmethod
+    def of(cls, keys: Keys, false_positives: float = FALSE_POSITIVES) -> "HashFilter":
+        """The smallest filter that holds the keys and is mistaken of so small a share of others."""
+        count = max(len(keys), 1)
+        size = math.ceil(-count * math.log(false_positives) / math.log(2) ** 2 / 8) * 8
+        rounds = max(1, round(size / count * math.log(2)))
+        flags = np.zeros(size, bool)
+        for places in _places(keys, rounds, size):
+            flags[places] = True
+        return cls(np.packbits(flags), rounds)
+
+    def holds(self, keys: Keys) -> NDArray[np.bool_]:
+        """(N,) whether each key was put in; mistaken at times where it says yes."""
+        size = 8 * len(self.bits)
+        alive = np.arange(len(keys))
+        first, step = _mixed(keys, 0), _mixed(keys, 1) | np.uint64(1)
+        for i in range(self.rounds):  # most keys are out after two rounds
+            with np.errstate(over="ignore"):
+                places = (first[alive] + np.uint64(i) * step[alive]) % np.uint64(size)
+            byte = self.bits[(places >> np.uint64(3)).astype(np.int64)]
+            bit = np.right_shift(byte, (7 - (places & np.uint64(7))).astype(np.uint8)) & 1
+            alive = alive[bit.astype(bool)]
+        found = np.zeros(len(keys), bool)
+        found[alive] = True
+        return found
+
+
+@dataclass(frozen=True)
+class SeenImages:
+    """The images of a training, by exact and by perceptual hash.
+
+    Attributes:
+        exact: Over SHA-256.
+        alike: Over pairs of bands of perceptual hashes.
+    """
+
+    exact: HashFilter
+    alike: HashFilter
+
+    @classmethod
+    def of(cls, sha256: Sequence[str], perceptual: Keys) -> "SeenImages":
+        """From hexadecimal SHA-256 and 64-bit perceptual hashes; empty texts do not count."""
+        known = [text for text in sha256 if text]
+        return cls(HashFilter.of(exact_keys(known)), HashFilter.of(band_keys(perceptual).ravel()))
+
+    def seen(self, sha256: Sequence[str], perceptual: Keys | None = None) -> NDArray[np.bool_]:
+        """(N,) whether each image, or one that looks like it, was in the training.
+
+        Args:
+            sha256: (N) of the files; "" where it is not known.
+            perceptual: (N,) where they are known (`emoviz.data.image_statistics`).
+        """
+        known = np.array([bool(text) for text in sha256], bool)
+        found = np.zeros(len(sha256), bool)
+        found[known] = self.exact.holds(exact_keys([text for text in sha256 if text]))
+        if perceptual is not None:
+            keys = band_keys(perceptual)
+            found |= self.alike.holds(keys.ravel()).reshape(keys.shape).any(axis=1)
+        return found
+
+    def to_arrays(self) -> dict[str, NDArray[np.uint8]]:
+        """What a checkpoint stores."""
+        return {
+            "exact": self.exact.bits,
+            "alike": self.alike.bits,
+            "rounds": np.array([self.exact.rounds, self.alike.rounds], np.uint8),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.uint8]]) -> "SeenImages":
+        """Read what a checkpoint stores.
+
+        Raises:
+            KeyError, ValueError: It is incomplete.
+        """
+        one, other = (int(value) for value in arrays["rounds"])
+        return cls(HashFilter(arrays["exact"], one), HashFilter(arrays["alike"], other))
+
+
+def exact_keys(sha256: Sequence[str]) -> Keys:
+    """(N,) the first 64 bits of each SHA-256."""
+    return np.array([int(text[:16], 16) for text in sha256], np.uint64)
+
+
+def band_keys(hashes: Keys) -> Keys:
+    """(N, 6) a key for each pair of the four 16-bit bands of 64-bit hashes."""
+    bands = [(hashes >> np.uint64(16 * i)) & np.uint64(0xFFFF) for i in range(4)]
+    keys = [
+        (np.uint64(number + 1) << np.uint64(32)) | (bands[i] << np.uint64(16)) | bands[j]
+        for number, (i, j) in enumerate(_PAIRS)
+    ]
+    return np.stack(keys, axis=1) if len(hashes) else np.zeros((0, len(_PAIRS)), np.uint64)
+
+
+def _places(keys: Keys, rounds: int, size: int) -> list[NDArray[np.int64]]:
+    """Bits of each key, round by round (Kirsch and Mitzenmacher 2006: two hashes suffice)."""
+    first, step = _mixed(keys, 0), _mixed(keys, 1) | np.uint64(1)
+    with np.errstate(over="ignore"):
+        rows = [(first + np.uint64(i) * step) % np.uint64(size) for i in range(rounds)]
+    return [row.astype(np.int64) for row in rows]
+
+
+def _mixed(keys: Keys, salt: int) -> Keys:
+    """SplitMix64 (Steele et al. 2014): every bit of the key moves half of the result's."""
+    with np.errstate(over="ignore"):
+        z = keys + np.uint64((salt + 1) * 0x9E3779B97F4A7C15 % 2**64)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return np.asarray(z ^ (z >> np.uint64(31)))

@@ -1,0 +1,95 @@
+"""The filter of training images: no miss, few mistakes, copies by another name or saved again."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emoviz.checkpoints import Checkpoint, load_network, save_checkpoint, seen_in_training
+from emoviz.data.dataset import Record
+from emoviz.data.hash_filter import HashFilter, SeenImages, band_keys
+from emoviz.data.image_statistics import look_at
+from emoviz.data.images import Limits
+
+
+def keys(count: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 2**63, count, dtype=np.uint64)
+
+
+@pytest.mark.parametrize("count", [0, 1, 700, 20_000])
+def test_everything_that_was_put_in_is_held(count: int) -> None:
+    mine = keys(count, 1)
+    assert HashFilter.of(mine).holds(mine).all()
+
+
+def test_it_is_mistaken_as_rarely_as_it_is_made_for() -> None:
+    made = HashFilter.of(keys(5_000, 1), 1e-3)
+    assert 8 * len(made.bits) < 15 * 5_000  # 14.4 bits a key is the theory
+    mistaken = made.holds(keys(300_000, 2)).mean()
+    assert 0.5e-3 < mistaken < 1.6e-3
+
+
+def test_neighbouring_keys_are_told_apart() -> None:
+    made = HashFilter.of(np.arange(0, 20_000, 2, dtype=np.uint64))
+    assert not made.holds(np.arange(1, 20_000, 2, dtype=np.uint64)).any()
+
+
+def test_hashes_that_differ_in_two_bits_share_a_key() -> None:
+    rng = np.random.default_rng(3)
+    for hash_ in keys(50, 4):
+        a, b = rng.choice(64, 2, replace=False)
+        other = hash_ ^ (np.uint64(1) << np.uint64(a)) ^ (np.uint64(1) << np.uint64(b))
+        one, two = band_keys(np.array([hash_, other]))
+        assert (one == two).any()
+
+
+def test_copies_are_seen_by_content(tmp_path: Path, picture: Callable[..., bytes]) -> None:
+    def records(prefix: str, change: Callable[[bytes], bytes], seeds: range) -> list[Record]:
+        made = []
+        for seed in seeds:
+            path = tmp_path / f"{prefix}{seed}.jpg"
+            path.write_bytes(change(picture(seed=seed)))
+            made.append(Record(path.name, path, 0, (1.0,), path.name))
+        return made
+
+    def smaller(data: bytes) -> bytes:
+        image = Image.open(io.BytesIO(data)).convert("RGB")
+        image = image.resize((image.width * 2 // 3, image.height * 2 // 3))
+        out = io.BytesIO()
+        image.save(out, "JPEG", quality=80)
+        return out.getvalue()
+
+    learned = look_at(records("a", bytes, range(30)), Limits())
+    seen = SeenImages.of(learned.sha256, learned.hash)
+    again = look_at(records("other name ", bytes, range(30)), Limits())
+    assert seen.seen(again.sha256).all()
+    saved = look_at(records("smaller ", smaller, range(30)), Limits())
+    assert not seen.seen(saved.sha256).any()
+    assert seen.seen(saved.sha256, saved.hash).mean() > 0.8
+    others = look_at(records("b", bytes, range(100, 130)), Limits())
+    assert not seen.seen(others.sha256).any()
+    assert not seen.seen([""]).any()
+
+
+def test_a_checkpoint_knows_its_training_images(
+    tiny_checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    hexed = [f"{i:064x}" for i in range(1, 9)]
+    hexed = [text[::-1] for text in hexed]
+    assert seen_in_training(tiny_checkpoint, hexed) is None
+    seen = SeenImages.of(hexed[:4], keys(4, 5))
+    kept = save_checkpoint(
+        tmp_path / "kept",
+        tiny_checkpoint.card,
+        load_network(tiny_checkpoint),
+        None,
+        None,
+        False,
+        seen,
+    )
+    found = seen_in_training(kept, hexed)
+    assert found is not None
+    assert found.tolist() == [True] * 4 + [False] * 4
