@@ -106,7 +106,7 @@ def bring_in(settings: Settings) -> None:
         )
 
 
-@st.cache_data(max_entries=4, show_spinner="Reading the set …")
+@st.cache_resource(max_entries=4, show_spinner="Reading the set …")
 def _read(path: Path, changed: int) -> Dataset:
     """Kept by the file's time of change, too."""
     return read_labelled(path)
