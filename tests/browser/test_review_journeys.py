@@ -339,6 +339,20 @@ def test_picture_and_buttons_keep_their_place_on_the_screen(
     assert chips["y"] + chips["height"] <= height
 
 
+def test_zoom_goes_into_all_the_pixels_and_back_to_the_keys(visitor: "Visitor") -> None:
+    begin(visitor, "Zoom")
+    page = visitor.page
+    page.keyboard.press("z")
+    page.wait_for_selector(".ev-desk .zoom[data-deep=yes]", timeout=60 * SECONDS)
+    assert re.fullmatch(r"[\d,]+ × [\d,]+ pixels", visitor.text(".ev-desk .zoom .pixels"))
+    page.locator(".ev-desk .zoom canvas").first.wait_for()
+    page.keyboard.press("n")  # decides nothing while one looks
+    page.keyboard.press("Escape")
+    page.locator(".ev-desk .zoom").wait_for(state="detached")
+    page.keyboard.press("s")
+    decided(visitor, "0 of 72 works decided, 1 skipped")
+
+
 def test_why_leads_to_textures_and_back_to_the_same_work(visitor: "Visitor") -> None:
     begin(visitor, "Why")
     page = visitor.page

@@ -26,6 +26,7 @@ from emoviz.settings import Settings
 from emoviz.ui.shell import Context
 
 SIDE = 1600  # pixels of the long side: enough for a look 2.5 times as close on a laptop
+_DEEPEST = 12_000  # pixels of the long side: about as much as a browser draws of one picture
 _QUALITY = 86
 _KEPT = 96  # of pictures of about 300 KB
 _OPACITY = 0.7
@@ -85,6 +86,12 @@ def picture(work: Work, settings: Settings) -> Made:
     return _pictures().get(key, lambda: _large(work, settings))
 
 
+def deep_picture(work: Work, settings: Settings) -> Made:
+    """The artwork with all its pixels, `_DEEPEST` at most: (JPEG, width, height)."""
+    key = f"{work.sha256} {work.file} {work.inside} {_changed(work.file)}"
+    return _deep().get(key, lambda: _whole(work, settings))
+
+
 def heat_map(work: Work, estimate: StoredPrediction, context: Context) -> Made:
     """JPEG of the artwork with what spoke for the most probable class: Grad-CAM, last stage."""
     key = f"{work.sha256} {context.identity} {estimate.first}"
@@ -99,6 +106,11 @@ def made_later(key: str, make: Callable[[], Any]) -> Made:
 @st.cache_resource(show_spinner=False)
 def _pictures() -> DeferredImages:
     return DeferredImages()
+
+
+@st.cache_resource(show_spinner=False)
+def _deep() -> DeferredImages:
+    return DeferredImages(kept=6)
 
 
 @st.cache_resource(show_spinner=False)
@@ -133,6 +145,11 @@ def _large(work: Work, settings: Settings) -> bytes:
     return jpeg(open_image(_read(work, settings), Limits.of(settings), SIDE).pixels)
 
 
+def _whole(work: Work, settings: Settings) -> tuple[bytes, int, int]:
+    pixels = open_image(_read(work, settings), Limits.of(settings)).pixels
+    return jpeg(pixels, _DEEPEST), pixels.width, pixels.height
+
+
 def _heat(work: Work, estimate: StoredPrediction, context: Context) -> bytes:
     from emoviz.plots.explaining import overlay
     from emoviz.ui.textures import asking
@@ -150,10 +167,10 @@ def _heat(work: Work, estimate: StoredPrediction, context: Context) -> bytes:
     return jpeg(overlay(subject.shown(context.checkpoint), found.values, _OPACITY))
 
 
-def jpeg(image: Image.Image) -> bytes:
-    """At most `SIDE` pixels, without what the camera or the scanner noted."""
+def jpeg(image: Image.Image, side: int = SIDE) -> bytes:
+    """At most `side` pixels, without what the camera or the scanner noted."""
     small = image.copy()
-    small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     small.convert("RGB").save(buffer, "JPEG", quality=_QUALITY)
     return buffer.getvalue()

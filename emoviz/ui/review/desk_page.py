@@ -189,7 +189,26 @@ def _beside(
         more |= _heat(place, held, pictures, context)
     if place.estimate is not None and said.get("near") is True:
         more |= alike.rows(place.work, chosen, context, held, pictures)
-    return more | {"wanting": more.get("no_heat") == "" or more.get("no_near") == ""}
+    if said.get("deep") == place.work.id:
+        more |= _deep(place.work, held, pictures, context.settings)
+    is_deep = said.get("deep") != place.work.id or "deep" in more
+    return more | {"wanting": not is_deep or more.get("no_heat") == "" or more.get("no_near") == ""}
+
+
+def _deep(
+    work: Work, held: set[str], pictures: dict[str, bytes], settings: Settings
+) -> dict[str, Any]:
+    """All the pixels of the work, for the zoom, which stays as it is where they cannot be had."""
+    made = desk_images.deep_picture(work, settings)
+    if made.is_waiting:
+        return {}
+    name = _name("deep", work)
+    if made.value is None:
+        return {"deep": "", "pixels": ""}
+    jpeg, width, height = made.value
+    if name not in held:
+        pictures[name] = jpeg
+    return {"deep": name, "pixels": f"{width:,} × {height:,} pixels"}
 
 
 def _large(

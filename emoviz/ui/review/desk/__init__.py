@@ -25,7 +25,7 @@ _DESK = st.components.v2.component(
     html='<div class="ev-desk-frame">'
     '<section class="ev-desk" aria-label="Review"></section></div>\n',
     css=_source("desk.css"),
-    js=_source("parts.js", "keys.js", "talk.js", "desk.js"),
+    js=_source("bundle/zoom.js", "parts.js", "keys.js", "talk.js", "desk.js"),
     isolate_styles=False,  # the bars of an estimate bring their style from the page's sheet
 )
 

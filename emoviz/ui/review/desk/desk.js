@@ -403,12 +403,27 @@ class Desk {
   }
 
   zoom(url, words) {
-    const image = this.stage.querySelector("img")
-    const source = url ?? image?.src
+    const source = url ?? this.stage.querySelector("img")?.src
     if (!source) return
-    const dialog = zoomed(source, words ?? this.work.title, () => this.focus())
-    this.root.append(dialog)
-    dialog.showModal()
+    this.talk.deep = url ? null : this.work.id // all the pixels that the artwork has
+    this.polls = 0
+    const zoom = zoomed(source, words ?? this.work.title, () => {
+      this.talk.deep = this.closer = null
+      this.focus()
+    })
+    this.closer = zoom
+    this.root.append(zoom.dialog)
+    zoom.show()
+    if (!url) {
+      this.talk.say()
+      this.ask()
+    }
+  }
+
+  drawCloser() {
+    const { work, talk } = this
+    const url = work && talk.deep === work.id ? talk.pictures.get(work.deep) : null
+    if (this.closer && url) this.closer.better(url, work.pixels)
   }
 
   setKeys() {
@@ -424,6 +439,7 @@ class Desk {
     const held = this.root.contains(active) ? active.dataset.name : null
     this.root.classList.toggle("empty", !this.work)
     this.drawStage()
+    this.drawCloser()
     this.drawPanel()
     this.drawBar()
     this.film.draw(this.header, this.current, this.pending(), this.talk.pictures)

@@ -94,30 +94,33 @@ function strip(title, note, tiles, picture, look) {
   return section
 }
 
-// The picture as large as the window; the pointer's place is what one looks at.
+// The picture as large as the window, to go into; `better` brings more pixels once they are there.
 function zoomed(url, words, closed) {
   const dialog = make("dialog", "zoom")
-  const image = make("img")
-  image.src = url
-  image.alt = words
-  const wander = (event) => {
-    if (!dialog.classList.contains("close")) return
-    image.style.transformOrigin =
-      `${(100 * event.clientX) / innerWidth}% ${(100 * event.clientY) / innerHeight}%`
-  }
-  image.onclick = (event) => {
-    dialog.classList.toggle("close")
-    wander(event)
-  }
-  image.onmousemove = wander
+  const place = make("div", "deep")
+  const told = make("p", "pixels")
+  told.setAttribute("role", "status")
+  dialog.setAttribute("aria-label", `${words}, in large: wheel, +, - and arrows`)
   const shut = keyed("Esc", "Close", () => dialog.close(), "shut")
-  dialog.append(image, shut)
-  dialog.onclick = (event) => event.target === dialog && dialog.close()
+  dialog.append(place, told, shut)
+  let deep = null
   dialog.onclose = () => {
+    deep?.close()
     dialog.remove()
     closed()
   }
-  return dialog
+  const show = () => {
+    dialog.showModal()
+    deep = DeepZoom.open(place, url)
+    place.querySelector(".openseadragon-canvas")?.focus()
+  }
+  const better = (large, pixels) => {
+    if (!deep || dialog.dataset.deep) return
+    dialog.dataset.deep = "yes"
+    deep.replace(large)
+    told.textContent = pixels
+  }
+  return { dialog, show, better }
 }
 
 // The works around the one on the screen, each with what was decided, as a row of small pictures.
