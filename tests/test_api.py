@@ -197,4 +197,8 @@ phases:
     assert lines
     assert "Trained in" in shown(run)
     assert len(run.plot().data[0].y) == 2
-    assert len(run.load().predict(images)) == 13
+    network = run.load()
+    assert len(network.predict(images)) == 13
+    # The card tells what ran.
+    assert network.card.summary.startswith("test_efficientnet, Gram modules on 3 layers, ")
+    assert "backbone weights: random. 8 classes, trained on " in network.card.summary

@@ -378,7 +378,7 @@ def make_card(
     return Card(
         id=recipe.name,
         title=recipe.title,
-        summary=recipe.summary,
+        summary=_what_ran(state, sets, targets, origin),
         taxonomy=recipe.classes,
         network=state.network.config.to_dict(),
         preprocessing=state.preprocessing,
@@ -402,6 +402,27 @@ def make_card(
         licence=recipe.licence,
         intended_use=recipe.intended_use,
         limits=recipe.limits,
+    )
+
+
+def _what_ran(
+    state: Training, sets: Sequence[Dataset], targets: Targets, origin: Mapping[str, str]
+) -> str:
+    """Network, weights, loss and images as they were; a recipe's own words may be another's."""
+    config = state.network.config.to_dict()
+    members = config.get("members", [config])
+    layers = sum(len(member["layers"]) for member in members)
+    parts = [" + ".join(str(member["backbone"]) for member in members)]
+    parts += [f"Gram modules on {layers} layers"] if layers else []
+    parts += ["the contrastive-center loss"] if state.recipe.loss.beta else []
+    entries = [_data_entry(item, targets, state.recipe) for item in sets]
+    images = ", ".join(
+        f"{entry['images in the finished weights']:,} images of {entry['name']}"
+        for entry in entries
+    )
+    return (
+        f"{', '.join(parts)}; backbone weights: {origin.get('backbone_weights', 'not known')}. "
+        f"{len(state.recipe.classes)} classes, trained on {images}."
     )
 
 
