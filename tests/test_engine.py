@@ -16,8 +16,7 @@ from torchvision.transforms.functional import ten_crop
 from emoviz.checkpoints import load_network, read_checkpoint
 from emoviz.cli import main
 from emoviz.data.images import Limits
-from emoviz.data.reading import read_labelled
-from emoviz.data.sources import expand
+from emoviz.data.reading import expand, read_labelled
 from emoviz.errors import TrainingError
 from emoviz.inference.predict import load_model, predict
 from emoviz.labels import MIKELS8
@@ -280,7 +279,7 @@ def test_a_fusion_trains_its_members_and_runs_in_every_engine(
     result = train_in_folder("both", [str(table)], run, settings, quiet)
     assert result.checkpoint is not None
     members = [read_checkpoint(run / "members" / n / "checkpoints" / n) for n in ("one", "two")]
-    sources = expand([table.parent / "1.jpg", table.parent / "2.jpg"], Limits.of(settings), 10**9)
+    sources = expand([table.parent / "1.jpg", table.parent / "2.jpg"], settings)
     for kind in ("onnx", "torch"):
         whole = list(predict(load_model(result.checkpoint, settings, kind), sources))  # type: ignore[arg-type]
         assert all(p.error is None for p in whole)

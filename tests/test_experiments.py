@@ -14,7 +14,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from emoviz.checkpoints import Checkpoint
-from emoviz.cli import _parser, main
+from emoviz.cli import main, make_parser
 from emoviz.errors import RecipeError, TableError, TrainingError
 from emoviz.experiments import published
 from emoviz.experiments.cells import FolderCell, TrainCell, center_distances, short
@@ -792,7 +792,7 @@ def test_a_report_on_nothing_says_so(tmp_path: Path) -> None:
 
 def test_help_names_every_experiment(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        _parser().parse_args(["experiment", "--help"])
+        make_parser().parse_args(["experiment", "--help"])
     words = " ".join(capsys.readouterr().out.split())
     assert all(name in words for name in EXPERIMENTS)
 

@@ -14,7 +14,7 @@ import pytest
 from digests import digest
 
 from emoviz.checkpoints import Checkpoint
-from emoviz.data.reading import Collection
+from emoviz.data.dataset import NO_LABEL, UNLABELLED, Dataset, Problem, Record
 from emoviz.errors import TableError
 from emoviz.inference.cache import CachedEmbedding, EmbeddingCache
 from emoviz.inference.embedding import Embedded
@@ -53,19 +53,30 @@ def made(tiny_checkpoint: Checkpoint, settings: Settings, tmp_path: Path) -> Mad
         }
         with EmbeddingCache(settings, tiny_checkpoint) as cache:
             cache.put(rows)
-        values = {
-            "path": tmp_path / title,
-            "title": title,
-            "root": tmp_path,
-            "names": [f"{title}/{i}.jpg" for i in range(count)],
-            "contents": None,
-            "labels": ["awe", "", "boredom", "fear", "fear"][:count],
-            "taxonomy": MIKELS8,
-            "metadata": {"artist": ["Klee", "", "Dürer", "Klee", "ま"][:count]},
-            "refused": (("x.jpg", "it is a text"),),
-        }
-        collection = Collection(**{**values, **fields})
-        return Embedded(collection, tiny_checkpoint, tuple(hashes), collection.refused, count, 1.0)
+        taxonomy = fields.get("taxonomy", MIKELS8)
+        labels = fields.get("labels", ["awe", "", "boredom", "fear", "fear"][:count])
+        columns = fields.get("metadata", {"artist": ["Klee", "", "Dürer", "Klee", "ま"][:count]})
+        names = fields.get("names", [f"{title}/{i}.jpg" for i in range(count)])
+        collection = Dataset(
+            name=title,
+            taxonomy=taxonomy,
+            records=tuple(
+                Record(
+                    name,
+                    tmp_path / name,
+                    taxonomy.index(label) if taxonomy.holds(label) else NO_LABEL,
+                    written=label,
+                    metadata={column: texts[i] for column, texts in columns.items()},
+                )
+                for i, (name, label) in enumerate(zip(names, labels, strict=True))
+            ),
+            problems=(Problem("x.jpg", "it is a text"),),
+            path=tmp_path / title,
+            root=tmp_path,
+        )
+        return Embedded(
+            collection, tiny_checkpoint, tuple(hashes), tuple(collection.problems), count, 1.0
+        )
 
     return make
 
@@ -122,7 +133,7 @@ def test_parts_are_written_as_row_groups(made: Made, settings: Settings, tmp_pat
 def test_names_and_labels_without_a_taxonomy_are_kept_as_text(
     made: Made, settings: Settings, tmp_path: Path
 ) -> None:
-    found = made(taxonomy=None)
+    found = made(taxonomy=UNLABELLED)
     write_embeddings(tmp_path / "t.parquet", found.parts(settings))
     table = read_embeddings(tmp_path / "t.parquet")
     assert table.label_taxonomy is None
