@@ -14,6 +14,8 @@ from streamlit.testing.v1 import AppTest
 from writing_calls import WRITERS, Code, functions_of_the_pages
 
 from emoviz import jobs
+from emoviz.checkpoints import Checkpoint
+from emoviz.cli import main
 from emoviz.data.library import find_set
 from emoviz.errors import NotAllowedError
 from emoviz.review import ROLES, Role, open_store
@@ -285,6 +287,36 @@ def test_when_paths_may_be_named(
     if login:
         signed_in(monkeypatch, "reviewer")
         assert not access.allowed("paths")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "password=hunter2,user=root",
+        "root:x:0:0:root:/root:/bin/bash",
+        "-----BEGIN OPENSSH PRIVATE KEY-----",
+        '{"token": "hunter2"}',
+        "name,hunter2!",
+    ],
+)
+@pytest.mark.parametrize("verb", ["embed", "collection"])
+def test_a_file_that_is_no_table_is_refused_without_its_first_line(
+    settings: Settings,
+    tiny_checkpoint: Checkpoint,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    first: str,
+    verb: str,
+) -> None:
+    file = tmp_path / "secret.csv"
+    file.write_text(f"{first}\nhunter2,hunter2\n")
+    named = ["--checkpoint", tiny_checkpoint.card.id]
+    words = ["collection", "add", "x"] if verb == "collection" else [verb]
+    assert main([*words, str(file), *named]) == 2
+    said = capsys.readouterr()
+    assert str(file) in said.err or file.name in said.err
+    for word in ("hunter2", "root:x", "BEGIN"):
+        assert word not in said.err + said.out
 
 
 # Pages and actions by role ------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from emoviz.labels import TAXONOMIES, Taxonomy
 
 MOST_COLUMNS = 5000
 # Where a column is looked for by its name: in small letters, without spaces, "-" and "_".
+_PLAIN = re.compile(r"[^\W\d_][\w ]{0,29}")  # as people call columns
 _FILE = (
     *("file", "path", "image", "filename", "filepath", "imagefile", "imagepath", "imagename"),
     *("img", "imgpath", "imgfile", "imgname", "relativepath", "picture", "photo", "images"),
@@ -165,8 +166,7 @@ def find_roles(
         note = f"The column '{file}' was taken for the images' files: it names images." * bool(file)
     if (image and not file) or (labelled and not (label or votes)):
         wanted = "file, and label or vote shares p_<label>" if labelled else "file (or image, url)"
-        told = ", ".join(known[:20]) + (" …" if len(known) > 20 else "") or "(none)"
-        raise TableError(f"'{table.path}' has the columns {told}; wanted: {wanted}.")
+        raise TableError(f"'{table.path}' has {columns_told(known)}; wanted: {wanted}.")
     affect = affect_columns(known)
     roles = Roles(file or "", label, first_of(_GROUP), first_of(_SPLIT), votes, affect, note)
     used = {plain_name(x) for x in (roles.file, roles.label, roles.group, roles.split) if x}
@@ -177,6 +177,18 @@ def find_roles(
                 "so that it is clear which one counts."
             )
     return roles
+
+
+def columns_told(names: Sequence[str]) -> str:
+    """The names of columns for a message; only how many, where they are not all plain words.
+
+    What was taken for a table may be a file of another kind, whose first line is nobody's business.
+    """
+    if all(_PLAIN.fullmatch(name.strip()) for name in names):
+        return (
+            f"the columns {', '.join(names[:20]) + (' …' if len(names) > 20 else '') or '(none)'}"
+        )
+    return f"{len(names):,} columns that are not called by plain words"
 
 
 def plain_name(name: str) -> str:

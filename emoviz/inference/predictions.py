@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.data.dataset import any_taxonomy
-from emoviz.data.tables import NO_ANSWER, Table, find_roles, number, plain_name, read_table
+from emoviz.data.tables import (
+    NO_ANSWER,
+    Table,
+    columns_told,
+    find_roles,
+    number,
+    plain_name,
+    read_table,
+)
 from emoviz.errors import TableError
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.labels import Taxonomy
@@ -258,9 +266,9 @@ def _answers_alone(
     """One column of answers: classes, one-hot rows, faults, and what that means."""
     column = next((c for c in table.columns if plain_name(c) in _ANSWERS), None)
     if column is None:
-        told = ", ".join(list(table.columns)[:20])
+        told = columns_told(list(table.columns))
         raise TableError(
-            f"'{table.path.name}' has the columns {told}; wanted p_<class> (or score_, logit_) for "
+            f"'{table.path.name}' has {told}; wanted p_<class> (or score_, logit_) for "
             "each class, or one column 'predicted'."
         )
     cells = [cell.strip() for cell in table.columns[column]]

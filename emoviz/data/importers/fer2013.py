@@ -26,6 +26,7 @@ from PIL import Image
 from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split
 from emoviz.data.importers.common import Gathered, Importer, expect, images_by_class, split_folders
 from emoviz.data.importers.inside import parquet_images
+from emoviz.data.tables import columns_told
 from emoviz.errors import TableError
 from emoviz.labels import FER7
 
@@ -62,9 +63,7 @@ def _from_csv(found: Gathered, path: Path) -> None:
     with path.open(encoding="utf-8-sig", errors="replace") as stream:
         header = [cell.strip().casefold() for cell in stream.readline().split(",")]
         if header != _HEADER:
-            raise TableError(
-                f"'{path}' has the columns {', '.join(header)}; wanted emotion, pixels, Usage."
-            )
+            raise TableError(f"'{path}' has {columns_told(header)}; wanted emotion, pixels, Usage.")
         for line, text in enumerate(stream, 2):
             place = f"{path.name}, line {line}"
             try:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from emoviz.data.tables import columns_told
 from emoviz.errors import TableError
 from emoviz.files import arrow_file
 
@@ -82,9 +83,7 @@ def _rows(
     image = next((by_lower[name] for name in _IMAGE if name in by_lower), None)
     label = label or label_column(schema.names)
     if image is None or label is None:
-        raise TableError(
-            f"'{table}' has the columns {', '.join(schema.names)}; wanted image and label."
-        )
+        raise TableError(f"'{table}' has {columns_told(schema.names)}; wanted image and label.")
     others = [name for name in schema.names if name not in (image, label)]
     number = 0
     for batch in batches:
