@@ -66,7 +66,6 @@ class Fault:
         if self.kind == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.kind == "short":
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
             return
         if error is OSError:
@@ -98,6 +97,7 @@ def child(order: dict[str, Any], answer: Path) -> None:
     """Run one command; never returns."""
     fault = Fault(order["home"], order["at"], order["kind"])
     os.environ["EMOVIZ_HOME"] = order["home"]
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that may not grow is an error, no end
     said = io.StringIO()
     code: object = 1
     try:
