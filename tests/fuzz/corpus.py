@@ -1,5 +1,6 @@
 """Whole files of every kind, small, and ways to damage them that know where it hurts."""
 
+import copy
 import csv
 import io
 import struct
@@ -169,8 +170,6 @@ def places(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 @st.composite
 def changed(draw: Draw, value: Any) -> Any:
     """A JSON value with a few of its parts replaced, left out or put somewhere else."""
-    import copy
-
     made = copy.deepcopy(value)
     for _ in range(draw(st.integers(1, 3))):
         known = places(made)
@@ -197,5 +196,6 @@ def changed(draw: Draw, value: Any) -> Any:
                     break
             parent[last] = copy.deepcopy(found) if with_it else None
         else:
-            parent[last] = draw(ODD if what == "odd" else JSON)
+            # A copy: what is put in may be changed in its turn, and is drawn again.
+            parent[last] = copy.deepcopy(draw(ODD if what == "odd" else JSON))
     return made

@@ -210,6 +210,12 @@ def test_iiif_in_iiif(depth: int) -> None:
     _read_iiif(_nested(depth))
 
 
+@pytest.mark.parametrize("address", ["http://[", "http://[x]/", "//", "\0"])
+def test_iiif_of_impossible_addresses(address: str) -> None:
+    canvas = {**CANVAS_2, "images": [{"@type": "oa:Annotation", "resource": address}]}
+    _read_iiif({**MANIFEST_2, "@id": address, "sequences": [{"canvases": [canvas]}]})
+
+
 def _read_iiif(value: Any) -> None:
     asked = 0
 

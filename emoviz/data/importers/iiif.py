@@ -470,7 +470,10 @@ def _is_image(body: Mapping[str, Any]) -> bool:
         return True
     if any(is_image_service(service) for service in _list(body.get("service"))):
         return True
-    path = urlsplit(_id(body)).path.casefold()
+    try:
+        path = urlsplit(_id(body)).path.casefold()
+    except ValueError:  # no address: http://[
+        return False
     return bool(path) and not kind and not form and not _OTHER.search(path)
 
 
