@@ -34,7 +34,7 @@ def test_a_museums_address_becomes_a_wall(
     assert asked.count("/image/wave/full/1280,/0/default.jpg") == 1
 
     assert page.locator("li button .caption").all_inner_texts() == [*("The Night", "Great Wave")]
-    page.get_by_text("1 thing could not be brought in").click()
+    page.get_by_text("3 found: 2 taken, 1 problem").click()
     page.locator(".ev-refused", has_text="status 404").wait_for()
 
     page.locator("li button").nth(1).click()
