@@ -250,7 +250,7 @@ def test_a_table_with_lines_that_do_not_fit_lists_them(
     wait(jobs.find(settings, "import labels"))
     app = healthy(app.run())
     words = said(app)
-    assert "1 problem" in words
+    assert "1 problem" in [item.label for item in app.expander]
     assert HOSTILE not in "".join(item.value for item in app.main.html)
     assert "labels.csv, line 10" in words
     assert any("problems-" in b.key for b in app.get("download_button"))

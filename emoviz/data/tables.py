@@ -481,7 +481,8 @@ def _texts(column: Any) -> list[str]:
     if hasattr(coded, "chunks"):  # no chunk at all: an empty column
         return list(column.to_pylist())
     values = np.array(coded.dictionary.to_pylist(), object)
-    return list(values[coded.indices.to_numpy()].tolist())
+    # `to_numpy` would load pandas first, for a second
+    return list(values[np.from_dlpack(coded.indices)].tolist())
 
 
 def _first_line(data: bytes, quote: bytes) -> bytes:
