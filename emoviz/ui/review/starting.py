@@ -19,8 +19,8 @@ GUIDE = """
   agrees with the model's most likely emotion, **N** says that none of these fits, **S** skips.
 - **U** takes your last decision back, as often as you like. Nothing is erased: an undo and a
   correction are kept beside what they correct.
-- **M** goes to the note; Escape or Ctrl+Enter leaves it. **Z**, or a click on the picture, goes into
-  the picture as deep as its pixels reach: wheel, + and -, arrows.
+- **M** goes to the note; Escape or Ctrl+Enter leaves it. **Z**, or a click on the picture, goes
+  into the picture as deep as its pixels reach: wheel, + and -, arrows.
 - **H** shows which regions spoke for the most likely emotion, **L** which works are alike, **W**
   leads to the Textures page and back to this place.
 - **Blind** hides what the model says until you have decided.
