@@ -6,7 +6,7 @@ Colours are the text's own, thinned, so that both themes are served; the app set
 
 CSS = """
 [data-testid=stCaptionContainer], [data-testid=stCaptionContainer] :is(p, code) {
-  color: light-dark(#5c5850, #b9b4aa) !important; }
+  color: light-dark(#5c5850, #b9b4aa) !important; opacity: 1 !important; }
 [data-testid=stMain] button[data-selected=true] p, [data-testid=stSliderThumbValue] p {
   color: light-dark(#4b4377, #bdb4ee) !important; }
 .ev-wrap { container-type: inline-size; }

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 SECONDS = 1000
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 LOOK = """async (rules) => {
-  const found = await axe.run(document, {runOnly: rules, resultTypes: ["violations"]})
+  const fading = {exclude: [["[data-stale=true]"]]}  // what is being drawn anew
+  const found = await axe.run(fading, {runOnly: rules, resultTypes: ["violations"]})
   return found.violations
     .filter(({impact}) => ["serious", "critical"].includes(impact))
     .flatMap(({id, nodes}) => nodes.map(({target, html}) => [id, target.join(" "), html]))
