@@ -17,10 +17,10 @@ to 100 %. `benchmarks/coverage.py` simulates what share of these intervals hold 
 
 from dataclasses import asdict, dataclass
 from math import sqrt
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtri, ndtri, stdtrit
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -102,6 +102,10 @@ def share_interval(hits: int, count: int, level: float = LEVEL) -> tuple[float, 
     low, high = wilson(hits / count, count, level)
     few = 2 if count <= 50 else 3
     misses = count - hits
+    if not (0 < hits <= few or 0 < misses <= few):
+        return low, high
+    from scipy.special import chdtri
+
     if 0 < hits <= few:
         low = min(low, float(chdtri(2 * hits, (1 + level) / 2)) / 2 / count)
     if 0 < misses <= few:
@@ -269,4 +273,8 @@ def subsample_interval(
 def _quantile(level: float, freedom: float | None = None) -> float:
     """How many standard errors the interval reaches to either side."""
     upper = (1 + level) / 2
-    return float(ndtri(upper) if freedom is None else stdtrit(freedom, upper))
+    if freedom is None:
+        return NormalDist().inv_cdf(upper)
+    from scipy.special import stdtrit  # takes longer to import than most that it is used for
+
+    return float(stdtrit(freedom, upper))

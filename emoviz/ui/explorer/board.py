@@ -71,7 +71,8 @@ def selection(points: Points, chosen: NDArray[np.int64], pictures: Pictures) -> 
     """The selected images; the one that was pressed just now."""
     part = points.part(chosen)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(f"{counted(len(part), 'image')} selected", anchor=False, width="stretch")
+        noun = "vector" if points.taxonomy is None else "image"  # brought vectors have no images
+        st.subheader(f"{counted(len(part), noun)} selected", anchor=False, width="stretch")
         _downloads(part)
     _counts(part)
     pages = -(-len(part) // PER_PAGE)

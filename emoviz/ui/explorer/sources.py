@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
@@ -152,11 +152,21 @@ def _sources(settings: Settings) -> list[Source]:
     for source in st.session_state.get(_ADDED, []):
         found.setdefault(source.path, source)
     brought = [
-        Source(f"vectors-{file.stem}", file.name.split("-", 1)[-1], str(file), is_vectors=True)
-        for file in sorted((settings.home / "vectors").glob("[!.]*"))
+        Source(f"vectors-{_vectors_key(file)}", _vectors_name(file), str(file), is_vectors=True)
+        for file in sorted((settings.home / "vectors").glob("**/[!.]*"))
+        if file.is_file()
     ]
     hidden = blind.hidden_tables(settings)
     return [*(item for path, item in found.items() if path not in hidden), *brought]
+
+
+def _vectors_name(file: Path) -> str:
+    """As the person called the file; files of older versions have a hash before their name."""
+    return file.name if file.parent.name != "vectors" else file.name.split("-", 1)[-1]
+
+
+def _vectors_key(file: Path) -> str:
+    return file.stem if file.parent.name == "vectors" else file.parent.name
 
 
 def _key(settings: Settings, path: str, title: str) -> str:
@@ -182,7 +192,7 @@ def _read(file: Path, changed: int, title: str) -> Points:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _read_brought(file: str, changed: int) -> Vectors:
-    return read_vectors(Path(file))
+    return replace(read_vectors(Path(file)), title=_vectors_name(Path(file)))
 
 
 def _brought(source: Source) -> Points | None:
@@ -274,12 +284,12 @@ def _take_vectors(settings: Settings) -> None:
     except EmovizError as error:
         st.session_state[_NOTES] = [plain(str(error))]
         return
-    name = re.sub(r"[^\w.-]+", "-", upload.name)[-60:]
-    file = settings.home / "vectors" / f"{hashlib.sha256(data).hexdigest()[:8]}-{name}"
+    name = re.sub(r"[/\\\x00-\x1f]+", "-", upload.name).lstrip(".")[-80:] or "vectors.csv"
+    file = settings.home / "vectors" / hashlib.sha256(data).hexdigest()[:8] / name
     try:
         with replaced_file(file) as aside:
             aside.write_bytes(data)
     except OSError as error:
         st.session_state[_NOTES] = [f"The file cannot be kept: {plain(str(error))}"]
         return
-    st.session_state["collection"] = f"vectors-{file.stem}"
+    st.session_state["collection"] = f"vectors-{_vectors_key(file)}"

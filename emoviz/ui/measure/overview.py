@@ -35,6 +35,11 @@ def show(item: EvaluationSubject, settings: Settings) -> None:
     if values is not None:
         with st.expander("All measures", icon=":material/table:"):
             st.table(numbers.table(found))
+            if (chance := values["clustering"]["nmi_by_chance"]) is not None:
+                st.caption(
+                    f"NMI would be {chance:.3f} by chance with clusters of these sizes; AMI takes "
+                    "that away."
+                )
         _beside(item, found)
     with st.expander("How to read this", icon=":material/help:"):
         st.markdown(_GUIDE)

@@ -31,14 +31,14 @@ def crossing_rows(model: Taxonomy) -> tuple[Figure, ...]:
 
 
 def clustering_table(rows: Sequence[Figure], ours: dict[str, float | None]) -> pd.DataFrame:
-    """Accuracy, ARI, NMI and ASR: ours first, then what is printed."""
-    names = ("accuracy", "ari", "nmi", "asr")
+    """Accuracy, ARI, NMI, AMI and ASR: ours first, then what is printed, which has no AMI."""
+    names = ("accuracy", "ari", "nmi", "ami", "asr")
     lines = [("this evaluation", *(_share(ours.get(name)) for name in names))]
-    lines += [
-        (f"{item.data.title}, {item.row} (printed)", *(_share(item.values[n].mean) for n in names))
-        for item in rows
-    ]
-    return pd.DataFrame(lines, columns=["", "accuracy", "ARI", "NMI", "ASR"]).set_index("")
+    for item in rows:
+        printed = {name: item.values[name].mean for name in names if name in item.values}
+        title = f"{item.data.title}, {item.row} (printed)"
+        lines.append((title, *(_share(printed.get(name)) for name in names)))
+    return pd.DataFrame(lines, columns=["", "accuracy", "ARI", "NMI", "AMI", "ASR"]).set_index("")
 
 
 def crossing_table(
