@@ -445,3 +445,22 @@ def test_the_command_line_asks_first(
     again = ["checkpoint", "import", signed, "--id", "again", "--signed-by", "the lab", "--yes"]
     assert main(again) == 0
     assert main(["checkpoint", "seal", "gift"]) == 0
+
+
+def test_the_page_shows_the_card_and_asks(
+    tiny_checkpoint: Checkpoint, settings: Settings, quick: list[Checkpoint]
+) -> None:
+    from streamlit.testing.v1 import AppTest
+
+    from emoviz.settings import PROJECT_ROOT
+
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60).run()
+    app.switch_page("pages/train/runs.py").run()
+    gift = ("gift.zip", zipped(tiny_checkpoint.folder), "application/zip")
+    app.file_uploader[0].set_value(gift).run()
+    assert not app.exception
+    assert any("unsigned" in warning.value for warning in app.warning)
+    assert not (settings.user_checkpoints / "gift").exists(), "nobody said yes"
+    next(item for item in app.button if item.key == "incoming-yes").click().run()
+    assert not app.exception
+    assert read_checkpoint(settings.user_checkpoints / "gift").card.title == "Tiny test network"
