@@ -655,6 +655,15 @@ def _difference(
         width = metric.span[1] - metric.span[0]
         span = (-width, width)
         ends = subsample_interval(value, parts, one.parts.size, n, span, how.level)
+    elif name == "ece":
+        # Chance adds more to the smaller of two, so neither cancels: MOVER of both intervals.
+        a, b = (
+            _ends(name, np.array([first.value]), one, how),
+            _ends(name, np.array([second.value]), other, how),
+        )
+        low = hypot(second.value - b[0], a[1] - first.value)
+        high = hypot(b[1] - second.value, first.value - a[0])
+        ends = max(-1.0, value - low), min(1.0, value + high)
     else:
         values = [_values(metric, item) for item in (one, other)]
         ends = difference_interval(values[0], values[1], base, metric.span, how.level)
