@@ -657,13 +657,13 @@ def _difference(
         ends = subsample_interval(value, parts, one.parts.size, n, span, how.level)
     elif name == "ece":
         # Chance adds more to the smaller of two, so neither cancels: MOVER of both intervals.
-        a, b = (
-            _ends(name, np.array([first.value]), one, how),
-            _ends(name, np.array([second.value]), other, how),
+        (low, high), (low_b, high_b) = (
+            _ends(name, np.array([item.value]), images, how)
+            for item, images in ((first, one), (second, other))
         )
-        low = hypot(second.value - b[0], a[1] - first.value)
-        high = hypot(b[1] - second.value, first.value - a[0])
-        ends = max(-1.0, value - low), min(1.0, value + high)
+        down = hypot(second.value - low_b, high - first.value)
+        up = hypot(high_b - second.value, first.value - low)
+        ends = max(-1.0, value - down), min(1.0, value + up)
     else:
         values = [_values(metric, item) for item in (one, other)]
         ends = difference_interval(values[0], values[1], base, metric.span, how.level)
