@@ -406,7 +406,7 @@ def test_command_writes_the_promised_columns(
     done = cli(home, folder, "--out", out, "--format", "json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert result["refused"][0]["path"] == str(folder / "broken.jpg")
+    assert result["problems"][0]["what"] == str(folder / "broken.jpg")
     assert (result["images"], result["new"] + result["cached"]) == (7, 7)
     assert (result["checkpoint"], result["collection"]) == ("tiny", str(folder))
     assert result["out"] == str(out)
@@ -432,7 +432,7 @@ def test_command_keeps_the_table_at_home_and_tells_jobs(
     arguments = ["embed", str(folder), "--checkpoint", "tiny"]
     assert main([*arguments, "--progress", str(tmp_path / "p.jsonl")]) == 0
     printed = capsys.readouterr()
-    assert "refused" in printed.out
+    assert "1 problem" in printed.out
     assert printed.err == ""
     (out,) = (home / "tables").rglob("*.parquet")
     assert str(out) in printed.out
@@ -464,7 +464,7 @@ def test_command_with_nothing_readable_writes_no_table(
     out = tmp_path / "t.parquet"
     path = str(tmp_path / "set")
     assert main(["embed", path, "--checkpoint", "tiny", "--out", str(out)]) == 2
-    assert "refused" in capsys.readouterr().out
+    assert "problem" in capsys.readouterr().out
     assert not out.exists()
 
 
