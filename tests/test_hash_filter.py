@@ -3,6 +3,8 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from emoviz.data.dataset import Record
 from emoviz.data.hash_filter import HashFilter, SeenImages, band_keys
 from emoviz.data.image_statistics import look_at
 from emoviz.data.images import Limits
+from emoviz.inference.leaks import Leak, leak_of
 
 
 def keys(count: int, seed: int) -> np.ndarray:
@@ -93,3 +96,10 @@ def test_a_checkpoint_knows_its_training_images(
     found = seen_in_training(kept, hexed)
     assert found is not None
     assert found.tolist() == [True] * 4 + [False] * 4
+    table: Any = SimpleNamespace(sha256=hexed)
+    rows, right = np.array([0, 1, 3, 5, 7]), np.array([True, True, True, False, True])
+    leak = leak_of([kept], table, rows, right)
+    assert leak == Leak(seen=3, of=5, accuracy=0.8, accuracy_without=0.5)
+    assert leak_of([kept], table, rows[:3], right[:3]) == Leak(3, 3, 1.0, None)
+    assert leak_of([tiny_checkpoint], table, rows, right) is None
+    assert leak_of([], table, rows, right) is None

@@ -17,6 +17,7 @@ from emoviz.data.dataset import Record
 from emoviz.data.images import Limits, open_image
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.data.sources import ImageSource, from_bytes, refusal
+from emoviz.errors import CheckpointError
 from emoviz.inference.embedding_table import embed
 from emoviz.inference.engines import OnnxEngine, RawOutput
 from emoviz.inference.predict import Model, Prediction, load_model, predict, softmax
@@ -419,3 +420,69 @@ def test_loaded_model_knows_its_classes(model: Model) -> None:
 def test_a_batch_of_nothing_is_an_error(model: Model) -> None:
     with pytest.raises(ValueError, match="batch is 0"):
         list(predict(model, [], batch=0))
+
+
+# Kinds of image, valence and arousal ------------------------------------------------------------
+
+
+class Gated(Scripted):
+    """Two kinds of image, whose logits and dimensions are written down."""
+
+    def run(self, images: np.ndarray) -> RawOutput:
+        raw = super().run(images)
+        n = len(images)
+        photograph = np.tile(np.r_[np.eye(8)[6] * 9, 0.9, 0.2, 0.7], (n, 1))
+        painting = np.tile(np.r_[np.eye(8)[2] * 9, -3.0, 0.0, 0.1], (n, 1))
+        kinds = np.tile([0.75, 0.25], (n, 1))
+        mean = 0.75 * photograph + 0.25 * painting
+        return raw._replace(
+            logits=mean[:, :8].astype(np.float32),
+            dimensions=mean[:, 8:].astype(np.float32),
+            kinds=kinds.astype(np.float32),
+            by_kind=np.hstack([photograph, painting]).astype(np.float32),
+        )
+
+
+@pytest.fixture
+def gated(model: Model) -> Model:
+    network = {
+        **model.checkpoint.card.network,
+        "kinds": ["photograph", "painting"],
+        "dimensions": ["valence", "arousal", "division"],
+    }
+    width = {"half_width": 0.5, "half_width_by_kind": {"photograph": 0.25}}
+    card = replace(
+        model.checkpoint.card,
+        network=network,
+        dimensions=dict.fromkeys(("valence", "arousal", "division"), width),
+    )
+    checkpoint = replace(model.checkpoint, card=card)
+    return replace(model, checkpoint=checkpoint, engine=Gated([[0.0] * 8] * 3), novelty=None)
+
+
+def test_dimensions_come_with_intervals_of_the_image_s_kind(gated: Model, picture: Picture) -> None:
+    (found,) = predict(gated, [from_bytes("a.jpg", picture())])
+    told = found.to_dict()
+    assert (told["predicted"], told["kind"]) == ("fear", "photograph")
+    assert told["kinds"] == {"photograph": 0.75, "painting": 0.25}
+    assert told["valence"] == pytest.approx(0.75 * 0.9 - 0.25 * 3, abs=1e-4)
+    assert told["valence_interval"] == pytest.approx([-0.325, 0.175], abs=1e-4)
+    assert told["arousal"] == pytest.approx(0.15, abs=1e-4)
+    assert told["viewers_differ"] is False
+
+
+def test_a_person_overrules_the_kind(gated: Model, picture: Picture) -> None:
+    (found,) = predict(gated, [from_bytes("a.jpg", picture())], kind="painting")
+    told = found.to_dict()
+    assert (told["predicted"], told["kind"]) == ("contentment", "painting")
+    assert told["valence"] == -1  # kept on its scale
+    assert told["valence_interval"] == [-1, -0.5]
+    with pytest.raises(CheckpointError, match="photograph, painting"):
+        list(predict(gated, [from_bytes("a.jpg", picture())], kind="sculpture"))
+    (other,) = predict(gated, [from_bytes("a.jpg", picture())], kind="photograph")
+    assert other.viewers_differ is True
+
+
+def test_networks_without_kinds_say_nothing_of_them(model: Model, picture: Picture) -> None:
+    (found,) = predict(model, [from_bytes("a.jpg", picture())])
+    assert not {"valence", "arousal", "division", "kind", "viewers_differ"} & set(found.to_dict())

@@ -387,7 +387,7 @@ def test_a_whole_run_leaves_a_checkpoint_that_explains_itself(
     assert card.recipe["loss"]["margin"] == 3
     assert card.calibration["ece_after"] is not None
     assert load_centers(checkpoint).shape == (8, card.width)
-    assert any("1 refused" in line for line in lines)
+    assert any("1 problem" in line for line in lines)
     # What was trained is what is stored, folded: the plain network reads it.
     with torch.no_grad():
         assert torch.isfinite(load_network(checkpoint)(torch.randn(2, 3, 64, 64)).logits).all()

@@ -34,7 +34,9 @@ def card_html(card: Card) -> str:
         _section("Trained on", "".join(_dataset(entry) for entry in card.data)),
         _section("Measured on data that it had not seen", _table(card.measures)),
         _section("Are its probabilities to be believed?", _values(card.calibration)),
+        _section("Valence, arousal and divided viewers", _table(card.dimensions)),
         _section("When it says “unlike the training images”", _rule(card)),
+        _section("Images that it knows again", _values(card.seen)),
         _section("Network", _values(_network(card))),
         _section("Licence", _paragraph(card.licence)),
     )

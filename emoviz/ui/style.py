@@ -30,7 +30,21 @@ button.ev-picture { cursor: zoom-in; }
   display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
 .ev-sentence { text-wrap: pretty; }
 .ev-affect { margin: .6rem 0 0; max-width: 15rem; }
-.ev-affect svg { width: 100%; height: auto; display: block; }
+.ev-plane { position: relative; width: 11rem; height: 11rem; margin-bottom: .6rem;
+  border: 1px solid color-mix(in srgb, currentColor 35%, transparent);
+  background: linear-gradient(currentColor, currentColor) 50% 0 / 1px 100% no-repeat,
+    linear-gradient(currentColor, currentColor) 0 50% / 100% 1px no-repeat;
+  background-blend-mode: normal; font-size: .72rem; }
+.ev-plane-box { position: absolute; border-radius: 3px;
+  background: color-mix(in srgb, currentColor 16%, transparent); }
+.ev-plane-dot { position: absolute; width: 10px; height: 10px; margin: -5px 0 0 -5px;
+  border-radius: 50%; background: #be4472; border: 1px solid currentColor; }
+.ev-plane span { position: absolute; opacity: .8; }
+.ev-plane-top, .ev-plane-bottom { left: calc(50% + .3rem); }
+.ev-plane-top { top: .1rem; }
+.ev-plane-bottom { bottom: .1rem; }
+.ev-plane-left { left: .2rem; top: calc(50% + .1rem); }
+.ev-plane-right { right: .2rem; top: calc(50% + .1rem); }
 .ev-affect figcaption { font-size: .85rem; opacity: .85; }
 .ev-card .ev-sentence { min-height: 2.9em; }
 .ev-notes { display: flex; flex-direction: column; gap: .3rem; font-size: .83rem;
