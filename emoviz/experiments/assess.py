@@ -30,7 +30,7 @@ from emoviz.labels import Bridge
 from emoviz.settings import Settings
 
 Values = dict[str, Any]
-_FORMAT = 4  # of what is kept; a change makes everything anew
+_FORMAT = 5  # of what is kept; a change makes everything anew
 _MOST_TEXTS = 200  # different texts above which a column is none to slice by
 # What `evaluate --format json` prints; the report holds the rest too.
 PRINTED = (
@@ -153,7 +153,10 @@ def comparison(
         sources = [
             _sources(given, table, labels, measured, how) for given in ([pair[0]], [pair[1]], pair)
         ]
-        return _comparison_values(found, (one, other), groupings, table, sources)
+        values = _comparison_values(found, (one, other), groupings, table, sources)
+        for side, item, judged in zip("ab", pair, (one, other), strict=True):
+            values[side]["seen_in_training"] = _leak(item, table, judged)
+        return values
 
     values = kept(settings, key, compute)
     for side, item in zip("ab", pair, strict=True):
