@@ -13,8 +13,8 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 STATEMENTS = ("docs/privacy.md", "docs/accessibility.md", "docs/glossary.md")  # shown in the app
 SHIPPED = ("app.py", "pages", ".streamlit/config.toml", "sample_data", *STATEMENTS)
-# The ones that pages ask for by name come first. PyPI takes files of up to 100 MB, so what does
-# not fit is the package of its own in packaging/checkpoints.
+# The ones that pages ask for by name come first. An index takes files of up to 100 MB; what
+# does not fit comes with a checkout alone.
 CHECKPOINTS = ("mikels8", "mikels8-baseline", "emotion6", "faces7", "mikels8-art", "sadness2")
 MOST_BYTES = 90_000_000
 

@@ -13,6 +13,7 @@ LESSER = re.compile(r"\b(LGPL|Lesser|GPL-compatible|exception)", re.IGNORECASE)
 # Looked at by hand, each with what was found.
 KNOWN = {
     "uv": "only installs; MIT or Apache-2.0",
+    "pillow-heif": "BSD; its wheel carries libheif (LGPL) and x265 (GPL) beside it",
     "krippendorff": "GPL; a reference that tests compare with, never passed on",
 }
 
