@@ -122,14 +122,16 @@ def test_compare_prints_exactly_what_was_agreed(
     tiny_checkpoint: Checkpoint, other: Checkpoint, table: Path, settings: Settings, run: Run
 ) -> None:
     found = run("compare", "tiny", "other", "--data", table)
-    assert set(found) == {"a", "b", "difference", "mcnemar", "claim"}
+    counts = {"found", "taken", "problems", "notes"}
+    assert set(found) == {"a", "b", "difference", "mcnemar", "claim"} | counts
     assert set(found["mcnemar"]) == {"p", "only_a_right", "only_b_right"}
     assert all(set(row) == {"value", "low", "high", "n"} for row in found["difference"].values())
     for side, name in (("a", "tiny"), ("b", "other")):
         alone = run("evaluate", "--checkpoint", name, "--data", table)
         assert {k: v for k, v in found[side].items() if k != "intervals"} == {
-            k: v for k, v in alone.items() if k != "intervals"
+            k: v for k, v in alone.items() if k not in {"intervals", *counts}
         }
+        assert {k: found[k] for k in counts} == {k: alone[k] for k in counts}
         assert found[side]["intervals"]["accuracy"] == alone["intervals"]["accuracy"]
     tables = [seen(item, table, settings) for item in (tiny_checkpoint, other)]
     answers = [item.probabilities.argmax(axis=1) for item in tables]

@@ -53,7 +53,8 @@ def drop_zones(settings: Settings) -> None:
             _uploader("Drop a whole folder here", f"folder-{generation}", settings, whole=True)
     each, archive = f"{settings.max_file_mb:,.0f} MB", f"{settings.max_archive_mb:,.0f} MB"
     st.caption(f"An image may have {each}, a ZIP {archive}.")
-    _GUARD(key="guard", data=any(entry.weight for entry in workspace().entries))
+    # bytes, because Streamlit loads pandas for every other kind of value
+    _GUARD(key="guard", data=b"1" if any(entry.weight for entry in workspace().entries) else None)
 
 
 def notes() -> None:
