@@ -133,7 +133,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = root / "source"
     ignored = shutil.ignore_patterns("__pycache__", ".venv", "node_modules", "build", "*.egg-info")
     source.mkdir()
-    for name in ("emoviz", "pages", "checkpoints", "sample_data", ".streamlit"):
+    for name in ("emoviz", "pages", "checkpoints", "sample_data", ".streamlit", "docs"):
         shutil.copytree(PROJECT_ROOT / name, source / name, ignore=ignored, copy_function=os.link)
     for file in PROJECT_ROOT.iterdir():
         if file.is_file():
