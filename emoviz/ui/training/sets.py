@@ -124,8 +124,11 @@ def _take_zip(settings: Settings) -> None:
 def _take_path(settings: Settings) -> None:
     text = str(st.session_state["retrain-path"]).strip()
     if text:
-        place, name = access.place(text, settings), Path(text).name
-        _take(settings, name, lambda: open_dataset(place, settings, labelled=True))
+        _take(
+            settings,
+            Path(text).name,
+            lambda: open_dataset(access.place(text, settings), settings, labelled=True),
+        )
         st.session_state["retrain-path"] = ""
 
 
