@@ -73,6 +73,8 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 # Beginning of a file's place in the home -> pages that read it, and the thing to be named.
 READ_BY: dict[str, tuple[tuple[str, ...], str]] = {
+    # Its weights run without a graph, so that it stays in the picker, by its title.
+    "checkpoints/tiny/graph.onnx": (("classify", "embeddings"), "Tiny test network"),
     "checkpoints/": (("classify", "embeddings"), "tiny"),
     "sets/": (("datasets", "retrain"), SET),
     "tables/": (("embeddings", "evaluate"), "Little set"),

@@ -318,7 +318,7 @@ def test_odd_recipes(number: int, place: Path) -> None:
             read()
 
 
-@examples(60)
+@examples(20)
 @given(
     key=st.sampled_from(("loss.beta", "seed", "phases.0.epochs", "network.layers", "", "a.b")),
     value=st.sampled_from((DEEP, LONG, "1e999", "[*a]", "&a [*a]", "!!python/none", "", "{", "\0"))
