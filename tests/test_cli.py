@@ -74,8 +74,10 @@ def predicted(place: Path) -> list[dict[str, Any]]:
         home=place / "home", cwd=place,
     )  # fmt: skip
     assert done.returncode == 0
-    assert done.stderr == ""
+    counts, *problems = done.stderr.splitlines()  # beside the rows, and nothing else
+    assert counts == "26 found: 24 taken, 2 problems"
     rows: list[dict[str, Any]] = json.loads(done.stdout)
+    assert problems == [f"problem: {r['path']}: {r['error']}" for r in rows if r["error"]]
     return rows
 
 
@@ -174,7 +176,11 @@ def test_exit_is_two_where_no_image_was_read(place: Path) -> None:
         "the file is empty",
         "there is no such file",
     ]
-    assert done.stderr == ""
+    assert done.stderr.splitlines() == [
+        "2 found: 0 taken, 2 problems",
+        "problem: images/20b empty.png: the file is empty",
+        "problem: none.jpg: there is no such file",
+    ]
 
 
 def test_csv_has_a_row_for_each_image(
@@ -202,14 +208,15 @@ def test_table_says_whose_estimate_it_is_and_why_a_file_was_not_read(
     assert main(["predict", "images", "--checkpoint", "tiny"]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
     assert head == "The model's estimate of the emotion that each image evokes:"
-    for line, row in zip(lines, predicted, strict=True):
-        assert line.startswith(row["path"] + ": ")
-        if row["error"]:
-            assert line.endswith("not read: " + row["error"])
-        else:
-            assert f": {row['predicted']} " in line
-            assert ("[top two opposite]" in line) == row["top2_opposite"]
-            assert ("[unlike the training images]" in line) == row["unlike_training"]
+    good = [row for row in predicted if row["error"] is None]
+    for line, row in zip(lines[: len(good)], good, strict=True):
+        assert line.startswith(f"{row['path']}: {row['predicted']} ")
+        assert ("[top two opposite]" in line) == row["top2_opposite"]
+        assert ("[unlike the training images]" in line) == row["unlike_training"]
+    assert lines[len(good) :] == [
+        "26 found: 24 taken, 2 problems",
+        *(f"problem: {row['path']}: {row['error']}" for row in predicted if row["error"]),
+    ]
 
 
 def test_predict_waits_for_none_of_the_heavy_libraries(place: Path) -> None:
@@ -229,7 +236,7 @@ print(code, *sorted(heavy & set(sys.modules)), file=sys.stderr)
         text=True,
         check=True,
     )
-    assert done.stderr.split() == ["0"]
+    assert done.stderr.splitlines() == ["1 found: 1 taken, 0 problems", "0"]
 
 
 def test_name_that_is_no_text_gives_valid_json_and_a_table(place: Path, tmp_path: Path) -> None:
@@ -250,7 +257,10 @@ def test_name_that_is_no_text_gives_valid_json_and_a_table(place: Path, tmp_path
         }
     done = run_cli("predict", folder, "--checkpoint", "tiny", home=place / "home")
     assert done.returncode == 0
-    assert len(done.stdout.splitlines()) == 3
+    head, *lines, counts = done.stdout.splitlines()
+    assert head.startswith("The model's estimate")
+    assert len(lines) == 2
+    assert counts == "2 found: 2 taken, 0 problems"
 
 
 def test_broken_exif_says_nothing_on_the_console(place: Path, tmp_path: Path) -> None:
@@ -260,7 +270,7 @@ def test_broken_exif_says_nothing_on_the_console(place: Path, tmp_path: Path) ->
     )
     done = run_cli("predict", path, "--checkpoint", "tiny", "--format", "json", home=place / "home")
     assert done.returncode == 0
-    assert done.stderr == ""
+    assert done.stderr == "1 found: 1 taken, 0 problems\n"
 
 
 def test_reader_that_has_seen_enough_is_no_error(place: Path) -> None:
@@ -374,7 +384,9 @@ def test_evaluate_by_hand_of_a_person_prints_a_table(
     assert main(["evaluate", "--checkpoint", "tiny", *table]) == 0
     text = capsys.readouterr().out
     assert "tiny on 24 images, labels of mikels8" in text
-    assert "refused 3, left out 0" in text
+    assert "\nleft out 0 (label has no class)\n" in text
+    assert "\n27 found: 24 taken, 3 problems\n" in text
+    assert "problem: line 27: " in text
     assert "images/missing.png: there is no such file" in text
 
 
@@ -424,7 +436,7 @@ def test_exit_is_two_where_no_labelled_image_could_be_read(
     assert (result["n"], result["refused"], result["accuracy"]) == (0, 1, None)
 
 
-@pytest.mark.parametrize("arguments", [[], ["predict"], ["predict", "a", "--format", "xml"], ["x"]])
+@pytest.mark.parametrize("arguments", [["predict"], ["predict", "a", "--format", "xml"], ["x"]])
 def test_wrong_arguments_exit_with_two(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -432,6 +444,15 @@ def test_wrong_arguments_exit_with_two(
         main(arguments)
     assert caught.value.code == 2
     assert "usage: emoviz" in capsys.readouterr().err
+
+
+def test_without_a_verb_the_app_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In tests/test_package.py it is a process; here it is only seen to be asked for."""
+    opened: list[list[str]] = []
+    monkeypatch.setattr("emoviz.ui.serve.main", opened.append)
+    assert main([]) == 0
+    assert main(["app"]) == 0
+    assert opened == [[], []]
 
 
 def test_impossible_setting_is_told(

@@ -628,7 +628,10 @@ def test_json_has_the_promised_shape_and_comes_back(table: ResultTable, tmp_path
     assert kept["data"] == ["first/labels.csv"]
     row = kept["rows"][2]
     assert {"label", "recipe", "overrides", "data", "n", "measures", "figure"} <= set(row)
-    assert set(row["measures"]["accuracy"]) == {"mean", "sd", "values"}
+    accuracy = row["measures"]["accuracy"]
+    assert set(accuracy) == {"mean", "sd", "values", "low", "high"}
+    # Student's t of 0.60, 0.61, 0.62: 0.61 +- 4.3027 * 0.01 / sqrt(3)
+    assert (accuracy["low"], accuracy["high"]) == pytest.approx((0.58516, 0.63484), abs=1e-5)
     assert str(tmp_path) not in json.dumps(kept)
     assert ResultTable.from_dict(kept) == table
     assert read_experiment(tmp_path / "out") == table

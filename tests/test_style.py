@@ -12,6 +12,7 @@ from test_parts import explainer_of, images, untrained
 from emoviz.analysis.textures import carried_share, carried_shares, gram_distance, style_distances
 from emoviz.checkpoints import Checkpoint, open_checkpoint
 from emoviz.cli import main
+from emoviz.data.images import Limits, open_image
 from emoviz.data.reading import open_dataset
 from emoviz.inference import style
 from emoviz.inference.content_style_split import ContentStyleSplit, split, split_and_grams
@@ -66,10 +67,8 @@ def test_a_collection_is_kept_as_the_network_says_and_read_once(
     assert isinstance(found, ContentStyleSplit)
     assert rows.tolist() == [0, 1, 2, 3, 4]
     fit = tiny_checkpoint.card.preprocessing
-    from emoviz.data.images import open_image
-
     pixels = np.stack(
-        [fit.to_array(open_image(collection.contents.read(i)).pixels) for i in range(5)]
+        [fit.to_array(open_image(row.read(Limits())).pixels) for row in collection.records]
     )
     alone = split(explainer, pixels)
     assert isinstance(alone, ContentStyleSplit)

@@ -116,9 +116,9 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
         for number, run in enumerate(runs)
     ]
     result = printed(found[0]) if len(found) == 1 else _over_runs(found)
-    _write_report(arguments.report, found[0] if len(found) == 1 else result, settings)
-    report.finish(f"{found[0]['n']:,} images measured", {"n": found[0]["n"]})
     taken = account(len(seen.tables[0][0]), seen.measured.refused, seen.notes)
+    _write_report(arguments.report, (found[0] if len(found) == 1 else result) | taken, settings)
+    report.finish(f"{found[0]['n']:,} images measured", {"n": found[0]["n"]})
     if arguments.format == "json":
         print_json(result | taken, sys.stdout)
     elif len(found) == 1:
@@ -168,10 +168,10 @@ def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
         for i, (one, other) in enumerate(zip(ones, others, strict=True))
     ]
     found = each[0]
-    _write_report(arguments.report, found, settings)
+    taken = account(len(seen.tables[0][0]), seen.measured.refused, seen.notes)
+    _write_report(arguments.report, found | taken, settings)
     report.finish(f"{found['a']['n']:,} images measured", {"n": found["a"]["n"]})
     over = _over_seeds(each) if seeds > 1 else None
-    taken = account(len(seen.tables[0][0]), seen.measured.refused, seen.notes)
     if arguments.format == "json":
         result = [compared(values) for values in each]
         print_json((result[0] if over is None else {"seeds": result, **over}) | taken, sys.stdout)
