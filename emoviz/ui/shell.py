@@ -232,7 +232,6 @@ def _short(text: str) -> str:
 
 
 def _show_card(checkpoint: Checkpoint) -> None:
-    st.markdown(f"**{plain(checkpoint.card.id)}** {plain(checkpoint.card.summary)}")
     with contextlib.suppress(EmovizError):  # told in the sidebar
         words = ready(checkpoint, current().settings).engine.description
         st.caption(f":material/memory: Runs on {words}")

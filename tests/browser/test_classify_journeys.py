@@ -96,7 +96,8 @@ def test_a_sample_is_pressed_and_a_reload_keeps_it(visitor: "Visitor") -> None:
     visitor.page.wait_for_selector(".ev-single")
     visitor.settle()
     assert visitor.text(".ev-single") == before
-    assert "other" in visitor.text("[data-testid=stSidebar] .ev-quiet b")
+    chosen = visitor.page.locator("[data-testid=stSidebar] [data-testid=stSelectbox] input")
+    assert chosen.input_value() == "Another network"
 
 
 def test_another_checkpoint_is_chosen(visitor: "Visitor", picture: Make) -> None:
