@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from reviews import furnish_review, new_works, say, with_files
 
+from emoviz.analysis.resampling import MetricEstimate
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.reading import open_dataset
 from emoviz.errors import StoreUnavailableError
@@ -378,8 +379,10 @@ def test_a_message_is_a_header_and_its_pictures() -> None:
     [(0.85, 50, "very good"), (0.7, 50, "careful"), (0.0, 50, "guessed"), (-0.4, 50, "worse")],
 )
 def test_coefficients_have_words(kappa: float, works: int, words: str) -> None:
-    assert words in agreement.in_words(kappa, works)
-    assert "lightly" in agreement.in_words(kappa, 3)
+    told = agreement.in_words(MetricEstimate(kappa, None, None, works))
+    assert words in told
+    assert "lightly" not in told
+    assert "lightly" in agreement.in_words(MetricEstimate(kappa, None, None, 3))
 
 
 def test_alike_in_feeling_and_in_style_are_the_nearest(
