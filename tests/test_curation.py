@@ -233,8 +233,8 @@ def test_a_detector_that_is_not_installed_is_a_reason(
     assert main(line) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["text"] is None
-    assert "rapidocr is not installed" in found["not_looked_for"]["text"]
-    assert "dlib-bin is not installed" in found["not_looked_for"]["faces"]
+    assert "needs the package rapidocr" in found["not_looked_for"]["text"]
+    assert "needs the package dlib-bin" in found["not_looked_for"]["faces"]
 
 
 def test_text_is_read_and_a_plain_image_has_none(

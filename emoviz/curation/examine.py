@@ -14,7 +14,7 @@ from emoviz.curation.examined import Detected, Examined, of_set, write_examined
 from emoviz.data.dataset import Dataset
 from emoviz.data.image_statistics import look_at
 from emoviz.data.images import Limits
-from emoviz.errors import SettingsError
+from emoviz.errors import NotInstalledError, SettingsError
 from emoviz.files import read_json, write_json
 from emoviz.settings import Settings
 
@@ -95,7 +95,7 @@ def _missing(wishes: Wishes, settings: Settings) -> dict[str, str]:
         try:
             if wished:
                 detect.detector(kind, settings)
-        except SettingsError as error:
+        except (NotInstalledError, SettingsError) as error:
             found[kind] = str(error)
     return found
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from emoviz.data.dataset import NO_LABEL, Dataset, Record
+from emoviz.data.images import Limits
 from emoviz.errors import TableError
 from emoviz.files import replaced_file, replaced_folder, write_json
 from emoviz.inference.tabular import safe_cell
@@ -38,11 +39,11 @@ def to_csv(item: Dataset, path: Path) -> int:
         OSError: It cannot be written; a table that was there stays.
     """
     inside = path.with_name(f"{path.stem}_images")
-    kept = [record for record in item.records if record.content is not None]
+    kept = [record for record in item.records if record.is_inside]
     if kept:
         with replaced_folder(inside) as aside:
             for name, record in _file_names(kept):
-                (aside / name).write_bytes(record.content or b"")
+                (aside / name).write_bytes(record.read(Limits()))
     files = {id(record): f"{inside.name}/{name}" for name, record in _file_names(kept)}
     with replaced_file(path) as aside:
         _write_rows(aside, item, files)
@@ -192,7 +193,7 @@ def _file_names(records: Sequence[Record]) -> Iterator[tuple[str, Record]]:
     taken: set[str] = set()
     for number, record in enumerate(records):
         stem, suffix = os.path.splitext(Path(record.name).name)  # noqa: PTH122
-        name = _folder_name(stem) + (suffix if record.content is None else _suffix_of(record))
+        name = _folder_name(stem) + (_suffix_of(record) if record.is_inside else suffix)
         if name.casefold() in taken:
             name = f"{number:06}-{name}"
         taken.add(name.casefold())
@@ -200,7 +201,7 @@ def _file_names(records: Sequence[Record]) -> Iterator[tuple[str, Record]]:
 
 
 def _suffix_of(record: Record) -> str:
-    head = (record.content or b"")[:4]
+    head = record.read(Limits())[:4]
     return next((suffix for sign, suffix in _SUFFIX.items() if head.startswith(sign)), ".img")
 
 
@@ -211,8 +212,8 @@ def _folder_name(text: str) -> str:
 
 def _place(record: Record, target: Path, copies: bool) -> bool:
     """Whether it was there to be placed."""
-    if record.content is not None:
-        target.write_bytes(record.content)
+    if record.is_inside:
+        target.write_bytes(record.read(Limits()))
         return True
     try:
         source = record.path.open("rb")

@@ -12,6 +12,7 @@ from emoviz.checkpoints import (
     load_centers,
     load_network,
     load_novelty,
+    load_seen,
     read_checkpoint,
     save_checkpoint,
 )
@@ -59,6 +60,7 @@ def promote(source: Path, id: str, edits: Mapping[str, str], settings: Settings)
         load_network(checkpoint),
         None if centers is None else torch.from_numpy(centers),
         load_novelty(checkpoint),
+        seen=load_seen(checkpoint),
     )
     remember(kept, settings)
     return kept
