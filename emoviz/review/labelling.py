@@ -8,9 +8,9 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from emoviz import __version__
 from emoviz.data.dataset import NO_LABEL, Dataset, Record
@@ -264,8 +264,7 @@ def _record(
 
 def _plain(record: Record) -> Record:
     one = tuple(float(i == record.label) for i in range(len(record.shares)))
-    values: dict[str, Any] = {**vars(record), "shares": one}
-    return Record(**values)
+    return replace(record, shares=one)
 
 
 def _digest(decisions: Sequence[Decision]) -> str:
