@@ -252,7 +252,8 @@ def test_a_table_with_lines_that_do_not_fit_lists_them(
     words = said(app)
     assert "1 problem" in [item.label for item in app.expander]
     assert HOSTILE not in "".join(item.value for item in app.main.html)
-    assert "labels.csv, line 10" in words
+    assert "<li><b>line 10</b><span>&lt;img" in words
+    assert ": there is no such file</span>" in words
     assert any("problems-" in b.key for b in app.get("download_button"))
     assert len(find_set(settings, "labels").taxonomy) >= 2
 

@@ -53,7 +53,7 @@ def embedded(folder: Path, checkpoint: Checkpoint, settings: Settings) -> str:
     """Store the collection's table; gives the collection's key in the link."""
     collection = open_dataset(folder, settings, likely=checkpoint.card.taxonomy)
     found = embed_collection(load_model(checkpoint, settings), collection, settings)
-    path = table_path(settings, collection.identity, collection.title, checkpoint.card.id)
+    path = table_path(settings, collection.identity, collection.name, checkpoint.card.id)
     write_embeddings(path, found.parts(settings))
     return path.parent.name
 
