@@ -138,7 +138,9 @@ def _rows(path: Path) -> int:
 
 
 def _cases() -> list[tuple[str, str]]:
-    return [(name, kind) for name in COMMANDS for kind in KINDS]
+    """Each command is killed and, by default, meets one of the other two kinds, in turn."""
+    kinds = [KINDS if EVERY else (KINDS[(at + 1) % 2], "kill") for at in range(len(COMMANDS))]
+    return [(name, kind) for name, some in zip(COMMANDS, kinds, strict=True) for kind in some]
 
 
 @pytest.mark.parametrize(("name", "kind"), _cases())
