@@ -513,7 +513,7 @@ def test_votes_and_images_inside_tables_are_exported(
     assert main(line) == 0
     back = read_labelled(out)
     assert [digest(record.path) for record in back.records] == [digest(one) for one in contents]
-    (tmp_path / "votes.csv").write_text("file,p_awe,p_fear\nx_images/a.png,0.25,0.75\n")
+    (tmp_path / "votes.csv").write_text("file,p_awe,p_fear\nx_images/0.png,0.25,0.75\n")
     line = ["data", "export", str(tmp_path / "votes.csv"), "--as", "csv", "--out", str(out)]
     assert main(line) == 0
     back = read_labelled(out)

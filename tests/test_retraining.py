@@ -26,7 +26,7 @@ from emoviz.cli import main
 from emoviz.data.dataset import Dataset
 from emoviz.data.library import find_set, save_set
 from emoviz.data.reading import open_sent_zip, read_labelled
-from emoviz.errors import PausedError, RecipeError, TableError, TrainingError
+from emoviz.errors import CheckpointError, PausedError, RecipeError, TableError, TrainingError
 from emoviz.labels import MIKELS8, own_taxonomy
 from emoviz.models.gram import GramModule, MultiplicativeGramModule
 from emoviz.models.standardise import Moments, Standardise
@@ -703,10 +703,10 @@ def test_a_network_becomes_a_checkpoint_with_an_edited_card_and_its_held_out_set
     held_out = read_labelled(find_set(settings, "ours-held-out").path)
     measured = next(iter(result.measures.values()))["n"]
     assert len(held_out.records) - measured in (0, 1)  # one image of the table is broken
-    with pytest.raises(TrainingError, match="already"):
+    with pytest.raises(CheckpointError, match="already"):
         promote(source, "ours", {}, settings)
     for id in ("", "Ours!", "../x", "mikels8"):
-        with pytest.raises(TrainingError):
+        with pytest.raises(CheckpointError):
             promote(source, id, {}, settings)
     with pytest.raises(TrainingError, match="cannot be edited"):
         promote(source, "other", {"measures": "100 %"}, settings)

@@ -39,12 +39,13 @@ def to_csv(item: Dataset, path: Path) -> int:
         OSError: It cannot be written; a table that was there stays.
     """
     inside = path.with_name(f"{path.stem}_images")
-    kept = [record for record in item.records if record.is_inside]
+    kept = {n: record for n, record in enumerate(item.records) if record.is_inside}
+    names = dict(zip(kept, _file_names(list(kept.values())), strict=True))
     if kept:
         with replaced_folder(inside) as aside:
-            for name, record in _file_names(kept):
+            for name, record in names.values():
                 (aside / name).write_bytes(record.read(Limits()))
-    files = {id(record): f"{inside.name}/{name}" for name, record in _file_names(kept)}
+    files = {n: f"{inside.name}/{name}" for n, (name, _) in names.items()}
     with replaced_file(path) as aside:
         _write_rows(aside, item, files)
     return len(item.records)
@@ -178,8 +179,8 @@ def _write_rows(path: Path, item: Dataset, files: Mapping[int, str]) -> None:
     with path.open("w", encoding="utf-8", errors="replace", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([safe_cell(cell) for cell in header])
-        for record in item.records:
-            file = files.get(id(record)) or str(record.path.absolute())
+        for number, record in enumerate(item.records):
+            file = files.get(number) or str(record.path.absolute())
             label = names[record.label] if record.label != NO_LABEL else ""
             shares = (
                 [f"{share:.6g}" for share in record.shares] if item.votes else [safe_cell(label)]
