@@ -57,7 +57,8 @@ class Written(NamedTuple):
     Attributes:
         images: How many were written.
         left_out: How many have no label, or no split where others have one.
-        missing: Names of those whose files are gone or closed.
+        missing: Names of those whose files are gone or closed, and what was not even opened, with
+            the reason.
     """
 
     images: int
@@ -68,7 +69,8 @@ class Written(NamedTuple):
 def to_folders(item: Dataset, path: Path, copies: bool = False) -> Written:
     """Write ``<split>/<label>/<image>``, or ``<label>/<image>`` where no image has a split.
 
-    Images that are not there any more are named in `MISSING` beside the folders.
+    What was found and not taken, and images that are not there any more, are named in `MISSING`
+    beside the folders.
 
     Args:
         item: The set.
@@ -83,7 +85,8 @@ def to_folders(item: Dataset, path: Path, copies: bool = False) -> Written:
         raise TableError(f"'{path}' is there already; name a new folder.")
     split = any(record.split for record in item.records)
     wanted = [r for r in item.records if r.label != NO_LABEL and (r.split or not split)]
-    missing = []
+    gone = [f"{problem.key}: {problem.reason}" for problem in item.problems]  # not even opened
+    missing: list[str] = []
     with replaced_folder(path) as aside:
         for name, record in _file_names(wanted):
             label = _folder_name(item.taxonomy.names[record.label])
@@ -96,10 +99,10 @@ def to_folders(item: Dataset, path: Path, copies: bool = False) -> Written:
                 f"None of the {len(wanted):,} images is there any more, such as '{missing[0]}'. "
                 "Were they moved, or is a disk not there?"
             )
-        if missing:
-            text = "".join(f"{name}\n" for name in missing)
+        if gone or missing:
+            text = "".join(f"{name}\n" for name in (*gone, *missing))
             (aside / MISSING).write_bytes(text.encode("utf-8", "surrogateescape"))
-    return Written(len(wanted) - len(missing), len(item.records) - len(wanted), tuple(missing))
+    return Written(len(wanted) - len(missing), len(item.records) - len(wanted), (*gone, *missing))
 
 
 def to_croissant(item: Dataset, about: Mapping[str, Any], path: Path) -> int:
