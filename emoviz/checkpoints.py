@@ -16,11 +16,11 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ FORMAT = 1
 CARD, WEIGHTS, GRAPH = "card.json", "model.safetensors", "graph.onnx"
 NETWORK_PREFIX, CENTERS = "network.", "centers"
 NOVELTY_PREFIX, SEEN_PREFIX = "novelty.", "seen."
+Part = TypeVar("Part")  # what stands in the weights beside the network
 # Above these a checkpoint is refused unread: far more than any network that is in use here.
 MAX_CARD_BYTES, MAX_HEADER_BYTES, MAX_WEIGHTS_BYTES = 4_000_000, 16_000_000, 8_000_000_000
 MAX_CLASSES, MAX_WIDTH, MAX_MEMBERS, MAX_LAYERS = 1000, 65_536, 16, 64
@@ -355,13 +356,7 @@ def load_novelty(checkpoint: Checkpoint) -> Novelty | None:
     Raises:
         CheckpointError: It is incomplete, or the weights were changed after the card was written.
     """
-    arrays = _arrays_below(checkpoint, NOVELTY_PREFIX)
-    try:
-        return Novelty.from_arrays(arrays) if arrays else None
-    except (KeyError, ValueError) as error:
-        raise CheckpointError(
-            f"Checkpoint '{checkpoint.card.id}' lacks a part of its novelty statistic: {error}."
-        ) from None
+    return _part(checkpoint, NOVELTY_PREFIX, Novelty.from_arrays, "novelty statistic")
 
 
 def load_seen(checkpoint: Checkpoint) -> SeenImages | None:
@@ -370,14 +365,7 @@ def load_seen(checkpoint: Checkpoint) -> SeenImages | None:
     Raises:
         CheckpointError: It is incomplete, or the weights were changed after the card was written.
     """
-    arrays = _arrays_below(checkpoint, SEEN_PREFIX)
-    try:
-        return SeenImages.from_arrays(arrays) if arrays else None
-    except (KeyError, ValueError) as error:
-        raise CheckpointError(
-            f"Checkpoint '{checkpoint.card.id}' lacks a part of its filter of training images: "
-            f"{error}."
-        ) from None
+    return _part(checkpoint, SEEN_PREFIX, SeenImages.from_arrays, "filter of training images")
 
 
 def seen_in_training(
@@ -402,11 +390,20 @@ def seen_in_training(
     return None if known is None else known.seen(sha256, perceptual)
 
 
-def _arrays_below(checkpoint: Checkpoint, prefix: str) -> dict[str, Any]:
+def _part(
+    checkpoint: Checkpoint, prefix: str, made: Callable[[dict[str, Any]], Part], words: str
+) -> Part | None:
+    """What stands in the weights' file below a prefix; None where there is nothing."""
     check_weights(checkpoint)
     with safe_open(checkpoint.weights, framework="numpy") as file:
         names = [key for key in file.keys() if key.startswith(prefix)]  # noqa: SIM118  no dict
-        return {key.removeprefix(prefix): file.get_tensor(key) for key in names}
+        arrays = {key.removeprefix(prefix): file.get_tensor(key) for key in names}
+    try:
+        return made(arrays) if arrays else None
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"Checkpoint '{checkpoint.card.id}' lacks a part of its {words}: {error}."
+        ) from None
 
 
 def check_weights(checkpoint: Checkpoint) -> None:

@@ -81,13 +81,6 @@ def curves(judged: AlignedPredictions, most: int = 200) -> Curves:
     )
 
 
-def roc_area(scores: Floats, member: NDArray[np.bool_]) -> float | None:
-    """Area under the ROC curve, ties counted half; None where all images are alike."""
-    if member.all() or not member.any():
-        return None
-    return _roc_area(_operating_points(scores, member))
-
-
 def average_precision(scores: Floats, member: NDArray[np.bool_]) -> float | None:
     """Sum over recall of the precision at each step; None where all images are alike."""
     if member.all() or not member.any():

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emoviz.analysis.metrics import METRICS
 from emoviz.analysis.resampling import Intervals
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.dataset import Dataset
@@ -95,11 +94,6 @@ def across_values(cells: Sequence[CrossCell], how: Intervals | None = None) -> V
         "seed": how.seed,
         "versions": versions(),
     }
-
-
-def measure_titles() -> dict[str, str]:
-    """The measures of such a table and what they are called."""
-    return {name: METRICS[name].title for name in SHOWN}
 
 
 def _opened(text: str, checkpoint: Checkpoint, settings: Settings) -> tuple[str, Dataset]:

@@ -14,7 +14,7 @@ from emoviz.inference.embedding import embed_collection
 from emoviz.inference.embedding_table import EmbeddingTable, Progress
 from emoviz.inference.labelled import Labels, joined
 from emoviz.inference.predict import load_model
-from emoviz.inference.predictions import Predictions, read_predictions
+from emoviz.inference.predictions import PredictionTable, read_predictions
 from emoviz.labels import Bridge, Taxonomy
 from emoviz.settings import Settings
 
@@ -33,7 +33,7 @@ class Contender:
 
     name: str
     members: tuple[Checkpoint, ...]
-    predictions: Predictions | None = None
+    predictions: PredictionTable | None = None
 
     @property
     def taxonomies(self) -> list[Taxonomy]:
@@ -70,7 +70,7 @@ class Contender:
         ]
 
 
-def _about_predictions(item: Predictions) -> dict[str, Any]:
+def _about_predictions(item: PredictionTable) -> dict[str, Any]:
     return {
         "id": item.title,
         "title": f"predictions of another program, {len(item):,} images",

@@ -33,7 +33,7 @@ _ROUNDING = 0.02  # that the probabilities of an image may lack to 1
 
 
 @dataclass(frozen=True)
-class Predictions:
+class PredictionTable:
     """Answers of another program to N images.
 
     Attributes:
@@ -79,7 +79,7 @@ class LabelledNames:
     hashes: Mapping[str, str] | None = None
 
 
-def read_predictions(path: Path) -> Predictions:
+def read_predictions(path: Path) -> PredictionTable:
     """Read a table of another program's answers.
 
     Args:
@@ -121,7 +121,7 @@ def read_predictions(path: Path) -> Predictions:
     probabilities, note = _as_probabilities(placed, order)
     notes += [note] if note else []
     labels = [cell.strip() for cell in table.columns[roles.label]] if roles.label else []
-    return Predictions(
+    return PredictionTable(
         title=path.name,
         taxonomy=taxonomy,
         names=tuple(files[row] for row in kept),
@@ -138,7 +138,7 @@ def read_predictions(path: Path) -> Predictions:
     )
 
 
-def own_labels(item: Predictions) -> tuple[Taxonomy, NDArray[np.int64]]:
+def own_labels(item: PredictionTable) -> tuple[Taxonomy, NDArray[np.int64]]:
     """The labels that the table itself has: their taxonomy, and (N,) indices, -1 for none.
 
     Raises:
@@ -154,7 +154,7 @@ def own_labels(item: Predictions) -> tuple[Taxonomy, NDArray[np.int64]]:
     return taxonomy, np.array([taxonomy.index(t) if t else -1 for t in item.labels], np.int64)
 
 
-def prediction_table(item: Predictions, shown: LabelledNames | None = None) -> EmbeddingTable:
+def prediction_table(item: PredictionTable, shown: LabelledNames | None = None) -> EmbeddingTable:
     """The answers as a table like a checkpoint's, without vectors.
 
     Args:

@@ -6,7 +6,6 @@ before their eyes agrees with it more readily, so agreement with the model is al
 decisions alone.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -273,8 +272,3 @@ def _dividing(
         )
         for n in apart
     )
-
-
-def vote_counts(item: Divided) -> Counter[str]:
-    """How many gave a divided work which label."""
-    return Counter(item.votes.values())

@@ -15,7 +15,7 @@ from emoviz.files import replaced_file
 from emoviz.inference.labelled import Labels, joined, labels_of
 from emoviz.inference.predictions import (
     LabelledNames,
-    Predictions,
+    PredictionTable,
     prediction_table,
     read_predictions,
 )
@@ -53,7 +53,9 @@ def bring_in(settings: Settings) -> None:
     )
 
 
-def choose(settings: Settings, title: str, first: str, link: str = "rival") -> Predictions | None:
+def choose(
+    settings: Settings, title: str, first: str, link: str = "rival"
+) -> PredictionTable | None:
     """The predictions that were chosen; None where none are, or where there are none.
 
     Args:
@@ -80,7 +82,7 @@ def choose(settings: Settings, title: str, first: str, link: str = "rival") -> P
     return found
 
 
-def alone(item: Predictions) -> EvaluationSubject | None:
+def alone(item: PredictionTable) -> EvaluationSubject | None:
     """The predictions beside the labels of their own table; None where they cannot be measured."""
     try:
         table = prediction_table(item)
@@ -97,7 +99,7 @@ def alone(item: Predictions) -> EvaluationSubject | None:
 
 
 def beside(
-    source: Source, checkpoint: Checkpoint, item: Predictions, settings: Settings
+    source: Source, checkpoint: Checkpoint, item: PredictionTable, settings: Settings
 ) -> list[EvaluationSubject] | None:
     """A checkpoint and the predictions on the images of a set that both have answered.
 
@@ -154,7 +156,7 @@ def _kept(settings: Settings) -> Mapping[str, Path]:
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
-def _read(file: str, changed: int) -> Predictions:
+def _read(file: str, changed: int) -> PredictionTable:
     return read_predictions(Path(file))
 
 

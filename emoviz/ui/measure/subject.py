@@ -15,7 +15,7 @@ from emoviz.experiments.contenders import answers_of
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import Labels, duplicates, labels_of, open_labelled
 from emoviz.inference.leaks import leak_of
-from emoviz.inference.predictions import Predictions
+from emoviz.inference.predictions import PredictionTable
 from emoviz.labels import Bridge, own_taxonomy
 from emoviz.plots import percent
 from emoviz.settings import Settings
@@ -55,7 +55,7 @@ class EvaluationSubject:
     bridges: tuple[Bridge, ...]
     judged: AlignedPredictions
     key: str
-    predictions: Predictions | None = None
+    predictions: PredictionTable | None = None
 
     @property
     def table(self) -> EmbeddingTable:

@@ -6,7 +6,7 @@ asks for a login instead (docs/reviewing.md says how).
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from urllib.parse import quote, unquote
 
 import streamlit as st
@@ -196,8 +196,3 @@ def _set_role(store: ReviewStore, reviewer: Reviewer, other: Reviewer) -> None:
         store.set_role(other.id, st.session_state[f"role-{other.id}"], by=reviewer.id)
     except EmovizError as error:
         st.toast(plain(str(error)), icon=":material/error:")
-
-
-def names_of(people: Sequence[Reviewer]) -> dict[int, str]:
-    """Names by id."""
-    return {item.id: item.name for item in people}
