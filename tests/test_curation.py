@@ -501,6 +501,34 @@ def test_a_file_that_is_gone_costs_the_folders_nothing_else(
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("kind", ["csv", "imagefolder"])
+def test_a_damaged_image_inside_an_archive_costs_an_export_itself_alone(
+    tmp_path: Path,
+    home: Path,
+    picture: Callable[..., bytes],
+    capsys: pytest.CaptureFixture[str],
+    kind: str,
+) -> None:
+    import zipfile
+
+    archive = tmp_path / "set.zip"
+    names = [f"{label}/{i}.png" for i, label in enumerate(["awe", "fear"] * 2)]
+    contents = {name: picture("PNG", seed=i) for i, name in enumerate(names)}
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
+        for name, data in contents.items():
+            file.writestr(name, data)
+    whole = archive.read_bytes()
+    place = whole.index(contents["fear/1.png"])
+    archive.write_bytes(whole[: place + 40] + b"\0\0\0\0" + whole[place + 44 :])
+    out = tmp_path / ("x.csv" if kind == "csv" else "folders")
+    assert main(["data", "export", str(archive), "--as", kind, "--out", str(out)]) == 0
+    assert "1 files are gone or closed: see missing.txt" in capsys.readouterr().out
+    folder = tmp_path / "x_images" if kind == "csv" else out
+    assert (folder / "missing.txt").read_text() == "fear/1.png\n"
+    wanted = {digest(data) for name, data in contents.items() if "1.png" not in name}
+    assert {digest(record.path) for record in read_labelled(out).records} == wanted
+
+
 def test_votes_and_images_inside_tables_are_exported(
     tmp_path: Path, home: Path, picture: Callable[..., bytes]
 ) -> None:

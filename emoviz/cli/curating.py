@@ -296,14 +296,17 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> int:
     report.step("writing")
     if arguments.kind == "card":
         words = _write_card(table, labelled, arguments.out, settings)
-    elif arguments.kind == "csv":
-        words = f"{to_csv(labelled, arguments.out):,} rows"
-    elif arguments.kind == "croissant":
-        count = to_croissant(labelled, labelled.about, arguments.out)
-        words = f"{count:,} images described"
     else:
-        made = to_folders(labelled, arguments.out, arguments.copies)
-        words = f"{made.images:,} images, {made.left_out:,} left out for want of a label or split"
+        if arguments.kind == "csv":
+            made = to_csv(labelled, arguments.out)
+            words = f"{made.images:,} rows"
+        elif arguments.kind == "croissant":
+            made = to_croissant(labelled, labelled.about, arguments.out)
+            words = f"{made.images:,} images described"
+        else:
+            made = to_folders(labelled, arguments.out, arguments.copies)
+            words = f"{made.images:,} images, {made.left_out:,} left out"
+            words += " for want of a label or split"
         if made.missing:
             words += f"; {len(made.missing):,} files are gone or closed: see {MISSING}"
     report.finish(words, {"out": str(arguments.out)})

@@ -10,14 +10,14 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from emoviz.data.dataset import NO_LABEL, Dataset, Record
 from emoviz.data.images import Limits
-from emoviz.errors import TableError
+from emoviz.errors import ImageError, TableError
 from emoviz.files import replaced_file, replaced_folder, write_json
 from emoviz.inference.tabular import safe_cell
 
@@ -26,33 +26,8 @@ TABLE, METADATA, MISSING = "records.csv", "croissant.json", "missing.txt"
 _SUFFIX = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"GIF8": ".gif", b"RIFF": ".webp"}
 
 
-def to_csv(item: Dataset, path: Path) -> int:
-    """Write the set as a table that `read_labelled` takes: labels, or votes where people voted.
-
-    Images are named by their absolute paths. Images inside a table go into a folder beside the
-    CSV, ``<name>_images``.
-
-    Returns:
-        How many rows were written.
-
-    Raises:
-        OSError: It cannot be written; a table that was there stays.
-    """
-    inside = path.with_name(f"{path.stem}_images")
-    kept = {n: record for n, record in enumerate(item.records) if record.is_inside}
-    names = dict(zip(kept, _file_names(list(kept.values())), strict=True))
-    if kept:
-        with replaced_folder(inside) as aside:
-            for name, record in names.values():
-                (aside / name).write_bytes(record.read(Limits()))
-    files = {n: f"{inside.name}/{name}" for n, (name, _) in names.items()}
-    with replaced_file(path) as aside:
-        _write_rows(aside, item, files)
-    return len(item.records)
-
-
 class Written(NamedTuple):
-    """What came into folders of images.
+    """What was written of a set.
 
     Attributes:
         images: How many were written.
@@ -64,6 +39,39 @@ class Written(NamedTuple):
     images: int
     left_out: int
     missing: tuple[str, ...]
+
+
+def to_csv(item: Dataset, path: Path) -> Written:
+    """Write the set as a table that `read_labelled` takes: labels, or votes where people voted.
+
+    Images are named by their absolute paths. Images inside a table or ZIP go into a folder beside
+    the CSV, ``<name>_images``; those that cannot be read there have no row, and `MISSING` in that
+    folder names them.
+
+    Raises:
+        OSError: It cannot be written; a table that was there stays.
+    """
+    inside = path.with_name(f"{path.stem}_images")
+    held = [number for number, record in enumerate(item.records) if record.is_inside]
+    files: dict[int, str] = {}
+    missing: list[str] = []
+    if held:
+        taken: set[str] = set()
+        with replaced_folder(inside) as aside:
+            for number in held:
+                record = item.records[number]
+                data = _held_bytes(record)
+                if data is None:
+                    missing.append(record.name)
+                    continue
+                name = _file_name(record, number, taken, data)
+                (aside / name).write_bytes(data)
+                files[number] = f"{inside.name}/{name}"
+            _tell_missing(aside, missing)
+    rows = [n for n, record in enumerate(item.records) if n in files or not record.is_inside]
+    with replaced_file(path) as aside:
+        _write_rows(aside, item, rows, files)
+    return Written(len(rows), 0, tuple(missing))
 
 
 def to_folders(item: Dataset, path: Path, copies: bool = False) -> Written:
@@ -87,25 +95,28 @@ def to_folders(item: Dataset, path: Path, copies: bool = False) -> Written:
     wanted = [r for r in item.records if r.label != NO_LABEL and (r.split or not split)]
     gone = [f"{problem.key}: {problem.reason}" for problem in item.problems]  # not even opened
     missing: list[str] = []
+    taken: set[str] = set()
     with replaced_folder(path) as aside:
-        for name, record in _file_names(wanted):
+        for number, record in enumerate(wanted):
+            data = _held_bytes(record)
+            name = _file_name(record, number, taken, data)
             label = _folder_name(item.taxonomy.names[record.label])
             folder = aside / (record.split or "") / label
             folder.mkdir(parents=True, exist_ok=True)
-            if not _place(record, folder / name, copies):
+            if data is not None:
+                (folder / name).write_bytes(data)
+            elif record.is_inside or not _place(record.path, folder / name, copies):
                 missing.append(record.name)
         if missing and len(missing) == len(wanted):
             raise TableError(
                 f"None of the {len(wanted):,} images is there any more, such as '{missing[0]}'. "
                 "Were they moved, or is a disk not there?"
             )
-        if gone or missing:
-            text = "".join(f"{name}\n" for name in (*gone, *missing))
-            (aside / MISSING).write_bytes(text.encode("utf-8", "surrogateescape"))
+        _tell_missing(aside, (*gone, *missing))
     return Written(len(wanted) - len(missing), len(item.records) - len(wanted), (*gone, *missing))
 
 
-def to_croissant(item: Dataset, about: Mapping[str, Any], path: Path) -> int:
+def to_croissant(item: Dataset, about: Mapping[str, Any], path: Path) -> Written:
     """Write a folder with ``croissant.json`` and the table that it describes.
 
     Args:
@@ -113,19 +124,16 @@ def to_croissant(item: Dataset, about: Mapping[str, Any], path: Path) -> int:
         about: Its source, terms and citation, where they are known.
         path: Of the folder.
 
-    Returns:
-        How many images it names.
-
     Raises:
         OSError: It cannot be written.
     """
     path.mkdir(parents=True, exist_ok=True)
-    count = to_csv(item, path / TABLE)
+    written = to_csv(item, path / TABLE)
     digest = hashlib.sha256((path / TABLE).read_bytes()).hexdigest()
     with (path / TABLE).open(encoding="utf-8", newline="") as stream:
         columns = next(csv.reader(stream))
     write_json(path / METADATA, croissant(item, about, columns, digest))
-    return count
+    return written
 
 
 def croissant(
@@ -172,7 +180,7 @@ def croissant(
     }
 
 
-def _write_rows(path: Path, item: Dataset, files: Mapping[int, str]) -> None:
+def _write_rows(path: Path, item: Dataset, rows: Sequence[int], files: Mapping[int, str]) -> None:
     names = item.taxonomy.names
     labels = [f"p_{name}" for name in names] if item.votes else ["label"]
     meta = list(dict.fromkeys(key for record in item.records for key in record.metadata))
@@ -182,7 +190,8 @@ def _write_rows(path: Path, item: Dataset, files: Mapping[int, str]) -> None:
     with path.open("w", encoding="utf-8", errors="replace", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow([safe_cell(cell) for cell in header])
-        for number, record in enumerate(item.records):
+        for number in rows:
+            record = item.records[number]
             file = files.get(number) or str(record.path.absolute())
             label = names[record.label] if record.label != NO_LABEL else ""
             shares = (
@@ -192,21 +201,30 @@ def _write_rows(path: Path, item: Dataset, files: Mapping[int, str]) -> None:
             writer.writerow([safe_cell(file), *shares, *map(safe_cell, texts)])
 
 
-def _file_names(records: Sequence[Record]) -> Iterator[tuple[str, Record]]:
-    """A name for each image's file, no two the same whatever the capitals."""
-    taken: set[str] = set()
-    for number, record in enumerate(records):
-        stem, suffix = os.path.splitext(Path(record.name).name)  # noqa: PTH122
-        name = _folder_name(stem) + (_suffix_of(record) if record.is_inside else suffix)
-        if name.casefold() in taken:
-            name = f"{number:06}-{name}"
-        taken.add(name.casefold())
-        yield name, record
+def _held_bytes(record: Record) -> bytes | None:
+    """Of an image that a table or ZIP holds; None for a file of its own, or if unreadable."""
+    try:
+        return record.read(Limits()) if record.is_inside else None
+    except ImageError:
+        return None
 
 
-def _suffix_of(record: Record) -> str:
-    head = record.read(Limits())[:4]
-    return next((suffix for sign, suffix in _SUFFIX.items() if head.startswith(sign)), ".img")
+def _file_name(record: Record, number: int, taken: set[str], data: bytes | None) -> str:
+    """A name for an image's file, none of those taken whatever the capitals; it is taken then."""
+    stem, suffix = os.path.splitext(Path(record.name).name)  # noqa: PTH122
+    if data is not None:
+        suffix = next((end for sign, end in _SUFFIX.items() if data.startswith(sign)), ".img")
+    name = _folder_name(stem) + suffix
+    if name.casefold() in taken:
+        name = f"{number:06}-{name}"
+    taken.add(name.casefold())
+    return name
+
+
+def _tell_missing(folder: Path, names: Sequence[str]) -> None:
+    if names:
+        text = "".join(f"{name}\n" for name in names)
+        (folder / MISSING).write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
 def _folder_name(text: str) -> str:
@@ -214,21 +232,18 @@ def _folder_name(text: str) -> str:
     return re.sub(r'[\x00-\x1f/\\:*?"<>|]+', "_", text).strip(". ")[:120] or "_"
 
 
-def _place(record: Record, target: Path, copies: bool) -> bool:
+def _place(source: Path, target: Path, copies: bool) -> bool:
     """Whether it was there to be placed."""
-    if record.is_inside:
-        target.write_bytes(record.read(Limits()))
-        return True
     try:
-        source = record.path.open("rb")
+        stream = source.open("rb")
     except OSError:
         return False
-    with source:  # what fails from here on is the disk that is written to
+    with stream:  # what fails from here on is the disk that is written to
         if copies:
-            with target.open("wb") as stream:
-                shutil.copyfileobj(source, stream)
+            with target.open("wb") as copy:
+                shutil.copyfileobj(stream, copy)
         else:
-            target.symlink_to(record.path.absolute())
+            target.symlink_to(source.absolute())
     return True
 
 

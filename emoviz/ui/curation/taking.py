@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from emoviz.curation.card import card_of
-from emoviz.curation.export import MISSING, to_croissant, to_csv, to_folders
+from emoviz.curation.export import MISSING, Written, to_croissant, to_csv, to_folders
 from emoviz.data.images import Limits
 from emoviz.errors import EmovizError
 from emoviz.plots.data_card import data_card
@@ -125,7 +125,7 @@ def _csv(subject: CurationSubject, folder: Path) -> Path:
     inside = folder / "inside"
     inside.mkdir()
     file = inside / f"{name}.csv"
-    to_csv(subject.labelled, file)
+    _tell_missing(to_csv(subject.labelled, file))
     if any(path != file for path in inside.iterdir()):
         return Path(shutil.make_archive(str(folder / name), "zip", inside))
     return file
@@ -133,17 +133,20 @@ def _csv(subject: CurationSubject, folder: Path) -> Path:
 
 def _croissant(subject: CurationSubject, folder: Path) -> Path:
     inside = folder / "inside"
-    to_croissant(subject.labelled, subject.known.about, inside)
+    _tell_missing(to_croissant(subject.labelled, subject.known.about, inside))
     return Path(shutil.make_archive(str(folder / f"{subject.known.id}-croissant"), "zip", inside))
 
 
-def _zipped(subject: CurationSubject, folder: Path) -> Path:
-    made = to_folders(subject.labelled, folder / "inside", copies=True)
+def _tell_missing(made: Written) -> None:
     if made.missing:
         st.session_state[NOTES] = [
             f"{counted(len(made.missing), 'file')} of the set cannot be read any more: {MISSING} "
             "in the ZIP names them. The others are there."
         ]
+
+
+def _zipped(subject: CurationSubject, folder: Path) -> Path:
+    _tell_missing(to_folders(subject.labelled, folder / "inside", copies=True))
     name = str(folder / f"{subject.known.id}-images")
     return Path(shutil.make_archive(name, "zip", folder / "inside"))
 
