@@ -41,6 +41,15 @@ def test_engines_agree_to_a_ten_thousandth(tiny_checkpoint: Checkpoint, batch: i
         np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-3)
 
 
+def test_images_that_may_not_be_written_to_are_read(tiny_checkpoint: Checkpoint) -> None:
+    """As arrays of pictures are, which PyTorch warns of once a process."""
+    x = images(2)
+    engine = TorchEngine(tiny_checkpoint, "cpu")
+    wanted = engine.run(x)
+    x.flags.writeable = False
+    np.testing.assert_array_equal(engine.run(x).logits, wanted.logits)
+
+
 def test_outputs_have_the_promised_shapes(tiny_checkpoint: Checkpoint) -> None:
     out = OnnxEngine(tiny_checkpoint.graph, threads=1).run(images(3))
     assert out.logits.shape == (3, 8)
