@@ -212,7 +212,7 @@ def test_problems_of_every_kind_have_their_line(make: Callable[..., Path]) -> No
     assert dict(found.problems) == {
         "line 3": "gone.jpg: there is no such file",
         "line 4": "the row has no image",
-        "line 5": "split is 'holdout'; wanted: train, validation or test",
+        "line 5": "its split is none that is known; wanted: train, validation or test",
     }
     assert len(found) == 2
 

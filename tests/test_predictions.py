@@ -77,7 +77,7 @@ def test_found_is_taken_and_problems(tmp_path: Path) -> None:
     assert found.names == ("a.jpg",)
     assert len(found) + len(found.problems) == len(lines)
     told = dict(found.problems)
-    assert told["b.jpg"] == "'x' in column 'p_joy' is no number"
+    assert told["b.jpg"] == "column 'p_joy' has no number"
     assert told["c.jpg"] == "column 'p_joy' has no number"
     assert told["d.jpg"] == "2 rows are of this image"
 

@@ -125,8 +125,8 @@ def test_unknown_labels_are_listed_with_their_line_and_the_rest_is_kept(read: Re
     assert labels_of(table) == ["awe", "fear", None]
     assert [line for line, _ in table.problems] == ["line 3"]
     assert table.problems[0][1] == (
-        "'boredom' is no label of taxonomy 'mikels8'. Its labels: amusement, awe, contentment, "
-        "excitement, anger, disgust, fear, sadness."
+        "its label is none of taxonomy 'mikels8': amusement, awe, contentment, excitement, anger, "
+        "disgust, fear, sadness"
     )
 
 
@@ -184,12 +184,12 @@ def test_numbers_in_a_text_table_are_labels_in_the_order_of_the_taxonomy(read: R
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", r"has the columns \(none\); wanted: file, and label"),
-        ("\n\n\n", r"has the columns \(none\)"),
+        ("", "has 0 columns, none of them of files or labels; wanted: file, and label"),
+        ("\n\n\n", "has 0 columns"),
         ("file,label\n", "has no labels"),
-        ("file,mood\na,awe\n", "has the columns file, mood; wanted: file, and label"),
-        ("name,label\na,awe\n", "has the columns name, label; wanted: file"),
-        ("file,label\na,boredom\nb,x\n", r"holds no image that can be used.*line 2.*'boredom'"),
+        ("file,mood\na,awe\n", "has 2 columns, none of them of labels; wanted: file, and label"),
+        ("name,label\na,awe\n", "has 2 columns, none of them of files; wanted: file"),
+        ("file,label\na,boredom\nb,x\n", "holds no image that can be used.*line 2: its label"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" * 20, "has no labels"),
         (b"file,label\n" + b"a.jpg,awe\n" * 1000 + b"b\x00.jpg,awe\n", "no text table"),
         ('file,label\n"' + "x" * 200_000 + '",awe\n', "there is no such file"),
@@ -405,8 +405,8 @@ def test_numbers_are_labels_in_the_order_of_the_taxonomy(parquet: Read, picture:
     table = parquet(columns, FER7)
     assert labels_of(table) == ["anger", "surprise", None]
     assert [place for place, _ in table.problems] == ["row 2", "row 3"]
-    assert "'7' is no label of taxonomy 'fer7'. Its labels: anger," in table.problems[0][1]
-    with pytest.raises(TableError, match=r"labels of .*\(-1, 0, 6, 7\).*Say of which taxonomy"):
+    assert "its label is none of taxonomy 'fer7': anger," in table.problems[0][1]
+    with pytest.raises(TableError, match=r"labels of .* are numbers\. Say of which taxonomy"):
         parquet(columns)
 
 
@@ -424,18 +424,20 @@ def test_votes_of_a_parquet_file(parquet: Read, tmp_path: Path) -> None:
         (tmp_path / name).touch()
     table = parquet({"file": ["a", "b"], "p_joy": [0.6, None], "p_fear": [0.4, 1.5]}, EMOTION6)
     assert labels_of(table) == ["joy"]
-    assert table.problems == (("row 1", "p_fear is 1.5, not a share between 0 and 1"),)
+    assert table.problems == (("row 1", "p_fear is not a share between 0 and 1"),)
 
 
 def test_rows_of_the_wrong_kind_are_refused_with_their_number(parquet: Read) -> None:
-    with pytest.raises(TableError, match="First: row 0: 3: there is no"):
+    with pytest.raises(TableError, match="First: row 0: there is no"):
         parquet({"image": [3, 4], "label": ["awe", "fear"]}, MIKELS8)
-    with pytest.raises(TableError, match=r"has the columns file; wanted: file, and label"):
+    with pytest.raises(
+        TableError, match="has 1 column, none of them of labels; wanted: file, and label"
+    ):
         parquet({"file": ["a"], "label": [["awe"]]}, MIKELS8)
 
 
 def test_parquet_file_without_the_columns_is_told(parquet: Read) -> None:
-    with pytest.raises(TableError, match="has the columns image, mood; wanted: file, and label"):
+    with pytest.raises(TableError, match="has 2 columns, none of them of labels"):
         parquet({"image": [b"x"], "mood": ["awe"]})
 
 
@@ -633,4 +635,4 @@ def test_split_words_are_understood(read: Read, word: str, split: str | None) ->
 def test_an_unknown_split_is_refused_and_not_guessed(read: Read) -> None:
     table = read(b"file,label,split\na.jpg,awe,holdout\nb.jpg,awe,train\n")
     assert [record.name for record in table.records] == ["b.jpg"]
-    assert "split is 'holdout'" in table.problems[0][1]
+    assert "its split is none that is known" in table.problems[0][1]

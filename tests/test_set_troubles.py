@@ -53,10 +53,13 @@ def test_a_class_that_was_not_unpacked_is_listed_image_by_image(emoset: Path) ->
     assert found.problems == (
         (
             "train.json, entry 7",
-            "image/fear/fear_1.jpg is not there; is the set unpacked whole?",
+            "image/fear/fear_1.jpg: there is no such file; is the set unpacked whole?",
         ),
         ("val.json", "the list is not there; its images are left out"),
-        ("test.json, entry 7", "image/fear/fear_3.jpg is not there; is the set unpacked whole?"),
+        (
+            "test.json, entry 7",
+            "image/fear/fear_3.jpg: there is no such file; is the set unpacked whole?",
+        ),
     )
 
 

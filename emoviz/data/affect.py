@@ -42,9 +42,9 @@ class Scale:
         try:
             value = float(text)
         except ValueError:
-            raise TableError(f"{name} is '{text}', not a number") from None
+            raise TableError(f"{name} is not a number") from None
         if not (math.isfinite(value) and self.low <= value <= self.high):
-            raise TableError(f"{name} is {text}, not on its scale from {self}")
+            raise TableError(f"{name} is not on its scale from {self}")
         return 2.0 * (value - self.low) / (self.high - self.low) - 1.0
 
 

@@ -366,6 +366,11 @@ def no_label(text: str, taxonomy: Taxonomy) -> str:
     return ""
 
 
+def not_of(taxonomy: Taxonomy) -> str:
+    """Why a cell is no label, without what it holds."""
+    return f"its label is none of taxonomy '{taxonomy.name}': {', '.join(taxonomy.names)}"
+
+
 def assign_splits(
     records: Sequence[Record], validation: float = 0.1, test: float = 0.15, seed: int = 0
 ) -> tuple[Record, ...]:

@@ -25,10 +25,10 @@ from emoviz.data.dataset import (
     absolute,
     any_taxonomy,
     majority,
-    no_label,
+    not_of,
     one_hot,
 )
-from emoviz.data.tables import Files, Roles, Table, find_roles, read_table
+from emoviz.data.tables import Files, Roles, Table, file_told, find_roles, read_table
 from emoviz.errors import TableError
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 from emoviz.settings import Settings
@@ -193,7 +193,7 @@ class _Rows(Sequence[Record]):
         kind = _are_numbers(found)
         if kind and wish.labelled:
             raise TableError(
-                f"The labels of '{self._table.path}' are {kind} ({', '.join(sorted(found)[:6])}). "
+                f"The labels of '{self._table.path}' are {kind}. "
                 "Say of which taxonomy they are, in whose order they count from 0: "
                 f"{', '.join(TAXONOMIES)}. Or write the classes' names in the table."
             )
@@ -212,7 +212,8 @@ class _Rows(Sequence[Record]):
             for text in set(self._written)
         }
         if wish.labelled:
-            reasons = {x: no_label(x, self.taxonomy) for x, i in places.items() if x and i < 0}
+            unknown = not_of(self.taxonomy)
+            reasons = {x: unknown for x, i in places.items() if x and i < 0}
             self.unknown.update(text for text in self._written if text in reasons)
             self._refuse(self._written, reasons)
         return np.array([places[text] for text in self._written], np.int64)
@@ -239,10 +240,10 @@ class _Rows(Sequence[Record]):
             try:
                 share = tables.number(cell)
             except ValueError:
-                wrong[cell] = f"{column} is '{cell.strip()[:40]}', not a share"
+                wrong[cell] = f"{column} is not a share"
                 share = 0.0
             if not 0 <= share <= 1:
-                wrong[cell] = f"{column} is {cell.strip()[:40]}, not a share between 0 and 1"
+                wrong[cell] = f"{column} is not a share between 0 and 1"
                 share = 0.0
             values[cell] = share
         self._refuse(cells, wrong)
@@ -259,7 +260,7 @@ class _Rows(Sequence[Record]):
         self._refuse(
             column,
             {
-                text: f"split is '{text.strip()}'; wanted: train, validation or test"
+                text: "its split is none that is known; wanted: train, validation or test"
                 for text, split in known.items()
                 if split is None and text.strip().casefold() not in tables.NO_ANSWER
             },
@@ -325,11 +326,13 @@ class _Rows(Sequence[Record]):
         found = files.locate(name)
         if found is None:
             unnamed = self._images is not None and name.startswith(f"{self._table.path.stem}/")
-            reason = "the row has no image" if unnamed else f"{name}: there is no such file"
+            reason = (
+                "the row has no image" if unnamed else f"{file_told(name)}there is no such file"
+            )
             self.refused[row] = reason
             return name
         if not wish.allows(self._root / found):
-            self.refused[row] = f"{name}: {OUTSIDE}"
+            self.refused[row] = f"{file_told(name)}{OUTSIDE}"
         return str(found)
 
     def _held_images(self, wish: Wish) -> "list[bytes | None] | tables.ParquetImages | None":

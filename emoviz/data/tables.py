@@ -3,6 +3,10 @@
 A text table may be in UTF-8 (also with a damaged byte), UTF-16 or a regional code page: of these
 the one is taken under which the files exist that the table names. Cells may be separated by commas,
 semicolons, tabs or bars; a first line ``sep=;`` says so.
+
+No message quotes what a table holds, for it may be a file of another kind that a path of the
+machine names: it says the line, the column where its name is known, and the kind of fault. Of cells
+it names images alone.
 """
 
 import contextlib
@@ -29,7 +33,6 @@ from emoviz.labels import TAXONOMIES, Taxonomy
 
 MOST_COLUMNS = 5000
 # Where a column is looked for by its name: in small letters, without spaces, "-" and "_".
-_PLAIN = re.compile(r"[^\W\d_][\w ]{0,29}")  # as people call columns
 _FILE = (
     *("file", "path", "image", "filename", "filepath", "imagefile", "imagepath", "imagename"),
     *("img", "imgpath", "imgfile", "imgname", "relativepath", "picture", "photo", "images"),
@@ -164,9 +167,12 @@ def find_roles(
     if file is None and image:
         file = _looks_like_files(table)
         note = f"The column '{file}' was taken for the images' files: it names images." * bool(file)
-    if (image and not file) or (labelled and not (label or votes)):
+    lacking = ["files"] if image and not file else []
+    lacking += ["labels"] if labelled and not (label or votes) else []
+    if lacking:
         wanted = "file, and label or vote shares p_<label>" if labelled else "file (or image, url)"
-        raise TableError(f"'{table.path}' has {columns_told(known)}; wanted: {wanted}.")
+        told = columns_told(known, " or ".join(lacking))
+        raise TableError(f"'{table.path}' has {told}; wanted: {wanted}.")
     affect = affect_columns(known)
     roles = Roles(file or "", label, first_of(_GROUP), first_of(_SPLIT), votes, affect, note)
     used = {plain_name(x) for x in (roles.file, roles.label, roles.group, roles.split) if x}
@@ -179,16 +185,15 @@ def find_roles(
     return roles
 
 
-def columns_told(names: Sequence[str]) -> str:
-    """The names of columns for a message; only how many, where they are not all plain words.
+def columns_told(names: Sequence[str], lacking: str) -> str:
+    """How many columns there are, and of what there is none, for a message."""
+    return f"{len(names):,} column{'s' * (len(names) != 1)}, none of them of {lacking}"
 
-    What was taken for a table may be a file of another kind, whose first line is nobody's business.
-    """
-    if all(_PLAIN.fullmatch(name.strip()) for name in names):
-        return (
-            f"the columns {', '.join(names[:20]) + (' …' if len(names) > 20 else '') or '(none)'}"
-        )
-    return f"{len(names):,} columns that are not called by plain words"
+
+def file_told(cell: str) -> str:
+    """A cell before the words of a message, where it names an image; "" where it may not."""
+    text = cell.strip()
+    return f"{text}: " if text.casefold().endswith(tuple(SUFFIXES)) and len(text) < 300 else ""
 
 
 def plain_name(name: str) -> str:

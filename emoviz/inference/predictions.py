@@ -254,7 +254,7 @@ def _numbers(table: Table, columns: Sequence[str]) -> tuple[NDArray[np.float64],
                 empty = cell.strip().casefold() in NO_ANSWER
                 values[row, c] = np.nan if empty else number(cell)
             except ValueError:
-                faults.setdefault(row, f"'{cell}' in column '{column}' is no number")
+                faults.setdefault(row, f"column '{column}' has no number")
             if not np.isfinite(values[row, c]):
                 faults.setdefault(row, f"column '{column}' has no number")
     return values, faults
@@ -266,7 +266,7 @@ def _answers_alone(
     """One column of answers: classes, one-hot rows, faults, and what that means."""
     column = next((c for c in table.columns if plain_name(c) in _ANSWERS), None)
     if column is None:
-        told = columns_told(list(table.columns))
+        told = columns_told(list(table.columns), "answers")
         raise TableError(
             f"'{table.path.name}' has {told}; wanted p_<class> (or score_, logit_) for "
             "each class, or one column 'predicted'."

@@ -90,7 +90,7 @@ def _counted(table: Path, found: Gathered) -> Iterator[_Painting]:
         key = (row["art_style"], row["painting"])
         emotion = row["emotion"].replace("_", " ").casefold()
         if emotion not in _ANSWERS or not key[1]:
-            found.refuse(place, f"'{row['emotion']}' for '{key[1]}' is no answer of ArtEmis")
+            found.refuse(place, "its emotion is no answer of ArtEmis, or it names no painting")
             continue
         counts = answers.setdefault(key, {})
         counts[emotion] = counts.get(emotion, 0) + 1

@@ -11,9 +11,18 @@ import numpy as np
 
 from emoviz.data import tables
 from emoviz.data.affect import Dimension
-from emoviz.data.dataset import SPLIT_WORDS, Dataset, Problem, Record, Split, majority, one_hot
+from emoviz.data.dataset import (
+    SPLIT_WORDS,
+    Dataset,
+    Problem,
+    Record,
+    Split,
+    majority,
+    not_of,
+    one_hot,
+)
 from emoviz.data.sources import walk_images
-from emoviz.data.tables import Files, read_table, read_text
+from emoviz.data.tables import Files, file_told, read_table, read_text
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.labels import Taxonomy
 
@@ -109,14 +118,19 @@ class Gathered:
             affect: ``valence`` and ``arousal``, turned to -1 to 1 (`emoviz.data.affect`).
         """
         if path is None:
-            self.refuse(place, f"{name} is not there; is the set unpacked whole?")
+            self.refuse(
+                place, f"{file_told(name)}there is no such file; is the set unpacked whole?"
+            )
             return
         if content is None and path.is_symlink() and not path.exists():
-            self.refuse(place, f"{name} is a link that leads nowhere")
+            self.refuse(place, f"{file_told(name)}it is a link that leads nowhere")
             return
         try:
             index, row = _target(self.taxonomy, label, shares)
-        except (TaxonomyError, TableError) as error:
+        except TaxonomyError:
+            self.refuse(place, not_of(self.taxonomy))
+            return
+        except TableError as error:
             self.refuse(place, str(error))
             return
         kept = {key: text for key, text in (metadata or {}).items() if text}
@@ -246,7 +260,7 @@ def number(text: str, place: str) -> float:
     try:
         return tables.number(text)
     except ValueError:
-        raise TableError(f"{place} is '{text}', not a number") from None
+        raise TableError(f"{place} is not a number") from None
 
 
 def _target(
@@ -259,7 +273,7 @@ def _target(
     row, outside = [0.0] * len(taxonomy), 0.0
     for name, share in shares.items():
         if not 0 <= share <= 1:
-            raise TableError(f"the share of {name} is {share}, not between 0 and 1")
+            raise TableError(f"the share of {name} is not between 0 and 1")
         if taxonomy.holds(name):
             row[taxonomy.index(name)] += share
         else:

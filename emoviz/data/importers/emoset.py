@@ -66,7 +66,7 @@ def _take(found: Gathered, files: Files, place: str, row: Any, split: Split) -> 
         path = files.find(annotation[0])
         metadata = _attributes(path) if path is not None else {}
         if not metadata:
-            found.refuse(place, f"{annotation[0]} is not there or no JSON; image kept without it")
+            found.refuse(place, "its annotation is not there or no JSON; image kept without it")
     found.add(place, image, files.find(image), label, split=split, metadata=metadata)
 
 

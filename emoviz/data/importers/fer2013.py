@@ -26,7 +26,6 @@ from PIL import Image
 from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split
 from emoviz.data.importers.common import Gathered, Importer, expect, images_by_class, split_folders
 from emoviz.data.importers.inside import parquet_images
-from emoviz.data.tables import columns_told
 from emoviz.errors import TableError
 from emoviz.labels import FER7
 
@@ -63,7 +62,9 @@ def _from_csv(found: Gathered, path: Path) -> None:
     with path.open(encoding="utf-8-sig", errors="replace") as stream:
         header = [cell.strip().casefold() for cell in stream.readline().split(",")]
         if header != _HEADER:
-            raise TableError(f"'{path}' has {columns_told(header)}; wanted emotion, pixels, Usage.")
+            raise TableError(
+                f"'{path}' is not FER2013's; wanted the columns emotion, pixels, Usage."
+            )
         for line, text in enumerate(stream, 2):
             place = f"{path.name}, line {line}"
             try:
@@ -81,7 +82,9 @@ def _csv_row(text: str) -> tuple[str, bytes, Split]:
         raise TableError(f"it has {len(cells)} cells; wanted emotion, pixels, Usage")
     split = _USAGE.get(cells[2].strip().casefold())
     if split is None:
-        raise TableError(f"Usage is '{cells[2]}'; wanted Training, PublicTest or PrivateTest")
+        raise TableError(
+            "its Usage is none that is known; wanted Training, PublicTest or PrivateTest"
+        )
     try:
         values = np.array(cells[1].strip('"').split(), dtype=np.int64)
     except ValueError:

@@ -56,7 +56,7 @@ def read(root: Path, labels: str = "") -> Dataset:
     for place, name, category, valence, arousal in rows:
         path = next((p for n in _names(name) if (p := files.find(n)) is not None), None)
         if category.casefold() not in _SENTIMENT:
-            found.refuse(place, f"'{category}' is no category of GAPED: {', '.join(_CATEGORIES)}")
+            found.refuse(place, f"its category is none of GAPED: {', '.join(_CATEGORIES)}")
             continue
         try:
             affect: dict[Dimension, float | None] = {

@@ -165,8 +165,7 @@ class _Walk:
         elif kind == "manifest":
             yield from self._manifest(value, address, said)
         else:
-            what = f"a '{kind[:40]}'" if kind else "something else"
-            yield Problem(address, f"it is no IIIF manifest or collection, but {what}")
+            yield Problem(address, "it is no IIIF manifest or collection")
 
     def _collection(self, value: Mapping[str, Any], address: str, said: _Said) -> Iterator[Found]:
         title = text_of(value.get("label")) or said.label or said.title

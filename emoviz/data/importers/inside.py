@@ -83,7 +83,8 @@ def _rows(
     image = next((by_lower[name] for name in _IMAGE if name in by_lower), None)
     label = label or label_column(schema.names)
     if image is None or label is None:
-        raise TableError(f"'{table}' has {columns_told(schema.names)}; wanted image and label.")
+        told = columns_told(schema.names, "images" if image is None else "labels")
+        raise TableError(f"'{table}' has {told}; wanted image and label.")
     others = [name for name in schema.names if name not in (image, label)]
     number = 0
     for batch in batches:

@@ -142,7 +142,7 @@ def _item(row: Mapping[str, str], place: Place, voters: str) -> Found:
         except ValueError:
             return Problem(row["ID"], f"its share of {name} is no number")
         if not 0 <= shares[name] <= 1:
-            return Problem(row["ID"], f"its share of {name} is {shares[name]:g}, not 0 to 1")
+            return Problem(row["ID"], f"its share of {name} is not 0 to 1")
     others = {
         "WikiArt Emotions id": row["ID"],
         "period": row.get("Style", ""),
