@@ -114,7 +114,9 @@ class TorchEngine:
     def run(self, images: NDArray[np.uint8]) -> RawOutput:
         """Logits, u and h of a batch (N, H, W, 3). One batch at a time, whoever calls."""
         with self._lock, self._torch.inference_mode():
-            batch = self._torch.from_numpy(np.require(images, requirements="CW")).to(self._device)
+            batch = self._torch.from_numpy(np.require(images, requirements=["C", "W"])).to(
+                self._device
+            )
             return finite(RawOutput(*(part.float().cpu().numpy() for part in self._module(batch))))
 
 
