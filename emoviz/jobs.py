@@ -43,6 +43,7 @@ _ASKED_TO_STOP = 5  # times, a second apart, before a job is made to
 _KEPT_SECONDS, _KEPT_JOBS = 14 * 24 * 3600.0, 50
 _TURN, _BETWEEN_TURNS = "turn", 0.5
 _WINDOW = 30.0  # seconds of the past that the time left is judged by
+_SPOKEN = "emoviz: "  # before what a command says to people
 _DETACHED = 0x00000008 | 0x00000200 if sys.platform == "win32" else 0  # in a group of its own
 _TAIL = 65_536  # bytes at the end of a file that are read
 _BEYOND = 1 << 30  # Windows locks bytes, not files: one that no text reaches
@@ -131,6 +132,12 @@ class Job:
     def tail(self, lines: int = 20) -> list[str]:
         """The last lines that the command printed."""
         return _last_lines(self.folder / "log.txt")[-lines:]
+
+    @property
+    def error(self) -> str:
+        """The last that the command said of why it could not go on; "" where it said nothing."""
+        said = [line for line in self.tail() if line.startswith(_SPOKEN)]
+        return said[-1].removeprefix(_SPOKEN) if said else ""
 
     def cancel(self) -> None:
         """Ask the job and all its processes to stop; make them after a few seconds."""

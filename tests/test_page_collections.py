@@ -64,6 +64,17 @@ def words(app: AppTest) -> str:
     return "\n".join(str(part.value) for part in parts)
 
 
+def way(app: AppTest) -> Any:
+    """Where what is to be brought in is."""
+    return app.button_group(key="collections-way")
+
+
+def bring(app: AppTest, how: str, text: str) -> AppTest:
+    way(app).set_value(how).run()
+    app.text_input(key=f"collections-{how}").set_value(text)
+    return healthy(app.button(key="collections-bring").click().run())
+
+
 def press(app: AppTest, label: str) -> AppTest:
     button = next(item for item in app.button if label in item.label)
     return healthy(button.click().run())
@@ -79,7 +90,7 @@ def test_the_empty_page_says_what_to_do(settings: Settings, tiny_checkpoint: Che
     app = open_page()
     assert "There is no collection yet" in words(app)
     assert any("Take the sample images" in item.label for item in app.button)
-    assert app.tabs[0].label == "A museum's IIIF address"
+    assert way(app).options[0] == "A museum's IIIF address"
 
 
 def test_the_sample_comes_in_with_one_press(
@@ -105,8 +116,8 @@ def test_a_folder_comes_in_with_what_failed_and_is_searched(
 ) -> None:
     app = open_page()
     app.text_input(key="collections-title").set_value("Spring **show**")
-    app.text_input(key="collections-path").set_value(str(paintings))
-    app = healthy(app.button(key="collections-add-path").click().run())
+    app = bring(app, "path", str(paintings))
+    assert app.button(key="collections-bring").disabled
     assert wait_for(settings, "collection spring-show") == "done"
     app = healthy(app.run())
     assert "3 artworks" in words(app)
@@ -153,21 +164,24 @@ def test_a_bad_source_is_told_and_leaves_nothing(
     settings: Settings, tiny_checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     app = open_page()
-    app.text_input(key="collections-path").set_value(str(tmp_path / "gone"))
-    app = healthy(app.button(key="collections-add-path").click().run())
+    app = bring(app, "path", str(tmp_path / "gone"))
     assert "There is no" in words(app)
-    for bad in ("", "file:///etc/passwd", "http://me:pw@a.example/"):
-        app.text_input(key="collections-url").set_value(bad)
-        app = healthy(app.button(key="collections-add-url").click().run())
+    assert app.text_input(key="collections-path").value == str(tmp_path / "gone")  # to be mended
+    for bad in ("file:///etc/passwd", "http://me:pw@a.example/"):
+        app = bring(app, "address", bad)
         assert "cannot be asked" in words(app)
+    assert "Paste an address first" in words(bring(app, "address", ""))
     assert jobs.list_jobs(settings) == []
-    app.text_input(key="collections-url").set_value("http://127.0.0.1:9/manifest.json")
-    app = healthy(app.button(key="collections-add-url").click().run())
+    address = "http://127.0.0.1:9/manifest.json"
+    app = bring(app, "address", address)
     (job,) = jobs.list_jobs(settings)
     assert job.wait(60) == "failed"
     app = healthy(app.run())
-    assert "ended early" in words(app)
-    assert any("private network" in str(item.value) for item in app.code)
+    (told,) = app.error
+    assert "of a private network; whoever installed emoviz can allow these" in told.value
+    assert "EMOVIZ" not in words(app)
+    assert not app.code
+    assert app.text_input(key="collections-address").value == address
     assert list_gathered(settings) == []
 
 
@@ -176,12 +190,16 @@ def test_a_sent_table_names_no_files_of_this_machine(
 ) -> None:
     inside = paintings / "hokusai_wave-1831.jpg"
     app = open_page()
+    way(app).set_value("file").run()
     app.file_uploader(key="collections-file-0").upload(
         "list.csv", f"file\n{inside}\n".encode(), "text/csv"
     )
-    healthy(app.run())
+    press(app, "Bring it in")
     assert wait_for(settings, "collection list") == "failed"
+    app = healthy(app.run())
+    assert "cannot be brought in" in app.error[0].proto.body + str(app.error[0].proto)
     assert list_gathered(settings) == []
+    assert not (settings.home / "collections" / "list").exists()
 
 
 def test_removing_deletes_what_was_fetched_and_nothing_else(
@@ -190,7 +208,7 @@ def test_removing_deletes_what_was_fetched_and_nothing_else(
     add_collection(AcquireRequest("mine", str(paintings), "folder"), settings, Reporter(None))
     app = open_page(shown="mine")
     app = healthy(app.button(key="collections-remove").click().run())
-    assert "The collection is removed" in words(app)
+    assert [item.value for item in app.toast] == ["The collection is removed."]
     assert (paintings / "hokusai_wave-1831.jpg").is_file()
     assert open_store(settings).collection("mine") is None
     assert not (settings.home / "collections" / "mine").exists()

@@ -17,7 +17,7 @@ from emoviz.cli import main
 from emoviz.data.library import save_set
 from emoviz.data.reading import read_labelled
 from emoviz.files import write_json
-from emoviz.settings import PROJECT_ROOT, Settings
+from emoviz.settings import PROJECT_ROOT, Settings, load_settings
 from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.run import train_in_folder
 from emoviz.training.runs import find_run, list_runs, read_curves
@@ -86,6 +86,16 @@ def press(app: AppTest, label: str) -> AppTest:
 
 def labels(app: AppTest) -> list[str]:
     return [button.label for button in app.button]
+
+
+def brought(app: AppTest, path: Path) -> AppTest:
+    """Bring in the folder at a path, and wait for it."""
+    app.text_input(key="retrain-path").set_value(str(path))
+    press(app, "Bring it in")
+    job = jobs.find(load_settings(), f"import {path.name}")
+    assert job is not None
+    job.wait(60)
+    return healthy(app.run())
 
 
 def wait(condition: Callable[[], bool], seconds: float = 90) -> None:
@@ -217,7 +227,7 @@ def test_ten_thousand_classes_are_refused_in_words(
         (tmp_path / "artists" / f"artist {i}").mkdir(parents=True)
         (tmp_path / "artists" / f"artist {i}" / "1.jpg").touch()
     app = open_page("retrain", **{"from": "tiny"})
-    app.text_input(key="retrain-path").set_value(str(tmp_path / "artists")).run()
+    app = brought(app, tmp_path / "artists")
     assert "10,000 folders with images" in said(healthy(app))
     assert "Are the folders perhaps artists" in said(app)
     assert app.selectbox(key="set").value == "sample"  # nothing else has changed
@@ -233,7 +243,7 @@ def test_a_set_without_validation_images_says_what_to_do(
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(picture(seed=i))
     app = open_page("retrain", **{"from": "tiny"})
-    app.text_input(key="retrain-path").set_value(str(tmp_path / "split")).run()
+    app = brought(app, tmp_path / "split")
     words = said(healthy(app)).replace("\\", "")
     assert "16 would be for training, 0 to watch over it (validation) and 8" in words
     assert "train, val and test" in words
@@ -254,12 +264,12 @@ def test_a_folder_that_cannot_be_read_is_told_and_nothing_else_happens(
     tiny_checkpoint: Checkpoint, settings: Settings, tmp_path: Path
 ) -> None:
     app = open_page("retrain", **{"from": "tiny"})
-    app.text_input(key="retrain-path").set_value(str(tmp_path / "nowhere")).run()
+    app = brought(app, tmp_path / "nowhere")
     words = said(healthy(app)).replace("\\", "")
     assert f"There is no '{tmp_path / 'nowhere'}'" in words
     assert not (settings.home / "sets").exists()
     (tmp_path / "flat").mkdir()
-    app.text_input(key="retrain-path").set_value(str(tmp_path / "flat")).run()
+    app = brought(app, tmp_path / "flat")
     assert "one folder a class" in said(healthy(app))
 
 
@@ -271,7 +281,7 @@ def test_a_folder_of_any_labels_joins_the_library_and_is_chosen(
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(picture(seed=i))
     app = open_page("retrain", **{"from": "tiny"})
-    app.text_input(key="retrain-path").set_value(str(tmp_path / "mine")).run()
+    app = brought(app, tmp_path / "mine")
     assert app.selectbox(key="set").value == "mine"
     shown = "".join(str(item.proto.body) for item in app.get("html"))
     assert "<b>kitsch" not in shown

@@ -85,7 +85,7 @@ def test_whoever_waits_has_no_right_and_a_manager_every() -> None:
 
 # Functions of the pages that write without asking for a right of their own, each with its reason.
 FREE = {
-    "emoviz.ui.curation.bringing._write_refused": "called by what was asked",
+    "emoviz.ui.library.bring_in.Arrival.keep": "called by what takes an arrival, which was asked",
     "emoviz.ui.curation.taking._croissant": "writes into a temporary folder; `_build` was asked",
     "emoviz.ui.curation.taking._csv": "writes into a temporary folder; `_build` was asked",
     "emoviz.ui.curation.taking._zipped": "writes into a temporary folder; `_build` was asked",
@@ -374,7 +374,8 @@ def go(app: AppTest, page: str, **query: str) -> AppTest:
 def seen(app: AppTest) -> set[str]:
     """What can be pressed, written into or dropped on, by its label."""
     parts = [*app.button, *app.text_input, *app.selectbox, *app.file_uploader, *app.text_area]
-    return {str(part.label) for part in parts}
+    ways = {way for group in app.get("button_group") for way in group.options}
+    return {str(part.label) for part in parts} | ways
 
 
 @pytest.mark.parametrize("who", [None, "waiting"])
@@ -398,7 +399,7 @@ def test_nobody_unknown_sees_anything(
 SHOWN: dict[str, dict[str, set[str]]] = {
     "classify": {"try": {"Drop images here, or a ZIP of images"}},
     "textures": {"try": {"Drop images here, or a ZIP of images"}},
-    "embeddings": {"prepare": {"CSV, npz or Parquet"}, "paths": {"Path"}},
+    "embeddings": {"prepare": {"A file from your computer"}, "paths": {"Path"}},
     "evaluate": {"look": {"Collection"}, "paths": {"Path"}},
     "compare": {"paths": {"Path"}},
     "centers": {"look": {"Collection"}},
@@ -406,7 +407,7 @@ SHOWN: dict[str, dict[str, set[str]]] = {
         "look": {"Collection", "Find"},
         "collect": {"Take the sample images", "What shall it be called?", "Remove gallery"},
         "people": {"Begin blind review"},
-        "paths": {"Path"},
+        "paths": {"On this machine"},
     },
     "artworks": {"people": {"Jonas", "Rasa"}, "decide": {"Take this part"}},
     "overview": {
@@ -417,7 +418,7 @@ SHOWN: dict[str, dict[str, set[str]]] = {
     "datasets": {
         "look": {"Labelled images"},
         "prepare": {"What is it?", "What shall it be called?", "Remove Little set"},
-        "paths": {"Its folder or file on this machine"},
+        "paths": {"Path"},
     },
     "retrain": {"train": {"Start", "Start the sweep"}},
     "runs": {
@@ -455,16 +456,16 @@ def test_managers_name_paths_below_the_named_folders_alone(
     allowed.mkdir()
     monkeypatch.setenv("EMOVIZ_PATHS", str(allowed))
     signed_in(monkeypatch, "manager")
-    for page, key, button in (
-        ("embeddings", "explore-path", ""),
-        ("retrain", "retrain-path", ""),
-        ("datasets", "datasets-path", "datasets-bring"),
-        ("collections", "collections-path", "collections-add-path"),
+    for page, key in (
+        ("embeddings", "explore"),
+        ("retrain", "retrain"),
+        ("datasets", "datasets"),
+        ("collections", "collections"),
     ):
         app = opened(page)
-        app.text_input(key=key).set_value(str(secret)).run()
-        if button:
-            app.button(key=button).click().run()
+        app.button_group(key=f"{key}-way").set_value("path").run()
+        app.text_input(key=f"{key}-path").set_value(str(secret)).run()
+        app.button(key=f"{key}-bring").click().run()
         said = " ".join(str(item.value) for item in (*app.info, *app.error, *app.warning))
         assert "Only what lies in" in said, (page, said)
         assert "hunter2" not in said

@@ -41,6 +41,7 @@ def _add_import(parts: Any) -> None:
     verb.add_argument("--out", type=Path, metavar="T.parquet")
     verb.add_argument("--library", metavar="ID", help="keep it as a set of the library")
     verb.add_argument("--refused", type=Path, metavar="F.csv", help="what did not fit, all of it")
+    verb.add_argument("--sent", action="store_true", help=argparse.SUPPRESS)
     _add_shared(verb)
     verb.set_defaults(verb=_import)
 
@@ -100,7 +101,8 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> int:
     _wants_parquet(arguments.out)
     report = Reporter(arguments.progress)
     report.step("reading the set", until=0.9)
-    found = bring_in(arguments.kind, arguments.path, arguments.labels, arguments.level)
+    given = arguments.kind, arguments.path, arguments.labels, arguments.level
+    found = bring_in(*given, settings, arguments.sent)
     found = replace(found, name=arguments.title or found.name)
     words = f"brought in as {arguments.kind} from {arguments.path.name or arguments.path}"
     words += f" by {arguments.labels}" if arguments.labels else ""
@@ -121,7 +123,9 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> int:
         "left_out": list(left_out),
         "about": about,
     }
-    report.finish(f"{result['images']:,} images brought in", {"table": str(table)})
+    told = {name: result[name] for name in ("table", "found", "taken", "notes")}
+    told["other_level"] = found.other_level
+    report.finish(f"{result['images']:,} images brought in", told)
     if arguments.format == "json":
         print_json(result, sys.stdout)
     else:

@@ -29,6 +29,7 @@ def _add_embed(verbs: Any) -> None:
     )
     verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
     verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
+    verb.add_argument("--level", type=int, help="which folder is the class, 1 for the outermost")
     verb.add_argument(
         "--out", type=Path, metavar="F", help=".parquet or .npz (default: the store at home)"
     )
@@ -78,7 +79,7 @@ def _embed(arguments: argparse.Namespace, settings: Settings) -> int:
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
     likely = checkpoint.card.taxonomy
     path = arguments.path if arguments.path == SAMPLE else locate(settings, arguments.path)
-    collection = open_dataset(path, settings, taxonomy, likely)
+    collection = open_dataset(path, settings, taxonomy, likely, level=arguments.level)
     report = Reporter(arguments.progress)
     report.step("embedding images", until=0.95)
     model = load_model(checkpoint, settings)

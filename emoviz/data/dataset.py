@@ -134,6 +134,7 @@ class Dataset:
         root: Folder that `names` are relative to, where they are files.
         shown: What goes before a record's name to make the name that people see.
         notes: How it was read, where it might have been read in another way.
+        other_level: The `Wish.level` that gives the other reading; None where there is one alone.
         unknown: Labels outside the taxonomy -> how many images have them, which are problems.
     """
 
@@ -147,6 +148,7 @@ class Dataset:
     root: Path = field(default=Path(), compare=False)
     shown: str = field(default="", compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
+    other_level: int | None = field(default=None, compare=False)
     unknown: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -216,7 +216,7 @@ class Fetcher:
         if closed and not self._allow_private:
             raise FetchError(
                 f"'{host}' is {closed[0]}, an address of this machine or of a private network; "
-                "EMOVIZ_ALLOW_PRIVATE_URLS=true allows these"
+                "whoever installed emoviz can allow these (EMOVIZ_ALLOW_PRIVATE_URLS=true)"
             )
         return addresses[0]
 

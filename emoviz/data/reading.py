@@ -316,7 +316,7 @@ def _by_folders(
                 written=label if len(taxonomy) else "",
             )
         )
-    notes = read.notes if wish.labelled or len(taxonomy) else ()
+    told = wish.labelled or len(taxonomy) > 0
     return Dataset(
         title,
         taxonomy,
@@ -324,7 +324,8 @@ def _by_folders(
         tuple(problems),
         root=Path.cwd(),
         shown=shown,
-        notes=tuple(notes),
+        notes=read.notes if told else (),
+        other_level=read.other if told else None,
         unknown=dict(unknown.most_common()),
     )
 
@@ -336,13 +337,17 @@ class Structure:
     Attributes:
         places: (label or "", split) for each image.
         notes: Which reading was taken, where there are two, and how to have the other.
+        other: The level that gives the other reading; None where there is none.
     """
 
     places: Sequence[tuple[str, Split | None]]
     notes: tuple[str, ...] = ()
+    other: int | None = None
 
 
-def read_structure(folders: Sequence[tuple[str, ...]], level: int | None = None) -> Structure:
+def read_structure(
+    folders: Sequence[tuple[str, ...]], level: int | None = None, depth: int = 0
+) -> Structure:
     """Which folders are wrappers, splits and classes.
 
     Folders that hold one folder alone are wrappers, unless their name is a label; ``train``,
@@ -352,6 +357,7 @@ def read_structure(folders: Sequence[tuple[str, ...]], level: int | None = None)
     Args:
         folders: (N) those above each image, from the outermost.
         level: Which of them is the class, counted from 1; found where None.
+        depth: How many folders stand above those: levels are told from the outermost.
     """
     if level is not None:
         return Structure([_at_level(above, level) for above in folders])
@@ -360,11 +366,11 @@ def read_structure(folders: Sequence[tuple[str, ...]], level: int | None = None)
     first = {above[0] for above in inner if above}
     above_classes = {above[0] for above in inner if len(above) > 1}
     if any(name.casefold() in SPLIT_WORDS for name in above_classes) and not _known(first):
-        return _below_splits(inner)
-    return _classes(base, inner, first)
+        return _below_splits(inner, depth + len(base) + 1)
+    return _classes(base, inner, first, depth + len(base))
 
 
-def _below_splits(inner: Sequence[tuple[str, ...]]) -> Structure:
+def _below_splits(inner: Sequence[tuple[str, ...]], depth: int) -> Structure:
     """Folders of splits, each with its classes; a class may stand beside them."""
     by_split: dict[str, list[int]] = {}
     for i, above in enumerate(inner):
@@ -372,22 +378,26 @@ def _below_splits(inner: Sequence[tuple[str, ...]]) -> Structure:
     splits = {name: rows for name, rows in by_split.items() if name.casefold() in SPLIT_WORDS}
     places: list[tuple[str, Split | None]] = [("", None)] * len(inner)
     notes: dict[str, None] = {}
+    others: dict[int, None] = {}
     for name, rows in splits.items():
-        part = read_structure([inner[i][1:] for i in rows])
+        part = read_structure([inner[i][1:] for i in rows], depth=depth)
         for i, (label, _) in zip(rows, part.places, strict=True):
             places[i] = label, SPLIT_WORDS[name.casefold()]
         notes |= dict.fromkeys(part.notes)
+        others |= {} if part.other is None else {part.other: None}
     classes = {label for label, _ in places}
     for name in by_split.keys() - splits.keys():
         for i in by_split[name] if name in classes else ():
             places[i] = name, None
-    return Structure(places, tuple(notes))
+    return Structure(places, tuple(notes), next(iter(others), None))
 
 
-def _classes(base: tuple[str, ...], inner: Sequence[tuple[str, ...]], first: set[str]) -> Structure:
+def _classes(
+    base: tuple[str, ...], inner: Sequence[tuple[str, ...]], first: set[str], depth: int
+) -> Structure:
     second = {above[1] for above in inner if len(above) > 1}
-    deeper = len(base) + 2
     notes: tuple[str, ...] = ()
+    other: int | None = None
     below_splits = bool(second) and all(name.casefold() in SPLIT_WORDS for name in second)
     if below_splits:
         places = [
@@ -397,23 +407,26 @@ def _classes(base: tuple[str, ...], inner: Sequence[tuple[str, ...]], first: set
         return Structure(places)
     if second and _known(second) and not _known(first):
         names = ", ".join(sorted(second)[:4])
+        other = depth + 1
         notes = (
             f"The classes are the folders {names} inside {', '.join(sorted(first)[:4])}. To take "
-            f"the outer folders as classes instead, take folder level {deeper - 1}.",
+            f"the outer folders as classes instead, take folder level {other}.",
         )
-        return Structure([(above[1] if above[1:] else "", None) for above in inner], notes)
+        return Structure([(above[1] if above[1:] else "", None) for above in inner], notes, other)
     if base and first and not _known(first):
+        other = depth
         notes = (
             f"'{'/'.join(base)}' was taken for a folder around the classes "
             f"({', '.join(sorted(first)[:4])}). To take '{base[-1]}' as a class instead, "
-            f"take folder level {len(base)}.",
+            f"take folder level {other}.",
         )
     elif second and not _known(first):
+        other = depth + 2
         notes = (
             f"The classes are the folders {', '.join(sorted(first)[:4])}; folders in them "
-            f"count to them. To take those as classes instead, take folder level {deeper}.",
+            f"count to them. To take those as classes instead, take folder level {other}.",
         )
-    return Structure([_first_folder(above) for above in inner], notes)
+    return Structure([_first_folder(above) for above in inner], notes, other)
 
 
 def _first_folder(above: tuple[str, ...]) -> tuple[str, Split | None]:

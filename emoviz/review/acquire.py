@@ -110,6 +110,7 @@ class AcquiredWorks:
         problems: What it names and cannot be listed.
         states: Key -> what became of the image, as far as it was tried.
         stopped: Why the rest waits for later; "" where nothing does.
+        notes: How the source was read, where it might have been read in another way.
     """
 
     request: AcquireRequest | None
@@ -117,6 +118,7 @@ class AcquiredWorks:
     problems: tuple[Problem, ...] = ()
     states: Mapping[str, Brought] = field(default_factory=dict)
     stopped: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def found(self) -> int:
@@ -213,13 +215,14 @@ def gather(
     _check_same(folder, request)
     fetcher = fetcher or Fetcher.of(settings)
     if again or not (folder / "items.jsonl").is_file():
-        rows = list(_listed(request, folder, settings, fetcher, again))
+        notes: list[str] = []
+        rows = list(_listed(request, folder, settings, fetcher, again, notes))
         if not any(isinstance(row, Item) for row in rows):
             told = "".join(f" {row.key}: {row.reason}." for row in rows[:1] if _is_problem(row))
             raise TableError(f"'{request.source}' has no image that can be brought in.{told}")
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "about.json", asdict(request))
-        _write_items(folder / "items.jsonl", rows)
+        _write_items(folder / "items.jsonl", rows, notes)
     found = read_gathered(settings, request.name)
     stopped = _bring_all(found, folder, settings, fetcher, progress)
     write_json(folder / "last.json", {"stopped": stopped})
@@ -245,11 +248,13 @@ def _read(folder: Path, changed: tuple[tuple[int, int], ...]) -> AcquiredWorks:
         request = None
     if request is not None and request.name != folder.name:
         request = None
-    items, problems = [], []
+    items, problems, notes = [], [], []
     rows, damaged = read_lines(folder / "items.jsonl")
     for row in rows:
         try:
-            if "problem" in row:
+            if "note" in row:
+                notes.append(str(row["note"]))
+            elif "problem" in row:
                 told = row["problem"]
                 problems.append(Problem(str(told["key"]), str(told["reason"])))
             else:
@@ -269,7 +274,9 @@ def _read(folder: Path, changed: tuple[tuple[int, int], ...]) -> AcquiredWorks:
             words = f"{count:,} of its lines cannot be read; bringing it in again mends that"
             problems.append(Problem(name, words))
     stopped = str((read_json(folder / "last.json") or {}).get("stopped", ""))
-    return AcquiredWorks(request, tuple(items), tuple(problems), states, stopped)
+    return AcquiredWorks(
+        request, tuple(items), tuple(problems), states, stopped, notes=tuple(notes)
+    )
 
 
 def _changed(file: Path) -> tuple[int, int]:
@@ -336,11 +343,16 @@ def _check_same(folder: Path, request: AcquireRequest) -> None:
 
 
 def _listed(
-    request: AcquireRequest, folder: Path, settings: Settings, fetcher: Fetcher, again: bool
+    request: AcquireRequest,
+    folder: Path,
+    settings: Settings,
+    fetcher: Fetcher,
+    again: bool,
+    notes: list[str],
 ) -> Iterator[Found]:
-    """What the source names, each key once."""
+    """What the source names, each key once; how it was read goes to `notes`."""
     seen: set[str] = set()
-    for row in _found(request, folder, settings, fetcher, again):
+    for row in _found(request, folder, settings, fetcher, again, notes):
         if isinstance(row, Item):
             if row.key in seen:
                 yield Problem(row.key, "the source names it twice; the first one counts")
@@ -350,11 +362,16 @@ def _listed(
 
 
 def _found(
-    request: AcquireRequest, folder: Path, settings: Settings, fetcher: Fetcher, again: bool
+    request: AcquireRequest,
+    folder: Path,
+    settings: Settings,
+    fetcher: Fetcher,
+    again: bool,
+    notes: list[str],
 ) -> Iterator[Found]:
     path = Path(request.source)
     if request.kind in ("folder", "zip", "table"):
-        return read_artworks(path, settings, request.sent)
+        return read_artworks(path, settings, request.sent, notes.append)
     if request.kind == "wikiart-emotions":
         images = Path(request.images) if request.images else None
         return read_wikiart_emotions(path, images, request.voters)
@@ -419,8 +436,10 @@ def _parsed(body: bytes) -> Any:
         raise FetchError(f"it is {what}, not a IIIF manifest") from None
 
 
-def _write_items(file: Path, rows: Sequence[Found]) -> None:
+def _write_items(file: Path, rows: Sequence[Found], notes: Sequence[str]) -> None:
     with replaced_file(file) as aside, aside.open("w", encoding="utf-8") as stream:
+        for note in notes:
+            stream.write(json.dumps({"note": note}) + "\n")
         for row in rows:
             if isinstance(row, Item):
                 line: dict[str, Any] = {"item": {**asdict(row), "place": row.place.to_dict()}}

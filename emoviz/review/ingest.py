@@ -64,7 +64,7 @@ class Added:
             "found": found.found,
             "works": len(found.items),
             "taken": len(found.ready),
-            "notes": [],
+            "notes": list(found.notes),
             "ready": len(found.ready),
             "failed": len(found.failed),
             "waiting": found.waiting,

@@ -12,7 +12,6 @@ from emoviz.ui.words import duration, plain
 
 Outcome = Literal["none", "live", "done", "ended"]
 _EVERY = 0.5
-_LINES = 12
 
 
 def outcome(settings: Settings, key: str) -> Outcome:
@@ -54,14 +53,22 @@ def watch(settings: Settings, key: str) -> None:
 
 
 def explain(settings: Settings, key: str) -> None:
-    """Why a task ended before it was done, with what it printed."""
+    """Why a task ended before it was done, in a sentence."""
     job = jobs.find(settings, key)
     if job is None or job.state in ("done", "cancelled"):
         return
-    st.warning(f"{plain(job.what)} ended early. What is done is kept.", icon=":material/error:")
-    printed = job.tail(_LINES)
-    if printed and access.allowed("compute"):
-        st.code("\n".join(printed), language=None, wrap_lines=True)
+    words = f"{job.what} ended early. {reason(job)} What is done is kept."
+    st.warning(plain(words), icon=":material/error:")
+
+
+def reason(job: jobs.Job) -> str:
+    """Why a task ended early, as a sentence for people; what it printed is for its log."""
+    if job.state == "cancelled":
+        return "It was stopped."
+    return job.error or (
+        "Something happened that emoviz does not know of. Try it once more; if it happens again, "
+        "tell whoever installed emoviz."
+    )
 
 
 def _words(job: jobs.Job, progress: jobs.JobProgress) -> str:

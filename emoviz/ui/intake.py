@@ -4,14 +4,14 @@ Uploads are taken over in the widgets' callbacks, before the page is drawn, and 
 anew: the drop zone is always empty, and Streamlit's own copy of the bytes is let go.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.typing import UploadedFile
 
 from emoviz.data.images import Limits
-from emoviz.data.reading import sent_sources
+from emoviz.data.reading import expand, sent_sources
 from emoviz.data.sources import (
     ImageSource,
     from_path,
@@ -21,11 +21,18 @@ from emoviz.data.sources import (
     why_no_image,
 )
 from emoviz.settings import Settings
+from emoviz.ui import access
+from emoviz.ui.library import bring_in
+from emoviz.ui.library.bring_in import Arrival, BringInForm, Outcome, Way
 from emoviz.ui.samples import Sample, gallery, known_samples, small_picture
 from emoviz.ui.words import counted, plain
 from emoviz.ui.workspace import Workspace, workspace
 
 _ALL = "all"
+_WAYS: Mapping[Way, str] = {
+    "path": "An image, a folder, a ZIP, or a table (CSV, Parquet) with a column `file`.",
+    "set": "The images of a labelled set.",
+}
 # A reload forgets what was dropped: the browser asks first.
 _GUARD = st.components.v2.component(
     "emoviz_guard",
@@ -55,6 +62,27 @@ def drop_zones(settings: Settings) -> None:
     st.caption(f"An image may have {each}, a ZIP {archive}.")
     # bytes, because Streamlit loads pandas for every other kind of value
     _GUARD(key="guard", data=b"1" if any(entry.weight for entry in workspace().entries) else None)
+
+
+@access.offers("try")
+def bring_in_more(settings: Settings) -> None:
+    """Images that lie elsewhere, by the form of every page."""
+    form = BringInForm("classify", _WAYS, lambda arrival: _take(settings, arrival), right="try",
+                       names_it=False)  # fmt: skip
+    bring_in.tell(form, settings)
+    with st.expander("Images that lie elsewhere", icon=":material/folder_open:"):
+        bring_in.show(form, settings)
+
+
+@access.acts("try")
+def _take(settings: Settings, arrival: Arrival) -> Outcome:
+    space, told = workspace(), list[str]()
+    before = len(space.entries)
+    space.notes.clear()
+    sources = expand([arrival.place(settings)], settings, told.append)
+    _add_sources(space, [(source, 0) for source in sources], settings)
+    words = f"{arrival.text}: {counted(len(space.entries) - before, 'file')} added."
+    return Outcome(words, notes=told)
 
 
 def notes() -> None:
@@ -170,7 +198,7 @@ def _add_sources(
     if len(sources) > room:
         space.notes.append(
             f"{counted(len(sources) - room, 'image')} left out: the page holds at most "
-            f"{settings.max_images:,} (EMOVIZ_MAX_IMAGES). The command line has no such limit."
+            f"{settings.max_images:,}. Bring in more as a collection, on the Collections page."
         )
 
 

@@ -152,8 +152,8 @@ def explain_no_checkpoint(settings: Settings) -> None:
     st.warning(
         "emoviz needs a trained network. It looks for folders with a `card.json` and a "
         f"`model.safetensors` in\n\n- `{settings.shipped_checkpoints}`\n"
-        f"- `{settings.user_checkpoints}`\n\nCopy a checkpoint into one of them, or set "
-        "`EMOVIZ_HOME` to the folder whose `checkpoints` holds one, and reload this page.",
+        f"- `{settings.user_checkpoints}`\n\nCopy a checkpoint into one of them and reload this "
+        "page.",
         title="No checkpoint found",
         icon=":material/deployed_code_alert:",
     )

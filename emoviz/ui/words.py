@@ -4,6 +4,7 @@ Everything here speaks of the model's estimate of the emotion that an image evok
 is all there is: people differ, and nobody asked them.
 """
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -15,6 +16,7 @@ from emoviz.ui.wording import EVOKED, Wording
 
 _WORTH_NAMING = 0.1
 _MARKDOWN = frozenset(r"\`*_{}[]()#+-.!$~|<>:&")
+_SETTING = re.compile(r" \(EMOVIZ_\w+(=\w+)?\)")
 # Signs that set the direction of writing: "gpj.exe" could be made to look like "exe.jpg".
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -74,7 +76,11 @@ def listed(words: Sequence[str]) -> str:
 
 
 def readable(text: str) -> str:
-    """Foreign text without the signs that hide or turn round what follows."""
+    """Foreign text without the signs that hide or turn round what follows.
+
+    The setting that raises a cap, in brackets at an error's end, is for the command line alone.
+    """
+    text = _SETTING.sub("", text)
     return "".join(
         "\N{REPLACEMENT CHARACTER}"
         if unicodedata.category(sign) in ("Cc", "Cs") or sign in _TURNING

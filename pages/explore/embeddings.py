@@ -7,6 +7,7 @@ from emoviz.ui import shell
 from emoviz.ui.explorer import board, controls, metrics, placing, scene, sources
 from emoviz.ui.explorer.colouring import colourings
 from emoviz.ui.explorer.pictures import Pictures
+from emoviz.ui.library import bring_in
 from emoviz.ui.words import plain
 
 context = shell.current()
@@ -22,6 +23,8 @@ if context.checkpoint is None:
     shell.explain_no_checkpoint(settings)
     st.stop()
 
+form = sources.image_form(settings, "explore", sources.VECTORS)
+bring_in.tell(form, settings)
 with st.container(horizontal=True, vertical_alignment="bottom", key="explore-controls"):
     source = sources.choose(settings)
     beside = None if source.is_vectors else controls.second_checkpoint(settings, context.checkpoint)
@@ -66,4 +69,4 @@ if views:
     board.show(first, event, pictures)
     metrics.show(views)
 with st.expander("Bring in images or vectors", icon=":material/add_photo_alternate:"):
-    sources.bring_in(settings)
+    bring_in.show(form, settings)

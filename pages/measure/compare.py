@@ -6,6 +6,7 @@ from emoviz.checkpoints import list_checkpoints
 from emoviz.ui import shell
 from emoviz.ui.explorer import board, sources
 from emoviz.ui.explorer.pictures import Pictures
+from emoviz.ui.library import bring_in
 from emoviz.ui.linked import linked_segments
 from emoviz.ui.measure import across, comparison, computed, pairing, reporting, rivals
 from emoviz.ui.measure.subject import say_what_is_measured
@@ -44,6 +45,8 @@ if context.checkpoint is None:
     shell.explain_no_checkpoint(settings)
     st.stop()
 known = {item.card.id: item for item in list_checkpoints(settings)[0]}
+form = sources.image_form(settings, "compare", rivals.PREDICTIONS)
+bring_in.tell(form, settings)
 way = linked_segments("Compare", WAYS, "compare")
 st.markdown(INTRODUCTIONS[way])
 
@@ -103,5 +106,4 @@ elif found is not None:
     reporting.offer_comparison(one, other, settings)
     board.show_image(one.points, pictures)
 with st.expander("Bring in images of your own", icon=":material/add_photo_alternate:"):
-    sources.bring_in_images(settings)
-    rivals.bring_in(settings)
+    bring_in.show(form, settings)

@@ -7,6 +7,7 @@ from emoviz.data.reading import SAMPLE
 from emoviz.ui import shell
 from emoviz.ui.explorer import board, sources
 from emoviz.ui.explorer.pictures import Pictures
+from emoviz.ui.library import bring_in
 from emoviz.ui.measure import evaluating, pairing, rivals, unlabelled
 from emoviz.ui.measure.subject import choose_labels, single
 
@@ -22,6 +23,8 @@ if context.checkpoint is None:
     shell.explain_no_checkpoint(settings)
     st.stop()
 
+form = sources.image_form(settings, "evaluate", rivals.PREDICTIONS)
+bring_in.tell(form, settings)
 known = {item.card.id: item for item in list_checkpoints(settings)[0]}
 with st.container(horizontal=True, vertical_alignment="bottom"):
     source = sources.choose(settings, vectors=False)
@@ -58,5 +61,4 @@ elif (points := sources.points(source, context.checkpoint, settings)) is not Non
         item = single(source, context.checkpoint, points, file, labels)
         evaluating.show(item, pictures, settings)
 with st.expander("Bring in images of your own", icon=":material/add_photo_alternate:"):
-    sources.bring_in_images(settings)
-    rivals.bring_in(settings)
+    bring_in.show(form, settings)

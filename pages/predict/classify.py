@@ -22,6 +22,7 @@ else:
     taxonomy = context.checkpoint.card.taxonomy
     intake.follow_link(context.settings)
     intake.drop_zones(context.settings)
+    intake.bring_in_more(context.settings)
     context = board.of_kind(context)
     run_pending(space, context, lambda: board.preview(space, context, taxonomy))
     intake.notes()

@@ -3,7 +3,8 @@
 import streamlit as st
 
 from emoviz.ui import shell
-from emoviz.ui.review import collections, collections_add, linked_content
+from emoviz.ui.library import bring_in
+from emoviz.ui.review import collection_form, collections, linked_content
 
 context = shell.current()
 settings = context.settings
@@ -20,8 +21,7 @@ if context.checkpoint is None:
 manages = collections.may_manage(settings)
 if manages is None:
     st.stop()
-collections_add.note()
-collections.watch(settings)
+busy = collection_form.watch(settings, context.checkpoint)
 collections.damaged(settings)
 known = collections.known(settings)
 wanted = linked_content.asked(known)
@@ -41,12 +41,12 @@ elif manages:
         "emoviz.",
         icon=":material/image:",
     )
-    collections_add.sample_button(settings, context.checkpoint, primary=True)
+    collection_form.sample_button(settings, context.checkpoint, primary=True)
 if manages:
     st.subheader("Bring in a collection", anchor=False)
-    collections_add.ways_in(settings, context.checkpoint)
+    bring_in.show(collection_form.form(settings, context.checkpoint), settings, busy)
     if known:
-        collections_add.sample_button(settings, context.checkpoint)
+        collection_form.sample_button(settings, context.checkpoint)
 else:
     st.caption("A manager can bring in collections and remove them.")
 with st.expander("How this works", icon=":material/help:"):

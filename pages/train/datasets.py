@@ -4,17 +4,17 @@ import streamlit as st
 
 from emoviz.ui import shell
 from emoviz.ui.curation import (
-    bringing,
     contents,
     examining,
     faults,
-    library,
     light,
     preparing,
     taking,
     thresholds,
 )
 from emoviz.ui.curation.subject import open_subject
+from emoviz.ui.library import bring_in, set_form
+from emoviz.ui.library import sets as library
 from emoviz.ui.linked import linked_segments
 
 VIEWS = {
@@ -26,6 +26,8 @@ VIEWS = {
     "out": "Take out",
 }
 
+FORM = "datasets"
+
 context = shell.current()
 settings = context.settings
 
@@ -35,16 +37,13 @@ st.markdown(
     "make a result too good, wrong labels make it too bad, and a set whose sad pictures are "
     "simply dark teaches darkness. Nothing that you do here changes your images."
 )
-bringing.watch(settings)
+busy = set_form.watch(settings, FORM)
 library.tell()
 library.undo_bar(settings)
 known = library.choose(settings)
-with st.expander(
-    "Bring in a set",
-    icon=":material/upload:",
-    expanded=known is None or bringing.is_wanted(settings),
-):
-    bringing.ways_in(settings)
+wanted = known is None or bring_in.failed(FORM)
+with st.expander("Bring in a set", icon=":material/upload:", expanded=wanted):
+    set_form.show(settings, FORM, busy, published=True)
 if known is None:
     st.info(
         "There is no labelled set yet. Bring one in above: folders of images of your own, a "
@@ -66,7 +65,7 @@ if view == "contents":
     contents.show_wall(subject, settings)
     st.subheader("Where it comes from", anchor=False)
     contents.show_origin(subject, settings)
-    bringing.show_refused(settings, known.id)
+    set_form.show_refused(settings, known.id)
     contents.leave(known, settings)
 elif view == "out":
     taking.show(subject, settings)

@@ -7,9 +7,13 @@ from emoviz.training.runs import read_run
 from emoviz.training.simple_recipe import check_set, recipe_of
 from emoviz.training.sweep import recipe_text
 from emoviz.ui import shell
+from emoviz.ui.library import bring_in, set_form
+from emoviz.ui.library import sets as library
 from emoviz.ui.linked import write_parameter
 from emoviz.ui.training import choices, promotion, sets, sweeps, watching, work
 from emoviz.ui.words import plain
+
+FORM = "retrain"
 
 context = shell.current()
 settings = context.settings
@@ -36,9 +40,11 @@ st.markdown(
     "new network becomes one of the checkpoints only when you keep it."
 )
 st.subheader("1. Images", anchor=False)
-known = sets.choose(settings)
-with st.expander("Bring in images of your own", icon=":material/upload:", expanded=known is None):
-    sets.bring_in(settings)
+busy = set_form.watch(settings, FORM)
+known = library.choose(settings)
+wanted = known is None or bring_in.failed(FORM)
+with st.expander("Bring in images of your own", icon=":material/upload:", expanded=wanted):
+    set_form.show(settings, FORM, busy)
 labelled = sets.read(known) if known is not None else None
 if known is None or labelled is None:
     st.stop()

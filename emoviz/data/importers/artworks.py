@@ -1,7 +1,7 @@
 """Folders, ZIPs and tables of artworks as items, with what their names and columns say of them."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from emoviz.data.dataset import Dataset, Record
@@ -27,7 +27,12 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def read_artworks(place: str | Path, settings: Settings, sent: bool = False) -> Iterator[Found]:
+def read_artworks(
+    place: str | Path,
+    settings: Settings,
+    sent: bool = False,
+    tell: Callable[[str], None] = lambda note: None,
+) -> Iterator[Found]:
     """The artworks of a folder, a ZIP, a table or the sample, and its problems.
 
     Args:
@@ -35,11 +40,14 @@ def read_artworks(place: str | Path, settings: Settings, sent: bool = False) -> 
             table, or by http(s) addresses; columns such as title and artist say more.
         settings: Caps.
         sent: Whether the place came through a browser: then a table may name no files here.
+        tell: Called with how the place was read, where it might have been read in another way.
 
     Raises:
         TableError: It cannot be read, or holds no image.
     """
     found = open_dataset(place, settings, sent=sent)
+    for note in found.notes:
+        tell(note)
     if found.shown and len(found.records):
         stems = [PurePosixPath(parts_of(record.name)[-1]).stem for record in found.records]
         named = _named_by_artist(stems)

@@ -11,6 +11,7 @@ from emoviz.data.importers.common import Importer
 from emoviz.data.reading import open_dataset
 from emoviz.errors import TableError
 from emoviz.labels import get_taxonomy
+from emoviz.settings import Settings
 
 # A kind is a module of this package with an `IMPORTER`; the order is the one that people see.
 _MODULES = (
@@ -32,9 +33,15 @@ _MODULES = (
 )
 
 
-def _read_own(path: Path, labels: str, level: int | None = None) -> Dataset:
+def _read_own(
+    path: Path,
+    labels: str,
+    level: int | None = None,
+    settings: Settings | None = None,
+    sent: bool = False,
+) -> Dataset:
     taxonomy = get_taxonomy(labels) if labels else None
-    found = open_dataset(path, None, taxonomy, labelled=True, level=level)
+    found = open_dataset(path, settings, taxonomy, labelled=True, level=level, sent=sent)
     return replace(found, name=path.absolute().stem if path.is_file() else path.absolute().name)
 
 
@@ -55,6 +62,7 @@ _OWN = (
         "columns file and label, or p_<label>; artist or group, and split, if wanted",
     ),
 )
+OWN = tuple(item.kind for item in _OWN)  # people's own sets, which the door reads by itself
 
 
 @cache
@@ -66,14 +74,22 @@ def importers() -> Mapping[str, Importer]:
     return {**known, **{item.kind: item for item in _OWN}, last.kind: last}
 
 
-def bring_in(kind: str, path: Path, labels: str = "", level: int | None = None) -> Dataset:
+def bring_in(
+    kind: str,
+    path: Path,
+    labels: str = "",
+    level: int | None = None,
+    settings: Settings | None = None,
+    sent: bool = False,
+) -> Dataset:
     """Read a set of that kind.
 
     Args:
         kind: One of `importers`.
         path: The unpacked folder, or the file.
         labels: Which labels, or the taxonomy's name, where the importer has a choice.
-        level: Of folders of one's own, which is the class: see `emoviz.data.reading.Wish`.
+        level, sent: Of a set of one's own: see `emoviz.data.dataset.Wish`.
+        settings: Caps, and where its files may be; the usual ones where None.
 
     Raises:
         TableError: The kind or the labels are unknown, or the path does not hold such a set.
@@ -86,6 +102,6 @@ def bring_in(kind: str, path: Path, labels: str = "", level: int | None = None) 
     if labels and not importer.takes_taxonomy and labels not in importer.choices:
         told = ", ".join(importer.choices) or "no choice"
         raise TableError(f"{importer.title} has no labels '{labels}'; there is {told}.")
-    if level is not None:
-        return _read_own(path.expanduser(), labels, level)
+    if level is not None or kind in OWN:
+        return _read_own(path.expanduser(), labels, level, settings, sent)
     return importer.read(path.expanduser(), labels)

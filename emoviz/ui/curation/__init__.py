@@ -1,8 +1,6 @@
 """The Data sets page in parts.
 
 subject.py     which set is looked at: its records, and what an examination found
-library.py     the picker, removing and taking back
-bringing.py    bringing a set in: kind, place, a file from one's own machine
 contents.py    counts by class and split, a wall of pictures, where the set comes from
 pictures.py    small pictures of records, one in large, what a person decided about it
 examining.py   the examination in the background, and its result in one table

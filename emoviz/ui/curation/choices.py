@@ -20,8 +20,8 @@ from emoviz.errors import EmovizError, RecipeError, TaxonomyError
 from emoviz.files import write_text
 from emoviz.labels import TAXONOMIES, Taxonomy, bridge_between
 from emoviz.ui import access
-from emoviz.ui.curation.library import NOTES
 from emoviz.ui.curation.subject import CurationSubject, Marks
+from emoviz.ui.library.sets import NOTES
 from emoviz.ui.words import plain
 
 _STARTS = {

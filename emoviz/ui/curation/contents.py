@@ -15,9 +15,9 @@ from emoviz.data.library import SAMPLE, KnownSet
 from emoviz.inference.stored import table_path
 from emoviz.plots.curation import counts_by_class
 from emoviz.settings import Settings
-from emoviz.ui.curation import library
 from emoviz.ui.curation.pictures import ShownImages, wall
 from emoviz.ui.curation.subject import CurationSubject
+from emoviz.ui.library import sets
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.words import counted, plain, readable
 
@@ -109,14 +109,14 @@ def leave(known: KnownSet, settings: Settings) -> None:
     """What can be done with the set next, and out of the library with it."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Retrain with it", icon=":material/model_training:", key="datasets-retrain"):
-            st.switch_page("pages/train/retrain.py", query_params={library.CHOICE: known.id})
+            st.switch_page("pages/train/retrain.py", query_params={sets.CHOICE: known.id})
         if st.button("Evaluate on it", icon=":material/straighten:", key="datasets-evaluate"):
             # The page takes its collection from its own widget's state, by the key of its tables.
             place = os.path.abspath(known.path)  # noqa: PTH100  as `open_collection` names it
             tables = table_path(settings, place, known.title, "x").parent.name
             st.session_state["collection"] = SAMPLE if known.id == SAMPLE else tables
             st.switch_page("pages/measure/evaluate.py")
-        library.remove_button(settings, known)
+        sets.remove_button(settings, known)
 
 
 def about_html(about: Mapping[str, Any]) -> str:

@@ -21,9 +21,9 @@ from emoviz.plots.curation import before_and_after
 from emoviz.settings import Settings
 from emoviz.ui import access
 from emoviz.ui.curation import choices
-from emoviz.ui.curation.library import CHOICE, NOTES
 from emoviz.ui.curation.pictures import ShownImages, wall
 from emoviz.ui.curation.subject import CurationSubject, mark, read_marks
+from emoviz.ui.library.sets import CHOICE, NOTES
 from emoviz.ui.linked import linked_choice, write_parameter
 from emoviz.ui.words import counted, listed, plain, readable
 

@@ -14,8 +14,8 @@ from emoviz.errors import EmovizError
 from emoviz.plots.data_card import data_card
 from emoviz.settings import Settings
 from emoviz.ui import access, background
-from emoviz.ui.curation.library import NOTES
 from emoviz.ui.curation.subject import CurationSubject
+from emoviz.ui.library.sets import NOTES
 from emoviz.ui.words import counted, plain
 
 _READY = "datasets-ready"

@@ -1,8 +1,7 @@
 """What can be explored: the sample, collections that were embedded, vectors that were brought."""
 
-import hashlib
 import os
-import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,20 +11,18 @@ from emoviz.checkpoints import Checkpoint
 from emoviz.data.library import list_sets
 from emoviz.data.reading import SAMPLE, open_dataset
 from emoviz.errors import EmovizError
-from emoviz.files import replaced_file
 from emoviz.inference.cache import fingerprint
 from emoviz.inference.stored import describe, list_tables, read_embeddings, table_path
 from emoviz.inference.vectors import Vectors, read_vectors
 from emoviz.settings import Settings
 from emoviz.ui import access, background
 from emoviz.ui.explorer.points import Points
+from emoviz.ui.library.bring_in import Arrival, BringInForm, Outcome, Way
 from emoviz.ui.linked import linked_choice
-from emoviz.ui.problems import show_problems
 from emoviz.ui.review import blind
 from emoviz.ui.words import counted, plain, readable
 
 _ADDED = "explore-added"
-_NOTES, _BROUGHT = "explore-notes", "explore-brought"
 _SAMPLE_TITLE = "sample images"  # as `open_dataset` calls it
 # A whole folder is asked for first; so few images are embedded without asking.
 _ASK_ABOVE = 200
@@ -40,16 +37,37 @@ class Source:
         title: For people.
         path: What ``embed`` takes; of brought vectors the file.
         is_vectors: Whether it holds vectors instead of images.
+        level: Which of its folders is the class, where a person said so.
     """
 
     key: str
     title: str
     path: str
     is_vectors: bool = False
+    level: int | None = None
 
     def table(self, settings: Settings, checkpoint: Checkpoint) -> Path:
         """Where a checkpoint's view of it is stored."""
         return table_path(settings, self.path, self.title, checkpoint.card.id)
+
+
+@dataclass(frozen=True)
+class SentFile:
+    """A file that a page takes beside images; it is kept at home, by its bytes.
+
+    Attributes:
+        words: What it is, in Markdown.
+        endings: Of its name.
+        folder: Below the home.
+        read: Checks it and says what it holds; raises `EmovizError` where it cannot be used.
+        choice: The key of the session, and what is chosen by it from now on.
+    """
+
+    words: str
+    endings: Sequence[str]
+    folder: str
+    read: Callable[[Path], Outcome]
+    choice: Callable[[Path], tuple[str, str]]
 
 
 def choose(settings: Settings, vectors: bool = True) -> Source:
@@ -90,47 +108,40 @@ def file_of(source: Source, checkpoint: Checkpoint, settings: Settings) -> Path:
 def embed_again(source: Source, checkpoint: Checkpoint, settings: Settings) -> None:
     """Look for images that came or changed; only those pass the network."""
     command = ["embed", source.path, "--checkpoint", str(checkpoint.folder)]
+    command += ["--level", str(source.level)] if source.level is not None else []
     title = f"Embedding {source.title} with {checkpoint.card.title}"
     background.begin(settings, title, command, _job_key(source, checkpoint))
 
 
-def bring_in(settings: Settings) -> None:
-    """Ways in: a path on this machine, a ZIP, vectors of one's own."""
-    images, vectors = st.columns(2, gap="large")
-    with images:
-        bring_in_images(settings)
-    if not access.allowed("prepare"):
-        return
-    with vectors:
-        st.markdown("**Vectors of your own**: two or more columns of numbers, labels if you like.")
-        st.file_uploader(
-            "CSV, npz or Parquet",
-            type=["csv", "tsv", "npz", "npy", "parquet"],
-            key="explore-vectors",
-            on_change=_take_vectors,
-            args=(settings,),
-        )
+def image_form(settings: Settings, key: str, sent: SentFile) -> BringInForm:
+    """What the pages take that look at images: a place on this machine, and a file of their own."""
+
+    def take(arrival: Arrival) -> Outcome | None:
+        return (_take_file if arrival.way == "file" else _take_path)(settings, sent, arrival)
+
+    ways: Mapping[Way, str] = {
+        "path": "Images: a folder, a ZIP, or a table (CSV, Parquet) with a column `file`. Folders "
+        "become a column to colour by; other columns of a table too. Labels are recognised. "
+        "Nothing is copied or changed.",
+        "file": sent.words,
+    }
+    return BringInForm(key, ways, take, sent.endings, names_it=False)
 
 
-def bring_in_images(settings: Settings) -> None:
-    """A way in for images: a path on this machine."""
-    for note in st.session_state.pop(_NOTES, []):
-        st.info(note, icon=":material/info:")
-    if brought := st.session_state.get(_BROUGHT):
-        show_problems(*brought)
-    if not access.allowed("paths"):
-        access.explain_no_paths()
-        return
-    st.markdown("**Images** on this machine: a folder, a ZIP, or a CSV with a column `file`.")
-    st.text_input(
-        "Path",
-        key="explore-path",
-        placeholder="/home/me/paintings or paintings.csv",
-        on_change=_take_path,
-        args=(settings,),
-        help="Folders become a column to colour by; other columns of a CSV too. Labels are "
-        "recognised. Nothing is copied or changed.",
-    )
+def _read_sent(path: Path) -> Outcome:
+    found = read_vectors(path)
+    words = f"{path.name}: {counted(len(found), 'image')}."
+    rows = [(f"row {row}", reason) for row, reason in found.left_out]
+    return Outcome(words, taken=len(found), problems=rows)
+
+
+VECTORS = SentFile(
+    "**Vectors of your own**: two or more columns of numbers, labels if you like.",
+    ("csv", "tsv", "npz", "npy", "parquet"),
+    "vectors",
+    _read_sent,
+    lambda file: ("collection", f"vectors-{_vectors_key(file)}"),
+)
 
 
 def _shown(source: Source) -> str:
@@ -150,7 +161,7 @@ def _sources(settings: Settings) -> list[Source]:
             origin.collection, Source(stored.path.parent.name, origin.title, origin.collection)
         )
     for source in st.session_state.get(_ADDED, []):
-        found.setdefault(source.path, source)
+        found[source.path] = replace(source, key=found.get(source.path, source).key)
     brought = [
         Source(f"vectors-{_vectors_key(file)}", _vectors_name(file), str(file), is_vectors=True)
         for file in sorted((settings.home / "vectors").glob("**/[!.]*"))
@@ -256,40 +267,29 @@ def _job_key(source: Source, checkpoint: Checkpoint) -> str:
 
 
 @access.acts("paths")
-def _take_path(settings: Settings) -> None:
-    text = str(st.session_state["explore-path"]).strip()
-    if not text:
-        return
-    try:
-        found = open_dataset(access.place(text, settings), settings)
-    except EmovizError as error:
-        st.session_state[_NOTES] = [plain(str(error))]
-        return
+def _take_path(settings: Settings, sent: SentFile, arrival: Arrival) -> Outcome:
+    found = open_dataset(arrival.place(settings), settings, level=arrival.level)
     key = _key(settings, found.identity, found.name)
-    added = st.session_state.setdefault(_ADDED, [])
-    added.append(Source(key, found.name, found.identity))
+    added: list[Source] = st.session_state.setdefault(_ADDED, [])
+    added[:] = [item for item in added if item.path != found.identity]
+    added.append(Source(key, found.name, found.identity, level=arrival.level))
+    if arrival.level is not None or arrival.name:
+        for table in table_path(settings, found.identity, found.name, "x").parent.glob("*"):
+            table.unlink(missing_ok=True)  # made from the reading before; all vectors are kept
     st.session_state["collection"] = key
-    st.session_state["explore-path"] = ""
-    st.session_state[_BROUGHT] = found.problems, len(found), found.notes
+    words = f"{found.name}: {counted(len(found), 'image')}."
+    again = replace(arrival, name=key)
+    return Outcome(words, False, len(found), found.problems, found.notes, found.other_level, again)
 
 
 @access.acts("prepare")
-def _take_vectors(settings: Settings) -> None:
-    upload = st.session_state["explore-vectors"]
-    if upload is None:
-        return
-    data = upload.getvalue()
+def _take_file(settings: Settings, sent: SentFile, arrival: Arrival) -> Outcome:
+    file = arrival.by_content(settings.home / sent.folder)
     try:
-        read_vectors(data, upload.name)
-    except EmovizError as error:
-        st.session_state[_NOTES] = [plain(str(error))]
-        return
-    name = re.sub(r"[/\\\x00-\x1f]+", "-", upload.name).lstrip(".")[-80:] or "vectors.csv"
-    file = settings.home / "vectors" / hashlib.sha256(data).hexdigest()[:8] / name
-    try:
-        with replaced_file(file) as aside:
-            aside.write_bytes(data)
-    except OSError as error:
-        st.session_state[_NOTES] = [f"The file cannot be kept: {plain(str(error))}"]
-        return
-    st.session_state["collection"] = f"vectors-{_vectors_key(file)}"
+        outcome = sent.read(file)
+    except EmovizError:
+        file.unlink(missing_ok=True)
+        raise
+    name, value = sent.choice(file)
+    st.session_state[name] = value
+    return outcome

@@ -1,7 +1,5 @@
 """Another program's predictions on Evaluate and Compare: brought in, chosen, set beside labels."""
 
-import hashlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +9,6 @@ from emoviz.analysis.alignment import judge_together
 from emoviz.checkpoints import Checkpoint
 from emoviz.errors import EmovizError
 from emoviz.experiments.contenders import answers_of
-from emoviz.files import replaced_file
 from emoviz.inference.labelled import Labels, joined, labels_of
 from emoviz.inference.predictions import (
     LabelledNames,
@@ -20,37 +17,16 @@ from emoviz.inference.predictions import (
     read_predictions,
 )
 from emoviz.settings import Settings
-from emoviz.ui import access
 from emoviz.ui.explorer import sources
 from emoviz.ui.explorer.points import Points
-from emoviz.ui.explorer.sources import Source
+from emoviz.ui.explorer.sources import SentFile, Source
+from emoviz.ui.library.bring_in import Outcome
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.measure.bridging import choose_bridge, to_text
 from emoviz.ui.measure.subject import EvaluationSubject, choose_labels
-from emoviz.ui.words import plain, readable
+from emoviz.ui.words import counted, plain, readable
 
 _NONE = "none"
-_NOTES = "rival-notes"
-_HELP = (
-    "A table with a column `file` and, for each class, `p_<class>` (or `score_<class>`, "
-    "`logit_<class>`), or one column `predicted`. A column `label` lets it stand alone."
-)
-
-
-def bring_in(settings: Settings) -> None:
-    """A way in for a table of another program's predictions; it is kept at home."""
-    for note in st.session_state.pop(_NOTES, []):
-        st.info(note, icon=":material/info:")
-    if not access.allowed("prepare"):
-        return
-    st.file_uploader(
-        "**Predictions of another program**: CSV, TSV or Parquet",
-        type=["csv", "tsv", "txt", "parquet"],
-        key="rival-file",
-        help=_HELP,
-        on_change=_take,
-        args=(settings,),
-    )
 
 
 def choose(
@@ -160,25 +136,18 @@ def _read(file: str, changed: int) -> PredictionTable:
     return read_predictions(Path(file))
 
 
-@access.acts("prepare")
-def _take(settings: Settings) -> None:
-    upload = st.session_state["rival-file"]
-    if upload is None:
-        return
-    data = upload.getvalue()
-    name = re.sub(r"[/\\\x00-\x1f]+", "-", upload.name).lstrip(".")[-80:] or "predictions.csv"
-    file = settings.home / "predictions" / hashlib.sha256(data).hexdigest()[:8] / name
-    try:
-        with replaced_file(file) as aside:
-            aside.write_bytes(data)
-        found = read_predictions(file)
-    except EmovizError as error:
-        file.unlink(missing_ok=True)
-        st.session_state[_NOTES] = [plain(str(error))]
-        return
-    except OSError as error:
-        st.session_state[_NOTES] = [f"The file cannot be kept: {plain(str(error))}"]
-        return
-    st.session_state["rival"] = file.parent.name
-    left = f"; {len(found.problems):,} rows left out" if found.problems else ""
-    st.session_state[_NOTES] = [f"{plain(name)}: {len(found):,} images{left}."]
+def _brought(path: Path) -> Outcome:
+    found = read_predictions(path)
+    words = f"{path.name}: {counted(len(found), 'image')}."
+    return Outcome(words, taken=len(found), problems=found.problems)
+
+
+PREDICTIONS = SentFile(
+    "**Predictions of another program**, as CSV, TSV or Parquet: a column `file` and, for each "
+    "class, `p_<class>` (or `score_<class>`, `logit_<class>`), or one column `predicted`. A column "
+    "`label` lets it stand alone.",
+    ("csv", "tsv", "txt", "parquet"),
+    "predictions",
+    _brought,
+    lambda file: ("rival", file.parent.name),
+)

@@ -30,13 +30,14 @@ from emoviz.settings import Settings
 from emoviz.ui import access, background
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.gallery import Tile, gallery
+from emoviz.ui.library import bring_in
 from emoviz.ui.linked import linked_choice, write_parameter
 from emoviz.ui.problems import show_problems
 from emoviz.ui.review import blind, people
 from emoviz.ui.review.queue import PARAMETER
 from emoviz.ui.words import counted, plain, readable
 
-FIND, ADDING = "words", "adding"
+KEY, FIND = "collections", "words"  # of the form that brings them in; of the search
 _WALL, _LISTED = 200, 200
 _FEW, _TALL = 15, 620  # artworks, and CSS pixels, above which the wall scrolls by itself
 _LARGE = 900
@@ -112,25 +113,7 @@ def begin(
     command += ["--rights-read"] if rights_read else []
     what = f"Bringing in {request.title or request.name}"
     background.begin(settings, what, command, job_key(request.name))
-    st.session_state[ADDING] = request.name
-
-
-def watch(settings: Settings) -> None:
-    """Progress of what is being brought in, and why the last one failed, also after a reload."""
-    name = st.session_state.get(ADDING) or st.query_params.get(ADDING, "")
-    live = [item.request.name for item in known(settings) if item.request is not None]
-    names = dict.fromkeys([*([name] if name else []), *live])
-    for one in names:
-        state = background.outcome(settings, job_key(one))
-        if state == "live":
-            background.watch(settings, job_key(one))
-        elif state == "ended" and one == name:
-            background.explain(settings, job_key(one))
-        elif state == "done" and one == st.session_state.get(ADDING):
-            st.session_state.pop(ADDING)
-            st.session_state[PARAMETER] = one
-            name = ""
-    write_parameter(ADDING, name if background.outcome(settings, job_key(name)) != "done" else "")
+    bring_in.started(KEY, request.name)
 
 
 def choose(found: Sequence[AcquiredWorks]) -> AcquiredWorks:
@@ -362,10 +345,10 @@ def _remove(settings: Settings, name: str) -> None:
     try:
         remove_collection(name, settings)
     except (EmovizError, OSError) as error:
-        st.session_state["collections-note"] = plain(str(error))
+        st.error(plain(str(error)), icon=":material/error:")
         return
     st.session_state.pop(PARAMETER, None)
-    st.session_state["collections-note"] = "The collection is removed."
+    st.toast("The collection is removed.", icon=":material/delete:")
 
 
 def is_taken(settings: Settings, name: str) -> bool:

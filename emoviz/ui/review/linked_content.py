@@ -15,7 +15,7 @@ from emoviz.data.importers.content_state import (
 from emoviz.errors import EmovizError
 from emoviz.review.acquire import AcquiredWorks, Brought
 from emoviz.settings import Settings
-from emoviz.ui.review import collections_add
+from emoviz.ui.review import collection_form
 from emoviz.ui.review.collections import details
 from emoviz.ui.review.queue import PARAMETER as CHOICE
 from emoviz.ui.words import plain
@@ -69,7 +69,7 @@ def show(
             key="linked-content-bring",
             icon=":material/download:",
             type="primary",
-            on_click=collections_add.take_address,
+            on_click=collection_form.take_address,
             args=(settings, checkpoint, state.document),
         )
 

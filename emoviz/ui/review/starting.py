@@ -7,7 +7,7 @@ import streamlit as st
 from emoviz.errors import EmovizError
 from emoviz.review import ArtworkCollection, Counts, Reviewer, ReviewStore, open_store
 from emoviz.settings import Settings
-from emoviz.ui.review import collections_add
+from emoviz.ui.review import collection_form
 from emoviz.ui.review.queue import PARAMETER, Chosen
 from emoviz.ui.shell import Context
 from emoviz.ui.words import counted, plain
@@ -50,7 +50,7 @@ def explain_no_collection(reviewer: Reviewer, context: Context) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         if reviewer.may_manage:
-            collections_add.sample_button(context.settings, context.checkpoint, primary=True)
+            collection_form.sample_button(context.settings, context.checkpoint, primary=True)
         st.page_link(COLLECTIONS, label="To the collections", icon=":material/collections:")
 
 

@@ -1,6 +1,6 @@
 """The pages Retrain and Runs in parts.
 
-sets.py       which labelled set, what it holds, ways to bring in more
+sets.py       what the labelled set holds that is learned from
 choices.py    what is trained and how, with what it will cost
 work.py       runs and sweeps as jobs of one queue: start, pause, finish, cancel, resume
 watching.py   a run at work or done: curves, centers, the map that moves

@@ -20,7 +20,7 @@ from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.runs import RECIPE, Run, TrainingCurves, read_curves, read_run
 from emoviz.training.snapshots import Snapshot, read_snapshot, snapshot_files
 from emoviz.training.sweep import read_sweep
-from emoviz.ui import access
+from emoviz.ui import access, background
 from emoviz.ui.training import sweeps, work
 from emoviz.ui.words import counted, duration, plain
 
@@ -184,7 +184,7 @@ def _ending(settings: Settings, run: Run, job: jobs.Job | None) -> None:
         "new": "It has not begun." if not cancelled else "Cancelled before it began.",
     }[run.state]
     if run.state == "new" and job is not None and job.state in ("failed", "lost"):
-        words = f"It could not begin. {plain(_last_words(job))}"
+        words = f"It could not begin. {plain(background.reason(job))}"
     show_words = st.error if run.state in ("failed", "lost") else st.info
     show_words(words, icon=":material/info:" if show_words is st.info else ":material/error:")
     if work.can_go_on(run.folder) and access.allowed("train"):
@@ -211,16 +211,11 @@ def _told(folder: Path) -> None:
         st.code("\n".join(lines[-_MOST_LINES:]), language=None, wrap_lines=True, height=240)
 
 
-def _last_words(job: jobs.Job) -> str:
-    lines = [line for line in job.tail(20) if line.startswith("emoviz: ")]
-    return lines[-1].removeprefix("emoviz: ") if lines else "Its process ended without a word."
-
-
 def _go_on(settings: Settings, folder: Path, title: str) -> None:
     try:
         work.go_on(settings, folder, title)
     except OSError as error:
-        st.session_state["retrain-notes"] = [plain(str(error))]
+        st.error(f"It cannot be started: {plain(str(error))}", icon=":material/error:")
 
 
 def _figures(settings: Settings, folder: Path) -> None:
