@@ -1,28 +1,16 @@
-"""A real server and a real Chromium, so that what people touch is what is tested.
+"""A real server and a real Chromium, so that what people touch is what is tested."""
 
-Every request that would leave this machine is stopped, noted, and fails the test.
-"""
-
-import base64
 import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from placed import put_checkpoint
-
-from emoviz.settings import PROJECT_ROOT
+from visitors import Visitor, serve, visit, wait_for
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
@@ -36,21 +24,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-SETTLED = (
-    "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
-)
-DROP = """([key, files]) => {
-  const zone = document.querySelector(
-    `[class*="st-key-${key}-"] [data-testid=stFileUploaderDropzone]`);
-  const transfer = new DataTransfer();
-  for (const [name, text] of files) {
-    const bytes = Uint8Array.from(atob(text), sign => sign.charCodeAt(0));
-    transfer.items.add(new File([bytes], name, {type: "image/jpeg"}));
-  }
-  for (const kind of ["dragenter", "dragover", "drop"])
-    zone.dispatchEvent(
-      new DragEvent(kind, {dataTransfer: transfer, bubbles: true, cancelable: true}));
-}"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -73,37 +46,6 @@ def _what_is_missing() -> str | None:
     return None
 
 
-@dataclass
-class Visitor:
-    """One browser page and what tests do with it."""
-
-    page: Any
-    address: str
-    strays: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def open(self, query: str = "") -> None:
-        """Go to the app and wait until it is drawn."""
-        self.page.goto(f"{self.address}/{query}")
-        self.page.wait_for_selector("[data-testid=stFileUploaderDropzone]")
-        self.settle()
-
-    def settle(self) -> None:
-        """Wait until the script rests and its last elements are there."""
-        self.page.wait_for_timeout(120)
-        self.page.wait_for_selector(SETTLED)
-        self.page.wait_for_timeout(60)
-
-    def drop(self, files: list[tuple[str, bytes]], into: str = "files") -> None:
-        """Drop files as a hand with a mouse would."""
-        packed = [[name, base64.b64encode(data).decode()] for name, data in files]
-        self.page.evaluate(DROP, [into, packed])
-
-    def text(self, selector: str) -> str:
-        """What can be read there."""
-        return str(self.page.locator(selector).first.inner_text())
-
-
 @pytest.fixture(scope="session")
 def server(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app on a free port with two tiny checkpoints; gives its address."""
@@ -123,24 +65,6 @@ def server(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
-
-
-def serve(home: Path, port: int) -> "subprocess.Popen[bytes]":
-    """The app on a port, with what it prints in the home's server.log."""
-    options = [f"--server.port={port}", "--server.headless=true"]
-    with (home / "server.log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", *options],
-            cwd=PROJECT_ROOT,
-            env={
-                **os.environ,
-                "EMOVIZ_HOME": str(home),
-                "EMOVIZ_ALLOW_PRIVATE_URLS": "true",  # the museum of the tests is on this machine
-                "EMOVIZ_FETCH_PAUSE": "0.01",
-            },
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
 
 
 @pytest.fixture(scope="session")
@@ -167,32 +91,6 @@ def visitor(chromium: Any, server: str, scheme: str) -> Iterator[Visitor]:
         yield found
 
 
-@contextmanager
-def visit(chromium: Any, server: str, scheme: str = "light") -> Iterator[Visitor]:
-    """A fresh session at some address; nothing may have left the machine at the end."""
-    context = chromium.new_context(
-        viewport={"width": 1280, "height": 800}, color_scheme=scheme, accept_downloads=True
-    )
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    found = Visitor(page, server)
-
-    def gate(route: Any) -> None:
-        url = route.request.url
-        if url.startswith((server, "data:", "blob:")):
-            route.continue_()
-        else:
-            found.strays.append(url)
-            route.abort()
-
-    page.route("**/*", gate)
-    page.on("pageerror", lambda error: found.complaints.append(str(error)))
-    yield found
-    context.close()
-    assert found.strays == []
-    assert found.complaints == []
-
-
 def _second_checkpoint(source: Path, target: Path) -> None:
     import json
 
@@ -200,16 +98,3 @@ def _second_checkpoint(source: Path, target: Path) -> None:
     card = json.loads((target / "card.json").read_text())
     card |= {"id": "other", "title": "Another network", "temperature": 6.0}
     (target / "card.json").write_text(json.dumps(card))
-
-
-def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            break
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise RuntimeError(f"the app did not start:\n{log.read_text()}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from conftest import Visitor
+    from visitors import Visitor
 
 SECONDS = 1000
 

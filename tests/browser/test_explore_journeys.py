@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Visitor
+    from visitors import Visitor
 
 SECONDS = 1000
 

@@ -17,7 +17,7 @@ import pytest
 from emoviz.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
-    from conftest import Visitor
+    from visitors import Visitor
 
 # Remembers every WebGL context, to see whether they are given back.
 CONTEXTS = """

@@ -5,7 +5,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from conftest import Visitor
+    from visitors import Visitor
 
 SECONDS = 1000
 

@@ -16,7 +16,7 @@ from emoviz.settings import load_settings
 from emoviz.training.runs import list_runs, read_curves
 
 if TYPE_CHECKING:
-    from conftest import Visitor
+    from visitors import Visitor
 
 SECONDS = 1000
 
@@ -46,7 +46,7 @@ def test_the_sample_teaches_a_network_that_is_kept_and_compared(visitor: "Visito
     page.get_by_text("McNemar").first.wait_for(timeout=120 * SECONDS)
 
     page.goto(f"{visitor.address}/?checkpoint=from-the-sample")
-    page.get_by_text("from-the-sample").first.wait_for()
+    page.get_by_role("combobox", name="Network").and_(page.locator("[value*='sample']")).wait_for()
     page.get_by_role("button", name="Mountain gorilla").click()
     page.wait_for_selector(".ev-single")
 
@@ -66,7 +66,7 @@ def test_a_training_survives_its_server_and_goes_on_after_its_own_death(
 ) -> None:
     """The server is killed: the training goes on, and a new server finds it. The training is
     killed: the page calls it lost, goes on with it, stops it and measures it."""
-    from conftest import serve, visit, wait_for
+    from visitors import serve, visit, wait_for
 
     put_checkpoint(tiny_source, tmp_path)
     with socket.socket() as probe:

@@ -1,0 +1,123 @@
+"""A visitor with a real Chromium, and the server that is visited: what journeys are made of.
+
+Every request that would leave this machine is stopped, noted, and fails the test.
+"""
+
+import base64
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emoviz.settings import PROJECT_ROOT
+
+SETTLED = (
+    "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
+)
+DROP = """([key, files]) => {
+  const zone = document.querySelector(
+    `[class*="st-key-${key}-"] [data-testid=stFileUploaderDropzone]`);
+  const transfer = new DataTransfer();
+  for (const [name, text] of files) {
+    const bytes = Uint8Array.from(atob(text), sign => sign.charCodeAt(0));
+    transfer.items.add(new File([bytes], name, {type: "image/jpeg"}));
+  }
+  for (const kind of ["dragenter", "dragover", "drop"])
+    zone.dispatchEvent(
+      new DragEvent(kind, {dataTransfer: transfer, bubbles: true, cancelable: true}));
+}"""
+
+
+@dataclass
+class Visitor:
+    """One browser page and what tests do with it."""
+
+    page: Any
+    address: str
+    strays: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, query: str = "") -> None:
+        """Go to the app and wait until it is drawn."""
+        self.page.goto(f"{self.address}/{query}")
+        self.page.wait_for_selector("[data-testid=stFileUploaderDropzone]")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the script rests and its last elements are there."""
+        self.page.wait_for_timeout(120)
+        self.page.wait_for_selector(SETTLED)
+        self.page.wait_for_timeout(60)
+
+    def drop(self, files: list[tuple[str, bytes]], into: str = "files") -> None:
+        """Drop files as a hand with a mouse would."""
+        packed = [[name, base64.b64encode(data).decode()] for name, data in files]
+        self.page.evaluate(DROP, [into, packed])
+
+    def text(self, selector: str) -> str:
+        """What can be read there."""
+        return str(self.page.locator(selector).first.inner_text())
+
+
+@contextmanager
+def visit(chromium: Any, server: str, scheme: str = "light") -> Iterator[Visitor]:
+    """A fresh session at some address; nothing may have left the machine at the end."""
+    context = chromium.new_context(
+        viewport={"width": 1280, "height": 800}, color_scheme=scheme, accept_downloads=True
+    )
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    found = Visitor(page, server)
+
+    def gate(route: Any) -> None:
+        url = route.request.url
+        if url.startswith((server, "data:", "blob:")):
+            route.continue_()
+        else:
+            found.strays.append(url)
+            route.abort()
+
+    page.route("**/*", gate)
+    page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    yield found
+    context.close()
+    assert found.strays == []
+    assert found.complaints == []
+
+
+def serve(home: Path, port: int) -> "subprocess.Popen[bytes]":
+    """The app on a port, with what it prints in the home's server.log."""
+    options = [f"--server.port={port}", "--server.headless=true"]
+    with (home / "server.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", *options],
+            cwd=PROJECT_ROOT,
+            env={
+                **os.environ,
+                "EMOVIZ_HOME": str(home),
+                "EMOVIZ_ALLOW_PRIVATE_URLS": "true",  # the museum of the tests is on this machine
+                "EMOVIZ_FETCH_PAUSE": "0.01",
+            },
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise RuntimeError(f"the app did not start:\n{log.read_text()}")
