@@ -47,11 +47,17 @@ def _what_is_missing() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def server(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The app on a free port with two tiny checkpoints; gives its address."""
+def home(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the visited server keeps things; two tiny checkpoints are there."""
     home = tmp_path_factory.mktemp("browser-home")
     put_checkpoint(tiny_source, home)
     _second_checkpoint(home / "checkpoints" / "tiny", home / "checkpoints" / "other")
+    return home
+
+
+@pytest.fixture(scope="session")
+def server(home: Path) -> Iterator[str]:
+    """The app on a free port; gives its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
