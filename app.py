@@ -4,100 +4,103 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from emoviz.ui import access, privacy, serving, shell, web
+from emoviz.ui import access, language, privacy, serving, shell, web
+from emoviz.ui.language import tr
 from emoviz.ui.review import people
 
 
 def pages() -> dict[str, list[StreamlitPage]]:
     """The menu: a section for each folder of ``pages/``."""
     return {
-        "Predict": [
+        tr("Predict"): [
             st.Page(
                 "pages/predict/classify.py",
-                title="Classify",
+                title=tr("Classify"),
                 icon=":material/image_search:",
-                help="Drop images and read which emotions the model estimates that they evoke.",
+                help=tr("Drop images and read which emotions the model estimates that they evoke."),
                 default=True,
             ),
             st.Page(
                 "pages/predict/textures.py",
-                title="Textures",
+                title=tr("Textures"),
                 icon=":material/texture:",
-                help="Why the network says so: regions, style or content, textures, what if.",
+                help=tr("Why the network says so: regions, style or content, textures, what if."),
             ),
         ],
-        "Explore": [
+        tr("Explore"): [
             st.Page(
                 "pages/explore/embeddings.py",
-                title="Embeddings",
+                title=tr("Embeddings"),
                 icon=":material/scatter_plot:",
-                help="A map of images as the network sees them.",
+                help=tr("A map of images as the network sees them."),
             ),
             st.Page(
                 "pages/explore/centers.py",
-                title="Class centers",
+                title=tr("Class centers"),
                 icon=":material/hub:",
-                help="How far apart the network holds the emotions.",
+                help=tr("How far apart the network holds the emotions."),
             ),
         ],
-        "Measure": [
+        tr("Measure"): [
             st.Page(
                 "pages/measure/evaluate.py",
-                title="Evaluate",
+                title=tr("Evaluate"),
                 icon=":material/straighten:",
-                help="How often the network is right, where it fails, and whether it knows.",
+                help=tr("How often the network is right, where it fails, and whether it knows."),
             ),
             st.Page(
                 "pages/measure/compare.py",
-                title="Compare",
+                title=tr("Compare"),
                 icon=":material/compare_arrows:",
-                help="Is one network better than another on the same images?",
+                help=tr("Is one network better than another on the same images?"),
             ),
         ],
-        "Review": [
+        tr("Review"): [
             st.Page(
                 "pages/review/collections.py",
-                title="Collections",
+                title=tr("Collections"),
                 icon=":material/collections:",
-                help="Artworks from a museum's IIIF address, a folder, a ZIP or a table.",
+                help=tr("Artworks from a museum's IIIF address, a folder, a ZIP or a table."),
             ),
             st.Page(
                 "pages/review/artworks.py",
-                title="Artworks",
+                title=tr("Artworks"),
                 icon=":material/palette:",
-                help="Go through a collection by keys and say where the model is right.",
+                help=tr("Go through a collection by keys and say where the model is right."),
             ),
             st.Page(
                 "pages/review/overview.py",
-                title="Overview",
+                title=tr("Overview"),
                 icon=":material/dashboard:",
-                help="What people and the model say of a collection, and where they differ.",
+                help=tr("What people and the model say of a collection, and where they differ."),
             ),
             st.Page(
                 "pages/review/study.py",
-                title="WikiArt study",
+                title=tr("WikiArt study"),
                 icon=":material/science:",
-                help="Two networks on paintings, as in the dissertation.",
+                help=tr("Two networks on paintings, as in the dissertation."),
             ),
         ],
-        "Train": [
+        tr("Train"): [
             st.Page(
                 "pages/train/datasets.py",
-                title="Data sets",
+                title=tr("Data sets"),
                 icon=":material/dataset:",
-                help="Bring labelled images in, see what is wrong with them, clean and split them.",
+                help=tr(
+                    "Bring labelled images in, see what is wrong with them, clean and split them."
+                ),
             ),
             st.Page(
                 "pages/train/retrain.py",
-                title="Retrain",
+                title=tr("Retrain"),
                 icon=":material/model_training:",
-                help="Teach a network with labelled images of your own, and watch it learn.",
+                help=tr("Teach a network with labelled images of your own, and watch it learn."),
             ),
             st.Page(
                 "pages/train/runs.py",
-                title="Runs",
+                title=tr("Runs"),
                 icon=":material/list_alt:",
-                help="All trainings: compare them, keep a network, delete.",
+                help=tr("All trainings: compare them, keep a network, delete."),
             ),
         ],
     }
@@ -110,7 +113,7 @@ def visit() -> None:
     admitted = settings is not None and people.admitted(settings)
     menu = pages()
     if settings is not None and shell.reviews(settings):  # theirs first, who have artworks here
-        menu = {"Review": menu.pop("Review"), **menu}
+        menu = {tr("Review"): menu.pop(tr("Review")), **menu}
     page = st.navigation(
         menu,
         position="sidebar" if admitted else "hidden",
@@ -121,6 +124,7 @@ def visit() -> None:
         context = shell.start(settings)
         with st.sidebar:
             privacy.offer(settings)
+        language.speak(page in menu[tr("Review")])
         access.run(page)
         shell.warm(context)
 

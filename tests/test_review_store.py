@@ -17,6 +17,7 @@ from sqlalchemy import text
 from emoviz.errors import NotAllowedError, ReviewError
 from emoviz.labels import MIKELS8
 from emoviz.review import database, schema
+from emoviz.review.agreement import most_divided
 from emoviz.review.database import HEAD, Database, open_database
 from emoviz.review.deciding import standing_rows
 from emoviz.review.model import (
@@ -559,7 +560,8 @@ def test_what_lies_around_a_work_is_a_piece_of_the_whole_order(
     store.put_estimates(collection.id, "tiny", FINGERPRINT, "0.1.0", MIKELS8, "", given)
     ona = store.reviewer("Ona")
     everything = ArtworkFilters(stage="any")
-    queue = Queue(collection.id, ona.id, FINGERPRINT, order, seed, everything)
+    ids = [work.id for work in store.works(collection.id)]
+    queue = Queue(collection.id, ona.id, FINGERPRINT, order, seed, everything, tuple(ids[9:2:-2]))
     keys = walked(store, queue, 3)
     assert len(keys) == 13
     for work in store.works(collection.id):
@@ -571,6 +573,23 @@ def test_what_lies_around_a_work_is_a_piece_of_the_whole_order(
         assert [item.work.key for item in before] == keys[max(at - 4, 0) : at]
         assert [item.work.key for item in after] == keys[at + 1 : at + 4]
         assert store.numbered(queue, work.number) == place
+
+
+def test_works_that_divide_people_come_first(store: ReviewStore) -> None:
+    collection, _ = furnish_review(store, new_works(9))
+    works = store.works(collection.id)
+    said = {2: "awe fear anger", 5: "awe awe fear", 7: "awe awe awe", 4: "fear", 8: "awe fear awe"}
+    for number, answers in said.items():
+        for name, emotion in zip(("Ona", "Jonas", "Rasa"), answers.split(), strict=False):
+            say(store, store.reviewer(name), works[number], emotion)
+    first = most_divided(store.standing(collection.id), 500)
+    assert [works.index(work) for id in first for work in works if work.id == id] == [2, 5, 8]
+    assert len(most_divided(store.standing(collection.id), 2)) == 2
+    everything = ArtworkFilters(stage="any")
+    ona = store.reviewer("Ona")
+    queue = Queue(collection.id, ona.id, FINGERPRINT, "divided", 0, everything, first)
+    assert walked(store, queue, 2) == [works[n].key for n in (2, 5, 8, 0, 1, 3, 4, 6, 7)]
+    assert [item.work.number for item in store.listed(queue, 4)] == [2, 5, 8, 0]
 
 
 # The database ----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from emoviz.labels import SENTIMENT_COLOURS
 
 # No line break between a number and its sign.
 _NBSP = "\N{NO-BREAK SPACE}"
+SENTIMENTS = {"positive": "positive", "negative": "negative", "none": "neither"}
 
 
 def percent(share: float) -> str:
@@ -42,17 +43,25 @@ def probability_bars(
     return f'<div class="ev-bars" role="group" aria-label="{escape(label)}">{"".join(rows)}</div>'
 
 
-def sentiment_bar(shares: Mapping[str, float]) -> str:
-    """Positive against negative in one thin bar; nothing where the classes have no sentiment."""
+def sentiment_bar(
+    shares: Mapping[str, float], names: Mapping[str, str] = SENTIMENTS, label: str = "Sentiment"
+) -> str:
+    """Positive against negative in one thin bar; nothing where the classes have no sentiment.
+
+    Args:
+        shares: Of ``positive``, ``negative`` and ``none``.
+        names: As they are called.
+        label: What a screen reader says of the bar.
+    """
     parts = [(name, shares.get(name, 0.0)) for name in ("positive", "none", "negative")]
     if sum(share for name, share in parts if name != "none") < 0.005:
         return ""
     seen = [(name, share) for name, share in parts if share >= 0.005]
-    words = ", ".join(f"{_neutral(name)} {percent(share)}" for name, share in seen)
+    said = [f"{escape(names[name])} {percent(share)}" for name, share in seen]
     pieces = "".join(_piece(share, SENTIMENT_COLOURS[name]) for name, share in seen)
-    texts = "".join(f"<span>{_neutral(name)} {percent(share)}</span>" for name, share in seen)
+    texts = "".join(f"<span>{words}</span>" for words in said)
     return (
-        f'<div class="ev-sentiment" role="img" aria-label="Sentiment: {words}">'
+        f'<div class="ev-sentiment" role="img" aria-label="{escape(label)}: {", ".join(said)}">'
         f'<div class="ev-strip ev-thin">{pieces}</div><div class="ev-ends">{texts}</div></div>'
     )
 
@@ -107,7 +116,3 @@ def _piece(share: float, colour: str, title: str = "") -> str:
 
 def _dot(colour: str) -> str:
     return f'<i class="ev-dot" style="background:{escape(colour)}"></i>'
-
-
-def _neutral(name: str) -> str:
-    return "neither" if name == "none" else name

@@ -14,7 +14,10 @@ _GREY = "#9d9a92"
 
 
 def shares_by(
-    counts: Mapping[str, Mapping[str, int]], names: Sequence[str], colours: Mapping[str, str]
+    counts: Mapping[str, Mapping[str, int]],
+    names: Sequence[str],
+    colours: Mapping[str, str],
+    unit: str = "works",
 ) -> go.Figure:
     """One horizontal bar a group, divided by emotion; the number of works stands at its end.
 
@@ -22,6 +25,7 @@ def shares_by(
         counts: Group -> emotion -> works, in the order from top to bottom.
         names: The emotions, in the order of the pieces.
         colours: Of the emotions.
+        unit: What is counted.
     """
     groups = list(counts)
     totals = [max(sum(counts[group].values()), 1) for group in groups]
@@ -37,7 +41,7 @@ def shares_by(
             name=name,
             orientation="h",
             marker={"color": colours.get(name, _GREY), "line": {"width": 0}},
-            hovertemplate=f"%{{y}}<br>{name}: %{{x:.0f}} %, %{{customdata}} works<extra></extra>",
+            hovertemplate=f"%{{y}}<br>{name}: %{{x:.0f}} %, %{{customdata}} {unit}<extra></extra>",
         )
     figure.update_layout(
         barmode="stack",
@@ -53,7 +57,9 @@ def shares_by(
     return figure
 
 
-def confusion(table: NDArray[np.int64], names: Sequence[str], rows: str, columns: str) -> go.Figure:
+def confusion(
+    table: NDArray[np.int64], names: Sequence[str], rows: str, columns: str, unit: str = "works"
+) -> go.Figure:
     """Who said what where the other said what: a matrix of counts, the numbers in its cells.
 
     Args:
@@ -61,6 +67,7 @@ def confusion(table: NDArray[np.int64], names: Sequence[str], rows: str, columns
         names: (C) of the labels; those that neither used are left out.
         rows: Whose labels the rows are.
         columns: Whose the columns are.
+        unit: What is counted.
     """
     used = np.flatnonzero(table.sum(axis=0) + table.sum(axis=1))
     shown = table[np.ix_(used, used)]
@@ -72,7 +79,7 @@ def confusion(table: NDArray[np.int64], names: Sequence[str], rows: str, columns
             y=labels,
             colorscale="Cividis",
             texttemplate="%{z}",
-            hovertemplate=f"{rows}: %{{y}}<br>{columns}: %{{x}}<br>%{{z}} works<extra></extra>",
+            hovertemplate=f"{rows}: %{{y}}<br>{columns}: %{{x}}<br>%{{z}} {unit}<extra></extra>",
             xgap=1,
             ygap=1,
             showscale=False,

@@ -23,7 +23,15 @@ from emoviz.analysis.agreement import (
     strength_alpha,
 )
 from emoviz.analysis.resampling import MetricEstimate
-from emoviz.review.labelling import NONE, Distribution, distribution, label_of, shares_of, tally
+from emoviz.review.labelling import (
+    NONE,
+    Distribution,
+    distribution,
+    divided_share,
+    label_of,
+    shares_of,
+    tally,
+)
 from emoviz.review.model import Decision, EstimateSet, Reviewer, StoredPrediction
 from emoviz.review.store import ReviewStore
 
@@ -141,6 +149,21 @@ def answered(
         return any(item.note for item in items) if how == "note" else True
 
     return frozenset(work for work, items in by_work.items() if fits(work, items))
+
+
+def most_divided(decisions: Iterable[Decision], limit: int) -> tuple[int, ...]:
+    """Works on which people differ, those with the largest share of differing pairs first.
+
+    Args:
+        decisions: That stand, and may be seen.
+        limit: At most so many.
+    """
+    by_work: dict[int, list[Decision]] = {}
+    for item in decisions:
+        by_work.setdefault(item.work, []).append(item)
+    shares = {work: divided_share(items) or 0.0 for work, items in by_work.items()}
+    apart = sorted((work for work, share in shares.items() if share > 0), key=lambda w: -shares[w])
+    return tuple(apart[:limit])
 
 
 def measure(store: ReviewStore, collection: int, known: EstimateSet | None = None) -> Agreement:

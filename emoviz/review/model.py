@@ -16,9 +16,9 @@ ROLES: tuple[Role, ...] = ("waiting", "viewer", "reviewer", "manager")  # each m
 Kind = Literal["agree", "choose", "none", "skip", "retract"]
 KINDS: tuple[Kind, ...] = ("agree", "choose", "none", "skip", "retract")
 State = Literal["waiting", "ready", "failed"]
-Order = Literal["uncertain", "opposite", "unlike", "style", "artist", "number", "random"]
+Order = Literal["uncertain", "opposite", "unlike", "divided", "style", "artist", "number", "random"]
 ORDERS: tuple[Order, ...] = (
-    "uncertain", "opposite", "unlike", "style", "artist", "number", "random",
+    "uncertain", "opposite", "unlike", "divided", "style", "artist", "number", "random",
 )  # fmt: skip
 Stage = Literal["open", "skipped", "decided", "any"]
 STRENGTHS = (1, 2, 3)
@@ -361,10 +361,12 @@ class Queue:
         reviewer: Id.
         fingerprint: Whose estimates; "" for none: then only orders that need none.
         order: ``uncertain`` (entropy), ``opposite`` (top two of opposite sentiment, closest
-            rivals first), ``unlike`` (farthest from training images first), ``style``, ``artist``,
-            ``number`` (as in the collection), ``random``.
+            rivals first), ``unlike`` (farthest from training images first), ``divided`` (those of
+            `first`, then the others), ``style``, ``artist``, ``number`` (as in the collection),
+            ``random``.
         seed: Of ``random``.
         filters: Which works.
+        first: Ids of the works that come first by ``divided``, in that order.
     """
 
     collection: int
@@ -373,6 +375,7 @@ class Queue:
     order: Order = "uncertain"
     seed: int = 0
     filters: ArtworkFilters = ArtworkFilters()
+    first: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

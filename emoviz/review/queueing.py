@@ -13,6 +13,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    literal_column,
     or_,
     select,
     text,
@@ -292,7 +293,7 @@ def _parts_before(queue: Queue, value: Any, mark: Mark) -> list[Any]:
         return [
             and_(value >= mark.value, or_(value > mark.value, of_estimate < mark.number)),
         ]
-    if queue.order == "number":
+    if _is_by_number(queue):
         return [number < mark.number]
     if queue.order != "random":
         return [and_(value <= mark.value, or_(value < mark.value, number < mark.number))]
@@ -308,6 +309,10 @@ def _backwards(queue: Queue, value: Any, query: Select[Any]) -> Select[Any]:
     if queue.order == "random":
         return query.order_by(works.c.deal.desc(), works.c.number.desc())
     return query.order_by(value.desc(), works.c.number.desc())
+
+
+def _is_by_number(queue: Queue) -> bool:
+    return queue.order == "number" or (queue.order == "divided" and not queue.first)
 
 
 def _begin(seed: int) -> int:
@@ -363,6 +368,17 @@ def _value(queue: Queue, known: EstimateSet | None) -> Any:
         return _BY_ESTIMATE[queue.order]
     if queue.order == "random":
         return works.c.deal + case((works.c.deal < _begin(queue.seed), _MILLION), else_=0)
+    if queue.order == "divided" and queue.first:
+        # Written out: a database takes only so many parameters; IN goes before CASE, which compares
+        # with one after another.
+        ids: BindParameter[Any] = bindparam(
+            "first", list(queue.first), expanding=True, literal_execute=True
+        )
+        places: dict[Any, int] = {
+            literal_column(str(int(id))): place for place, id in enumerate(queue.first)
+        }
+        last: Any = literal_column(str(len(queue.first)))
+        return case((works.c.id.in_(ids), case(places, value=works.c.id)), else_=last)
     return _BY_WORK.get(queue.order, works.c.number)
 
 
@@ -397,7 +413,7 @@ def _later(queue: Queue, value: Any, after: Mark) -> Any:
     if queue.order in _BY_ESTIMATE:
         number = estimates.c.number
         return and_(value <= after.value, or_(value < after.value, number > after.number))
-    if queue.order == "number":
+    if _is_by_number(queue):
         return works.c.number > after.number
     return and_(value >= after.value, or_(value > after.value, works.c.number > after.number))
 

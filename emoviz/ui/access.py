@@ -27,6 +27,7 @@ from emoviz.review.rights import (
     is_manager,
 )
 from emoviz.settings import Settings, load_settings
+from emoviz.ui.language import tr
 from emoviz.ui.words import readable
 
 NAME = "reviewer"  # in the session: the name that was typed
@@ -67,14 +68,14 @@ def person(settings: Settings) -> Person:
         known = next((p for p in _people(settings) if p.name == name), None) if name else None
         return Person("manager" if known is None else known.role, known)
     if getattr(st.user, "is_logged_in", False) is not True:
-        return Person("waiting", reason="Please sign in.")
+        return Person("waiting", reason=tr("Please sign in."))
     try:
         who = identity_of(st.user.to_dict())
         store = open_store(settings)
         found = store.login(who.subject, readable(who.name)[:LONGEST], is_manager(who, settings))
     except EmovizError as error:
         return Person("waiting", reason=str(error))
-    reason = "A manager has to let you in first." if found.role == "waiting" else ""
+    reason = tr("A manager has to let you in first.") if found.role == "waiting" else ""
     return Person(found.role, found, reason)
 
 
@@ -96,8 +97,11 @@ def run(page: StreamlitPage) -> None:
         return
     st.title(page.title, anchor=False)
     st.info(
-        f"This page is for those who may {RIGHTS[needed].words}. A manager can give you another "
-        "role, under their own name on the pages of Review.",
+        tr(
+            "This page is for those who may {right}. A manager can give you another role, under "
+            "their own name on the pages of Review.",
+            right=tr(RIGHTS[needed].words),
+        ),
         icon=":material/lock:",
     )
 
@@ -106,7 +110,10 @@ def acts(
     right: RightName,
 ) -> Callable[[Callable[Given, Result]], Callable[Given, Result | None]]:
     """Mark a function that does something: without the right it does nothing and says so."""
-    return _marked(right, lambda: st.toast(f"You may not {_short(right)}.", icon=":material/lock:"))
+    return _marked(
+        right,
+        lambda: st.toast(tr("You may not {right}.", right=_short(right)), icon=":material/lock:"),
+    )
 
 
 def offers(
@@ -135,8 +142,11 @@ def any_path(settings: Settings) -> bool:
 def explain_no_paths() -> None:
     """Where a path could be written, for those who may write none."""
     st.caption(
-        ":material/lock: Files and folders of the machine that emoviz runs on cannot be named "
-        "here. Whoever installed it can open folders for that."
+        ":material/lock: "
+        + tr(
+            "Files and folders of the machine that emoviz runs on cannot be named here. Whoever "
+            "installed it can open folders for that."
+        )
     )
 
 
@@ -158,7 +168,7 @@ def _marked(
 
 def _short(right: RightName) -> str:
     """What was refused, in so many words as a toast has room for."""
-    words = RIGHTS[right].words
+    words = tr(RIGHTS[right].words)
     return words.partition(";")[0].partition(" (")[0]
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 from emoviz import jobs
 from emoviz.settings import Settings
 from emoviz.ui import access
+from emoviz.ui.language import tr, translated
 from emoviz.ui.words import duration, plain
 
 Outcome = Literal["none", "live", "done", "ended"]
@@ -30,7 +31,8 @@ def begin(settings: Settings, what: str, command: Sequence[str], key: str) -> No
     try:
         jobs.start(settings, what, command, key)
     except OSError as error:
-        st.error(f"It cannot be started: {plain(str(error))}", icon=":material/error:")
+        words = tr("It cannot be started: {reason}", reason=plain(str(error)))
+        st.error(words, icon=":material/error:")
 
 
 @st.fragment(run_every=_EVERY)
@@ -44,7 +46,7 @@ def watch(settings: Settings, key: str) -> None:
         st.progress(progress.share, _words(job, progress))
         if access.allowed("compute"):
             st.button(
-                "Stop",
+                tr("Stop"),
                 key=f"stop-{key}",
                 icon=":material/stop_circle:",
                 on_click=_cancel,
@@ -57,15 +59,17 @@ def explain(settings: Settings, key: str) -> None:
     job = jobs.find(settings, key)
     if job is None or job.state in ("done", "cancelled"):
         return
-    words = f"{job.what} ended early. {reason(job)} What is done is kept."
+    words = tr(
+        "{task} ended early. {reason} What is done is kept.", task=job.what, reason=reason(job)
+    )
     st.warning(plain(words), icon=":material/error:")
 
 
 def reason(job: jobs.Job) -> str:
     """Why a task ended early, as a sentence for people; what it printed is for its log."""
     if job.state == "cancelled":
-        return "It was stopped."
-    return job.error or (
+        return tr("It was stopped.")
+    return translated(job.error) or tr(
         "Something happened that emoviz does not know of. Try it once more; if it happens again, "
         "tell whoever installed emoviz."
     )
@@ -74,7 +78,9 @@ def reason(job: jobs.Job) -> str:
 def _words(job: jobs.Job, progress: jobs.JobProgress) -> str:
     words = plain(progress.words or job.what)
     left = progress.seconds_left
-    return words if left is None else f"{words}, about {duration(left)} left"
+    return (
+        words if left is None else tr("{task}, about {time} left", task=words, time=duration(left))
+    )
 
 
 @access.acts("compute")

@@ -20,11 +20,13 @@ from emoviz.ui.results import (
     predicted_counts,
 )
 from emoviz.ui.shell import Context
+from emoviz.ui.stepping import begin_at, stepped
 from emoviz.ui.wording import wording
 from emoviz.ui.words import counted
 from emoviz.ui.workspace import Workspace, workspace
 
 PER_PAGE = 12
+_PLACE = "classify-place"  # of the image in the large view
 
 
 _AS_SEEN = "As the network sees it"
@@ -82,10 +84,16 @@ def results(rows: Sequence[Result], taxonomy: Taxonomy, rule: str) -> None:
     if len(rows) == 1:
         st.html(cards.single(rows[0], taxonomy, rule))
     elif rows:
-        order, choice = _controls(rows, taxonomy)
-        _pages(
-            in_order(kept(rows, choice), order), taxonomy, rule, f"classify-page-{order}-{choice}"
-        )
+        order, choice, one_by_one = _controls(rows, taxonomy)
+        shown = in_order(kept(rows, choice), order)
+        if one_by_one and shown:
+            begin_at(_PLACE, 0)
+            st.dialog("One by one", width="large")(_large)(shown, taxonomy, rule)
+        _pages(shown, taxonomy, rule, f"classify-page-{order}-{choice}")
+
+
+def _large(rows: Sequence[Result], taxonomy: Taxonomy, rule: str) -> None:
+    st.html(cards.single(rows[stepped(_PLACE, len(rows))], taxonomy, rule))
 
 
 def preview(space: Workspace, context: Context, taxonomy: Taxonomy) -> bool:
@@ -96,9 +104,10 @@ def preview(space: Workspace, context: Context, taxonomy: Taxonomy) -> bool:
     return len(rows) == PER_PAGE
 
 
-def _controls(rows: Sequence[Result], taxonomy: Taxonomy) -> tuple[str, str]:
+def _controls(rows: Sequence[Result], taxonomy: Taxonomy) -> tuple[str, str, bool]:
+    """Order, what is shown, and whether the large view was asked for."""
     found = choices(rows, taxonomy)
-    with st.container(horizontal=True, key="controls"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="controls"):
         order = st.selectbox(
             "Order", list(ORDERS), key="classify-order", persist_state="session", width=226
         )
@@ -110,7 +119,8 @@ def _controls(rows: Sequence[Result], taxonomy: Taxonomy) -> tuple[str, str]:
             persist_state="session",
             width=226,
         )
-    return order or "", choice or EVERYTHING
+        large = st.button("One by one", key="classify-large", icon=":material/fullscreen:")
+    return order or "", choice or EVERYTHING, large
 
 
 def _label(key: str) -> str:

@@ -8,21 +8,24 @@ import streamlit as st
 
 from emoviz.settings import Settings
 from emoviz.ui import whatif
+from emoviz.ui.language import tr
 from emoviz.ui.textures import asking
 from emoviz.ui.workspace import workspace
 
 
 def offer(settings: Settings) -> None:
     """In words, and a button that forgets."""
-    with st.popover("What is kept of my images", icon=":material/lock:", width="stretch"):
+    with st.popover(tr("What is kept of my images"), icon=":material/lock:", width="stretch"):
         st.markdown(
-            "Images that you drop on Classify or Textures are held in memory for this session "
-            "alone; nobody else sees them, and they are gone once you close the page. Texture "
-            "pictures that you had made of them, with the originals beside them, stay on this "
-            "machine's disk until they are forgotten. Nothing leaves this machine."
+            tr(
+                "Images that you drop on Classify or Textures are held in memory for this session "
+                "alone; nobody else sees them, and they are gone once you close the page. Texture "
+                "pictures that you had made of them, with the originals beside them, stay on this "
+                "machine's disk until they are forgotten. Nothing leaves this machine."
+            )
         )
         st.button(
-            "Forget everything of this session",
+            tr("Forget everything of this session"),
             icon=":material/delete_forever:",
             key="forget-session",
             on_click=forget_session,

@@ -6,7 +6,8 @@ from html import escape
 
 import streamlit as st
 
-from emoviz.ui.words import counted, readable
+from emoviz.ui.language import number, plural, tr
+from emoviz.ui.words import readable
 
 _LISTED = 200
 
@@ -29,9 +30,14 @@ def show_problems(
         st.info(readable(note), icon=":material/alt_route:")
     if not problems:
         return
-    title = counted(len(problems), "problem")
+    title = plural("{count} problem", "{count} problems", len(problems))
     if taken is not None:
-        title = f"{taken + len(problems):,} found: {taken:,} taken, {title}"
+        title = tr(
+            "{all} found: {taken} taken, {problems}",
+            all=number(taken + len(problems)),
+            taken=number(taken),
+            problems=title,
+        )
     with st.expander(title, icon=":material/report:"):
         rows = "".join(
             f"<li><b>{escape(readable(what))}</b><span>{escape(readable(why))}</span></li>"
@@ -39,10 +45,10 @@ def show_problems(
         )
         st.html(f'<ul class="ev-refused">{rows}</ul>')
         if len(problems) > _LISTED:
-            st.caption(f"The first {_LISTED} of {len(problems):,}.")
+            st.caption(tr("The first {count} of {all}.", count=_LISTED, all=number(len(problems))))
         if whole is not None:
             st.download_button(
-                "All of them as CSV",
+                tr("All of them as CSV"),
                 whole[1],
                 whole[0],
                 "text/csv",

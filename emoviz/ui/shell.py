@@ -15,19 +15,21 @@ from emoviz.errors import EmovizError, SettingsError
 from emoviz.inference.abstention import Abstention, abstention_of
 from emoviz.review import open_store
 from emoviz.settings import PROJECT_ROOT, Settings, load_settings
+from emoviz.ui import language
 from emoviz.ui.card_page import card_html, novelty_rule
 from emoviz.ui.cards import PLAIN_RULE
+from emoviz.ui.language import marked, plural, tr
 from emoviz.ui.linked import from_link, told_apart, write_parameter
 from emoviz.ui.models import identity, is_ready, ready
 from emoviz.ui.style import SHEET
 from emoviz.ui.wording import has_two_sentiments, wording
-from emoviz.ui.words import counted, plain, readable
+from emoviz.ui.words import plain, readable, told
 
 DEFAULT = "mikels8"
 STATEMENTS = {
-    "glossary": "What the words mean",
-    "privacy": "Privacy",
-    "accessibility": "Accessibility",
+    "glossary": marked("What the words mean"),
+    "privacy": marked("Privacy"),
+    "accessibility": marked("Accessibility"),
 }
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
 _KEY, _CHOICE = "context", "checkpoint"
@@ -80,14 +82,18 @@ class Context:
 
 
 def configure() -> None:
-    """Title, icon, width and style of the browser page."""
+    """The session's language; title, icon, width and style of the browser page."""
+    language.begin()
     st.set_page_config(
         page_title="emoviz",
         page_icon=ICON,
         layout="wide",
         menu_items={
-            "About": f"emoviz {__version__}: the emotion that an image evokes, as estimated by a "
-            "trained network. Images and results stay on this machine."
+            "About": tr(
+                "emoviz {version}: the emotion that an image evokes, as estimated by a trained "
+                "network. Images and results stay on this machine.",
+                version=__version__,
+            )
         },
     )
     st.logo(LOGO, icon_image=ICON, size="large")
@@ -100,8 +106,8 @@ def settings() -> Settings | None:
         return load_settings()
     except SettingsError as error:
         st.error(
-            f"{plain(str(error))}\n\nCorrect or unset the variable and start emoviz again.",
-            title="A setting cannot be used",
+            f"{told(error)}\n\n{tr('Correct or unset the variable and start emoviz again.')}",
+            title=tr("A setting cannot be used"),
             icon=":material/error:",
         )
         return None
@@ -144,17 +150,20 @@ def warm(context: Context) -> None:
     try:
         ready(context.checkpoint, context.settings)
     except EmovizError as error:
-        line.error(plain(str(error)))
+        line.error(told(error))
 
 
 def explain_no_checkpoint(settings: Settings) -> None:
     """What to do where there is no checkpoint at all."""
     st.warning(
-        "emoviz needs a trained network. It looks for folders with a `card.json` and a "
-        f"`model.safetensors` in\n\n- `{settings.shipped_checkpoints}`\n"
-        f"- `{settings.user_checkpoints}`\n\nCopy a checkpoint into one of them and reload this "
-        "page.",
-        title="No checkpoint found",
+        tr(
+            "emoviz needs a trained network. It looks for folders with a `card.json` and a "
+            "`model.safetensors` in\n\n- `{shipped}`\n- `{own}`\n\nCopy the folder of a network "
+            "into one of them and reload this page.",
+            shipped=settings.shipped_checkpoints,
+            own=settings.user_checkpoints,
+        ),
+        title=tr("No network found"),
         icon=":material/deployed_code_alert:",
     )
 
@@ -163,6 +172,7 @@ def _sidebar(settings: Settings) -> Context:
     found, refused = list_checkpoints(settings)
     by_id = {item.card.id: item for item in found}
     with st.sidebar:
+        language.choose()
         checkpoint = _picker(by_id) if by_id else None
         if refused:
             _broken(refused)
@@ -171,7 +181,7 @@ def _sidebar(settings: Settings) -> Context:
         context = Context(settings, checkpoint, identity(checkpoint), st.empty())
         if is_ready(checkpoint, settings):
             warm(context)
-        with st.expander("How to read this", icon=":material/help:"):
+        with st.expander(tr("How to read this"), icon=":material/help:"):
             st.html(_guide(checkpoint))
         _statements()
     return context
@@ -179,9 +189,10 @@ def _sidebar(settings: Settings) -> Context:
 
 def _statements() -> None:
     """Privacy, accessibility and the words, from the documents."""
-    with st.expander("Words, privacy, accessibility", icon=":material/lock:"):
-        st.caption("Images and results stay on this machine.")
-        for name, title in STATEMENTS.items():
+    with st.expander(tr("Words, privacy, accessibility"), icon=":material/lock:"):
+        st.caption(tr("Images and results stay on this machine."))
+        for name, words in STATEMENTS.items():
+            title = tr(words)
             if st.button(title, key=f"statement-{name}", type="tertiary"):
                 st.dialog(title, width="large")(_show_statement)(name)
 
@@ -200,21 +211,24 @@ def _picker(by_id: dict[str, Checkpoint]) -> Checkpoint:
         st.session_state[_CHOICE] = _default(by_id)
     words = told_apart({name: item.card.title for name, item in by_id.items()})
     chosen = st.selectbox(
-        "Network",
+        tr("Network"),
         list(by_id),
         format_func=lambda name: words.get(name, name),
         key=_CHOICE,
         on_change=_write_link,
         persist_state="session",  # else each page would begin with the default again
-        help="The trained network that is asked; its file is called a checkpoint.",
+        help=tr("The trained network that is asked about each artwork."),
     )
     if asked is None and chosen != _default(by_id):
         _write_link()  # the menu's links carry no parameters
     if asked and asked not in by_id:
-        st.html(f'<p class="ev-quiet">The link asks for “{_short(asked)}”, which is not here.</p>')
+        words_of_link = escape(
+            tr("The link asks for “{name}”, which is not here.", name=asked[:80])
+        )
+        st.html(f'<p class="ev-quiet">{readable(words_of_link)}</p>')
     checkpoint = by_id[chosen or st.session_state[_CHOICE]]
     card = checkpoint.card
-    if st.button("About this network", icon=":material/description:", width="stretch"):
+    if st.button(tr("About this network"), icon=":material/description:", width="stretch"):
         st.dialog(f"{plain(card.title)} ({plain(card.id)})", width=880)(_show_card)(checkpoint)
     return checkpoint
 
@@ -227,21 +241,17 @@ def _write_link() -> None:
     write_parameter(_CHOICE, st.session_state[_CHOICE])
 
 
-def _short(text: str) -> str:
-    return escape(readable(text[:80]))
-
-
 def _show_card(checkpoint: Checkpoint) -> None:
     with contextlib.suppress(EmovizError):  # told in the sidebar
         words = ready(checkpoint, current().settings).engine.description
-        st.caption(f":material/memory: Runs on {words}")
+        st.caption(f":material/memory: {tr('Runs on {engine}', engine=words)}")
     st.html(card_html(checkpoint.card))
     card = json.dumps(checkpoint.card.to_dict(), indent=2, ensure_ascii=False)
     if checkpoint.card.recipe:
-        with st.expander("The recipe that it was trained with"):
+        with st.expander(tr("The recipe that it was trained with")):
             st.json(dict(checkpoint.card.recipe))
     st.download_button(
-        "Download card.json",
+        tr("Download {file}", file="card.json"),
         card,
         f"{checkpoint.card.id}-card.json",
         "application/json",
@@ -251,33 +261,39 @@ def _show_card(checkpoint: Checkpoint) -> None:
 
 
 def _broken(refused: list[str]) -> None:
-    label = f"{counted(len(refused), 'checkpoint')} cannot be used"
+    label = plural(
+        "{count} network cannot be used", "{count} networks cannot be used", len(refused)
+    )
     with st.expander(label, icon=":material/error:"):
         for reason in refused:
             st.text(reason)
 
 
 def _guide(checkpoint: Checkpoint) -> str:
-    believed = (
-        " They were calibrated on images that the network had not seen, so that on images like "
-        "those a 40 % comes true about four times in ten. The card says how well that worked."
-        if checkpoint.card.calibration
-        else ""
-    )
     taxonomy = checkpoint.card.taxonomy
-    speech = wording(taxonomy)
+    bars = tr("<b>Bars</b> are the probabilities; they add up to 100 %.")
+    if checkpoint.card.calibration:
+        believed = tr(
+            "They were calibrated on images that the network had not seen, so that on images like "
+            "those a 40 % comes true about four times in ten. The card says how well that worked."
+        )
+        bars = f"{bars} {believed}"
     weighed = (
-        f"<b>Sentiment</b> (the thin bar) adds up the positive and the negative {speech.unit}s.",
-        f"<b>Mixed feelings</b>: the two most likely {speech.unit}s have opposite sentiments.",
+        tr("<b>Sentiment</b> (the thin bar) adds up what is positive and what is negative."),
+        tr("<b>Mixed feelings</b>: the two most likely answers have opposite sentiments."),
     )
     parts = (
-        f"What you see is <b>the model's estimate of {speech.subject}</b>, as people who look at "
-        "it would say. It is not a fact about the image, and viewers differ.",
-        f"<b>Bars</b> are the probabilities of {len(taxonomy)} {speech.unit}s; they add "
-        f"up to 100 %.{believed}",
+        tr(
+            "What you see is <b>the model's estimate: {subject}</b>, as people who look at it "
+            "would say. It is not a fact about the image, and viewers differ.",
+            subject=tr(wording(taxonomy).subject),
+        ),
+        bars,
         *(weighed if has_two_sentiments(taxonomy) else ()),
-        f"<b>Unsure</b>: several {speech.unit}s are about as likely; make nothing of their order.",
-        "<b>Unlike the training images</b>: the model has seen little of the kind; take its "
-        "estimate with care.",
+        tr("<b>Unsure</b>: several answers are about as likely; make nothing of their order."),
+        tr(
+            "<b>Unlike the training images</b>: the model has seen little of the kind; take its "
+            "estimate with care."
+        ),
     )
     return f'<div class="ev-quiet ev-guide">{"".join(f"<p>{part}</p>" for part in parts)}</div>'

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from emoviz.labels import Taxonomy
+from emoviz.ui.language import marked
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class Wording:
         "Drop photographs or paintings and read **the model's estimate of the emotion that each "
         "evokes**."
     )
-    subject: str = "the emotion that an image evokes"
-    verb: str = "evokes"
-    thing: str = "this image"
+    subject: str = marked("the emotion that an image evokes")
+    verb: str = marked("evokes")
+    thing: str = marked("this image")
     unit: str = "emotion"
     caution: str = ""
     law: str = ""
@@ -45,9 +46,9 @@ _BY_TAXONOMY: Mapping[str, Wording] = {
         question="Which expression does a face show?",
         task="Drop pictures of single faces, cut out of a photograph, and read **the model's "
         "estimate of the expression that each shows**.",
-        subject="the expression that a face shows",
-        verb="shows the expression",
-        thing="this face",
+        subject=marked("the expression that a face shows"),
+        verb=marked("shows the expression"),
+        thing=marked("this face"),
         unit="expression",
         caution="This network learned from cut-out faces alone. For scenes and paintings choose "
         "another in the sidebar: whatever it says of them means nothing.",
@@ -61,16 +62,16 @@ _BY_TAXONOMY: Mapping[str, Wording] = {
         question="Does an image evoke sadness?",
         task="Drop photographs or paintings and read **the model's estimate of whether each evokes "
         "sadness**.",
-        subject="whether an image evokes sadness",
+        subject=marked("whether an image evokes sadness"),
         unit="answer",
-        names={"others": "something other than sadness"},
+        names={"others": marked("something other than sadness")},
     ),
     "text2": Wording(
         question="Is there text in an image?",
         task="Drop photographs or paintings and read **the model's estimate of whether each holds "
         "text**.",
-        subject="whether an image holds text",
-        verb="holds",
+        subject=marked("whether an image holds text"),
+        verb=marked("holds"),
         unit="answer",
     ),
 }

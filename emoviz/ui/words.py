@@ -6,12 +6,13 @@ is all there is: people differ, and nobody asked them.
 
 import re
 import unicodedata
-from collections.abc import Sequence
 
 from emoviz.inference.flags import certainty
 from emoviz.inference.predict import Prediction
 from emoviz.labels import Taxonomy
 from emoviz.plots import percent
+from emoviz.ui.language import emotion, plural, tr, translated
+from emoviz.ui.language import listed as listed
 from emoviz.ui.wording import EVOKED, Wording
 
 _WORTH_NAMING = 0.1
@@ -25,16 +26,29 @@ def sentence(prediction: Prediction, speech: Wording = EVOKED) -> str:
     """One plain sentence on what the model estimates."""
     ranked = prediction.ranked
     first, *others = [_named(row, speech) for row in ranked]
+    said = {"thing": tr(speech.thing), "verb": tr(speech.verb), "first": first}
     grade = certainty(prediction)
     if grade == "unsure":
         spread = listed([first, *others[:2]])
-        return f"The model is unsure: its estimate spreads over {spread}."
+        return tr("The model is unsure: its estimate spreads over {emotions}.", emotions=spread)
     if grade == "divided":
-        either = f"{first} or {others[0]}"
-        return f"The model's estimate is divided: {speech.thing} {speech.verb} {either}."
-    words = "very likely" if grade == "clear" else "most likely"
-    tail = f"; next {others[0]}" if others and ranked[1][1] >= _WORTH_NAMING else ""
-    return f"The model's estimate: {speech.thing} {words} {speech.verb} {first}{tail}."
+        return tr(
+            "The model's estimate is divided: {thing} {verb} {first} or {second}.",
+            **said,
+            second=others[0],
+        )
+    if others and ranked[1][1] >= _WORTH_NAMING:
+        said["second"] = others[0]
+        if grade == "clear":
+            return tr(
+                "The model's estimate: {thing} very likely {verb} {first}; next {second}.", **said
+            )
+        return tr(
+            "The model's estimate: {thing} most likely {verb} {first}; next {second}.", **said
+        )
+    if grade == "clear":
+        return tr("The model's estimate: {thing} very likely {verb} {first}.", **said)
+    return tr("The model's estimate: {thing} most likely {verb} {first}.", **said)
 
 
 def mixed_note(prediction: Prediction, taxonomy: Taxonomy) -> str | None:
@@ -42,9 +56,12 @@ def mixed_note(prediction: Prediction, taxonomy: Taxonomy) -> str | None:
     if not prediction.top2_opposite:
         return None
     (first, _), (second, _) = prediction.ranked[:2]
-    return (
-        f"Mixed: {first} is {taxonomy.sentiment_of(first)}, "
-        f"{second} is {taxonomy.sentiment_of(second)}."
+    return tr(
+        "Mixed: {first} is {sign}, {second} is {other_sign}.",
+        first=emotion(first),
+        sign=emotion(taxonomy.sentiment_of(first) or ""),
+        second=emotion(second),
+        other_sign=emotion(taxonomy.sentiment_of(second) or ""),
     )
 
 
@@ -59,20 +76,24 @@ def conflict_note(prediction: Prediction, taxonomy: Taxonomy) -> str | None:
     together = percent(prediction.sentiment_shares[prediction.sentiment])
     if together == percent(prediction.sentiment_shares[own]):
         return None  # nobody calls 50 % more than 50 %
-    return (
-        f"The most likely emotion, {first}, is {own}, but the {prediction.sentiment} ones together "
-        f"weigh more: {together}."
+    if prediction.sentiment == "negative":
+        return tr(
+            "The most likely emotion, {first}, is positive, but the negative ones together weigh "
+            "more: {share}.",
+            first=emotion(first),
+            share=together,
+        )
+    return tr(
+        "The most likely emotion, {first}, is negative, but the positive ones together weigh more: "
+        "{share}.",
+        first=emotion(first),
+        share=together,
     )
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
     """``1 image``, ``2 images``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def readable(text: str) -> str:
@@ -97,12 +118,21 @@ def plain(text: str) -> str:
 def duration(seconds: float) -> str:
     """About how long, as people say it."""
     if seconds < 2:
-        return "a moment"
+        return tr("a moment")
     if seconds < 100:
-        return f"{seconds:.0f} seconds" if seconds < 10 else f"{5 * round(seconds / 5)} seconds"
-    return f"{seconds / 60:.0f} minutes"
+        return plural("{count} second", "{count} seconds", _rounded(seconds))
+    return plural("{count} minute", "{count} minutes", round(seconds / 60))
+
+
+def told(error: BaseException) -> str:
+    """An error in the session's language, for places that take Markdown."""
+    return plain(translated(error))
+
+
+def _rounded(seconds: float) -> int:
+    return round(seconds) if seconds < 10 else 5 * round(seconds / 5)
 
 
 def _named(row: tuple[str, float], speech: Wording) -> str:
     name, share = row
-    return f"{speech.names.get(name, name)} ({percent(share)})"
+    return f"{tr(speech.names[name]) if name in speech.names else emotion(name)} ({percent(share)})"

@@ -3,13 +3,14 @@
 import streamlit as st
 
 from emoviz.ui import shell
+from emoviz.ui.language import tr
 from emoviz.ui.review import desk_page, explained, people, queue, starting
 
 context = shell.current()
 settings = context.settings
 
 desk_page.make_room()
-st.title("Which emotions do these artworks evoke?", anchor=False)
+st.title(tr("Which emotions do these artworks evoke?"), anchor=False)
 if context.checkpoint is None:
     shell.explain_no_checkpoint(settings)
     st.stop()
@@ -21,7 +22,7 @@ if reviewer is None:
 with st.container(horizontal=True, vertical_alignment="bottom", key="review-controls"):
     collection = queue.collection(store, reviewer)
     if collection is not None:
-        shell.entitle(f"Review, {collection.title or collection.name}")
+        shell.entitle(tr("Review, {title}", title=collection.title or collection.name))
         chosen = queue.choose(store, collection, context, reviewer)
         people.badge(reviewer, store, lambda: queue.share_box(store, collection, reviewer))
     else:
@@ -43,5 +44,4 @@ if work is not None:
 if desk_page.is_leaving(chosen):
     st.switch_page("pages/review/overview.py", query_params={queue.PARAMETER: collection.name})
 desk_page.show(store, chosen, context)
-with st.expander("How this works", icon=":material/help:"):
-    st.markdown(starting.GUIDE)
+starting.guide()

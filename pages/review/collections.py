@@ -3,17 +3,20 @@
 import streamlit as st
 
 from emoviz.ui import shell
+from emoviz.ui.language import tr
 from emoviz.ui.library import bring_in
 from emoviz.ui.review import collection_form, collections, linked_content
 
 context = shell.current()
 settings = context.settings
 
-st.title("Which artworks do you want to look at?", anchor=False)
+st.title(tr("Which artworks do you want to look at?"), anchor=False)
 st.markdown(
-    "A collection is a set of artworks with what is known of them: from a museum's IIIF address, a "
-    "folder, a ZIP or a table. Once it is here, the model estimates the emotions that each evokes, "
-    "and you go through them and say where it is right."
+    tr(
+        "A collection is a set of artworks with what is known of them: from a museum's IIIF "
+        "address, a folder, a ZIP or a table. Once it is here, the model estimates the emotions "
+        "that each evokes, and you go through them and say where it is right."
+    )
 )
 if context.checkpoint is None:
     shell.explain_no_checkpoint(settings)
@@ -37,26 +40,30 @@ if found is not None:
     collections.missing(found)
 elif manages:
     st.info(
-        "There is no collection yet. Bring one in below, or begin with the images that come with "
-        "emoviz.",
+        tr(
+            "There is no collection yet. Bring one in below, or begin with the images that come "
+            "with emoviz."
+        ),
         icon=":material/image:",
     )
     collection_form.sample_button(settings, context.checkpoint, primary=True)
 if manages:
-    st.subheader("Bring in a collection", anchor=False)
+    st.subheader(tr("Bring in a collection"), anchor=False)
     bring_in.show(collection_form.form(settings, context.checkpoint), settings, busy)
     if known:
         collection_form.sample_button(settings, context.checkpoint)
 else:
-    st.caption("A manager can bring in collections and remove them.")
-with st.expander("How this works", icon=":material/help:"):
+    st.caption(tr("A manager can bring in collections and remove them."))
+with st.expander(tr("How this works"), icon=":material/help:"):
     st.markdown(
-        "- **Nothing is fetched unless you ask for it**, and only from the address that you gave. "
-        "Addresses inside your own network are not asked unless the person who installed emoviz "
-        "allowed it.\n"
-        "- Images come one by one with a pause between them, at the size that is needed. You may "
-        "close the page: it goes on. Stopped, it goes on from where it was.\n"
-        "- What cannot be read is listed with the reason, and the others are here.\n"
-        "- Titles, artists, dates and rights are the museum's own words. What the model says is "
-        "**its estimate of the emotion that an artwork evokes**, never the emotion."
+        tr(
+            "- **Nothing is fetched unless you ask for it**, and only from the address that you "
+            "gave. Addresses inside your own network are not asked unless the person who installed "
+            "emoviz allowed it.\n"
+            "- Images come one by one with a pause between them, at the size that is needed. You "
+            "may close the page: it goes on. Stopped, it goes on from where it was.\n"
+            "- What cannot be read is listed with the reason, and the others are here.\n"
+            "- Titles, artists, dates and rights are the museum's own words. What the model says "
+            "is **its estimate of the emotion that an artwork evokes**, never the emotion."
+        )
     )

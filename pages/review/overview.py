@@ -5,12 +5,13 @@ import streamlit as st
 from emoviz.review.agreement import visible
 from emoviz.review.labelling import label_of
 from emoviz.ui import shell
+from emoviz.ui.language import tr
 from emoviz.ui.review import agreement, blind, people, queue, starting, taking, wall
 
 context = shell.current()
 settings = context.settings
 
-st.title("Where do people and the model agree?", anchor=False)
+st.title(tr("Where do people and the model agree?"), anchor=False)
 if context.checkpoint is None:
     shell.explain_no_checkpoint(settings)
     st.stop()
@@ -22,7 +23,7 @@ if reviewer is None:
 with st.container(horizontal=True, vertical_alignment="bottom", key="overview-controls"):
     collection = queue.collection(store, reviewer)
     if collection is not None:
-        shell.entitle(f"Overview, {collection.title or collection.name}")
+        shell.entitle(tr("Overview, {title}", title=collection.title or collection.name))
         chosen = queue.choose(store, collection, context, reviewer, overview=True)
         wanted = wall.wanted(store, chosen)
     people.badge(reviewer, store)
@@ -41,9 +42,9 @@ mine = {item.work: item for item in decisions if item.reviewer == reviewer.id}
 
 starting.counts(store.counts(collection.id), collection, chosen)
 pressed = wall.show(store, wanted, mine, decisions, settings)
-st.subheader("Emotions against what is known", anchor=False)
+st.subheader(tr("Emotions against what is known"), anchor=False)
 wall.shares(store, chosen, decided, votes)
-st.subheader("Agreement", anchor=False)
+st.subheader(tr("Agreement"), anchor=False)
 found = agreement.measured(store, chosen, decisions)
 divided = agreement.show(found, {work.id: work for work in decided}, settings)
 taking.show(store, chosen, settings)

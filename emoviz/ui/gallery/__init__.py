@@ -8,6 +8,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from emoviz.ui.language import tr
+
 
 def _source(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
@@ -69,7 +71,13 @@ def packed(tiles: Sequence[Tile], label: str, side: int, strip: bool) -> bytes:
         words = {"caption": tile.caption, "detail": tile.detail, "colour": tile.colour}
         rows.append({**words, "from": place, "to": place + len(picture)})
         place += len(picture)
-    header = {"label": label, "side": side, "strip": strip, "tiles": rows}
+    header = {
+        "label": label,
+        "missing": tr("no picture"),
+        "side": side,
+        "strip": strip,
+        "tiles": rows,
+    }
     text = json.dumps(header, ensure_ascii=False).encode("utf-8", errors="replace")
     return struct.pack("<I", len(text)) + text + b"".join(pictures)
 

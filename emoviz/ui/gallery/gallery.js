@@ -5,11 +5,11 @@ const walls = new WeakMap()
 const address = (bytes, tile) =>
   URL.createObjectURL(new Blob([bytes.subarray(tile.from, tile.to)], { type: "image/jpeg" }))
 
-function picture(bytes, tile, made) {
+function picture(bytes, tile, made, words) {
   if (tile.to <= tile.from) {
     const empty = document.createElement("span")
     empty.className = "missing"
-    empty.textContent = "no picture"
+    empty.textContent = words
     return empty
   }
   const image = document.createElement("img")
@@ -27,12 +27,12 @@ function text(kind, words) {
   return line
 }
 
-function button(bytes, tile, number, press, made) {
+function button(bytes, tile, number, press, made, words) {
   const item = document.createElement("li")
   const inside = document.createElement("button")
   inside.type = "button"
   inside.title = [tile.caption, tile.detail].filter(Boolean).join("\n")
-  inside.append(picture(bytes, tile, made), text("caption", tile.caption))
+  inside.append(picture(bytes, tile, made, words), text("caption", tile.caption))
   if (tile.detail) {
     const detail = text("detail", tile.detail)
     if (tile.colour) {
@@ -63,7 +63,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.style.setProperty("--side", `${header.side}px`)
   root.classList.toggle("strip", header.strip)
   root.replaceChildren(
-    ...header.tiles.map((tile, number) => button(pictures, tile, number, press, made)),
+    ...header.tiles.map((tile, number) => button(pictures, tile, number, press, made, header.missing)),
   )
   walls.set(parentElement, { data, made })
   return forget

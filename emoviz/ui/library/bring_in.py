@@ -20,11 +20,12 @@ from streamlit.typing import UploadedFile
 
 from emoviz import jobs
 from emoviz.data.library import find_set, list_sets
-from emoviz.errors import EmovizError, FetchError, TableError
+from emoviz.errors import EmovizError, FetchError
 from emoviz.files import replaced_file
 from emoviz.review.rights import RightName
 from emoviz.settings import Settings
 from emoviz.ui import access, background
+from emoviz.ui.language import marked, tr, translated
 from emoviz.ui.linked import told_apart, write_parameter
 from emoviz.ui.problems import show_problems
 from emoviz.ui.words import plain, readable
@@ -32,16 +33,16 @@ from emoviz.ui.words import plain, readable
 Way = Literal["address", "path", "file", "set"]
 ADDING = "adding"  # in the link: what is being brought in, or was and failed
 _WAYS: Mapping[Way, str] = {
-    "address": "A museum's IIIF address",
-    "path": "On this machine",
-    "file": "A file from your computer",
-    "set": "A set of the library",
+    "address": marked("A museum's IIIF address"),
+    "path": marked("On this machine"),
+    "file": marked("A file from your computer"),
+    "set": marked("A set of the library"),
 }
 _MISSING: Mapping[Way, str] = {
-    "address": "Paste an address first.",
-    "path": "Write the path of the folder or file first.",
-    "file": "Choose a file first.",
-    "set": "Choose a set first.",
+    "address": marked("Paste an address first."),
+    "path": marked("Write the path of the folder or file first."),
+    "file": marked("Choose a file first."),
+    "set": marked("Choose a set first."),
 }
 _SENT, _KEPT_SECONDS = "sent", 24 * 3600.0
 
@@ -164,11 +165,11 @@ def show(form: BringInForm, settings: Settings, busy: bool = False) -> None:
     if len(ways) > 1:
         # not tabs: those go back to the first one whenever something appears above them
         way = st.segmented_control(
-            "Where is it?",
+            tr("Where is it?"),
             ways,
             default=ways[0],
             required=True,
-            format_func=lambda one: _WAYS[one],
+            format_func=lambda one: tr(_WAYS[one]),
             key=f"{form.key}-way",
             persist_state="session",
         )
@@ -177,15 +178,15 @@ def show(form: BringInForm, settings: Settings, busy: bool = False) -> None:
     form.more(way)
     if form.names_it:
         st.text_input(
-            "What shall it be called?",
+            tr("What shall it be called?"),
             key=f"{form.key}-title",
-            placeholder="left empty, it is named after its source",
+            placeholder=tr("left empty, it is named after its source"),
             max_chars=80,
             width=420,
             persist_state="session",
         )
     st.button(
-        "Bring it in",
+        tr("Bring it in"),
         key=f"{form.key}-bring",
         type="primary",
         icon=":material/download:",
@@ -201,7 +202,7 @@ def tell(form: BringInForm, settings: Settings) -> None:
     if outcome is None:
         return
     if outcome.failed:
-        title = "This cannot be brought in"
+        title = tr("This cannot be brought in")
         st.error(plain(outcome.words), title=title, icon=":material/error:")
     else:
         st.info(plain(outcome.words), icon=":material/info:")
@@ -209,7 +210,7 @@ def tell(form: BringInForm, settings: Settings) -> None:
     with st.container(horizontal=True):
         _offer_other(form, outcome, settings)
         st.button(
-            "Close", key=f"{form.key}-close", type="tertiary", on_click=forget, args=(form.key,)
+            tr("Close"), key=f"{form.key}-close", type="tertiary", on_click=forget, args=(form.key,)
         )
 
 
@@ -288,13 +289,19 @@ def _press(form: BringInForm, way: Way, settings: Settings, again: Arrival | Non
     arrival = again or _arrival(form, way)
     try:
         if not arrival.text:
-            raise TableError(_MISSING[way])
+            put(form, Outcome(tr(_MISSING[way]), failed=True))
+            return
         outcome = form.take(arrival)
     except FetchError as error:
-        put(form, Outcome(f"This address cannot be asked: {error}.", failed=True))
+        put(
+            form,
+            Outcome(
+                tr("This address cannot be asked: {reason}.", reason=translated(error)), failed=True
+            ),
+        )
         return
     except (EmovizError, OSError) as error:
-        put(form, Outcome(str(error), failed=True))
+        put(form, Outcome(translated(error), failed=True))
         return
     if outcome is not None:
         put(form, outcome)
@@ -316,10 +323,12 @@ def _offer_other(form: BringInForm, outcome: Outcome, settings: Settings) -> Non
     if other is None and arrival.level is None:
         return
     st.button(
-        f"Take folder level {other}" if other is not None else "Read it as before",
+        tr("Take folder level {level}", level=other)
+        if other is not None
+        else tr("Read it as before"),
         key=f"{form.key}-other",
         icon=":material/alt_route:",
-        help="The same place is read in the other way; this reading of it is replaced.",
+        help=tr("The same place is read in the other way; this reading of it is replaced."),
         on_click=_press,
         args=(form, arrival.way, settings, replace(arrival, level=other)),
     )
@@ -330,12 +339,14 @@ def _file_key(form: BringInForm) -> str:
 
 
 def _draw_file(form: BringInForm, settings: Settings) -> None:
-    st.file_uploader("File", type=list(form.endings), key=_file_key(form))
+    st.file_uploader(tr("File"), type=list(form.endings), key=_file_key(form))
 
 
 def _draw_text(label: str, way: Way, example: str) -> Callable[[BringInForm, Settings], None]:
     def draw(form: BringInForm, settings: Settings) -> None:
-        st.text_input(label, key=f"{form.key}-{way}", placeholder=example, persist_state="session")
+        st.text_input(
+            tr(label), key=f"{form.key}-{way}", placeholder=example, persist_state="session"
+        )
 
     return draw
 
@@ -343,7 +354,7 @@ def _draw_text(label: str, way: Way, example: str) -> Callable[[BringInForm, Set
 def _draw_sets(form: BringInForm, settings: Settings) -> None:
     titles = told_apart({item.id: readable(item.title) for item in list_sets(settings)[0]})
     st.selectbox(
-        "Labelled images",
+        tr("Labelled images"),
         list(titles),
         format_func=lambda id: titles.get(id, id),
         key=f"{form.key}-set",
@@ -354,11 +365,11 @@ def _draw_sets(form: BringInForm, settings: Settings) -> None:
 
 _DRAWN: Mapping[Way, Callable[[BringInForm, Settings], None]] = {
     "address": _draw_text(
-        "Address of a manifest or collection",
+        marked("Address of a manifest or collection"),
         "address",
         "https://museum.example/iiif/collection.json",
     ),
-    "path": _draw_text("Path", "path", "/home/me/paintings"),
+    "path": _draw_text(marked("Path"), "path", "/home/me/paintings"),
     "file": _draw_file,
     "set": _draw_sets,
 }

@@ -8,13 +8,14 @@ from emoviz.analysis.resampling import FEWEST, MetricEstimate
 from emoviz.inference.cache import Thumbnails
 from emoviz.plots.reviewing import confusion
 from emoviz.review import Decision, ReviewStore, Work
-from emoviz.review.agreement import Agreement, ReviewerPair, compare
+from emoviz.review.agreement import MODEL, Agreement, ReviewerPair, compare
 from emoviz.settings import Settings
 from emoviz.ui.gallery import Tile, gallery
+from emoviz.ui.language import emotion, number, plural, tr
 from emoviz.ui.linked import told_apart
 from emoviz.ui.review import desk_text
 from emoviz.ui.review.queue import Chosen
-from emoviz.ui.words import counted, plain
+from emoviz.ui.words import plain
 
 _SHOWN = 24
 
@@ -30,7 +31,9 @@ def show(found: Agreement, works: Mapping[int, Work], settings: Settings) -> int
     """Tables, a confusion matrix and the works that divide people; the work that was pressed."""
     if not found.works:
         st.info(
-            "Nobody has decided on a work yet that you may see. Go through some artworks first.",
+            tr(
+                "Nobody has decided on a work yet that you may see. Go through some artworks first."
+            ),
             icon=":material/hourglass_empty:",
         )
         return None
@@ -47,59 +50,81 @@ def in_words(item: MetricEstimate) -> str:
     """What a coefficient means, for people who have never met one."""
     kappa, works = item.value, item.n
     if kappa is None:
-        return "cannot be told: too few works, or always the same answer"
+        return tr("cannot be told: too few works, or always the same answer")
     steps = (
-        (0.8, "very good: much beyond chance"),
-        (0.667, "good enough for careful conclusions"),
-        (0.4, "moderate: beyond chance, with much difference"),
-        (0.1, "weak: hardly beyond chance"),
-        (-0.1, "none: as if both had guessed"),
+        (0.8, tr("very good: much beyond chance")),
+        (0.667, tr("good enough for careful conclusions")),
+        (0.4, tr("moderate: beyond chance, with much difference")),
+        (0.1, tr("weak: hardly beyond chance")),
+        (-0.1, tr("none: as if both had guessed")),
     )
-    words = next((text for least, text in steps if kappa >= least), "worse than chance")
-    few = "" if works >= FEWEST else f"; only {counted(works, 'work')}, so take it lightly"
-    return f"{words}{few}"
+    words = next((text for least, text in steps if kappa >= least), tr("worse than chance"))
+    if works >= FEWEST:
+        return words
+    few = plural(
+        "only {count} work, so take it lightly", "only {count} works, so take it lightly", works
+    )
+    return f"{words}; {few}"
 
 
 def _with_model(found: Agreement) -> None:
-    st.markdown("**People and the model**")
+    st.markdown(f"**{tr('People and the model')}**")
     if not found.model:
-        st.caption("No work has both a decision and an estimate of this network.")
+        st.caption(tr("No work has both a decision and an estimate of this network."))
         return
     blind = {pair.first: pair for pair in found.blind}
     rows = []
     for pair in found.model:
         alone = blind.get(pair.first)
-        rows.append(_row(pair) | {"blind only": _with_works(alone.kappa) if alone else "–"})
+        rows.append(_row(pair) | {tr("blind only"): _with_works(alone.kappa) if alone else "–"})
     st.dataframe(rows, hide_index=True)
     st.caption(
-        f"Cohen's kappa, in brackets its 95 % confidence interval from {FEWEST} works on: 1 is "
-        "perfect agreement, 0 what chance alone gives. Who sees the estimate before deciding "
-        "agrees with it more readily; **blind only** leaves those decisions out."
+        tr(
+            "Cohen's kappa, in brackets its 95 % confidence interval from {least} works on: 1 is "
+            "perfect agreement, 0 what chance alone gives. Who sees the estimate before deciding "
+            "agrees with it more readily; **blind only** leaves those decisions out.",
+            least=FEWEST,
+        )
     )
 
 
 def _with_each_other(found: Agreement) -> None:
-    st.markdown("**People with each other**")
+    st.markdown(f"**{tr('People with each other')}**")
     st.dataframe([_row(pair) for pair in found.pairs], hide_index=True)
     lines = [
-        f"- Krippendorff's alpha, works that at least two decided: "
-        f"**{_with_works(found.alpha)}**: {in_words(found.alpha)}.",
-        f"- The same over the strengths of all emotions: **{_with_works(found.alpha_strength)}**.",
-        f"- Fleiss' kappa, works that all {len(found.people)} decided: "
-        f"**{_with_works(found.fleiss)}**: {in_words(found.fleiss)}.",
+        tr(
+            "Krippendorff's alpha, works that at least two decided: **{value}**: {meaning}.",
+            value=_with_works(found.alpha),
+            meaning=in_words(found.alpha),
+        ),
+        tr(
+            "The same over the strengths of all emotions: **{value}**.",
+            value=_with_works(found.alpha_strength),
+        ),
+        tr(
+            "Fleiss' kappa, works that all {people} decided: **{value}**: {meaning}.",
+            people=len(found.people),
+            value=_with_works(found.fleiss),
+            meaning=in_words(found.fleiss),
+        ),
     ]
-    st.markdown("\n".join(lines))
+    st.markdown("\n".join(f"- {line}" for line in lines))
 
 
 def _row(pair: ReviewerPair) -> dict[str, str | int]:
     return {
-        "who": pair.first,
-        "with": pair.second,
-        "works": pair.works,
-        "same": f"{100 * pair.same / max(pair.works, 1):.0f} %",
-        "kappa": _number(pair.kappa),
-        "in words": in_words(pair.kappa),
+        tr("who"): _name(pair.first),
+        tr("with"): _name(pair.second),
+        tr("works"): pair.works,
+        tr("same"): f"{100 * pair.same / max(pair.works, 1):.0f} %",
+        tr("kappa"): _number(pair.kappa),
+        tr("in words"): in_words(pair.kappa),
     }
+
+
+def _name(who: str) -> str:
+    """Of a person, who may be the model."""
+    return tr("model") if who == MODEL else who
 
 
 def _number(item: MetricEstimate) -> str:
@@ -107,35 +132,47 @@ def _number(item: MetricEstimate) -> str:
     if item.value is None:
         return "–"
     if item.low is None or item.high is None:
-        return f"{item.value:.2f}"
-    return f"{item.value:.2f} ({item.low:.2f} to {item.high:.2f})"
+        return number(item.value, 2)
+    return tr(
+        "{value} ({low} to {high})",
+        value=number(item.value, 2),
+        low=number(item.low, 2),
+        high=number(item.high, 2),
+    )
 
 
 def _with_works(item: MetricEstimate) -> str:
-    return f"{_number(item)}, n = {item.n:,}"
+    return f"{_number(item)}, n = {number(item.n)}"
 
 
 def _confusion(found: Agreement, pairs: Sequence[ReviewerPair]) -> None:
-    titles = told_apart({i: f"{pair.first} and {pair.second}" for i, pair in enumerate(pairs)})
-    with st.expander("Who said what where the other said what", icon=":material/grid_on:"):
-        number = st.selectbox(
-            "Pair",
+    titles = told_apart(
+        {
+            i: tr("{one} and {other}", one=_name(pair.first), other=_name(pair.second))
+            for i, pair in enumerate(pairs)
+        }
+    )
+    with st.expander(tr("Who said what where the other said what"), icon=":material/grid_on:"):
+        chosen = st.selectbox(
+            tr("Pair"),
             range(len(pairs)),
             format_func=lambda i: titles.get(i, ""),
             key="review-pair",
             width=320,
         )
-        pair = pairs[number or 0]
-        figure = confusion(pair.table, found.classes, plain(pair.first), plain(pair.second))
+        pair = pairs[chosen or 0]
+        names = [emotion(name) for name in found.classes]
+        rows, columns = (plain(_name(who)) for who in (pair.first, pair.second))
+        figure = confusion(pair.table, names, rows, columns, tr("works"))
         st.plotly_chart(figure, key="review-confusion")
-        st.caption("Works on the diagonal got the same answer from both.")
+        st.caption(tr("Works on the diagonal got the same answer from both."))
 
 
 def _dividing(found: Agreement, works: Mapping[int, Work], settings: Settings) -> int | None:
-    st.markdown("**Works that divide people**")
+    st.markdown(f"**{tr('Works that divide people')}**")
     rows = [item for item in found.dividing if item.work in works][:_SHOWN]
     if not rows:
-        st.caption("None so far: on no work do two people differ.")
+        st.caption(tr("None so far: on no work do two people differ."))
         return None
     with Thumbnails(settings) as kept:
         jpegs = kept.get_many({works[item.work].sha256 for item in rows if works[item.work].sha256})
@@ -143,9 +180,9 @@ def _dividing(found: Agreement, works: Mapping[int, Work], settings: Settings) -
         Tile(
             jpegs.get(works[item.work].sha256),
             desk_text.title_of(works[item.work]),
-            "\n".join(f"{name}: {label}" for name, label in item.votes.items()),
+            "\n".join(f"{name}: {emotion(label)}" for name, label in item.votes.items()),
         )
         for item in rows
     ]
-    pressed = gallery(tiles, "review-divided", "Works that divide people", side=150)
+    pressed = gallery(tiles, "review-divided", tr("Works that divide people"), side=150)
     return None if pressed is None else rows[pressed].work

@@ -25,14 +25,13 @@ from emoviz.settings import Settings
 from emoviz.ui import access, background
 from emoviz.ui.explorer.board import short_name
 from emoviz.ui.explorer.points import Points
+from emoviz.ui.language import tr
 from emoviz.ui.review import desk_images
 from emoviz.ui.review.queue import Chosen
 from emoviz.ui.shell import Context
 
 _SHOWN = 8
 _ASK_ABOVE = 500  # images whose Gram matrices are read without asking
-_READING = "Their Gram matrices are being read; this row fills by itself."
-_NOT_READ = "Not read yet: press W, open “Same style, or same feeling?” there and read them once."
 
 
 @dataclass(frozen=True)
@@ -59,13 +58,20 @@ def rows(
     assert context.checkpoint is not None
     table = _table(chosen)
     if table is None:
-        return {"no_near": "There is no table of embeddings to look in: ask the model again."}
+        return {
+            "no_near": tr("There is nothing to look in: ask the network again under Collections.")
+        }
     key = f"near {work.sha256} {table}"
     made = desk_images.made_later(key, lambda: _in_feeling(work, table))
     if made.is_waiting or made.error:
         return {"no_near": made.error}
     style, waits = _in_style(work, table, context.checkpoint, context.settings)
-    shown = [made.value, *style]
+    feeling = {
+        "title": tr("Alike in feeling"),
+        "note": tr("What the network takes to be most alike in what it evokes."),
+        "tiles": made.value,
+    }
+    shown = [feeling, *style]
     hashes = {tile["sha256"] for row in shown for tile in row["tiles"]}
     named = {sha256: desk_images.name_of("small", sha256) for sha256 in hashes}
     missing = {sha256 for sha256, name in named.items() if name not in held}
@@ -94,21 +100,18 @@ def _collection(file: Path, changed: int) -> str:
     return describe(file).origin.collection
 
 
-def _in_feeling(work: Work, table: _Table) -> dict[str, Any]:
+def _in_feeling(work: Work, table: _Table) -> list[dict[str, str]]:
     points = table.points
     near = nearest_others(points.vectors, _row_of(work, points), 2 * _SHOWN)
-    return {
-        "title": "Alike in feeling",
-        "note": "What the network takes to be most alike in what it evokes.",
-        "tiles": _tiles(points, near.indices[0], work),
-    }
+    return _tiles(points, near.indices[0], work)
 
 
 def _in_style(
     work: Work, table: _Table, checkpoint: Checkpoint, settings: Settings
 ) -> tuple[list[dict[str, Any]], bool]:
     """The row of style, and whether it is worth asking again."""
-    head = {"title": "Alike in style", "tiles": []}
+    head = {"title": tr("Alike in style"), "tiles": []}
+    reading = tr("The style of the works is being read; this row fills by itself.")
     hashes = tuple(table.points.sha256)
     with StyleCache(settings, checkpoint) as cache:
         missing = len(set(hashes) - cache.known(hashes))
@@ -116,20 +119,23 @@ def _in_style(
     state = background.outcome(settings, key)
     if missing and state == "none" and missing <= _ASK_ABOVE and access.allowed("compute"):
         command = ["style", table.collection, "--checkpoint", str(checkpoint.folder)]
-        background.begin(settings, "Style and content of the works", command, key)
+        background.begin(settings, tr("Style and content of the works"), command, key)
         state = "live"
     if missing and state == "live":
-        return [{**head, "note": _READING}], True
+        return [{**head, "note": reading}], True
     found = desk_images.made_later(
         f"style {work.sha256} {table} {missing}",
         lambda: _nearest_style(work, table.points, checkpoint, settings),
     )
     if found.value is None:
-        words = found.error or _READING
+        words = found.error or reading
         return [{**head, "note": words}], found.is_waiting
     if not found.value:
-        return [{**head, "note": _NOT_READ}], False
-    note = "Alike in textures and colours, whatever is painted."
+        unread = tr(
+            "Not read yet: press W, open “Same style, or same feeling?” there and read them once."
+        )
+        return [{**head, "note": unread}], False
+    note = tr("Alike in textures and colours, whatever is painted.")
     return [{**head, "note": note, "tiles": found.value}], False
 
 
@@ -153,7 +159,7 @@ def _nearest_style(
 def _row_of(work: Work, points: Points) -> int:
     if work.sha256 not in points.sha256 or len(points) < 2:
         raise AnalysisError(
-            "this work is not in the table of embeddings: ask the model again under Collections"
+            "this work was not there when the network was asked: ask it again under Collections"
         )
     return points.sha256.index(work.sha256)
 

@@ -7,7 +7,8 @@ from emoviz.review import ReviewStore, open_store
 from emoviz.review.acquire import list_gathered, works_table
 from emoviz.settings import Settings
 from emoviz.ui import access
-from emoviz.ui.words import counted, plain
+from emoviz.ui.language import plural, tr
+from emoviz.ui.words import told
 
 TOGGLE = "blind"  # in the session and in the link: a reviewer's own wish
 _NOTE = "blind-note"
@@ -47,8 +48,14 @@ def explain(count: int) -> None:
     """What a page that leaves collections out says of it."""
     if count:
         st.caption(
-            f":material/visibility_off: {counted(count, 'collection')} under blind review: what "
-            "the model says of it is not shown here."
+            ":material/visibility_off: "
+            + plural(
+                "{count} collection under blind review: what the model says of it is not shown "
+                "here.",
+                "{count} collections under blind review: what the model says of them is not shown "
+                "here.",
+                count,
+            )
         )
 
 
@@ -63,13 +70,15 @@ def control(name: str, settings: Settings) -> None:
     except EmovizError:
         return
     st.button(
-        "Lift blind review" if on else "Begin blind review",
+        tr("Lift blind review") if on else tr("Begin blind review"),
         key="collections-blind",
         icon=":material/visibility:" if on else ":material/visibility_off:",
         on_click=_set,
         args=(store, settings, name, not on),
-        help="While it lasts, nobody sees what the model says of these artworks, but on Artworks "
-        "after one's own decision.",
+        help=tr(
+            "While it lasts, nobody sees what the model says of these artworks, but on Artworks "
+            "after one's own decision."
+        ),
     )
     note = st.session_state.pop(_NOTE, "")
     if note:
@@ -80,9 +89,9 @@ def control(name: str, settings: Settings) -> None:
 def _set(store: ReviewStore, settings: Settings, name: str, on: bool) -> None:
     reviewer = access.person(settings).reviewer
     if reviewer is None:
-        st.session_state[_NOTE] = "Say first who you are, on the page Artworks."
+        st.session_state[_NOTE] = tr("Say first who you are, on the page Artworks.")
         return
     try:
         store.set_blind(name, on, reviewer.id)
     except EmovizError as error:
-        st.session_state[_NOTE] = plain(str(error))
+        st.session_state[_NOTE] = told(error)

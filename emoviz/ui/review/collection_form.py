@@ -22,24 +22,30 @@ from emoviz.review.acquire import (
 )
 from emoviz.settings import Settings
 from emoviz.ui import access, background
+from emoviz.ui.language import marked, plural, tr, translated
 from emoviz.ui.library import bring_in
 from emoviz.ui.library.bring_in import Arrival, BringInForm, Outcome, Way
 from emoviz.ui.review import collections
 from emoviz.ui.review.collections import KEY, begin, is_taken, job_key
 from emoviz.ui.review.queue import PARAMETER
-from emoviz.ui.words import counted
 
-_SAMPLE_NAME, _SAMPLE_TITLE = "sample-artworks", "Sample images"
+_SAMPLE_NAME = "sample-artworks"
 _WAYS: Mapping[Way, str] = {
-    "address": "Many museums publish their artworks as IIIF. Look for the IIIF sign or *IIIF "
-    "manifest* on an artwork's or a collection's page, and paste the address here; the sign can be "
-    "dropped, too. emoviz asks the servers that it names, one image at a time, and nobody else.",
-    "path": "A folder or ZIP of images; a table (CSV) with a column `file` or `url`, and if you "
-    "like `title`, `artist`, `date`, `rights` and others; or a IIIF manifest as a file. Your files "
-    "stay where they are.",
-    "file": "A ZIP of images, a table (CSV) of addresses, or a IIIF manifest (JSON). For a folder, "
-    "make a ZIP of it first.",
-    "set": "The images of a labelled set, to review its labels.",
+    "address": marked(
+        "Many museums publish their artworks as IIIF. Look for the IIIF sign or *IIIF manifest* on "
+        "an artwork's or a collection's page, and paste the address here; the sign can be dropped, "
+        "too. emoviz asks the servers that it names, one image at a time, and nobody else."
+    ),
+    "path": marked(
+        "A folder or ZIP of images; a table (CSV) with a column `file` or `url`, and if you like "
+        "`title`, `artist`, `date`, `rights` and others; or a IIIF manifest as a file. Your files "
+        "stay where they are."
+    ),
+    "file": marked(
+        "A ZIP of images, a table (CSV) of addresses, or a IIIF manifest (JSON). For a folder, "
+        "make a ZIP of it first."
+    ),
+    "set": marked("The images of a labelled set, to review its labels."),
 }
 
 
@@ -47,14 +53,18 @@ _WAYS: Mapping[Way, str] = {
 def sample_button(settings: Settings, checkpoint: Checkpoint, primary: bool = False) -> None:
     """The project's images as a collection, with one press."""
     st.button(
-        "Take the sample images",
+        tr("Take the sample images"),
         key="collections-sample",
         icon=":material/auto_awesome_mosaic:",
         type="primary" if primary else "secondary",
-        help="Paintings, photographs and drawings that come with emoviz, free to use.",
+        help=tr("Paintings, photographs and drawings that come with emoviz, free to use."),
         disabled=is_taken(settings, _SAMPLE_NAME),
         on_click=begin,
-        args=(settings, AcquireRequest(_SAMPLE_NAME, SAMPLE, "sample", _SAMPLE_TITLE), checkpoint),
+        args=(
+            settings,
+            AcquireRequest(_SAMPLE_NAME, SAMPLE, "sample", tr("Sample images")),
+            checkpoint,
+        ),
     )
 
 
@@ -62,7 +72,7 @@ def form(settings: Settings, checkpoint: Checkpoint) -> BringInForm:
     """What the Collections page takes."""
     return BringInForm(
         KEY,
-        _WAYS,
+        {way: tr(words) for way, words in _WAYS.items()},
         lambda arrival: _take(settings, checkpoint, arrival),
         ("zip", "csv", "tsv", "json"),
         "collect",
@@ -94,17 +104,19 @@ def take_address(settings: Settings, checkpoint: Checkpoint, text: str) -> None:
     try:
         _take(settings, checkpoint, Arrival("address", text))
     except EmovizError as error:
-        bring_in.put(form(settings, checkpoint), Outcome(str(error), failed=True))
+        bring_in.put(form(settings, checkpoint), Outcome(translated(error), failed=True))
 
 
 def _more(way: Way) -> None:
     if way == "path":
         st.text_input(
-            "Folder of images, for WikiArt Emotions only",
+            tr("Folder of images, for WikiArt Emotions only"),
             key=f"{KEY}-images",
             placeholder="/home/me/wikiart",
-            help="Name the table of WikiArt Emotions above; the images are matched to it by id, or "
-            "by artist and title.",
+            help=tr(
+                "Name the table of WikiArt Emotions above; the images are matched to it by id, or "
+                "by artist and title."
+            ),
             persist_state="session",
         )
 
@@ -112,7 +124,12 @@ def _more(way: Way) -> None:
 def _arrived(settings: Settings, name: str) -> Outcome:
     found = read_gathered(settings, name)
     title = found.request.title if found.request is not None else ""
-    words = f"{title or name}: {counted(len(found.ready), 'artwork')} here."
+    words = plural(
+        "{title}: {count} artwork here.",
+        "{title}: {count} artworks here.",
+        len(found.ready),
+        title=title or name,
+    )
     return Outcome(words, notes=found.notes)
 
 

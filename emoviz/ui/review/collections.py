@@ -30,26 +30,29 @@ from emoviz.settings import Settings
 from emoviz.ui import access, background
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.gallery import Tile, gallery
+from emoviz.ui.language import emotion, marked, number, plural, tr
 from emoviz.ui.library import bring_in
 from emoviz.ui.linked import linked_choice, write_parameter
 from emoviz.ui.problems import show_problems
 from emoviz.ui.review import blind, people
 from emoviz.ui.review.queue import PARAMETER
-from emoviz.ui.words import counted, plain, readable
+from emoviz.ui.stepping import begin_at, stepped
+from emoviz.ui.words import plain, readable, told
 
 KEY, FIND = "collections", "words"  # of the form that brings them in; of the search
+_PLACE = "collections-large"  # of the artwork in the large view
 _WALL, _LISTED = 200, 200
 _FEW, _TALL = 15, 620  # artworks, and CSS pixels, above which the wall scrolls by itself
 _LARGE = 900
 _STATEMENTS = 6  # about rights that are shown
 _CREDIT = ("attribution", "provider")  # shown with the rights
 _KINDS = {
-    "folder": "a folder",
-    "zip": "a ZIP",
-    "table": "a table",
+    "folder": marked("a folder"),
+    "zip": marked("a ZIP"),
+    "table": marked("a table"),
     "iiif": "IIIF",
     "wikiart-emotions": "WikiArt Emotions",
-    "sample": "the project's sample",
+    "sample": marked("the project's sample"),
 }
 
 
@@ -62,7 +65,9 @@ def damaged(settings: Settings) -> None:
     """Folders among the collections that are none, each named."""
     reasons = list_damaged(settings)
     if reasons:
-        label = f"{counted(len(reasons), 'collection')} cannot be used"
+        label = plural(
+            "{count} collection cannot be used", "{count} collections cannot be used", len(reasons)
+        )
         with st.expander(label, icon=":material/error:"):
             for reason in reasons:
                 st.text(readable(reason))
@@ -78,7 +83,7 @@ def may_manage(settings: Settings) -> bool | None:
         if not access.login_is_set_up() and not store.reviewers():
             return True
     except EmovizError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(told(error), icon=":material/error:")
         return None
     return None if people.who(store, settings) is None else access.allowed("collect")
 
@@ -111,7 +116,7 @@ def begin(
     command += [f"{name}={value}" for name, value in options.items() if value]
     command += ["--sent"] if request.sent else []
     command += ["--rights-read"] if rights_read else []
-    what = f"Bringing in {request.title or request.name}"
+    what = tr("Bringing in {title}", title=request.title or request.name)
     background.begin(settings, what, command, job_key(request.name))
     bring_in.started(KEY, request.name)
 
@@ -120,7 +125,7 @@ def choose(found: Sequence[AcquiredWorks]) -> AcquiredWorks:
     """The collection that is looked at."""
     by_name = {item.request.name: item for item in found if item.request is not None}
     titles = distinct({name: _title(item) for name, item in by_name.items()})
-    return by_name[linked_choice("Collection", titles, PARAMETER, width=280)]
+    return by_name[linked_choice(tr("Collection"), titles, PARAMETER, width=280)]
 
 
 def distinct(titles: Mapping[str, str]) -> dict[str, str]:
@@ -135,15 +140,25 @@ def summary(found: AcquiredWorks, settings: Settings) -> None:
     """In numbers, and what can be done next."""
     request = found.request
     assert request is not None
-    kind, source = _KINDS[request.kind], plain(request.source)
-    words = f"**{counted(len(found.ready), 'artwork')}** here, from {kind}"
-    words += "" if request.kind == "sample" else f": {source}"
+    kind, source = tr(_KINDS[request.kind]), plain(request.source)
+    words = plural(
+        "**{count} artwork** here, from {kind}",
+        "**{count} artworks** here, from {kind}",
+        len(found.ready),
+        kind=kind if request.kind == "sample" else f"{kind}: {source}",
+    )
     if found.waiting:
-        words += f". {counted(found.waiting, 'artwork waits', 'artworks wait')} to be brought in"
+        waiting = plural(
+            "{count} artwork waits to be brought in",
+            "{count} artworks wait to be brought in",
+            found.waiting,
+        )
+        words = f"{words}. {waiting}"
     st.markdown(f"{words}.")
     if found.stopped and found.waiting:
         st.warning(
-            f"The last try stopped early: {plain(found.stopped)}.", icon=":material/cloud_off:"
+            tr("The last try stopped early: {reason}.", reason=plain(found.stopped)),
+            icon=":material/cloud_off:",
         )
 
 
@@ -154,16 +169,18 @@ def rights(found: AcquiredWorks) -> None:
         return
     machines = any(row.machines for row in rows)
     lead = (
-        "The rights of these artworks speak of use by machines. No estimate is made before you "
-        "ask for it: read them first."
+        tr(
+            "The rights of these artworks speak of use by machines. No estimate is made before you "
+            "ask for it: read them first."
+        )
         if machines
-        else "The rights of these artworks restrict their use. Read them before you go on."
+        else tr("The rights of these artworks restrict their use. Read them before you go on.")
     )
     said = "".join(
-        f"\n- {plain(row.statement)} ({counted(row.works, 'artwork')})"
-        for row in rows[:_STATEMENTS]
+        f"\n- {plain(row.statement)} ({_artworks(row.works)})" for row in rows[:_STATEMENTS]
     )
-    more = f"\n- and {len(rows) - _STATEMENTS:,} more" if len(rows) > _STATEMENTS else ""
+    rest = len(rows) - _STATEMENTS
+    more = f"\n- {plural('and {count} more', 'and {count} more', rest)}" if rest > 0 else ""
     st.warning(f"{lead}\n{said}{more}", icon=":material/gavel:")
 
 
@@ -177,17 +194,17 @@ def actions(
     estimated = _has_estimates(request.name, checkpoint, settings)
     with st.container(horizontal=True, vertical_alignment="center"):
         if estimated:
-            if st.button("Review them", icon=":material/rate_review:", type="primary"):
+            if st.button(tr("Review them"), icon=":material/rate_review:", type="primary"):
                 st.switch_page("pages/review/artworks.py", query_params={PARAMETER: request.name})
             if request.name not in blind.hidden(settings) and st.button(
-                "See them on the map", icon=":material/scatter_plot:"
+                tr("See them on the map"), icon=":material/scatter_plot:"
             ):
                 key = _table(request.name, checkpoint.card.id, settings).parent.name
                 st.switch_page("pages/explore/embeddings.py", query_params={"collection": key})
         elif manages:
             st.button(
-                f"Ask {plain(checkpoint.card.title)}",
-                help="Each artwork passes the network once, in the background.",
+                tr("Ask {network}", network=plain(checkpoint.card.title)),
+                help=tr("Each artwork passes the network once, in the background."),
                 icon=":material/hub:",
                 type="primary",
                 disabled=live or not found.ready,
@@ -197,7 +214,7 @@ def actions(
         missing = len(found.failed) + found.waiting
         if missing and manages:
             st.button(
-                f"Try {counted(missing, 'missing one', 'missing ones')} again",
+                plural("Try {count} missing one again", "Try {count} missing ones again", missing),
                 icon=":material/refresh:",
                 disabled=live,
                 on_click=begin,
@@ -211,13 +228,15 @@ def actions(
 @access.offers("collect")
 def _removal(found: AcquiredWorks, settings: Settings, live: bool) -> None:
     assert found.request is not None
-    with st.popover("Remove", icon=":material/delete:", disabled=live):
+    with st.popover(tr("Remove"), icon=":material/delete:", disabled=live):
         st.markdown(
-            "What was fetched for this collection is deleted. Your own files stay where they are, "
-            "and decisions that people made are kept."
+            tr(
+                "What was fetched for this collection is deleted. Your own files stay where they "
+                "are, and decisions that people made are kept."
+            )
         )
         st.button(
-            f"Remove {plain(_title(found))}",
+            tr("Remove {title}", title=plain(_title(found))),
             key="collections-remove",
             on_click=_remove,
             args=(settings, found.request.name),
@@ -229,26 +248,29 @@ def wall(found: AcquiredWorks, settings: Settings) -> None:
     # Streamlit's own binding to the link would forbid to leave for another page by a button.
     st.session_state.setdefault(FIND, st.query_params.get(FIND, ""))
     asked = st.text_input(
-        "Find",
+        tr("Find"),
         key=FIND,
-        placeholder="an artist, a word of a title, a year, a place ...",
+        placeholder=tr("an artist, a word of a title, a year, a place ..."),
         icon=":material/search:",
         width=420,
-        help="All words must occur, in the title, the artist, the date or any other metadata.",
+        help=tr("All words must occur, in the title, the artist, the date or any other metadata."),
     )
     write_parameter(FIND, asked or "")
     rows = [row for row in found.ready if fits(row[0], asked or "")]
     shown = rows[:_WALL]
-    words = counted(len(rows), "artwork")
-    words += f" of {len(found.ready):,}" if asked else ""
-    words += f"; the first {_WALL} are shown, search to see others" if len(rows) > _WALL else ""
+    words = _artworks(len(rows))
+    if asked:
+        words = tr("{artworks} of {all}", artworks=words, all=number(len(found.ready)))
+    if len(rows) > _WALL:
+        more = tr("the first {count} are shown, search to see others", count=_WALL)
+        words = f"{words}; {more}"
     st.caption(words)
     pictures = Pictures(settings).get_many(state.sha256 for _, state in shown)
     tiles = [_tile(item, pictures.get(state.sha256)) for item, state in shown]
     with st.container(height=_TALL if len(tiles) > _FEW else "content", border=False):
-        pressed = gallery(tiles, "collections-wall", "Artworks of the collection", side=136)
+        pressed = gallery(tiles, "collections-wall", tr("Artworks of the collection"), side=136)
     if pressed is not None:
-        details(*shown[pressed])
+        details(shown, pressed)
 
 
 def missing(found: AcquiredWorks) -> None:
@@ -273,35 +295,44 @@ def _tile(item: Item, picture: bytes | None) -> Tile:
     return Tile(picture, readable(item.title or item.key), readable(detail))
 
 
-@st.dialog("Artwork", width="large")
-def details(item: Item, state: Brought) -> None:
-    """One artwork with all that its source says of it."""
+def details(rows: Sequence[tuple[Item, Brought]], place: int) -> None:
+    """One artwork in large, with all that its source says of it; arrows lead to the others."""
+    begin_at(_PLACE, place)
+    st.dialog(tr("Artwork"), width="large")(_large)(rows)
+
+
+def _large(rows: Sequence[tuple[Item, Brought]]) -> None:
+    item, state = rows[stepped(_PLACE, len(rows))]
     try:
         opened = open_image(read_file(Path(state.file), Limits()), short_side=_LARGE)
         st.image(thumbnail(opened.pixels, _LARGE), width="content")
     except ImageError as error:
-        st.warning(f"Its image cannot be shown: {plain(str(error))}", icon=":material/error:")
+        st.warning(
+            tr("Its image cannot be shown: {reason}", reason=told(error)), icon=":material/error:"
+        )
     st.html(details_html(item))
 
 
 def details_html(item: Item) -> str:
     """What is known of an artwork, escaped; addresses become links only where they are http(s)."""
     own = {
-        "Artist": item.artist,
-        "Date": item.date,
-        "Style": item.style,
-        "Rights": item.rights,
-        "Attribution": item.metadata.get("attribution", ""),
-        "Provider": item.metadata.get("provider", ""),
-        "Label of the source": item.label,
-        "Page": item.page,
-        "IIIF canvas": item.canvas,
-        "IIIF manifest": item.manifest,
+        tr("Artist"): item.artist,
+        tr("Date"): item.date,
+        tr("Style"): item.style,
+        tr("Rights"): item.rights,
+        tr("Attribution"): item.metadata.get("attribution", ""),
+        tr("Provider"): item.metadata.get("provider", ""),
+        tr("Label of the source"): item.label,
+        tr("Page"): item.page,
+        tr("IIIF canvas"): item.canvas,
+        tr("IIIF manifest"): item.manifest,
     }
     votes = sorted(item.shares.items(), key=lambda row: -row[1])
-    told = ", ".join(f"{name} {100 * share:.0f} %" for name, share in votes if share >= 0.1)
+    shares = ", ".join(
+        f"{emotion(name)} {100 * share:.0f} %" for name, share in votes if share >= 0.1
+    )
     others = {name: text for name, text in item.metadata.items() if name not in _CREDIT}
-    rows = {**own, "People's votes": told, **others}
+    rows = {**own, tr("People's votes"): shares, **others}
     cells = "".join(
         f"<tr><th>{escape(readable(name))}</th><td>{_linked(text)}</td></tr>"
         for name, text in rows.items()
@@ -309,7 +340,7 @@ def details_html(item: Item) -> str:
     )
     title = escape(readable(item.title or item.key))
     viewer = mirador(item.manifest, item.canvas)
-    link = f"<p>{_link(viewer, 'Open in Mirador')}</p>" if viewer else ""
+    link = f"<p>{_link(viewer, escape(tr('Open in Mirador')))}</p>" if viewer else ""
     table = f"<table><tbody>{cells}</tbody></table>"
     return f'<div class="ev-facts"><h3>{title}</h3>{link}{table}</div>'
 
@@ -323,6 +354,10 @@ def _linked(text: str) -> str:
 def _link(address: str, shown: str) -> str:
     rules = 'target="_blank" rel="noopener noreferrer"'
     return f'<a href="{escape(address, quote=True)}" {rules}>{shown}</a>'
+
+
+def _artworks(count: int) -> str:
+    return plural("{count} artwork", "{count} artworks", count)
 
 
 def _title(found: AcquiredWorks) -> str:
@@ -345,10 +380,10 @@ def _remove(settings: Settings, name: str) -> None:
     try:
         remove_collection(name, settings)
     except (EmovizError, OSError) as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(told(error), icon=":material/error:")
         return
     st.session_state.pop(PARAMETER, None)
-    st.toast("The collection is removed.", icon=":material/delete:")
+    st.toast(tr("The collection is removed."), icon=":material/delete:")
 
 
 def is_taken(settings: Settings, name: str) -> bool:

@@ -23,6 +23,7 @@ from emoviz.inference.predict import Prediction
 from emoviz.review import StoredPrediction, Work
 from emoviz.review.images import read_work
 from emoviz.settings import Settings
+from emoviz.ui.language import tr, translated
 from emoviz.ui.shell import Context
 
 SIDE = 1600  # pixels of the long side: enough for a look 2.5 times as close on a laptop
@@ -178,6 +179,6 @@ def jpeg(image: Image.Image, side: int = SIDE) -> bytes:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, EmovizError | OSError):
-        text = str(error)
+        text = translated(error)
         return f"{text[:1].upper()}{text[1:]}"
-    return f"It failed: {type(error).__name__}."
+    return tr("It failed: {reason}.", reason=type(error).__name__)

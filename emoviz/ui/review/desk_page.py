@@ -11,15 +11,18 @@ from emoviz.inference.cache import Thumbnails
 from emoviz.review import Decision, QueuePlace, ReviewProgress, ReviewStore, Work
 from emoviz.settings import Settings
 from emoviz.ui import access
+from emoviz.ui.language import emotion, language, marked, messages, number, plural, tr, translated
 from emoviz.ui.review import alike, desk, desk_images, desk_protocol, desk_text
 from emoviz.ui.review.desk_protocol import DeskState
 from emoviz.ui.review.queue import Chosen
 from emoviz.ui.shell import Context
-from emoviz.ui.words import counted
 
 _KEY, _VISITS = "desk", "review-visits"
-_HIDDEN = "The model's estimate is hidden until you have decided."
-_KNOWN = "You have seen the model's estimate of this work before, so this decision is not blind."
+_HIDDEN = marked("The model's estimate is hidden until you have decided.")
+_KNOWN = marked(
+    "You have seen the model's estimate of this work before, so this decision is not blind."
+)
+_FILES = ("parts.js", "keys.js", "desk.js")  # that hold words
 _LARGE_AHEAD = 3  # works whose large pictures are made before their turn
 _TOLD = 4  # works of which the browser is told everything, the others without the long table
 
@@ -83,7 +86,7 @@ def show(store: ReviewStore, chosen: Chosen, context: Context) -> None:
         found = desk_protocol.state(memory, store, chosen.queue, chosen.blind)
         header, pictures = _header(found, memory, said, store, chosen, context)
     except EmovizError as error:
-        header, pictures = _broken(str(error), chosen, store, memory), {}
+        header, pictures = _broken(translated(error), chosen, store, memory), {}
     desk.show(_KEY, header, pictures)
 
 
@@ -100,11 +103,11 @@ def _header(
     pictures: dict[str, bytes] = {}
     first = found.at or next(iter(found.ahead), None)
     works = []
-    for number, place in enumerate(found.places):
+    for row_number, place in enumerate(found.places):
         hidden = place.work.id not in found.open
         shown = desk_protocol.without_estimate(place) if hidden else place
         row = _work(shown, hidden, chosen.blind, found, context)
-        row |= {"facts": desk_text.facts_of(place.work)} if number < _TOLD else {}
+        row |= {"facts": desk_text.facts_of(place.work)} if row_number < _TOLD else {}
         if first is not None and place.work.id == first.work.id:
             row |= _beside(shown, said, row, chosen, context, held, pictures)
         works.append(row)
@@ -137,6 +140,8 @@ def _around(
         "answered": memory.answered,
         "go": list(memory.go),
         "said": memory.message,
+        "language": language(),
+        "messages": {name: words for file in _FILES for name, words in messages(file).items()},
         "emotions": desk_text.emotions_of(chosen.taxonomy),
         "progress": {
             "works": progress.works,
@@ -159,13 +164,11 @@ def _work(
         "title": desk_text.title_of(work),
         "by": desk_text.by_line(work),
         "is_hidden": hidden,
-        "hidden": _HIDDEN if hidden else _KNOWN if seen_blind else "",
+        "hidden": tr(_HIDDEN) if hidden else tr(_KNOWN) if seen_blind else "",
         "shares": dict(estimate.probabilities) if estimate is not None else None,
         "agree": estimate.first if estimate is not None else "",
         "estimate": (
-            desk_text.estimate_html(work, estimate, context.rule, context.abstention)
-            if estimate
-            else None
+            desk_text.estimate_html(work, estimate, context.abstention) if estimate else None
         ),
         "small": _name("small", work),
         "large": _name("large", work),
@@ -208,7 +211,7 @@ def _deep(
     jpeg, width, height = made.value
     if name not in held:
         pictures[name] = jpeg
-    return {"deep": name, "pixels": f"{width:,} × {height:,} pixels"}
+    return {"deep": name, "pixels": _pixels(width, height)}
 
 
 def _large(
@@ -230,7 +233,9 @@ def _large(
             made = desk_images.picture(place.work, settings)
             if made.value is not None and row["large"] not in held:
                 pictures[row["large"]] = made.value
-            row["error"] = f"The picture cannot be shown: {made.error}" if made.error else ""
+            row["error"] = ""
+            if made.error:
+                row["error"] = tr("The picture cannot be shown: {reason}", reason=made.error)
             row["due"] = made.is_waiting
 
 
@@ -242,9 +247,9 @@ def _heat(
     name = f"heat {place.work.sha256} {place.estimate.first} {context.identity[:12]}"
     if made.value is not None and name not in held:
         pictures[name] = made.value
-    error = f"There is no heat map: {made.error}" if made.error else ""
+    error = tr("There is no heat map: {reason}", reason=made.error) if made.error else ""
     ready = {"heat": name} if made.value is not None else {"no_heat": error}
-    return {**ready, "heat_of": place.estimate.first}
+    return {**ready, "heat_of": emotion(place.estimate.first)}
 
 
 def _small(
@@ -304,25 +309,43 @@ def _undo(store: ReviewStore, last: tuple[Decision, ...]) -> list[dict[str, Any]
 
 
 def _progress_words(progress: ReviewProgress) -> str:
-    skipped = f", {progress.skipped:,} skipped" if progress.skipped else ""
-    return f"{progress.decided:,} of {counted(progress.works, 'work')} decided{skipped}"
+    words = plural(
+        "{decided} of {count} work decided",
+        "{decided} of {count} works decided",
+        progress.works,
+        decided=number(progress.decided),
+    )
+    if not progress.skipped:
+        return words
+    return f"{words}, {plural('{count} skipped', '{count} skipped', progress.skipped)}"
 
 
 def _end(chosen: Chosen, progress: ReviewProgress) -> str:
     """Why there is nothing on the desk, and what to do."""
     if progress.works == 0:
-        return "There is no artwork here to review.\nBring some in under Collections."
+        return tr("There is no artwork here to review.\nBring some in under Collections.")
     if progress.open > 0 or chosen.queue.filters.stage != "open":
-        return (
-            "No more artworks with these filters.\n"
-            f"{counted(progress.open, 'work')} still to decide: press Filter and leave nothing out."
+        rest = plural(
+            "{count} work still to decide: press Filter and leave nothing out.",
+            "{count} works still to decide: press Filter and leave nothing out.",
+            progress.open,
         )
-    skipped = f" {counted(progress.skipped, 'work')} skipped: choose them under Filter."
-    return (
-        f"All done: {counted(progress.decided, 'work')} decided."
-        f"{skipped if progress.skipped else ''}"
-        "\nThe overview shows where people and the model differ."
+        return f"{tr('No more artworks with these filters.')}\n{rest}"
+    words = plural(
+        "All done: {count} work decided.", "All done: {count} works decided.", progress.decided
     )
+    if progress.skipped:
+        skipped = plural(
+            "{count} work skipped: choose it under Filter.",
+            "{count} works skipped: choose them under Filter.",
+            progress.skipped,
+        )
+        words = f"{words} {skipped}"
+    return f"{words}\n{tr('The overview shows where people and the model differ.')}"
+
+
+def _pixels(width: int, height: int) -> str:
+    return tr("{width} × {height} pixels", width=number(width), height=number(height))
 
 
 def _broken(
@@ -339,5 +362,5 @@ def _broken(
         "undo": [],
         "gone": None,
         "revealed": None,
-        "end": "The store of decisions cannot be read now. Nothing that was stored is lost.",
+        "end": tr("The store of decisions cannot be read now. Nothing that was stored is lost."),
     }

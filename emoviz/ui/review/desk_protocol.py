@@ -14,6 +14,7 @@ from typing import Any
 
 from emoviz.errors import EmovizError, StoreUnavailableError
 from emoviz.review import Decision, Draft, Feeling, Queue, QueuePlace, ReviewStore, ShownWork
+from emoviz.ui.language import tr, translated
 
 AHEAD = 16  # works to decide on that the browser holds: as many acts may wait for a slow server
 BACK = 6  # decisions that can be taken back without waiting for the server
@@ -124,12 +125,14 @@ def hear(
         try:
             visit.answered[token] = _do(act, visit, store, queue, blind)
         except StoreUnavailableError as error:
-            visit.message = f"Not stored yet, it is tried again by itself: {error}"
+            visit.message = tr(
+                "Not stored yet, it is tried again by itself: {reason}", reason=translated(error)
+            )
             break
         except EmovizError as error:
-            visit.answered[token] = f"Not stored: {error}"
+            visit.answered[token] = tr("Not stored: {reason}", reason=translated(error))
         except (KeyError, TypeError, ValueError, OverflowError):
-            visit.answered[token] = (
+            visit.answered[token] = tr(
                 "Not stored: the page and the program do not fit; reload the page."
             )
 
@@ -209,7 +212,7 @@ def _do(act: Mapping[str, Any], visit: Visit, store: ReviewStore, queue: Queue, 
         collection = named.collection if named is not None else queue.collection
         undone = store.undo(collection, queue.reviewer, act["token"], int(act["work"]))
         visit.revealed = None
-        return "" if undone is not None else "There is nothing left to undo."
+        return "" if undone is not None else tr("There is nothing left to undo.")
     if does not in ("go", "why", "overview"):
         raise ValueError(does)
     if act.get("queue") != visit.queue:
@@ -217,7 +220,9 @@ def _do(act: Mapping[str, Any], visit: Visit, store: ReviewStore, queue: Queue, 
     if does == "go":
         place = store.numbered(queue, int(act["number"]) - 1)
         if place is None:
-            return f"There is no artwork with the number {int(act['number'])} here."
+            return tr(
+                "There is no artwork with the number {number} here.", number=int(act["number"])
+            )
         visit.show(place.work.id)
         return ""
     if does == "overview":
@@ -225,7 +230,7 @@ def _do(act: Mapping[str, Any], visit: Visit, store: ReviewStore, queue: Queue, 
         return ""
     work = store.place(queue, int(act["work"]))
     if work is not None and not _open(visit, store, queue, blind, {work.work.id: work}):
-        return "Decide first: why the model says so would say what it says."
+        return tr("Decide first: why the model says so would say what it says.")
     visit.why = int(act["work"])
     return ""
 
@@ -238,7 +243,7 @@ def _decide(
     theirs = replace(queue, collection=work.collection) if work is not None else queue
     place = store.place(theirs, int(act["work"]))
     if place is None:
-        return "That artwork is no longer in the collection; nothing was stored for it."
+        return tr("That artwork is no longer in the collection; nothing was stored for it.")
     id = place.work.id
     if theirs.collection != queue.collection:
         blind = act.get("estimate") is not True

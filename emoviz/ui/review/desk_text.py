@@ -11,10 +11,10 @@ from emoviz.inference.predict import Prediction
 from emoviz.labels import Taxonomy, sentiment_shares, sentiments
 from emoviz.plots import percent, sentiment_bar
 from emoviz.review import Decision, Feeling, StoredPrediction, Work
-from emoviz.review.model import STRENGTH_WORDS
+from emoviz.ui.language import emotion, listed, number, tr
 from emoviz.ui.results import Result
 from emoviz.ui.wording import has_two_sentiments, wording
-from emoviz.ui.words import conflict_note, listed, mixed_note, readable, sentence
+from emoviz.ui.words import conflict_note, mixed_note, readable, sentence
 
 # Letters of the desk's own, and R and C, which Streamlit takes.
 _TAKEN = frozenset("anskmuhlwzrc")
@@ -26,7 +26,12 @@ def emotions_of(taxonomy: Taxonomy) -> list[dict[str, str]]:
     """The emotions that can be chosen, each with its colour and its key."""
     keys = [*_LETTERS, *[""] * max(0, len(taxonomy) - len(_LETTERS))]
     return [
-        {"name": item.name, "colour": item.colour, "key": key.upper()}
+        {
+            "name": item.name,
+            "label": emotion(item.name),
+            "colour": item.colour,
+            "key": key.upper(),
+        }
         for item, key in zip(taxonomy.classes, keys, strict=False)
     ]
 
@@ -45,15 +50,15 @@ def by_line(work: Work) -> str:
 def facts_of(work: Work) -> list[tuple[str, str]]:
     """Everything else that is known, for the table below."""
     known = {
-        "Rights": work.rights,
-        "Style": work.style,
-        "Label of the source": work.label,
+        tr("Rights"): work.rights,
+        tr("Style"): work.style,
+        tr("Label of the source"): work.label,
         **{name.replace("_", " "): text for name, text in work.metadata.items()},
-        "Image": work.url or work.file,
-        "IIIF canvas": work.canvas,
+        tr("Image"): work.url or work.file,
+        tr("IIIF canvas"): work.canvas,
     }
     rows = [(readable(name), readable(text)) for name, text in known.items() if text]
-    return [("Number", f"{work.number + 1:,}"), *rows[:_MOST_FACTS]]
+    return [(tr("Number"), number(work.number + 1)), *rows[:_MOST_FACTS]]
 
 
 def prediction_of(work: Work, estimate: StoredPrediction) -> Prediction:
@@ -75,23 +80,36 @@ def prediction_of(work: Work, estimate: StoredPrediction) -> Prediction:
 
 
 def estimate_html(
-    work: Work, estimate: StoredPrediction, rule: str = "", abstention: Abstention | None = None
+    work: Work, estimate: StoredPrediction, abstention: Abstention | None = None
 ) -> str:
     """Flags, one sentence, sentiment, and what to be careful about; the bars are on the keys."""
     (prediction,) = with_abstention([prediction_of(work, estimate)], abstention)
     taxonomy = estimate.taxonomy
     flags = Result(0, prediction).flags
-    tags = "".join(f'<li class="ev-tag ev-{flag}">{FLAGS[flag]}</li>' for flag in flags)
+    tags = "".join(f'<li class="ev-tag ev-{flag}">{escape(tr(FLAGS[flag]))}</li>' for flag in flags)
     notes = [mixed_note(prediction, taxonomy), conflict_note(prediction, taxonomy)]
     if prediction.unlike_training:
-        notes.append(f"Unlike the training images: take the estimate with care. {rule}".strip())
+        notes.append(
+            tr(
+                "Unlike the training images: take the estimate with care. It lies farther from "
+                "them than almost all others do."
+            )
+        )
     if prediction.not_sure:
-        notes.append("Not sure enough: below the threshold that was set on the Evaluate page.")
+        notes.append(tr("Not sure enough: below the threshold that was set on the Evaluate page."))
     said = "".join(f'<p class="quiet">{escape(readable(note))}</p>' for note in notes if note)
-    feelings = sentiment_bar(prediction.sentiment_shares) if has_two_sentiments(taxonomy) else ""
+    feelings = ""
+    if has_two_sentiments(taxonomy):
+        names = {name: emotion(name) for name in ("positive", "negative")}
+        names["none"] = tr("neither")
+        feelings = sentiment_bar(prediction.sentiment_shares, names, tr("Sentiment"))
     return (
         f"<p>{escape(sentence(prediction, wording(taxonomy)))}</p>"
-        + (f'<ul class="ev-tags" role="list" aria-label="Flags">{tags}</ul>' if tags else "")
+        + (
+            f'<ul class="ev-tags" role="list" aria-label="{escape(tr("Flags"))}">{tags}</ul>'
+            if tags
+            else ""
+        )
         + feelings
         + said
     )
@@ -100,23 +118,33 @@ def estimate_html(
 def decided(kind: str, feelings: Sequence[Feeling], note: str = "") -> str:
     """A decision in words."""
     if kind == "none":
-        words = "none of these"
+        words = tr("none of these")
     elif kind == "skip":
-        words = "skipped"
+        words = tr("skipped")
     else:
-        words = listed([f"{STRENGTH_WORDS[item.strength]}{item.emotion}" for item in feelings])
-    return f"{words} (with a note)" if note else words
+        words = listed(_felt(item) for item in feelings)
+    return tr("{decision} (with a note)", decision=words) if note else words
+
+
+def _felt(item: Feeling) -> str:
+    name = emotion(item.emotion)
+    if item.strength == 1:
+        return tr("a little {emotion}", emotion=name)
+    return tr("strongly {emotion}", emotion=name) if item.strength == 3 else name
 
 
 def revealed(decision: Decision, estimate: StoredPrediction | None) -> str:
     """What a blind reviewer said, beside what the model said."""
-    own = f"You: {decided(decision.kind, decision.feelings)}."
+    own = tr("You: {decision}.", decision=decided(decision.kind, decision.feelings))
     if estimate is None:
-        return f"{own} There is no estimate of this work."
+        return f"{own} {tr('There is no estimate of this work.')}"
     first = estimate.first
-    same = any(item.emotion == first for item in decision.feelings)
-    verdict = "The model's estimate is the same" if same else "The model's estimate"
-    return f"{own} {verdict}: {first} ({percent(estimate.probabilities[first])})."
+    values = {"emotion": emotion(first), "share": percent(estimate.probabilities[first])}
+    if any(item.emotion == first for item in decision.feelings):
+        verdict = tr("The model's estimate is the same: {emotion} ({share}).", **values)
+    else:
+        verdict = tr("The model's estimate: {emotion} ({share}).", **values)
+    return f"{own} {verdict}"
 
 
 def undo_words(work: Work, decision: Decision) -> str:

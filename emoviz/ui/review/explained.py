@@ -7,10 +7,11 @@ from emoviz.errors import EmovizError
 from emoviz.review import ArtworkCollection, ReviewStore, Work, open_store
 from emoviz.review.images import read_work
 from emoviz.settings import Settings
+from emoviz.ui.language import tr
 from emoviz.ui.review import blind, desk_text
 from emoviz.ui.review.queue import PARAMETER
 from emoviz.ui.textures import subject
-from emoviz.ui.words import plain
+from emoviz.ui.words import told
 
 _DESK, _WORK, _TAKEN = "pages/review/artworks.py", "work", "explained-work"
 
@@ -36,17 +37,17 @@ def follow_link(settings: Settings) -> None:
         work = store.work(int(asked[:18]))
         collection = _of(work, store)
         if work is None or collection is None or work.removed:
-            st.info("The artwork that the link names is not here.", icon=":material/link_off:")
+            st.info(tr("The artwork that the link names is not here."), icon=":material/link_off:")
         elif collection.name in blind.hidden(settings):
             st.info(
-                "Its collection is under blind review: what the model says is not shown here.",
+                tr("Its collection is under blind review: what the model says is not shown here."),
                 icon=":material/visibility_off:",
             )
         else:
             back = {PARAMETER: collection.name, _WORK: asked}
             _take(work, collection, back, settings)
     except EmovizError as error:
-        st.warning(plain(str(error)), icon=":material/error:")
+        st.warning(told(error), icon=":material/error:")
 
 
 def _take(

@@ -15,10 +15,11 @@ from emoviz.data.importers.content_state import (
 from emoviz.errors import EmovizError
 from emoviz.review.acquire import AcquiredWorks, Brought
 from emoviz.settings import Settings
+from emoviz.ui.language import tr
 from emoviz.ui.review import collection_form
 from emoviz.ui.review.collections import details
 from emoviz.ui.review.queue import PARAMETER as CHOICE
-from emoviz.ui.words import plain
+from emoviz.ui.words import plain, told
 
 _SHOWN = "linked-content-shown"
 
@@ -34,7 +35,8 @@ def asked(known: Sequence[AcquiredWorks]) -> ContentState | None:
     try:
         state = read_content_state(text)
     except EmovizError as error:
-        st.warning(f"This link cannot be opened: {plain(str(error))}.", icon=":material/link_off:")
+        words = tr("This link cannot be opened: {reason}.", reason=told(error))
+        st.warning(words, icon=":material/link_off:")
         return None
     if st.session_state.get(_SHOWN) != text:
         found = next((one for one in known if _rows(one, state)), None)
@@ -57,15 +59,18 @@ def show(
         if st.session_state.get(_SHOWN) != text:
             st.session_state[_SHOWN] = text
             if state.canvas:
-                details(*rows[0])
+                details(rows, 0)
         return
     st.info(
-        f"A link asks for IIIF content that is not here: {plain(state.document)}",
+        tr(
+            "A link asks for IIIF content that is not here: {address}",
+            address=plain(state.document),
+        ),
         icon=":material/link:",
     )
     if manages:
         st.button(
-            "Bring it in",
+            tr("Bring it in"),
             key="linked-content-bring",
             icon=":material/download:",
             type="primary",
@@ -80,10 +85,10 @@ def viewer(found: AcquiredWorks) -> None:
     link = mirador(source) if found.request is not None and found.request.kind == "iiif" else ""
     if link:
         st.link_button(
-            "Open in Mirador",
+            tr("Open in Mirador"),
             link,
             icon=":material/open_in_new:",
-            help="The viewer of many museums, on its own web page, which then asks the museum.",
+            help=tr("The viewer of many museums, on its own web page, which then asks the museum."),
         )
 
 

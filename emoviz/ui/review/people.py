@@ -16,14 +16,15 @@ from emoviz.review import ROLES, Reviewer, ReviewStore, Role
 from emoviz.settings import Settings, load_settings
 from emoviz.ui import access
 from emoviz.ui.access import LONGEST, NAME, login_is_set_up
-from emoviz.ui.words import plain, readable
+from emoviz.ui.language import marked, tr
+from emoviz.ui.words import plain, readable, told
 
 _COOKIE, _ASKED = "emoviz_reviewer", "reviewer-asked"
 ROLE_WORDS: dict[Role, str] = {
-    "waiting": "waits to be let in",
-    "viewer": "looks only",
-    "reviewer": "decides",
-    "manager": "decides and manages",
+    "waiting": marked("waits to be let in"),
+    "viewer": marked("looks only"),
+    "reviewer": marked("decides"),
+    "manager": marked("decides and manages"),
 }
 _REMEMBER = st.components.v2.component(
     "emoviz_remember",
@@ -47,9 +48,9 @@ def admitted(settings: Settings) -> bool:
     st.title("emoviz", anchor=False)
     st.info(plain(here.reason), icon=":material/lock:")
     if getattr(st.user, "is_logged_in", False) is True:
-        st.button("Sign out", icon=":material/logout:", on_click=st.logout)
+        st.button(tr("Sign out"), icon=":material/logout:", on_click=st.logout)
     else:
-        st.button("Sign in", icon=":material/login:", type="primary", on_click=st.login)
+        st.button(tr("Sign in"), icon=":material/login:", type="primary", on_click=st.login)
     return False
 
 
@@ -69,12 +70,18 @@ def who(store: ReviewStore, settings: Settings) -> Reviewer | None:
 
 def badge(reviewer: Reviewer, store: ReviewStore, share: Callable[[], None] | None = None) -> None:
     """Who one is, a way to be somebody else, one's share, and for managers everybody's role."""
-    with st.popover(plain(reviewer.name), icon=":material/person:", help="Who reviews here"):
-        st.markdown(f"You are **{plain(reviewer.name)}**, who {ROLE_WORDS[reviewer.role]}.")
+    with st.popover(plain(reviewer.name), icon=":material/person:", help=tr("Who reviews here")):
+        st.markdown(
+            tr(
+                "You are **{name}**, who {role}.",
+                name=plain(reviewer.name),
+                role=tr(ROLE_WORDS[reviewer.role]),
+            )
+        )
         if login_is_set_up():
-            st.button("Sign out", icon=":material/logout:", on_click=st.logout)
+            st.button(tr("Sign out"), icon=":material/logout:", on_click=st.logout)
         else:
-            st.button("Somebody else", icon=":material/switch_account:", on_click=_ask_again)
+            st.button(tr("Somebody else"), icon=":material/switch_account:", on_click=_ask_again)
         if share is not None:
             share()
         _forget_me(reviewer, store)
@@ -84,8 +91,11 @@ def badge(reviewer: Reviewer, store: ReviewStore, share: Callable[[], None] | No
 def explain_no_right(reviewer: Reviewer) -> None:
     """What somebody who only looks is told instead of the desk."""
     st.info(
-        f"{plain(reviewer.name)} may look at collections but not decide. A manager can change that "
-        "under their own name, at the top of this page.",
+        tr(
+            "{name} may look at collections but not decide. A manager can change that under their "
+            "own name, at the top of this page.",
+            name=plain(reviewer.name),
+        ),
         icon=":material/visibility:",
     )
 
@@ -101,26 +111,31 @@ def _named(store: ReviewStore, name: str) -> Reviewer | None:
         return store.reviewer(name)
     except EmovizError as error:
         st.session_state.pop(NAME, None)
-        st.warning(plain(str(error)), icon=":material/error:")
+        st.warning(told(error), icon=":material/error:")
         return None
 
 
 def _ask(store: ReviewStore, name: str) -> None:
     with st.form("who", width=460):
-        st.markdown("**Who is reviewing?** Every decision is kept with the name of who made it.")
+        st.markdown(
+            tr("**Who is reviewing?** Every decision is kept with the name of who made it.")
+        )
         st.text_input(
-            "Your name",
+            tr("Your name"),
             value=name,
             max_chars=LONGEST,
             key="who-name",
             placeholder="Ona Petraitė",
-            help="Remembered by this browser. Write it as last time, so that your decisions stay "
-            "together.",
+            help=tr(
+                "Remembered by this browser. Write it as last time, so that your decisions stay "
+                "together."
+            ),
         )
-        st.form_submit_button("Go on", type="primary", on_click=_take_name)
+        st.form_submit_button(tr("Go on"), type="primary", on_click=_take_name)
     known = [item.name for item in store.reviewers() if not item.subject]
     if known:
-        st.caption("Already here: " + ", ".join(plain(item) for item in known[:12]))
+        names = ", ".join(plain(item) for item in known[:12])
+        st.caption(tr("Already here: {names}", names=names))
 
 
 def _take_name() -> None:
@@ -135,14 +150,16 @@ def _ask_again() -> None:
 
 
 def _forget_me(reviewer: Reviewer, store: ReviewStore) -> None:
-    with st.expander("Forget me"):
+    with st.expander(tr("Forget me")):
         st.markdown(
-            "Your name, login, notes and shares of the work are removed, and exports that lie on "
-            "this machine. What was taken home and backups still hold what they held."
+            tr(
+                "Your name, login, notes and shares of the work are removed, and exports that lie "
+                "on this machine. What was taken home and backups still hold what they held."
+            )
         )
-        too = st.checkbox("My decisions, too", key="forget-decisions")
+        too = st.checkbox(tr("My decisions, too"), key="forget-decisions")
         st.button(
-            "Forget me now",
+            tr("Forget me now"),
             key="forget-me",
             icon=":material/delete_forever:",
             on_click=_forget,
@@ -159,7 +176,7 @@ def _forget(store: ReviewStore, reviewer: Reviewer, decisions_too: bool) -> None
     try:
         store.forget(here.id, here.id, decisions_too)
     except EmovizError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
+        st.toast(told(error), icon=":material/error:")
         return
     shutil.rmtree(settings.home / "exports", ignore_errors=True)  # they name who decided
     st.session_state.clear()
@@ -171,14 +188,14 @@ def _roles(reviewer: Reviewer, store: ReviewStore) -> None:
     others = [item for item in store.reviewers() if item.id != reviewer.id]
     if not others:
         return
-    st.markdown("**What others may do**")
+    st.markdown(f"**{tr('What others may do')}**")
     for other in others:
         roles = [role for role in ROLES if role == other.role or _may_become(other, role)]
         st.selectbox(
             plain(other.name),
             roles,
             index=roles.index(other.role),
-            format_func=lambda role: ROLE_WORDS.get(role, role),
+            format_func=lambda role: tr(ROLE_WORDS[role]),
             key=f"role-{other.id}",
             on_change=_set_role,
             args=(store, reviewer, other),
@@ -195,4 +212,4 @@ def _set_role(store: ReviewStore, reviewer: Reviewer, other: Reviewer) -> None:
     try:
         store.set_role(other.id, st.session_state[f"role-{other.id}"], by=reviewer.id)
     except EmovizError as error:
-        st.toast(plain(str(error)), icon=":material/error:")
+        st.toast(told(error), icon=":material/error:")

@@ -19,38 +19,41 @@ from emoviz.review import (
     Share,
     Stage,
 )
-from emoviz.review.agreement import answered, visible
+from emoviz.review.agreement import answered, most_divided, visible
 from emoviz.review.labelling import NONE
 from emoviz.ui import access
+from emoviz.ui.language import emotion, emotions, marked, number, tr
 from emoviz.ui.linked import from_link, linked_choice, linked_toggle, write_parameter
 from emoviz.ui.review import blind
 from emoviz.ui.shell import Context
-from emoviz.ui.words import counted, plain, readable
+from emoviz.ui.words import plain, readable
 
 PARAMETER = "review"
 ORDERS: Mapping[Order, str] = {
-    "uncertain": "Most uncertain first",
-    "opposite": "Mixed feelings first",
-    "unlike": "Unlike training first",
-    "number": "As in the collection",
-    "artist": "By artist",
-    "style": "By style",
-    "random": "Shuffled",
+    "uncertain": marked("Most uncertain first"),
+    "opposite": marked("Mixed feelings first"),
+    "unlike": marked("Unlike training first"),
+    "divided": marked("Dividing people first"),
+    "number": marked("As in the collection"),
+    "artist": marked("By artist"),
+    "style": marked("By style"),
+    "random": marked("Shuffled"),
 }
 STAGES: Mapping[str, str] = {
-    "open": "Not decided by me",
-    "skipped": "Skipped by me",
-    "decided": "Decided by me",
-    "any": "All",
+    "open": marked("Not decided by me"),
+    "skipped": marked("Skipped by me"),
+    "decided": marked("Decided by me"),
+    "any": marked("All"),
 }
 ANSWERS: Mapping[str, str] = {
-    "": "any",
-    "differs": "differ from the model's estimate",
-    "divided": "people differ",
-    "note": "have a note",
+    "": marked("any"),
+    "differs": marked("differ from the model's estimate"),
+    "divided": marked("people differ"),
+    "note": marked("have a note"),
 }
 _NEED_ESTIMATES = ("uncertain", "opposite", "unlike")
 _ANY = ""
+_MOST_DIVIDED = 500  # works that come first; a database compares with each of them
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,12 @@ def collection(store: ReviewStore, reviewer: Reviewer) -> ArtworkCollection | No
         return None
     asked = st.query_params.get(PARAMETER, "")
     if asked and asked not in known:
-        words = f"The link asks for the collection “{plain(asked[:60])}”, which is not here."
+        words = tr(
+            "The link asks for the collection “{name}”, which is not here.", name=plain(asked[:60])
+        )
         st.toast(words, icon=":material/link_off:")
     titles = {name: readable(item.title or name) for name, item in known.items()}
-    chosen = linked_choice("Collection", titles, PARAMETER, width=210)
+    chosen = linked_choice(tr("Collection"), titles, PARAMETER, width=210)
     write_parameter(PARAMETER, chosen)  # always: a link to a review must not mean another one later
     return known[chosen]
 
@@ -115,11 +120,11 @@ def choose(
     together = found.name in store.blind_collections()
     hidden = together or (overview and blind.is_on())
     orders: dict[str, str] = {
-        name: words
+        name: tr(words)
         for name, words in ORDERS.items()
         if (estimates is not None and not hidden) or name not in _NEED_ESTIMATES
     }
-    order: Order = linked_choice("Order", orders, "order", width=200)  # type: ignore[assignment]
+    order: Order = linked_choice(tr("Order"), orders, "order", width=200)  # type: ignore[assignment]
     sorted_by = taxonomy if estimates is not None and not hidden else None
     told = estimates if sorted_by is not None else None
     filters = filter_box(store, found, reviewer, told, taxonomy, stages=not overview)
@@ -133,6 +138,7 @@ def choose(
         order,
         _seed() if order == "random" else 0,
         filters,
+        _dividing(store, found, reviewer) if order == "divided" else (),
     )
     return Chosen(found, estimates, queue, wished or hidden, taxonomy)
 
@@ -157,26 +163,26 @@ def filter_box(
     """
     place = st.container(width="content")
     set_before = sum(bool(st.query_params.get(name)) for name in _PARAMETERS)
-    label = f"Filter ({set_before})" if set_before else "Filter"
+    label = tr("Filter ({count})", count=set_before) if set_before else tr("Filter")
     with place.popover(label, icon=":material/filter_alt:", key="filters", width="content"):
         stage: Stage = "open" if stages else "any"
         if stages:
-            stage = linked_choice("Works", dict(STAGES), "stage", width=260)  # type: ignore[assignment]
-        emotions = {_ANY: "any", **{name: name for name in taxonomy.names}}
-        emotion = ""
+            stage = linked_choice(tr("Works"), _in_words(STAGES), "stage", width=260)  # type: ignore[assignment]
+        classes = {_ANY: tr("any"), **emotions(taxonomy)}
+        first = ""
         if estimates is not None:
-            emotion = linked_choice("Most likely emotion", emotions, "emotion", width=260)
-        works = _by_answers(store, found, reviewer, estimates, emotions)
-        artist = _value(store, found, "artist", "Artist")
-        style = _value(store, found, "style", "Style")
+            first = linked_choice(tr("Most likely emotion"), classes, "emotion", width=260)
+        works = _by_answers(store, found, reviewer, estimates, classes)
+        artist = _value(store, found, "artist", tr("Artist"))
+        style = _value(store, found, "style", tr("Style"))
         text = _text()
-        opposite = estimates is not None and linked_toggle("Only mixed feelings", "mixed")
+        opposite = estimates is not None and linked_toggle(tr("Only mixed feelings"), "mixed")
         unlike = estimates is not None and linked_toggle(
-            "Only unlike the training images", "unlike"
+            tr("Only unlike the training images"), "unlike"
         )
-        st.button("Leave nothing out", icon=":material/filter_alt_off:", on_click=_clear)
+        st.button(tr("Leave nothing out"), icon=":material/filter_alt_off:", on_click=_clear)
     return ArtworkFilters(
-        emotion=emotion,
+        emotion=first,
         artist=artist,
         style=style,
         text=text,
@@ -191,23 +197,30 @@ def filter_box(
 def share_box(store: ReviewStore, found: ArtworkCollection, reviewer: Reviewer) -> None:
     """Divide the works among several people, with a part for everybody."""
     share = store.share(found.id, reviewer.id)
-    words = f"part {share.part + 1} of {share.parts}" if share else "all works"
+    words = tr("all works")
+    if share:
+        words = tr("part {part} of {parts}", part=share.part + 1, parts=share.parts)
     with st.container(key="share"):
         st.markdown(
-            f"**Share the work.** Yours now: {words}. Say how many review this collection and "
-            "which part is yours; each work then goes to one of you."
+            tr(
+                "**Share the work.** Yours now: {part}. Say how many review this collection and "
+                "which part is yours; each work then goes to one of you.",
+                part=words,
+            )
         )
-        parts = st.number_input("Reviewers", 1, 50, share.parts if share else 1, key="share-parts")
+        parts = st.number_input(
+            tr("Reviewers"), 1, 50, share.parts if share else 1, key="share-parts"
+        )
         part = st.number_input(
-            "My part", 1, int(parts), min(share.part + 1 if share else 1, int(parts)),
+            tr("My part"), 1, int(parts), min(share.part + 1 if share else 1, int(parts)),
             key=f"share-part-{int(parts)}",
         )  # fmt: skip
         overlap = st.slider(
-            "Given to everybody, so that agreement can be measured",
+            tr("Given to everybody, so that agreement can be measured"),
             0, 100, round(100 * share.overlap) if share else 20, 5, format="%d %%",
             key="share-overlap", disabled=parts == 1,
         )  # fmt: skip
-        if st.button("Take this part", type="primary", key="share-take"):
+        if st.button(tr("Take this part"), type="primary", key="share-take"):
             new = Share(reviewer.id, int(part) - 1, int(parts), overlap / 100)
             store.set_share(found.id, None if parts == 1 else new, reviewer.id)
             st.rerun()
@@ -222,11 +235,6 @@ def link(chosen: Chosen, work: int | None = None) -> dict[str, str]:
     }
     found = {PARAMETER: chosen.collection.name, **kept}
     return found if work is None else {**found, "work": str(work)}
-
-
-def summary(found: ArtworkCollection, count: int) -> str:
-    """The collection in a line."""
-    return f"{plain(found.title or found.name)}, {counted(count, 'work')}"
 
 
 _PARAMETERS = (
@@ -247,12 +255,15 @@ def _by_answers(
     found: ArtworkCollection,
     reviewer: Reviewer,
     estimates: EstimateSet | None,
-    emotions: Mapping[str, str],
+    classes: Mapping[str, str],
 ) -> frozenset[int] | None:
     """Works by what people answered, as far as the reviewer may see it; None for all works."""
-    offered = {key: words for key, words in ANSWERS.items() if key != "differs" or estimates}
-    how = linked_choice("People's answers", offered, "answers", width=260)
-    said = linked_choice("Emotion given", {**emotions, NONE: NONE}, "said", width=260)
+    offered = {
+        key: words for key, words in _in_words(ANSWERS).items() if key != "differs" or estimates
+    }
+    how = linked_choice(tr("People's answers"), offered, "answers", width=260)
+    given = {**classes, NONE: emotion(NONE)}
+    said = linked_choice(tr("Emotion given"), given, "said", width=260)
     if not how and not said:
         return None
     decisions = visible(store.standing(found.id), reviewer)
@@ -264,7 +275,8 @@ def _value(store: ReviewStore, found: ArtworkCollection, name: str, label: str) 
     counts = store.values(found.id, name)
     if not counts:
         return ""
-    options = {_ANY: "any", **{text: f"{readable(text)} ({count})" for text, count in counts}}
+    named = {text: f"{readable(text)} ({number(count)})" for text, count in counts}
+    options = {_ANY: tr("any"), **named}
     return linked_choice(label, options, name, width=260)
 
 
@@ -273,7 +285,9 @@ def _text() -> str:
     if asked is not None or "seek" not in st.session_state:
         st.session_state["seek"] = asked or ""
     text = st.text_input(
-        "Words in title, artist, date or any other column", key="seek", persist_state="session"
+        tr("Words in title, artist, date or any other column"),
+        key="seek",
+        persist_state="session",
     )
     write_parameter("seek", (text or "").strip())
     return (text or "").strip()
@@ -282,15 +296,26 @@ def _text() -> str:
 def _blind(together: bool) -> bool:
     """The reviewer's own wish; where all review blind, there is none to have."""
     if together:
-        st.caption(":material/visibility_off: Blind review")
+        st.caption(f":material/visibility_off: {tr('Blind review')}")
         return True
     return linked_toggle(
-        "Blind",
+        tr("Blind"),
         blind.TOGGLE,
-        "Hide what the model says until you have decided, here and on the other pages. Your "
-        "decisions then cannot lean on it, which is what agreement between people and model should "
-        "be measured on.",
+        tr(
+            "Hide what the model says until you have decided, here and on the other pages. Your "
+            "decisions then cannot lean on it, which is what agreement between people and model "
+            "should be measured on."
+        ),
     )
+
+
+def _in_words(options: Mapping[str, str]) -> dict[str, str]:
+    return {key: tr(words) for key, words in options.items()}
+
+
+def _dividing(store: ReviewStore, found: ArtworkCollection, reviewer: Reviewer) -> tuple[int, ...]:
+    """As people stand now: the order holds until the page is drawn anew."""
+    return most_divided(visible(store.standing(found.id), reviewer), _MOST_DIVIDED)
 
 
 def _seed() -> int:

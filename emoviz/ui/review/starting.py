@@ -7,29 +7,53 @@ import streamlit as st
 from emoviz.errors import EmovizError
 from emoviz.review import ArtworkCollection, Counts, Reviewer, ReviewStore, open_store
 from emoviz.settings import Settings
+from emoviz.ui.language import marked, number, plural, tr
 from emoviz.ui.review import collection_form
 from emoviz.ui.review.queue import PARAMETER, Chosen
 from emoviz.ui.shell import Context
-from emoviz.ui.words import counted, plain
+from emoviz.ui.words import plain, told
 
 COLLECTIONS = "pages/review/collections.py"
-GUIDE = """
-- **Every key is on its button.** The number of an emotion chooses it, pressed again it is stronger
-  ●●●, weaker ●○○ or not chosen; several emotions may be chosen. **Enter** saves the choice, **A**
-  agrees with the model's most likely emotion, **N** says that none of these fits, **S** skips.
-- **U** takes your last decision back, as often as you like. Nothing is erased: an undo and a
-  correction are kept beside what they correct.
-- **M** goes to the note; Escape or Ctrl+Enter leaves it. **Z**, or a click on the picture, goes
-  into the picture as deep as its pixels reach: wheel, + and -, arrows.
-- **H** shows which regions spoke for the most likely emotion, **L** which works are alike, **W**
-  leads to the Textures page and back to this place.
-- **Blind** hides what the model says until you have decided.
-- You may press faster than the server answers: each act belongs to the artwork that was on the
-  screen, and waits in order until it is stored, also over a reload or a lost connection.
-- **←** and **→** and the strip below lead to other artworks without deciding or taking back.
-  **Keys …** sets keys of your own.
-- What the model says is **its estimate of the emotion that the image evokes**, never the emotion.
-"""
+GUIDE = (
+    marked(
+        "**Every key is on its button.** The number of an emotion chooses it, pressed again it is "
+        "stronger ●●●, weaker ●○○ or not chosen; several emotions may be chosen. **Enter** saves "
+        "the choice, **A** agrees with the model's most likely emotion, **N** says that none of "
+        "these fits, **S** skips."
+    ),
+    marked(
+        "**U** takes your last decision back, as often as you like. Nothing is erased: an undo and "
+        "a correction are kept beside what they correct."
+    ),
+    marked(
+        "**M** goes to the note; Escape or Ctrl+Enter leaves it. **Z**, or a click on the picture, "
+        "goes into the picture as deep as its pixels reach: wheel, + and -, arrows."
+    ),
+    marked(
+        "**H** shows which regions spoke for the most likely emotion, **L** which works are alike, "
+        "**W** leads to the Textures page and back to this place."
+    ),
+    marked("**Blind** hides what the model says until you have decided."),
+    marked(
+        "You may press faster than the server answers: each act belongs to the artwork that was on "
+        "the screen, and waits in order until it is stored, also over a reload or a lost "
+        "connection."
+    ),
+    marked(
+        "**←** and **→** and the strip below lead to other artworks without deciding or taking "
+        "back. **Keys …** sets keys of your own."
+    ),
+    marked(
+        "What the model says is **its estimate of the emotion that the image evokes**, never the "
+        "emotion."
+    ),
+)
+
+
+def guide() -> None:
+    """How the desk is used, behind a line that opens."""
+    with st.expander(tr("How this works"), icon=":material/help:"):
+        st.markdown("\n".join(f"- {tr(line)}" for line in GUIDE))
 
 
 def store_or_stop(settings: Settings) -> ReviewStore:
@@ -37,7 +61,8 @@ def store_or_stop(settings: Settings) -> ReviewStore:
     try:
         return open_store(settings)
     except EmovizError as error:
-        st.error(plain(str(error)), title="Decisions cannot be kept now", icon=":material/error:")
+        title = tr("Decisions cannot be kept now")
+        st.error(told(error), title=title, icon=":material/error:")
         st.stop()
 
 
@@ -45,13 +70,16 @@ def explain_no_collection(reviewer: Reviewer, context: Context) -> None:
     """Nothing to review yet: the sample with one press, or a collection of one's own."""
     assert context.checkpoint is not None
     st.info(
-        "There is no collection yet. Bring one in, or begin with the images that come with emoviz.",
+        tr(
+            "There is no collection yet. Bring one in, or begin with the images that come with "
+            "emoviz."
+        ),
         icon=":material/image:",
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         if reviewer.may_manage:
             collection_form.sample_button(context.settings, context.checkpoint, primary=True)
-        st.page_link(COLLECTIONS, label="To the collections", icon=":material/collections:")
+        st.page_link(COLLECTIONS, label=tr("To the collections"), icon=":material/collections:")
 
 
 def explain_no_estimates(found: ArtworkCollection, context: Context) -> None:
@@ -60,13 +88,17 @@ def explain_no_estimates(found: ArtworkCollection, context: Context) -> None:
     title = plain(context.checkpoint.card.title)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f":material/hub: **{title}** was not asked about this collection yet: decide without "
-            "its estimates, or choose another network in the sidebar.",
+            ":material/hub: "
+            + tr(
+                "**{network}** was not asked about this collection yet: decide without its "
+                "estimates, or choose another network in the sidebar.",
+                network=title,
+            ),
             width="stretch",
         )
         st.page_link(
             COLLECTIONS,
-            label="Ask it",
+            label=tr("Ask it"),
             icon=":material/play_arrow:",
             query_params={PARAMETER: found.name, "checkpoint": context.checkpoint.card.id},
         )
@@ -74,29 +106,34 @@ def explain_no_estimates(found: ArtworkCollection, context: Context) -> None:
 
 def counts(found: Counts, collection: ArtworkCollection, chosen: Chosen) -> None:
     """The collection in numbers, with ways to review it and to see it as a map."""
-    people = counted(found.reviewers, "person", "people")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            f"**{counted(found.ready, 'work')}**, {found.decided:,} decided by {people}, "
-            f"{counted(found.decisions, 'decision')} in all."
-            + (
-                f" {counted(found.works - found.ready, 'work')} without a picture."
-                if found.works > found.ready
-                else ""
-            ),
-            width="stretch",
+    words = [
+        plural("**{count} work**", "**{count} works**", found.ready),
+        plural(
+            "{decided} decided by {count} person",
+            "{decided} decided by {count} people",
+            found.reviewers,
+            decided=number(found.decided),
+        ),
+        plural("{count} decision in all", "{count} decisions in all", found.decisions),
+    ]
+    if found.works > found.ready:
+        lacking = found.works - found.ready
+        words.append(
+            plural("{count} work without a picture", "{count} works without a picture", lacking)
         )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"{', '.join(words)}.", width="stretch")
         link = {PARAMETER: collection.name}
         st.page_link(
             "pages/review/artworks.py",
-            label="Review",
+            label=tr("Review"),
             icon=":material/palette:",
             query_params=link,
         )
         if chosen.estimates is not None and chosen.estimates.table:
             st.page_link(
                 "pages/explore/embeddings.py",
-                label="As a map",
+                label=tr("As a map"),
                 icon=":material/scatter_plot:",
                 query_params={
                     "collection": Path(chosen.estimates.table).parent.name,

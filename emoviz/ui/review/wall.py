@@ -13,32 +13,37 @@ from emoviz.review import Decision, Queue, QueuePlace, ReviewStore, Work
 from emoviz.review.labelling import NOBODY, NONE, shares_of, tally
 from emoviz.settings import Settings
 from emoviz.ui.gallery import Tile, gallery
+from emoviz.ui.language import emotion, marked, number, plural, tr
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.review import desk_text
 from emoviz.ui.review.queue import Chosen
-from emoviz.ui.words import counted
 
 PER_PAGE, _GROUPS = 48, 18
 _NAMED = 3  # emotions of an estimate beside people's answers
-DECIDED = {"": "all", "yes": "decided by anybody", "no": "decided by nobody"}
+DECIDED = {
+    "": marked("all"),
+    "yes": marked("decided by anybody"),
+    "no": marked("decided by nobody"),
+}
 # Column of the store -> words; "time" makes half centuries of the years.
 _BY: Mapping[str, tuple[str, str]] = {
-    "artist": ("artist", "Artist"),
-    "style": ("style", "Style"),
-    "time": ("year", "Time"),
-    "label": ("label", "Label of the source"),
+    "artist": ("artist", marked("Artist")),
+    "style": ("style", marked("Style")),
+    "time": ("year", marked("Time")),
+    "label": ("label", marked("Label of the source")),
 }
 _PERIOD = 50  # years: finer steps leave too few works in each
 
 
 def wanted(store: ReviewStore, chosen: Chosen) -> Queue:
     """The queue of the wall: the filters of the page, whoever decided, and a span of years."""
-    decided = linked_choice("Decisions", DECIDED, "decisions", width=190)
+    stages = {key: tr(words) for key, words in DECIDED.items()}
+    decided = linked_choice(tr("Decisions"), stages, "decisions", width=190)
     years = [int(text) for text, _ in store.values(chosen.collection.id, "year") if text]
     span: tuple[int | None, int | None] = (None, None)
     if len(set(years)) > 1:
         first, last = min(years), max(years)
-        low, high = st.slider("Years", first, last, (first, last), key="wall-years", width=190)
+        low, high = st.slider(tr("Years"), first, last, (first, last), key="wall-years", width=190)
         span = (low if low > first else None, high if high < last else None)
     filters = replace(
         chosen.queue.filters,
@@ -70,20 +75,23 @@ def show(
     """
     count = store.matching(queue)
     if not count:
-        st.info("No work fits these filters.", icon=":material/filter_alt_off:")
+        st.info(tr("No work fits these filters."), icon=":material/filter_alt_off:")
         return None
     pages = -(-count // PER_PAGE)
-    place, number = st.container(), 1
+    place, page = st.container(), 1
     if pages > 1:
         with st.container(horizontal_alignment="center"):
-            number = st.pagination(pages, key=f"wall-page-{pages}")
-    places = store.listed(queue, PER_PAGE, (number - 1) * PER_PAGE)
+            page = st.pagination(pages, key=f"wall-page-{pages}")
+    places = store.listed(queue, PER_PAGE, (page - 1) * PER_PAGE)
     with Thumbnails(settings) as kept:
         jpegs = kept.get_many({item.work.sha256 for item in places if item.work.sha256})
     with place:
-        first = (number - 1) * PER_PAGE
-        shown = f" {first + 1:,} to {first + len(places):,}." if pages > 1 else ""
-        st.caption(f"{counted(count, 'work')}.{shown} Press one to review it.")
+        first = (page - 1) * PER_PAGE
+        words = [plural("{count} work.", "{count} works.", count)]
+        if pages > 1:
+            span = {"first": number(first + 1), "last": number(first + len(places))}
+            words.append(tr("{first} to {last}.", **span))
+        st.caption(" ".join([*words, tr("Press one to review it.")]))
         ids = {item.work.id for item in places}
         said: dict[int, list[Decision]] = {}
         for item in decisions:
@@ -93,7 +101,7 @@ def show(
             _tile(item, mine.get(item.work.id), said.get(item.work.id, []), jpegs)
             for item in places
         ]
-        pressed = gallery(tiles, "review-wall", "Works of the collection", side=124)
+        pressed = gallery(tiles, "review-wall", tr("Works of the collection"), side=124)
     return None if pressed is None else places[pressed].work.id
 
 
@@ -109,14 +117,18 @@ def shares(
         votes: Id of a work -> what a person said of it.
     """
     known = chosen.collection.id
-    options = {key: words for key, (column, words) in _BY.items() if store.values(known, column)}
+    options = {
+        key: tr(words) for key, (column, words) in _BY.items() if store.values(known, column)
+    }
     if not options:
-        st.caption("Neither artist, style nor date is known here: there is nothing to divide by.")
+        st.caption(
+            tr("Neither artist, style nor date is known here: there is nothing to divide by.")
+        )
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        by = linked_choice("By", options, "by", width=190)
-        sources = {"model": "the model's estimates", "people": "people's decisions"}
-        of = linked_choice("Of", sources, "of", width=220)
+        by = linked_choice(tr("By"), options, "by", width=190)
+        sources = {"model": tr("the model's estimates"), "people": tr("people's decisions")}
+        of = linked_choice(tr("Of"), sources, "of", width=220)
     column = _BY[by][0]
     if of == "people":
         said = [(_value(work, column), votes.get(work.id, ""), 1) for work in decided]
@@ -124,13 +136,19 @@ def shares(
         said = store.model_counts(chosen.estimates, column) if chosen.estimates else []
     groups = _groups(said, by == "time")
     if not groups:
-        st.info("There is nothing to count yet.", icon=":material/hourglass_empty:")
+        st.info(tr("There is nothing to count yet."), icon=":material/hourglass_empty:")
         return
     labels = {label for counts in groups.values() for label in counts}
     names = [*chosen.taxonomy.names, *sorted(labels - {*chosen.taxonomy.names})]
-    st.plotly_chart(shares_by(groups, names, chosen.taxonomy.colours), key="review-shares")
+    shown = {
+        group: {emotion(name): count for name, count in counts.items()}
+        for group, counts in groups.items()
+    }
+    colours = {emotion(name): colour for name, colour in chosen.taxonomy.colours.items()}
+    figure = shares_by(shown, [emotion(name) for name in names], colours, tr("works"))
+    st.plotly_chart(figure, key="review-shares")
     if by != "time" and len(groups) == _GROUPS:
-        st.caption(f"The {_GROUPS} with the most works.")
+        st.caption(tr("The {count} with the most works.", count=_GROUPS))
 
 
 def _value(work: Work, column: str) -> str:
@@ -162,10 +180,11 @@ def _tile(
     lines = [f"✓ {desk_text.decided(own.kind, own.feelings, own.note)}"] if own is not None else []
     people = shares_of(tally(said).get(work.id, {}))
     if people and (own is None or len(said) > 1):
-        lines.append(f"{counted(len(said), 'person', 'people')}: {_shares(people)}")
+        words = plural("{count} person", "{count} people", len(said))
+        lines.append(f"{words}: {_shares(people)}")
     if estimate is not None:
         most = dict(estimate.ranked[:_NAMED]) if lines else {estimate.first: estimate.ranked[0][1]}
-        lines.append(f"model: {_shares(most)}")
+        lines.append(f"{tr('model')}: {_shares(most)}")
     first = own.feelings[0].emotion if own is not None and own.feelings else ""
     first = first or (estimate.first if estimate is not None else "")
     return Tile(picture, title, "\n".join(lines), colours.get(first, ""))
@@ -174,4 +193,4 @@ def _tile(
 def _shares(shares: Mapping[str, float]) -> str:
     most = sorted(shares.items(), key=lambda item: -item[1])
     named = [(NONE if name == NOBODY else name, share) for name, share in most]
-    return ", ".join(f"{name} {percent(share)}" for name, share in named)
+    return ", ".join(f"{emotion(name)} {percent(share)}" for name, share in named)

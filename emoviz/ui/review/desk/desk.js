@@ -41,13 +41,13 @@ class Desk {
     this.told = make("div", "told")
     this.told.tabIndex = 0
     this.told.setAttribute("role", "region")
-    this.told.setAttribute("aria-label", "The model's estimate")
+    this.told.setAttribute("aria-label", tr("The model's estimate"))
     this.choices = make("div", "choices")
     this.acts = make("div", "acts")
     this.note = make("textarea")
     this.note.rows = 1
     this.note.maxLength = 4000
-    this.note.setAttribute("aria-label", "Note")
+    this.note.setAttribute("aria-label", tr("Note"))
     this.note.oninput = () => (this.draft.note = this.note.value)
     this.note.onkeydown = (event) => {
       const leaves = event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey))
@@ -63,14 +63,34 @@ class Desk {
     this.state.setAttribute("role", "status")
     this.tools = make("div", "tools")
     this.bar.append(this.progress, this.count, this.undoPlace, this.state, this.tools)
-    this.film = filmstrip(
+    this.film = this.strip()
+    this.below = make("div", "below")
+    this.root.tabIndex = -1
+    this.root.replaceChildren(this.stage, this.panel, this.bar, this.film.element, this.below)
+  }
+
+  // Another language was chosen: what stands in the frame itself.
+  translate() {
+    this.spoken = this.header.language
+    this.told.setAttribute("aria-label", tr("The model's estimate"))
+    this.note.setAttribute("aria-label", tr("Note"))
+    this.root.setAttribute("aria-label", tr("Review"))
+    const film = this.strip()
+    this.film.element.replaceWith(film.element)
+    this.film = film
+  }
+
+  strip() {
+    return filmstrip(
       (frame) => this.goTo(frame.id, frame),
       (step) => this.step(step),
       (number) => this.jump(number),
     )
-    this.below = make("div", "below")
-    this.root.tabIndex = -1
-    this.root.replaceChildren(this.stage, this.panel, this.bar, this.film.element, this.below)
+  }
+
+  // What an emotion is called on the screen.
+  label(name) {
+    return this.header.emotions.find((emotion) => emotion.name === name)?.label ?? name
   }
 
   close() {
@@ -106,6 +126,8 @@ class Desk {
   receive(data) {
     this.header = this.talk.receive(data)
     const { header } = this
+    speak(header.language, header.messages)
+    if (this.spoken !== header.language) this.translate()
     for (const row of header.works) this.known.set(row.id, row)
     const turned = header.queue !== this.talk.queue
     this.talk.queue = header.queue
@@ -113,7 +135,7 @@ class Desk {
     if (turned) this.begin(before !== null)
     else if (header.go[0] > this.goes) this.turn(header.go[1])
     else if (before !== null && header.gone === before) {
-      this.talk.refuse("This artwork was taken out of the collection meanwhile.")
+      this.talk.refuse(tr("This artwork was taken out of the collection meanwhile."))
       this.drafts.delete(before)
       this.turn(this.free(null))
     } else if (before === null && !this.over) this.turn(this.free(null))
@@ -287,7 +309,7 @@ class Desk {
   key(event) {
     if (event.key === "Tab") this.byPointer = false
     const target = event.composedPath()[0]
-    const name = event.key.toLowerCase()
+    const name = this.keyOf(event)
     const isArrow = name.startsWith("arrow")
     if (event.ctrlKey || event.metaKey || event.altKey || (event.repeat && !isArrow)) return
     if (document.querySelector("dialog[open], [data-testid=stDialog]") || this.isTyping(target)) return
@@ -300,6 +322,13 @@ class Desk {
     event.stopPropagation()
     if (!isHere && target !== document.body && this.byPointer) this.focus()
     this.press(name)
+  }
+
+  // On keyboards whose upper row gives letters first (Lithuanian, French), its digits all the same.
+  keyOf(event) {
+    const name = event.key.toLowerCase()
+    const digit = /^Digit(\d)$/.exec(event.code ?? "")
+    return digit && !this.doings.has(name) ? digit[1] : name
   }
 
   press(name) {
@@ -342,7 +371,7 @@ class Desk {
       heat: Boolean(talk.heat && work.heat && talk.pictures.has(work.heat)),
       near: Boolean(talk.near && work.near?.length),
     }
-    this.say({ ...act, words: spoken(act, work) })
+    this.say({ ...act, words: spoken(act, work, (name) => this.label(name)) })
     if (work.is_hidden && kind !== "skip") {
       this.awaited = work.id
       this.draw()
@@ -452,26 +481,26 @@ class Desk {
     const { work, talk } = this
     if (!work) {
       const waits = this.header.open && (talk.acts.length || this.header.ahead.length)
-      const words = waits ? "The next artwork is on its way …" : this.header.end
+      const words = waits ? tr("The next artwork is on its way …") : this.header.end
       const end = make("div", "end")
       end.append(make("p", "", words))
-      if (!waits) end.append(keyed("", "To the overview", () => this.say({ does: "overview" }), "save"))
+      if (!waits) end.append(keyed("", tr("To the overview"), () => this.say({ does: "overview" }), "save"))
       this.stage.replaceChildren(end)
       this.stage.dataset.note = ""
       return
     }
     const heat = talk.heat && work.heat ? talk.pictures.get(work.heat) : null
     const url = heat ?? talk.pictures.get(work.large) ?? talk.pictures.get(work.small)
-    const words = heat ? `What spoke for ${work.heat_of}` : work.title
+    const words = heat ? tr("What spoke for {emotion}", { emotion: work.heat_of }) : work.title
     const kept = this.stage.querySelector("img")
     if (work.error || !url) {
-      this.stage.replaceChildren(make("p", "end", work.error || "The picture is being read …"))
+      this.stage.replaceChildren(make("p", "end", work.error || tr("The picture is being read …")))
     } else if (kept?.src !== url || kept.alt !== words) {
       const button = make("button", "picture")
       const image = talk.images.get(url) ?? make("img")
       button.type = "button"
       button.dataset.name = "picture"
-      button.title = `Look closer (${keyWords(this.keys.of("zoom"))})`
+      button.title = tr("Look closer ({key})", { key: keyWords(this.keys.of("zoom")) })
       if (image.src !== url) image.src = url
       image.alt = words
       button.append(image)
@@ -479,9 +508,9 @@ class Desk {
       this.stage.replaceChildren(button)
     }
     this.stage.dataset.note = heat
-      ? `Orange: what spoke for ${work.heat_of} (Grad-CAM; the part that the model sees)`
+      ? tr("Orange: what spoke for {emotion} (the part that the model sees)", { emotion: work.heat_of })
       : talk.heat && work.estimate && !work.error
-        ? work.no_heat || "The heat map is being made …"
+        ? work.no_heat || tr("The heat map is being made …")
         : ""
   }
 
@@ -494,8 +523,8 @@ class Desk {
     title.title = work.title
     this.head.replaceChildren(title, make("p", "by", work.by || "\u00a0"))
     const said = []
-    if (waits) said.push(make("p", "verdict", revealed?.words ?? "Decided. The model's estimate comes …"))
-    else if (work.own && !this.pending().has(work.id)) said.push(make("p", "verdict", `You said: ${work.own}.`))
+    if (waits) said.push(make("p", "verdict", revealed?.words ?? tr("Decided. The model's estimate comes …")))
+    else if (work.own && !this.pending().has(work.id)) said.push(make("p", "verdict", tr("You said: {decision}.", { decision: work.own })))
     if (!waits && work.hidden) said.push(make("p", "quiet", work.hidden))
     const estimate = make("div")
     estimate.innerHTML = work.estimate ?? "" // escaped in Python
@@ -503,14 +532,14 @@ class Desk {
     this.choices.replaceChildren(...(waits ? this.compared() : this.choosing()))
     this.acts.replaceChildren(...this.deeds())
     this.note.hidden = waits
-    this.note.placeholder = `A note (${keyWords(this.keys.of("note"))}), if you like`
+    this.note.placeholder = tr("A note ({key}), if you like", { key: keyWords(this.keys.of("note")) })
   }
 
   choosing() {
     const { work, keys } = this
     const group = make("div", work.shares ? "chips barred" : "chips")
     group.setAttribute("role", "group")
-    group.setAttribute("aria-label", "Emotions; press again for another strength")
+    group.setAttribute("aria-label", tr("Emotions; press again for another strength"))
     for (const emotion of this.header.emotions) {
       const key = keyWords(keys.of(`emotion ${emotion.name}`, emotion))
       const strength = this.choice.get(emotion.name) ?? 0
@@ -518,10 +547,11 @@ class Desk {
         chip({ ...emotion, key }, strength, work.shares?.[emotion.name], () => this.choose(emotion.name)),
       )
     }
-    const ask = keys.oneKey ? "hich does it evoke? One key decides." : "hich does it evoke? Again: ●●●, ●○○"
-    const title = make("p", "ask", (work.agree ? "Or w" : "W") + ask)
+    const ask = work.agree ? tr("Or which does it evoke?") : tr("Which does it evoke?")
+    const how = keys.oneKey ? tr("One key decides.") : tr("Again: ●●●, ●○○")
+    const title = make("p", "ask", `${ask} ${how}`)
     const agree = work.agree
-      ? [keyed(keyWords(keys.of("agree")), `Agree: ${work.agree}`, () => this.decide("agree"), "agree")]
+      ? [keyed(keyWords(keys.of("agree")), tr("Agree: {emotion}", { emotion: this.label(work.agree) }), () => this.decide("agree"), "agree")]
       : []
     return [...agree, title, group]
   }
@@ -541,13 +571,13 @@ class Desk {
   deeds() {
     const key = (name) => keyWords(this.keys.of(name))
     if (this.awaited !== null)
-      return [keyed(key("save"), "Next artwork", () => this.forward(), "save")]
-    const save = keyed(key("save"), "Save", () => this.choice.size && this.decide("choose"), "save")
+      return [keyed(key("save"), tr("Next artwork"), () => this.forward(), "save")]
+    const save = keyed(key("save"), tr("Save"), () => this.choice.size && this.decide("choose"), "save")
     save.disabled = !this.choice.size
     return [
       save,
-      keyed(key("none"), "None of these", () => this.decide("none")),
-      keyed(key("skip"), "Skip", () => this.decide("skip")),
+      keyed(key("none"), tr("None of these"), () => this.decide("none")),
+      keyed(key("skip"), tr("Skip"), () => this.decide("skip")),
     ]
   }
 
@@ -556,23 +586,24 @@ class Desk {
     const key = (name) => keyWords(this.keys.of(name))
     this.progress.max = Math.max(progress.works, 1)
     this.progress.value = progress.decided + progress.skipped
-    this.progress.setAttribute("aria-label", "Progress")
+    this.progress.setAttribute("aria-label", tr("Progress"))
     this.count.textContent = progress.words
     const last = this.undoable().at(-1)
-    const undo = keyed(key("undo"), last ? `Undo: ${last.words}` : "Undo", () => this.undo(), "undo")
+    const words = last ? tr("Undo: {decision}", { decision: last.words }) : tr("Undo")
+    const undo = keyed(key("undo"), words, () => this.undo(), "undo")
     undo.disabled = !last
-    if (last) undo.title = `Undo: ${last.words}`
+    if (last) undo.title = words
     this.undoPlace.replaceChildren(undo)
     const { talk, work } = this
     const tools = [
-      keyed(key("heat"), "Heat map", () => this.toggle("heat"), "", talk.heat),
-      keyed(key("near"), "Alike", () => this.toggle("near"), "", talk.near),
-      keyed(key("why"), "Why?", () => this.why()),
-      keyed(key("zoom"), "Zoom", () => this.zoom()),
+      keyed(key("heat"), tr("Heat map"), () => this.toggle("heat"), "", talk.heat),
+      keyed(key("near"), tr("Alike"), () => this.toggle("near"), "", talk.near),
+      keyed(key("why"), tr("Why?"), () => this.why()),
+      keyed(key("zoom"), tr("Zoom"), () => this.zoom()),
     ]
     for (const tool of tools.slice(0, 3)) tool.disabled = !work?.estimate
     tools[3].disabled = !work
-    const keys = make("button", "", "Keys …")
+    const keys = make("button", "", tr("Keys …"))
     keys.type = "button"
     keys.dataset.name = "keys"
     keys.onclick = () => this.setKeys()
@@ -587,11 +618,11 @@ class Desk {
     const last = this.header.undo[0]
     const words = waiting
       ? late
-        ? `${waiting} not stored yet: waiting for the server, sent again by itself.`
-        : `${waiting} waiting to be stored …`
+        ? tr("Not stored yet: {count}. Waiting for the server, sent again by itself.", { count: waiting })
+        : tr("Waiting to be stored: {count} …", { count: waiting })
       : this.talk.refusals.length
         ? this.talk.refusals.map((item) => item.words).join(" ")
-        : last ? "Stored." : ""
+        : last ? tr("Stored.") : ""
     const text = this.header.said || words
     if (this.state.textContent !== text) this.state.textContent = text
     this.state.title = text
@@ -602,7 +633,7 @@ class Desk {
   neighbours() {
     if (!this.talk.near || !this.work.estimate) return []
     const rows = this.work.near ?? []
-    if (!rows.length) return [make("p", "quiet", this.work.no_near || "Looking for works that are alike …")]
+    if (!rows.length) return [make("p", "quiet", this.work.no_near || tr("Looking for works that are alike …"))]
     const picture = (name) => this.talk.pictures.get(name)
     return rows.map((row) =>
       strip(row.title, row.note, row.tiles, picture, (url, words) => this.zoom(url, words)),
@@ -613,7 +644,7 @@ class Desk {
     const box = make("details", "more")
     box.open = this.moreOpen ?? false
     box.ontoggle = () => (this.moreOpen = box.open)
-    box.append(make("summary", "", "What else is known of this work"), facts(this.work.facts ?? []))
+    box.append(make("summary", "", tr("What else is known of this work")), facts(this.work.facts ?? []))
     return box
   }
 }

@@ -1,23 +1,23 @@
 // Which key does what: the desk's own choice, until a person sets others in this browser.
 const KEYS_KEPT = "emoviz-keys"
 const OWN_KEYS = {
-  agree: ["a", "Agree with the model"],
-  save: ["enter", "Save, next artwork"],
-  none: ["n", "None of these"],
-  skip: ["s", "Skip"],
-  note: ["m", "Write a note"],
-  undo: ["u", "Undo"],
-  previous: ["arrowleft", "Previous artwork"],
-  next: ["arrowright", "Next artwork"],
-  heat: ["h", "Heat map"],
-  near: ["l", "Works that are alike"],
-  why: ["w", "Why?"],
-  zoom: ["z", "Look closer"],
+  agree: ["a", marked("Agree with the model")],
+  save: ["enter", marked("Save, next artwork")],
+  none: ["n", marked("None of these")],
+  skip: ["s", marked("Skip")],
+  note: ["m", marked("Write a note")],
+  undo: ["u", marked("Undo")],
+  previous: ["arrowleft", marked("Previous artwork")],
+  next: ["arrowright", marked("Next artwork")],
+  heat: ["h", marked("Heat map")],
+  near: ["l", marked("Works that are alike")],
+  why: ["w", marked("Why?")],
+  zoom: ["z", marked("Look closer")],
 }
-const KEY_WORDS = { enter: "Enter", arrowleft: "←", arrowright: "→", arrowup: "↑", arrowdown: "↓", " ": "Space" }
+const KEY_WORDS = { enter: marked("Enter"), arrowleft: "←", arrowright: "→", arrowup: "↑", arrowdown: "↓", " ": marked("Space") }
 const NEVER = new Set(["tab", "escape", "shift", "control", "alt", "meta", "r", "c"]) // r, c: Streamlit's
 
-const keyWords = (key) => KEY_WORDS[key] ?? (key ?? "").toUpperCase()
+const keyWords = (key) => (key in KEY_WORDS ? tr(KEY_WORDS[key]) : (key ?? "").toUpperCase())
 
 class Keys {
   constructor() {
@@ -39,8 +39,8 @@ class Keys {
   }
 
   names(emotions) {
-    const acts = Object.entries(OWN_KEYS).map(([name, [, words]]) => ({ name, words }))
-    const felt = emotions.map((emotion) => ({ name: `emotion ${emotion.name}`, words: emotion.name, emotion }))
+    const acts = Object.entries(OWN_KEYS).map(([name, [, words]]) => ({ name, words: tr(words) }))
+    const felt = emotions.map((emotion) => ({ name: `emotion ${emotion.name}`, words: emotion.label, emotion }))
     return [...felt, ...acts]
   }
 
@@ -53,7 +53,11 @@ class Keys {
     this.set[name] = key
     if (other) this.set[other.name] = before
     this.keep()
-    return other ? `${keyWords(key)} was “${other.words}”, which now has ${keyWords(before) || "no key"}.` : ""
+    if (!other) return ""
+    const values = { key: keyWords(key), act: other.words, other: keyWords(before) }
+    return before
+      ? tr("{key} was “{act}”, which now has {other}.", values)
+      : tr("{key} was “{act}”, which now has no key.", values)
   }
 
   reset() {
@@ -74,7 +78,7 @@ class Keys {
 function keysDialog(keys, emotions, changed) {
   const dialog = make("dialog", "keys")
   dialog.setAttribute("aria-labelledby", "ev-keys-title")
-  const title = make("h3", "", "Keys")
+  const title = make("h3", "", tr("Keys"))
   title.id = "ev-keys-title"
   const told = make("p", "quiet")
   told.setAttribute("role", "status")
@@ -87,14 +91,14 @@ function keysDialog(keys, emotions, changed) {
         field.value = keyWords(keys.of(name, emotion))
         field.readOnly = true
         field.dataset.name = name
-        field.setAttribute("aria-label", `Key for ${words}: press another to change it`)
+        field.setAttribute("aria-label", tr("Key for {act}: press another to change it", { act: words }))
         field.onkeydown = (event) => {
           const key = event.key.toLowerCase()
           if (key === "tab" || key === "escape") return
           event.preventDefault()
           event.stopPropagation()
           if (NEVER.has(key) || key.length > 10) {
-            told.textContent = `${keyWords(key)} cannot be taken.`
+            told.textContent = tr("{key} cannot be taken.", { key: keyWords(key) })
             return
           }
           told.textContent = keys.change(name, key, emotions)
@@ -115,8 +119,8 @@ function keysDialog(keys, emotions, changed) {
     keys.keep()
     changed()
   }
-  one.append(box, make("span", "", "One key: an emotion's key decides and goes on"))
-  const reset = make("button", "", "Keys as they were")
+  one.append(box, make("span", "", tr("One key: an emotion's key decides and goes on")))
+  const reset = make("button", "", tr("Keys as they were"))
   reset.type = "button"
   reset.onclick = () => {
     keys.reset()
@@ -124,11 +128,11 @@ function keysDialog(keys, emotions, changed) {
     draw()
     changed()
   }
-  const shut = keyed("Esc", "Close", () => dialog.close())
+  const shut = keyed(tr("Esc"), tr("Close"), () => dialog.close())
   const row = make("div", "acts")
   row.append(reset, shut)
   draw()
-  dialog.append(title, make("p", "quiet", "Go to a field and press the key that you want there."), one, list, told, row)
+  dialog.append(title, make("p", "quiet", tr("Go to a field and press the key that you want there.")), one, list, told, row)
   dialog.onclose = () => dialog.remove()
   return dialog
 }

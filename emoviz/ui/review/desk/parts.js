@@ -6,7 +6,24 @@ const make = (kind, name = "", text = "") => {
   return element
 }
 
-const STRENGTHS = { 1: "weak", 2: "plain", 3: "strong" }
+// Words of the session's language, which the server sends; English is the text itself.
+let spokenLanguage = "en"
+let wordsOf = {}
+
+function speak(language, messages) {
+  spokenLanguage = language
+  wordsOf = messages ?? {}
+}
+
+const tr = (text, values = {}) =>
+  (wordsOf[text] || text).replace(/{(\w+)}/g, (whole, name) => (name in values ? values[name] : whole))
+
+// For tables of words, which `tr` reads later.
+const marked = (text) => text
+
+const listed = (words) => new Intl.ListFormat(spokenLanguage === "en" ? "en-GB" : spokenLanguage).format(words)
+
+const STRENGTHS = { 1: marked("weak"), 2: marked("plain"), 3: marked("strong") }
 
 // After the browser has painted twice; in a window that is not in sight it never paints.
 const painted = () =>
@@ -16,12 +33,16 @@ const painted = () =>
   })
 
 // A decision in words, as it will be told once it is stored.
-function spoken({ kind, feelings, note }, work) {
-  const named = feelings.map(([name, strength]) => ({ 1: "a little ", 2: "", 3: "strongly " })[strength] + name)
-  const words =
-    { none: "none of these", skip: "skipped", agree: work.agree }[kind] ??
-    [named.slice(0, -1).join(", "), ...named.slice(-1)].filter(Boolean).join(" and ")
-  return `${work.title}, ${words}${note ? " (with a note)" : ""}`
+function spoken({ kind, feelings, note }, work, label) {
+  const felt = ([name, strength]) => {
+    const emotion = label(name)
+    if (strength === 1) return tr("a little {emotion}", { emotion })
+    return strength === 3 ? tr("strongly {emotion}", { emotion }) : emotion
+  }
+  const whole = { none: tr("none of these"), skip: tr("skipped"), agree: label(work.agree) }
+  const decision = whole[kind] ?? listed(feelings.map(felt))
+  const noted = note ? tr("{decision} (with a note)", { decision }) : decision
+  return `${work.title}, ${noted}`
 }
 
 function keyed(letter, words, act, name = "", pressed = null) {
@@ -42,15 +63,14 @@ function keyed(letter, words, act, name = "", pressed = null) {
 
 // An emotion to choose; where the model's estimate is shown, its share is the bar inside.
 function chip(emotion, strength, share, act) {
-  const button = keyed(emotion.key, emotion.name, act, "chip")
+  const button = keyed(emotion.key, emotion.label, act, "chip")
   const dots = make("span", "dots", "●".repeat(strength) + "○".repeat(3 - strength))
   button.style.setProperty("--colour", emotion.colour)
   button.setAttribute("aria-pressed", String(strength > 0))
-  const estimated = share === undefined ? "" : `, estimated ${Math.round(100 * share)} %`
-  button.setAttribute(
-    "aria-label",
-    `${emotion.name}, ${strength ? STRENGTHS[strength] : "not chosen"}${estimated}`,
-  )
+  const chosen = strength ? tr(STRENGTHS[strength]) : tr("not chosen")
+  const said = [emotion.label, chosen]
+  if (share !== undefined) said.push(tr("estimated {share} %", { share: Math.round(100 * share) }))
+  button.setAttribute("aria-label", said.join(", "))
   if (strength) button.append(dots)
   if (share !== undefined) {
     const track = make("span", "track")
@@ -78,7 +98,7 @@ function strip(title, note, tiles, picture, look) {
     button.type = "button"
     button.title = tile.caption
     const url = picture(tile.picture)
-    const image = url ? make("img") : make("span", "missing", "no picture")
+    const image = url ? make("img") : make("span", "missing", tr("no picture"))
     if (url) {
       image.src = url
       image.alt = ""
@@ -100,8 +120,8 @@ function zoomed(url, words, closed) {
   const place = make("div", "deep")
   const told = make("p", "pixels")
   told.setAttribute("role", "status")
-  dialog.setAttribute("aria-label", `${words}, in large: wheel, +, - and arrows`)
-  const shut = keyed("Esc", "Close", () => dialog.close(), "shut")
+  dialog.setAttribute("aria-label", tr("{title}, in large: wheel, +, - and arrows", { title: words }))
+  const shut = keyed(tr("Esc"), tr("Close"), () => dialog.close(), "shut")
   dialog.append(place, told, shut)
   let deep = null
   dialog.onclose = () => {
@@ -126,7 +146,7 @@ function zoomed(url, words, closed) {
 // The works around the one on the screen, each with what was decided, as a row of small pictures.
 function filmstrip(go, step, jump) {
   const element = make("nav", "film")
-  element.setAttribute("aria-label", "Artworks of this queue")
+  element.setAttribute("aria-label", tr("Artworks of this queue"))
   const arrow = (words, sign, by) => {
     const button = make("button", "arrow", sign)
     button.type = "button"
@@ -135,14 +155,14 @@ function filmstrip(go, step, jump) {
     button.onclick = () => step(by)
     return button
   }
-  const back = arrow("Previous artwork", "‹", -1)
-  const on = arrow("Next artwork", "›", 1)
+  const back = arrow(tr("Previous artwork"), "‹", -1)
+  const on = arrow(tr("Next artwork"), "›", 1)
   const list = make("ol")
-  const label = make("label", "number", "No.")
+  const label = make("label", "number", tr("No."))
   const field = make("input")
   field.type = "number"
   field.min = 1
-  field.setAttribute("aria-label", "Go to the artwork with this number")
+  field.setAttribute("aria-label", tr("Go to the artwork with this number"))
   field.onkeydown = (event) => {
     event.stopPropagation()
     if (event.key === "Enter" && field.value) {
@@ -167,7 +187,7 @@ function filmstrip(go, step, jump) {
         ...frame,
         url: pictures.get(frame.small),
         here: frame.id === current,
-        own: act ? `${act.words.slice(frame.title.length + 2)}, waiting` : frame.own,
+        own: act ? tr("{decision}, waiting", { decision: act.words.slice(frame.title.length + 2) }) : frame.own,
         emotions: act ? act.feelings.map(([name]) => name) : frame.emotions,
         waits: Boolean(act),
       }
@@ -190,7 +210,7 @@ function frameOf(frame, colours, go) {
   button.title = [`${frame.number}: ${frame.title}`, frame.own].filter(Boolean).join("\n")
   button.setAttribute(
     "aria-label",
-    `${frame.number}: ${frame.title}${frame.own ? `, ${frame.own}` : ", not decided"}`,
+    `${frame.number}: ${frame.title}, ${frame.own || tr("not decided")}`,
   )
   if (frame.here) button.setAttribute("aria-current", "true")
   if (frame.url) {

@@ -1,0 +1,33 @@
+"""Going from one image to the next in a large view."""
+
+import streamlit as st
+
+from emoviz.ui.language import number, tr
+
+
+def begin_at(key: str, place: int) -> None:
+    """Have the view of that key open at an image."""
+    st.session_state[key] = place
+
+
+def stepped(key: str, count: int) -> int:
+    """Buttons to the image before and after, by the arrow keys too; the place of the one shown."""
+    place = min(max(int(st.session_state.get(key, 0)), 0), count - 1)
+    if count < 2:
+        return place
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for words, icon, by, shortcut in (
+            (tr("Previous"), ":material/chevron_left:", -1, "Left"),
+            (tr("Next"), ":material/chevron_right:", 1, "Right"),
+        ):
+            st.button(
+                words,
+                key=f"{key}-{by}",
+                icon=icon,
+                disabled=not 0 <= place + by < count,
+                shortcut=shortcut,
+                on_click=begin_at,
+                args=(key, place + by),
+            )
+        st.caption(tr("{number} of {all}", number=number(place + 1), all=number(count)))
+    return place
