@@ -73,7 +73,7 @@ def visit(chromium: Any, server: str, scheme: str = "light") -> Iterator[Visitor
         viewport={"width": 1280, "height": 800}, color_scheme=scheme, accept_downloads=True
     )
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)  # of a busy machine, too
     found = Visitor(page, server)
 
     def gate(route: Any) -> None:
