@@ -15,11 +15,12 @@ Answer = tuple[int, Mapping[str, str], bytes] | Callable[[BaseHTTPRequestHandler
 
 @dataclass
 class LocalServer:
-    """Its address, its answers, and what it was asked: (time, path, headers)."""
+    """Its address, its answers, what it was asked: (time, path, headers), and what was posted."""
 
     address: str = ""
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[tuple[float, str, dict[str, str]]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     otherwise: Callable[[str], Answer | None] = lambda path: None
 
     def paths(self) -> list[str]:
@@ -46,6 +47,14 @@ def local_server(certificate: Path | None = None) -> Iterator[LocalServer]:
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            state.asked.append((time.monotonic(), self.path, dict(self.headers)))
+            state.bodies.append(body)
+            answer = state.answers.get(self.path)
+            assert callable(answer), self.path
+            answer(self)
 
         def log_message(self, *_: object) -> None:
             pass

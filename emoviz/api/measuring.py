@@ -10,14 +10,14 @@ from emoviz.api.network import Network
 from emoviz.api.results import ComparisonResult, EvaluationResult
 from emoviz.data.dataset import Dataset
 from emoviz.data.library import id_of
-from emoviz.errors import TableError
+from emoviz.errors import TableError, TaxonomyError
 from emoviz.experiments.assess import MeasuredSet, comparison, evaluation
 from emoviz.experiments.contenders import Contender, open_contender, table_of
 from emoviz.inference.embedding_table import EmbeddingTable
-from emoviz.inference.labelled import bridge_from, labels_of, open_labelled
+from emoviz.inference.labelled import bridge_from, labels_of, open_labelled, proposed_bridge
 from emoviz.inference.predictions import LabelledNames, prediction_table
 from emoviz.jobs import Reporter
-from emoviz.labels import Bridge, bridge_between, get_taxonomy
+from emoviz.labels import Bridge, Taxonomy, bridge_between, get_taxonomy
 from emoviz.settings import Settings, load_settings
 
 Measured = Network | str | Contender
@@ -143,9 +143,11 @@ def measured_tables(
     notes = [f"{item.title}: {note}" for item in told for note in item.notes]
     bridges = [
         [
-            bridge_between(classes, labels.taxonomy)
-            if bridge is None
-            else bridge_from(bridge, classes, labels.taxonomy)
+            bridge_from(bridge, classes, labels.taxonomy)
+            if bridge is not None
+            else bridge_between(classes, labels.taxonomy)
+            if item.predictions is None
+            else _strangers_bridge(item.name, classes, labels.taxonomy)
             for classes in item.taxonomies
         ]
         for item in contenders
@@ -156,6 +158,17 @@ def measured_tables(
     id = id_of(settings, opened.path)
     measured = MeasuredSet(opened.name, labels, id, opened.unknown, refused, opened.about)
     return SeenSet(measured, tables, bridges, [*opened.notes, *notes])
+
+
+def _strangers_bridge(name: str, classes: Taxonomy, labels: Taxonomy) -> Bridge:
+    """As far as another program's classes are emotions of the field or names of labels."""
+    bridge = proposed_bridge(classes, labels)
+    if not bridge.matrix.any():
+        raise TaxonomyError(
+            f"No class of '{name}' ({', '.join(classes.names[:6])}) is known as a label "
+            f"({', '.join(labels.names[:6])}). Say what may be called what, with --bridge FILE."
+        )
+    return bridge
 
 
 def _tables(

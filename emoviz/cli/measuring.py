@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from emoviz.cli.output import (
     print_account,
     print_json,
 )
+from emoviz.data.library import locate
 from emoviz.errors import TableError
 from emoviz.jobs import Reporter
 from emoviz.settings import Settings
@@ -24,13 +26,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emoviz.api.measuring import SeenSet
-    from emoviz.experiments.contenders import Contender
+    from emoviz.experiments.contenders import Contender, Question
+    from emoviz.labels import Taxonomy
+
+_RIVAL = (
+    "a classifier's folder (timm, torchvision, transformers, ONNX), or the address of a "
+    "vision-language model on this machine, such as http://127.0.0.1:8080/v1"
+)
 
 
 def add_verbs(verbs: Any) -> None:
     """Add this module's verbs to the parser."""
     _add_evaluate(verbs)
     _add_compare(verbs)
+    _add_ask(verbs)
 
 
 def _add_evaluate(verbs: Any) -> None:
@@ -47,6 +56,10 @@ def _add_evaluate(verbs: Any) -> None:
         help="instead of a checkpoint: another program's answers as file, label, p_<class>... (or "
         "score_, logit_, or predicted); without --data its own labels count",
     )
+    verb.add_argument(
+        "--rival", metavar="FOLDER|ADDRESS", help=f"instead of a checkpoint: {_RIVAL}"
+    )
+    _add_question(verb)
     _add_set_options(verb)
     verb.set_defaults(verb=_evaluate)
 
@@ -68,8 +81,44 @@ def _add_compare(verbs: Any) -> None:
         metavar="TABLE",
         help="B: another program's answers to the images of the set, as `evaluate` takes them",
     )
+    verb.add_argument("--rival", metavar="FOLDER|ADDRESS", help=f"B: {_RIVAL}")
+    _add_question(verb)
     _add_set_options(verb)
     verb.set_defaults(verb=_compare)
+
+
+def _add_ask(verbs: Any) -> None:
+    verb = verbs.add_parser(
+        "ask", help="ask somebody's classifier or a vision-language model about images"
+    )
+    verb.add_argument("rival", metavar="FOLDER|ADDRESS", help=_RIVAL)
+    verb.add_argument("--data", required=True, metavar="SET", help="images, labelled or not")
+    verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
+    verb.add_argument(
+        "--classes", metavar="TAXONOMY", help="to ask a language model for, where there are none"
+    )
+    verb.add_argument("--level", type=int, help="which folder is the class, 1 for the outermost")
+    _add_question(verb)
+    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
+    verb.set_defaults(verb=_ask)
+
+
+def _add_question(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--model", help="of an address: what its server calls the model")
+    verb.add_argument(
+        "--prompt",
+        type=Path,
+        metavar="FILE",
+        help="of an address: a text with {classes} where the names of the classes go",
+    )
+    verb.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="of an address: for one image (120)"
+    )
+    verb.add_argument(
+        "--beyond-this-machine",
+        action="store_true",
+        help="let the images go to an address that is not on this machine",
+    )
 
 
 def _add_set_options(verb: argparse.ArgumentParser) -> None:
@@ -104,11 +153,13 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.experiments.contenders import open_predictions, open_runs
 
     _check(arguments)
+    report = Reporter(arguments.progress)
     if arguments.predictions is not None:
         runs = [open_predictions(arguments.predictions)]
+    elif arguments.rival is not None:
+        runs = [_asked(arguments, settings, report)]
     else:
         runs = open_runs(arguments.checkpoint, settings)
-    report = Reporter(arguments.progress)
     seen = _seen(arguments, runs, settings, report)
     report.step("measuring")
     found = [
@@ -135,16 +186,20 @@ def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.experiments.contenders import open_predictions, open_runs
 
     _check(arguments)
-    if (arguments.b is None) == (arguments.predictions is None):
-        raise TableError("Name what A is compared with: a checkpoint B, or --predictions TABLE.")
+    if [arguments.b, arguments.predictions, arguments.rival].count(None) != 2:
+        raise TableError(
+            "Name what A is compared with: a checkpoint B, --predictions TABLE or --rival."
+        )
     if arguments.data is None:
         raise TableError("Two models are compared on a set: name it with --data.")
     ones = open_runs(arguments.a, settings)
-    others = (
-        open_runs(arguments.b, settings)
-        if arguments.b is not None
-        else [open_predictions(arguments.predictions)]
-    )
+    report = Reporter(arguments.progress)
+    if arguments.b is not None:
+        others = open_runs(arguments.b, settings)
+    elif arguments.predictions is not None:
+        others = [open_predictions(arguments.predictions)]
+    else:
+        others = [_asked(arguments, settings, report, ones[0].taxonomies[0])]
     seeds = len(ones)
     if seeds != len(others):
         raise TableError(
@@ -153,7 +208,6 @@ def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
         )
     if seeds > 1 and arguments.report is not None:
         raise TableError("--report is of two models; compare their seeds one by one for reports.")
-    report = Reporter(arguments.progress)
     seen = _seen(arguments, [*ones, *others], settings, report)
     report.step("measuring")
     each = [
@@ -182,6 +236,66 @@ def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
         _print_comparison(found)
     print_account(taken)
     return 0 if len(seen.tables[0][0]) else NOTHING_READ
+
+
+def _ask(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.data.reading import open_dataset
+    from emoviz.experiments.contenders import ask_rival
+    from emoviz.inference.predictions import read_predictions
+    from emoviz.labels import get_taxonomy
+
+    report = Reporter(arguments.progress)
+    known = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
+    data = locate(settings, arguments.data)
+    collection = open_dataset(data, settings, known, level=arguments.level)
+    if arguments.classes and not len(collection.taxonomy):
+        collection = replace(collection, taxonomy=get_taxonomy(arguments.classes))
+    report.step(f"asking {arguments.rival}")
+    file = ask_rival(arguments.rival, collection, settings, _question(arguments), report)
+    found = read_predictions(file)
+    report.finish(f"{len(found):,} images answered", {"key": file.parent.name})
+    print(f"Predictions: {file}")
+    if found.seconds is not None:
+        print(f"{found.seconds:.4g} s an image")
+    print_account(account(len(found), found.problems, [*collection.notes, *found.notes]))
+    return 0
+
+
+def _asked(
+    arguments: argparse.Namespace,
+    settings: Settings,
+    report: Reporter,
+    likely: "Taxonomy | None" = None,
+) -> "Contender":
+    """The answers of `--rival` to the images of the set."""
+    from emoviz.experiments.contenders import ask_rival, open_predictions
+    from emoviz.inference.labelled import open_labelled
+    from emoviz.labels import get_taxonomy
+
+    if arguments.data is None:
+        raise TableError("A rival is asked about a set: name it with --data.")
+    known = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
+    wanted = (known, likely, arguments.split, arguments.level)
+    collection = open_labelled(arguments.data, settings, *wanted)
+    report.step(f"asking {arguments.rival}", until=0.5)
+    question = _question(arguments)
+    return open_predictions(ask_rival(arguments.rival, collection, settings, question, report))
+
+
+def _question(arguments: argparse.Namespace) -> "Question | None":
+    from emoviz.experiments.contenders import Question, is_address
+    from emoviz.inference.language_model import PROMPT, TIMEOUT
+
+    if not is_address(arguments.rival):
+        return None
+    if not arguments.model:
+        raise TableError(f"Name the model as the server at {arguments.rival} calls it: --model.")
+    try:
+        prompt = arguments.prompt.read_text(encoding="utf-8") if arguments.prompt else PROMPT
+    except (OSError, ValueError) as error:
+        raise TableError(f"The prompt '{arguments.prompt}' cannot be read: {error}.") from None
+    seconds = arguments.timeout or TIMEOUT
+    return Question(arguments.model, prompt, arguments.beyond_this_machine, seconds)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -288,6 +402,7 @@ def _print_evaluation(result: dict[str, Any]) -> None:
     for name, row in result["cross_sentiment"].items():
         print(f"cross-sentiment {name:4} {number_text(row['rate'])} of {row['eligible']} eligible")
     print(f"{'delta':20} {number_text(result['clustering']['delta'])}")
+    print(f"{'seconds an image':20} {number_text(result['seconds_per_image'])}")
     print(f"{'label':20} precision  recall     f1  support")
     for label, row in result["per_class"].items():
         scores = "  ".join(number_text(row[key]) for key in ("precision", "recall", "f1"))
@@ -325,6 +440,8 @@ def _print_comparison(found: dict[str, Any]) -> None:
     )
     print(found["claim"])
     print(f"Cohen's kappa of the answers {estimate_text(found['kappa'])}")
+    costs = "  ".join(number_text(found[side]["seconds_per_image"]) for side in "ab")
+    print(f"{'seconds an image':20} {costs}")
 
 
 def _print_runs(result: dict[str, Any]) -> None:

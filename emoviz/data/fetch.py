@@ -15,6 +15,7 @@ import email.utils
 import hashlib
 import http.client
 import ipaddress
+import json
 import re
 import socket
 import ssl
@@ -219,6 +220,99 @@ class Fetcher:
                 "whoever installed emoviz can allow these (EMOVIZ_ALLOW_PRIVATE_URLS=true)"
             )
         return addresses[0]
+
+
+def post_json(
+    address: str,
+    values: object,
+    beyond: bool = False,
+    caps: FetchCaps | None = None,
+    resolve: Resolver | None = None,
+) -> bytes:
+    """Send JSON to a server on this machine and give what it answers.
+
+    Asked once: neither redirects nor a server's wish for patience are followed.
+
+    Args:
+        address: http or https.
+        values: What is sent.
+        beyond: Whether it may leave this machine, as a person has to say.
+        caps: What it may cost; `idle` and `redirects` do not count.
+        resolve: Looks hosts up; the system's resolver where left out.
+
+    Raises:
+        FetchError: There is no answer with status 200, or the host is not this machine and it was
+            not allowed to leave it; nothing was sent then.
+    """
+    caps, place = caps or FetchCaps(bytes=4_000_000), checked_url(address)
+    to = _loopback_or(beyond, place, resolve or _system_addresses)
+    connection, late = _Wire(place, to, caps.seconds), threading.Event()
+    watch = threading.Timer(caps.seconds, _cut, (connection, late))
+    watch.daemon = True
+    watch.start()
+    head = {**_headers({}), "Content-Type": "application/json", "Accept": "application/json"}
+    try:
+        body = json.dumps(values).encode()
+        target = urlunsplit(("", "", place.path or "/", place.query, ""))
+        connection.request("POST", target, body=body, headers=head)
+        with connection.getresponse() as response:
+            found = _answer(response, place, caps.bytes)
+    except _AgainError as again:
+        if not late.is_set():
+            raise FetchError(again.reason, again.status) from None
+    except (OSError, http.client.HTTPException, ValueError, zlib.error) as error:
+        if not (late.is_set() or isinstance(error, TimeoutError)):
+            raise FetchError(_line_words(error, caps.seconds), unanswered=True) from None
+        late.set()
+    finally:
+        watch.cancel()
+        connection.close()
+    if late.is_set():
+        raise FetchError(f"no answer within {caps.seconds:g} s")
+    if not isinstance(found, Fetched):
+        raise FetchError("the server sends on to another address, which is not followed")
+    return found.body
+
+
+def is_on_this_machine(address: str, resolve: Resolver | None = None) -> bool:
+    """Whether every address of the host is one of this machine's own; False where there is none.
+
+    Raises:
+        FetchError: It is no address that can be asked.
+    """
+    place = checked_url(address)
+    try:
+        found = (resolve or _system_addresses)(place.hostname or "", _port(place))
+    except (OSError, UnicodeError):
+        return False
+    return bool(found) and all(map(_is_loopback, found))
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    inner = getattr(address, "ipv4_mapped", None)
+    return (inner or address).is_loopback
+
+
+def _loopback_or(beyond: bool, place: SplitResult, resolve: Resolver) -> str:
+    """The address to connect to; one of this machine unless more was allowed."""
+    host = place.hostname or ""
+    try:
+        found = resolve(host, _port(place))
+    except (OSError, UnicodeError):
+        found = []
+    if not found:
+        raise FetchError(f"there is no host '{host}', or no network", unanswered=True)
+    strange = [text for text in found if not _is_loopback(text)]
+    if strange and not beyond:
+        raise FetchError(
+            f"'{host}' is {strange[0]}, which is not this machine; nothing was sent",
+            unanswered=True,
+        )
+    return found[0]
 
 
 class _AgainError(Exception):

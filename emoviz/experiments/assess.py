@@ -55,6 +55,7 @@ PRINTED = (
     "unknown_labels",
     "duplicates",
     "seen_in_training",
+    "seconds_per_image",
     "set_sha256",
     "level",
     "seed",
@@ -120,7 +121,7 @@ def evaluation(
             "answers": describe_answers(answers_of(table)).to_dict() if len(tables) == 1 else None,
         }
 
-    return _with_refusals(kept(settings, key, compute), contender.name, measured)
+    return _as_of_now(kept(settings, key, compute), contender, measured, settings)
 
 
 def comparison(
@@ -160,8 +161,8 @@ def comparison(
 
     values = kept(settings, key, compute)
     for side, item in zip("ab", pair, strict=True):
-        values[side] = _with_refusals(values[side], item.name, measured)
-    return values
+        values[side] = _as_of_now(values[side], item, measured, settings)
+    return {**values, "checkpoints": [*values["a"]["checkpoints"], *values["b"]["checkpoints"]]}
 
 
 def quick_comparison(
@@ -379,11 +380,18 @@ def _leak(contender: Contender, table: EmbeddingTable, judged: AlignedPrediction
     return None if found is None else found.to_dict()
 
 
-def _with_refusals(values: Values, name: str, measured: MeasuredSet) -> Values:
-    """What two sets of the same images may differ in: files that could not be used."""
+def _as_of_now(
+    values: Values, contender: Contender, measured: MeasuredSet, settings: Settings
+) -> Values:
+    """What is not kept by content: files that could not be used, what an image costs here."""
+    costs = contender.costs(settings)
+    known = [cost for cost in costs if cost is not None]
+    members = zip(values["checkpoints"], costs, strict=True)
     return {
         **values,
-        "checkpoint": name,
+        "checkpoint": contender.name,
+        "checkpoints": [{**row, "seconds_per_image": cost} for row, cost in members],
+        "seconds_per_image": sum(known) if len(known) == len(costs) else None,
         "refused": len(measured.refused),
         "unknown_labels": dict(measured.unknown or {}),
         "refusals": [{"path": path, "reason": reason} for path, reason in measured.refused],

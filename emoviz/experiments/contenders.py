@@ -9,12 +9,14 @@ from emoviz.analysis.alignment import AlignedPredictions, ModelOutputs, ensemble
 from emoviz.checkpoints import Checkpoint, open_checkpoint
 from emoviz.data.dataset import Dataset
 from emoviz.errors import CheckpointError, TableError
-from emoviz.inference.cache import fingerprint
+from emoviz.inference.cache import cost_of, fingerprint
 from emoviz.inference.embedding import embed_collection
 from emoviz.inference.embedding_table import EmbeddingTable, Progress
 from emoviz.inference.labelled import Labels, joined
+from emoviz.inference.language_model import PROMPT, TIMEOUT, LanguageModel
 from emoviz.inference.predict import load_model
 from emoviz.inference.predictions import PredictionTable, read_predictions
+from emoviz.inference.rivals import Rival, ask
 from emoviz.labels import Bridge, Taxonomy
 from emoviz.settings import Settings
 
@@ -48,6 +50,12 @@ class Contender:
         if self.predictions is not None:
             return [self.predictions.sha256]
         return [fingerprint(member) for member in self.members]
+
+    def costs(self, settings: Settings) -> list[float | None]:
+        """Seconds an image of each member on this machine; None where it was not measured."""
+        if self.predictions is not None:
+            return [self.predictions.seconds]
+        return [cost_of(settings, member) for member in self.members]
 
     def about(self) -> list[dict[str, Any]]:
         """What a report says of each member."""
@@ -93,6 +101,78 @@ def open_predictions(path: Path) -> Contender:
     """
     found = read_predictions(path)
     return Contender(found.title, (), found)
+
+
+@dataclass(frozen=True)
+class Question:
+    """How a vision-language model behind an address is asked.
+
+    Attributes:
+        model: What its server calls it.
+        prompt: With `emoviz.inference.language_model.CLASSES` in it.
+        beyond: Whether images may leave this machine, as a person has to say.
+        seconds: It is waited for, at most, for one image.
+    """
+
+    model: str
+    prompt: str = PROMPT
+    beyond: bool = False
+    seconds: float = TIMEOUT
+
+
+def is_address(place: str) -> bool:
+    """Whether a rival is a server and no folder."""
+    return place.strip().casefold().startswith(("http://", "https://"))
+
+
+def ask_rival(
+    place: str,
+    collection: Dataset,
+    settings: Settings,
+    question: Question | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Ask a rival about a set; only images that it has not answered are shown to it.
+
+    Args:
+        place: The folder of a classifier (`emoviz.inference.classifiers`), or the address of a
+            vision-language model (`emoviz.inference.language_model`).
+        collection: The images; such a model is asked for the classes of their labels.
+        settings: Where answers are kept.
+        question: Of a model behind an address.
+        progress: Called with (done, all).
+
+    Returns:
+        Its answers as a table of predictions.
+
+    Raises:
+        WeightsError: The folder is no classifier that is read here.
+        FetchError: The address must not be asked.
+        TableError: It answered for no image, or the labels have no names to ask for.
+    """
+    return ask(open_rival(place, collection.taxonomy, question), collection, settings, progress)
+
+
+def open_rival(place: str, labels: Taxonomy, question: Question | None = None) -> Rival:
+    """The classifier in a folder, or the model behind an address; as `ask_rival`."""
+    if not is_address(place):
+        from emoviz.inference.classifiers import open_classifier
+
+        return open_classifier(Path(place).expanduser())
+    if question is None:
+        raise TableError(f"Name the model as the server at {place} calls it.")
+    if len(labels) < 2:
+        raise TableError(
+            "These images have no labels: say which taxonomy it is asked for (--classes)."
+        )
+    return LanguageModel(
+        place.strip(),
+        question.model,
+        labels.names,
+        question.prompt,
+        question.beyond,
+        question.seconds,
+    )
 
 
 def open_contender(text: str, settings: Settings) -> Contender:

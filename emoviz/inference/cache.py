@@ -7,6 +7,7 @@ at most the batch it was at, and several processes may write at once.
 ::
 
     embeddings/<fingerprint>.sqlite   u, probabilities and novelty of one checkpoint
+               <fingerprint>.cost.json seconds an image when it last embedded a set
     styles/<fingerprint>.sqlite       parts of the logits and Gram matrices, likewise
     thumbnails.sqlite                 small JPEGs, the same for all checkpoints
     files.sqlite                      path, size and time of change -> SHA-256
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.images import PIXELS
 from emoviz.errors import TableError
+from emoviz.files import read_json, write_json
 from emoviz.settings import Settings
 
 THUMBNAIL_SIDE = 256
@@ -263,6 +265,23 @@ def stamp(file: Path, inside: str = "") -> Stamp | None:
     except (OSError, ValueError):
         return None
     return Stamp(key, status.st_size, status.st_mtime_ns)
+
+
+def keep_cost(settings: Settings, checkpoint: Checkpoint, seconds: float, images: int) -> None:
+    """Remember what an image cost: `seconds` for so many, from their files to their answers."""
+    values = {"seconds_per_image": seconds / images, "images": images}
+    write_json(_cost_file(settings, checkpoint), values)
+
+
+def cost_of(settings: Settings, checkpoint: Checkpoint) -> float | None:
+    """Seconds an image when this machine last embedded a set; None where it never did."""
+    found = read_json(_cost_file(settings, checkpoint)) or {}
+    seconds = found.get("seconds_per_image")
+    return float(seconds) if isinstance(seconds, int | float) else None
+
+
+def _cost_file(settings: Settings, checkpoint: Checkpoint) -> Path:
+    return settings.home / "embeddings" / f"{fingerprint(checkpoint)}.cost.json"
 
 
 def fingerprint(checkpoint: Checkpoint) -> str:

@@ -31,6 +31,7 @@ from emoviz.inference.cache import (
     Stamp,
     Thumbnails,
     fingerprint,
+    keep_cost,
     stamp,
 )
 from emoviz.inference.embedding_table import PLACE, EmbeddingTable, Origin, PartOrigin, Progress
@@ -200,6 +201,8 @@ class _Run:
                 _keep(waiting, cache, thumbnails)
         seconds = time.monotonic() - began
         checkpoint, hashes = self._model.checkpoint, tuple(self._hashes)
+        if 2 * new > len(self._wanted):  # else looking up the others is most of it
+            keep_cost(self._settings, checkpoint, seconds, new)
         refused = tuple(self._refused)
         return Embedded(self._collection, checkpoint, hashes, refused, new, seconds, self._part)
 

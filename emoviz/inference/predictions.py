@@ -4,10 +4,12 @@ Such a table stands beside checkpoints on Evaluate and Compare. It has no vector
 said of clusters.
 """
 
+import contextlib
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,7 @@ from emoviz.labels import Taxonomy
 
 _SCORES = ("p_", "prob_", "probability_", "score_", "logit_")
 _ANSWERS = ("predicted", "prediction", "answer", "pred")
+_SHA256 = re.compile("[0-9a-f]{64}")
 _ROUNDING = 0.02  # that the probabilities of an image may lack to 1
 
 
@@ -43,8 +46,10 @@ class PredictionTable:
         probabilities: (N, C), each row adding up to 1.
         labels: (N) what people said, "" where nothing is; empty where the table has no labels.
         problems: Rows that cannot be used: (name, reason).
-        notes: How scores became probabilities.
+        notes: How scores became probabilities, and how often there was no answer.
         sha256: Of the file.
+        hashes: Name -> SHA-256 of an image, where the table has them.
+        seconds: Of one image, in the mean of those that have any; None where none has.
     """
 
     title: str
@@ -55,6 +60,8 @@ class PredictionTable:
     problems: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     sha256: str = ""
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    seconds: float | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -85,7 +92,8 @@ def read_predictions(path: Path) -> PredictionTable:
     Args:
         path: CSV, TSV, text that a spreadsheet exported, or Parquet, with a column of files, and
             ``p_<class>``, ``prob_<class>``, ``score_<class>`` or ``logit_<class>`` for each class,
-            or one column ``predicted`` with the answers alone.
+            or one column ``predicted`` with the answers alone. Read besides, where it has them:
+            ``error`` (why there is no answer), ``seconds`` (what it took) and ``sha256``.
 
     Returns:
         Found = taken + problems: a row without a number for each class, or whose file another row
@@ -106,6 +114,10 @@ def read_predictions(path: Path) -> PredictionTable:
         notes.append(note)
     taxonomy = any_taxonomy("predictions", classes)
     order = [taxonomy.index(name) for name in classes]
+    failed = {r: why.strip() for r, why in enumerate(table.columns.get("error", ())) if why.strip()}
+    faults |= failed
+    if failed:
+        notes.append(_failures(list(failed.values()), len(files)))
     seen = Counter(name for name in files if name)
     for row, name in enumerate(files):
         if not name:
@@ -135,7 +147,30 @@ def read_predictions(path: Path) -> PredictionTable:
         ),
         notes=tuple(notes),
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        hashes={
+            files[row]: cell
+            for row, cell in enumerate(table.columns.get("sha256", ()))
+            if _SHA256.fullmatch(cell)
+        },
+        seconds=_mean(table.columns.get("seconds", ()), kept),
     )
+
+
+def _failures(reasons: Sequence[str], count: int) -> str:
+    """How often there was no answer, and in which ways."""
+    ways = Counter(reason.split(":", 1)[0] for reason in reasons)
+    told = ", ".join(f"{way} ({n:,})" for way, n in ways.most_common())
+    return f"{len(reasons):,} of {count:,} images have no answer: {told}."
+
+
+def _mean(cells: Sequence[str], rows: Sequence[int]) -> float | None:
+    """The mean of the rows that hold a number from 0 on; None where none does."""
+    found = []
+    for row in rows if cells else ():
+        with contextlib.suppress(ValueError):
+            found.append(number(cells[row]))
+    found = [value for value in found if np.isfinite(value) and value >= 0]
+    return float(np.mean(found)) if found else None
 
 
 def own_labels(item: PredictionTable) -> tuple[Taxonomy, NDArray[np.int64]]:
@@ -168,17 +203,25 @@ def prediction_table(item: PredictionTable, shown: LabelledNames | None = None) 
     """
     if shown is None:
         taxonomy, labels = own_labels(item)
-        shown = LabelledNames(item.title, item.names, labels, taxonomy)
-    rows = _rows(item.names, shown.names)
-    taken = [(i, row) for i, row in enumerate(rows) if row is not None]
+        shown = LabelledNames(item.title, item.names, labels, taxonomy, item.hashes)
+    problems = list(dict(item.problems).items())
+    count = len(item)
+    rows = _rows([*item.names, *(key for key, _ in problems)], shown.names)
+    taken = [(i, row) for i, row in enumerate(rows) if row is not None and row < count]
     if not taken:
         raise TableError(
-            f"None of the {len(item):,} images of '{item.title}' is in '{shown.title}'; its first "
+            f"None of the {count:,} images of '{item.title}' is in '{shown.title}'; its first "
             f"is '{item.names[0]}', that of the set '{next(iter(shown.names), '')}'."
         )
-    used = {row for _, row in taken}
-    lacking = [name for name, row in zip(shown.names, rows, strict=True) if row is None]
-    strangers = [name for row, name in enumerate(item.names) if row not in used]
+    used = {row for row in rows if row is not None}
+    lacking = [
+        (name, "the table of predictions has no row of it" if r is None else problems[r - count][1])
+        for name, r in zip(shown.names, rows, strict=True)
+        if r is None or r >= count
+    ]
+    strange = "no image of the set is called so"
+    strangers = [(name, strange) for row, name in enumerate(item.names) if row not in used]
+    strangers += [row for at, row in enumerate(problems, count) if at not in used]
     images = np.array([i for i, _ in taken], np.int64)
     names = tuple(shown.names[i] for i in images.tolist())
     labels = shown.labels[images]
@@ -186,16 +229,15 @@ def prediction_table(item: PredictionTable, shown: LabelledNames | None = None) 
     return EmbeddingTable(
         taxonomy=item.taxonomy,
         paths=names,
-        sha256=tuple(known.get(name) or _stand_in(name) for name in names),
+        sha256=tuple(
+            known.get(shown.names[i]) or item.hashes.get(item.names[r]) or _stand_in(shown.names[i])
+            for i, r in taken
+        ),
         embedding=np.zeros((len(taken), 0), np.float32),
         probabilities=item.probabilities[[row for _, row in taken]],
         novelty=np.full(len(taken), np.nan),
         labels=labels,
-        refused=(
-            *item.problems,
-            *((name, "the table of predictions has no row of it") for name in lacking),
-            *((name, "no image of the set is called so") for name in strangers),
-        ),
+        refused=(*lacking, *strangers),
         label_names=tuple(taxonomy.names[i] if i >= 0 else "" for i in labels.tolist()),
         label_taxonomy=taxonomy,
     )

@@ -31,19 +31,21 @@ Unsqueeze Where
 OPERATORS = frozenset(_FEED_FORWARD.split())
 
 
-def check_graph_file(graph: Path, weights: str) -> None:
+def check_graph_file(graph: Path, weights: str, most: int = MAX_GRAPH_BYTES) -> None:
     """Refuse a graph that holds more than a feed-forward network over its own weights.
 
     Args:
         graph: The ONNX file.
         weights: Name of the file beside it that alone may hold its large arrays.
+        most: Bytes of the graph.
 
     Raises:
         CheckpointError: The message says what the graph holds.
     """
     name = f"{graph.parent.name}/{graph.name}"
-    if graph.stat().st_size > MAX_GRAPH_BYTES:
-        raise CheckpointError(f"{name} has {graph.stat().st_size / 1e6:,.0f} MB; at most 64.")
+    if graph.stat().st_size > most:
+        size = f"{graph.stat().st_size / 1e6:,.0f} MB; at most {most / 1e6:,.0f}"
+        raise CheckpointError(f"{name} has {size}.")
     try:
         model = onnx.load(str(graph), load_external_data=False)
     except DecodeError:

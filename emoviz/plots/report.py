@@ -50,6 +50,7 @@ _CARD: tuple[tuple[str, Callable[[Values], str]], ...] = (
     ("seed of its training", lambda row: str(row["seed"])),
     ("trained on", lambda row: ", ".join(row["trained_on"]) or "not said"),
     ("licence", lambda row: row["licence"]),
+    ("seconds an image, where it was measured", lambda row: number(row.get("seconds_per_image"))),
     ("SHA-256 of the weights", lambda row: row["weights_sha256"]),
     ("fingerprint", lambda row: row["fingerprint"]),
 )

@@ -6,7 +6,6 @@ are never opened, and nothing of what a folder calls its code is run.
 """
 
 import hashlib
-import json
 import math
 import platform
 from collections import Counter
@@ -19,8 +18,6 @@ import numpy as np
 import timm
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 import emoviz
@@ -29,6 +26,7 @@ from emoviz.data.dataset import Dataset, assign_splits, relabelled
 from emoviz.data.images import Limits, open_image
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.errors import ImageError, TrainingError, WeightsError
+from emoviz.inference.classifiers import CONFIG, WEIGHTS, load_weights, timm_config
 from emoviz.inference.trust import remember
 from emoviz.labels import own_taxonomy
 from emoviz.models.export import ExportedGraph
@@ -36,8 +34,6 @@ from emoviz.models.network import EmotionNetwork, NetworkConfig
 from emoviz.settings import Settings
 from emoviz.training.linear_probe import fit_probe
 
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _FEWEST = 2  # images of a class in the training split
 
 
@@ -72,36 +68,11 @@ def read_encoder(place: str) -> Encoder:
         raise WeightsError(
             f"There is no folder '{place}'. Wanted: a folder, timm:NAME or hf-hub:NAME."
         )
-    config = _config(folder)
-    weights = folder / WEIGHTS
-    if not weights.is_file():
-        pickled = ", ".join(sorted(f.name for f in folder.iterdir() if f.suffix in _PICKLED))
-        found = f"weights that are pickled ({pickled}), never opened" if pickled else "none"
-        raise WeightsError(f"'{folder.name}' has no {WEIGHTS}; it holds {found}.")
-    try:
-        arrays = load_file(weights)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"'{folder.name}/{WEIGHTS}' is damaged ({error}).") from None
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    config, arrays = timm_config(folder), load_weights(folder)
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     expected = {**config, **config.get("pretrained_cfg", {})}
     source = f"{config['architecture']} in the folder '{folder.name}', sha256 {digest[:16]}"
     return Encoder(config["architecture"], arrays, _preprocessing(expected), source)
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    config: Any
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"'{folder.name}' has no {CONFIG} that can be read: {error}.") from None
-    architecture = config.get("architecture") if isinstance(config, dict) else None
-    if not isinstance(architecture, str) or not timm.is_model(architecture):
-        kind = f"of the kind '{config.get('model_type')}'" if isinstance(config, dict) else "none"
-        raise WeightsError(
-            f"'{folder.name}' is no network of timm's ({CONFIG} names the architecture "
-            f"{architecture!r}, {kind}). Wanted: a folder as timm writes it."
-        )
-    return dict(config)
 
 
 def _from_hub(place: str) -> Encoder:
@@ -150,8 +121,6 @@ def encoder_network(encoder: Encoder, classes: int) -> EmotionNetwork:
             f"shape {tuple(wanted[other[0]].shape)} and has {shapes}. It may be of another image "
             "size or another version."
         )
-    if not all(bool(torch.isfinite(value.float()).all()) for value in given.values()):
-        raise WeightsError("The weights hold values that are no finite numbers.")
     body.load_state_dict(given)
     side = encoder.preprocessing.size
     try:

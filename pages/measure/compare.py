@@ -8,7 +8,7 @@ from emoviz.ui.explorer import board, sources
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.library import bring_in
 from emoviz.ui.linked import linked_segments
-from emoviz.ui.measure import across, comparison, computed, pairing, reporting, rivals
+from emoviz.ui.measure import across, asking, comparison, computed, pairing, reporting, rivals
 from emoviz.ui.measure.subject import say_what_is_measured
 
 WAYS = {
@@ -66,6 +66,8 @@ if rival is None and len(others) < fewest:
         f"from a training, or go into `{settings.user_checkpoints}`.",
         icon=":material/compare_arrows:",
     )
+    bring_in.show(form, settings)
+    asking.show(source, context.checkpoint.card.taxonomy, settings)
     st.stop()
 
 if rival is not None:
@@ -107,3 +109,4 @@ elif found is not None:
     board.show_image(one.points, pictures)
 with st.expander("Bring in images of your own", icon=":material/add_photo_alternate:"):
     bring_in.show(form, settings)
+asking.show(source, context.checkpoint.card.taxonomy, settings)

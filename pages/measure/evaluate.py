@@ -8,7 +8,7 @@ from emoviz.ui import shell
 from emoviz.ui.explorer import board, sources
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.library import bring_in
-from emoviz.ui.measure import evaluating, pairing, rivals, unlabelled
+from emoviz.ui.measure import asking, evaluating, pairing, rivals, unlabelled
 from emoviz.ui.measure.subject import choose_labels, single
 
 context = shell.current()
@@ -62,3 +62,4 @@ elif (points := sources.points(source, context.checkpoint, settings)) is not Non
         evaluating.show(item, pictures, settings)
 with st.expander("Bring in images of your own", icon=":material/add_photo_alternate:"):
     bring_in.show(form, settings)
+asking.show(source, context.checkpoint.card.taxonomy, settings)

@@ -45,6 +45,9 @@ def show_measures(one: EvaluationSubject, other: EvaluationSubject, values: Valu
     st.table(
         table(sides, difference, [f"{s}: {plain(n)}" for s, n in zip("AB", names, strict=True)])
     )
+    costs = [values[side].get("seconds_per_image") for side in "ab"]
+    if None not in costs:
+        st.caption("Seconds an image on this machine: A {:.3g}, B {:.3g}.".format(*costs))
     rows = [
         _spot(name, item)
         for name, item in difference.items()

@@ -40,6 +40,8 @@ def show(item: EvaluationSubject, settings: Settings) -> None:
                     f"NMI would be {chance:.3f} by chance with clusters of these sizes; AMI takes "
                     "that away."
                 )
+            if (seconds := values["seconds_per_image"]) is not None:
+                st.caption(f"An image took {seconds:.3g} s on this machine.")
         _beside(item, found)
     with st.expander("How to read this", icon=":material/help:"):
         st.markdown(_GUIDE)
