@@ -123,7 +123,7 @@ def _other_size(folder: Path) -> None:
         (_pickle, r"pickled \(pytorch_model\.bin\), never opened"),
         (lambda f: (f / "model.safetensors").unlink(), r"no model\.safetensors; it holds none"),
         (lambda f: (f / "model.safetensors").write_bytes(b"x"), "is damaged"),
-        (lambda f: (f / "config.json").write_text("{"), r"no config\.json that can be read"),
+        (lambda f: (f / "config.json").write_text("{"), r"config\.json. cannot be read"),
         (lambda f: edit(f, architecture=None, model_type="clip"), "of the kind 'clip'"),
         (lambda f: edit(f, architecture="hf-hub:a/b"), "no network of timm's"),
         (_spoil, "no finite numbers"),
