@@ -20,7 +20,7 @@ from PIL import Image
 from placed import put_checkpoint
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-from emoviz.cli import main
+from emoviz.cli import _VERBS, main, make_parser
 from emoviz.labels import MIKELS8
 
 Picture = Callable[..., bytes]
@@ -524,3 +524,10 @@ def test_broken_checkpoint_does_not_hide_the_others(
     captured = capsys.readouterr()
     assert "tiny: Tiny test network. mikels8, test_efficientnet" in captured.out
     assert "Checkpoint 'broken' cannot be used" in captured.err
+
+
+def test_a_verb_alone_loads_its_own_module_and_all_verbs_are_listed() -> None:
+    listed = next(a.choices for a in make_parser()._actions if a.choices)
+    assert list(listed) == [verb for verbs in _VERBS.values() for verb in verbs]
+    own = next(a.choices for a in make_parser("predict")._actions if a.choices)
+    assert list(own) == list(_VERBS["images"])

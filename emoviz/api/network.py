@@ -54,14 +54,14 @@ class Network:
         """The model's estimate of the emotion that each image evokes.
 
         Args:
-            paths: Files, folders and ZIPs.
+            paths: Files, folders, ZIPs and IIIF addresses.
             batch: Images that the network sees at once.
 
         Returns:
             One prediction an image, in order; one that cannot be read carries its `error`.
         """
         given = [paths] if isinstance(paths, str | Path) else list(paths)
-        sources = expand(map(Path, given), self.settings)
+        sources = expand(given, self.settings)
         found = predict(self.model, sources, Limits.of(self.settings), batch)
         chosen = abstention_of(self.checkpoint, self.settings)
         return Predictions(tuple(with_abstention(found, chosen)), self.card.taxonomy)

@@ -5,28 +5,30 @@ Each verb imports what it needs when it runs: a prediction waits for neither tor
 
 import argparse
 import contextlib
+import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from emoviz import __version__
-from emoviz.cli import (
-    collecting,
-    curating,
-    embedding,
-    explaining,
-    exploring,
-    images,
-    measuring,
-    reviewing,
-    starting,
-    style,
-    training,
-)
 from emoviz.errors import EmovizError, NotInstalledError
 from emoviz.settings import load_settings
 
+# Module -> its verbs, in the order that people see: only that of the verb asked for is loaded.
+_VERBS: Mapping[str, tuple[str, ...]] = {
+    "starting": ("app",),
+    "images": ("predict", "checkpoints", "checkpoint"),
+    "explaining": ("explain", "texture"),
+    "style": ("style",),
+    "embedding": ("embed", "merge"),
+    "exploring": ("project", "measure", "centers"),
+    "collecting": ("collection",),
+    "reviewing": ("review", "backup"),
+    "curating": ("data",),
+    "measuring": ("evaluate", "compare"),
+    "training": ("recipes", "add-encoder", "train", "sweep", "promote", "experiment"),
+}
 TRAINING_PACKAGES = {"torch", "torchvision", "timm", "captum", "accelerate", "onnxscript"}
 INSTALL = "    pip install 'emoviz[train]'"
 
@@ -40,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Ctrl-C.
     """
     given = sys.argv[1:] if argv is None else list(argv)
-    arguments = make_parser().parse_args(given or ["app"])
+    given = given or ["app"]
+    arguments = make_parser(given[0]).parse_args(given)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a file's name may be no text at all
     try:
@@ -71,18 +74,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """All verbs with their options; the documentation is made of it too."""
+def make_parser(verb: str = "") -> argparse.ArgumentParser:
+    """All verbs with their options; the documentation is made of it too.
+
+    Args:
+        verb: Where it is one, the parser knows it and its neighbours alone.
+    """
     parser = argparse.ArgumentParser(
         prog="emoviz",
         description="Estimate the emotion that images evoke, and measure it. Without a verb: app.",
     )
     parser.add_argument("--version", action="version", version=f"emoviz {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    rooms = (
-        *(starting, images, explaining, style, embedding, exploring),
-        *(collecting, reviewing, curating, measuring, training),
-    )
-    for room in rooms:
-        room.add_verbs(verbs)
+    wanted = [module for module, own in _VERBS.items() if verb in own] or list(_VERBS)
+    for module in wanted:
+        importlib.import_module(f"emoviz.cli.{module}").add_verbs(verbs)
     return parser

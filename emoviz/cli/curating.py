@@ -341,8 +341,8 @@ def _read(arguments: argparse.Namespace, settings: Settings) -> "tuple[Path, Dat
     from emoviz.labels import get_taxonomy
 
     taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
-    path = locate(settings, arguments.table)
-    return path, read_labelled(path, taxonomy)
+    place = locate(settings, arguments.table)
+    return Path(place), read_labelled(place, taxonomy)
 
 
 def _wants_parquet(path: Path | None) -> None:

@@ -25,7 +25,7 @@ def _add_embed(verbs: Any) -> None:
     verb.add_argument(
         "path",
         metavar="PATH",
-        help="a folder, a ZIP, a CSV or Parquet table, an image, the id of a set, or sample",
+        help="a folder, a ZIP, a table (CSV, Parquet), an image, IIIF address, a set's id, sample",
     )
     verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
     verb.add_argument("--taxonomy", help="of the labels; found from them where left out")

@@ -29,9 +29,8 @@ def _add_predict(verbs: Any) -> None:
     verb.add_argument(
         "paths",
         nargs="+",
-        type=Path,
         metavar="PATH",
-        help="files, folders, ZIPs, tables, ids of sets",
+        help="files, folders, ZIPs, tables, ids of sets, IIIF addresses",
     )
     verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
     verb.add_argument("--format", choices=("table", "json", "csv"), default="table")
@@ -96,14 +95,14 @@ def _predict(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0 if counted.read else NOTHING_READ
 
 
-def _place(path: Path, settings: Settings) -> Path:
+def _place(path: str, settings: Settings) -> str | Path:
     """A path, or the set of the library that is called so."""
     if os.path.lexists(path):
         return path
     from emoviz.data.library import locate
 
     try:
-        return locate(settings, str(path))
+        return locate(settings, path)
     except TableError:
         return path  # told when it is read
 

@@ -27,7 +27,7 @@ def _add_style(verbs: Any) -> None:
     verb.add_argument(
         "path",
         metavar="PATH",
-        help="a folder, a ZIP, a CSV or Parquet table, an image, or sample",
+        help="a folder, a ZIP, a table (CSV, Parquet), an image, IIIF address, a set's id, sample",
     )
     verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
     verb.add_argument("--out", type=Path, metavar="F.csv", help="the parts of each image's logits")
@@ -41,7 +41,8 @@ def _style(arguments: argparse.Namespace, settings: Settings) -> int:
 
     keep_large_blocks()
     from emoviz.checkpoints import open_checkpoint
-    from emoviz.data.reading import open_dataset
+    from emoviz.data.library import locate
+    from emoviz.data.reading import SAMPLE, open_dataset
     from emoviz.inference.embedding import embed_collection
     from emoviz.inference.explainer import load_explainer
     from emoviz.inference.predict import load_model
@@ -50,7 +51,8 @@ def _style(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.jobs import Reporter
 
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
-    collection = open_dataset(arguments.path, settings, likely=checkpoint.card.taxonomy)
+    path = arguments.path if arguments.path == SAMPLE else locate(settings, arguments.path)
+    collection = open_dataset(path, settings, likely=checkpoint.card.taxonomy)
     report = Reporter(arguments.progress)
     report.step("embedding images", until=0.2)
     embedded = embed_collection(load_model(checkpoint, settings), collection, settings, report)

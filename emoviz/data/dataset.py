@@ -130,7 +130,8 @@ class Dataset:
         problems: What was found and not taken.
         votes: Whether the shares are votes of several people.
         about: What is known of the whole set: source, terms, citation, lineage.
-        path: Absolute path of the folder, ZIP, table or image: its identity.
+        path: Absolute path of the folder, ZIP, table or image; of an address, of what is kept.
+        address: Where it is on the web; "" for what is on this machine.
         root: Folder that `names` are relative to, where they are files.
         shown: What goes before a record's name to make the name that people see.
         notes: How it was read, where it might have been read in another way.
@@ -145,6 +146,7 @@ class Dataset:
     votes: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)
     path: Path = field(default=Path(), compare=False)
+    address: str = field(default="", compare=False)
     root: Path = field(default=Path(), compare=False)
     shown: str = field(default="", compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
@@ -157,7 +159,7 @@ class Dataset:
     @property
     def identity(self) -> str:
         """What tells it from every other set on this machine."""
-        return str(self.path)
+        return self.address or str(self.path)
 
     @cached_property
     def names(self) -> list[str]:

@@ -28,10 +28,10 @@ _JPEG = b"\xff\xd8\xff"
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")  # after a scan; 0xD0 to D7 belong to it
 _GAP = rb"(?:\s++|#[^\r\n]*+[\r\n])++"  # white space and comments of a PPM's header
 _NUMBER = rb"([-+.\d]{1,16})"
-_PPM_HEADS = {
-    kinds: re.compile(rb"(P[" + kinds + rb"])" + (_GAP + _NUMBER) * count + rb"\s")
+_PPM_HEADS = tuple(
+    rb"(P[" + kinds + rb"])" + (_GAP + _NUMBER) * count + rb"\s"
     for kinds, count in ((b"14", 2), (b"2356f", 3))
-}
+)
 _HEIF_BRANDS = frozenset(b"heic heix heim heis hevc hevx hevm hevs mif1 msf1 mif2".split())
 _AVIF_BRANDS = frozenset((b"avif", b"avis"))
 _JXL = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")
@@ -256,7 +256,7 @@ def _unpacked_size(chunk: bytes, room: int) -> int:
 
 def _ppm_without_comments(data: bytes) -> bytes:
     """A PPM whose header has no comments: Pillow reads them byte by byte."""
-    for head in _PPM_HEADS.values():
-        if (found := head.match(data)) is not None and b"#" in found[0]:
+    for head in _PPM_HEADS if data.startswith(b"P") else ():
+        if (found := re.match(head, data)) is not None and b"#" in found[0]:
             return b"\n".join(found.groups()) + b"\n" + data[found.end() :]
     return data

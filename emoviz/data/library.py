@@ -14,7 +14,7 @@ from typing import Any
 
 from emoviz.data.dataset import Dataset
 from emoviz.data.dataset_file import read_head, write_set
-from emoviz.data.reading import read_labelled
+from emoviz.data.reading import is_address, read_labelled
 from emoviz.errors import TableError
 from emoviz.labels import Taxonomy
 from emoviz.settings import Settings
@@ -148,17 +148,19 @@ def free_id(settings: Settings, title: str) -> str:
     return words if words not in taken else next(id for id in numbered if id not in taken)
 
 
-def locate(settings: Settings, text: str) -> Path:
+def locate(settings: Settings, text: str) -> str | Path:
     """The table that a text means: a path that is there comes first, then a set's id.
 
     Args:
         settings: Where the library is.
-        text: A path or an id. What looks like a path is given back as it is, there or not: whoever
-            reads it says best what is wrong with it.
+        text: A path, an address or an id. What looks like one of the first two is given back as it
+            is, there or not: whoever reads it says best what is wrong with it.
 
     Raises:
         TableError: It is neither a path nor a known id.
     """
+    if is_address(text):
+        return text
     path = Path(text).expanduser()
     is_path = "/" in text or "\\" in text or path.suffix.casefold() in _TABLES
     if is_path or os.path.exists(path):  # noqa: PTH110  (Path raises for a name too long)

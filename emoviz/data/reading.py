@@ -6,6 +6,7 @@ one was taken and how to have the other. Files of images are found, not opened.
 """
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from emoviz.data.dataset import (
 )
 from emoviz.data.images import Limits
 from emoviz.data.sources import (
+    IS_ZIP,
     ImageSource,
     ZipImages,
     first_bytes,
@@ -43,10 +45,11 @@ from emoviz.data.sources import (
 )
 from emoviz.errors import ImageError, TableError
 from emoviz.labels import TAXONOMIES, Taxonomy, get_taxonomy, taxonomy_of
-from emoviz.settings import Settings
+from emoviz.settings import Settings, load_settings
 
 SAMPLE = "sample"
 TABLES = (".csv", ".tsv", ".tab", ".txt", ".parquet")
+_MANIFESTS = (".json", ".jsonld")
 _NO_CLASS = "it lies in no folder of a class"
 
 
@@ -62,8 +65,9 @@ def open_dataset(
     """Open whatever lies at a path, or ``sample`` for the images that come with the project.
 
     Args:
-        place: A folder, a ZIP, a table (CSV, TSV, Parquet) or an image.
-        settings: Caps, and where the sample is; the usual ones where None.
+        place: A folder, a ZIP, a table (CSV, TSV, Parquet), an image, or the address of a IIIF
+            manifest or collection, which is then asked for.
+        settings: Caps, and where the sample is; the environment's where None.
         taxonomy, likely, labelled, level, sent: See `Wish`.
 
     Returns:
@@ -72,13 +76,17 @@ def open_dataset(
     Raises:
         TableError: There is nothing at the path, it cannot be read, or nothing can be taken.
     """
-    settings = settings or Settings()
+    settings = settings or load_settings()
     wish = Wish.of(settings, taxonomy, likely, labelled, level, sent)
     return _checked(place, _opened(place, settings, wish), wish)
 
 
 def _opened(place: str | Path, settings: Settings, wish: Wish) -> Dataset:
     """What lies there, also where nothing of it can be taken."""
+    if is_address(place):
+        from emoviz.data.importers.iiif_reading import read_address
+
+        return read_address(str(place), settings, wish)
     given = Path(place)
     sample = absolute(settings.sample_data)
     if (str(place) == SAMPLE and not os.path.lexists(given)) or absolute(given) == sample:
@@ -91,14 +99,14 @@ def _opened(place: str | Path, settings: Settings, wish: Wish) -> Dataset:
         is_folder = is_file = False
     if not (is_folder or is_file):
         raise TableError(
-            f"There is no '{place}'. Wanted: a folder, a ZIP, a CSV or Parquet table, an image, or "
-            f"'{SAMPLE}' for the images that come with the project."
+            f"There is no '{place}'. Wanted: a folder, a ZIP, a CSV or Parquet table, an image, a "
+            f"IIIF address, or '{SAMPLE}' for the images that come with the project."
         )
-    found = _folder(given, wish) if is_folder else _file(given, wish)
+    found = _folder(given, wish) if is_folder else _file(given, settings, wish)
     return replace(found, path=absolute(given))
 
 
-def _file(path: Path, wish: Wish) -> Dataset:
+def _file(path: Path, settings: Settings, wish: Wish) -> Dataset:
     """What a file holds: its bytes say that it is an image, a ZIP or Parquet, else its name."""
     suffix = path.suffix.casefold()
     try:
@@ -118,13 +126,22 @@ def _file(path: Path, wish: Wish) -> Dataset:
         from emoviz.data.tables import read_table
 
         return read_records(read_table(path), wish)
+    if not is_image(begins) and suffix in _MANIFESTS:
+        from emoviz.data.importers.iiif_reading import read_address
+
+        return read_address(str(path), settings, wish)
     record = Record(path.name, path, group=path.name)
     shown = str(path).removesuffix(path.name)
     return Dataset(path.name, UNLABELLED, (record,), root=Path.cwd(), shown=shown)
 
 
+def is_address(place: str | Path) -> bool:
+    """Whether it lies on the web."""
+    return re.match(r"https?://", str(place), re.IGNORECASE) is not None
+
+
 def read_labelled(
-    path: Path, taxonomy: Taxonomy | None = None, likely: Taxonomy | None = None
+    path: str | Path, taxonomy: Taxonomy | None = None, likely: Taxonomy | None = None
 ) -> Dataset:
     """Open a place whose images must have labels, as all that learns and measures does."""
     return open_dataset(path, None, taxonomy, likely, labelled=True)
@@ -153,7 +170,7 @@ def open_holder(path: Path, settings: Settings) -> Holder:
 
 
 def expand(
-    paths: Iterable[Path], settings: Settings, tell: Callable[[str], None] = lambda note: None
+    paths: Iterable[str | Path], settings: Settings, tell: Callable[[str], None] = lambda note: None
 ) -> list[ImageSource]:
     """Whatever a person names as image sources, in the order given.
 
@@ -163,13 +180,13 @@ def expand(
     wish, sources = Wish.of(settings), list[ImageSource]()
     for path in paths:
         try:
-            if os.path.exists(path):  # noqa: PTH110  (Path raises for a name too long)
+            if is_address(path) or os.path.exists(path):  # noqa: PTH110  (Path raises)
                 found = _opened(path, settings, wish)
                 sources += _sources(str(path), found, wish)
                 for note in found.notes:
                     tell(note)
             else:
-                sources.append(from_path(path, wish.limits))
+                sources.append(from_path(Path(path), wish.limits))
         except TableError as error:
             sources.append(refusal(str(path), _reason(str(path), error)))
     return sources
@@ -248,17 +265,41 @@ def _checked(place: str | Path, found: Dataset, wish: Wish) -> Dataset:
 
 
 def _folder(path: Path, wish: Wish) -> Dataset:
-    files, problems = [], []
+    """The images of a folder, and of the ZIPs in it, each a folder of its name."""
+    records: dict[str, Record] = {}
+    problems: list[Problem] = []
+    archives: list[tuple[str, Path]] = []
     for file, reason in walk_files(path):
         name = file.relative_to(path).as_posix()
-        reason = reason or ("" if wish.allows(file) else OUTSIDE)
-        if reason:
+        if not (wish.allows(file) or (reason and reason != IS_ZIP)):
+            problems.append(Problem(name, OUTSIDE))
+        elif reason == IS_ZIP:
+            archives.append((name, file))
+        elif reason:
             problems.append(Problem(name, reason))
         else:
-            files.append((name, file))
+            records[name] = Record(name, file)
+    notes: tuple[str, ...] = ()
+    for name, file in archives:
+        try:
+            holder = ZipImages(file, wish.limits, wish.archive_bytes)
+        except ImageError as error:
+            problems.append(Problem(name, str(error)))
+            continue
+        notes += holder.notes
+        problems += [Problem(f"{name}/{key}", reason) for key, reason in holder.problems]
+        for inside in holder.names:
+            own = f"{name[: -len('.zip')]}/{inside}"
+            if own in records:  # the ZIP that the folder beside it was unpacked from
+                problems.append(Problem(f"{name}/{inside}", "it lies beside the ZIP as well"))
+            else:
+                records[own] = Record(own, file, inside=inside, holder=holder)
+        if not (holder.names or holder.problems):
+            problems.append(Problem(name, "it holds no images"))
     shown = os.path.join(path, "")  # noqa: PTH118 - with the separator at its end
-    records = [Record(name, file) for name, file in files]
-    return _by_folders(absolute(path).name or str(path), records, problems, wish, shown)
+    title = absolute(path).name or str(path)
+    found = _by_folders(title, list(records.values()), problems, wish, shown)
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def open_zip(archive: Path | bytes, name: str, wish: Wish) -> Dataset:

@@ -15,6 +15,7 @@ Images that are files on this machine stay where they are.
 
 import csv
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeGuard, get_args
 
 from emoviz.data.dataset import Holder
-from emoviz.data.fetch import Fetcher, url_digest
+from emoviz.data.fetch import Fetcher
 from emoviz.data.images import (
     Limits,
     OpenedImage,
@@ -35,9 +36,9 @@ from emoviz.data.images import (
 from emoviz.data.importers import Found, Item, Place, Problem
 from emoviz.data.importers.artworks import read_artworks
 from emoviz.data.importers.iiif import ReadManifest, read_iiif
-from emoviz.data.importers.iiif_images import requests_of
+from emoviz.data.importers.iiif_reading import SIDE, Documents, fetch_image
 from emoviz.data.importers.wikiart_emotions import is_wikiart_emotions, read_wikiart_emotions
-from emoviz.data.reading import TABLES, open_holder
+from emoviz.data.reading import TABLES, is_address, open_holder
 from emoviz.errors import EmovizError, FetchError, ImageError, TableError
 from emoviz.files import made_of, read_json, read_lines, replaced_file, write_json
 from emoviz.inference.cache import THUMBNAIL_SIDE, Thumbnails
@@ -49,7 +50,6 @@ Kind = Literal["folder", "zip", "table", "iiif", "wikiart-emotions", "sample"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SAMPLE = "sample"
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-_DOCUMENT = 50_000_000  # bytes of a manifest at most
 _GIVE_UP = 5  # failures of the line, one after another, after which the rest waits for later
 _NAMED = ("title", "artist", "style", "date", "rights", "canvas", "manifest", "page")
 _RESERVED = frozenset({"file", "path", "image", "filename", "key", "label", "emotion", "class"})
@@ -79,7 +79,7 @@ class AcquireRequest:
     title: str = ""
     images: str = ""
     voters: str = "image"
-    side: int = 1280
+    side: int = SIDE
     sent: bool = False
 
 
@@ -151,7 +151,7 @@ def guess_kind(source: str) -> Kind:
     """
     if source == SAMPLE:
         return "sample"
-    if re.match(r"https?://", source, re.IGNORECASE):
+    if is_address(source):
         return "iiif"
     path = Path(source)
     try:
@@ -293,7 +293,7 @@ def kept_manifests(settings: Settings, name: str) -> Iterator[ReadManifest]:
     request = read_gathered(settings, name).request
     if request is None or request.kind != "iiif":
         return
-    documents = _Documents(folder / "documents", None, False, request.source)
+    documents = Documents(folder / "documents", None, request.source)
     told: list[ReadManifest] = []
     for _ in read_iiif(request.source, documents.load, tell=told.append):
         yield from told
@@ -377,63 +377,11 @@ def _found(
         return read_wikiart_emotions(path, images, request.voters)
     if request.kind == "sample":
         return read_artworks(settings.sample_data / "images.csv", settings)
-    documents = _Documents(folder / "documents", fetcher, again, request.source)
-    if not documents.is_local:
+    valid = 0.0 if again else math.inf
+    documents = Documents(folder / "documents", fetcher, request.source, valid)
+    if is_address(request.source):
         documents.load(request.source)  # the first one: where it fails, all does
     return read_iiif(request.source, documents.load)
-
-
-class _Documents:
-    """IIIF documents by their addresses, kept so that a second try asks for none twice.
-
-    Args:
-        folder: Where they are kept.
-        fetcher: Fetches those that are not; None where only what is kept counts.
-        again: Whether to ask if those that are kept have changed.
-        source: What the person named, alone of all may be a file of this machine: a document that
-            names one reads nothing here.
-    """
-
-    def __init__(self, folder: Path, fetcher: Fetcher | None, again: bool, source: str) -> None:
-        self._folder, self._fetcher, self._again = folder, fetcher, again
-        self._source, self._fresh = source, set[str]()
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the source is a file."""
-        return not re.match(r"https?://", self._source, re.IGNORECASE)
-
-    def load(self, address: str) -> Any:
-        """The JSON there; `FetchError` with the reason where there is none."""
-        if self.is_local and address == self._source:
-            return _parsed(read_file(Path(address), Limits(max_bytes=_DOCUMENT)))
-        file = self._folder / f"{url_digest(address)}.json"
-        kept = read_json(file)
-        if kept is not None and (not self._again or address in self._fresh):
-            return kept["document"]
-        if self._fetcher is None:
-            raise FetchError("it is not kept on this machine")
-        found = self._fetcher.get(address, _DOCUMENT, kept["marks"] if kept else None)
-        self._fresh.add(address)
-        if found.unchanged and kept is not None:
-            return kept["document"]
-        document = _parsed(found.body)
-        write_json(file, {"address": address, "marks": dict(found.marks), "document": document})
-        return document
-
-
-def _parsed(body: bytes) -> Any:
-    """JSON, also in the code page of Western Windows, in which some museums write it."""
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = body.decode("cp1252", errors="replace")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        head = body[:200].lstrip().lower()
-        what = "a web page" if head.startswith((b"<!doctype", b"<html")) else "no readable JSON"
-        raise FetchError(f"it is {what}, not a IIIF manifest") from None
 
 
 def _write_items(file: Path, rows: Sequence[Found], notes: Sequence[str]) -> None:
@@ -504,7 +452,11 @@ class _Bringer:
         """What became of an item, and whether it failed because no server answers."""
         place = item.place
         try:
-            data, opened = self._fetch(place) if place.is_remote else self._read(place)
+            if place.is_remote:
+                given = place, self._side, self._limits, self._open
+                data, opened = fetch_image(self._fetcher, *given)
+            else:
+                data, opened = self._read(place)
             if not kept.known([opened.sha256]):
                 with own_fault("it cannot be made small"):
                     small = thumbnail(opened.pixels, THUMBNAIL_SIDE)
@@ -531,27 +483,6 @@ class _Bringer:
         if place.path not in self._holders:
             self._holders[place.path] = open_holder(Path(place.path), self._settings)
         return self._holders[place.path].read(place.inside, self._limits)
-
-    def _fetch(self, place: Place) -> tuple[bytes, OpenedImage]:
-        """The image, from the first of its addresses that gives one."""
-        first: EmovizError | None = None
-        for address in requests_of(place, self._side, self._info):
-            try:
-                data = self._fetcher.get(address, self._limits.max_bytes).body
-                return data, self._open(data)
-            except FetchError as error:
-                first = first or error
-                if error.unanswered or error.status == 401:  # a login is wanted, whatever the size
-                    break
-            except ImageError as error:
-                first = first or error
-        raise first or FetchError("it has no address")
-
-    def _info(self, address: str) -> Mapping[str, Any]:
-        found = _parsed(self._fetcher.get(address, _DOCUMENT).body)
-        if not isinstance(found, dict):
-            raise FetchError("the image service does not say what it can do")
-        return found
 
     def _keep(self, data: bytes, sha256: str) -> Path:
         file = self._folder / "images" / sha256[:2] / f"{sha256}{ending(data)}"

@@ -117,12 +117,14 @@ def image_form(settings: Settings, key: str, sent: SentFile) -> BringInForm:
     """What the pages take that look at images: a place on this machine, and a file of their own."""
 
     def take(arrival: Arrival) -> Outcome | None:
-        return (_take_file if arrival.way == "file" else _take_path)(settings, sent, arrival)
+        return (_take_file if arrival.way == "file" else _take_place)(settings, sent, arrival)
 
     ways: Mapping[Way, str] = {
         "path": "Images: a folder, a ZIP, or a table (CSV, Parquet) with a column `file`. Folders "
         "become a column to colour by; other columns of a table too. Labels are recognised. "
         "Nothing is copied or changed.",
+        "address": "A museum's IIIF manifest or collection: its images are fetched one by one, and "
+        "kept. To review them, bring them in as a collection instead.",
         "file": sent.words,
     }
     return BringInForm(key, ways, take, sent.endings, names_it=False)
@@ -266,8 +268,8 @@ def _job_key(source: Source, checkpoint: Checkpoint) -> str:
     return f"embed {source.path} {checkpoint.folder}"
 
 
-@access.acts("paths")
-def _take_path(settings: Settings, sent: SentFile, arrival: Arrival) -> Outcome:
+@access.acts("prepare")
+def _take_place(settings: Settings, sent: SentFile, arrival: Arrival) -> Outcome:
     found = open_dataset(arrival.place(settings), settings, level=arrival.level)
     key = _key(settings, found.identity, found.name)
     added: list[Source] = st.session_state.setdefault(_ADDED, [])

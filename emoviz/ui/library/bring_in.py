@@ -69,14 +69,16 @@ class Arrival:
     level: int | None = None
     name: str = ""
 
-    def place(self, settings: Settings) -> Path:
-        """Where it is on this machine; a file that was sent is kept there first.
+    def place(self, settings: Settings) -> str | Path:
+        """Where it is, as `open_dataset` takes it; a file that was sent is kept first.
 
         Raises:
             NotAllowedError: The path may not be named.
             TableError: There is no such set.
             OSError: The file cannot be kept.
         """
+        if self.way == "address":
+            return self.text
         if self.way == "path":
             return access.place(self.text, settings)
         if self.way == "set":

@@ -148,7 +148,7 @@ def _take(settings: Settings, checkpoint: Checkpoint, arrival: Arrival) -> None:
             raise
         request = replace(request, name=name, sent=True)
     else:
-        place = arrival.place(settings) if arrival.text != SAMPLE else settings.sample_data
+        place = Path(arrival.place(settings))
         request = _at_path(place, place.stem if arrival.way == "path" else arrival.text)
         images = str(st.session_state.get(f"{KEY}-images") or "").strip()
         if arrival.way == "path" and images:
