@@ -11,8 +11,10 @@ from sklearn.metrics import (
     accuracy_score,
     adjusted_mutual_info_score,
     adjusted_rand_score,
+    log_loss,
     normalized_mutual_info_score,
     precision_recall_fscore_support,
+    silhouette_score,
 )
 from sklearn.metrics import confusion_matrix as reference_confusion
 
@@ -29,9 +31,9 @@ from emoviz.analysis.cross_sentiment import cross_sentiment
 from emoviz.analysis.metrics import (
     METRICS,
     ClassScore,
+    class_estimates,
     class_scores,
     confusion_matrix,
-    macro_f1,
     measure,
     negative_log_likelihood,
 )
@@ -79,7 +81,6 @@ def test_scores_equal_scikit_learn(case: str) -> None:
         assert (found.precision, found.recall, found.f1, found.support) == pytest.approx(
             (precision[i], recall[i], f1[i], support[i])
         )
-    assert macro_f1(scores) == pytest.approx(f1.mean())
     np.testing.assert_array_equal(
         confusion_matrix(truth, predicted, 8),
         reference_confusion(truth, predicted, labels=range(8)),
@@ -89,7 +90,6 @@ def test_scores_equal_scikit_learn(case: str) -> None:
 def test_no_samples_give_no_numbers() -> None:
     none = np.array([], dtype=np.int64)
     assert class_scores(none, none, 8) == {}
-    assert macro_f1({}) is None
     assert confusion_matrix(none, none, 3).tolist() == [[0] * 3] * 3
 
 
@@ -490,3 +490,40 @@ def test_every_estimate_is_plain_json() -> None:
     rows = {name: item.to_dict() for name, item in measure(found, how=Intervals()).items()}
     assert json.loads(json.dumps(rows)) == rows
     assert list(rows) == list(METRICS)
+
+
+def test_each_labels_scores_are_scikit_learns_with_intervals_and_their_images() -> None:
+    rng = np.random.default_rng(4)
+    p, labels = rng.dirichlet(np.ones(8), 200), rng.integers(0, 5, 200)  # three have no image
+    found = judge(ModelOutputs("m", MIKELS8, p), labels, bridge_between(MIKELS8, MIKELS8))
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, p.argmax(axis=1), labels=range(8), zero_division=0
+    )
+    given = np.bincount(p.argmax(axis=1), minlength=8)
+    for c, name in enumerate(MIKELS8.names):
+        row = class_estimates(found)[name]
+        assert (row["precision"].n, row["recall"].n) == (given[c], support[c])
+        assert row["precision"].value == pytest.approx(precision[c])
+        assert (row["recall"].value or 0) == pytest.approx(recall[c])
+        assert row["F1"].value == pytest.approx(f1[c])
+        for item in row.values():
+            if item.value is not None:
+                assert item.low is not None
+                assert item.high is not None
+                assert item.low <= item.value <= item.high
+    assert class_estimates(found)[MIKELS8.names[7]]["recall"].reason == "no image has it"
+
+
+def test_silhouette_and_log_loss_are_scikit_learns_and_have_intervals() -> None:
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 3, 300)
+    p = rng.dirichlet(np.ones(8), 300)
+    u = (rng.normal(size=(300, 4)) + 2 * np.eye(4)[labels]).astype(np.float32)
+    found = judge(ModelOutputs("m", MIKELS8, p, u), labels, bridge_between(MIKELS8, MIKELS8))
+    values = measure(found, group_images(u, found.truth), Intervals())
+    assert values["silhouette"].value == pytest.approx(silhouette_score(u, labels), abs=1e-6)
+    assert values["nll"].value == pytest.approx(log_loss(labels, p, labels=range(8)))
+    for name in ("silhouette", "nll"):
+        item = values[name]
+        assert item.n == 300
+        assert item.low < item.value < item.high  # type: ignore[operator]

@@ -48,6 +48,7 @@ from emoviz.labels import sentiments
 
 Bools = NDArray[np.bool_]
 _ONE_LABEL = "all images have one label"
+_LEAST_SCORE = 1e-12
 _BRIER_OF_WRONG = 1.2  # what one wrong answer that nobody saw is taken to have, see `_brier_ends`
 
 
@@ -220,15 +221,37 @@ def class_scores(truth: Indices, predicted: Indices, classes: int) -> dict[int, 
     return {c: ClassScore(*row) for c, row in enumerate(rows) if support[c] + called[c]}
 
 
-def macro_f1(scores: Mapping[int, ClassScore]) -> float | None:
-    """Mean F1 over the labels that occur; None without any."""
-    return float(np.mean([score.f1 for score in scores.values()])) if scores else None
+def class_estimates(
+    aligned: AlignedPredictions, how: Intervals | None = None
+) -> dict[str, dict[str, MetricEstimate]]:
+    """Label -> precision, recall and F1 with intervals, of each label that occurs.
+
+    Precision is a share of the answers that name the label, recall of the images that have it.
+    """
+    how = how or Intervals()
+    images = added_up(aligned, None, how)
+    counts = images.confusion[0]
+    found = {}
+    for c in np.flatnonzero(images.occurring[0]).tolist():
+        hits, called, support = (
+            int(x) for x in (counts[c, c], counts[:, c].sum(), counts[c].sum())
+        )
+        values = images.label_scores[2][:, c]
+        n = called + support - hits
+        few = few_words(n) if n < FEWEST else ""
+        low, high = (None, None) if few else interval(values, n, level=how.level)
+        found[aligned.labels.names[c]] = {
+            "precision": share(hits, called, how.level, "no answer names it"),
+            "recall": share(hits, support, how.level, "no image has it"),
+            "F1": MetricEstimate(float(values[0]), low, high, n, few),
+        }
+    return found
 
 
 def negative_log_likelihood(scores: Floats, targets: Floats) -> float:
     """Mean of -sum_s t_s log score_s over rows whose targets are not all zero."""
     used = targets.sum(axis=1) > 0
-    logs = np.log(np.clip(scores[used], 1e-12, None))
+    logs = np.log(np.clip(scores[used], _LEAST_SCORE, None))
     return float(-(targets[used] * logs).sum(axis=1).mean())
 
 
@@ -261,6 +284,15 @@ def brier_terms(aligned: AlignedPredictions) -> Floats:
         return squares
     own = np.take_along_axis(aligned.scores, aligned.truth[:, None], axis=1)[:, 0]
     return squares - 2 * own + 1
+
+
+def log_losses(aligned: AlignedPredictions) -> Floats:
+    """(n,) -log of the label's score, in nats; scores below 1e-12 count as that."""
+    if not len(aligned):
+        return np.empty(0)
+    own = np.take_along_axis(aligned.scores, aligned.truth[:, None], axis=1)[:, 0]
+    losses: Floats = -np.log(np.maximum(own, _LEAST_SCORE))
+    return losses
 
 
 def ranking_areas(scores: Floats, member: Bools, without: LeaveOut) -> tuple[Floats, Floats]:
@@ -482,6 +514,17 @@ METRICS: Mapping[str, Metric] = {
         span=(0.0, 2.0),
         values=_brier,
     ),
+    "nll": Metric(
+        "Negative log-likelihood, nats",
+        "share",
+        "less",
+        "How surprised the model is by the labels: the mean of -log of the label's score.",
+        "sklearn.metrics.log_loss",
+        span=(0.0, float(-np.log(_LEAST_SCORE))),
+        values=lambda images: _share(
+            images.without.sums(log_losses(images.aligned)), images.images
+        ),
+    ),
     "ari": Metric(
         "ARI",
         "share",
@@ -516,6 +559,15 @@ METRICS: Mapping[str, Metric] = {
         "dissertation, eq. 4.16 and 4.17",
         clustered=True,
     ),
+    "silhouette": Metric(
+        "Silhouette of the labels",
+        "share",
+        "more",
+        "Near 1 where each label is a compact region of u, below 0 where labels mix.",
+        "Rousseeuw 1987; sklearn.metrics.silhouette_score",
+        span=(-1.0, 1.0),
+        clustered=True,
+    ),
 }
 
 
@@ -532,7 +584,7 @@ def measure(
     Args:
         aligned: Answers beside labels.
         grouping: Of `aligned.embedding` and `aligned.truth`, from `group_images`; without it ARI,
-            AMI, NMI and ASR are missing.
+            AMI, NMI, ASR and silhouette are missing.
         how: Of the confidence intervals; None for values alone, which take milliseconds.
     """
     return measured(added_up(aligned, grouping, how), how)

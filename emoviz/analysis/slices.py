@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.cross_sentiment import crossing_masks
-from emoviz.analysis.metrics import class_scores, macro_f1, sentiment_answers
-from emoviz.analysis.resampling import MetricEstimate, share
+from emoviz.analysis.metrics import added_up, measured, sentiment_answers
+from emoviz.analysis.resampling import USUAL, MetricEstimate, share
 
 NOTHING = "(nothing)"
 OTHERS = "(all others)"
@@ -33,16 +33,16 @@ class Slice:
     name: str
     n: int
     accuracy: MetricEstimate
-    macro_f1: float | None
+    macro_f1: MetricEstimate
     sentiment_accuracy: MetricEstimate
     cross_sentiment: MetricEstimate
     positions: NDArray[np.int64] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, without the positions."""
-        estimates = ("accuracy", "sentiment_accuracy", "cross_sentiment")
+        estimates = ("accuracy", "macro_f1", "sentiment_accuracy", "cross_sentiment")
         shown = {key: getattr(self, key).to_dict() for key in estimates}
-        return {"name": self.name, "n": self.n, "macro_f1": self.macro_f1, **shown}
+        return {"name": self.name, "n": self.n, **shown}
 
 
 def slices(judged: AlignedPredictions, column: Sequence[str], most: int = 50) -> list[Slice]:
@@ -81,13 +81,13 @@ def _slice(
     crossing: tuple[NDArray[np.bool_], NDArray[np.bool_]],
 ) -> Slice:
     wanted, given = feelings[0][at], feelings[1][at]
-    scores = class_scores(judged.truth[at], judged.predicted[at], len(judged.labels))
+    images = added_up(judged.take(at), None, USUAL)
     known = int((wanted != 0).sum())
     return Slice(
         name=name,
         n=len(at),
         accuracy=share(int(judged.right[at].sum()), len(at)),
-        macro_f1=macro_f1(scores),
+        macro_f1=measured(images, USUAL, ["macro_f1"])["macro_f1"],
         sentiment_accuracy=share(
             int(((wanted == given) & (wanted != 0)).sum()), known, nothing="no label has one"
         ),

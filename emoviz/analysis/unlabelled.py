@@ -14,7 +14,7 @@ from emoviz.analysis.cross_sentiment import (
     cross_sentiment,
     crossing_curve,
 )
-from emoviz.analysis.resampling import MetricEstimate, share
+from emoviz.analysis.resampling import MetricEstimate, mean, share
 from emoviz.labels import sentiments
 
 
@@ -28,7 +28,7 @@ class Unlabelled:
         probabilities: Class -> mean probability.
         sentiments: ``positive``, ``negative`` and ``none`` -> share of the images in which it
             holds most of the probability; empty where no class has a sentiment.
-        confidence: Mean probability of the likeliest class; None without images.
+        confidence: Mean probability of the likeliest class.
         deciles: Of that probability, from the least to the largest; eleven numbers.
         entropy: Mean entropy of the probabilities as a share of the largest possible, 0 to 1.
         unlike: Share unlike the training images; missing where the model cannot tell.
@@ -41,7 +41,7 @@ class Unlabelled:
     classes: Mapping[str, MetricEstimate]
     probabilities: Mapping[str, float]
     sentiments: Mapping[str, MetricEstimate]
-    confidence: float | None
+    confidence: MetricEstimate
     deciles: tuple[float, ...]
     entropy: float | None
     unlike: MetricEstimate
@@ -60,6 +60,8 @@ class Unlabelled:
             **vars(self),
             **plain,
             "deciles": list(self.deciles),
+            "confidence": self.confidence.value,
+            "confidence_interval": self.confidence.to_dict(),
             "unlike": self.unlike.to_dict(),
             "curve": self.curve.to_dict(),
         }
@@ -78,7 +80,7 @@ def describe_answers(answers: ModelOutputs) -> Unlabelled:
         },
         probabilities=dict(zip(taxonomy.names, p.mean(axis=0).tolist(), strict=True)) if n else {},
         sentiments=_sentiment_shares(answers) if taxonomy.signs.any() else {},
-        confidence=float(highest.mean()) if n else None,
+        confidence=mean(highest),
         deciles=tuple(np.quantile(highest, np.linspace(0, 1, 11)).tolist()) if n else (),
         entropy=_entropy(answers) if n and len(taxonomy) > 1 else None,
         unlike=_unlike(answers),

@@ -209,11 +209,11 @@ def slice_sections(values: Values) -> list[Section]:
     sections = []
     for column, found in values["slices"].items():
         rows = [
-            [row["name"], row["n"], *_interval(row["accuracy"]), number(row["macro_f1"]),
+            [row["name"], row["n"], *_interval(row["accuracy"]), *_interval(row["macro_f1"]),
              percent(row["sentiment_accuracy"]["value"]), percent(row["cross_sentiment"]["value"])]
             for row in found
         ]  # fmt: skip
-        header = [column, "images", "accuracy", "interval", "macro F1", "sentiment",
+        header = [column, "images", "accuracy", "interval", "macro F1", "interval", "sentiment",
                   "cross-sentiment"]  # fmt: skip
         sections.append(Section(f"By {column}", tables=[DocumentTable(header, rows)]))
     return sections
@@ -227,7 +227,7 @@ def unlabelled_section(found: Values) -> Section:
     ]
     feelings = [[name, *_interval(row)] for name, row in found["sentiments"].items()]
     facts = [
-        ["mean probability of the likeliest class", number(found["confidence"]), ""],
+        ["mean probability of the likeliest class", *_interval(found["confidence_interval"])],
         ["its deciles", ", ".join(number(value, 3) for value in found["deciles"]), ""],
         ["mean entropy, 1 for a coin", number(found["entropy"]), ""],
         ["unlike the training images", *_interval(found["unlike"])],

@@ -14,7 +14,6 @@ from emoviz.analysis.clustering import (
     Clustering,
     DeltaRule,
     group_images,
-    silhouette,
 )
 from emoviz.analysis.metrics import METRICS, MeasuredImages, added_up, differences, measured
 from emoviz.analysis.resampling import Intervals, MetricEstimate
@@ -22,7 +21,7 @@ from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.scene import View
 from emoviz.ui.words import counted, plain
 
-SHOWN = ("accuracy", "ari", "ami", "nmi", "asr")
+SHOWN = ("accuracy", "ari", "ami", "nmi", "asr", "silhouette")
 _GUIDE = """
 - **Accuracy**: how often the most likely class is the label.
 - **ARI**, **AMI**: how well k-means clusters of u match the labels; 0 by chance, 1 in full.
@@ -44,13 +43,11 @@ class LabelAgreement:
         images: What they add up to.
         estimates: Those of `SHOWN`.
         clustering: Delta and what is by chance.
-        silhouette: Of the labels in u, -1 to 1.
     """
 
     images: MeasuredImages
     estimates: Mapping[str, MetricEstimate]
     clustering: Clustering
-    silhouette: float
 
 
 def aligned_views(views: Sequence[tuple[Points, np.ndarray]]) -> list[AlignedPredictions]:
@@ -88,8 +85,7 @@ def agreement_of(aligned: AlignedPredictions, rule: DeltaRule) -> LabelAgreement
     how = Intervals()
     images = added_up(aligned, grouping, how)
     found = measured(images, how, SHOWN)
-    width = silhouette(aligned.embedding, aligned.truth).mean
-    return LabelAgreement(images, found, grouping.measures, width)
+    return LabelAgreement(images, found, grouping.measures)
 
 
 def show(views: Sequence[View]) -> None:
@@ -152,20 +148,13 @@ def _agreement(
 
 def _frame(views: Sequence[View], known: Sequence[LabelAgreement]) -> pd.DataFrame:
     columns = {
-        plain(view.points.title): [
-            *(_words(item.estimates[name]) for name in SHOWN),
-            f"{item.silhouette:.3f}",
-        ]
+        plain(view.points.title): [_words(item.estimates[name]) for name in SHOWN]
         for view, item in zip(views, known, strict=True)
     }
     if len(known) == 2:
         apart = differences(known[0].images, known[1].images, Intervals(), SHOWN)
-        gap = known[1].silhouette - known[0].silhouette
-        columns["difference"] = [
-            *(_words(apart[name], signed=True) for name in SHOWN),
-            f"{gap:+.3f}",
-        ]
-    return pd.DataFrame(columns, index=[*(METRICS[name].title for name in SHOWN), "Silhouette"])
+        columns["difference"] = [_words(apart[name], signed=True) for name in SHOWN]
+    return pd.DataFrame(columns, index=[METRICS[name].title for name in SHOWN])
 
 
 def _words(item: MetricEstimate, signed: bool = False) -> str:

@@ -6,8 +6,9 @@ from plotly.graph_objects import Figure
 
 from emoviz.analysis.calibration import Calibration
 from emoviz.analysis.calibration_error import ECE_BINS
+from emoviz.analysis.metrics import METRICS
 from emoviz.plots.evaluation import reliability_diagram
-from emoviz.ui.measure import computed
+from emoviz.ui.measure import computed, numbers
 from emoviz.ui.measure.subject import EvaluationSubject
 from emoviz.ui.words import counted
 
@@ -32,7 +33,7 @@ def show(item: EvaluationSubject) -> None:
         st.plotly_chart(_figure(found), key="reliability", alt="Reliability diagram")
     with right:
         st.markdown(_in_words(found))
-        st.table(_rows(found), hide_header=True)
+        st.table(_rows(found, computed.of_probabilities(item.key, item.judged)), hide_header=True)
         for line in (found.how, found.reason):
             if line:
                 st.caption(f"{line[:1].upper()}{line[1:]}.")
@@ -67,13 +68,12 @@ def _in_words(found: Calibration) -> str:
     )
 
 
-def _rows(found: Calibration) -> dict[str, str]:
+def _rows(found: Calibration, estimates: computed.Measures) -> dict[str, str]:
     shown = {
-        "ECE": _percent(found.ece),
-        "Largest gap of a bin": _percent(found.largest),
-        "Brier score (0 to 2)": _plain(found.brier),
-        "Negative log-likelihood, nats": _plain(found.nll),
+        METRICS[name].title: f"{numbers.with_interval(item, METRICS[name])}, n {item.n:,}"
+        for name, item in estimates.items()
     }
+    shown["Largest gap of a bin"] = _percent(found.largest)
     if found.temperature is not None:
         shown |= {
             "Temperature that would fit": _plain(found.temperature),

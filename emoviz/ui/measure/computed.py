@@ -4,7 +4,7 @@ The key of a subject names its table, labels and bridge; arrays are left out of 
 keys, because Streamlit hashes large ones by sample.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,8 @@ from emoviz.analysis.calibration import Calibration, calibration
 from emoviz.analysis.clustering import Grouping, group_images
 from emoviz.analysis.cross_sentiment import CrossingCurve, crossing_curve
 from emoviz.analysis.curves import Curves, curves
-from emoviz.analysis.metrics import measure
+from emoviz.analysis.metrics import added_up, class_estimates, measure
+from emoviz.analysis.metrics import measured as estimates_of
 from emoviz.analysis.resampling import Intervals, MetricEstimate
 from emoviz.analysis.selective import SelectiveCurve, selective
 from emoviz.analysis.slices import Slice, mistakes, slices
@@ -66,6 +67,19 @@ class Asked:
 def quick_measures(key: str, _judged: AlignedPredictions) -> Measures:
     """All measures but those of clusters, without intervals: some milliseconds."""
     return dict(measure(_judged))
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def by_label(key: str, _judged: AlignedPredictions) -> Mapping[str, Measures]:
+    """Precision, recall and F1 of each label, with intervals."""
+    return class_estimates(_judged)
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def of_probabilities(key: str, _judged: AlignedPredictions) -> Measures:
+    """Calibration error, Brier score and log-likelihood, with intervals."""
+    how = Intervals()
+    return dict(estimates_of(added_up(_judged, None, how), how, ("ece", "brier", "nll")))
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)

@@ -5,14 +5,14 @@ from html import escape
 
 import pandas as pd
 
-from emoviz.analysis.metrics import METRICS, ClassScore, Metric
+from emoviz.analysis.metrics import METRICS, Metric
 from emoviz.analysis.resampling import MetricEstimate
 from emoviz.ui.words import readable
 
 _NBSP = "\N{NO-BREAK SPACE}"
 NOTHING = "–"
 PERCENT = f"{_NBSP}%"
-_SCORES = ("precision", "recall", "F1")
+_SCORES = ("precision", "recall", "F1")  # as `class_estimates` has them
 TILES = ("accuracy", "macro_f1", "sentiment_accuracy", "cross_sentiment", "ece", "roc_auc")
 
 
@@ -76,11 +76,13 @@ def table(found: Mapping[str, MetricEstimate]) -> pd.DataFrame:
     return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns)
 
 
-def class_table(scores: Mapping[str, ClassScore], colours: Mapping[str, str]) -> str:
+def class_table(
+    scores: Mapping[str, Mapping[str, MetricEstimate]], colours: Mapping[str, str]
+) -> str:
     """Precision, recall and F1 of each label with its number of images, as an HTML table.
 
     Args:
-        scores: By label.
+        scores: By label, as `class_estimates` gives them.
         colours: Of the labels, as ``#rrggbb``.
     """
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("images", *_SCORES))
@@ -145,22 +147,31 @@ def _meaning(item: MetricEstimate, kind: Metric) -> str:
     return " ".join(filter(None, (f"{kind.plain}{direction}", reason)))
 
 
-def _class_row(name: str, item: ClassScore, colours: Mapping[str, str]) -> str:
+def _class_row(name: str, scores: Mapping[str, MetricEstimate], colours: Mapping[str, str]) -> str:
     dot = f'<i class="ev-dot" style="background:{escape(colours.get(name, ""))}"></i>'
-    cells = "".join(
-        f'<td><span class="ev-score"><span class="ev-track"><span class="ev-fill" '
-        f'style="width:{100 * value:.1f}%"></span></span>{100 * value:.1f}{PERCENT}</span></td>'
-        for value in (item.precision, item.recall, item.f1)
-    )
+    cells = "".join(_score_cell(item) for item in scores.values())
     return (
         f'<tr><th scope="row"><span class="ev-score">{dot}{escape(readable(name))}</span></th>'
-        f"<td>{item.support:,}</td>{cells}</tr>"
+        f"<td>{scores['recall'].n:,}</td>{cells}</tr>"
+    )
+
+
+def _score_cell(item: MetricEstimate) -> str:
+    """A bar, the value, and under it the interval and what it is a share of."""
+    kind = METRICS["accuracy"]  # a rate, as all three are
+    under = interval(item, kind) or item.reason
+    under += f" · n {item.n:,}" if item.n else ""
+    return (
+        f'<td><span class="ev-score"><span class="ev-track"><span class="ev-fill" '
+        f'style="width:{100 * (item.value or 0):.1f}%"></span></span>'
+        f'{number(item.value, kind)}</span><span class="ev-tile-under">{escape(under)}</span></td>'
     )
 
 
 def _tile(kind: Metric, item: MetricEstimate, waiting: bool) -> str:
     ends = interval(item, kind)
     under = ends or (item.reason if item.reason else "interval follows …" if waiting else "")
+    under += f" · n {item.n:,}" if ends and item.n else ""
     less = "" if kind.better == "more" else ' <span class="ev-less">less is better</span>'
     return (
         f'<li title="{escape(kind.plain)}"><span class="ev-tile-name">{escape(kind.title)}{less}'

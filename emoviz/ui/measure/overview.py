@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from emoviz.analysis.metrics import class_scores
 from emoviz.settings import Settings
 from emoviz.ui.measure import computed, numbers, published
 from emoviz.ui.measure.subject import EvaluationSubject
@@ -52,10 +51,8 @@ def _answerable(item: EvaluationSubject) -> int:
 
 
 def _classes(item: EvaluationSubject) -> None:
-    judged, names = item.judged, item.judged.labels.names
-    scores = class_scores(judged.truth, judged.predicted, len(names))
-    named = {names[label]: score for label, score in scores.items()}
-    st.html(numbers.class_table(named, judged.labels.colours))
+    found = computed.by_label(item.key, item.judged)
+    st.html(numbers.class_table(found, item.judged.labels.colours))
 
 
 def _beside(item: EvaluationSubject, found: computed.Measures) -> None:

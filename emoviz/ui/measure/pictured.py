@@ -107,7 +107,7 @@ def _table(found: Sequence[Slice]) -> pd.DataFrame:
         {
             "images": [part.n for part in found],
             "accuracy": [words(part.accuracy, "accuracy") for part in found],
-            "macro F1": [numbers.number(part.macro_f1, METRICS["macro_f1"]) for part in found],
+            "macro F1": [words(part.macro_f1, "macro_f1") for part in found],
             "sentiment accuracy": [
                 words(part.sentiment_accuracy, "sentiment_accuracy") for part in found
             ],

@@ -54,9 +54,8 @@ def show(points: Points, checkpoint: Checkpoint, file: Path) -> None:
 
 
 def _tiles(found: Unlabelled) -> str:
-    sure = MetricEstimate(found.confidence)
     shown: dict[str, tuple[str, MetricEstimate]] = {
-        "Mean confidence": ("Probability of the most likely class, on average.", sure),
+        "Mean confidence": ("Probability of the most likely class, on average.", found.confidence),
         "Top-2 cross-sentiment": (_RATE.plain, found.crossing["none"]),
         "Unlike the training images": (
             "Images of a kind that the model has seen little of.",
