@@ -14,7 +14,8 @@ from typing import Any
 
 from emoviz.data.dataset import Dataset
 from emoviz.data.dataset_file import read_head, write_set
-from emoviz.data.reading import is_address, read_labelled
+from emoviz.data.reading import read_labelled
+from emoviz.data.sources import is_address
 from emoviz.errors import TableError
 from emoviz.labels import Taxonomy
 from emoviz.settings import Settings

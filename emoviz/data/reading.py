@@ -6,7 +6,6 @@ one was taken and how to have the other. Files of images are found, not opened.
 """
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +37,7 @@ from emoviz.data.sources import (
     first_bytes,
     from_bytes,
     from_path,
+    is_address,
     is_image,
     parts_of,
     refusal,
@@ -133,11 +133,6 @@ def _file(path: Path, settings: Settings, wish: Wish) -> Dataset:
     record = Record(path.name, path, group=path.name)
     shown = str(path).removesuffix(path.name)
     return Dataset(path.name, UNLABELLED, (record,), root=Path.cwd(), shown=shown)
-
-
-def is_address(place: str | Path) -> bool:
-    """Whether it lies on the web."""
-    return re.match(r"https?://", str(place), re.IGNORECASE) is not None
 
 
 def read_labelled(

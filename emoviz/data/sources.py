@@ -74,6 +74,11 @@ def refusal(name: str, reason: str) -> ImageSource:
     return ImageSource(name, read)
 
 
+def is_address(place: str | Path) -> bool:
+    """Whether it lies on the web."""
+    return re.match(r"https?://", str(place), re.IGNORECASE) is not None
+
+
 def parts_of(name: str) -> tuple[str, ...]:
     """The folders and the file of a relative name, whichever way its separators lean."""
     return tuple(part for part in re.split(r"[/\\]+", name) if part not in ("", "."))

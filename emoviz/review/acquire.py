@@ -38,7 +38,8 @@ from emoviz.data.importers.artworks import read_artworks
 from emoviz.data.importers.iiif import ReadManifest, read_iiif
 from emoviz.data.importers.iiif_reading import SIDE, Documents, fetch_image
 from emoviz.data.importers.wikiart_emotions import is_wikiart_emotions, read_wikiart_emotions
-from emoviz.data.reading import TABLES, is_address, open_holder
+from emoviz.data.reading import TABLES, open_holder
+from emoviz.data.sources import is_address
 from emoviz.errors import EmovizError, FetchError, ImageError, TableError
 from emoviz.files import made_of, read_json, read_lines, replaced_file, write_json
 from emoviz.inference.cache import THUMBNAIL_SIDE, Thumbnails

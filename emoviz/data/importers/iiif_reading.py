@@ -15,7 +15,7 @@ from emoviz.data.importers import Item, Place
 from emoviz.data.importers.content_state import address_in
 from emoviz.data.importers.iiif import read_iiif
 from emoviz.data.importers.iiif_images import requests_of
-from emoviz.data.reading import is_address
+from emoviz.data.sources import is_address
 from emoviz.errors import EmovizError, FetchError, ImageError, TableError
 from emoviz.files import read_json, replaced_file, write_json
 from emoviz.settings import Settings
