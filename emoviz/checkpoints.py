@@ -299,6 +299,21 @@ def check_id(id: str, settings: Settings) -> None:
         raise CheckpointError(f"There is a checkpoint '{id}' already. Choose another id.")
 
 
+def made_before(folder: Path, card: Card) -> Checkpoint | None:
+    """The checkpoint that is there, where an interrupted act of the same kind has put it.
+
+    Args:
+        folder: Its place.
+        card: What it is to hold; the graph may be another, for it is made anew each time.
+    """
+    try:
+        found = read_checkpoint(folder)
+    except CheckpointError:
+        return None
+    anew = replace(found.card, graph_sha256=card.graph_sha256)
+    return found if anew == card else None
+
+
 def free_checkpoint_id(text: str, settings: Settings) -> str:
     """An id made of some words that no checkpoint has yet."""
     words = re.sub(r"[^a-z0-9_-]+", "-", text.casefold()).strip("-_")[:40] or "network"

@@ -25,6 +25,7 @@ from emoviz.curation.recipe import dump_preparation, load_preparation, read_prep
 from emoviz.data.dataset import Dataset, Record
 from emoviz.data.dataset_file import read_head
 from emoviz.data.image_statistics import perceptual_hash
+from emoviz.data.library import find_set
 from emoviz.data.reading import read_labelled
 from emoviz.errors import RecipeError, TableError
 from emoviz.labels import MIKELS8, own_taxonomy
@@ -436,6 +437,17 @@ def test_prepared_sets_say_where_they_come_from(made: Path) -> None:
         dropped = {row["name"]: row["reason"] for row in csv.DictReader(stream)}
     assert len(dropped) == report["dropped"] == 6
     assert dropped["tiny.png"] == "short side below 32 pixels"
+
+
+def test_the_same_again_goes_on_and_keeps_what_lies_beside(made: Path, settings: Settings) -> None:
+    """A run that was killed after its folder was whole: the same command does what is left."""
+    (made / "notes.txt").write_text("mine")
+    before = digest(made / "set.parquet")
+    again = ["data", "prepare", "clean", str(made.parent / "t.parquet"), "--out", str(made)]
+    assert main([*again, "--library", "kept"]) == 0
+    assert digest(made / "set.parquet") == before
+    assert (made / "notes.txt").read_text() == "mine"
+    assert find_set(settings, "kept").count == 62
 
 
 def test_a_folder_that_is_there_is_not_overwritten(

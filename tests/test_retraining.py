@@ -703,6 +703,9 @@ def test_a_network_becomes_a_checkpoint_with_an_edited_card_and_its_held_out_set
     held_out = read_labelled(find_set(settings, "ours-held-out").path)
     measured = next(iter(result.measures.values()))["n"]
     assert len(held_out.records) - measured in (0, 1)  # one image of the table is broken
+    when = found.weights.stat().st_mtime_ns
+    assert promote(source, "ours", edits, settings).card == found.card  # as after a late kill
+    assert found.weights.stat().st_mtime_ns == when
     with pytest.raises(CheckpointError, match="already"):
         promote(source, "ours", {}, settings)
     for id in ("", "Ours!", "../x", "mikels8"):
@@ -722,7 +725,7 @@ def test_promote_from_the_command_line(
     arguments = ["promote", str(run / "checkpoints" / "little"), "mine", "--title", "Mine"]
     assert main([*arguments, "--run", str(run)]) == 0
     assert read_checkpoint(settings.user_checkpoints / "mine").card.title == "Mine"
-    assert main(arguments) == 2
+    assert main([*arguments, "--licence", "CC0"]) == 2
     assert "already" in capsys.readouterr().err
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from emoviz.cli.output import account, print_account, print_json
 from emoviz.errors import TableError
+from emoviz.files import read_json
 from emoviz.jobs import Reporter
 from emoviz.settings import Settings
 
@@ -214,11 +216,14 @@ def _prepare(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.curation.examine import look
     from emoviz.curation.prepare import needs, prepare, report_of
     from emoviz.curation.recipe import load_preparation
+    from emoviz.data.library import save_set
     from emoviz.data.lineage import with_step
 
     recipe = load_preparation(arguments.recipe)
-    if arguments.out.exists() and (not arguments.out.is_dir() or any(arguments.out.iterdir())):
-        raise TableError(f"'{arguments.out}' is there already; name a new folder.")
+    # What an interrupted run of the same recipe left is whole, and is compared with the result.
+    before = read_json(arguments.out / "report.json") or {}
+    if before.get("recipe_sha256") != recipe.sha256:
+        _wants_nothing_at(arguments.out)
     _, labelled = _read(arguments, settings)
     report = Reporter(arguments.progress)
     text, faces = needs(recipe)
@@ -226,6 +231,10 @@ def _prepare(arguments: argparse.Namespace, settings: Settings) -> int:
     report.step("applying the recipe")
     made = prepare(labelled, item, recipe)
     result = report_of(made, recipe)
+    table = arguments.out / "set.parquet"
+    is_there = before == json.loads(json.dumps(result)) and table.is_file()
+    if not is_there:
+        _wants_nothing_at(arguments.out)
     words = (
         f"prepared by the recipe {recipe.name} ({recipe.sha256[:12]}), split seed "
         f"{recipe.split.seed}: {result['images']:,} of {len(labelled.records):,} images stayed, "
@@ -233,8 +242,12 @@ def _prepare(arguments: argparse.Namespace, settings: Settings) -> int:
     )
     kept = ("recipe", "recipe_sha256", "fingerprint", "counts", "dropped_by_reason")
     step = {"words": words, **{key: result[key] for key in kept}}
-    _write_prepared(arguments, settings, recipe, made, with_step(labelled.about, step))
-    result["table"] = str(arguments.out / "set.parquet")
+    title, about = arguments.title or made.labelled.name, with_step(labelled.about, step)
+    if not is_there:
+        _write_prepared(arguments.out, title, recipe, made, about)
+    if arguments.library is not None:
+        save_set(settings, arguments.library, title, made.labelled, about)
+    result["table"] = str(table)
     report.finish(f"{result['images']:,} images prepared", {"table": result["table"]})
     if arguments.format == "json":
         print_json(result, sys.stdout)
@@ -243,28 +256,25 @@ def _prepare(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _wants_nothing_at(path: Path) -> None:
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise TableError(f"'{path}' is there already; name a new folder.")
+
+
 def _write_prepared(
-    arguments: argparse.Namespace,
-    settings: Settings,
-    recipe: "Preparation",
-    made: "PreparedSet",
-    about: dict[str, Any],
+    out: Path, title: str, recipe: "Preparation", made: "PreparedSet", about: dict[str, Any]
 ) -> None:
     from emoviz.curation.prepare import report_of
     from emoviz.curation.recipe import dump_preparation
     from emoviz.data.dataset_file import write_set
-    from emoviz.data.library import save_set
     from emoviz.files import replaced_folder, write_json, write_text
 
-    title = arguments.title or made.labelled.name
     rows = ((row.name, row.sha256, row.label, row.reason) for row in made.dropped)
-    with replaced_folder(arguments.out) as aside:
+    with replaced_folder(out) as aside:
         write_set(aside / "set.parquet", title, made.labelled, about)
         write_text(aside / "recipe.yaml", dump_preparation(recipe))
         write_json(aside / "report.json", report_of(made, recipe))
         _write_rows(aside / "dropped.csv", ("name", "sha256", "label", "reason"), rows)
-    if arguments.library is not None:
-        save_set(settings, arguments.library, title, made.labelled, about)
 
 
 def _write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -12,7 +12,7 @@ import stat
 import tempfile
 import time
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from emoviz.checkpoints import (
@@ -26,6 +26,7 @@ from emoviz.checkpoints import (
     check_id,
     check_weights,
     free_checkpoint_id,
+    made_before,
     read_checkpoint,
 )
 from emoviz.errors import CheckpointError
@@ -129,13 +130,14 @@ def bring_in(incoming: Incoming, id: str, settings: Settings) -> Checkpoint:
     Raises:
         CheckpointError: The id cannot be used or is taken, or the files are no longer there.
     """
-    check_id(id, settings)
     place = settings.user_checkpoints / id
     source = incoming.checkpoint.folder
     if not source.is_dir():
         raise CheckpointError("What was looked at is no longer there. Choose the file again.")
-    with replaced_folder(place) as aside:
-        _copy_folder(source, aside)
+    if made_before(place, replace(incoming.checkpoint.card, id=id)) is None:
+        check_id(id, settings)
+        with replaced_folder(place) as aside:
+            _copy_folder(source, aside)
     discard(incoming)
     checkpoint = read_checkpoint(place)
     if checkpoint.graph.is_file():

@@ -13,6 +13,7 @@ from emoviz.checkpoints import (
     load_network,
     load_novelty,
     load_seen,
+    made_before,
     read_checkpoint,
     save_checkpoint,
 )
@@ -32,6 +33,8 @@ EDITABLE = ("title", "summary", "licence", "intended_use", "limits", "data_sourc
 def promote(source: Path, id: str, edits: Mapping[str, str], settings: Settings) -> Checkpoint:
     """Put a run's checkpoint under the person's checkpoints, with its graph.
 
+    What an interrupted promotion of the same network with the same card left there is taken.
+
     Args:
         source: Folder of the checkpoint in the run.
         id: Its new name; small letters, digits, ``-`` and ``_``.
@@ -43,27 +46,33 @@ def promote(source: Path, id: str, edits: Mapping[str, str], settings: Settings)
         CheckpointError: The id cannot be used or is taken, or the run's checkpoint cannot be read.
         OSError: The disk is full; nothing is left behind.
     """
-    check_id(id, settings)
     checkpoint = read_checkpoint(source)
     unknown = set(edits) - set(EDITABLE)
     if unknown:
         raise TrainingError(
             f"{', '.join(sorted(unknown))} of a card cannot be edited; {', '.join(EDITABLE)} can."
         )
+    card = replace(checkpoint.card, **{**_with_data(checkpoint.card, edits), "id": id})
+    kept = made_before(settings.user_checkpoints / id, card)
+    if kept is None:
+        check_id(id, settings)
+        kept = _saved(settings.user_checkpoints / id, card, checkpoint)
+    remember(kept, settings)
+    return kept
+
+
+def _saved(folder: Path, card: Card, checkpoint: Checkpoint) -> Checkpoint:
     import torch
 
-    given = _with_data(checkpoint.card, edits)
     centers = load_centers(checkpoint)
-    kept = save_checkpoint(
-        settings.user_checkpoints / id,
-        replace(checkpoint.card, **{**given, "id": id}),
+    return save_checkpoint(
+        folder,
+        card,
         load_network(checkpoint),
         None if centers is None else torch.from_numpy(centers),
         load_novelty(checkpoint),
         seen=load_seen(checkpoint),
     )
-    remember(kept, settings)
-    return kept
 
 
 def _with_data(card: Card, edits: Mapping[str, str]) -> dict[str, Any]:
