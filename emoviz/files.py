@@ -187,6 +187,24 @@ def _sync(path: Path) -> None:
             os.fsync(stream.fileno())
 
 
+def unwritable(folder: Path) -> bool:
+    """Whether nothing can be put into a folder, or the folder cannot be made where it is missing.
+
+    A disk that is read-only counts for the administrator as well; one that is full is not noticed.
+    """
+    there = next((p for p in (folder, *folder.absolute().parents) if os.path.lexists(p)), folder)
+    return not (there.is_dir() and os.access(there, os.W_OK | os.X_OK))
+
+
+def read_only(file: Path) -> str:
+    """The address under which SQLite reads a file whose folder cannot be written.
+
+    While another user writes, its log lies beside it and is read too; else nothing changes it.
+    """
+    is_written = file.with_name(f"{file.name}-wal").exists()
+    return f"{file.absolute().as_uri()}?{'mode=ro' if is_written else 'immutable=1'}"
+
+
 def sweep(root: Path, older_than: float = 3600.0) -> int:
     """Remove what `replaced_file` and `replaced_folder` left when their process was killed.
 

@@ -10,9 +10,11 @@ import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from emoviz import __version__
 from emoviz.errors import EmovizError, NotInstalledError
+from emoviz.files import unwritable
 from emoviz.settings import load_settings
 
 # Module -> its verbs, in the order that people see: only that of the verb asked for is loaded.
@@ -70,8 +72,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # a full disk, a home that may not be written
-        print(f"emoviz: {error}", file=sys.stderr)
+        print(f"emoviz: {_in_words(error)}", file=sys.stderr)
         return 2
+
+
+def _in_words(error: OSError) -> str:
+    if not isinstance(error.filename, str | bytes):
+        return str(error)
+    path = Path(os.fsdecode(error.filename))
+    if unwritable(path.parent):
+        return f"'{path.parent}' cannot be written: {error.strerror}."
+    return f"'{path}': {error.strerror}."
 
 
 def make_parser(verb: str = "") -> argparse.ArgumentParser:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.images import PIXELS
 from emoviz.errors import TableError
-from emoviz.files import read_json, write_json
+from emoviz.files import read_json, read_only, unwritable, write_json
 from emoviz.settings import Settings
 
 THUMBNAIL_SIDE = 256
@@ -58,6 +58,8 @@ class Stamp(NamedTuple):
 class Store:
     """One SQLite file with one table, whose rows are found by a key of bytes.
 
+    Where its folder cannot be written, what is there is read.
+
     Raises:
         TableError: The file is damaged, the disk is full, or another process writes for a minute.
     """
@@ -66,9 +68,14 @@ class Store:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        file.parent.mkdir(parents=True, exist_ok=True)
         columns = ", ".join(f"{name} {kind}" for name, kind in self.columns.items())
         with self._told():
+            if file.is_file() and unwritable(file.parent):
+                self._database = sqlite3.connect(
+                    read_only(file), _PATIENCE, uri=True, check_same_thread=False
+                )
+                return
+            file.parent.mkdir(parents=True, exist_ok=True)
             # A generator that a worker thread leaves behind may be closed in any thread.
             self._database = sqlite3.connect(file, timeout=_PATIENCE, check_same_thread=False)
             try:
@@ -113,8 +120,10 @@ class Store:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.OperationalError as error:  # locked, a full disk, no right to write
-            raise TableError(f"'{self._file}' cannot be used: {error}.") from None
+        # locked, a full disk, no right to write
+        except (sqlite3.OperationalError, OSError) as error:
+            what = "written" if "readonly" in str(error) else "used"
+            raise TableError(f"'{self._file}' cannot be {what}: {error}.") from None
         except sqlite3.DatabaseError as error:
             raise TableError(
                 f"'{self._file}' is damaged ({error}). Delete it: what it held is computed again."

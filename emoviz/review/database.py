@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from emoviz.errors import ReviewError, StoreUnavailableError
+from emoviz.files import read_only, unwritable
 from emoviz.review.schema import about
 from emoviz.settings import Settings
 
@@ -226,15 +227,19 @@ def _sqlite(url: Any, text: str) -> Engine:
     except OSError as error:
         raise ReviewError(f"The folder of '{url.database}' cannot be made: {error}.") from None
 
+    is_closed = file.is_file() and unwritable(file.parent)
+    place = read_only(file) if is_closed else file
+
     def connected() -> sqlite3.Connection:
-        return sqlite3.connect(file, timeout=_WAIT, check_same_thread=False)
+        return sqlite3.connect(place, _WAIT, check_same_thread=False, uri=is_closed)
 
     engine = create_engine(url, creator=connected, pool_size=8, max_overflow=8)
 
     @event.listens_for(engine, "connect")
     def _connected(raw: Any, _: Any) -> None:
         raw.isolation_level = None  # sqlite3 shall not begin transactions by itself
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        written = () if is_closed else ("journal_mode=WAL", "synchronous=FULL")
+        for pragma in (*written, "foreign_keys=ON"):
             raw.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -18,9 +18,10 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
+from emoviz.analysis.metrics import METRICS
 from emoviz.analysis.resampling import MetricEstimate, share
 from emoviz.errors import TrainingError
-from emoviz.files import read_json, write_json
+from emoviz.files import made_of, read_json, write_json
 from emoviz.training.folder import (
     CHECKPOINTS,
     ENDED,
@@ -99,7 +100,7 @@ class Run:
     def measures(self) -> Mapping[str, Mapping[str, Any]]:
         """By set, as on the card; empty before the end."""
         found = read_json(self.folder / MEASURES) or {}
-        return {title: values for title, values in found.items() if isinstance(values, Mapping)}
+        return {title: values for title, values in found.items() if _is_measured(values)}
 
     @property
     def probe(self) -> Mapping[str, Any]:
@@ -209,6 +210,17 @@ _COMPARED = 256  # bytes before the place that was read to: the same file goes o
 _MOST_KEPT = 32
 _KEPT: dict[Path, _Lines] = {}
 _READING = threading.Lock()
+
+
+def _is_measured(values: Any) -> bool:
+    """Whether values of a file are metrics on so many images, with their intervals."""
+    try:
+        named = ({"value": values.get(key), "n": values.get("n", 0)} for key in METRICS)
+        for row in (*named, *values.get("intervals", {}).values()):
+            made_of(MetricEstimate, row)
+    except (AttributeError, TypeError):
+        return False
+    return True
 
 
 def read_run(root: Path, folder: Path) -> Run:

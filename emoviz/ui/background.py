@@ -39,7 +39,9 @@ def begin(settings: Settings, what: str, command: Sequence[str], key: str) -> No
 def watch(settings: Settings, key: str) -> None:
     """A task's progress with an estimate and a stop; draws the page anew once it has ended."""
     job = jobs.find(settings, key)
-    if job is None or not job.is_live:
+    if job is None:  # it could not be started, which `begin` told
+        return
+    if not job.is_live:
         st.rerun()
     progress = job.progress
     with st.container(horizontal=True, vertical_alignment="center"):

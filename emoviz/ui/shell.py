@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from emoviz import __version__
 from emoviz.checkpoints import Checkpoint, list_checkpoints
 from emoviz.errors import EmovizError, SettingsError
+from emoviz.files import unwritable
 from emoviz.inference.abstention import Abstention, abstention_of
 from emoviz.review import open_store
 from emoviz.settings import PROJECT_ROOT, Settings, load_settings
@@ -128,6 +129,15 @@ def reviews(settings: Settings) -> bool:
 
 def start(settings: Settings) -> Context:
     """Draw the sidebar; what the pages need."""
+    if unwritable(settings.home):
+        st.warning(
+            tr(
+                "The folder of emoviz, `{home}`, cannot be written: pages show what is there, and "
+                "nothing new is kept.",
+                home=settings.home,
+            ),
+            icon=":material/edit_off:",
+        )
     context = _sidebar(settings)
     st.session_state[_KEY] = context
     return context

@@ -1,5 +1,6 @@
 """Where each image lies: maps out of the store, drawn in the background where there is none."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,8 @@ def layout(
         try:
             return Layout(_load(kept, kept.stat().st_mtime_ns), True)
         except AnalysisError:
-            kept.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                kept.unlink(missing_ok=True)
     if kind.method in _QUICK:
         return Layout(_fit_now(points, kind, kept), True)
     _fit_later(file, kind, seed, chosen, kept, settings)
@@ -160,7 +162,7 @@ def _fit_later(
         return
     if state in ("none", "done"):
         background.begin(settings, f"Drawing the map by {kind.words}", command, key)
-        state = "live"
+        state = background.outcome(settings, key)
     if state == "live":
         st.caption(f"{plain(kind.words)} is being drawn; until then you see PCA.")
         background.watch(settings, key)

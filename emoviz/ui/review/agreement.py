@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from emoviz.analysis.resampling import FEWEST, MetricEstimate
-from emoviz.inference.cache import Thumbnails
 from emoviz.plots.reviewing import confusion
 from emoviz.review import Decision, ReviewStore, Work
 from emoviz.review.agreement import MODEL, Agreement, ReviewerPair, compare
 from emoviz.settings import Settings
+from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.language import emotion, number, plural, tr
 from emoviz.ui.linked import told_apart
@@ -174,8 +174,7 @@ def _dividing(found: Agreement, works: Mapping[int, Work], settings: Settings) -
     if not rows:
         st.caption(tr("None so far: on no work do two people differ."))
         return None
-    with Thumbnails(settings) as kept:
-        jpegs = kept.get_many({works[item.work].sha256 for item in rows if works[item.work].sha256})
+    jpegs = Pictures(settings).get_many({works[item.work].sha256 for item in rows})
     tiles = [
         Tile(
             jpegs.get(works[item.work].sha256),

@@ -17,13 +17,14 @@ from emoviz.analysis.neighbours import nearest_others
 from emoviz.analysis.textures import style_distances
 from emoviz.checkpoints import Checkpoint
 from emoviz.errors import AnalysisError
-from emoviz.inference.cache import StyleCache, Thumbnails
+from emoviz.inference.cache import StyleCache
 from emoviz.inference.stored import describe, read_embeddings
 from emoviz.inference.style import kept_grams
 from emoviz.review import Work
 from emoviz.settings import Settings
 from emoviz.ui import access, background
 from emoviz.ui.explorer.board import short_name
+from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.language import tr
 from emoviz.ui.review import desk_images
@@ -75,8 +76,8 @@ def rows(
     hashes = {tile["sha256"] for row in shown for tile in row["tiles"]}
     named = {sha256: desk_images.name_of("small", sha256) for sha256 in hashes}
     missing = {sha256 for sha256, name in named.items() if name not in held}
-    with Thumbnails(context.settings) as kept:
-        pictures.update({named[key]: jpeg for key, jpeg in kept.get_many(missing).items()})
+    found = Pictures(context.settings).get_many(missing)
+    pictures.update({named[sha256]: jpeg for sha256, jpeg in found.items()})
     return {"near": shown, **({"no_near": ""} if waits else {})}
 
 

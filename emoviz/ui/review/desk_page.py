@@ -7,10 +7,10 @@ from typing import Any
 import streamlit as st
 
 from emoviz.errors import EmovizError
-from emoviz.inference.cache import Thumbnails
 from emoviz.review import Decision, QueuePlace, ReviewProgress, ReviewStore, Work
 from emoviz.settings import Settings
 from emoviz.ui import access
+from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.language import emotion, language, marked, messages, number, plural, tr, translated
 from emoviz.ui.review import alike, desk, desk_images, desk_protocol, desk_text
 from emoviz.ui.review.desk_protocol import DeskState
@@ -262,11 +262,9 @@ def _small(
         if place.work.sha256
     }
     wanted = {sha256 for sha256, name in names.items() if name not in held}
-    if not wanted:
-        return
-    with Thumbnails(settings) as kept:
-        for sha256, jpeg in kept.get_many(wanted).items():
-            pictures[names[sha256]] = jpeg
+    if wanted:
+        kept = Pictures(settings).get_many(wanted)
+        pictures.update({names[sha256]: jpeg for sha256, jpeg in kept.items()})
 
 
 def _name(kind: str, work: Work) -> str:

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import streamlit as st
 
-from emoviz.inference.cache import Thumbnails
 from emoviz.plots import percent
 from emoviz.plots.reviewing import shares_by
 from emoviz.review import Decision, Queue, QueuePlace, ReviewStore, Work
 from emoviz.review.labelling import NOBODY, NONE, shares_of, tally
 from emoviz.settings import Settings
+from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.language import emotion, marked, number, plural, tr
 from emoviz.ui.linked import linked_choice
@@ -83,8 +83,7 @@ def show(
         with st.container(horizontal_alignment="center"):
             page = st.pagination(pages, key=f"wall-page-{pages}")
     places = store.listed(queue, PER_PAGE, (page - 1) * PER_PAGE)
-    with Thumbnails(settings) as kept:
-        jpegs = kept.get_many({item.work.sha256 for item in places if item.work.sha256})
+    jpegs = Pictures(settings).get_many({item.work.sha256 for item in places})
     with place:
         first = (page - 1) * PER_PAGE
         words = [plural("{count} work.", "{count} works.", count)]
