@@ -96,6 +96,12 @@ def test_words_of_the_desk_outside_of_the_catalogue_are_found() -> None:
     assert list(_outside_in_browser(source)) == ["Leave it", " works left"]
 
 
+def test_who_reviews_needs_no_word_of_the_trade() -> None:
+    trade = r"checkpoint|logit|backbone|nearest in u|stage \d|onnx|\bgram\b|softmax|embedding[^s]"
+    said = [str(row.id) for row in messages.template() if row.id]
+    assert [text for text in said if re.search(trade, text, re.IGNORECASE)] == []
+
+
 @pytest.mark.parametrize("name", messages.OTHERS)
 class TestEachLanguage:
     def test_it_has_every_message_and_no_other(self, name: str) -> None:
@@ -244,7 +250,7 @@ def test_a_page_of_researchers_stays_english(gallery: str) -> None:
     app.query_params["language"] = "de"
     healthy(app.run())
     assert app.title[0].value.startswith("Which")
-    assert [box.label for box in app.sidebar.selectbox] == ["Sprache", "Netz"]
+    assert [box.label for box in app.sidebar.selectbox] == ["Netz", "Sprache"]
 
 
 def test_decisions_keep_the_english_names(gallery: str, desk: FakeDesk, settings: Settings) -> None:

@@ -81,7 +81,7 @@ def titles(header: dict[str, Any]) -> list[str]:
 
 
 def words(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.subheader]
+    parts = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.header]
     return "\n".join(str(part.value) for part in parts)
 
 

@@ -59,7 +59,7 @@ def html(app: AppTest) -> str:
 
 
 def headings(app: AppTest) -> list[str]:
-    return [item.value for item in app.subheader]
+    return [item.value for item in app.header]
 
 
 def space(app: AppTest) -> Workspace:
@@ -332,7 +332,7 @@ def test_pages_import_no_torch(tiny_checkpoint: Checkpoint, picture: Make, tmp_p
         "app.query_params['checkpoint'] = 'tiny'\n"
         "app.run()\n"
         f"app.file_uploader[0].upload('a.jpg', Path({str(image)!r}).read_bytes())\n"
-        "app.run(); assert not app.exception and app.subheader[0].value == '1 image'\n"
+        "app.run(); assert not app.exception and app.header[0].value == '1 image'\n"
         "print([name for name in ('torch', 'timm', 'pandas') if name in sys.modules])"
     )
     done = subprocess.run(

@@ -60,7 +60,7 @@ def healthy(app: AppTest) -> AppTest:
 
 
 def words(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.subheader]
+    parts = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.header]
     return "\n".join(str(part.value) for part in parts)
 
 

@@ -76,7 +76,7 @@ RIGHTS: Mapping[RightName, Right] = {
     ),
     "keep": Right(
         "manager",
-        "put a network among the checkpoints, take its weights, and set or forget the threshold "
+        "keep a network that was trained, take its weights, and set or forget the threshold "
         "below which it does not answer",
     ),
     "export": Right(

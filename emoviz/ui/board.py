@@ -58,7 +58,7 @@ def heading(rows: Sequence[Result], refused: Sequence[Refusal], context: Context
     if refused:
         words += f", {len(refused)} refused"
     with st.container(horizontal=True, vertical_alignment="center", key="results"):
-        st.subheader(words, anchor=False, width="stretch")
+        st.header(words, anchor=False, width="stretch")
         _downloads(context)
         st.button("Remove all", key="remove", icon=":material/delete:", on_click=intake.remove_all)
 

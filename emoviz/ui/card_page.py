@@ -53,7 +53,7 @@ def novelty_rule(card: Card) -> str:
 
 
 def _section(title: str, inside: str) -> str:
-    return f"<h3>{escape(title)}</h3>{inside}" if inside else ""
+    return f"<h2>{escape(title)}</h2>{inside}" if inside else ""
 
 
 def _paragraph(text: str, css: str = "") -> str:

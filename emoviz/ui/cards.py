@@ -108,8 +108,8 @@ def _affect(prediction: Prediction) -> str:
 def _heading(row: Result) -> str:
     name = _clean(row.prediction.path)
     if not row.caption:
-        return f'<h4 class="ev-name" title="{name}">{name}</h4>'
-    return f'<h4 class="ev-name" title="{name}">{_clean(row.caption)}</h4>'
+        return f'<h3 class="ev-name" title="{name}">{name}</h3>'
+    return f'<h3 class="ev-name" title="{name}">{_clean(row.caption)}</h3>'
 
 
 def _tags(flags: Sequence[Flag]) -> str:

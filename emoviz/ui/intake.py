@@ -98,7 +98,7 @@ def sample_gallery(settings: Settings, title: str) -> None:
         st.caption("The sample images that come with the project are not in this installation.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(title, anchor=False, width="stretch")
+        st.header(title, anchor=False, width="stretch")
         st.button(
             f"Try all {len(samples)}",
             key="samples-all",

@@ -182,17 +182,18 @@ def _sidebar(settings: Settings) -> Context:
     found, refused = list_checkpoints(settings)
     by_id = {item.card.id: item for item in found}
     with st.sidebar:
-        language.choose()
         checkpoint = _picker(by_id) if by_id else None
         if refused:
             _broken(refused)
         if checkpoint is None:
+            language.choose()
             return Context(settings)
         context = Context(settings, checkpoint, identity(checkpoint), st.empty())
         if is_ready(checkpoint, settings):
             warm(context)
         with st.expander(tr("How to read this"), icon=":material/help:"):
             st.html(_guide(checkpoint))
+        language.choose()
         _statements()
     return context
 

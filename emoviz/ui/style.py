@@ -25,8 +25,8 @@ button.ev-picture { cursor: zoom-in; }
   outline-offset: -3px; }
 .ev-body { display: flex; flex-direction: column; gap: .55rem; padding: .8rem .95rem .3rem;
   flex: 1; min-width: 0; }
-.ev-body p, .ev-body h4 { margin: 0; padding: 0; font-size: inherit; letter-spacing: 0; }
-.ev-body h4.ev-name { font-weight: 600; line-height: 1.3; overflow-wrap: anywhere;
+.ev-body p, .ev-body h3 { margin: 0; padding: 0; font-size: inherit; letter-spacing: 0; }
+.ev-body h3.ev-name { font-weight: 600; line-height: 1.3; overflow-wrap: anywhere;
   display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
 .ev-sentence { text-wrap: pretty; }
 .ev-affect { margin: .6rem 0 0; max-width: 15rem; }
@@ -138,7 +138,7 @@ button.ev-picture { cursor: zoom-in; }
 .ev-guide p { margin: 0 0 .6rem; }
 
 .ev-facts { font-size: .95rem; line-height: 1.5; }
-.ev-facts h3 { font-size: 1.05rem; padding: 0; margin: 1.4rem 0 .35rem; }
+.ev-facts :is(h2, h3) { font-size: 1.05rem; padding: 0; margin: 1.4rem 0 .35rem; }
 .ev-facts p { margin: 0 0 .5rem; max-width: 46rem; overflow-wrap: anywhere; }
 .ev-facts .ev-lead { font-size: 1.05rem; }
 .ev-facts table { border-collapse: collapse; margin: .2rem 0 .6rem; max-width: 100%; }

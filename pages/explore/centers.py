@@ -40,12 +40,12 @@ for checkpoint in asked:
 if not shown:
     st.stop()
 
-st.subheader("Distances between the centers", anchor=False)
+st.header("Distances between the centers", anchor=False)
 centers.matrices(shown)
 centers.download(shown)
-st.subheader("Which ones belong together", anchor=False)
+st.header("Which ones belong together", anchor=False)
 centers.trees(shown)
-st.subheader("Do they lie as psychology arranges emotions?", anchor=False)
+st.header("Do they lie as psychology arranges emotions?", anchor=False)
 centers.orders(shown)
 
 pictures = Pictures(settings)

@@ -55,9 +55,9 @@ try:
     elif view == "Style or content":
         parts.show(context, both)
     elif view == "Textures":
-        st.subheader("Texture pictures", anchor=False)
+        st.header("Texture pictures", anchor=False)
         pictures.show(context, both)
-        st.subheader("Gram matrices", anchor=False)
+        st.header("Gram matrices", anchor=False)
         grams.show(context, image, beside)
         nearby.show(context, image)
     else:

@@ -48,7 +48,7 @@ elif manages:
     )
     collection_form.sample_button(settings, context.checkpoint, primary=True)
 if manages:
-    st.subheader(tr("Bring in a collection"), anchor=False)
+    st.header(tr("Bring in a collection"), anchor=False)
     bring_in.show(collection_form.form(settings, context.checkpoint), settings, busy)
     if known:
         collection_form.sample_button(settings, context.checkpoint)

@@ -42,9 +42,9 @@ mine = {item.work: item for item in decisions if item.reviewer == reviewer.id}
 
 starting.counts(store.counts(collection.id), collection, chosen)
 pressed = wall.show(store, wanted, mine, decisions, settings)
-st.subheader(tr("Emotions against what is known"), anchor=False)
+st.header(tr("Emotions against what is known"), anchor=False)
 wall.shares(store, chosen, decided, votes)
-st.subheader(tr("Agreement"), anchor=False)
+st.header(tr("Agreement"), anchor=False)
 found = agreement.measured(store, chosen, decisions)
 divided = agreement.show(found, {work.id: work for work in decided}, settings)
 taking.show(store, chosen, settings)

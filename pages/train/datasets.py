@@ -63,7 +63,7 @@ view = linked_segments("View", VIEWS, "view")
 if view == "contents":
     contents.show_counts(subject)
     contents.show_wall(subject, settings)
-    st.subheader("Where it comes from", anchor=False)
+    st.header("Where it comes from", anchor=False)
     contents.show_origin(subject, settings)
     set_form.show_refused(settings, known.id)
     contents.leave(known, settings)

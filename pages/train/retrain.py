@@ -28,7 +28,7 @@ if folder is not None:
         on_click=write_parameter,
         args=("run", ""),
     )
-    st.subheader(plain(read_run(settings.runs, folder).title), anchor=False)
+    st.header(plain(read_run(settings.runs, folder).title), anchor=False)
     st.caption(watching.facts(settings, folder))
     run = watching.show(settings, folder)
     if run.state == "done" and run.settings:
@@ -39,7 +39,7 @@ st.markdown(
     "Choose labelled images, press Start, and watch. Nothing that is here already is changed; the "
     "new network becomes one of the checkpoints only when you keep it."
 )
-st.subheader("1. Images", anchor=False)
+st.header("1. Images", anchor=False)
 busy = set_form.watch(settings, FORM)
 known = library.choose(settings)
 wanted = known is None or bring_in.failed(FORM)
@@ -50,7 +50,7 @@ if known is None or labelled is None:
     st.stop()
 place = st.container()
 
-st.subheader("2. Network", anchor=False)
+st.header("2. Network", anchor=False)
 chosen, start, classes = choices.choose(settings, known)
 found = check_set(labelled, chosen.validation, chosen.test)
 with place:
@@ -70,7 +70,7 @@ except EmovizError as error:
     st.error(plain(str(error)), icon=":material/error:")
     st.stop()
 
-st.subheader("3. Start", anchor=False)
+st.header("3. Start", anchor=False)
 try:
     require_training_packages()
 except NotInstalledError as error:

@@ -1,5 +1,6 @@
 """Every page before axe-core, light and dark, wide and narrow; and a review without a mouse."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ LOOK = """async (rules) => {
     .filter(({impact}) => ["serious", "critical"].includes(impact))
     .flatMap(({id, nodes}) => nodes.map(({target, html}) => [id, target.join(" "), html]))
 }"""
+HEADINGS = """[...document.querySelectorAll("[data-testid=stMain] :is(h1, h2, h3, h4, h5, h6)")]
+  .map(heading => Number(heading.tagName[1]))"""
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 # What axe-core finds in Streamlit's own frame: rule -> what its elements hold, and why.
 FRAME = {
@@ -65,6 +68,9 @@ def test_no_page_has_serious_faults(visitor: "Visitor", scheme: str) -> None:
         visitor.settle()
         page.locator("[data-stale=true]").first.wait_for(state="detached", timeout=60 * SECONDS)
         assert page.locator("[data-testid=stMain] h1").count() == 1, path
+        levels = page.evaluate(HEADINGS)
+        assert all(next - last <= 1 for last, next in pairwise(levels)), (path, levels)
+        assert page.evaluate("document.documentElement.lang") == "en", path
         for width in (1280, 800):
             page.set_viewport_size({"width": width, "height": 900})
             page.wait_for_timeout(200)

@@ -82,6 +82,18 @@ def test_a_tick_of_the_bridge_changes_the_numbers_and_the_link(visitor: "Visitor
     assert "bridge=" not in page.url
 
 
+def test_what_is_evaluated_is_what_is_compared(visitor: "Visitor") -> None:
+    open_measure(visitor, "evaluate?checkpoint=other")  # not the first of the two
+    page = visitor.page
+    link = page.get_by_role("link", name="Set it against another network")
+    assert "checkpoint=other" in (link.get_attribute("href") or "")
+    link.click()
+    page.wait_for_url(re.compile(r"/compare.*checkpoint=other"))
+    page.get_by_text(re.compile("McNemar's test|nothing tells them apart")).first.wait_for()
+    network = page.get_by_role("combobox", name="Network")
+    assert "Another network" in (network.get_attribute("aria-label") or network.input_value())
+
+
 def test_a_comparison_from_the_verdict_to_the_report(visitor: "Visitor") -> None:
     open_measure(visitor, "compare?checkpoint=tiny&pair=other")
     page = visitor.page

@@ -117,7 +117,7 @@ def test_acts_pressed_ahead_are_stored_once_on_their_works(visitor: "Visitor", l
         "document.querySelector('.ev-desk .frame[aria-current]').title[0] === '9'"
     )
     if late:  # the screen is ahead of the server, and says so
-        assert "waiting to be stored" in visitor.text(".ev-desk .state")
+        assert "Waiting to be stored" in visitor.text(".ev-desk .state")
         assert int(page.get_attribute(".ev-desk", "data-waiting")) >= 7
     page.evaluate("window.late = 0")
     decided(visitor, "7 of 72 works decided, 1 skipped")

@@ -43,6 +43,7 @@ def test_the_sample_teaches_a_network_that_is_kept_and_compared(visitor: "Visito
     visitor.settle()
     compare.first.click()
     page.wait_for_url(re.compile("/compare"))
+    assert "checkpoint=from-the-sample" in page.url  # of three networks here, the one that was kept
     page.get_by_text("McNemar").first.wait_for(timeout=120 * SECONDS)
 
     page.goto(f"{visitor.address}/?checkpoint=from-the-sample")

@@ -48,11 +48,11 @@ def show(subject: CurationSubject, settings: Settings) -> None:
             icon=":material/error:",
         )
         return
-    st.subheader("What stays", anchor=False)
+    st.header("What stays", anchor=False)
     _stays(subject, made)
-    st.subheader("What is thrown out", anchor=False)
+    st.header("What is thrown out", anchor=False)
     _goes(subject, made, settings)
-    st.subheader("Make it", anchor=False)
+    st.header("Make it", anchor=False)
     _make(subject, recipe, made, settings)
 
 

@@ -47,6 +47,7 @@ def ways_in(settings: Settings) -> None:
             "Drop images here to place them on the map",
             accept_multiple_files=True,
             key="explore-drop",
+            max_upload_size=max(1, int(settings.max_file_mb)),
             on_change=_take,
             args=(settings,),
             help="Each passes the network and is laid among its nearest neighbours; the map stays "

@@ -341,7 +341,8 @@ def _file_key(form: BringInForm) -> str:
 
 
 def _draw_file(form: BringInForm, settings: Settings) -> None:
-    st.file_uploader(tr("File"), type=list(form.endings), key=_file_key(form))
+    most = max(1, int(max(settings.max_file_mb, settings.max_archive_mb)))
+    st.file_uploader(tr("File"), type=list(form.endings), key=_file_key(form), max_upload_size=most)
 
 
 def _draw_text(label: str, way: Way, example: str) -> Callable[[BringInForm, Settings], None]:

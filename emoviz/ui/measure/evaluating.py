@@ -45,10 +45,14 @@ def show(item: EvaluationSubject, pictures: Pictures, settings: Settings) -> Non
     _view(view, item, pictures, settings)
     with st.container(horizontal=True, vertical_alignment="center"):
         reporting.offer(item, settings)
+        link = {"collection": item.source.key}
+        if item.members:
+            link["checkpoint"] = item.members[0].card.id
         st.page_link(
             "pages/measure/compare.py",
             label="Set it against another network",
             icon=":material/compare_arrows:",
+            query_params=link,
         )
     board.show_image(item.points, pictures)
 

@@ -29,7 +29,7 @@ def show(item: EvaluationSubject, settings: Settings) -> None:
         found = computed.estimates(values["intervals"])
         place.html(numbers.tiles(found))
         line.markdown(numbers.verdict(found, _answerable(item)))
-    st.subheader("Each label", anchor=False)
+    st.header("Each label", anchor=False)
     _classes(item)
     if values is not None:
         with st.expander("All measures", icon=":material/table:"):

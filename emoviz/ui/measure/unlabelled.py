@@ -35,20 +35,20 @@ def show(points: Points, checkpoint: Checkpoint, file: Path) -> None:
         return
     st.html(_tiles(found))
     st.caption(_GUIDE)
-    st.subheader("What the model answers", anchor=False)
+    st.header("What the model answers", anchor=False)
     colours = checkpoint.card.taxonomy.colours
     st.html(_strip(found.classes, found.n, colours, "Most likely class"))
     if found.sentiments:
         st.html(_strip(found.sentiments, found.n, SENTIMENT_COLOURS, "Sentiment"))
     with st.expander("With intervals", icon=":material/table:"):
         st.table(_shares(found))
-    st.subheader("How sure it is", anchor=False)
+    st.header("How sure it is", anchor=False)
     st.plotly_chart(
         confidence_histogram(points.table.probabilities.max(axis=1)),
         key="confidence",
         alt="Histogram of the probability of the most likely class",
     )
-    st.subheader("Are its two likeliest emotions opposite?", anchor=False)
+    st.header("Are its two likeliest emotions opposite?", anchor=False)
     sentiment.show([(points.title, found.curve)], points.table.taxonomy)
     reporting.offer_unlabelled(points, key)
 

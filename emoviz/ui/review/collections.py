@@ -342,7 +342,7 @@ def details_html(item: Item) -> str:
     viewer = mirador(item.manifest, item.canvas)
     link = f"<p>{_link(viewer, escape(tr('Open in Mirador')))}</p>" if viewer else ""
     table = f"<table><tbody>{cells}</tbody></table>"
-    return f'<div class="ev-facts"><h3>{title}</h3>{link}{table}</div>'
+    return f'<div class="ev-facts"><h2>{title}</h2>{link}{table}</div>'
 
 
 def _linked(text: str) -> str:

@@ -105,7 +105,7 @@ def result(settings: Settings, folder: Path, model: Checkpoint) -> None:
 
 
 def _maps(study: Study, model: Checkpoint) -> None:
-    st.subheader("How the two see the paintings", anchor=False)
+    st.header("How the two see the paintings", anchor=False)
     figure = study_maps(study, model.card.taxonomy)
     st.plotly_chart(figure, key="study-maps", config={"displaylogo": False})
     st.caption(
@@ -117,7 +117,7 @@ def _maps(study: Study, model: Checkpoint) -> None:
 
 
 def _numbers(study: Study) -> None:
-    st.subheader("How often the two most probable emotions are opposite", anchor=False)
+    st.header("How often the two most probable emotions are opposite", anchor=False)
     st.dataframe(table_rows(study), hide_index=True, width="stretch")
     value, low, high = (100 * number for number in study.difference)
     sure = "which these paintings do not tell from zero" if low <= 0 <= high else "beyond chance"
@@ -149,7 +149,7 @@ def _strip(study: Study, model: Checkpoint, settings: Settings) -> None:
     before, after = study.sides
     if not after.artworks:
         return
-    st.subheader("The sample's artworks", anchor=False)
+    st.header("The sample's artworks", anchor=False)
     pictures = Pictures(settings).get_many(art.sha256 for art in after.artworks)
     colours = {item.name: item.colour for item in model.card.taxonomy.classes}
     tiles = [

@@ -43,7 +43,7 @@ _RULES: dict[Rule, str] = {
 @access.offers("export")
 def show(store: ReviewStore, chosen: Chosen, settings: Settings) -> None:
     """Exports beside the labelled set; under blind review the decisions alone."""
-    st.subheader(tr("Take it home"), anchor=False)
+    st.header(tr("Take it home"), anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown(f"**{tr('For other systems')}**")

@@ -13,7 +13,7 @@ export class Legend {
     const { colouring } = this.owner;
     this.element.replaceChildren();
     const head = make("div", "legend-head", this.element);
-    make("h3", "title", head, colouring.title);
+    make("h2", "title", head, colouring.title);
     this.all = make("button", "plain", head, "Show all");
     this.all.type = "button";
     this.all.addEventListener("click", () => this.owner.all());

@@ -55,7 +55,7 @@ export class Panel {
 
   #build() {
     this.element = make("section", "panel");
-    this.heading = make("h3", "title", this.element);
+    this.heading = make("h2", "title", this.element);
     this.stage = make("div", "stage", this.element);
     this.stage.tabIndex = 0;
     this.stage.setAttribute("role", "application");

@@ -78,7 +78,7 @@ class Keys {
 function keysDialog(keys, emotions, changed) {
   const dialog = make("dialog", "keys")
   dialog.setAttribute("aria-labelledby", "ev-keys-title")
-  const title = make("h3", "", tr("Keys"))
+  const title = make("h2", "", tr("Keys"))
   title.id = "ev-keys-title"
   const told = make("p", "quiet")
   told.setAttribute("role", "status")

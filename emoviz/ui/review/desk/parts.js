@@ -108,7 +108,7 @@ function strip(title, note, tiles, picture, look) {
     item.append(button)
     line.append(item)
   }
-  section.append(make("h4", "", title))
+  section.append(make("h3", "", title))
   if (note) section.append(make("p", "quiet", note))
   section.append(line)
   return section
