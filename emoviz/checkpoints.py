@@ -50,6 +50,14 @@ MAX_CARD_BYTES, MAX_HEADER_BYTES, MAX_WEIGHTS_BYTES = 4_000_000, 16_000_000, 8_0
 MAX_CLASSES, MAX_WIDTH, MAX_MEMBERS, MAX_LAYERS = 1000, 65_536, 16, 64
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
 # timm's names alone: "hf-hub:" and "local-dir:" would lead to a hub or to another folder.
+_OPTIONS: dict[str, tuple[type, ...]] = {  # of a vision transformer: what a card may ask for
+    **dict.fromkeys(("img_size", "patch_size", "embed_dim", "depth", "num_heads"), (int,)),
+    **dict.fromkeys(("pre_norm", "qkv_bias", "no_embed_class"), (bool,)),
+    **dict.fromkeys(("mlp_ratio", "init_values", "norm_eps"), (int, float)),
+    "reg_tokens": (int,),
+    "act_layer": (str,),
+}
+_MOST = {"img_size": 4096, "depth": 128, "embed_dim": 8192, "mlp_ratio": 16}
 _BACKBONE = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 
 
@@ -209,10 +217,17 @@ def _check_member(member: Mapping[str, Any]) -> None:
     layers = member["layers"]
     if not (isinstance(layers, list | tuple) and len(layers) <= MAX_LAYERS):
         raise CheckpointError(f"the card's network has no list of at most {MAX_LAYERS} layers")
-    for name, most in (("classes", MAX_CLASSES), ("parallel", 16), ("reduce", 4096)):
+    most_of = {"classes": MAX_CLASSES, "parallel": 16, "reduce": 4096, "unit": MAX_WIDTH}
+    for name, most in most_of.items():
         value = member.get(name, 1)
         if not (isinstance(value, int) and 0 <= value <= most):
             raise CheckpointError(f"the card's network has {name} {value}; at most {most:,}")
+    options = member.get("options", {})
+    if not isinstance(options, Mapping):
+        raise CheckpointError(f"the card's network has the options {options}, no table")
+    for name, value in options.items():
+        if type(value) not in _OPTIONS.get(name, ()) or value > _MOST.get(name, value):
+            raise CheckpointError(f"the card's network has the option {name} = {value!r}")
 
 
 @dataclass(frozen=True)

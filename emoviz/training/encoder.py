@@ -1,24 +1,19 @@
 """A network of one's own as a frozen encoder, with a linear head fitted on labelled images.
 
-An encoder is a timm network: by its name, by its place on the hub, or as a folder in the form
-that timm writes and the hub holds (``config.json`` and ``model.safetensors``). Pickled weights
-are never opened, and nothing of what a folder calls its code is run.
+What an encoder can be is said in `emoviz.training.encoder_reading`.
 """
 
-import hashlib
 import math
 import platform
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import timm
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 import emoviz
 from emoviz.checkpoints import Card, Checkpoint, check_id, save_checkpoint
@@ -26,90 +21,32 @@ from emoviz.data.dataset import Dataset, assign_splits, relabelled
 from emoviz.data.images import Limits, open_image
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.errors import ImageError, TrainingError, WeightsError
-from emoviz.inference.classifiers import CONFIG, WEIGHTS, load_weights, timm_config
 from emoviz.inference.trust import remember
 from emoviz.labels import own_taxonomy
 from emoviz.models.export import ExportedGraph
 from emoviz.models.network import EmotionNetwork, NetworkConfig
 from emoviz.settings import Settings
+from emoviz.training.encoder_reading import Encoder, read_encoder
 from emoviz.training.linear_probe import fit_probe
 
 _FEWEST = 2  # images of a class in the training split
 
 
-@dataclass(frozen=True)
-class Encoder:
-    """A timm network's weights and what they expect.
-
-    Attributes:
-        architecture: timm's name.
-        arrays: Its state without a classifier.
-        preprocessing: How an image becomes its input.
-        source: Where the weights are from, for the card.
-    """
-
-    architecture: str
-    arrays: Mapping[str, Tensor]
-    preprocessing: Preprocessing
-    source: str
-
-
-def read_encoder(place: str) -> Encoder:
-    """An encoder by ``timm:NAME``, ``hf-hub:OWNER/NAME`` or a folder.
-
-    Raises:
-        WeightsError: It is not there, is no timm network, or its weights are pickled or do not
-            fit; the message says what was found.
-    """
-    if place.startswith(("timm:", "hf-hub:")):
-        return _from_hub(place)
-    folder = Path(place)
-    if not folder.is_dir():
-        raise WeightsError(
-            f"There is no folder '{place}'. Wanted: a folder, timm:NAME or hf-hub:NAME."
-        )
-    config, arrays = timm_config(folder), load_weights(folder)
-    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    expected = {**config, **config.get("pretrained_cfg", {})}
-    source = f"{config['architecture']} in the folder '{folder.name}', sha256 {digest[:16]}"
-    return Encoder(config["architecture"], arrays, _preprocessing(expected), source)
-
-
-def _from_hub(place: str) -> Encoder:
-    name = place.removeprefix("timm:")
-    if place.startswith("timm:") and not timm.is_model(name):
-        raise WeightsError(f"timm {timm.__version__} has no network '{name}'.")
-    try:
-        model: Any = timm.create_model(name, pretrained=True, num_classes=0)
-    except Exception as error:  # each of the hub's clients has errors of its own
-        raise WeightsError(
-            f"'{place}' cannot be fetched here ({type(error).__name__}). Where the hub is not "
-            "reached, bring its folder."
-        ) from error
-    expected = dict(model.pretrained_cfg)
-    architecture = str(expected.get("architecture") or name)
-    return Encoder(architecture, model.state_dict(), _preprocessing(expected), place)
-
-
-def _preprocessing(expected: Mapping[str, Any]) -> Preprocessing:
-    made = {
-        "size": int((expected.get("input_size") or (3, 224, 224))[1]),
-        "fit": "crop",
-        "crop": float(expected.get("crop_pct") or 0.875),
-        "interpolation": str(expected.get("interpolation") or "bicubic"),
-        "mean": tuple(expected.get("mean") or (0.485, 0.456, 0.406)),
-        "std": tuple(expected.get("std") or (0.229, 0.224, 0.225)),
-    }
-    return Preprocessing.from_dict(made)
-
-
-def encoder_network(encoder: Encoder, classes: int) -> EmotionNetwork:
+def encoder_network(encoder: Encoder, classes: int, unit: int = 0) -> EmotionNetwork:
     """The encoder with a linear head of random weights.
+
+    Args:
+        encoder: From `read_encoder`.
+        classes: Of the head.
+        unit: See `NetworkConfig`.
 
     Raises:
         WeightsError: Its weights are of another shape than timm's network of that name.
     """
-    network = EmotionNetwork(NetworkConfig(encoder.architecture, classes, layers=())).eval()
+    config = NetworkConfig(
+        encoder.architecture, classes, layers=(), options=encoder.options, unit=unit
+    )
+    network = EmotionNetwork(config).eval()
     body = network.backbone.body
     wanted = body.state_dict()
     given = {name: value for name, value in encoder.arrays.items() if name in wanted}
@@ -117,7 +54,7 @@ def encoder_network(encoder: Encoder, classes: int) -> EmotionNetwork:
     if other:
         shapes = f"{tuple(given[other[0]].shape)}" if other[0] in given else "none"
         raise WeightsError(
-            f"The weights do not fit timm's '{encoder.architecture}': '{other[0]}' should have the "
+            f"The weights do not fit {encoder.name}: '{other[0]}' should have the "
             f"shape {tuple(wanted[other[0]].shape)} and has {shapes}. It may be of another image "
             "size or another version."
         )
@@ -128,8 +65,8 @@ def encoder_network(encoder: Encoder, classes: int) -> EmotionNetwork:
             network(torch.zeros(1, 3, side, side))
     except (AssertionError, RuntimeError) as error:
         raise WeightsError(
-            f"timm's '{encoder.architecture}' takes no images of {side} x {side} pixels, as "
-            f"{CONFIG} has it ({str(error).splitlines()[0]})."
+            f"{encoder.name} takes no images of {side} x {side} pixels, as its folder has it "
+            f"({str(error).splitlines()[0]})."
         ) from None
     return network
 
@@ -272,9 +209,9 @@ def _card(
     about = labelled.about
     return Card(
         id=id,
-        title=f"{encoder.architecture}, linear head",
+        title=f"{encoder.name}, linear head",
         summary=(
-            f"{encoder.architecture} as it came ({encoder.source}), frozen, with a linear head "
+            f"{encoder.name} as it came ({encoder.source}), frozen, with a linear head "
             f"fitted on {count:,} images of {labelled.name}; {len(labelled.taxonomy)} classes."
         ),
         taxonomy=labelled.taxonomy,
@@ -290,14 +227,19 @@ def _card(
             },
         ),
         measures={f"{labelled.name}, test": dict(measures)} if measures else {},
-        versions={
-            "emoviz": emoviz.__version__,
-            "torch": torch.__version__,
-            "timm": timm.__version__,
-            "python": platform.python_version(),
-            "backbone_weights": encoder.source,
-        },
+        versions=versions(encoder),
         licence="Not known: after the terms of the encoder's weights and of the images.",
         intended_use="Comparing this encoder with other networks on the same images.",
         limits="A linear head on a frozen encoder; nothing is known beyond the measures above.",
     )
+
+
+def versions(encoder: Encoder) -> dict[str, str]:
+    """What an encoder's checkpoint was made with, and where its weights are from."""
+    return {
+        "emoviz": emoviz.__version__,
+        "torch": torch.__version__,
+        "timm": timm.__version__,
+        "python": platform.python_version(),
+        "backbone_weights": encoder.source,
+    }
