@@ -364,7 +364,7 @@ def _dinov2(
     options: dict[str, Any], arrays: dict[str, Tensor], side: int
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Positions for the processor's image size, as the network itself interpolates them."""
-    from timm.layers import resample_abs_pos_embed
+    from timm.layers.pos_embed import resample_abs_pos_embed
 
     positions = arrays["pos_embed"]
     arrays["cls_token"] = arrays["cls_token"] + positions[:, :1]

@@ -177,7 +177,8 @@ def class_vectors(clip: Clip, prompts: Prompts) -> Tensor:
         given = torch.cat([tower(input_ids=tokens(text)).text_embeds for text in texts])
         means.append((given / given.norm(dim=1, keepdim=True)).mean(dim=0))
     vectors = torch.stack(means)
-    return vectors / vectors.norm(dim=1, keepdim=True)
+    unit: Tensor = vectors / vectors.norm(dim=1, keepdim=True)
+    return unit
 
 
 def _text_tower(clip: Clip) -> Any:
@@ -188,7 +189,7 @@ def _text_tower(clip: Clip) -> Any:
     from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
     try:
-        tower: Any = CLIPTextModelWithProjection(CLIPTextConfig(**clip.text_config)).eval()
+        tower: Any = CLIPTextModelWithProjection(CLIPTextConfig(**clip.text_config))
         wanted = tower.state_dict()
         short = {key: key.removeprefix("text_model.") for key in wanted}
         tower.load_state_dict({key: clip.text[name] for key, name in short.items()})
@@ -197,7 +198,7 @@ def _text_tower(clip: Clip) -> Any:
         raise WeightsError(
             f"The text tower in '{clip.folder.name}' does not fit its configuration: {first}"
         ) from None
-    return tower
+    return tower.eval()
 
 
 def _tokenizer(clip: Clip) -> Callable[[str], Tensor]:
