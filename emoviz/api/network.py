@@ -23,7 +23,7 @@ from emoviz.settings import Settings, load_settings
 if TYPE_CHECKING:
     from emoviz.inference.attribution import HeatMap
 
-Method = Literal["gradcam", "ig", "occlusion"]
+Method = Literal["gradcam", "ig", "occlusion", "rollout"]
 Baseline = Literal["mean", "black", "blurred"]
 
 
@@ -89,8 +89,9 @@ class Network:
 
         Args:
             image: A file.
-            method: ``gradcam``, ``ig`` (integrated gradients) or ``occlusion``. The first two
-                need PyTorch.
+            method: ``gradcam``, ``ig`` (integrated gradients), ``occlusion``, or ``rollout``
+                (attention rollout, of vision transformers alone, where `gradcam` does not fit).
+                All but ``occlusion`` need PyTorch.
             emotion: Of `classes`; the likeliest where left out.
             baseline: Where integrated gradients begin.
 
@@ -123,12 +124,18 @@ class Network:
         explainer = load_explainer(self.checkpoint, self.settings)
         if method == "ig":
             return integrated_gradients(explainer, pixels, index, baseline=baseline)
+        if method == "rollout":
+            from emoviz.inference.rollout import attention_rollout
+
+            return attention_rollout(explainer, pixels, index)
         if method != "gradcam":
-            raise CheckpointError(f"There is no method '{method}': gradcam, ig or occlusion.")
+            raise CheckpointError(
+                f"There is no method '{method}': gradcam, ig, occlusion or rollout."
+            )
         if not explainer.stages:
             raise CheckpointError(
                 f"Checkpoint '{self.card.id}' has no stage whose maps can be had. Take another "
-                "method: ig or occlusion."
+                "method: rollout, ig or occlusion."
             )
         return grad_cam(explainer, pixels, [index], explainer.stages[-1])[0]
 

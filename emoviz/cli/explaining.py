@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from emoviz.checkpoints import Checkpoint
     from emoviz.inference.texture_pictures import TextureSet
 
-METHODS = ("gradcam", "ig", "occlusion", "split")
+METHODS = ("gradcam", "ig", "occlusion", "rollout", "split")
 
 
 def add_verbs(verbs: Any) -> None:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from emoviz.data.preprocessing import Preprocessing
+from emoviz.errors import CheckpointError
 from emoviz.inference.engines import Engine
 from emoviz.inference.explainer import Bytes, Explainer, Layer, Progress
 
@@ -92,6 +93,9 @@ def grad_cam(
 
     Returns:
         One map for each class, at the input's resolution (bicubic), nowhere below 0.
+
+    Raises:
+        CheckpointError: The stage gives no maps, as those of vision transformers, which are tokens.
     """
     from captum.attr import LayerGradCam
     from torch.nn.functional import interpolate
@@ -101,6 +105,11 @@ def grad_cam(
     maps = []
     for index in classes:
         cam = asked.attribute(x, target=index, relu_attributions=True).detach()
+        if cam.dim() != 4 or cam.shape[2] != cam.shape[3]:  # tokens; channels in the last place
+            raise CheckpointError(
+                f"Grad-CAM needs feature maps, and the {layer.name} of this network gives none, as "
+                "a vision transformer's. Take attention rollout, integrated gradients or occlusion."
+            )
         crop = explainer.checkpoint.card.preprocessing.ten_crop or explainer.side
         fine = interpolate(cam, (crop, crop), mode="bicubic", align_corners=False).clamp(min=0)
         whole = fine if len(fine) == 1 else _from_crops(fine, explainer.side)

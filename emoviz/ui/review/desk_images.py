@@ -152,6 +152,7 @@ def _whole(work: Work, settings: Settings) -> tuple[bytes, int, int]:
 
 
 def _heat(work: Work, estimate: StoredPrediction, context: Context) -> bytes:
+    from emoviz.inference.rollout import has_attention
     from emoviz.plots.explaining import overlay
     from emoviz.ui.textures import asking
     from emoviz.ui.textures.subject import ExplanationSubject, opened
@@ -161,10 +162,13 @@ def _heat(work: Work, estimate: StoredPrediction, context: Context) -> bytes:
     image = opened(data, SIDE // 2, Limits.of(context.settings))
     prediction = Prediction(work.title or work.key, work.sha256, dict(estimate.probabilities))
     subject = ExplanationSubject(work.title, data, image, prediction)
-    stages = asking.explainer(context).stages
-    if not stages:
+    explainer = asking.explainer(context)
+    if has_attention(explainer):
+        found = asking.rollout_of(context, subject, estimate.first)
+    elif explainer.stages:
+        found = asking.grad_cam_of(context, subject, estimate.first, explainer.stages[-1])
+    else:
         raise ImageError("this network has no stage whose maps can be had")
-    found = asking.grad_cam_of(context, subject, estimate.first, stages[-1])
     return jpeg(overlay(subject.shown(context.checkpoint), found.values, _OPACITY))
 
 

@@ -71,6 +71,16 @@ def grad_cam_of(context: Context, subject: ExplanationSubject, name: str, layer:
     return _kept("gradcam", context, subject, (name, layer.name), compute)
 
 
+def rollout_of(context: Context, subject: ExplanationSubject, name: str) -> Any:
+    """Where a vision transformer looked, whatever the class."""
+    from emoviz.inference.rollout import attention_rollout
+
+    def compute(found: Explainer, pixels: Any) -> Any:
+        return attention_rollout(found, pixels, found.classes.index(name))
+
+    return _kept("rollout", context, subject, (name,), compute)
+
+
 def gradients_of(
     context: Context, subject: ExplanationSubject, name: str, baseline: Baseline, progress: Progress
 ) -> Any:

@@ -1,4 +1,4 @@
-"""Where: which regions spoke for an emotion, by three methods, and whether that means anything."""
+"""Where: which regions spoke for an emotion, by several methods, and what that is worth."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from emoviz.errors import CheckpointError
 from emoviz.inference.attribution import Baseline, Completeness
 from emoviz.plots import percent
 from emoviz.plots.explaining import deletion_insertion, overlay, smoothed
@@ -20,6 +21,7 @@ METHODS: Mapping[str, str] = {
     "gradcam": "Grad-CAM",
     "ig": "Integrated gradients",
     "occlusion": "Occlusion",
+    "rollout": "Attention rollout",
 }
 _HOW: Mapping[str, str] = {
     "gradcam": "Grad-CAM marks the places whose features, at one stage of the network, raise the "
@@ -28,6 +30,8 @@ _HOW: Mapping[str, str] = {
     "pixel contributes, **for** or **against**.",
     "occlusion": "A grey window wanders over the image. Where hiding a place lowers the class, "
     "the place spoke **for** it. No gradients: what you see is what was tried.",
+    "rollout": "Attention rollout follows a vision transformer's attention from its answer back to "
+    "the patches: where it looked, the same for every class.",
 }
 _BASELINES: Mapping[Baseline, str] = {
     "mean": "plain grey",
@@ -54,13 +58,28 @@ def show(context: Context, subjects: Sequence[ExplanationSubject]) -> None:
     if method == "gradcam" and layer is None:
         st.info("This network has no stage whose maps can be had; choose another method.")
         return
+    try:
+        _draw(context, subjects, method, names, layer, opacity)
+    except CheckpointError as error:  # a method that does not fit this network
+        st.info(plain(str(error)))
+
+
+def _draw(
+    context: Context,
+    subjects: Sequence[ExplanationSubject],
+    method: str,
+    names: Sequence[str],
+    layer: Any,
+    opacity: float,
+) -> None:
+    """The heat maps, what they say, and their test."""
     baseline = _baseline() if method == "ig" else "mean"
     found = []
     for number, subject in enumerate(subjects):
         maps = {name: _heat(context, subject, method, name, layer, baseline) for name in names}
         _row(context, subject, method, maps, opacity, f"heat-maps-{number}")
         found.append(maps)
-    against = "" if method == "gradcam" else ", :blue[**blue**] against it"
+    against = "" if method in ("gradcam", "rollout") else ", :blue[**blue**] against it"
     st.caption(
         f":orange[**Orange**] spoke for the class{against}; each map has its own scale. "
         f"{_HOW[method]}"
@@ -97,6 +116,7 @@ def _controls(context: Context, subject: ExplanationSubject) -> tuple[str, list[
         method = st.selectbox(
             "Method",
             list(METHODS),
+            index=list(METHODS).index(_usual(context)),
             format_func=lambda name: METHODS.get(name, ""),
             key="regions-method",
             persist_state="session",
@@ -113,7 +133,14 @@ def _controls(context: Context, subject: ExplanationSubject) -> tuple[str, list[
         opacity = st.slider(
             "Opacity", 0, 100, 70, 5, key="regions-opacity", persist_state="session", width=180
         )
-    return method or "gradcam", names, opacity / 100
+    return method or _usual(context), names, opacity / 100
+
+
+def _usual(context: Context) -> str:
+    """The method that fits the network without a question."""
+    from emoviz.inference.rollout import has_attention
+
+    return "rollout" if has_attention(asking.explainer(context)) else "gradcam"
 
 
 def _stage(context: Context) -> Any:
@@ -159,6 +186,8 @@ def _heat(
     if method == "gradcam":
         found = asking.grad_cam_of(context, subject, name, layer)
         return found.values, None
+    if method == "rollout":
+        return asking.rollout_of(context, subject, name).values, None
     with timed(f"{METHODS[method]} of {name}") as progress:
         if method == "ig":
             found = asking.gradients_of(context, subject, name, baseline, progress)
