@@ -5,7 +5,7 @@ FROM python:3.12-slim
 ARG SIZE=core
 RUN useradd --create-home --uid 1000 emoviz && mkdir /data && chown emoviz /data
 WORKDIR /app
-COPY pyproject.toml setup.py requirements.txt requirements-constraints.txt README.md LICENSE ./
+COPY pyproject.toml setup.py requirements.txt requirements-lock.txt README.md LICENSE ./
 COPY .streamlit .streamlit
 COPY emoviz emoviz
 COPY app.py ./
@@ -13,7 +13,7 @@ COPY pages pages
 COPY checkpoints checkpoints
 COPY sample_data sample_data
 RUN pip install --no-cache-dir "uv>=0.9" \
-    && uv pip install --system --no-cache -c requirements-constraints.txt \
+    && uv pip install --system --no-cache -c requirements-lock.txt \
         "$([ "$SIZE" = train ] && echo '.[train]' || echo '.')"
 USER emoviz
 ENV EMOVIZ_HOME=/data

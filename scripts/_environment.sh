@@ -1,5 +1,5 @@
 # Sourced by the other scripts: makes .venv once and keeps it in step with the requirements.
-# usage: prepare_environment FILE...   (requirement files to install)
+# usage: prepare_environment FILE...   (requirement files to install; the lock of the last holds all)
 
 project="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 cd "$project"
@@ -37,18 +37,27 @@ prepare_environment() {
         [ -n "$missing" ] || return 0
     fi
     say "Installing packages; the first time this takes about a minute and 7 GB of disk ..."
-    local requirements=(-c requirements-constraints.txt)
-    for file in "$@"; do requirements+=(-r "$file"); done
-    install "${requirements[@]}"
-    install --no-deps -e .
+    local file="${*: -1}" requirements=()
+    if [ -n "${EMOVIZ_UNLOCKED:-}" ]; then
+        for file in "$@"; do requirements+=(-r "$file"); done
+        install "${requirements[@]}"
+    elif ! install --require-hashes -r "${file%.txt}-lock.txt"; then
+        say "The packages cannot be had as they are locked, by version and hash. EMOVIZ_UNLOCKED=1 $0 takes others,"
+        say "which nobody has checked: do that only where a platform or a mirror of packages wants it."
+        exit 1
+    fi
+    install --no-deps --no-build-isolation -e .
     printf '%s\n' "$wanted" "$@" >"$stamp"
 }
 
 # usage: install ARGUMENT...   (as for pip install; by uv where it can be had, which is faster)
 install() {
     local quiet=(--quiet --disable-pip-version-check)
-    "$venv/bin/python" -c 'import uv' 2>/dev/null \
-        || "$venv/bin/python" -m pip install "${quiet[@]}" "uv>=0.9" >/dev/null 2>&1 || true
+    if ! "$venv/bin/python" -c 'import uv' 2>/dev/null; then
+        local uv="$venv/uv.txt"
+        awk '/^uv==/ { here = 1 } here { print } here && !/\\$/ { exit }' requirements-dev-lock.txt >"$uv"
+        "$venv/bin/python" -m pip install "${quiet[@]}" --require-hashes -r "$uv" >/dev/null 2>&1 || true
+    fi
     if "$venv/bin/python" -c 'import uv' 2>/dev/null && uv_install "$@"; then return; fi
     "$venv/bin/python" -m pip install "${quiet[@]}" "$@"
 }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import core_environment
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from placed import put_checkpoint
 
 from emoviz.settings import PROJECT_ROOT
@@ -215,3 +218,29 @@ def _answer(address: str, process: "subprocess.Popen[bytes]") -> bytes:
         except OSError:
             time.sleep(0.1)
     raise AssertionError("it never answered")
+
+
+def locked(name: str) -> dict[str, tuple[str, int]]:
+    """Package -> its version, and how many hashes stand below it."""
+    found: dict[str, tuple[str, int]] = {}
+    for line in (PROJECT_ROOT / name).read_text().splitlines():
+        if pin := re.match(r"([a-z0-9-]+)(?:\[.*\])?==(\S+)", line):
+            last, found[pin[1]] = pin[1], (pin[2], 0)
+        elif re.match(r"    --hash=sha256:[0-9a-f]{64}( \\)?$", line):
+            version, count = found[last]
+            found[last] = version, count + 1
+        else:
+            assert line.startswith("#"), line
+    return found
+
+
+def test_each_requirement_is_locked_by_version_and_hash() -> None:
+    """`scripts/lock` was run after a change of the requirements."""
+    small, whole = locked("requirements-lock.txt"), locked("requirements-dev-lock.txt")
+    assert small.items() <= whole.items()
+    assert all(count for _, count in whole.values())
+    for name, pins in (("requirements.txt", small), ("requirements-dev.txt", whole)):
+        lines = (PROJECT_ROOT / name).read_text().splitlines()
+        for wanted in (Requirement(x) for x in lines if x and not x.startswith("#")):
+            version, _ = pins[canonicalize_name(wanted.name)]
+            assert wanted.specifier.contains(version), (wanted, version)
