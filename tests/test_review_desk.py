@@ -306,6 +306,64 @@ def test_an_artwork_that_is_removed_under_review_is_told(
     assert first(visit, store, queue) != place.work.id
 
 
+def test_a_collection_that_is_removed_under_review_is_told_and_keeps_its_decisions(
+    store: ReviewStore, queue: Queue
+) -> None:
+    visit = desk_protocol.Visit()
+    work = first(visit, store, queue)
+    desk_protocol.hear(visit, said(choice(work, "a", ["awe", 2])), store, queue, False)
+    then = first(visit, store, queue)
+    store.remove_collection(queue.collection)
+    late = said(choice(then, "b", ["fear", 2]), choice(work, "c", ["awe", 3]))
+    desk_protocol.hear(visit, late, store, queue, False)
+    told = "This collection was removed meanwhile; what was decided before is kept."
+    assert all(told in visit.answered[token] for token in "bc")
+    assert decided_works(store, queue) == [(work, "choose")]
+
+
+@pytest.mark.parametrize(
+    "note",
+    ["x" * 100_000, "\u05e9\u05dc\u05d5\u05dd \u202eabc", "<script>alert(1)</script>", "'\"; --"],
+    ids=["long", "right to left", "script", "quotes"],
+)
+def test_a_note_is_stored_as_it_was_written(store: ReviewStore, queue: Queue, note: str) -> None:
+    visit = desk_protocol.Visit()
+    work = first(visit, store, queue)
+    desk_protocol.hear(
+        visit, said(choice(work, "a", ["awe", 2]) | {"note": note}), store, queue, False
+    )
+    assert visit.answered == {"a": ""}
+    assert store.own(queue.reviewer, [work])[work].note == note
+
+
+def test_a_note_that_is_too_long_is_told_and_nothing_is_cut(
+    store: ReviewStore, queue: Queue
+) -> None:
+    visit = desk_protocol.Visit()
+    act = choice(first(visit, store, queue), "a", ["awe", 2]) | {"note": "x" * 100_001}
+    desk_protocol.hear(visit, said(act), store, queue, False)
+    assert visit.answered == {"a": "Not stored: a note has at most 100,000 letters."}
+    assert store.decisions(queue.collection) == []
+
+
+def test_ten_thousand_works_are_a_short_filmstrip_that_leads_to_each(
+    store: ReviewStore, ona: Reviewer
+) -> None:
+    collection = store.add_collection("many", "Many", "folder", "folder", {})
+    store.put_works(collection.id, new_works(10_000))
+    queue = Queue(collection.id, ona.id, "", "number")
+    visit = desk_protocol.Visit()
+    first(visit, store, queue)
+    for number in (10_000, 5_000, 1):
+        desk_protocol.hear(
+            visit, said(act("go", f"t{number}", number=number, queue="")), store, queue, False
+        )
+        found = desk_protocol.state(visit, store, queue, False)
+        assert found.at is not None
+        assert found.at.work.number == number - 1
+        assert len(found.around) <= desk_protocol.BEFORE + 1 + desk_protocol.AFTER
+
+
 def test_a_viewer_cannot_decide(store: ReviewStore, queue: Queue, ona: Reviewer) -> None:
     guest = store.reviewer("Guest")
     store.set_role(guest.id, "viewer", by=ona.id)

@@ -11,6 +11,7 @@ from emoviz.review import rows
 from emoviz.review.database import PATIENCE, Database
 from emoviz.review.model import STRENGTHS, Decision, Draft, Feeling, Reviewer, ShownWork
 from emoviz.review.schema import (
+    collections,
     decisions,
     estimate_sets,
     estimates,
@@ -50,6 +51,12 @@ class Deciding:
                 raise ReviewError(
                     "This artwork was taken out of the collection meanwhile. Nothing was stored; "
                     "go on with the next one."
+                )
+            there = select(collections.c.removed).where(collections.c.id == work["collection"])
+            if made.scalar(there):
+                raise ReviewError(
+                    "This collection was removed meanwhile; what was decided before is kept. "
+                    "Choose another collection."
                 )
             values = _checked(made, draft)
             values |= {"collection": work["collection"], "sha256": work["sha256"]}

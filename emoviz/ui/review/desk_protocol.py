@@ -14,12 +14,12 @@ from typing import Any
 
 from emoviz.errors import EmovizError, StoreUnavailableError
 from emoviz.review import Decision, Draft, Feeling, Queue, QueuePlace, ReviewStore, ShownWork
-from emoviz.ui.language import tr, translated
+from emoviz.ui.language import plural, tr, translated
 
 AHEAD = 16  # works to decide on that the browser holds: as many acts may wait for a slow server
 BACK = 6  # decisions that can be taken back without waiting for the server
 BEFORE, AFTER = 8, 16  # works of the filmstrip on either side
-_LONGEST = 4000  # letters of a note
+_LONGEST = 100_000  # letters of a note, which the desk takes no more of either
 _MOST_ACTS = 200
 
 
@@ -244,7 +244,13 @@ def _decide(
     place = store.place(theirs, int(act["work"]))
     if place is None:
         return tr("That artwork is no longer in the collection; nothing was stored for it.")
-    id = place.work.id
+    id, note = place.work.id, str(act.get("note", ""))
+    if len(note) > _LONGEST:
+        return plural(
+            "Not stored: a note has at most {count} letter.",
+            "Not stored: a note has at most {count} letters.",
+            _LONGEST,
+        )
     if theirs.collection != queue.collection:
         blind = act.get("estimate") is not True
     told = act.get("estimate") is True and id in visit.given  # before the switch to blind
@@ -255,7 +261,7 @@ def _decide(
         kind=act["kind"],
         token=act["token"],
         feelings=tuple(Feeling(str(name), int(strength)) for name, strength in act["feelings"]),
-        note=str(act.get("note", ""))[:_LONGEST],
+        note=note,
         fingerprint=place.estimate.fingerprint if place.estimate is not None else "",
         shown=_shown(act, place, hidden, "" if act.get("named") is True else queue.order),
     )

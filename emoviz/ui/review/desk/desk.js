@@ -46,7 +46,7 @@ class Desk {
     this.acts = make("div", "acts")
     this.note = make("textarea")
     this.note.rows = 1
-    this.note.maxLength = 4000
+    this.note.maxLength = 100000
     this.note.setAttribute("aria-label", tr("Note"))
     this.note.oninput = () => (this.draft.note = this.note.value)
     this.note.onkeydown = (event) => {
