@@ -80,9 +80,8 @@ def _walk(chromium: Any, address: str) -> None:
             page.wait_for_selector(READY)
     for key in ("2", "2", "h"):
         ona.keyboard.press(key)
-    ona.wait_for_function(
-        "document.querySelector('.ev-desk .stage').dataset.note.includes('Orange')"
-    )
+    orange = "document.querySelector('.ev-desk .stage').dataset.note.includes('Orange')"
+    ona.wait_for_function(orange, timeout=300 * SECONDS)  # the first one loads PyTorch
     _photograph(ona, "heat-map")
     ona.goto(f"{address}/artworks?{NETWORK}&{COLLECTION}&order=number&language=lt")
     ona.wait_for_selector(READY)
@@ -90,9 +89,9 @@ def _walk(chromium: Any, address: str) -> None:
     ona.goto(f"{address}/overview?{NETWORK}&{COLLECTION}&answers=divided&language=en")
     ona.get_by_text("Take it home").wait_for(timeout=120 * SECONDS)
     _photograph(ona, "overview")
-    ona.get_by_text("People and the model").first.scroll_into_view_if_needed()
+    ona.get_by_role("heading", name="Agreement").evaluate("place => place.scrollIntoView()")
     _photograph(ona, "agreement")
-    ona.get_by_text("Take it home").scroll_into_view_if_needed()
+    ona.get_by_role("heading", name="Take it home").evaluate("place => place.scrollIntoView()")
     _photograph(ona, "exports")
 
 

@@ -31,10 +31,10 @@ def test_no_document_was_left_unfinished() -> None:
 
 
 def test_links_and_pictures_of_the_documents_exist() -> None:
-    for document in (*PROJECT_ROOT.glob("*.md"), *(PROJECT_ROOT / "docs").glob("*.md")):
+    for document in (*PROJECT_ROOT.glob("*.md"), *(PROJECT_ROOT / "docs").rglob("*.md")):
         text = document.read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
-            if "://" not in target:
+            if "://" not in target and "reference/" not in target:  # which the site's build makes
                 assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 

@@ -239,7 +239,7 @@ def test_the_link_chooses_the_language_and_the_browser_hears_it(
     assert header["messages"]["Save"] == "Išsaugoti"
     assert header["emotions"][0]["name"] == "amusement"
     assert header["emotions"][0]["label"] == "linksmumas"
-    assert header["progress"]["words"] == "Nuspręsta dėl 0 iš 6 kūrinių"
+    assert header["progress"]["words"] == "0 iš 6 nuspręsta"
     english = open_page(review=gallery)
     assert english.title[0].value == "Which emotions do these artworks evoke?"
     assert desk.headers[-1]["messages"] == {}

@@ -538,6 +538,8 @@ class Desk {
   choosing() {
     const { work, keys } = this
     const group = make("div", work.shares ? "chips barred" : "chips")
+    const longest = Math.max(...this.header.emotions.map(({ label }) => label.length))
+    group.style.setProperty("--names", `${Math.min(Math.max(6.2, 0.55 * longest), 9.5)}em`)
     group.setAttribute("role", "group")
     group.setAttribute("aria-label", tr("Emotions; press again for another strength"))
     for (const emotion of this.header.emotions) {

@@ -67,6 +67,7 @@ function chip(emotion, strength, share, act) {
   const dots = make("span", "dots", "●".repeat(strength) + "○".repeat(3 - strength))
   button.style.setProperty("--colour", emotion.colour)
   button.setAttribute("aria-pressed", String(strength > 0))
+  button.title = emotion.label
   const chosen = strength ? tr(STRENGTHS[strength]) : tr("not chosen")
   const said = [emotion.label, chosen]
   if (share !== undefined) said.push(tr("estimated {share} %", { share: Math.round(100 * share) }))
