@@ -17,7 +17,7 @@ PACKAGE = ROOT / "emoviz"
 
 # Left to right; what stands on one floor may import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "settings", "labels", "files", "memory", "recipe_reading"),
+    ("errors", "settings", "labels", "files", "memory", "plugins", "recipe_reading"),
     ("data",),
     ("models",),
     ("checkpoints",),

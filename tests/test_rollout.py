@@ -10,6 +10,7 @@ from test_parts import explainer_of, images, untrained
 from emoviz.errors import CheckpointError
 from emoviz.inference.attribution import grad_cam, integrated_gradients
 from emoviz.inference.explainer import Explainer
+from emoviz.inference.explanations import explain_by
 from emoviz.inference.rollout import attention_rollout, has_attention, roll_out
 from emoviz.models.network import EmotionNetwork, NetworkConfig
 
@@ -61,7 +62,7 @@ def test_rollout_is_the_formula(registers: int) -> None:
         )
         for block in body.blocks
     ]
-    heat = attention_rollout(explainer, image, 3)
+    heat = explain_by("rollout", explainer, image, 3)
     for hook in hooks:
         hook.remove()
     rolled = np.eye(told[0].shape[1])

@@ -45,6 +45,7 @@ from emoviz.analysis.resampling import (
     wilson,
 )
 from emoviz.labels import sentiments
+from emoviz.plugins import PluginError, Registry
 
 Bools = NDArray[np.bool_]
 _ONE_LABEL = "all images have one label"
@@ -376,7 +377,7 @@ def _top(number: int, images: MeasuredImages) -> tuple[Bools, Bools]:
 # The registry --------------------------------------------------------------------------------
 
 _LABELS = "mean over the labels"
-METRICS: Mapping[str, Metric] = {
+_OWN: Mapping[str, Metric] = {
     "accuracy": Metric(
         "Accuracy",
         "percent",
@@ -571,6 +572,14 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
+def _check(metric: Metric) -> None:
+    if metric.clustered or (metric.counted is None) == (metric.values is None):
+        raise ValueError("a metric has either counted or values, and clusters are emoviz's own")
+
+
+METRICS = Registry("emoviz.metrics", Metric, _OWN, _check)
+
+
 # One path ------------------------------------------------------------------------------------
 
 
@@ -620,6 +629,13 @@ def added_up(
 
 
 def _estimate(name: str, images: MeasuredImages, how: Intervals | None) -> MetricEstimate:
+    try:
+        return METRICS.guarded(name, lambda: _estimated(name, images, how))
+    except PluginError as error:
+        return MetricEstimate(None, reason=str(error))
+
+
+def _estimated(name: str, images: MeasuredImages, how: Intervals | None) -> MetricEstimate:
     metric, n = METRICS[name], len(images.aligned)
     if metric.counted is not None:
         hits, among = metric.counted(images) if n else (np.empty(0, np.bool_),) * 2

@@ -23,7 +23,6 @@ from emoviz.settings import Settings, load_settings
 if TYPE_CHECKING:
     from emoviz.inference.attribution import HeatMap
 
-Method = Literal["gradcam", "ig", "occlusion", "rollout"]
 Baseline = Literal["mean", "black", "blurred"]
 
 
@@ -80,7 +79,7 @@ class Network:
     def explain(
         self,
         image: str | Path,
-        method: Method = "gradcam",
+        method: str = "gradcam",
         *,
         emotion: str | None = None,
         baseline: Baseline = "mean",
@@ -90,15 +89,16 @@ class Network:
         Args:
             image: A file.
             method: ``gradcam``, ``ig`` (integrated gradients), ``occlusion``, or ``rollout``
-                (attention rollout, of vision transformers alone, where `gradcam` does not fit).
-                All but ``occlusion`` need PyTorch.
+                (attention rollout, of vision transformers alone, where `gradcam` does not fit),
+                or a plug-in's. All but ``occlusion`` need PyTorch.
             emotion: Of `classes`; the likeliest where left out.
             baseline: Where integrated gradients begin.
 
         Raises:
             ImageError: The file cannot be read.
             TaxonomyError: The network has no such class.
-            CheckpointError: The method does not fit the network.
+            CheckpointError: There is no such method, or it does not fit the network.
+            PluginError: The method is a plug-in's and failed.
             NotInstalledError: PyTorch is not installed.
         """
         if emotion is not None:
@@ -113,7 +113,7 @@ class Network:
         return Explanation(path, method, heat, pixels)
 
     def _heat(
-        self, method: Method, pixels: NDArray[np.uint8], index: int, baseline: Baseline
+        self, method: str, pixels: NDArray[np.uint8], index: int, baseline: Baseline
     ) -> "HeatMap":
         from emoviz.inference.attribution import HeatMap, grad_cam, integrated_gradients, occlusion
         from emoviz.inference.explainer import load_explainer
@@ -124,14 +124,10 @@ class Network:
         explainer = load_explainer(self.checkpoint, self.settings)
         if method == "ig":
             return integrated_gradients(explainer, pixels, index, baseline=baseline)
-        if method == "rollout":
-            from emoviz.inference.rollout import attention_rollout
-
-            return attention_rollout(explainer, pixels, index)
         if method != "gradcam":
-            raise CheckpointError(
-                f"There is no method '{method}': gradcam, ig, occlusion or rollout."
-            )
+            from emoviz.inference.explanations import explain_by
+
+            return explain_by(method, explainer, pixels, index)
         if not explainer.stages:
             raise CheckpointError(
                 f"Checkpoint '{self.card.id}' has no stage whose maps can be had. Take another "

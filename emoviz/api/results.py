@@ -197,7 +197,7 @@ class Explanation(_Shown):
 
     Attributes:
         path: Of the image.
-        method: ``gradcam``, ``ig``, ``occlusion`` or ``rollout``.
+        method: ``gradcam``, ``ig``, ``occlusion``, ``rollout`` or a plug-in's.
         heat: (side, side) values over the network's input, and what they are of.
         pixels: (side, side, 3) bytes: what the network saw.
     """

@@ -19,7 +19,7 @@ from emoviz.settings import load_settings
 
 # Module -> its verbs, in the order that people see: only that of the verb asked for is loaded.
 _VERBS: Mapping[str, tuple[str, ...]] = {
-    "starting": ("app",),
+    "starting": ("app", "plugins"),
     "images": ("predict", "checkpoints", "checkpoint"),
     "explaining": ("explain", "texture"),
     "style": ("style",),

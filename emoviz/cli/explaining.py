@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from emoviz.checkpoints import Checkpoint
     from emoviz.inference.texture_pictures import TextureSet
 
-METHODS = ("gradcam", "ig", "occlusion", "rollout", "split")
+_HELP = "gradcam, ig, occlusion, rollout, split (the default), or a plug-in's"
 
 
 def add_verbs(verbs: Any) -> None:
@@ -27,7 +27,7 @@ def _add_explain(verbs: Any) -> None:
     verb = verbs.add_parser("explain", help="why the network says so: regions, style or content")
     verb.add_argument("image", type=Path, metavar="IMAGE")
     verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
-    verb.add_argument("--method", choices=METHODS, default="split")
+    verb.add_argument("--method", default="split", metavar="METHOD", help=_HELP)
     verb.add_argument(
         "--class", dest="name", metavar="NAME", help="to explain (default: the most likely one)"
     )

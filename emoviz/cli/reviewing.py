@@ -61,7 +61,13 @@ def _forget(arguments: argparse.Namespace, settings: Settings) -> int:
 def _add_export(parts: Any) -> None:
     verb = parts.add_parser("export", help="take estimates and decisions home")
     verb.add_argument("name", metavar="NAME", help="of the collection")
-    verb.add_argument("--as", dest="form", choices=_FORMS, required=True, help="the form")
+    verb.add_argument(
+        "--as",
+        dest="form",
+        required=True,
+        metavar="FORM",
+        help=f"{', '.join(_FORMS)}, or a plug-in's",
+    )
     verb.add_argument(
         "--out", type=Path, required=True, metavar="PATH", help="file; folder or .zip"
     )

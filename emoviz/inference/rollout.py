@@ -17,20 +17,20 @@ import numpy as np
 from PIL import Image
 
 from emoviz.errors import CheckpointError
-from emoviz.inference.attribution import HeatMap, Map
+from emoviz.inference.attribution import Map
 from emoviz.inference.explainer import Bytes, Explainer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def attention_rollout(explainer: Explainer, image: Bytes, index: int) -> HeatMap:
+def attention_rollout(explainer: Explainer, image: Bytes, index: int) -> Map:
     """Where a vision transformer looked, as a share of the largest place.
 
     Args:
         explainer: From `load_explainer`.
         image: (side, side, 3) bytes.
-        index: Of the class whose name the map bears; the map is the same for all.
+        index: Of a class; the map is the same for all.
 
     Returns:
         A map at the input's resolution (bicubic), in 0-1.
@@ -62,7 +62,7 @@ def attention_rollout(explainer: Explainer, image: Bytes, index: int) -> HeatMap
     place = Image.fromarray(row.reshape(grid, grid).astype(np.float32))
     side = (explainer.side, explainer.side)
     fine = np.asarray(place.resize(side, Image.Resampling.BICUBIC)).clip(0, None)
-    return HeatMap(explainer.classes[index], np.asarray(fine / max(float(fine.max()), 1e-12)))
+    return np.asarray(fine / max(float(fine.max()), 1e-12))
 
 
 def roll_out(attentions: list[Map]) -> Map:

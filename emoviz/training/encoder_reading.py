@@ -14,9 +14,11 @@ of what a folder calls its code is run.
 """
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,10 @@ from emoviz.inference.classifiers import (
     WEIGHTS,
     load_weights,
     read_json,
+    timm_config,
 )
 from emoviz.models.backbones import VISION_TRANSFORMER
+from emoviz.plugins import PluginError, Registry
 
 OPEN_CLIP_WEIGHTS, OPEN_CLIP_CONFIG = "open_clip_model.safetensors", "open_clip_config.json"
 _RESAMPLING = {1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
@@ -89,12 +93,26 @@ class Clip:
     text_config: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class EncoderForm:
+    """One form of folder.
+
+    Attributes:
+        reads: Whether a folder is of this form.
+        read: The encoder in it; raises `WeightsError` where it cannot be had.
+    """
+
+    reads: Callable[[Path], bool]
+    read: Callable[[Path], Encoder]
+
+
 def read_encoder(place: str) -> Encoder:
     """An encoder by ``timm:NAME``, ``hf-hub:OWNER/NAME`` (timm's form) or a folder.
 
     Raises:
         WeightsError: It is not there, is of no form that is known, asks for code of its own, or
             its weights are pickled or do not fit; the message says what was found.
+        PluginError: Its form is a plug-in's, which failed.
     """
     if place.startswith(("timm:", "hf-hub:")):
         return _from_hub(place)
@@ -103,28 +121,42 @@ def read_encoder(place: str) -> Encoder:
         raise WeightsError(
             f"There is no folder '{place}'. Wanted: a folder, timm:NAME or hf-hub:NAME."
         )
-    if (folder / OPEN_CLIP_CONFIG).is_file():
-        return _from_open_clip(folder)
+    for name in FORMS:
+        if _reads(name, folder):
+            return FORMS.guarded(name, partial(FORMS[name].read, folder))
     config = _table(folder, CONFIG)
-    architecture = config.get("architecture")
-    if isinstance(architecture, str) and timm.is_model(architecture):
-        expected = {**config, **config.get("pretrained_cfg", {})}
-        arrays, digest = _arrays(folder, WEIGHTS)
-        source = _source(architecture, folder, digest)
-        return Encoder(architecture, arrays, _preprocessing(expected), source)
-    kind = str(config.get("model_type"))
-    if kind not in _TRANSFORMERS:
-        raise WeightsError(
-            f"'{folder.name}' is no network that can be brought in: {CONFIG} names the "
-            f"architecture {architecture!r} and the kind '{kind}'. Wanted: a folder as timm or "
-            f"open_clip write it, or one of transformers of the kind {', '.join(_TRANSFORMERS)}."
-        )
-    if "auto_map" in config:
-        raise WeightsError(
-            f"'{folder.name}' asks for code of its own (auto_map in {CONFIG}), which is never run. "
-            "Bring a network of a kind that transformers itself has."
-        )
-    return _from_transformers(folder, config, kind)
+    raise WeightsError(
+        f"'{folder.name}' is no network that can be brought in: {CONFIG} names the architecture "
+        f"{config.get('architecture')!r} and the kind '{config.get('model_type')}'. Wanted: a "
+        f"folder of the form {', '.join(FORMS)}; of transformers the kinds are "
+        f"{', '.join(_TRANSFORMERS)}."
+    )
+
+
+def _reads(name: str, folder: Path) -> bool:
+    """Whether a form reads a folder; a plug-in that fails over it does not, and is named."""
+    try:
+        return FORMS.guarded(name, lambda: FORMS[name].reads(folder))
+    except PluginError as error:
+        logging.getLogger(__name__).warning("%s", error)
+        return False
+
+
+def _is_timm(folder: Path) -> bool:
+    architecture = _config(folder).get("architecture")
+    return isinstance(architecture, str) and timm.is_model(architecture)
+
+
+def _from_timm(folder: Path) -> Encoder:
+    config = timm_config(folder)
+    arrays, digest = _arrays(folder, WEIGHTS)
+    expected = {**config, **config.get("pretrained_cfg", {})}
+    source = _source(config["architecture"], folder, digest)
+    return Encoder(config["architecture"], arrays, _preprocessing(expected), source)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    return _table(folder, CONFIG) if (folder / CONFIG).is_file() else {}
 
 
 def _source(what: str, folder: Path, digest: str) -> str:
@@ -175,7 +207,14 @@ def _preprocessing(expected: Mapping[str, Any]) -> Preprocessing:
     return Preprocessing.from_dict(made)
 
 
-def _from_transformers(folder: Path, config: Mapping[str, Any], kind: str) -> Encoder:
+def _from_transformers(folder: Path) -> Encoder:
+    config = _config(folder)
+    kind = str(config["model_type"])
+    if "auto_map" in config:
+        raise WeightsError(
+            f"'{folder.name}' asks for code of its own (auto_map in {CONFIG}), which is never run. "
+            "Bring a network of a kind that transformers itself has."
+        )
     vision = {**config, **config.get("vision_config", {})} if kind == "clip" else config
     preprocessing = _processor(folder, _table(folder, PREPROCESSOR))
     given, digest = _arrays(folder, WEIGHTS)
@@ -478,3 +517,18 @@ def _open_clip_text(
     }
     projection = given["visual.proj"].T.contiguous()
     return Clip(folder, projection, float(given["logit_scale"].exp()), arrays, wanted)
+
+
+FORMS = Registry(
+    "emoviz.encoders",
+    EncoderForm,
+    {
+        "open_clip": EncoderForm(
+            lambda folder: (folder / OPEN_CLIP_CONFIG).is_file(), _from_open_clip
+        ),
+        "timm": EncoderForm(_is_timm, _from_timm),
+        "transformers": EncoderForm(
+            lambda folder: _config(folder).get("model_type") in _TRANSFORMERS, _from_transformers
+        ),
+    },
+)

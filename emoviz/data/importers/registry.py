@@ -1,7 +1,6 @@
 """Which sets can be brought in: one importer a file, by their kinds."""
 
 import importlib
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from emoviz.data.importers.common import Importer
 from emoviz.data.reading import open_dataset
 from emoviz.errors import TableError
 from emoviz.labels import get_taxonomy
+from emoviz.plugins import Registry
 from emoviz.settings import Settings
 
 # A kind is a module of this package with an `IMPORTER`; the order is the one that people see.
@@ -66,12 +66,13 @@ OWN = tuple(item.kind for item in _OWN)  # people's own sets, which the door rea
 
 
 @cache
-def importers() -> Mapping[str, Importer]:
-    """Kind -> importer, in the order that people see."""
+def importers() -> Registry[Importer]:
+    """Kind -> importer, in the order that people see: those of plug-ins last."""
     modules = (importlib.import_module(f"emoviz.data.importers.{name}") for name in _MODULES)
     known = {module.IMPORTER.kind: module.IMPORTER for module in modules}
     last = known.pop("huggingface")
-    return {**known, **{item.kind: item for item in _OWN}, last.kind: last}
+    own = {**known, **{item.kind: item for item in _OWN}, last.kind: last}
+    return Registry("emoviz.importers", Importer, own)
 
 
 def bring_in(
@@ -94,6 +95,7 @@ def bring_in(
     Raises:
         TableError: The kind or the labels are unknown, or the path does not hold such a set.
         TaxonomyError: `labels` names no taxonomy.
+        PluginError: The importer is a plug-in's and failed.
     """
     known = importers()
     if kind not in known:
@@ -104,4 +106,4 @@ def bring_in(
         raise TableError(f"{importer.title} has no labels '{labels}'; there is {told}.")
     if level is not None or kind in OWN:
         return _read_own(path.expanduser(), labels, level, settings, sent)
-    return importer.read(path.expanduser(), labels)
+    return known.guarded(kind, lambda: importer.read(path.expanduser(), labels))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emoviz.errors import ReviewError
+from emoviz.plugins import Registry
 from emoviz.review.exports.catalogue import write_catalogue
 from emoviz.review.exports.iiif import write_manifest, write_page, write_site
 from emoviz.review.exports.imagefolder import Placing, write_folder
@@ -22,29 +23,46 @@ from emoviz.settings import Settings
 
 @dataclass(frozen=True)
 class Form:
-    """One form of export: what people call it, how its file ends, its type."""
+    """One form of export.
+
+    Attributes:
+        title: For people.
+        suffix: How its file ends.
+        mime: Its type.
+        write: Writes the material to the path, whole or not at all, and gives the number of works;
+            None of the forms that need more than that.
+    """
 
     title: str
     suffix: str
     mime: str
+    write: Callable[[Material, Path], int] | None = None
 
 
-FORMS: Mapping[str, Form] = {
+_OWN: Mapping[str, Form] = {
     "csv": Form("Table for spreadsheets (CSV)", ".csv", "text/csv"),
     "json": Form("Everything, to bring in elsewhere (JSON)", ".json", "application/json"),
     "w3c": Form("W3C Web Annotations (JSON-LD)", ".jsonld", "application/ld+json"),
     "iiif": Form("IIIF 3 annotation page", ".json", "application/json"),
     "manifest": Form("The IIIF manifest with its annotations", ".json", "application/json"),
     "iiif-zip": Form("Manifests and annotations for a web server (ZIP)", ".zip", "application/zip"),
-    "linked-art": Form("Linked Art (JSON-LD)", ".jsonld", "application/ld+json"),
-    "lido": Form("LIDO 1.0 (XML)", ".xml", "application/xml"),
+    "linked-art": Form("Linked Art (JSON-LD)", ".jsonld", "application/ld+json", write_linked_art),
+    "lido": Form("LIDO 1.0 (XML)", ".xml", "application/xml", write_lido),
     "quickstatements": Form("Wikidata QuickStatements", ".txt", "text/plain"),
-    "commons": Form("Table for Wikimedia Commons (CSV)", ".csv", "text/csv"),
+    "commons": Form("Table for Wikimedia Commons (CSV)", ".csv", "text/csv", write_commons),
     "imagefolder": Form(
         "Folder of images, one sub-folder a label (ZIP)", ".zip", "application/zip"
     ),
     "html": Form("Printable catalogue (HTML)", ".html", "text/html"),
 }
+
+
+def _check(form: Form) -> None:
+    if form.write is None:
+        raise ValueError("it has no write")
+
+
+FORMS = Registry("emoviz.exporters", Form, _OWN, _check)
 
 
 @dataclass(frozen=True)
@@ -94,6 +112,7 @@ def export(
 
     Raises:
         ReviewError: There is no such form, or it cannot be made of this collection.
+        PluginError: The form is a plug-in's and failed.
         OSError: The disk is full or closed; what was there stays.
     """
     if form not in FORMS:
@@ -109,20 +128,14 @@ def export(
     material = gather(store, collection, known, tell)
     if form == "csv":
         return Exported(out, write_csv(material, out, settings), "rows")
-    if form in _PLAIN:
-        return Exported(out, _PLAIN[form](material, out), "works")
+    if (write := FORMS[form].write) is not None:
+        count = FORMS.guarded(form, lambda: write(material, out))
+        return Exported(out, count, "works")
     if wanted is not None:
         what, (count, left_out) = "statements", write_quickstatements(material, out, wanted)
     else:
         what, (count, left_out) = _written(material, settings, form, out, base, placing)
     return Exported(out, count, what, tuple(left_out))
-
-
-_PLAIN: Mapping[str, Callable[[Material, Path], int]] = {
-    "linked-art": write_linked_art,
-    "lido": write_lido,
-    "commons": write_commons,
-}
 
 
 def _written(

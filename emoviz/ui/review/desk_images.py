@@ -164,7 +164,7 @@ def _heat(work: Work, estimate: StoredPrediction, context: Context) -> bytes:
     subject = ExplanationSubject(work.title, data, image, prediction)
     explainer = asking.explainer(context)
     if has_attention(explainer):
-        found = asking.rollout_of(context, subject, estimate.first)
+        found = asking.explained_by(context, subject, "rollout", estimate.first)
     elif explainer.stages:
         found = asking.grad_cam_of(context, subject, estimate.first, explainer.stages[-1])
     else:

@@ -71,14 +71,14 @@ def grad_cam_of(context: Context, subject: ExplanationSubject, name: str, layer:
     return _kept("gradcam", context, subject, (name, layer.name), compute)
 
 
-def rollout_of(context: Context, subject: ExplanationSubject, name: str) -> Any:
-    """Where a vision transformer looked, whatever the class."""
-    from emoviz.inference.rollout import attention_rollout
+def explained_by(context: Context, subject: ExplanationSubject, method: str, name: str) -> Any:
+    """Heat map of one class by one of `EXPLANATIONS`."""
+    from emoviz.inference.explanations import explain_by
 
     def compute(found: Explainer, pixels: Any) -> Any:
-        return attention_rollout(found, pixels, found.classes.index(name))
+        return explain_by(method, found, pixels, found.classes.index(name))
 
-    return _kept("rollout", context, subject, (name,), compute)
+    return _kept(method, context, subject, (name,), compute)
 
 
 def gradients_of(

@@ -9,8 +9,10 @@ import streamlit as st
 
 from emoviz.errors import CheckpointError
 from emoviz.inference.attribution import Baseline, Completeness
+from emoviz.inference.explanations import EXPLANATIONS
 from emoviz.plots import percent
 from emoviz.plots.explaining import deletion_insertion, overlay, smoothed
+from emoviz.plugins import PluginError
 from emoviz.ui.shell import Context
 from emoviz.ui.textures import asking
 from emoviz.ui.textures.subject import ExplanationSubject
@@ -21,7 +23,7 @@ METHODS: Mapping[str, str] = {
     "gradcam": "Grad-CAM",
     "ig": "Integrated gradients",
     "occlusion": "Occlusion",
-    "rollout": "Attention rollout",
+    **{name: method.title for name, method in EXPLANATIONS.items()},
 }
 _HOW: Mapping[str, str] = {
     "gradcam": "Grad-CAM marks the places whose features, at one stage of the network, raise the "
@@ -30,8 +32,7 @@ _HOW: Mapping[str, str] = {
     "pixel contributes, **for** or **against**.",
     "occlusion": "A grey window wanders over the image. Where hiding a place lowers the class, "
     "the place spoke **for** it. No gradients: what you see is what was tried.",
-    "rollout": "Attention rollout follows a vision transformer's attention from its answer back to "
-    "the patches: where it looked, the same for every class.",
+    **{name: method.how for name, method in EXPLANATIONS.items()},
 }
 _BASELINES: Mapping[Baseline, str] = {
     "mean": "plain grey",
@@ -60,7 +61,7 @@ def show(context: Context, subjects: Sequence[ExplanationSubject]) -> None:
         return
     try:
         _draw(context, subjects, method, names, layer, opacity)
-    except CheckpointError as error:  # a method that does not fit this network
+    except (CheckpointError, PluginError) as error:  # a method that does not fit this network
         st.info(plain(str(error)))
 
 
@@ -79,7 +80,8 @@ def _draw(
         maps = {name: _heat(context, subject, method, name, layer, baseline) for name in names}
         _row(context, subject, method, maps, opacity, f"heat-maps-{number}")
         found.append(maps)
-    against = "" if method in ("gradcam", "rollout") else ", :blue[**blue**] against it"
+    signed = EXPLANATIONS[method].signed if method in EXPLANATIONS else method != "gradcam"
+    against = "" if not signed else ", :blue[**blue**] against it"
     st.caption(
         f":orange[**Orange**] spoke for the class{against}; each map has its own scale. "
         f"{_HOW[method]}"
@@ -186,8 +188,8 @@ def _heat(
     if method == "gradcam":
         found = asking.grad_cam_of(context, subject, name, layer)
         return found.values, None
-    if method == "rollout":
-        return asking.rollout_of(context, subject, name).values, None
+    if method in EXPLANATIONS:
+        return asking.explained_by(context, subject, method, name).values, None
     with timed(f"{METHODS[method]} of {name}") as progress:
         if method == "ig":
             found = asking.gradients_of(context, subject, name, baseline, progress)
