@@ -547,7 +547,7 @@ def test_without_labels_shares_confidence_and_novelty() -> None:
 
 def test_nothing_at_all_is_described_without_a_crash() -> None:
     made = describe_answers(ModelOutputs("none", MIKELS8, np.empty((0, 8))))
-    assert (made.n, made.confidence, made.unlike.value) == (0, None, None)
+    assert (made.n, made.confidence.value, made.unlike.value) == (0, None, None)
     found = judge(
         ModelOutputs("w", MIKELS8, np.full((4, 8), 1 / 8)),
         np.full(4, WIKIART20.index("shyness")),

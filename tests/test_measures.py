@@ -34,10 +34,11 @@ from emoviz.analysis.metrics import (
     class_estimates,
     class_scores,
     confusion_matrix,
+    log_losses,
     measure,
     negative_log_likelihood,
 )
-from emoviz.analysis.resampling import Intervals
+from emoviz.analysis.resampling import Intervals, mean
 from emoviz.labels import (
     EMOTION6,
     FER7,
@@ -522,8 +523,8 @@ def test_silhouette_and_log_loss_are_scikit_learns_and_have_intervals() -> None:
     found = judge(ModelOutputs("m", MIKELS8, p, u), labels, bridge_between(MIKELS8, MIKELS8))
     values = measure(found, group_images(u, found.truth), Intervals())
     assert values["silhouette"].value == pytest.approx(silhouette_score(u, labels), abs=1e-6)
-    assert values["nll"].value == pytest.approx(log_loss(labels, p, labels=range(8)))
-    for name in ("silhouette", "nll"):
-        item = values[name]
+    surprise = mean(log_losses(found), (0.0, 30.0))
+    assert surprise.value == pytest.approx(log_loss(labels, p, labels=range(8)))
+    for item in (values["silhouette"], surprise):
         assert item.n == 300
         assert item.low < item.value < item.high  # type: ignore[operator]

@@ -49,7 +49,7 @@ from emoviz.plugins import PluginError, Registry
 
 Bools = NDArray[np.bool_]
 _ONE_LABEL = "all images have one label"
-_LEAST_SCORE = 1e-12
+LEAST_SCORE = 1e-12
 _BRIER_OF_WRONG = 1.2  # what one wrong answer that nobody saw is taken to have, see `_brier_ends`
 
 
@@ -252,7 +252,7 @@ def class_estimates(
 def negative_log_likelihood(scores: Floats, targets: Floats) -> float:
     """Mean of -sum_s t_s log score_s over rows whose targets are not all zero."""
     used = targets.sum(axis=1) > 0
-    logs = np.log(np.clip(scores[used], _LEAST_SCORE, None))
+    logs = np.log(np.clip(scores[used], LEAST_SCORE, None))
     return float(-(targets[used] * logs).sum(axis=1).mean())
 
 
@@ -292,7 +292,7 @@ def log_losses(aligned: AlignedPredictions) -> Floats:
     if not len(aligned):
         return np.empty(0)
     own = np.take_along_axis(aligned.scores, aligned.truth[:, None], axis=1)[:, 0]
-    losses: Floats = -np.log(np.maximum(own, _LEAST_SCORE))
+    losses: Floats = -np.log(np.maximum(own, LEAST_SCORE))
     return losses
 
 
@@ -514,17 +514,6 @@ _OWN: Mapping[str, Metric] = {
         "Brier 1950",
         span=(0.0, 2.0),
         values=_brier,
-    ),
-    "nll": Metric(
-        "Negative log-likelihood, nats",
-        "share",
-        "less",
-        "How surprised the model is by the labels: the mean of -log of the label's score.",
-        "sklearn.metrics.log_loss",
-        span=(0.0, float(-np.log(_LEAST_SCORE))),
-        values=lambda images: _share(
-            images.without.sums(log_losses(images.aligned)), images.images
-        ),
     ),
     "ari": Metric(
         "ARI",

@@ -149,8 +149,8 @@ def paired_share_difference(
     return MetricEstimate(value, max(-1.0, min(low, value)), min(1.0, max(high, value)), count)
 
 
-def mean(values: Floats, level: float = LEVEL) -> MetricEstimate:
-    """The mean of one number in 0-1 an image, with its interval by the jackknife."""
+def mean(values: Floats, span: Span = (0.0, 1.0), level: float = LEVEL) -> MetricEstimate:
+    """The mean of one number an image, within `span`, with its interval by the jackknife."""
     n = len(values)
     if not n:
         return MetricEstimate(None, reason="no image")
@@ -158,7 +158,7 @@ def mean(values: Floats, level: float = LEVEL) -> MetricEstimate:
         return MetricEstimate(float(values.mean()), n=n, reason=few_words(n))
     without = LeaveOut(n, 0)
     means = without.sums(values) / without.sums(np.ones(n))
-    return MetricEstimate(float(values.mean()), *interval(means, n, level=level), n)
+    return MetricEstimate(float(values.mean()), *interval(means, n, span, level=level), n)
 
 
 # Anything else -------------------------------------------------------------------------------

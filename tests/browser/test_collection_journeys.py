@@ -37,7 +37,7 @@ def test_a_museums_address_becomes_a_wall(
         page.get_by_role("button", name="Go on").click()
         page.get_by_role("textbox", name="What shall it be called?").fill("A small museum")
         page.get_by_role("textbox", name="Address of a manifest or collection").fill(address)
-        page.get_by_role("button", name="Bring it in").first.click()
+        page.get_by_role("button", name="Bring it in").click()
         page.get_by_text("2 artworks here, from IIIF").wait_for(timeout=60 * SECONDS)
         visitor.settle()
         asked = museum.paths()

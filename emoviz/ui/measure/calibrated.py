@@ -6,12 +6,13 @@ from plotly.graph_objects import Figure
 
 from emoviz.analysis.calibration import Calibration
 from emoviz.analysis.calibration_error import ECE_BINS
-from emoviz.analysis.metrics import METRICS
+from emoviz.analysis.metrics import METRICS, Metric
 from emoviz.plots.evaluation import reliability_diagram
 from emoviz.ui.measure import computed, numbers
 from emoviz.ui.measure.subject import EvaluationSubject
 from emoviz.ui.words import counted
 
+_NLL = Metric("Negative log-likelihood, nats", "share", "less", "", "")
 _GUIDE = (
     "Each dot stands for the answers of about one confidence: on the dashed line, of ten answers "
     "with 70 % seven are right. Dots below it are **too sure** (red), above it **too cautious** "
@@ -69,8 +70,9 @@ def _in_words(found: Calibration) -> str:
 
 
 def _rows(found: Calibration, estimates: computed.Measures) -> dict[str, str]:
+    kinds = {**METRICS, "nll": _NLL}
     shown = {
-        METRICS[name].title: f"{numbers.with_interval(item, METRICS[name])}, n {item.n:,}"
+        kinds[name].title: f"{numbers.with_interval(item, kinds[name])}, n {item.n:,}"
         for name, item in estimates.items()
     }
     shown["Largest gap of a bin"] = _percent(found.largest)

@@ -16,9 +16,15 @@ from emoviz.analysis.calibration import Calibration, calibration
 from emoviz.analysis.clustering import Grouping, group_images
 from emoviz.analysis.cross_sentiment import CrossingCurve, crossing_curve
 from emoviz.analysis.curves import Curves, curves
-from emoviz.analysis.metrics import added_up, class_estimates, measure
+from emoviz.analysis.metrics import (
+    LEAST_SCORE,
+    added_up,
+    class_estimates,
+    log_losses,
+    measure,
+)
 from emoviz.analysis.metrics import measured as estimates_of
-from emoviz.analysis.resampling import Intervals, MetricEstimate
+from emoviz.analysis.resampling import Intervals, MetricEstimate, mean
 from emoviz.analysis.selective import SelectiveCurve, selective
 from emoviz.analysis.slices import Slice, mistakes, slices
 from emoviz.analysis.unlabelled import Unlabelled, describe_answers
@@ -77,9 +83,10 @@ def by_label(key: str, _judged: AlignedPredictions) -> Mapping[str, Measures]:
 
 @st.cache_resource(max_entries=24, show_spinner=False)
 def of_probabilities(key: str, _judged: AlignedPredictions) -> Measures:
-    """Calibration error, Brier score and log-likelihood, with intervals."""
+    """Calibration error, Brier score and negative log-likelihood in nats, with intervals."""
     how = Intervals()
-    return dict(estimates_of(added_up(_judged, None, how), how, ("ece", "brier", "nll")))
+    found = dict(estimates_of(added_up(_judged, None, how), how, ("ece", "brier")))
+    return {**found, "nll": mean(log_losses(_judged), (0.0, float(-np.log(LEAST_SCORE))))}
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
