@@ -296,7 +296,9 @@ class _Rows(Sequence[Record]):
                 self._file(files, wish, row, name) if data is None else name
                 for row, (name, data) in enumerate(held)
             ]
-        if self._images is not None:
+        if self._images is not None and self._table.images is not None:
+            for row in tables.rows_without_image(self._table.path, self._table.images):
+                self._file(files, wish, row, names[row])
             return names
         if wish.sent:
             for row, name in enumerate(names):

@@ -657,6 +657,28 @@ def read_images(path: Path, column: str, limits: Limits) -> list[bytes | None]:
     return found
 
 
+def rows_without_image(path: Path, column: str) -> list[int]:
+    """Rows of a Parquet file that hold no image; nothing is read where the file counts none."""
+    from pyarrow import ArrowException, parquet
+
+    found, first = [], 0
+    try:
+        with arrow_file(path) as stream, parquet.ParquetFile(stream) as file:
+            for number in range(file.metadata.num_row_groups):
+                group = file.metadata.row_group(number)
+                parts = (group.column(i) for i in range(group.num_columns))
+                own = [p for p in parts if p.path_in_schema in (column, f"{column}.bytes")]
+                counts = [p.statistics.null_count if p.statistics else None for p in own]
+                if counts != [0]:
+                    rows = file.read_row_group(number, columns=[p.path_in_schema for p in own])
+                    values = enumerate(rows.column(0).to_pylist(), first)
+                    found += [row for row, value in values if _content(value) is None]
+                first += group.num_rows
+    except (ArrowException, OSError, ValueError) as error:
+        raise TableError(f"'{path}' is no readable Parquet file: {error}.") from None
+    return found
+
+
 class ParquetImages:
     """The images inside a Parquet file by their rows; a few rows are held at a time.
 

@@ -22,7 +22,6 @@ else:
     taxonomy = context.checkpoint.card.taxonomy
     intake.follow_link(context.settings)
     intake.drop_zones(context.settings)
-    intake.bring_in_more(context.settings)
     context = board.of_kind(context)
     run_pending(space, context, lambda: board.preview(space, context, taxonomy))
     intake.notes()
@@ -45,3 +44,4 @@ else:
                 intake.sample_gallery(context.settings, "Press one to add it")
     elif not space.entries:
         intake.sample_gallery(context.settings, "Or press a sample image")
+    intake.bring_in_more(context.settings)

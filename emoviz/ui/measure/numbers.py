@@ -159,7 +159,9 @@ def _class_row(name: str, scores: Mapping[str, MetricEstimate], colours: Mapping
 def _score_cell(item: MetricEstimate) -> str:
     """A bar, the value, and under it the interval and what it is a share of."""
     kind = METRICS["accuracy"]  # a rate, as all three are
-    under = interval(item, kind) or item.reason
+    under = interval(item, kind) or (
+        item.reason if item.value is None else "too few for an interval"
+    )
     under += f" · n {item.n:,}" if item.n else ""
     return (
         f'<td><span class="ev-score"><span class="ev-track"><span class="ev-fill" '
