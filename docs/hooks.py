@@ -1,17 +1,27 @@
-"""Pages that mkdocs makes of the program itself: the verbs of its parser, the names of its API."""
+"""Pages that mkdocs makes of the program itself: the verbs of its parser, the names of its API.
+
+Run as a program it writes the table of `settings.md`, which a test holds to be current.
+"""
 
 import argparse
 import inspect
 import re
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+
+SETTINGS = Path(__file__).parent / "settings.md"
+_MARKS = re.compile(r"(<!-- made by .*? -->\n).*?(\n<!-- end -->)", re.DOTALL)
 
 
-def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+def on_files(files: "Files", *, config: "MkDocsConfig") -> "Files":
     """Add ``reference/verbs.md`` and ``reference/api.md``."""
+    from mkdocs.structure.files import File
+
     for name, text in (("verbs", verbs()), ("api", api())):
         files.append(File.generated(config, f"reference/{name}.md", content=text))
     return files
@@ -74,6 +84,36 @@ def _entry(name: str, thing: Any, level: int) -> list[str]:
     return lines
 
 
+def settings_page() -> str:
+    """``settings.md`` with the table of the app's variables as the code has them."""
+    from emoviz.settings import Settings, variable_names
+
+    told = dict(
+        re.findall(
+            r"^    (\w+): (.+?)(?=^    \w|\Z)", _attributes(Settings), re.DOTALL | re.MULTILINE
+        )
+    )
+    defaults = Settings(home=Path("~/.emoviz"))
+    rows = ["| Variable | Meaning | Default |", "| --- | --- | --- |"]
+    for name, variable in variable_names().items():
+        default = _default(getattr(defaults, name))
+        rows.append(f"| `{variable}` | {' '.join(told[name].split())} | {default} |")
+    table = "\n".join(rows)
+    return _MARKS.sub(lambda marks: f"{marks[1]}{table}{marks[2]}", SETTINGS.read_text("utf-8"))
+
+
+def _attributes(thing: Any) -> str:
+    return (inspect.getdoc(thing) or "").split("Attributes:\n", 1)[1]
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, float):
+        return f"`{value:g}`"
+    return f"`{value}`" if str(value) else "not set"
+
+
 class _Property:
     """A property's docstring, without a signature."""
 
@@ -106,3 +146,7 @@ def _prose(text: str) -> str:
             in_section = in_section and not line.strip()
             lines.append(line)
     return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    SETTINGS.write_text(settings_page(), encoding="utf-8")

@@ -5,6 +5,7 @@
     <id>/card.json           recipe, taxonomy, network, preprocessing, data, measures, licence
          model.safetensors   network.<key>, centers, novelty.<key>, seen.<key>
          graph.onnx          the same network for ONNX Runtime; its weights are the file above
+         README.md           the card for people and for the Hugging Face hub
 
 The card holds the SHA-256 of the other two, which are compared before either is used; what the
 card or a file asks for is capped before memory is taken. Nothing is pickled. Reading a card or
@@ -29,8 +30,9 @@ from safetensors import SafetensorError, safe_open
 from emoviz.data.hash_filter import SeenImages
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.errors import CheckpointError, TaxonomyError, require_training_packages
-from emoviz.files import replaced_folder, write_json
+from emoviz.files import replaced_folder, write_json, write_text
 from emoviz.labels import Taxonomy
+from emoviz.model_card import MODEL_CARD, model_card
 from emoviz.models.novelty import Novelty
 from emoviz.settings import Settings
 
@@ -544,6 +546,7 @@ def save_checkpoint(
             export_graph(network.cpu().eval(), card.preprocessing, weights, aside)
         values = {**card.to_dict(), "id": folder.name, "width": network.width}
         write_json(aside / CARD, {**values, **_hashes(aside)})
+        write_text(aside / MODEL_CARD, model_card(values))
     return read_checkpoint(folder)
 
 

@@ -1,7 +1,6 @@
 """Where things live and how much is allowed: read once from the environment.
 
-Every setting is an environment variable with the prefix ``EMOVIZ_``; ``docs/settings.md``
-describes each, and a test holds that none is left out.
+Every setting is an environment variable with the prefix ``EMOVIZ_``.
 """
 
 import os
@@ -33,35 +32,54 @@ def _default_home() -> Path:
 class Settings:
     """What may differ from one installation to the next.
 
+    Each is a variable ``EMOVIZ_`` and its name in capitals; the table of docs/settings.md is made
+    of what follows (``python docs/hooks.py``).
+
     Attributes:
-        home: Folder for everything that the app writes (``EMOVIZ_HOME``).
-        device: ``auto`` takes a CUDA GPU where there is one, else the CPU (``EMOVIZ_DEVICE``).
-        max_file_mb: An image file above this many megabytes is refused (``EMOVIZ_MAX_FILE_MB``).
-        max_megapixels: An image above this many million pixels is refused, whatever its file's
-            size (``EMOVIZ_MAX_MEGAPIXELS``).
-        max_archive_mb: A ZIP is refused once its members unpack to more than this
-            (``EMOVIZ_MAX_ARCHIVE_MB``).
-        max_images: At most this many images out of one folder or ZIP on the pages
-            (``EMOVIZ_MAX_IMAGES``).
-        threads: Processor threads for a network on the CPU; 0 takes every core
-            (``EMOVIZ_THREADS``).
+        home: Folder for everything that emoviz writes: trained checkpoints and runs; `tables`,
+            `maps` and `vectors` of the Embeddings page; `jobs`; `sets` (the library of labelled
+            sets), `examinations` of them with what was decided by hand, `sent` (tables that came
+            through the browser); `collections` (what was fetched for each), `studies`; and what is
+            computed again where it is missing, so that it may be deleted while nothing runs:
+            `embeddings`, `thumbnails.sqlite`, `files.sqlite`, and `cache/features`, which training
+            fills with gigabytes. (Weights that timm fetches from a model hub lie in that hub's own
+            cache.)
+        device: `auto` takes a CUDA GPU where one answers, else the processor; `cpu` or `cuda`
+            insist.
+        max_file_mb: An image file above this many megabytes is refused before it is read.
+        max_megapixels: An image above this many million pixels is refused before it is unpacked,
+            however small its file. Unpacking takes up to about 16 bytes a pixel.
+        max_archive_mb: A ZIP whose images would unpack to more than this many megabytes is refused.
+        max_images: At most this many images of one folder or ZIP on the pages. The command line has
+            no such limit.
+        threads: Processor threads for the network; 0 takes one for each core that the process may
+            use.
         readers: Processes that read and augment images while a whole network is trained; 0 reads
-            between the steps, -1 takes one on a CPU and up to eight for a GPU
-            (``EMOVIZ_READERS``).
-        save_seconds: A training keeps its state at least this often, and after epochs of five
-            seconds and more (``EMOVIZ_SAVE_SECONDS``).
-        database_url: Where reviews are stored, ``postgresql://user:password@host/name`` or
-            ``sqlite:///path``; a file in the home where empty (``EMOVIZ_DATABASE_URL``).
-        managers: Who manages once they are logged in, with commas between them: verified addresses
-            of electronic mail, or issuer and subject with a space between the two
-            (``EMOVIZ_MANAGERS``).
-        paths: Folders below which paths may be named on the pages, separated as in ``PATH``; empty
-            for any while one person works at this machine, and for none otherwise
-            (``EMOVIZ_PATHS``).
-        serve_iiif: Whom the app serves the reviews as IIIF: ``local`` this machine alone, ``all``
-            everybody who reaches it, ``off`` nobody (``EMOVIZ_SERVE_IIIF``).
-        iiif_origins: Origins of web pages that may read it besides, with commas between them, such
-            as a viewer's ``http://localhost:4444`` (``EMOVIZ_IIIF_ORIGINS``).
+            between the steps, -1 takes one on a CPU and up to eight for a GPU.
+        save_seconds: A training keeps its state at least this often (and after epochs of five
+            seconds and more), so that a killed one goes on from there.
+        allow_private_urls: Whether manifests and images may be fetched from this machine and from
+            private networks, such as a museum's own IIIF server in the house. Without it only the
+            open internet is asked, and only where a person gave an address.
+        fetch_pause: Seconds between two requests to one server.
+        database_url: Where collections and decisions of reviews are stored:
+            `postgresql://user:password@host/name` for several people on several machines, or
+            `sqlite:////path/to/file`. Not set, it is the file `review.sqlite` in the home. The
+            database must exist; its tables are made and kept up to date at the first use.
+        managers: Who manages once they are logged in, with commas between them: verified mail
+            addresses (`ona@museum.example`), or issuer and subject with a space between the two
+            (`https://login.example 248289761001`). Whoever is taken off the list reviews from their
+            next visit on ([docs/rights.md](rights.md)). Without a login the first person who gives
+            a name manages.
+        paths: Folders below which files and folders of the machine may be named on the pages,
+            separated as in `PATH`. Not set, any may be named while the app listens on this machine
+            alone and no login is set up, and none otherwise ([docs/rights.md](rights.md)).
+        serve_iiif: Whom the app serves the reviews as IIIF while it runs
+            ([reviewing.md](reviewing.md#served-as-iiif)): `local` this machine alone, and nobody
+            where a login is set up; `all` everybody who reaches the app, names of reviewers and
+            their notes included; `off` nobody.
+        iiif_origins: Origins of web pages that may read what is served as IIIF, with commas between
+            them, such as a viewer's `http://localhost:4444`. Not set, no other page may.
     """
 
     home: Path = field(default_factory=_default_home)

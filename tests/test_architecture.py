@@ -2,6 +2,7 @@
 
 import ast
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ PACKAGE = ROOT / "emoviz"
 
 # Left to right; what stands on one floor may import each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "settings", "labels", "files", "memory", "plugins", "recipe_reading"),
+    ("errors", "settings", "labels", "files", "memory", "model_card", "plugins", "recipe_reading"),
     ("data",),
     ("models",),
     ("checkpoints",),
@@ -329,6 +330,11 @@ def test_every_variable_is_described() -> None:
         if path.suffix in (".py", ".sh", ".toml", "") and path.exists():
             used |= set(re.findall(r"\bEMOVIZ_[A-Z_]*[A-Z]", path.read_text(encoding="utf-8")))
     assert used == set(described())
+
+
+def test_the_page_of_settings_is_made_of_the_code() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "hooks.py"))["settings_page"]()
+    assert (ROOT / "docs" / "settings.md").read_text(encoding="utf-8") == made
 
 
 def test_described_defaults_are_those_of_the_code() -> None:

@@ -87,6 +87,7 @@ def test_zero_shot_says_what_clip_says(tmp_path: Path, settings: Settings, write
     assert card.recipe["zero_shot"]["prompts"] == {**prompts, "fear": ["a snake"]}
     assert "sha256" in card.summary
     assert "ImageNet" not in json.dumps(card.to_dict())
+    assert "- awe: a mountain; the sea" in (made.folder / "README.md").read_text()
 
 
 def _by_hand(model: Any, folder: Path, prompts: dict[str, Any]) -> torch.Tensor:

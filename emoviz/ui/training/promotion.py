@@ -14,6 +14,7 @@ from emoviz.analysis.resampling import MetricEstimate
 from emoviz.checkpoints import CARD, WEIGHTS, check_id, free_checkpoint_id, list_checkpoints
 from emoviz.errors import EmovizError
 from emoviz.files import read_json
+from emoviz.model_card import MODEL_CARD
 from emoviz.settings import Settings
 from emoviz.training.folder import MEASURES
 from emoviz.training.runs import Run, read_curves, verdict_on_probe
@@ -250,13 +251,15 @@ def _downloads(settings: Settings, run: Run, source: Path, kept: str) -> None:
 
 def weights_archive(source: Path, run: Run) -> bytes:
     """Weights, card and measures as a ZIP with one folder, which is a checkpoint."""
-    files = {name: source / name for name in (WEIGHTS, CARD)}
+    files = {name: source / name for name in (WEIGHTS, CARD, MODEL_CARD)}
     return _zipped({**files, MEASURES: run.folder / MEASURES}, source.name)
 
 
 def onnx_archive(folder: Path) -> bytes:
     """A checkpoint's graph with its weights and its card beside it, as a ZIP with one folder."""
-    return _zipped({name: folder / name for name in ("graph.onnx", WEIGHTS, CARD)}, folder.name)
+    return _zipped(
+        {name: folder / name for name in ("graph.onnx", WEIGHTS, CARD, MODEL_CARD)}, folder.name
+    )
 
 
 def _zipped(files: dict[str, Path], folder: str) -> bytes:
