@@ -250,9 +250,10 @@ def subsample_clusters(
 def _percentile(points: Floats, percent: float) -> float:
     """As `pairwise_percentile`, of so few points that all distances are held."""
     left, right = _factors(points)
-    squared = (left @ right.T)[np.triu_indices(len(points), 1)]
-    rank = _rank(len(squared), percent)
-    return math.sqrt(max(float(np.partition(squared, rank)[rank]), 0.0))
+    squared = left @ right.T
+    np.fill_diagonal(squared, np.inf)
+    rank = 2 * _rank(math.comb(len(points), 2), percent)  # each pair is there twice
+    return math.sqrt(max(float(np.partition(squared, rank, axis=None)[rank]), 0.0))
 
 
 def find_clusters(u: Any, clusters: int, seed: int = 0, starts: int = 1) -> Clusters:

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import DEFAULT_CHECKPOINT, print_json
+from emoviz.cli.output import DEFAULT_CHECKPOINT, account, print_account, print_json
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from emoviz.checkpoints import Checkpoint
     from emoviz.inference.texture_pictures import TextureSet
 
-_HELP = "gradcam, ig, occlusion, rollout, split (the default), or a plug-in's"
+_HELP = "gradcam, ig, occlusion, rollout, split (the default; with --score all but that), or a plug-in's"
 
 
 def add_verbs(verbs: Any) -> None:
@@ -25,9 +25,18 @@ def add_verbs(verbs: Any) -> None:
 
 def _add_explain(verbs: Any) -> None:
     verb = verbs.add_parser("explain", help="why the network says so: regions, style or content")
-    verb.add_argument("image", type=Path, metavar="IMAGE")
+    verb.add_argument("image", type=Path, metavar="IMAGE", help="with --score: a collection")
     verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
-    verb.add_argument("--method", default="split", metavar="METHOD", help=_HELP)
+    verb.add_argument("--method", metavar="METHOD", help=_HELP)
+    verb.add_argument(
+        "--score",
+        action="store_true",
+        help="test the methods on images of a collection: deletion and insertion against random "
+        "maps, and whether the maps change when the weights are put in disorder",
+    )
+    verb.add_argument("--images", type=int, default=30, help="of --score, drawn at most (30)")
+    verb.add_argument("--seed", type=int, default=0, help="of --score (0)")
+    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
     verb.add_argument(
         "--class", dest="name", metavar="NAME", help="to explain (default: the most likely one)"
     )
@@ -64,7 +73,9 @@ def _explain(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.memory import keep_large_blocks
 
     keep_large_blocks()  # before torch takes its first block
-    if arguments.method == "split":
+    if arguments.score:
+        return _score(arguments, settings)
+    if arguments.method in (None, "split"):
         return _explain_split(arguments, settings)
     return _explain_regions(arguments, settings)
 
@@ -143,6 +154,67 @@ def _explain_regions(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         _print_regions(result)
     return 0
+
+
+def _score(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.checkpoints import open_checkpoint
+    from emoviz.data.library import locate
+    from emoviz.data.reading import open_dataset
+    from emoviz.errors import CheckpointError, require_training_packages
+    from emoviz.jobs import Reporter
+
+    require_training_packages()
+    from emoviz.experiments.explanation_scores import METHODS as SCORED
+    from emoviz.experiments.explanation_scores import score_explanations
+    from emoviz.inference.predict import load_model
+
+    if arguments.images < 2 or arguments.method == "split":
+        raise CheckpointError("--score wants two images at least, and gradcam, ig or occlusion.")
+    settings = beside_a_page(arguments, settings)
+    report = Reporter(arguments.progress)
+    collection = open_dataset(locate(settings, str(arguments.image)), settings)
+    model = load_model(open_checkpoint(arguments.checkpoint, settings), settings)
+    report.step("testing explanations")
+    found = score_explanations(
+        model,
+        collection,
+        settings,
+        arguments.images,
+        arguments.seed,
+        (arguments.method,) if arguments.method else SCORED,
+        report,
+    )
+    report.finish(f"{found['taken']:,} images explained", {"taken": found["taken"]})
+    if arguments.format == "json":
+        print_json(found, sys.stdout)
+    else:
+        _print_scores(found)
+    return 0
+
+
+def _print_scores(found: dict[str, Any]) -> None:
+    print(
+        f"{found['checkpoint']} on {found['taken']} of {found['of']} images of {found['set']}: "
+        "probability, against random maps on the same image (95 % interval)"
+    )
+    columns = {
+        "deletion": "lower by",
+        "insertion": "higher by",
+        "likeness": "like its map in disorder",
+    }
+    for name, row in found["methods"].items():
+        print(name)
+        for key, words in columns.items():
+            print(f"    {key:10} {words:24} {_spread_text(row[key])}")
+        print(f"    {row['claim']}")
+    problems = [(row["what"], row["reason"]) for row in found["problems"]]
+    print_account(account(found["taken"], problems))
+
+
+def _spread_text(row: dict[str, Any] | None) -> str:
+    if row is None or row["low"] is None:
+        return "-"
+    return f"{row['mean']:+.4f}  [{row['low']:+.4f}, {row['high']:+.4f}]  n {row['n']}"
 
 
 def _write_heat(folder: Path, found: "Explanation") -> list[str]:

@@ -10,7 +10,7 @@ import threading
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from emoviz.checkpoints import Checkpoint, check_graph, load_network
 from emoviz.errors import CheckpointError, SettingsError, require_training_packages
 from emoviz.settings import Settings
+
+if TYPE_CHECKING:
+    from emoviz.models.fusion import Network
 
 Array = NDArray[np.float32]
 Kind = Literal["auto", "onnx", "torch"]
@@ -94,9 +97,12 @@ class TorchEngine:
     Args:
         checkpoint: Whose network to build.
         device: ``cuda`` or ``cpu``.
+        network: Runs in its place, prepared images alike.
     """
 
-    def __init__(self, checkpoint: Checkpoint, device: str) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, device: str, network: "Network | None" = None
+    ) -> None:
         require_training_packages()
         import torch
 
@@ -104,7 +110,7 @@ class TorchEngine:
 
         self._torch = torch
         self._device = torch.device(device)
-        network = load_network(checkpoint)
+        network = load_network(checkpoint) if network is None else network
         module = ExportedGraph(network, checkpoint.card.preprocessing).eval()
         self._module = module.to(self._device).to(memory_format=torch.channels_last)
         self._lock = threading.Lock()

@@ -42,7 +42,7 @@ class Faithfulness:
 
     def area(self, curve: Curve) -> float:
         """Area under one of the curves, in [0, 1] (trapezoids)."""
-        return float(np.trapezoid(curve, self.shares))
+        return area(curve)
 
     @property
     def better_deletion(self) -> float:
@@ -81,20 +81,16 @@ def faithfulness(
         seed: Of the random maps.
         progress: Called with (curves done, curves).
     """
-    blank = np.broadcast_to(grey(preprocessing), image.shape)
-    blur = np.asarray(
-        Image.fromarray(image).filter(ImageFilter.GaussianBlur(_BLUR * len(image))), np.uint8
-    )
     random = np.random.default_rng(seed)
     maps = [heat, *(random_map(len(image), random) for _ in range(rivals))]
     curves = []
     for done, values in enumerate(maps, start=1):
-        ranks = _ranks(values)
-        for frames in (_mixed(ranks, blank, image, steps), _mixed(ranks, image, blur, steps)):
-            curves.append(softmax(engine.run(frames).logits, temperature)[:, index])
+        curves.append(
+            deletion_and_insertion(engine, image, values, index, preprocessing, temperature, steps)
+        )
         if progress is not None:
             progress(2 * done, 2 * len(maps))
-    deleted, inserted = np.array(curves[0::2]), np.array(curves[1::2])
+    deleted, inserted = np.array(curves).swapaxes(0, 1)
     return Faithfulness(
         np.linspace(0, 1, steps + 1),
         deleted[0],
@@ -102,6 +98,33 @@ def faithfulness(
         deleted[1:].mean(axis=0),
         inserted[1:].mean(axis=0),
     )
+
+
+def deletion_and_insertion(
+    engine: Engine,
+    image: Bytes,
+    heat: Map,
+    index: int,
+    preprocessing: Preprocessing,
+    temperature: float = 1.0,
+    steps: int = 16,
+) -> tuple[Curve, Curve]:
+    """(K + 1,) probabilities while pixels go, and while they come; arguments as `faithfulness`."""
+    blank = np.broadcast_to(grey(preprocessing), image.shape)
+    blur = np.asarray(
+        Image.fromarray(image).filter(ImageFilter.GaussianBlur(_BLUR * len(image))), np.uint8
+    )
+    ranks = _ranks(heat)
+    gone, shown = (
+        softmax(engine.run(frames).logits, temperature)[:, index]
+        for frames in (_mixed(ranks, blank, image, steps), _mixed(ranks, image, blur, steps))
+    )
+    return gone, shown
+
+
+def area(curve: Curve) -> float:
+    """Area under a curve over 0 to 1, in [0, 1] (trapezoids)."""
+    return float(np.trapezoid(curve, np.linspace(0, 1, len(curve))))
 
 
 def random_map(side: int, random: np.random.Generator) -> Map:

@@ -14,7 +14,7 @@ from emoviz.plots import percent
 from emoviz.plots.explaining import deletion_insertion, overlay, smoothed
 from emoviz.plugins import PluginError
 from emoviz.ui.shell import Context
-from emoviz.ui.textures import asking
+from emoviz.ui.textures import asking, scored
 from emoviz.ui.textures.subject import ExplanationSubject
 from emoviz.ui.wording import wording
 from emoviz.ui.words import duration, plain
@@ -89,6 +89,7 @@ def _draw(
     for maps in found:
         _completeness(maps)
     _test(context, subjects[0], method, found[0])
+    scored.show(context, METHODS)
 
 
 def _row(
