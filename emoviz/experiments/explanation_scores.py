@@ -28,9 +28,10 @@ from emoviz.inference.engines import Engine, TorchEngine
 from emoviz.inference.explainer import Bytes, Explainer, load_explainer
 from emoviz.inference.faithfulness import area, deletion_and_insertion, random_map
 from emoviz.inference.predict import Model
+from emoviz.inference.rollout import attention_rollout, has_attention
 from emoviz.settings import Settings
 
-Method = Literal["gradcam", "ig", "occlusion"]
+Method = Literal["gradcam", "rollout", "ig", "occlusion"]
 METHODS: tuple[Method, ...] = get_args(Method)
 RIVALS = 3  # random maps an image
 _STEPS = 48  # of integrated gradients; the page takes up to 160 for one image
@@ -104,7 +105,7 @@ def score_explanations(
         settings: Where scores are kept, and what is refused.
         images: How many are drawn at most.
         seed: Of the draw, of the random maps and of the disorder.
-        methods: Which; Grad-CAM is left out where the network has no stage whose maps can be had.
+        methods: Which; those that do not fit the network are left out.
         progress: Called with (images done, images).
 
     Returns:
@@ -190,9 +191,11 @@ class _Scorer:
         cls, model: Model, settings: Settings, methods: Sequence[Method], seed: int
     ) -> "_Scorer":
         explainer = load_explainer(model.checkpoint, settings)
-        able = tuple(name for name in methods if name != "gradcam" or explainer.stages)
+        attends = has_attention(explainer)
+        fits = {"gradcam": bool(explainer.stages) and not attends, "rollout": attends}
+        able = tuple(name for name in methods if fits.get(name, True))
         if not able:
-            raise CheckpointError("The network has no stage whose maps Grad-CAM could show.")
+            raise CheckpointError(f"{', '.join(methods)} does not fit this network.")
         other = in_disorder(explainer, seed)
         engine = TorchEngine(model.checkpoint, other.device, other.network)
         return cls(model.engine, explainer, engine, other, able, np.random.default_rng(seed))
@@ -229,6 +232,8 @@ class _Scorer:
     ) -> Map:
         if name == "gradcam":
             return grad_cam(explainer, pixels, [index], explainer.stages[-1])[0].values
+        if name == "rollout":
+            return attention_rollout(explainer, pixels, index).values
         if name == "ig":
             return integrated_gradients(explainer, pixels, index, _STEPS).values
         lost: Map = occlusion(engine, pixels, explainer.checkpoint.card.preprocessing)[index]
