@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from emoviz.checkpoints import Checkpoint
     from emoviz.inference.texture_pictures import TextureSet
 
-_HELP = "gradcam, ig, occlusion, rollout, split (the default; with --score all but that), or a plug-in's"
+_HELP = (
+    "gradcam, ig, occlusion, rollout, split (the default; with --score all but that), or a "
+    "plug-in's"
+)
 
 
 def add_verbs(verbs: Any) -> None:

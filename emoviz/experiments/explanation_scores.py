@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,13 @@ from emoviz.inference.cache import fingerprint
 from emoviz.inference.embedding_table import Progress
 from emoviz.inference.engines import Engine, TorchEngine
 from emoviz.inference.explainer import Bytes, Explainer, load_explainer
+from emoviz.inference.explanations import explain_by
 from emoviz.inference.faithfulness import area, deletion_and_insertion, random_map
 from emoviz.inference.predict import Model
-from emoviz.inference.rollout import attention_rollout, has_attention
+from emoviz.inference.rollout import has_attention
 from emoviz.settings import Settings
 
-Method = Literal["gradcam", "rollout", "ig", "occlusion"]
-METHODS: tuple[Method, ...] = get_args(Method)
+METHODS = ("gradcam", "rollout", "ig", "occlusion")  # and any plug-in's, by name
 RIVALS = 3  # random maps an image
 _STEPS = 48  # of integrated gradients; the page takes up to 160 for one image
 _FORMAT = 1
@@ -94,7 +94,7 @@ def score_explanations(
     settings: Settings,
     images: int = 30,
     seed: int = 0,
-    methods: Sequence[Method] = METHODS,
+    methods: Sequence[str] = METHODS,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Score methods on images of a collection that are drawn by their names; kept at home.
@@ -120,7 +120,7 @@ def score_explanations(
         return found
     scorer = _Scorer.of(model, settings, methods, seed)
     drawn = sorted(collection.records, key=lambda record: _place(seed, record.name))[:images]
-    rows: dict[Method, list[dict[str, float]]] = {name: [] for name in scorer.methods}
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in scorer.methods}
     problems, limits = [], Limits.of(settings)
     for done, record in enumerate(drawn, 1):
         try:
@@ -183,13 +183,11 @@ class _Scorer:
     explainer: Explainer
     other_engine: Engine
     other: Explainer
-    methods: tuple[Method, ...]
+    methods: tuple[str, ...]
     random: np.random.Generator
 
     @classmethod
-    def of(
-        cls, model: Model, settings: Settings, methods: Sequence[Method], seed: int
-    ) -> "_Scorer":
+    def of(cls, model: Model, settings: Settings, methods: Sequence[str], seed: int) -> "_Scorer":
         explainer = load_explainer(model.checkpoint, settings)
         attends = has_attention(explainer)
         fits = {"gradcam": bool(explainer.stages) and not attends, "rollout": attends}
@@ -200,7 +198,7 @@ class _Scorer:
         engine = TorchEngine(model.checkpoint, other.device, other.network)
         return cls(model.engine, explainer, engine, other, able, np.random.default_rng(seed))
 
-    def of_image(self, pixels: Bytes) -> dict[Method, dict[str, float]]:
+    def of_image(self, pixels: Bytes) -> dict[str, dict[str, float]]:
         card = self.explainer.checkpoint.card
         index = int(self.engine.run(pixels[None]).logits[0].argmax())
         maps = [
@@ -215,7 +213,7 @@ class _Scorer:
         ]
         areas = np.array([[area(curve) for curve in pair] for pair in curves])
         deleted, inserted = areas[len(maps) :].mean(axis=0)
-        rows: dict[Method, dict[str, float]] = {}
+        rows: dict[str, dict[str, float]] = {}
         for name, heat, (gone, shown) in zip(self.methods, maps, areas, strict=False):
             disordered = self._map(name, self.other, self.other_engine, pixels, index)
             rows[name] = {
@@ -228,14 +226,14 @@ class _Scorer:
         return rows
 
     def _map(
-        self, name: Method, explainer: Explainer, engine: Engine, pixels: Bytes, index: int
+        self, name: str, explainer: Explainer, engine: Engine, pixels: Bytes, index: int
     ) -> Map:
         if name == "gradcam":
             return grad_cam(explainer, pixels, [index], explainer.stages[-1])[0].values
-        if name == "rollout":
-            return attention_rollout(explainer, pixels, index).values
         if name == "ig":
             return integrated_gradients(explainer, pixels, index, _STEPS).values
+        if name != "occlusion":
+            return explain_by(name, explainer, pixels, index).values
         lost: Map = occlusion(engine, pixels, explainer.checkpoint.card.preprocessing)[index]
         return lost
 
