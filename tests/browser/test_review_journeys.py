@@ -1,10 +1,13 @@
 """A queue of artworks by keyboard, in a browser: pressed ahead, reloaded, blind, taken back."""
 
 import re
+import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from visitors import visit
+from placed import put_checkpoint
+from visitors import serve, visit, wait_for
 
 if TYPE_CHECKING:
     from visitors import Visitor
@@ -204,6 +207,38 @@ def test_what_the_server_did_not_answer_is_sent_again_in_order(visitor: "Visitor
     decided(visitor, "2 of 72 works decided")
     assert [words for words in stored(visitor).values() if words] == ["none of these", "awe"]
     page.wait_for_function(f"{held} === 0")
+
+
+def test_a_server_that_is_restarted_in_mid_act_loses_nothing(
+    chromium: Any, tiny_source: Path, tmp_path: Path
+) -> None:
+    put_checkpoint(tiny_source, tmp_path)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address, log = f"http://127.0.0.1:{port}", tmp_path / "server.log"
+    server = serve(tmp_path, port)
+    try:
+        wait_for(address, server, log)
+        with visit(chromium, address) as visitor:
+            begin(visitor, "Restart")
+            press(visitor, ["n"])
+            decided(visitor, "1 of 72 works decided")
+            server.kill()
+            server.wait()
+            press(visitor, ["2", "Enter", "s"])
+            told = visitor.page.locator(".ev-desk .state", has_text="Not stored yet: 2")
+            told.wait_for()
+            server = serve(tmp_path, port)
+            wait_for(address, server, log)
+            progress = visitor.page.locator(".ev-desk .count")
+            progress.get_by_text("2 of 72 works decided, 1 skipped").wait_for(timeout=90 * SECONDS)
+            again(visitor)
+            said = [words for words in stored(visitor).values() if words]
+            assert said == ["none of these", "awe", "skipped"]
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_keys_live_on_after_a_control_was_touched(visitor: "Visitor") -> None:
