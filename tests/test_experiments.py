@@ -28,7 +28,13 @@ from emoviz.experiments.definitions import (
 )
 from emoviz.experiments.markdown import grid, markdown, shown
 from emoviz.experiments.published import Figure, nearest
-from emoviz.experiments.report import read_experiment, section, sentences, write_report
+from emoviz.experiments.report import (
+    read_experiment,
+    section,
+    sentences,
+    verdicts,
+    write_report,
+)
 from emoviz.experiments.run import ExperimentRequest, make_cells, row_recipe, run_experiment
 from emoviz.experiments.running import Outcome, _next, run_cells
 from emoviz.experiments.setup import setup_words
@@ -778,6 +784,34 @@ def test_the_report_joins_experiments_in_their_order(
     assert text.count("**What it shows.**") == 2
     assert section(table).count(table.question) == 1
     assert str(tmp_path) not in text
+
+
+@pytest.mark.parametrize(
+    ("differences", "verdict"),
+    [
+        (((0.010, 0.011, 0.012), (-0.03, 0.03, 0.01)), "**shown**"),
+        (((-0.010, -0.011, -0.012),), "**the contrary**"),
+        (((0.010, 0.011, 0.012), (-0.010, -0.011, -0.012)), "mixed"),
+        (((-0.03, 0.03, 0.01),), "not shown"),
+        (((0.5,),), "not told: one seed"),
+    ],
+)
+def test_a_claim_gets_its_verdict(differences: tuple[tuple[float, ...], ...], verdict: str) -> None:
+    rows = [row_with("v = 0", None)]
+    rows += [row_with(f"v = {k}", spread(dict(enumerate(d)))) for k, d in enumerate(differences, 1)]
+    page = verdicts([ResultTable("gram-gain", "?", "lite", (0, 1, 2), ("a",), tuple(rows))])
+    (line,) = [line for line in page.splitlines() if line.startswith("| Gram modules raise")]
+    assert line.endswith(f"| {verdict} |")
+
+
+def test_a_claim_that_something_falls_is_shown_by_a_fall() -> None:
+    fall = {"asr": spread({0: -0.2, 1: -0.21, 2: -0.22})}
+    rows = (row_with("beta = 0", None), replace(row_with("beta = 1", None), difference=fall))
+    page = verdicts([ResultTable("beta", "?", "lite", (0, 1, 2), ("a",), rows)])
+    assert "| The loss lowers ASR |" in page
+    assert "| beta: Set | -0.210 ± 0.010 | **shown** |" in page
+    (untried,) = [line for line in page.splitlines() if line.startswith("| The loss raises ARI |")]
+    assert untried.endswith("| – | not tried |")
 
 
 def test_a_report_on_nothing_says_so(tmp_path: Path) -> None:

@@ -79,6 +79,23 @@ def test_votes_and_sentiments_are_measured() -> None:
     assert found == {"sentiment_auc": pytest.approx(np.mean(wins), abs=1e-4)}
 
 
+def test_entropies_of_predicted_and_given_votes_are_correlated() -> None:
+    bridge = bridge_between(MIKELS8, MIKELS8)
+    nothing = np.full((60, 2), np.nan)
+    rng = np.random.default_rng(0)
+    votes = rng.dirichlet(np.full(8, 0.4), 60)
+    p = rng.dirichlet(np.full(8, 0.4), 60)
+
+    def entropy(rows: np.ndarray) -> np.ndarray:
+        return -np.array([sum(x * np.log(x) for x in row if x > 0) for row in rows])
+
+    found = measure_beside(nothing, nothing, votes, p, bridge, NETWORK)
+    wanted = np.corrcoef(entropy(votes), entropy(p))[0, 1]
+    assert found["votes_entropy_r"] == pytest.approx(wanted, abs=1e-3)
+    turned = measure_beside(nothing, nothing, votes, votes[:, ::-1], bridge, NETWORK)
+    assert turned["votes_entropy_r"] == pytest.approx(1)  # which answers does not matter
+
+
 def test_division_is_the_entropy_of_the_votes() -> None:
     def of(*rows: tuple[float, ...], votes: bool = True) -> list[float]:
         from pathlib import Path

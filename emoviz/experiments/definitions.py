@@ -40,6 +40,23 @@ class ExperimentRow:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """What a paper says that a measure does against the first row.
+
+    Attributes:
+        words: The claim, as the table of verdicts prints it.
+        measure: By its name in the rows.
+        rises: Whether the paper says that it rises; otherwise that it falls.
+        papers: What the paper prints for it.
+    """
+
+    words: str
+    measure: str
+    rises: bool
+    papers: str
+
+
+@dataclass(frozen=True)
 class Experiment:
     """A table to be made.
 
@@ -60,6 +77,7 @@ class Experiment:
         elsewhere: The finished networks are also measured on every other set.
         unlabelled: Folders without labels are welcome: trained checkpoints read them.
         probe: A linear probe stands beside the networks.
+        claims: What the papers say of the rows after the first; see `emoviz.experiments.verdicts`.
     """
 
     name: str
@@ -77,6 +95,7 @@ class Experiment:
     elsewhere: bool = False
     unlabelled: bool = False
     probe: bool = False
+    claims: tuple[Claim, ...] = ()
 
     def common(self, family: Family) -> tuple[str, ...]:
         """Settings of every row."""
@@ -155,6 +174,27 @@ GRAM_GAIN = Experiment(
     views=("headline", "classes"),
     settings=_NO_LOSS,
     taxonomy=OWN_LABELS,
+    claims=(
+        Claim(
+            "Gram modules raise accuracy",
+            "accuracy",
+            True,
+            "81.3 → 82.2 to 82.5 (WEBEmo sadness, Table 5.1)",
+        ),
+    ),
+)
+
+_CLAIMS_OF_THE_LOSS = (
+    Claim("The loss raises accuracy", "accuracy", True, "77.9 → 80.5 (EmoSet-118K, Table 5.10)"),
+    Claim("The loss raises ARI", "ari", True, "0.332 → 0.599 (EmoSet-118K, Table 5.10)"),
+    Claim("The loss raises NMI", "nmi", True, "0.455 → 0.624 (EmoSet-118K, Table 5.10)"),
+    Claim("The loss lowers ASR", "asr", False, "0.826 → 0.065 (FI-8, Table 5.10)"),
+    Claim(
+        "The loss lowers top-2 cross-sentiment",
+        "cross_sentiment",
+        False,
+        "22.6 → 7.0 (EmoSet-118K, Table 5.13)",
+    ),
 )
 
 BETA = Experiment(
@@ -183,6 +223,7 @@ BETA = Experiment(
     ),
     judged=("accuracy", "ari", "nmi", "asr", "cross_sentiment"),
     taxonomy=OWN_LABELS,
+    claims=_CLAIMS_OF_THE_LOSS,
 )
 
 MARGIN = Experiment(
@@ -201,6 +242,14 @@ MARGIN = Experiment(
     judged=("accuracy", "ari", "center_distance.least"),
     taxonomy=OWN_LABELS,
     finished=True,
+    claims=(
+        Claim(
+            "A wider margin moves the centers apart",
+            "center_distance.least",
+            True,
+            "about 1.8 → 6.5 from m = 3 to 10 (Figure 5.4)",
+        ),
+    ),
 )
 
 LAMBDA = Experiment(
@@ -329,6 +378,14 @@ SADNESS = Experiment(
     views=("headline", "classes"),
     settings=_NO_LOSS,
     taxonomy="sadness2",
+    claims=(
+        Claim(
+            "k Gram modules in parallel beat the plain backbone",
+            "accuracy",
+            True,
+            "81.4 → 81.8 (WEBEmo sadness, IJCCC 2024)",
+        ),
+    ),
 )
 
 CROSS_DATASET = Experiment(
@@ -392,6 +449,7 @@ CROSS_SENTIMENT = Experiment(
     taxonomy="mikels8",
     together=True,
     unlabelled=True,
+    claims=_CLAIMS_OF_THE_LOSS[-1:],
 )
 
 _RESNET18 = ExperimentRow("resnet18", "ResNet18", "faces-resnet18", (), "ResNet18, {epochs} epochs")
@@ -430,6 +488,39 @@ SHIPPED = Experiment(
     together=True,
     finished=True,
     probe=True,
+    claims=_CLAIMS_OF_THE_LOSS,
+)
+
+_VOTE_SETS = ("emotion6", "mikels8")
+
+
+def _sharpened(power: float) -> tuple[str, ...]:
+    return tuple(f"data.sets.{name}.sharpen={power:g}" for name in _VOTE_SETS)
+
+
+VOTES = Experiment(
+    name="votes",
+    question="Does a network that learns from the distribution of votes tell how people differ "
+    "better than one that learns from majorities?",
+    rows={
+        family: (
+            ExperimentRow("majority", "majorities", FROZEN, _sharpened(50)),
+            ExperimentRow("votes", "shares of votes", FROZEN, _sharpened(1)),
+        )
+        for family in ("paper", "lite")
+    },
+    measures=("accuracy", "votes_kl", "votes_emd", "votes_entropy_r"),
+    notes=(
+        "Divergence (KL) and earth mover's distance (EMD) of the calibrated probabilities from the "
+        "votes of images not learned from, and the correlation of the two entropies.",
+        "Both rows differ in their targets alone: shares of votes to the power of 50, which leaves "
+        "the majority, or as they are.",
+        "Both are calibrated to the leading answer by a temperature, as every network here is.",
+    ),
+    judged=("accuracy", "votes_kl", "votes_emd", "votes_entropy_r"),
+    settings=dict.fromkeys(("paper", "lite"), ("data.sets.mikels8.sentiment_smoothing=0",)),
+    taxonomy="mikels8",
+    together=True,
 )
 
 EXPERIMENTS: Mapping[str, Experiment] = {
@@ -446,6 +537,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         CROSS_SENTIMENT,
         FACES,
         SHIPPED,
+        VOTES,
     )
 }
 

@@ -12,11 +12,14 @@ NAMES = {
     "macro_f1": "macro F1",
     "cross_sentiment": "cross-sentiment",
     "cross_sentiment_0.3": "cross-sentiment, theta 0.3",
+    "votes_kl": "KL from votes",
+    "votes_emd": "EMD from votes",
+    "votes_entropy_r": "r of entropies",
     "center_distance.least": "least distance of centers",
     "center_distance.largest": "largest distance of centers",
     **{name: name.upper() for name in ("ari", "nmi", "asr", "ece")},
 }
-_SHARES = ("ari", "nmi", "asr", "ece")
+_SHARES = ("ari", "nmi", "asr", "ece", "votes_kl", "votes_emd", "votes_entropy_r")
 _SCORES = ("precision", "recall", "f1")
 _COUNTS = ("eligible", "pos_neg", "neg_pos", "pos_pos", "neg_neg")
 _THETAS = (("none", "cross_sentiment"), ("0.3", "cross_sentiment_0.3"))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from emoviz.errors import TableError
 from emoviz.experiments.definitions import EXPERIMENTS
-from emoviz.experiments.markdown import NAMES, markdown, shown
+from emoviz.experiments.markdown import NAMES, NOTHING, grid, markdown, shown
 from emoviz.experiments.run import TABLE_JSON
+from emoviz.experiments.statistics import Spread
 from emoviz.experiments.tables import ResultRow, ResultTable
 from emoviz.files import write_text
 
@@ -34,8 +35,8 @@ def write_report(folders: Sequence[Path], out: Path) -> str:
     if not folders:
         raise TableError("Name the folders of the experiments that the report is about.")
     tables = sorted(map(read_experiment, folders), key=_place)
-    parts = [INTRODUCTION, *(section(table) for table in tables)]
-    text = "\n\n".join(part.strip() for part in parts) + "\n"
+    parts = [INTRODUCTION, verdicts(tables), *(section(table) for table in tables)]
+    text = "\n\n".join(part.strip() for part in parts if part) + "\n"
     write_text(out, text)
     return text
 
@@ -63,6 +64,57 @@ def section(table: ResultTable) -> str:
     findings = "\n".join(f"- {line}" for line in sentences(table))
     shows = f"**What it shows.**\n\n{findings}" if findings else ""
     return "\n\n".join(part for part in (head, table.question, shows, rest) if part)
+
+
+VERDICTS = """## Verdicts
+
+Each claim of the papers on each set of ours. *Shown*: at least one row differs from the first as
+the paper says, told apart by the paired t-test over seeds, and none the other way; *the contrary*:
+the reverse; *mixed*: some each way; *not shown*: no row is told apart; *not tried*: no table here
+tells."""
+
+
+def verdicts(tables: Iterable[ResultTable]) -> str:
+    """What became of the papers' claims, one line for each claim and set; empty without any."""
+    lines = [
+        [
+            claim.words,
+            claim.papers,
+            f"{table.experiment}: {data}",
+            _span([row.difference[claim.measure] for row in rows], claim.measure),
+            _verdict([row.difference[claim.measure] for row in rows], claim.rises),
+        ]
+        for table in tables
+        for claim in EXPERIMENTS[table.experiment].claims
+        for data in dict.fromkeys(row.data for row in table.rows)
+        if (rows := [r for r in table.rows if r.data == data and claim.measure in r.difference])
+    ]
+    answered = {line[0] for line in lines}
+    untried = {
+        claim.words: [claim.words, claim.papers, NOTHING, NOTHING, "not tried"]
+        for item in EXPERIMENTS.values()
+        for claim in item.claims
+        if claim.words not in answered
+    }
+    head = ["claim", "the papers", "our images", "our difference", "verdict"]
+    return f"{VERDICTS}\n\n{grid(head, [*lines, *untried.values()])}" if lines else ""
+
+
+def _span(differences: Sequence[Spread], measure: str) -> str:
+    """The least and the largest difference, with their deviations."""
+    ordered = sorted(differences, key=lambda item: item.mean)
+    ends = dict.fromkeys(shown(item, measure, signed=True) for item in (ordered[0], ordered[-1]))
+    return " to ".join(ends)
+
+
+def _verdict(differences: Sequence[Spread], rises: bool) -> str:
+    beyond = [item.mean > 0 for item in differences if item.stands_out]
+    if not beyond:
+        once = all(item.stands_out is None for item in differences)
+        return "not told: one seed" if once else "not shown"
+    if len(set(beyond)) > 1:
+        return "mixed"
+    return "**shown**" if beyond[0] == rises else "**the contrary**"
 
 
 def sentences(table: ResultTable) -> Iterable[str]:

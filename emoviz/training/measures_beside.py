@@ -44,7 +44,8 @@ def measure_beside(
 
     Returns:
         ``<dimension>_r`` and ``<dimension>_mae``; ``sentiment_auc``; where there are votes
-        ``votes_kl`` (nats) and ``votes_emd`` (steps on Mikels' wheel). Without what cannot be told.
+        ``votes_kl`` (nats), ``votes_emd`` (steps on Mikels' wheel) and ``votes_entropy_r``, the
+        correlation of the entropies of predicted and given shares. Without what cannot be told.
     """
     found: dict[str, float] = {}
     for number, name in enumerate(network.dimensions):
@@ -122,7 +123,9 @@ def _sentiment_auc(votes: Floats, bridge: Bridge, probabilities: Floats) -> floa
 
 
 def _against_votes(votes: Floats, bridge: Bridge, probabilities: Floats) -> dict[str, float]:
-    """Mean KL divergence, and earth mover's distance where the labels lie on Mikels' wheel."""
+    """Mean KL divergence, correlation of entropies, and earth mover's distance on Mikels' wheel."""
+    from scipy.stats import entropy
+
     reachable = bridge.reachable
     t, q = votes[:, reachable], bridge.apply(probabilities)[:, reachable]
     known = (t.sum(axis=1) > 0) & (q.sum(axis=1) > 0)
@@ -133,6 +136,9 @@ def _against_votes(votes: Floats, bridge: Bridge, probabilities: Floats) -> dict
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(t > 0, t * np.log(t / np.maximum(q, 1e-9)), 0.0)
     found = {"votes_kl": round(float(terms.sum(axis=1).mean()), 4)}
+    given, told = entropy(t, axis=1), entropy(q, axis=1)
+    if len(t) >= _FEWEST and np.ptp(given) > 0 and np.ptp(told) > 0:
+        found["votes_entropy_r"] = round(float(np.corrcoef(given, told)[0, 1]), 4)
     if reachable.all() and all(bridge.labels.holds(name) for name in MIKELS_WHEEL):
         order = [bridge.labels.index(name) for name in MIKELS_WHEEL]
         found["votes_emd"] = round(float(circular_emd(t[:, order], q[:, order]).mean()), 4)
