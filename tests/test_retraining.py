@@ -33,6 +33,7 @@ from emoviz.models.standardise import Moments, Standardise
 from emoviz.settings import Settings
 from emoviz.training import features as kept
 from emoviz.training.batches import on_features
+from emoviz.training.cost import estimate, measure_network
 from emoviz.training.folder import forget_pause, make_wish
 from emoviz.training.prepare import Worker, prepare
 from emoviz.training.promote import keep_held_out, promote
@@ -48,7 +49,7 @@ from emoviz.training.runs import (
     remove,
     write_notes,
 )
-from emoviz.training.simple_recipe import Choices, check_set, estimate, measure_network, recipe_of
+from emoviz.training.simple_recipe import Choices, check_set, recipe_of
 from emoviz.training.snapshots import latest_snapshot, snapshot_files
 from emoviz.training.state import Training
 from emoviz.training.sweep import SweepPlan, best_row, parse_vary, recipe_text, run_sweep

@@ -23,6 +23,7 @@ from emoviz.data.preprocessing import Preprocessing
 from emoviz.errors import ImageError, TrainingError, WeightsError
 from emoviz.inference.trust import remember
 from emoviz.labels import own_taxonomy
+from emoviz.models.backbones import Backbone
 from emoviz.models.export import ExportedGraph
 from emoviz.models.network import EmotionNetwork, NetworkConfig
 from emoviz.settings import Settings
@@ -30,6 +31,30 @@ from emoviz.training.encoder_reading import Encoder, read_encoder
 from emoviz.training.linear_probe import fit_probe
 
 _FEWEST = 2  # images of a class in the training split
+
+
+def fill_backbone(backbone: Backbone, encoder: Encoder) -> str:
+    """Give a backbone the weights of an encoder.
+
+    Returns:
+        Where they came from, for the card.
+
+    Raises:
+        WeightsError: They are of another shape.
+    """
+    body = backbone.body
+    wanted = body.state_dict()
+    given = {name: value for name, value in encoder.arrays.items() if name in wanted}
+    other = [n for n in wanted if n not in given or given[n].shape != wanted[n].shape]
+    if other:
+        shapes = f"{tuple(given[other[0]].shape)}" if other[0] in given else "none"
+        raise WeightsError(
+            f"The weights do not fit {encoder.name}: '{other[0]}' should have the "
+            f"shape {tuple(wanted[other[0]].shape)} and has {shapes}. It may be of another image "
+            "size or another version."
+        )
+    body.load_state_dict(given)
+    return encoder.source
 
 
 def encoder_network(encoder: Encoder, classes: int, unit: int = 0) -> EmotionNetwork:
@@ -47,18 +72,7 @@ def encoder_network(encoder: Encoder, classes: int, unit: int = 0) -> EmotionNet
         encoder.architecture, classes, layers=(), options=encoder.options, unit=unit
     )
     network = EmotionNetwork(config).eval()
-    body = network.backbone.body
-    wanted = body.state_dict()
-    given = {name: value for name, value in encoder.arrays.items() if name in wanted}
-    other = [n for n in wanted if n not in given or given[n].shape != wanted[n].shape]
-    if other:
-        shapes = f"{tuple(given[other[0]].shape)}" if other[0] in given else "none"
-        raise WeightsError(
-            f"The weights do not fit {encoder.name}: '{other[0]}' should have the "
-            f"shape {tuple(wanted[other[0]].shape)} and has {shapes}. It may be of another image "
-            "size or another version."
-        )
-    body.load_state_dict(given)
+    fill_backbone(network.backbone, encoder)
     side = encoder.preprocessing.size
     try:
         with torch.inference_mode():

@@ -17,6 +17,8 @@ from emoviz.models.backbones import Backbone, load_pretrained
 from emoviz.models.losses import NO_CLASS, ContrastiveCenterLoss
 from emoviz.models.network import EmotionNetwork, NetworkConfig
 from emoviz.training.augmentation import ViewMaker, unreadable
+from emoviz.training.encoder import fill_backbone
+from emoviz.training.encoder_reading import read_encoder
 from emoviz.training.features import FeatureSource
 from emoviz.training.folder import Refusals
 from emoviz.training.processes import Processes
@@ -207,6 +209,8 @@ def build_network(recipe: Recipe, start: Checkpoint | None = None) -> tuple[Emot
                 "command does not open. Train it with `train`."
             )
         return network, take_weights(network, start, recipe.classes)
+    if recipe.network.weights:
+        return network, fill_backbone(network.backbone, read_encoder(recipe.network.weights))
     source = load_pretrained(network.backbone) if recipe.network.pretrained else "random"
     return network, source
 
@@ -249,7 +253,11 @@ def _check_some_read(item: Dataset, reasons: Mapping[str, str]) -> None:
 
 def _preprocessing(recipe: Recipe) -> Preprocessing:
     """The recipe's input with the mean and deviation that the backbone was trained with."""
-    mean, std = Backbone(recipe.network.backbone, ()).normalisation
+    if recipe.network.weights:
+        expected = read_encoder(recipe.network.weights).preprocessing
+        mean, std = expected.mean, expected.std
+    else:
+        mean, std = Backbone(recipe.network.backbone, ()).normalisation
     return Preprocessing.from_dict({**asdict(recipe.input), "mean": mean, "std": std})
 
 

@@ -33,6 +33,8 @@ class NetworkPart:
             layer behind a Gram matrix grows with the cube of the channels; 0 leaves it out.
             Another network than the papers'.
         pretrained: Start from ImageNet weights.
+        weights: Folder with weights for the backbone as timm writes them (``config.json`` and
+            ``model.safetensors``), instead of those of a package or the model hub.
         start: Id or folder of a checkpoint whose weights the training begins with, instead of
             ImageNet's: its backbone, and of the rest what has the same shape; classifier and
             centers only where the classes are the same. Empty begins without one.
@@ -56,6 +58,7 @@ class NetworkPart:
     parallel: int = number(1, 1, 16)
     reduce: int = number(0, 0, 1024)
     pretrained: bool = True
+    weights: str = ""
     start: str = ""
     pooled_dropout: float = number(0.0, 0, 0.95)
     pooled_activation: Literal["none", "leaky_relu"] = "none"

@@ -19,6 +19,7 @@ from emoviz.inference.engines import available_cores
 from emoviz.models.fusion import FusedNetwork
 from emoviz.models.network import EmotionNetwork
 from emoviz.settings import Settings
+from emoviz.training.cost import estimate, measure_network
 from emoviz.training.finish import (
     FinalMeasures,
     HeldOut,
@@ -204,6 +205,10 @@ class _Run:
 
     def _result(self) -> RunResult:
         request, prepared = self._request, self._prepared
+        if prepared.worker.processes.is_first and not self._resumed:
+            shape, seconds = measure_network(request.recipe, prepared.worker.device)
+            cost = estimate(request.recipe, len(prepared.targets), seconds, shape)
+            prepared.tell(cost.words())
         if request.recipe.data.folds:
             held = self._cross_validate()
             if not request.refit:  # no checkpoint, and so no novelty

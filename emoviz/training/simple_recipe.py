@@ -1,4 +1,4 @@
-"""From a few choices to a whole recipe, and what it will cost: what the Retrain page asks for.
+"""From a few choices to a whole recipe: what the Retrain page asks for.
 
 The recipe is an ordinary one: written to a file, `train` does the same with it.
 """
@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import yaml
 
 from emoviz.checkpoints import Checkpoint
@@ -341,117 +340,3 @@ def _set_part(known: KnownSet) -> dict[str, str]:
         "source": str(about.get("source") or ""),
         "terms": str(about.get("terms") or ""),
     }
-
-
-@dataclass(frozen=True)
-class DurationEstimate:
-    """What a run will take on this machine.
-
-    Attributes:
-        seconds_reading: For the features of the frozen backbone, where they are not kept yet.
-        seconds_training: For all epochs.
-        memory: Bytes while training, about.
-        disk: Bytes of kept features.
-        bytes_a_view: Bytes kept for each image and view; 0 where none are kept.
-    """
-
-    seconds_reading: float
-    seconds_training: float
-    memory: float
-    disk: float
-    bytes_a_view: float
-
-
-def estimate(
-    recipe: Recipe, images: int, seconds_a_forward: float, shape: "Shape"
-) -> DurationEstimate:
-    """What a run of one phase will take, from how long one image takes through the backbone.
-
-    Ratios measured by ``benchmarks/retrain.py``: a step on whole maps takes a fortieth of a pass
-    through the backbone, one on 48 positions a hundredth, a step of the whole network three passes.
-    A random view is read in bfloat16, in about two thirds of the time.
-
-    Args:
-        recipe: What will be trained.
-        images: Of the whole set.
-        seconds_a_forward: Of one image through the backbone, on the device that trains.
-        shape: Of the backbone's maps.
-    """
-    phase = recipe.phases[0]
-    learned = images * (1 - recipe.data.validation - recipe.data.test)
-    if phase.train == "all":
-        seconds = phase.epochs * (3 * learned + images * recipe.data.validation) * seconds_a_forward
-        batch = min(phase.batch, learned)
-        return DurationEstimate(
-            0.0, seconds, 1.2e9 + 16 * shape.parameters + batch * 60e6, 0.0, 0.0
-        )
-    kept = shape.bytes_kept(0 if phase.positions == 0 else 4 * phase.positions)
-    total = images * phase.views * kept
-    share = (1 / 40 if phase.positions == 0 else 1 / 100) if recipe.network.layers else 1 / 2000
-    return DurationEstimate(
-        images * (1 + 2 / 3 * (phase.views - 1)) * seconds_a_forward,
-        phase.epochs * learned * seconds_a_forward * share + 2.0,
-        0.8e9 + total,
-        total,
-        kept,
-    )
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Sizes of a network's features.
-
-    Attributes:
-        channels: C_i of each layer with a Gram module.
-        positions: H_i W_i of each.
-        width: C* of the pooled vector.
-        parameters: Weights of the whole network.
-    """
-
-    channels: tuple[int, ...]
-    positions: tuple[int, ...]
-    width: int
-    parameters: int
-
-    def bytes_kept(self, most: int = 0) -> float:
-        """Bytes of one view's features: float32 but for maps, which are float16.
-
-        Args:
-            most: Positions of each map that are kept; 0 keeps all.
-        """
-        maps = sum(
-            c * (min(p, most) if most else p) * 2
-            for c, p in zip(self.channels, self.positions, strict=True)
-        )
-        return float(4 * self.width + sum(2 * c * (c + 1) for c in self.channels) + maps)
-
-
-def measure_network(recipe: Recipe, device: str = "cpu") -> tuple[Shape, float]:
-    """Sizes of the recipe's network, and seconds of an image through its backbone here.
-
-    Builds it with random weights and passes eight images, about a second of work; imports torch.
-
-    Raises:
-        WeightsError: timm has no such backbone or layer.
-    """
-    import time
-
-    import torch
-
-    from emoviz.models.network import EmotionNetwork, count_parameters
-    from emoviz.training.prepare import network_config
-
-    network = EmotionNetwork(network_config(recipe)).eval().to(device)
-    backbone = network.backbone.to(memory_format=torch.channels_last)
-    size = recipe.input.size
-    images = torch.zeros(8, 3, size, size, device=device)
-    images = images.contiguous(memory_format=torch.channels_last)
-    times = []
-    with torch.inference_mode():
-        for _ in range(3):
-            began = time.perf_counter()
-            backbone(images).pooled.sum().item()
-            times.append(time.perf_counter() - began)
-    positions = backbone.positions(size)
-    shape = Shape(backbone.channels, positions, backbone.width, count_parameters(network))
-    return shape, float(np.min(times)) / len(images)

@@ -14,15 +14,12 @@ from emoviz.data.library import KnownSet
 from emoviz.errors import EmovizError
 from emoviz.labels import Taxonomy, bridge_between
 from emoviz.settings import Settings
+from emoviz.training.cost import DurationEstimate, Shape, estimate, measure_network
 from emoviz.training.recipe import Recipe
 from emoviz.training.simple_recipe import (
     BACKBONES,
     Augmentation,
     Choices,
-    DurationEstimate,
-    Shape,
-    estimate,
-    measure_network,
 )
 from emoviz.ui.linked import linked_choice, write_parameter
 from emoviz.ui.words import duration, plain, readable
