@@ -253,6 +253,8 @@ def _check_some_read(item: Dataset, reasons: Mapping[str, str]) -> None:
 
 def _preprocessing(recipe: Recipe) -> Preprocessing:
     """The recipe's input with the mean and deviation that the backbone was trained with."""
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     if recipe.network.weights:
         expected = read_encoder(recipe.network.weights).preprocessing
         mean, std = expected.mean, expected.std
