@@ -51,7 +51,10 @@ SPOKEN = (
 IN_BROWSER = tuple(f"emoviz/ui/review/desk/{name}.js" for name in ("parts", "keys", "desk"))
 # Files whose errors reach who reviews.
 REFUSING = (
+    "emoviz/data/fetch.py",
     "emoviz/data/images.py",
+    "emoviz/data/importers/content_state.py",
+    "emoviz/review/acquire.py",
     "emoviz/review/deciding.py",
     "emoviz/review/images.py",
     "emoviz/review/labelling.py",

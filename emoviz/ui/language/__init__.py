@@ -192,7 +192,7 @@ def _errors(name: str) -> tuple[tuple[re.Pattern[str], str], ...]:
         rows = [row for row in read_po(file, locale=name) if row.context == ERROR and row.string]
     rows.sort(key=lambda row: -len(str(row.id).replace("{}", "")))
     return tuple(
-        (re.compile(re.escape(str(row.id)).replace(r"\{\}", "(.+?)"), re.DOTALL), str(row.string))
+        (re.compile(re.escape(str(row.id)).replace(r"\{\}", "(.*?)"), re.DOTALL), str(row.string))
         for row in rows
     )
 

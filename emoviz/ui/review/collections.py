@@ -30,7 +30,7 @@ from emoviz.settings import Settings
 from emoviz.ui import access, background
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.gallery import Tile, gallery
-from emoviz.ui.language import emotion, marked, number, plural, tr
+from emoviz.ui.language import emotion, marked, number, plural, tr, translated
 from emoviz.ui.library import bring_in
 from emoviz.ui.linked import linked_choice, write_parameter
 from emoviz.ui.problems import show_problems
@@ -157,7 +157,7 @@ def summary(found: AcquiredWorks, settings: Settings) -> None:
     st.markdown(f"{words}.")
     if found.stopped and found.waiting:
         st.warning(
-            tr("The last try stopped early: {reason}.", reason=plain(found.stopped)),
+            tr("The last try stopped early: {reason}.", reason=plain(translated(found.stopped))),
             icon=":material/cloud_off:",
         )
 
@@ -275,8 +275,8 @@ def wall(found: AcquiredWorks, settings: Settings) -> None:
 
 def missing(found: AcquiredWorks) -> None:
     """What is not here, each with its reason."""
-    rows = [(item.title or item.key, state.error) for item, state in found.failed]
-    rows += [(problem.key, problem.reason) for problem in found.problems]
+    rows = [(item.title or item.key, translated(state.error)) for item, state in found.failed]
+    rows += [(problem.key, translated(problem.reason)) for problem in found.problems]
     show_problems(rows, len(found.ready))
 
 
