@@ -13,16 +13,22 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from scipy.special import softmax
+from sklearn.decomposition import PCA
 
 from emoviz.checkpoints import Checkpoint, load_network
+from emoviz.data.dataset import assign_splits
+from emoviz.data.images import Limits, open_image
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.data.reading import read_labelled
 from emoviz.errors import CheckpointError, TrainingError, WeightsError
 from emoviz.inference.engines import OnnxEngine, TorchEngine
+from emoviz.models.network import EmotionNetwork, NetworkConfig
 from emoviz.settings import Settings
+from emoviz.training import gram_head
 from emoviz.training.encoder import add_encoder
 from emoviz.training.encoder_reading import read_encoder
 from emoviz.training.linear_probe import _fitted, fit_probe
+from tests.encoder_folders import write_vision
 
 
 def write_encoder(folder: Path, name: str = "test_vit", seed: int = 0) -> Path:
@@ -196,3 +202,44 @@ def test_preprocessing_is_what_the_encoder_expects(tmp_path: Path) -> None:
     assert found == Preprocessing(
         96, "crop", 0.9, "bilinear", (0.1, 0.2, 0.3), tuple(config["pretrained_cfg"]["std"])
     )
+
+
+@pytest.mark.usefixtures("no_graph")
+def test_a_gram_head_learns_on_the_frozen_encoder(
+    tmp_path: Path, labels: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gram_head, "EPOCHS", 5)
+    monkeypatch.setattr("emoviz.training.encoder.REDUCED", 6)
+    write_vision(tmp_path / "vit", "vit")
+    encoder, data = read_encoder(str(tmp_path / "vit")), read_labelled(labels)
+    made = add_encoder(str(tmp_path / "vit"), "g", data, settings, lambda _: None, "gram")
+    network = load_network(made)
+    assert isinstance(network, EmotionNetwork)
+    body = network.backbone.body.state_dict()
+    assert all(
+        torch.equal(body[name], value) for name, value in encoder.arrays.items() if name in body
+    )
+    card = made.card
+    assert card.layers == [0, 1]
+    assert "Gram modules on stages 0, 1 (each reduced to 6 channels" in card.summary
+    (measured,) = card.measures.values()
+    # What was measured on the way is what the kept network answers, image by image.
+    records = [r for r in assign_splits(list(data.records), 0.15, 0.15) if r.split == "test"]
+    engine, right = TorchEngine(made, "cpu"), 0
+    for record in records:
+        opened = open_image(record.read(Limits()), Limits(), card.preprocessing.short_side)
+        logits = engine.run(card.preprocessing.to_array(opened.pixels)[None]).logits[0]
+        right += card.taxonomy.names[int(logits.argmax())] == data.taxonomy.names[record.label]
+    assert (measured["n"], measured["accuracy"]) == (len(records), round(right / len(records), 4))
+    assert measured["accuracy"] == 1.0
+
+
+@torch.no_grad()
+def test_reductions_are_the_principal_components(tmp_path: Path) -> None:
+    network = EmotionNetwork(NetworkConfig("test_efficientnet", 2, (1,), reduce=5)).eval()
+    images = torch.randn(6, 3, 64, 64)
+    gram_head.set_reductions(network, images.split(4))
+    rows = network.backbone(images).maps[0].movedim(1, 3).flatten(0, 2).numpy().astype(float)
+    wanted = PCA(5, whiten=True, svd_solver="full").fit_transform(rows)
+    found = gram_head.reduced(network, images)[1][0].movedim(1, 3).flatten(0, 2).numpy()
+    np.testing.assert_allclose(abs(found[:, ::-1]), abs(wanted), rtol=2e-2, atol=2e-2)

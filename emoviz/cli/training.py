@@ -146,7 +146,7 @@ def _add_shared_options(verb: argparse.ArgumentParser) -> None:
 
 def _add_add_encoder(verbs: Any) -> None:
     verb = verbs.add_parser(
-        "add-encoder", help="a network of one's own: with a linear head, or with prompts (CLIP)"
+        "add-encoder", help="a network of one's own: with a trained head, or with prompts (CLIP)"
     )
     verb.add_argument(
         "encoder",
@@ -155,13 +155,19 @@ def _add_add_encoder(verbs: Any) -> None:
     )
     verb.add_argument("--id", required=True, help="what the checkpoint is called")
     how = verb.add_mutually_exclusive_group(required=True)
-    how.add_argument("--data", metavar="SET", help="labelled images for a linear head")
+    how.add_argument("--data", metavar="SET", help="labelled images for a head")
     how.add_argument(
         "--zero-shot",
         metavar="PROMPTS",
         help="a YAML file 'class: [prompt, ...]', or a taxonomy's name for prompts made of it",
     )
     verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
+    verb.add_argument(
+        "--head",
+        choices=("linear", "gram"),
+        default="linear",
+        help="gram: Gram modules on three stages beside the linear classifier",
+    )
     verb.set_defaults(verb=_add_encoder)
 
 
@@ -180,7 +186,9 @@ def _add_encoder(arguments: argparse.Namespace, settings: Settings) -> int:
 
         taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
         labelled = open_labelled(arguments.data, settings, taxonomy)
-        made = add_encoder(arguments.encoder, arguments.id, labelled, settings, tell)
+        made = add_encoder(
+            arguments.encoder, arguments.id, labelled, settings, tell, arguments.head
+        )
     tell(f"Checkpoint: {made.folder}")
     return 0
 

@@ -13,7 +13,7 @@ from emoviz.data.preprocessing import Preprocessing
 from emoviz.data.reading import parse_data_argument, read_labelled
 from emoviz.errors import TrainingError
 from emoviz.labels import Taxonomy
-from emoviz.models.backbones import Backbone, load_pretrained
+from emoviz.models.backbones import VISION_TRANSFORMER, Backbone, load_pretrained
 from emoviz.models.losses import NO_CLASS, ContrastiveCenterLoss
 from emoviz.models.network import EmotionNetwork, NetworkConfig
 from emoviz.training.augmentation import ViewMaker, unreadable
@@ -138,7 +138,7 @@ def prepare(
         TrainingError: There is too little to learn from.
     """
     worker = worker or Worker()
-    preprocessing = _preprocessing(recipe)
+    preprocessing = _preprocessing(recipe, worker.start)
     reasons: dict[str, Mapping[str, str]] = {}
     sets: list[Dataset] = []
     for text in (*tables, *test_tables):
@@ -201,7 +201,10 @@ def build_network(recipe: Recipe, start: Checkpoint | None = None) -> tuple[Emot
         WeightsError: The backbone's weights cannot be had.
         TrainingError: The checkpoint has another backbone, or none was opened.
     """
-    network = EmotionNetwork(network_config(recipe))
+    config = network_config(recipe)
+    if start is not None:  # a vision transformer of no name is built of its checkpoint's options
+        config = replace(config, options=start.card.network.get("options", {}))
+    network = EmotionNetwork(config)
     if recipe.network.start:
         if start is None:
             raise TrainingError(
@@ -251,12 +254,18 @@ def _check_some_read(item: Dataset, reasons: Mapping[str, str]) -> None:
         )
 
 
-def _preprocessing(recipe: Recipe) -> Preprocessing:
+def _preprocessing(recipe: Recipe, start: Checkpoint | None) -> Preprocessing:
     """The recipe's input with the mean and deviation that the backbone was trained with."""
+    if start is not None and recipe.network.backbone == VISION_TRANSFORMER:
+        return replace(start.card.preprocessing, ten_crop=0)  # it takes one size alone
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    if recipe.network.weights:
-        expected = read_encoder(recipe.network.weights).preprocessing
+    if start is not None or recipe.network.weights:
+        expected = (
+            start.card.preprocessing
+            if start is not None
+            else read_encoder(recipe.network.weights).preprocessing
+        )
         mean, std = expected.mean, expected.std
     else:
         mean, std = Backbone(recipe.network.backbone, ()).normalisation
