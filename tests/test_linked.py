@@ -60,3 +60,24 @@ def test_a_hand_over_counts_more_than_what_the_session_had_chosen() -> None:
     assert app.run().text[0].value == "three False"
     app.query_params["review"] = "gone"
     assert app.run().text[0].value == "three False"
+
+
+def _large_view() -> None:
+    import streamlit as st
+
+    from emoviz.ui.stepping import stepped
+
+    st.text(f"image {stepped('place', 3)}")
+
+
+def test_arrows_lead_through_a_large_view_and_end_at_its_ends() -> None:
+    app = AppTest.from_function(_large_view).run()
+    seen = []
+    for name, closed in (("Next", False), ("Next", False), ("Next", True), ("Previous", False)):
+        seen.append(app.text[0].value)
+        button = next(item for item in app.button if item.label == name)
+        assert button.disabled is closed
+        if not closed:
+            app = button.click().run()
+    assert [*seen, app.text[0].value] == ["image 0", "image 1", "image 2", "image 2", "image 1"]
+    assert app.caption[0].value == "2 of 3"
