@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from stored_tables import answers, healthy, open_measure, said, settled, store
 
 from emoviz import jobs
-from emoviz.checkpoints import Checkpoint
+from emoviz.checkpoints import Checkpoint, load_network, save_checkpoint
+from emoviz.data.hash_filter import SeenImages
 from emoviz.inference.abstention import abstention_of
+from emoviz.inference.stored import read_embeddings, write_embeddings
 from emoviz.labels import EMOTION6, MIKELS8, Bridge, bridge_between
 from emoviz.settings import Settings
 from emoviz.ui.measure.bridging import from_text, to_text
@@ -230,3 +233,34 @@ def test_an_untidy_table_is_measured_and_what_is_wrong_is_told(
     assert "1 copy of another among all images" in text
     assert "not enough images for an interval: 4" in text
     assert any("problem" in item.label for item in app.expander)
+
+
+def test_images_of_the_training_can_be_left_out(
+    tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    """By content; eight of 32, all of them right, so that 16 of 32 become 8 of 24."""
+    truth = [label for label in range(8) for _ in range(4)]
+    right = [i % 4 < 2 for i in range(32)]
+    given = [label if hit else (label + 1) % 8 for label, hit in zip(truth, right, strict=True)]
+    sha256 = tuple(f"{i:064x}"[::-1] for i in range(32))
+    learned = [sha256[i] for i in range(32) if right[i]][:8]
+    hashes = np.arange(8, dtype=np.uint64)
+    seen = SeenImages.of(learned, hashes)
+    card = replace(tiny_checkpoint.card, id="seen")
+    network = load_network(tiny_checkpoint)
+    folder = settings.home / "checkpoints" / "seen"
+    kept = save_checkpoint(folder, card, network, None, None, False, seen)
+    key = store(settings, kept, answers(given), [MIKELS8.names[label] for label in truth])
+    file = settings.home / "tables" / key / "seen.parquet"
+    write_embeddings(file, [replace(read_embeddings(file), sha256=sha256)])
+    app = open_measure("evaluate", checkpoint="seen", collection=key)
+    told = "\n".join(item.value for item in app.warning).replace("\N{NO-BREAK SPACE}", " ")
+    assert "8 of these 32 images were in the training" in told
+    assert "33 % on 24 images, with them 50 %" in told
+    app.toggle(key="unseen").set_value(True)
+    settled(app)
+    text = said(app)
+    assert "8 images that were in the training are left out" in text
+    assert "On **24 images** with a label" in text
+    assert "the label on **33.3 %** of the images" in text
+    assert "were in the training of" not in text

@@ -9,7 +9,7 @@ from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.library import bring_in
 from emoviz.ui.linked import linked_segments
 from emoviz.ui.measure import across, asking, comparison, computed, pairing, reporting, rivals
-from emoviz.ui.measure.subject import say_what_is_measured
+from emoviz.ui.measure.subject import offer_unseen, say_what_is_measured
 
 WAYS = {
     "pair": "Two networks",
@@ -74,6 +74,8 @@ if rival is not None:
     found = rivals.beside(source, context.checkpoint, rival, settings)
 else:
     found = pairing.together(source, [context.checkpoint, *others], settings)
+if found is not None:
+    found = offer_unseen(found)
 if found is not None and not len(found[0].judged):
     st.info(
         "No image has a label that all of these networks can answer. Tick the classes above, or "

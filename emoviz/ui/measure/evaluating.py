@@ -17,7 +17,11 @@ from emoviz.ui.measure import (
     reporting,
     sentiment,
 )
-from emoviz.ui.measure.subject import EvaluationSubject, say_what_is_measured
+from emoviz.ui.measure.subject import (
+    EvaluationSubject,
+    offer_unseen,
+    say_what_is_measured,
+)
 
 VIEWS = {
     "overview": "Overview",
@@ -33,6 +37,7 @@ VIEWS = {
 
 def show(item: EvaluationSubject, pictures: Pictures, settings: Settings) -> None:
     """The views, the one that the link names first, and the report."""
+    (item,) = offer_unseen([item])
     say_what_is_measured(item)
     if not len(item.judged):
         st.info(

@@ -1,27 +1,28 @@
 """What is measured: a checkpoint's answers beside labels, through a bridge."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from emoviz.analysis.alignment import AlignedPredictions, judge
+from emoviz.analysis.alignment import AlignedPredictions, ensemble, judge, judge_together
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.dataset import NO_LABEL
 from emoviz.errors import EmovizError
 from emoviz.experiments.contenders import answers_of
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import Labels, duplicates, labels_of, open_labelled
-from emoviz.inference.leaks import leak_of
+from emoviz.inference.leaks import leak_of, seen_rows
 from emoviz.inference.predictions import PredictionTable
 from emoviz.labels import Bridge, own_taxonomy
 from emoviz.plots import percent
 from emoviz.settings import Settings
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.sources import Source
-from emoviz.ui.linked import linked_choice
+from emoviz.ui.linked import linked_choice, linked_toggle
 from emoviz.ui.measure.bridging import choose_bridge, to_text
 from emoviz.ui.problems import show_problems
 from emoviz.ui.words import counted, listed, plain, readable
@@ -120,6 +121,45 @@ def subject(
     found = _judged(key, points.table, points.title, labels, bridge)
     tables, bridges = (points.table,), (bridge,)
     return EvaluationSubject(source, (checkpoint,), points, tables, labels, bridges, found, key)
+
+
+def offer_unseen(items: Sequence[EvaluationSubject]) -> list[EvaluationSubject]:
+    """A switch that leaves out images that any model was trained on; the rest once it is on.
+
+    Args:
+        items: Models on the same images, in the same order; measured on the same ones afterwards.
+    """
+    members = [member for item in items for member in item.members]
+    seen = seen_rows(members, items[0].table.sha256)
+    if seen is None or not seen[items[0].judged.rows].any():
+        return list(items)
+    if not linked_toggle("Leave out images that were in the training", "unseen"):
+        return list(items)
+    rows, known = np.flatnonzero(~seen), items[0].labels
+    shares = None if known.shares is None else known.shares[rows]
+    labels = Labels(known.indices[rows], known.taxonomy, shares)
+    tables = [[table.take(rows) for table in item.tables] for item in items]
+    outputs = [
+        answers_of(table, item.judged.name)
+        for item, own in zip(items, tables, strict=True)
+        for table in own
+    ]
+    bridges = [bridge for item in items for bridge in item.bridges]
+    each = iter(judge_together(outputs, labels.indices, bridges, shares))
+    st.caption(f"{counted(int(seen.sum()), 'image')} that were in the training are left out.")
+    left = []
+    for item, own in zip(items, tables, strict=True):
+        judged = [next(each) for _ in own]
+        one = judged[0] if len(judged) == 1 else ensemble(judged, item.judged.name)
+        points = Points.from_table(own[0], item.points.title)
+        changed: dict[str, Any] = {
+            "points": points,
+            "tables": tuple(own),
+            "labels": labels,
+            "judged": one,
+        }
+        left.append(replace(item, **changed, key=f"{item.key} unseen"))
+    return left
 
 
 def say_what_is_measured(item: EvaluationSubject, *others: EvaluationSubject) -> None:
