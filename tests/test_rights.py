@@ -31,6 +31,8 @@ from emoviz.review.rights import (
 )
 from emoviz.settings import PROJECT_ROOT, Settings, load_settings
 from emoviz.ui import access
+from emoviz.ui.explorer.sources import Source
+from emoviz.ui.measure import asking
 
 ISSUER = "https://login.example"
 CLAIMS = {
@@ -231,6 +233,23 @@ def test_which_addresses_are_of_this_machine_alone(address: object, alone: bool)
 
 
 # Paths of the machine -----------------------------------------------------------------------------
+
+
+def test_a_folder_whose_network_is_asked_lies_in_the_named_ones(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Any] = []
+    said: list[str] = []
+    monkeypatch.setattr(access, "allowed", lambda right: True)
+    monkeypatch.setattr(asking.background, "begin", lambda *given: begun.append(given[2]))
+    monkeypatch.setattr(asking.st, "error", lambda words, **_: said.append(words))
+    limited, source = replace(settings, paths=str(tmp_path)), Source("x", "X", "sample")
+    asking._begin("/etc", ["--data", "sample"], source, "x", limited)
+    assert not begun
+    assert "may be named here" in said[0]
+    for place in (str(tmp_path), "http://127.0.0.1:1/v1"):
+        asking._begin(place, ["--data", "sample"], source, "x", limited)
+        assert begun.pop() == ["ask", place, "--data", "sample"]
 
 
 def test_paths_stay_inside_the_named_folders(settings: Settings, tmp_path: Path) -> None:

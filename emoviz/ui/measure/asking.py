@@ -60,10 +60,11 @@ def show(source: Source, likely: Taxonomy, settings: Settings) -> None:
             icon=":material/play_arrow:",
             disabled=not place or options is None,
             on_click=_begin,
-            args=(["ask", place, "--data", source.path, *(options or [])], source, key, settings),
+            args=(place, ["--data", source.path, *(options or [])], source, key, settings),
         )
 
 
+@access.offers("paths")
 def _question(address: str, settings: Settings) -> list[str] | None:
     """How a language model is asked, as options of ``ask``; None while something is missing."""
     model = st.text_input("Model, as its server calls it", key="ask-model").strip()
@@ -81,7 +82,11 @@ def _question(address: str, settings: Settings) -> list[str] | None:
     if consent is None or not model:
         return None
     file = settings.home / "prompts" / f"{hashlib.sha256(prompt.encode()).hexdigest()[:16]}.txt"
-    write_text(file, prompt)
+    try:
+        write_text(file, prompt)
+    except OSError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return None
     return ["--model", model, "--prompt", str(file), *consent]
 
 
@@ -116,7 +121,14 @@ def _choose(key: str) -> None:
     st.session_state["rival"] = key
 
 
-@access.acts("compute")
-def _begin(command: Sequence[str], source: Source, key: str, settings: Settings) -> None:
-    what = f"Asking {command[1]} about {source.title}"
-    background.begin(settings, what, command, key)
+@access.acts("paths")
+def _begin(
+    place: str, options: Sequence[str], source: Source, key: str, settings: Settings
+) -> None:
+    try:
+        asked = place if is_address(place) else str(access.place(place, settings))
+    except EmovizError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    what = f"Asking {asked} about {source.title}"
+    background.begin(settings, what, ["ask", asked, *options], key)
