@@ -4,7 +4,6 @@ Each kind of place is opened as all that learns and measures opens it (with labe
 else does (without); found = taken + problems in either.
 """
 
-import io
 import json
 import time
 import unicodedata
@@ -21,16 +20,9 @@ import pytest
 
 from emoviz.data.dataset import Dataset, Record, majority
 from emoviz.data.images import Limits
-from emoviz.data.reading import (
-    expand,
-    open_dataset,
-    open_holder,
-    open_sent_zip,
-    read_structure,
-    sent_sources,
-)
-from emoviz.data.sources import IS_ZIP, ZipImages, member_names
-from emoviz.errors import ImageError, TableError
+from emoviz.data.reading import expand, open_dataset, open_sent_zip, read_structure
+from emoviz.data.sources import member_names
+from emoviz.errors import TableError
 from emoviz.settings import Settings
 
 Picture = Callable[..., bytes]
@@ -371,74 +363,9 @@ def test_files_without_a_suffix_are_tried_by_their_bytes(tmp_path: Path, picture
     told = dict(found.problems)
     assert told.keys() == {"paper.pdf", "empty", "inner.zip"}
     assert "PDF" in told["paper.pdf"]
-    assert "not a ZIP archive" in told["inner.zip"]
+    assert "ZIP of its own" in told["inner.zip"]
     names = {Path(source.name).name for source in expand([tmp_path], SETTINGS)}
     assert names == {"IMG_0.HEIC", "a.jpg", "scan_001", *told}
-
-
-def packed(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize("kind", ["folder", "zip"])
-def test_zips_inside_are_folders_of_their_names(
-    tmp_path: Path, picture: Picture, kind: str
-) -> None:
-    files = {
-        "set/joy.zip": packed({"1.jpg": picture(seed=1), "readme.txt": b"x"}),
-        "set/fear/2.jpg": picture(seed=2),
-        "set/fear.ZIP": packed({"3.jpg": picture(seed=3)}),
-        "set/none.zip": packed({}),
-        "set/broken.zip": b"PK\x03\x04",
-    }
-    if kind == "zip":
-        place = tmp_path / "all.zip"
-        place.write_bytes(packed(files))
-    else:
-        place = tmp_path / "all"
-        for name, data in files.items():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            (place / name).write_bytes(data)
-    found = both(place)
-    assert counts(found) == {"joy": 1, "fear": 2}
-    assert {r.name: r.read(Limits()) for r in found.records} == {
-        f"set/{name}.jpg": picture(seed=int(name[-1])) for name in ("joy/1", "fear/2", "fear/3")
-    }
-    told = {key: why.split(" ")[-1] for key, why in found.problems}
-    assert told.keys() == {"set/joy.zip/readme.txt", "set/none.zip", "set/broken.zip"}
-    for i, record in enumerate(found.records):  # as pages read them later
-        path, inside = found.place(i)
-        data = open_holder(path, SETTINGS).read(inside, Limits()) if inside else path.read_bytes()
-        assert data == record.read(Limits())
-
-
-def test_a_zip_too_deep_or_too_large_is_named(picture: Picture) -> None:
-    data = packed({"a.jpg": picture()})
-    for _ in range(4):
-        data = packed({"z.zip": data})
-    (told,) = sent_sources("top.zip", data, SETTINGS)
-    assert told.name == "top.zip/z.zip/z.zip/z.zip/z.zip"
-    with pytest.raises(ImageError, match="ZIP of its own"):
-        told.read()
-    two = packed({"z.zip": packed({"a.jpg": picture()})})
-    holder = ZipImages(two, Limits(), 10**9, nested=100)
-    assert (holder.names, holder.problems) == ([], [("z.zip", IS_ZIP)])
-
-
-def test_a_folder_beside_the_zip_it_came_from_counts_once(tmp_path: Path, picture: Picture) -> None:
-    files = {"joy/1.jpg": picture(seed=1), "fear/2.jpg": picture(seed=2)}
-    (tmp_path / "set.zip").write_bytes(packed(files))
-    for name, data in files.items():
-        (tmp_path / "set" / name).parent.mkdir(parents=True)
-        (tmp_path / "set" / name).write_bytes(data)
-    found = both(tmp_path)
-    assert counts(found) == {"joy": 1, "fear": 1}
-    assert all(record.holder is None for record in found.records)
-    assert {key for key, _ in found.problems} == {"set.zip/joy/1.jpg", "set.zip/fear/2.jpg"}
 
 
 @pytest.mark.parametrize(

@@ -69,12 +69,6 @@ def backslash_zip(root: Path, files: Files) -> Path:
     return place
 
 
-def nested_zip(root: Path, files: Files) -> Path:
-    place = root / "outer.zip"
-    place.write_bytes(packed({"inner.zip": packed(files)}))
-    return place
-
-
 def windows_table(root: Path, files: Files) -> Path:
     """As Excel of a German office writes it: semicolons, code page, backslashes, its own line."""
     folder(root, {name.replace("1.jpg", "Bäume.jpg"): data for name, data in files.items()})
@@ -103,7 +97,7 @@ def parquet_of_images(root: Path, files: Files) -> Path:
 
 
 PLACES = (
-    *(wrapped_folder, linked_folder, backslash_zip, nested_zip),
+    *(wrapped_folder, linked_folder, backslash_zip),
     *(windows_table, utf16_table, parquet_of_images),
 )
 

@@ -258,11 +258,11 @@ def test_member_that_claims_more_than_it_has_is_read(picture: Picture) -> None:
     assert outcomes(lied) == {"z.zip/a.jpg": "read"}
 
 
-def test_zip_inside_a_zip_is_a_folder(picture: Picture) -> None:
+def test_zip_inside_a_zip_is_named_and_not_opened(picture: Picture) -> None:
     inner = make_zip(("inner.jpg", picture()))
     assert outcomes(make_zip(("inner.zip", inner), ("good.jpg", picture()))) == {
         "z.zip/good.jpg": "read",
-        "z.zip/inner/inner.jpg": "read",
+        "z.zip/inner.zip": "it is a ZIP of its own; unpack it, or bring it in by itself",
     }
     assert "ZIP archive" in outcomes(make_zip(("inner.jpg", inner)))["z.zip/inner.jpg"]
 

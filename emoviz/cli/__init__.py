@@ -28,7 +28,7 @@ _VERBS: Mapping[str, tuple[str, ...]] = {
     "collecting": ("collection",),
     "reviewing": ("review", "backup"),
     "curating": ("data",),
-    "measuring": ("evaluate", "compare"),
+    "measuring": ("evaluate", "compare", "ask"),
     "training": ("recipes", "add-encoder", "train", "sweep", "promote", "experiment"),
 }
 TRAINING_PACKAGES = {"torch", "torchvision", "timm", "captum", "accelerate", "onnxscript"}

@@ -31,7 +31,6 @@ from emoviz.data.dataset import (
 )
 from emoviz.data.images import Limits
 from emoviz.data.sources import (
-    IS_ZIP,
     ImageSource,
     ZipImages,
     first_bytes,
@@ -260,41 +259,17 @@ def _checked(place: str | Path, found: Dataset, wish: Wish) -> Dataset:
 
 
 def _folder(path: Path, wish: Wish) -> Dataset:
-    """The images of a folder, and of the ZIPs in it, each a folder of its name."""
-    records: dict[str, Record] = {}
-    problems: list[Problem] = []
-    archives: list[tuple[str, Path]] = []
+    files, problems = [], []
     for file, reason in walk_files(path):
         name = file.relative_to(path).as_posix()
-        if not (wish.allows(file) or (reason and reason != IS_ZIP)):
-            problems.append(Problem(name, OUTSIDE))
-        elif reason == IS_ZIP:
-            archives.append((name, file))
-        elif reason:
+        reason = reason or ("" if wish.allows(file) else OUTSIDE)
+        if reason:
             problems.append(Problem(name, reason))
         else:
-            records[name] = Record(name, file)
-    notes: tuple[str, ...] = ()
-    for name, file in archives:
-        try:
-            holder = ZipImages(file, wish.limits, wish.archive_bytes)
-        except ImageError as error:
-            problems.append(Problem(name, str(error)))
-            continue
-        notes += holder.notes
-        problems += [Problem(f"{name}/{key}", reason) for key, reason in holder.problems]
-        for inside in holder.names:
-            own = f"{name[: -len('.zip')]}/{inside}"
-            if own in records:  # the ZIP that the folder beside it was unpacked from
-                problems.append(Problem(f"{name}/{inside}", "it lies beside the ZIP as well"))
-            else:
-                records[own] = Record(own, file, inside=inside, holder=holder)
-        if not (holder.names or holder.problems):
-            problems.append(Problem(name, "it holds no images"))
+            files.append((name, file))
     shown = os.path.join(path, "")  # noqa: PTH118 - with the separator at its end
-    title = absolute(path).name or str(path)
-    found = _by_folders(title, list(records.values()), problems, wish, shown)
-    return replace(found, notes=(*notes, *found.notes))
+    records = [Record(name, file) for name, file in files]
+    return _by_folders(absolute(path).name or str(path), records, problems, wish, shown)
 
 
 def open_zip(archive: Path | bytes, name: str, wish: Wish) -> Dataset:

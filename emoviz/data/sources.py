@@ -28,10 +28,6 @@ from emoviz.errors import ImageError
 MAX_RATIO = 200
 SMALL_MEMBER = 20_000_000
 MAX_MEMBERS = 200_000
-MAX_DEPTH = 3  # of ZIPs inside ZIPs
-MAX_NESTED = 500_000_000  # bytes of them in all: they are read in memory
-IS_ZIP = "it is a ZIP of its own; unpack it, or bring it in by itself"
-_TWICE = "the ZIP holds two files of this name; the first one counts"
 _HEAD = 512  # bytes that tell what a file is
 # What systems put beside people's files; nobody means it when they point at a folder.
 _JUNK = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "icon\r"))
@@ -100,7 +96,7 @@ def why_no_image(name: str, head: Callable[[], bytes]) -> str:
     if suffix in SUFFIXES:
         return ""
     if suffix == ".zip":
-        return IS_ZIP
+        return "it is a ZIP of its own; unpack it, or bring it in by itself"
     if suffix in _TEXTS:
         return f"it is no image by its name ({suffix})"
     try:
@@ -194,18 +190,15 @@ class ZipImages:
     """The images of a ZIP, read in memory one at a time; nothing is unpacked to disk.
 
     Members that climb out of the archive (``../``), links, encrypted members and bombs are
-    problems, as is all that is no image. A ZIP inside it is a folder of its name.
+    problems, as is all that is no image.
 
     Args:
         archive: Where it is, or its bytes.
         limits: Caps for each image.
         archive_bytes: Cap on what it may unpack to.
-        depth: How many ZIPs are around it.
-        nested: How many bytes of ZIPs inside it may be read.
 
     Attributes:
         names: Of its images, in the encoding that makes sense, in order.
-        total: Bytes that they unpack to.
         problems: What else it holds.
         notes: In what encoding the names were read, where they do not say.
 
@@ -213,14 +206,7 @@ class ZipImages:
         ImageError: It is no ZIP, is damaged, or goes beyond a cap.
     """
 
-    def __init__(
-        self,
-        archive: Path | bytes,
-        limits: Limits,
-        archive_bytes: int,
-        depth: int = 0,
-        nested: int = MAX_NESTED,
-    ) -> None:
+    def __init__(self, archive: Path | bytes, limits: Limits, archive_bytes: int) -> None:
         self._archive, self._process, self._lock = archive, -1, threading.Lock()
         try:
             members = self._opened().infolist()
@@ -231,68 +217,35 @@ class ZipImages:
         names, self.notes = member_names(members)
         self.names: list[str] = []
         self.problems: list[Problem] = []
-        self._members: dict[str, tuple[ZipImages, zipfile.ZipInfo]] = {}
-        self.total, self._depth, self._nested = 0, depth, nested
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        total = 0
         for name, member in zip(names, members, strict=True):
             parts = parts_of(name)
             if not parts or name.endswith(("/", "\\")) or is_junk(p for p in parts if p != ".."):
                 continue
-            is_zip = parts[-1].casefold().endswith(".zip")
-            caps = Limits(max_bytes=archive_bytes) if is_zip else limits
-            reason = _why_unsafe(name, member, caps)
-            if is_zip and not reason:
-                self._open_nested(name, member, limits, archive_bytes)
-                continue
+            reason = _why_unsafe(name, member, limits)
             if not reason and name in self._members:
-                reason = _TWICE
+                reason = "the ZIP holds two files of this name; the first one counts"
             if not reason:
                 reason = why_no_image(parts[-1], lambda member=member: self._head(member))  # type: ignore[misc]
             if reason:
                 self.problems.append(Problem(name, reason))
                 continue
             self.names.append(name)
-            self._members[name] = self, member
-            self.total += member.file_size
-        if self.total > archive_bytes:
+            self._members[name] = member
+            total += member.file_size
+        if total > archive_bytes:
             raise ImageError(
-                f"the ZIP would unpack to {self.total / 1e6:,.0f} MB; at most "
+                f"the ZIP would unpack to {total / 1e6:,.0f} MB; at most "
                 f"{archive_bytes / 1e6:,.0f} MB are read (EMOVIZ_MAX_ARCHIVE_MB)"
             )
 
     def read(self, inside: str, limits: Limits) -> bytes:
         """The bytes of an image, or `ImageError` with the reason."""
-        if inside not in self._members:
+        member = self._members.get(inside)
+        if member is None:
             raise ImageError("the ZIP no longer holds it")
-        holder, member = self._members[inside]
-        return holder._unpacked(member, limits.max_bytes + 1)
-
-    def _open_nested(
-        self, name: str, member: zipfile.ZipInfo, limits: Limits, archive_bytes: int
-    ) -> None:
-        """Take what a ZIP inside this one holds, or say why not."""
-        if self._depth >= MAX_DEPTH or member.file_size > self._nested:
-            self.problems.append(Problem(name, IS_ZIP))
-            return
-        self._nested -= member.file_size
-        try:
-            data = self._unpacked(member, member.file_size + 1)
-            inner = ZipImages(data, limits, archive_bytes, self._depth + 1, self._nested)
-        except ImageError as error:
-            self.problems.append(Problem(name, str(error)))
-            return
-        self._nested = inner._nested
-        self.total += inner.total
-        self.notes += inner.notes
-        self.problems += [Problem(f"{name}/{key}", reason) for key, reason in inner.problems]
-        for own in inner.names:
-            shown = f"{name[: -len('.zip')]}/{own}"
-            if shown in self._members:
-                self.problems.append(Problem(f"{name}/{own}", _TWICE))
-            else:
-                self.names.append(shown)
-                self._members[shown] = inner._members[own]
-        if not (inner.names or inner.problems):
-            self.problems.append(Problem(name, "it holds no images"))
+        return self._unpacked(member, limits.max_bytes + 1)
 
     def _head(self, member: zipfile.ZipInfo) -> bytes:
         return self._unpacked(member, _HEAD)
