@@ -15,7 +15,7 @@ from emoviz.errors import SettingsError
 Device = Literal["auto", "cpu", "cuda"]
 ServeIiif = Literal["local", "all", "off"]
 _CHOICES: tuple[tuple[str, ...], ...] = (get_args(Device), get_args(ServeIiif))
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).absolute().parent
 # app.py, pages, checkpoints and sample_data: inside an installed package, else beside it.
 _INSTALLED = PACKAGE / "shipped"
 PROJECT_ROOT = _INSTALLED if _INSTALLED.is_dir() else PACKAGE.parent

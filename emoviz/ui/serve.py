@@ -1,9 +1,10 @@
 """Start the app as ``streamlit run app.py`` does, from wherever it is installed."""
 
-import contextlib
+import os
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from streamlit.web import cli
@@ -18,23 +19,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: Instead of the command line's own.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    with readable_root() as root:
-        sys.argv = ["streamlit", "run", str(root / "app.py"), *given]
-        cli.main()
-
-
-@contextlib.contextmanager
-def readable_root() -> Iterator[Path]:
-    """Where ``app.py`` is, by a path that Streamlit can read: a link where a byte is no UTF-8."""
     try:
         str(PROJECT_ROOT).encode()
     except UnicodeEncodeError:
-        with tempfile.TemporaryDirectory(prefix="emoviz-") as folder:
-            link = Path(folder, "emoviz")
-            link.symlink_to(PROJECT_ROOT, target_is_directory=True)
-            yield link
-    else:
-        yield PROJECT_ROOT
+        raise SystemExit(_by_a_link(given)) from None
+    sys.argv = ["streamlit", "run", str(PROJECT_ROOT / "app.py"), *given]
+    cli.main()
+
+
+def _by_a_link(given: Sequence[str]) -> int:
+    """The same by another path: Streamlit takes none with a byte that is no UTF-8."""
+    with tempfile.TemporaryDirectory(prefix="emoviz-") as folder:
+        link = Path(folder, "clone")
+        link.symlink_to(PROJECT_ROOT, target_is_directory=True)
+        command = [sys.executable, "-m", "streamlit", "run", str(link / "app.py"), *given]
+        return subprocess.call(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(link)})
 
 
 if __name__ == "__main__":
