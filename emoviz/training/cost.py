@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emoviz.checkpoints import Checkpoint
 from emoviz.training.recipe import Phase, Recipe
 
 
@@ -123,10 +124,17 @@ class Shape:
         return float(4 * self.width + sum(2 * c * (c + 1) for c in self.channels) + maps)
 
 
-def measure_network(recipe: Recipe, device: str = "cpu") -> tuple[Shape, float]:
+def measure_network(
+    recipe: Recipe, device: str = "cpu", start: Checkpoint | None = None
+) -> tuple[Shape, float]:
     """Sizes of the recipe's network, and seconds of an image through its backbone here.
 
     Builds it with random weights and passes eight images, about a second of work; imports torch.
+
+    Args:
+        recipe: What will be trained.
+        device: Where.
+        start: The checkpoint that ``network.start`` names.
 
     Raises:
         WeightsError: timm has no such backbone or layer.
@@ -138,7 +146,7 @@ def measure_network(recipe: Recipe, device: str = "cpu") -> tuple[Shape, float]:
     from emoviz.models.network import EmotionNetwork, count_parameters
     from emoviz.training.prepare import network_config
 
-    network = EmotionNetwork(network_config(recipe)).eval().to(device)
+    network = EmotionNetwork(network_config(recipe, start)).eval().to(device)
     backbone = network.backbone.to(memory_format=torch.channels_last)
     size = recipe.input.size
     images = torch.zeros(8, 3, size, size, device=device)

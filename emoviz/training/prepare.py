@@ -201,10 +201,7 @@ def build_network(recipe: Recipe, start: Checkpoint | None = None) -> tuple[Emot
         WeightsError: The backbone's weights cannot be had.
         TrainingError: The checkpoint has another backbone, or none was opened.
     """
-    config = network_config(recipe)
-    if start is not None:  # a vision transformer of no name is built of its checkpoint's options
-        config = replace(config, options=start.card.network.get("options", {}))
-    network = EmotionNetwork(config)
+    network = EmotionNetwork(network_config(recipe, start))
     if recipe.network.start:
         if start is None:
             raise TrainingError(
@@ -218,9 +215,16 @@ def build_network(recipe: Recipe, start: Checkpoint | None = None) -> tuple[Emot
     return network, source
 
 
-def network_config(recipe: Recipe) -> NetworkConfig:
-    """What the recipe's network is built from."""
+def network_config(recipe: Recipe, start: Checkpoint | None = None) -> NetworkConfig:
+    """What the recipe's network is built from.
+
+    Args:
+        recipe: What to build.
+        start: The checkpoint that ``network.start`` names; a vision transformer of no name is built
+            of its options.
+    """
     part = recipe.network
+    options = {} if start is None else start.card.network.get("options", {})
     return NetworkConfig(
         backbone=part.backbone,
         classes=len(recipe.classes),
@@ -234,6 +238,7 @@ def network_config(recipe: Recipe) -> NetworkConfig:
         pooled_activation=part.pooled_activation,
         kinds=part.kinds,
         dimensions=part.dimensions,
+        options=options,
     )
 
 

@@ -206,9 +206,7 @@ class _Run:
     def _result(self) -> RunResult:
         request, prepared = self._request, self._prepared
         if prepared.worker.processes.is_first and not self._resumed:
-            shape, seconds = measure_network(request.recipe, prepared.worker.device)
-            cost = estimate(request.recipe, len(prepared.targets), seconds, shape)
-            prepared.tell(cost.words())
+            self._tell_cost()
         if request.recipe.data.folds:
             held = self._cross_validate()
             if not request.refit:  # no checkpoint, and so no novelty
@@ -232,6 +230,14 @@ class _Run:
         result = self._ended(measured, checkpoint)
         keeper.forget()
         return result
+
+    def _tell_cost(self) -> None:
+        """Say what the run will take, by the network's time for an image."""
+        recipe, prepared = self._request.recipe, self._prepared
+        side = replace(recipe.input, size=prepared.preprocessing.size)  # a start may have its own
+        asked, worker = replace(recipe, input=side), prepared.worker
+        shape, seconds = measure_network(asked, worker.device, worker.start)
+        prepared.tell(estimate(asked, len(prepared.targets), seconds, shape).words())
 
     def _fit(self, train_rows: Rows, watched: Rows, fold: int) -> tuple[Training, str, Keeper]:
         """Train one network from where its state is; fold 0 is the finished network."""
