@@ -27,12 +27,14 @@ class ExplanationMethod:
         explain: From the network, an image (side, side, 3) in bytes and the index of a class to a
             map (side, side); raises `CheckpointError` for a network that it does not fit.
         signed: Whether values below 0 speak against the class.
+        marks: What the places did that it marks.
     """
 
     title: str
     how: str
     explain: Callable[[Explainer, Bytes, int], Map]
     signed: bool = True
+    marks: str = "spoke for the class"
 
 
 EXPLANATIONS = Registry(
@@ -45,6 +47,7 @@ EXPLANATIONS = Registry(
             "the patches: where it looked, the same for every class.",
             attention_rollout,
             signed=False,
+            marks="is where the network looked",
         )
     },
 )

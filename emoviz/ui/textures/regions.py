@@ -82,10 +82,8 @@ def _draw(
         found.append(maps)
     signed = EXPLANATIONS[method].signed if method in EXPLANATIONS else method != "gradcam"
     against = "" if not signed else ", :blue[**blue**] against it"
-    st.caption(
-        f":orange[**Orange**] spoke for the class{against}; each map has its own scale. "
-        f"{_HOW[method]}"
-    )
+    marks = EXPLANATIONS[method].marks if method in EXPLANATIONS else "spoke for the class"
+    st.caption(f":orange[**Orange**] {marks}{against}; each map has its own scale. {_HOW[method]}")
     for maps in found:
         _completeness(maps)
     _test(context, subjects[0], method, found[0])
