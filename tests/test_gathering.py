@@ -20,7 +20,13 @@ from emoviz.data.reading import open_dataset
 from emoviz.errors import FetchError, ImageError, TableError
 from emoviz.inference.cache import Thumbnails
 from emoviz.labels import WIKIART20
-from emoviz.review.acquire import AcquireRequest, gather, guess_kind, read_gathered
+from emoviz.review.acquire import (
+    AcquireRequest,
+    gather,
+    guess_kind,
+    list_damaged,
+    read_gathered,
+)
 from emoviz.review.images import read_work
 from emoviz.review.model import Work
 from emoviz.settings import Settings
@@ -371,3 +377,12 @@ def test_the_cells_of_the_table_are_read_by_csv(
     assert row["title"] == "<script>alert(1)</script>"
     assert (row["label"], row["about path"]) == ("awe", "x")
     assert os.path.isabs(row["file"])  # noqa: PTH117
+
+
+def test_a_folder_that_holds_nothing_yet_is_not_called_damaged(settings: Settings) -> None:
+    """What a process leaves that is ended before it wrote a word."""
+    folder = settings.home / "collections" / "begun"
+    folder.mkdir(parents=True)
+    assert not list_damaged(settings)
+    (folder / "items.jsonl").write_text("{}\n")
+    assert "'begun' cannot be used" in list_damaged(settings)[0]

@@ -322,7 +322,8 @@ def list_damaged(settings: Settings) -> list[str]:
         f"'{folder.name}' cannot be used: its about.json is missing or damaged. Remove the folder "
         f"'{folder}', or bring the collection in again under another name."
         for folder in folders
-        if folder.name not in whole
+        # one that holds nothing was begun by a process that was ended at once
+        if folder.name not in whole and next(folder.glob("[!.]*"), None) is not None
     ]
 
 
