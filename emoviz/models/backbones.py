@@ -280,7 +280,7 @@ def _create(name: str, options: Mapping[str, Any]) -> nn.Module:
 def _vision_transformer(options: Mapping[str, Any]) -> nn.Module:
     given = {key: value for key, value in options.items() if key != "norm_eps"}
     try:
-        model = timm.models.VisionTransformer(num_classes=0, weight_init="skip", **given)
+        model = timm.models.VisionTransformer(num_classes=0, **given)
     except (
         ArithmeticError,
         AssertionError,
