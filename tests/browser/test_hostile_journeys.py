@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,3 +64,25 @@ def test_dropped_on_classify_they_cost_themselves_alone(
     assert all(len(row[-1]) > 10 for row in refused)
     visitor.drop([("afterwards.jpg", picture(seed=9))])
     visitor.page.get_by_role("heading", name="7 images, 4 refused").wait_for()
+
+
+def test_in_a_collection_the_others_come_in(
+    visitor: "Visitor", mixed: list[tuple[str, bytes]], tmp_path: Path
+) -> None:
+    for name, data in mixed:
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "wide.csv").write_text(",".join(f"c{i}" for i in range(200_000)) + "\n")
+    page = visitor.page
+    visitor.open()
+    page.goto(f"{visitor.address}/collections?checkpoint=tiny")
+    page.get_by_text("On this machine", exact=True).click()
+    visitor.settle()
+    page.get_by_role("textbox", name="Path").fill(str(tmp_path / "wide.csv"))
+    page.get_by_role("button", name="Bring it in").click()
+    page.get_by_text("200,000 columns").wait_for()
+    page.get_by_role("textbox", name="Path").fill(str(tmp_path))
+    page.get_by_role("button", name="Bring it in").click()
+    page.get_by_text("10 found: 6 taken, 4 problems").or_(
+        page.get_by_text("11 found: 6 taken, 5 problems")
+    ).first.wait_for()
+    assert page.get_by_text("This page stopped early").count() == 0
