@@ -32,10 +32,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a clone holds, without the large checkpoints."""
     root = tmp_path_factory.mktemp("odd") / ODD
     root.mkdir()
-    left_out = shutil.ignore_patterns("__pycache__", "bundle")
+    left_out = shutil.ignore_patterns("__pycache__")
     for name in ("emoviz", "pages", "sample_data", ".streamlit"):
         shutil.copytree(PROJECT_ROOT / name, root / name, ignore=left_out)
-    shutil.copytree(PROJECT_ROOT / "emoviz/ui/map/bundle", root / "emoviz/ui/map/bundle")
     shutil.copy(PROJECT_ROOT / "app.py", root)
     return root
 
