@@ -96,8 +96,8 @@ def _add_experiment(verbs: Any) -> None:
         "name",
         metavar="NAME",
         help="gram-gain, beta, margin, lambda, backbones, poster, sadness, cross-dataset, "
-        "cross-sentiment, faces, shipped; wikiart, which compares two checkpoints on paintings; or "
-        "report, which writes one page about several",
+        "cross-sentiment, faces, shipped, votes; wikiart, which compares two checkpoints on "
+        "paintings; or report, which writes one page about several",
     )
     verb.add_argument("folders", nargs="*", type=Path, metavar="DIR", help="for report alone")
     verb.add_argument("--data", nargs="+", default=[], metavar="TABLE", help="as for train")
