@@ -18,6 +18,7 @@ from emoviz.data.preprocessing import Preprocessing
 from emoviz.inference.stored import list_tables
 from emoviz.labels import MIKELS8
 from emoviz.models.fusion import FusedNetwork
+from emoviz.models.network import EmotionNetwork, NetworkConfig
 from emoviz.plots.explaining import moved_bars, overlay, strengths
 from emoviz.settings import PROJECT_ROOT, Settings, load_settings
 
@@ -154,6 +155,25 @@ def test_every_network_shows_what_it_can_in_every_view(
         healthy(app.selectbox(key="regions-method").set_value(method).run())
         assert "spoke for the class" in text(app)
         assert not app.main.error
+
+
+def test_a_vision_transformer_is_explained_in_every_view(settings: Settings, picture: Make) -> None:
+    options = {"img_size": 64, "patch_size": 16, "embed_dim": 24, "depth": 4, "num_heads": 2}
+    network = EmotionNetwork(NetworkConfig("vision_transformer", 8, (), options=options))
+    save(settings, "vit", network.eval())
+    app = opened(("a.jpg", picture()), checkpoint="vit")
+    assert app.selectbox(key="regions-method").value == "rollout"
+    assert "is where the network looked" in text(app)
+    for method, words in (
+        ("gradcam", "Take attention rollout"),
+        ("ig", "spoke for the class"),
+        ("occlusion", "spoke for the class"),
+    ):
+        healthy(app.selectbox(key="regions-method").set_value(method).run())
+        assert words in text(app)
+        assert not app.main.error
+    for view in VIEWS[1:]:
+        turn_to(app, view)
 
 
 def test_the_baseline_of_integrated_gradients_is_said(
