@@ -7,8 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 MODEL_CARD = "README.md"
 _LICENCES = ("apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0")
 # Of the measures those that the hub knows by these names.
@@ -36,6 +34,8 @@ def model_card(card: Mapping[str, Any]) -> str:
         Markdown with a YAML head that `huggingface_hub.ModelCard` reads: licence, tags, and each
         measure as a result on its set.
     """
+    import yaml  # here: whoever opens a checkpoint to predict writes no card
+
     head = yaml.safe_dump(_head(card), sort_keys=False, allow_unicode=True, width=1000)
     classes = ", ".join(item["name"] for item in card["taxonomy"]["classes"])
     backbones = [m["backbone"] for m in card["network"].get("members", [card["network"]])]

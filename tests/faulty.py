@@ -35,10 +35,11 @@ class Fault:
     def listen(self) -> None:
         """From now on, in this process."""
         from sqlalchemy import Engine, event
+        from sqlalchemy.exc import OperationalError
 
         sys.addaudithook(self._heard)
         event.listen(Engine, "before_cursor_execute", self._sent)
-        event.listen(Engine, "commit", lambda _: self._count(sqlite3.OperationalError))
+        event.listen(Engine, "commit", lambda _: self._count(OperationalError))
 
     def _heard(self, name: str, args: tuple[Any, ...]) -> None:
         if self.is_off:
@@ -56,10 +57,12 @@ class Fault:
             self._count(OSError)
 
     def _sent(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        if statement.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE"):
-            self._count(sqlite3.OperationalError)
+        from sqlalchemy.exc import OperationalError
 
-    def _count(self, error: type[Exception]) -> None:
+        if statement.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE"):
+            self._count(OperationalError)
+
+    def _count(self, error: type[Any]) -> None:
         self.writes += 1
         if self.writes != self.at:
             return
@@ -70,7 +73,8 @@ class Fault:
             return
         if error is OSError:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        raise error("database or disk is full")
+        # as SQLAlchemy hands on what the database says; what its listeners raise it leaves as it is
+        raise error("a statement", None, sqlite3.OperationalError("database or disk is full"))
 
 
 def decide(home: str) -> int:

@@ -357,7 +357,7 @@ def test_broken_checkpoints_are_told_apart(tiny_checkpoint: Checkpoint) -> None:
     broken.mkdir()
     (broken / "card.json").write_text('{"format": 1')
     app = open_app()
-    assert "1 checkpoint cannot be used" in [item.label for item in app.sidebar.expander]
+    assert "1 network cannot be used" in [item.label for item in app.sidebar.expander]
     assert "torn" in app.sidebar.text[0].value
     assert "torn" not in app.selectbox(key="checkpoint").options
 

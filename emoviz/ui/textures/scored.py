@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from emoviz.experiments.explanation_scores import scores_file
@@ -70,17 +69,17 @@ def _begin(source: Source, context: Context, key: str) -> None:
 
 
 def _table(found: Mapping[str, Any], methods: Mapping[str, str]) -> None:
-    rows = {
-        methods[name]: (
-            _points(row["deletion"]),
-            _points(row["insertion"]),
-            _ends(row["likeness"], 1, "{:+.2f}"),
-            row["claim"],
-        )
+    rows = [
+        {
+            "Method": methods[name],
+            "Deletion, points": _points(row["deletion"]),
+            "Insertion, points": _points(row["insertion"]),
+            "Like its map in disorder": _ends(row["likeness"], 1, "{:+.2f}"),
+            "So": row["claim"],
+        }
         for name, row in found["methods"].items()
-    }
-    columns = ["Deletion, points", "Insertion, points", "Like its map in disorder", "So"]
-    st.table(pd.DataFrame(list(rows.values()), index=list(rows), columns=columns))
+    ]
+    st.table(rows)
     left = f"; {counted(len(found['problems']), 'image')} could not be read"
     st.caption(
         f"{counted(found['taken'], 'image')} of {found['of']:,} of {plain(found['set'])}"
