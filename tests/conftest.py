@@ -150,8 +150,10 @@ def _threads_as_before() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_leftover_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings of the person who runs the tests must not change what is tested."""
+def _no_leftover_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Settings and home of the person who runs the tests must not change what is tested."""
     import os
 
     from emoviz.settings import variable_names
@@ -159,6 +161,10 @@ def _no_leftover_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in variable_names().values():
         if variable in os.environ and variable != "EMOVIZ_HOME":
             monkeypatch.delenv(variable)
+    if "EMOVIZ_HOME" not in os.environ:
+        folder = tmp_path_factory.getbasetemp() / "nobodys-home"
+        folder.mkdir(exist_ok=True)
+        monkeypatch.setenv("EMOVIZ_HOME", str(folder))
 
 
 # The review store -------------------------------------------------------------------------------

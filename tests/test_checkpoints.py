@@ -101,7 +101,11 @@ def test_saving_over_a_checkpoint_leaves_no_graph_of_the_old_one(
 ) -> None:
     network = load_network(tiny_checkpoint)
     saved = save_checkpoint(tiny_checkpoint.folder, tiny_checkpoint.card, network, with_graph=False)
-    assert sorted(p.name for p in saved.folder.iterdir()) == ["card.json", "model.safetensors"]
+    assert sorted(path.name for path in saved.folder.iterdir()) == [
+        "README.md",
+        "card.json",
+        "model.safetensors",
+    ]
 
 
 def test_large_arrays_of_the_graph_are_the_very_bytes_of_the_safetensors_file(

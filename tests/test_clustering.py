@@ -111,7 +111,7 @@ def test_parts_of_too_few_images_are_none_and_others_are_of_half() -> None:
     assert subsample_clusters(u, labels) is None
     found = subsample_clusters(*blobs(90))
     assert found is not None
-    assert (found.size, found.images, found.values.shape) == (45, 90, (20, 4))
+    assert (found.size, found.images, found.values.shape) == (45, 90, (20, 5))
     again = subsample_clusters(*blobs(90))
     assert again is not None
     assert np.array_equal(found.values, again.values)

@@ -168,6 +168,12 @@ def test_the_page_shows_points_with_their_intervals() -> None:
 
     app = AppTest.from_function(script, default_timeout=60).run()
     assert not app.exception
-    cells = app.table[0].value.loc["Integrated gradients"].tolist()
-    assert cells == ["+12.0 (+5.0 to +19.0)", "not known", "not known", "So it is."]
+    cells = app.table[0].value.iloc[0].tolist()
+    assert cells == [
+        "Integrated gradients",
+        "+12.0 (+5.0 to +19.0)",
+        "not known",
+        "not known",
+        "So it is.",
+    ]
     assert "7 images of 560 of mine; 1 image could not be read" in app.caption[0].value

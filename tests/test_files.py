@@ -244,7 +244,7 @@ def test_full_disk_leaves_the_old_checkpoint_and_no_litter(savings: list[list[An
     assert len(rows) == 2
     for _, seed, values, files, message in rows:
         assert (seed, values) == (1, [1.0])
-        assert files == ["mine", "mine/card.json", "mine/model.safetensors"]
+        assert files == ["mine", "mine/README.md", "mine/card.json", "mine/model.safetensors"]
         assert "model.safetensors cannot be written" in message
 
 

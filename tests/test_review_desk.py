@@ -464,7 +464,7 @@ def test_alike_in_feeling_and_in_style_are_the_nearest(
 
     u = [np.linalg.norm(points.vectors[i] - points.vectors[3]) for i in range(12)]
     table = alike._Table(path, path.stat().st_mtime_ns, str(folder))
-    tiles = alike._in_feeling(work, table)["tiles"]
+    tiles = alike._in_feeling(work, table)
     assert [tile["sha256"] for tile in tiles] == [
         points.sha256[i] for i in sorted(range(12), key=lambda i: u[i])[1:9]
     ]

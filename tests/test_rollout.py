@@ -75,8 +75,9 @@ def test_rollout_is_the_formula(registers: int) -> None:
     assert heat.name == explainer.classes[3]
     assert heat.values.shape == (SIDE, SIDE)
     assert heat.values.max() == 1.0
-    means = heat.values.reshape(4, 8, 4, 8).mean(axis=(1, 3))  # bicubic keeps the order, nearly
-    assert np.unravel_index(means.argmax(), (4, 4)) == np.unravel_index(row.argmax(), (4, 4))
+    middles = heat.values.reshape(4, 8, 4, 8)[:, 3:5, :, 3:5].mean(axis=(1, 3))
+    # in the middle of its patch bicubic leaves a value nearly as it is
+    np.testing.assert_allclose(middles / middles.mean(), row / row.mean(), rtol=0.1)
     assert all(block.attn.fused_attn for block in body.blocks)  # as it was
 
 

@@ -350,8 +350,11 @@ def test_a_zip_is_looked_at_and_brought_in(
     assert kept.folder == settings.user_checkpoints / "gift"
     assert sorted(path.name for path in kept.folder.iterdir()) == ["card.json", GRAPH, WEIGHTS]
     assert not list((settings.home / "incoming").iterdir())
+    assert bring_in(look_at(data, "x", settings), "gift", settings).folder == kept.folder
+    other = replace(tiny_checkpoint.card, title="Another network")
+    (tiny_checkpoint.folder / "card.json").write_text(json.dumps(other.to_dict()))
     with pytest.raises(CheckpointError, match="already"):
-        bring_in(look_at(data, "x", settings), "gift", settings)
+        bring_in(look_at(zipped(tiny_checkpoint.folder), "x", settings), "gift", settings)
 
 
 def test_who_signed_is_told_by_the_name_that_one_gave(

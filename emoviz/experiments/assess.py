@@ -30,7 +30,7 @@ from emoviz.labels import Bridge
 from emoviz.settings import Settings
 
 Values = dict[str, Any]
-_FORMAT = 5  # of what is kept; a change makes everything anew
+_FORMAT = 6  # of what is kept; a change makes everything anew
 _MOST_TEXTS = 200  # different texts above which a column is none to slice by
 # What `evaluate --format json` prints; the report holds the rest too.
 PRINTED = (
