@@ -82,7 +82,7 @@ READ_BY: dict[str, tuple[tuple[str, ...], str]] = {
     "runs/": (("runs", "retrain"), ""),
     "graphs/": (("classify",), ""),
     "jobs/": (("collections",), ""),
-    "vectors/": (("embeddings",), "own.csv"),
+    "vectors/": (("embeddings",), "Own.csv"),
     "review.": (("artworks", "overview", "collections"), ""),
     "cache/": (("embeddings",), ""),
     "embeddings/": (("embeddings",), ""),
