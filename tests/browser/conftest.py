@@ -47,7 +47,7 @@ def _what_is_missing() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def home(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def served_home(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the visited server keeps things; two tiny checkpoints are there."""
     home = tmp_path_factory.mktemp("browser-home")
     put_checkpoint(tiny_source, home)
@@ -56,17 +56,17 @@ def home(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(home: Path) -> Iterator[str]:
+def server(served_home: Path) -> Iterator[str]:
     """The app on a free port; gives its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    process = serve(home, port)
+    process = serve(served_home, port)
     try:
-        wait_for(address, process, home / "server.log")
+        wait_for(address, process, served_home / "server.log")
         yield address
-        written = (home / "server.log").read_text()
+        written = (served_home / "server.log").read_text()
         assert "Traceback" not in written, written
     finally:
         process.send_signal(signal.SIGTERM)

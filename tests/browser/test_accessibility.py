@@ -73,7 +73,7 @@ def test_no_page_has_serious_faults(visitor: "Visitor", scheme: str) -> None:
         assert page.evaluate("document.documentElement.lang") == "en", path
         for width in (1280, 800):
             page.set_viewport_size({"width": width, "height": 900})
-            page.wait_for_timeout(200)
+            page.wait_for_timeout(600)  # what was stale has its full colour again
             found += [[path, width, *fault] for fault in faults(visitor)]
     assert found == []
 

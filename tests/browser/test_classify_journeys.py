@@ -96,7 +96,7 @@ def test_a_sample_is_pressed_and_a_reload_keeps_it(visitor: "Visitor") -> None:
     visitor.page.wait_for_selector(".ev-single")
     visitor.settle()
     assert visitor.text(".ev-single") == before
-    chosen = visitor.page.locator("[data-testid=stSidebar] [data-testid=stSelectbox] input")
+    chosen = visitor.page.get_by_role("combobox", name="Network")
     assert chosen.input_value() == "Another network"
 
 
@@ -106,7 +106,7 @@ def test_another_checkpoint_is_chosen(visitor: "Visitor", picture: Make) -> None
     visitor.page.wait_for_selector(".ev-single")
     visitor.settle()
     before = visitor.text(".ev-bars")
-    visitor.page.locator("[data-testid=stSidebar] [data-testid=stSelectbox] input").click()
+    visitor.page.get_by_role("combobox", name="Network").click()
     visitor.page.get_by_role("option", name="Another network").click()
     visitor.page.wait_for_url("**checkpoint=other**")
     visitor.settle()

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 from local_server import local_server
 from museum import PAINTINGS, furnish
 
-from emoviz.review import open_store
-from emoviz.settings import load_settings
-
 if TYPE_CHECKING:
     from visitors import Visitor
 
@@ -17,24 +14,16 @@ SECONDS = 1000
 
 
 def test_a_museums_address_becomes_a_wall(
-    visitor: "Visitor", picture: Callable[..., bytes], home: Path
+    visitor: "Visitor", picture: Callable[..., bytes], served_home: Path
 ) -> None:
     page = visitor.page
-    store = open_store(load_settings({"EMOVIZ_HOME": str(home)}))
-    registrar = store.reviewer("A registrar")
-    if registrar.role != "manager":  # other journeys' reviewers were here first
-        first = next(person for person in store.reviewers() if person.role == "manager")
-        store.set_role(registrar.id, "manager", first.id)
     with local_server() as museum:
         address = furnish(museum, picture)
         for name, *_ in PAINTINGS:  # at the size that the page asks for
             smaller = museum.answers[f"/image/{name}/full/800,/0/default.jpg"]
             museum.answers[f"/image/{name}/full/1280,/0/default.jpg"] = smaller
         del museum.answers["/image/garden/full/1280,/0/default.jpg"]
-        visitor.open()
-        page.goto(f"{visitor.address}/collections?checkpoint=tiny")
-        page.get_by_role("textbox", name="Your name").fill("A registrar")
-        page.get_by_role("button", name="Go on").click()
+        visitor.open_as_manager("collections?checkpoint=tiny", served_home)
         page.get_by_role("textbox", name="What shall it be called?").fill("A small museum")
         page.get_by_role("textbox", name="Address of a manifest or collection").fill(address)
         page.get_by_role("button", name="Bring it in").click()

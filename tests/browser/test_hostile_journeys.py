@@ -67,14 +67,13 @@ def test_dropped_on_classify_they_cost_themselves_alone(
 
 
 def test_in_a_collection_the_others_come_in(
-    visitor: "Visitor", mixed: list[tuple[str, bytes]], tmp_path: Path
+    visitor: "Visitor", mixed: list[tuple[str, bytes]], tmp_path: Path, served_home: Path
 ) -> None:
     for name, data in mixed:
         (tmp_path / name).write_bytes(data)
     (tmp_path / "wide.csv").write_text(",".join(f"c{i}" for i in range(200_000)) + "\n")
     page = visitor.page
-    visitor.open()
-    page.goto(f"{visitor.address}/collections?checkpoint=tiny")
+    visitor.open_as_manager("collections?checkpoint=tiny", served_home)
     page.get_by_text("On this machine", exact=True).click()
     visitor.settle()
     page.get_by_role("textbox", name="Path").fill(str(tmp_path / "wide.csv"))

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emoviz.settings import PROJECT_ROOT
+from emoviz.review import open_store
+from emoviz.settings import PROJECT_ROOT, load_settings
 
 SETTLED = (
     "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
@@ -55,6 +56,18 @@ class Visitor:
         self.page.wait_for_timeout(120)
         self.page.wait_for_selector(SETTLED)
         self.page.wait_for_timeout(60)
+
+    def open_as_manager(self, path: str, home: Path) -> None:
+        """Go to a page as somebody who may manage, whoever was on the server before."""
+        store = open_store(load_settings({"EMOVIZ_HOME": str(home)}))
+        registrar = store.reviewer("A registrar")
+        if registrar.role != "manager":
+            first = next(person for person in store.reviewers() if person.role == "manager")
+            store.set_role(registrar.id, "manager", first.id)
+        self.open()
+        self.page.goto(f"{self.address}/{path}")
+        self.page.get_by_role("textbox", name="Your name").fill("A registrar")
+        self.page.get_by_role("button", name="Go on").click()
 
     def drop(self, files: list[tuple[str, bytes]], into: str = "files") -> None:
         """Drop files as a hand with a mouse would."""
