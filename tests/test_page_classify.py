@@ -333,7 +333,7 @@ def test_pages_import_no_torch(tiny_checkpoint: Checkpoint, picture: Make, tmp_p
         "app.run()\n"
         f"app.file_uploader[0].upload('a.jpg', Path({str(image)!r}).read_bytes())\n"
         "app.run(); assert not app.exception and app.header[0].value == '1 image'\n"
-        "print([name for name in ('torch', 'timm', 'pandas') if name in sys.modules])"
+        "print([name for name in ('torch', 'timm', 'pandas', 'scipy') if name in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120

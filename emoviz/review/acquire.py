@@ -17,7 +17,7 @@ import csv
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -217,7 +217,7 @@ def gather(
     fetcher = fetcher or Fetcher.of(settings)
     if again or not (folder / "items.jsonl").is_file():
         notes: list[str] = []
-        rows = list(_listed(request, folder, settings, fetcher, again, notes))
+        rows = list(_each_once(_found(request, folder, settings, fetcher, again, notes)))
         if not any(isinstance(row, Item) for row in rows):
             told = "".join(f" {row.key}: {row.reason}." for row in rows[:1] if _is_problem(row))
             raise TableError(f"'{request.source}' has no image that can be brought in.{told}")
@@ -344,17 +344,10 @@ def _check_same(folder: Path, request: AcquireRequest) -> None:
 # Listing -----------------------------------------------------------------------------------------
 
 
-def _listed(
-    request: AcquireRequest,
-    folder: Path,
-    settings: Settings,
-    fetcher: Fetcher,
-    again: bool,
-    notes: list[str],
-) -> Iterator[Found]:
-    """What the source names, each key once; how it was read goes to `notes`."""
+def _each_once(rows: Iterable[Found]) -> Iterator[Found]:
+    """The rows; an artwork whose key came before is a problem."""
     seen: set[str] = set()
-    for row in _found(request, folder, settings, fetcher, again, notes):
+    for row in rows:
         if isinstance(row, Item):
             if row.key in seen:
                 yield Problem(row.key, "the source names it twice; the first one counts")
@@ -371,6 +364,7 @@ def _found(
     again: bool,
     notes: list[str],
 ) -> Iterator[Found]:
+    """What the source names; how it was read goes to `notes`."""
     path = Path(request.source)
     if request.kind in ("folder", "zip", "table"):
         return read_artworks(path, settings, request.sent, notes.append)

@@ -19,6 +19,7 @@ from pathlib import Path
 import streamlit as st
 from babel.dates import format_date, format_time
 from babel.lists import format_list
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -168,19 +169,22 @@ def catalogue(name: str) -> gettext.NullTranslations:
     if name == "en":
         return gettext.NullTranslations()
     compiled = io.BytesIO()
-    with (_FOLDER / f"{name}.po").open("rb") as file:
-        write_mo(compiled, read_po(file, locale=name))
+    write_mo(compiled, _po(name))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
 
 
 @lru_cache
-def _by_file(name: str, of: str) -> dict[str, str]:
+def _po(name: str) -> Catalog:
     with (_FOLDER / f"{name}.po").open("rb") as file:
-        rows = list(read_po(file, locale=name))
+        return read_po(file, locale=name)
+
+
+@lru_cache
+def _by_file(name: str, of: str) -> dict[str, str]:
     return {
         str(row.id): str(row.string)
-        for row in rows
+        for row in _po(name)
         if any(place.endswith(of) for place, _ in row.locations)
     }
 
@@ -188,8 +192,7 @@ def _by_file(name: str, of: str) -> dict[str, str]:
 @lru_cache
 def _errors(name: str) -> tuple[tuple[re.Pattern[str], str], ...]:
     """What an error looks like -> how it is said; those with the most words of their own first."""
-    with (_FOLDER / f"{name}.po").open("rb") as file:
-        rows = [row for row in read_po(file, locale=name) if row.context == ERROR and row.string]
+    rows = [row for row in _po(name) if row.context == ERROR and row.string]
     rows.sort(key=lambda row: -len(str(row.id).replace("{}", "")))
     return tuple(
         (re.compile(re.escape(str(row.id)).replace(r"\{\}", "(.*?)"), re.DOTALL), str(row.string))

@@ -5,7 +5,6 @@ from typing import Any
 
 import streamlit as st
 
-from emoviz.experiments.explanation_scores import scores_file
 from emoviz.files import read_json
 from emoviz.ui import access, background
 from emoviz.ui.explorer import sources
@@ -34,6 +33,9 @@ def show(context: Context, methods: Mapping[str, str]) -> None:
     )
     if not place.open:
         return
+    # here: it brings SciPy, which no other part of the first page needs
+    from emoviz.experiments.explanation_scores import scores_file
+
     with place:
         assert context.checkpoint is not None
         source = sources.choose(context.settings, vectors=False)
