@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from placed import put_checkpoint
+from playwright.sync_api import expect, sync_playwright
 from visitors import Visitor, serve, visit, wait_for
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
+expect.set_options(timeout=60_000)  # of a busy machine, too
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -28,22 +30,11 @@ FLAGS = [
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything here; skip it only where no browser is and none is required."""
-    missing = _what_is_missing()
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
-            if missing and not os.environ.get("EMOVIZ_REQUIRE_BROWSER"):
-                item.add_marker(pytest.mark.skip(reason=missing))
-
-
-def _what_is_missing() -> str | None:
-    if CHROMIUM is None:
-        return "no Chromium here"
-    try:
-        import playwright  # noqa: F401
-    except ImportError:
-        return "no playwright here"
-    return None
+            if CHROMIUM is None and not os.environ.get("EMOVIZ_REQUIRE_BROWSER"):
+                item.add_marker(pytest.mark.skip(reason="no Chromium here"))
 
 
 @pytest.fixture(scope="session")
@@ -76,8 +67,6 @@ def server(served_home: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """The browser."""
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

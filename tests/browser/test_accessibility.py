@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import axe_playwright_python
 import pytest
+from playwright.sync_api import expect
 from test_review_journeys import SAMPLE, begin, decided, stored
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def test_no_page_has_serious_faults(visitor: "Visitor", scheme: str) -> None:
         page.wait_for_function(f"document.title === {title!r} + ' - emoviz'", timeout=60 * SECONDS)
         visitor.settle()
         page.locator("[data-stale=true]").first.wait_for(state="detached", timeout=60 * SECONDS)
-        assert page.locator("[data-testid=stMain] h1").count() == 1, path
+        expect(page.locator("[data-testid=stMain] h1"), path).to_have_count(1)
         levels = page.evaluate(HEADINGS)
         assert all(next - last <= 1 for last, next in pairwise(levels)), (path, levels)
         assert page.evaluate("document.documentElement.lang") == "en", path

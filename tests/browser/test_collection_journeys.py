@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from local_server import local_server
 from museum import PAINTINGS, furnish
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from visitors import Visitor
@@ -33,7 +34,7 @@ def test_a_museums_address_becomes_a_wall(
     assert asked.count("/night.json") == 1
     assert asked.count("/image/wave/full/1280,/0/default.jpg") == 1
 
-    assert page.locator("li button .caption").all_inner_texts() == [*("The Night", "Great Wave")]
+    expect(page.locator("li button .caption")).to_have_text(["The Night", "Great Wave"])
     page.get_by_text("3 found: 2 taken, 1 problem").click()
     page.locator(".ev-refused", has_text="status 404").wait_for()
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from playwright.sync_api import expect
+
 if TYPE_CHECKING:
     from visitors import Visitor
 
@@ -51,14 +53,14 @@ def test_faults_are_found_and_a_clean_set_reaches_retrain(
     page.get_by_text("equal bytes: test and train").wait_for()
     pair = page.get_by_role("button", name=re.compile("awe, (test|train)"))
     pair.nth(1).wait_for()
-    assert pair.count() == 2
+    expect(pair).to_have_count(2)
     pair.first.click()
     page.get_by_role("button", name="Throw it out").click()
     page.get_by_text("thrown out by hand").first.wait_for()
     pair.first.click()
     page.get_by_role("button", name="Leave it to the filters").click()
     visitor.settle()
-    assert "view=faults" in page.url
+    expect(page).to_have_url(re.compile("view=faults"))
 
     page.get_by_role("radio", name="Prepare").click()
     page.get_by_text("24 of 26 images stay").wait_for(timeout=60 * SECONDS)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from visitors import Visitor
@@ -84,4 +85,4 @@ def test_in_a_collection_the_others_come_in(
     page.get_by_text("10 found: 6 taken, 4 problems").or_(
         page.get_by_text("11 found: 6 taken, 5 problems")
     ).first.wait_for()
-    assert page.get_by_text("This page stopped early").count() == 0
+    expect(page.get_by_text("This page stopped early")).to_have_count(0)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 
 from emoviz.settings import PROJECT_ROOT
 
@@ -179,7 +180,7 @@ def test_points_and_legend_are_drawn(chart: Map) -> None:
     assert [*names[:2], names[-1]] == ["amusement", "awe", "no label"]
     counts = chart.page.locator(".entry .count").all_inner_texts()
     assert sum(int(text.replace(",", "")) for text in counts) == 2000
-    assert chart.page.locator(".mark").count() == 8
+    expect(chart.page.locator(".mark")).to_have_count(8)
     assert chart.page.locator(".pin img").evaluate("image => image.naturalWidth") == 120
     assert chart.status == "2,000 images"
 
@@ -234,11 +235,11 @@ def test_the_legend_hides_and_shows(chart: Map) -> None:
     chart.page.wait_for_function("document.querySelector('#selected').textContent !== 'none'")
     all_of_it = int(chart.python("selected"))
     awe = chart.page.get_by_role("button", name=re.compile(r"^awe "))
-    assert awe.get_attribute("aria-pressed") == "true"
+    expect(awe).to_have_attribute("aria-pressed", "true")
     awe.focus()
     chart.page.keyboard.press("Space")
     chart.page.wait_for_function("document.querySelector('#off').textContent === 'awe'")
-    assert awe.get_attribute("aria-pressed") == "false"
+    expect(awe).to_have_attribute("aria-pressed", "false")
     assert chart.chosen() == int(chart.python("selected")) < all_of_it
     chart.press("Show only awe")
     chart.page.wait_for_function("document.querySelector('#off').textContent.length > 30")
@@ -291,7 +292,7 @@ def test_the_keyboard_alone(chart: Map) -> None:
     assert re.search(r"image_\d{6}\.jpg", first)
     chart.page.keyboard.press("ArrowRight")
     chart.page.wait_for_timeout(600)
-    assert said.inner_text() != first
+    expect(said).not_to_have_text(first)
     number = int(chart.card.inner_text()[6:12])
     chart.page.keyboard.press("Enter")
     chart.page.wait_for_function("document.querySelector('#clicked').textContent !== 'None'")
@@ -327,7 +328,7 @@ def test_a_link_brings_its_selection(chart: Map) -> None:
     assert chart.python("panel") == "1"
     assert 0 < chart.chosen() == int(chart.python("selected"))
     awe = chart.page.get_by_role("button", name=re.compile(r"^awe "))
-    assert awe.get_attribute("aria-pressed") == "false"
+    expect(awe).to_have_attribute("aria-pressed", "false")
 
 
 @pytest.mark.parametrize(
@@ -340,7 +341,7 @@ def test_a_link_brings_its_selection(chart: Map) -> None:
 )
 def test_nothing_to_draw_is_said(chart: Map, query: str, words: str) -> None:
     chart.open(query)
-    assert chart.page.locator(".empty").inner_text() == words
+    expect(chart.page.locator(".empty")).to_have_text(words)
     chart.press("Density")
     chart.page.locator(".stage").focus()
     for key in ("ArrowLeft", "Enter", "+", "0"):
@@ -392,8 +393,8 @@ def test_without_webgl_the_reason_is_readable(chart: Map) -> None:
     chart.page.add_init_script(NO_WEBGL)
     chart.page.goto(f"{chart.visitor.address}/?n=500")
     chart.page.get_by_text("The map cannot be drawn in this browser.").wait_for()
-    assert "WebGL" in chart.page.locator(".cannot").inner_text()
-    assert chart.page.locator(".entry").count() == 8
+    expect(chart.page.locator(".cannot")).to_contain_text("WebGL")
+    expect(chart.page.locator(".entry")).to_have_count(8)
 
 
 def test_another_theme_needs_no_reload(chart: Map) -> None:

@@ -4,6 +4,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from playwright.sync_api import expect
+
 if TYPE_CHECKING:
     from visitors import Visitor
 
@@ -22,13 +24,13 @@ def test_an_evaluation_from_numbers_to_pictures_and_home(visitor: "Visitor") -> 
     open_measure(visitor, "evaluate?checkpoint=tiny")
     page = visitor.page
     tiles = page.locator(".ev-tiles li")
-    assert tiles.count() == 6
+    expect(tiles).to_have_count(6)
     page.locator(".ev-tile-under", has_text=re.compile(r"\d+\.\d to \d+\.\d")).first.wait_for()
 
     page.get_by_role("radio", name="Confusion").click()
     cells = page.locator("table[aria-label='Confusion matrix'] button")
     cells.first.wait_for()
-    assert cells.count() == 64
+    expect(cells).to_have_count(64)
     counts = [cell.get_attribute("aria-label") for cell in cells.all()]
     full = next(i for i, words in enumerate(counts) if ": 0 images" not in words)
     row, column = divmod(full, 8)
@@ -41,8 +43,8 @@ def test_an_evaluation_from_numbers_to_pictures_and_home(visitor: "Visitor") -> 
     pictures = page.locator("li button:has(.caption)")
     pictures.first.wait_for()
     wanted = int(re.search(r": (\d+) image", counts[full]).group(1))  # type: ignore[union-attr]
-    assert pictures.count() == wanted
-    assert f"cell={row}-{column}" in page.url
+    expect(pictures).to_have_count(wanted)
+    expect(page).to_have_url(re.compile(re.escape(f"cell={row}-{column}")))
     pictures.first.click()
     page.get_by_role("dialog").locator("img.ev-large").wait_for()
     page.keyboard.press("Escape")
@@ -52,7 +54,7 @@ def test_an_evaluation_from_numbers_to_pictures_and_home(visitor: "Visitor") -> 
     page.goto("about:blank")
     page.goto(address)
     pictures.first.wait_for()
-    assert pictures.count() == wanted
+    expect(pictures).to_have_count(wanted)
 
     page.get_by_role("button", name="Take the report home").click()
     with page.expect_download() as waiting:
@@ -65,7 +67,7 @@ def test_an_evaluation_from_numbers_to_pictures_and_home(visitor: "Visitor") -> 
 def test_a_tick_of_the_bridge_changes_the_numbers_and_the_link(visitor: "Visitor") -> None:
     open_measure(visitor, "evaluate?checkpoint=tiny&view=sentiment&theta=0.1")
     page = visitor.page
-    assert "theta=0.1" in page.url
+    expect(page).to_have_url(re.compile(re.escape("theta=0.1")))
     page.get_by_text(re.compile("eligible images? (are|is) torn")).first.wait_for()
     page.get_by_text("Labels and classes: the same").click()
     tick = page.get_by_role("button", name="class amusement may be called label amusement")
@@ -75,11 +77,11 @@ def test_a_tick_of_the_bridge_changes_the_numbers_and_the_link(visitor: "Visitor
     page.get_by_text(
         re.compile(r"left out, because no class may be called so: amusement \(8\)")
     ).wait_for()
-    assert "bridge=" in page.url
+    expect(page).to_have_url(re.compile("bridge="))
     page.get_by_role("button", name="Back to the proposal").click()
     page.get_by_text("was changed by hand").wait_for(state="hidden")
     page.get_by_text(re.compile("On 62 images")).first.wait_for()
-    assert "bridge=" not in page.url
+    expect(page).not_to_have_url(re.compile("bridge="))
 
 
 def test_what_is_evaluated_is_what_is_compared(visitor: "Visitor") -> None:
@@ -91,7 +93,7 @@ def test_what_is_evaluated_is_what_is_compared(visitor: "Visitor") -> None:
     page.wait_for_url(re.compile(r"/compare.*checkpoint=other"))
     page.get_by_text(re.compile("McNemar's test|nothing tells them apart")).first.wait_for()
     network = page.get_by_role("combobox", name="Network")
-    assert network.input_value() == "Another network"
+    expect(network).to_have_value("Another network")
 
 
 def test_a_comparison_from_the_verdict_to_the_report(visitor: "Visitor") -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.cli import main
@@ -28,7 +29,7 @@ def test_a_report_opens_without_a_network_and_fits_the_screen_and_the_paper(
     headings = page.locator("h2").all_inner_texts()
     assert {"Measures", "Confusion matrix", "Calibration", "By artist"} <= set(headings)
     # every figure is drawn: its lines have a length, its pictures a size
-    assert page.locator("svg").count() == 5
+    expect(page.locator("svg")).to_have_count(5)
     lengths = page.locator("polyline").evaluate_all("lines => lines.map(l => l.getTotalLength())")
     assert min(lengths) > 20
     sizes = page.locator(".pictures img").evaluate_all("all => all.map(i => i.naturalWidth)")

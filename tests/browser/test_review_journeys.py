@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from placed import put_checkpoint
+from playwright.sync_api import expect
 from visitors import serve, visit, wait_for
 
 if TYPE_CHECKING:
@@ -120,11 +121,11 @@ def test_acts_pressed_ahead_are_stored_once_on_their_works(visitor: "Visitor", l
         "document.querySelector('.ev-desk .frame[aria-current]').title[0] === '9'"
     )
     if late:  # the screen is ahead of the server, and says so
-        assert "Waiting to be stored" in visitor.text(".ev-desk .state")
+        expect(page.locator(".ev-desk .state")).to_contain_text("Waiting to be stored")
         assert int(page.get_attribute(".ev-desk", "data-waiting")) >= 7
     page.evaluate("window.late = 0")
     decided(visitor, "7 of 72 works decided, 1 skipped")
-    assert visitor.text(".ev-desk .state") == "Stored."
+    expect(page.locator(".ev-desk .state")).to_have_text("Stored.")
     again(visitor)
     own = {number: words for number, words in stored(visitor).items() if words}
     assert own == expected(visitor)
@@ -180,10 +181,10 @@ def test_emotions_strengths_and_a_note_survive_a_reload(visitor: "Visitor") -> N
     press(visitor, ["2", "7", "7", "m"])
     page.keyboard.type("a 1 note, not a decision")
     page.keyboard.press("Escape")
-    assert page.locator(".ev-desk .chip[aria-pressed=true]").count() == 2
+    expect(page.locator(".ev-desk .chip[aria-pressed=true]")).to_have_count(2)
     page.keyboard.press("Enter")
     decided(visitor, "1 of 72 works decided")
-    assert "awe and strongly fear (with a note)" in visitor.text(".ev-desk .undo")
+    expect(page.locator(".ev-desk .undo")).to_contain_text("awe and strongly fear (with a note)")
     second = title(visitor)
     page.reload()
     page.wait_for_selector(READY)
@@ -191,7 +192,7 @@ def test_emotions_strengths_and_a_note_survive_a_reload(visitor: "Visitor") -> N
     assert title(visitor) == second
     page.keyboard.press("ArrowLeft")
     page.locator(".ev-desk .verdict", has_text="You said: awe and strongly fear").wait_for()
-    assert page.locator(".ev-desk textarea").input_value() == "a 1 note, not a decision"
+    expect(page.locator(".ev-desk textarea")).to_have_value("a 1 note, not a decision")
     decided(visitor, "1 of 72 works decided")  # to look back takes nothing back
 
 
@@ -259,7 +260,7 @@ def test_keys_live_on_after_a_control_was_touched(visitor: "Visitor") -> None:
     field = page.get_by_label("Words in title")
     field.click()
     page.keyboard.type("anna")  # only where text is typed do letters mean letters
-    assert field.input_value() == "anna"
+    expect(field).to_have_value("anna")
     field.fill("")
     page.keyboard.press("Tab")
     visitor.settle()
@@ -276,7 +277,7 @@ def test_the_filmstrip_leads_anywhere_without_taking_back(visitor: "Visitor") ->
     page.keyboard.press("ArrowLeft")
     page.locator(".ev-desk .verdict", has_text="none of these").wait_for()
     page.keyboard.press("ArrowRight")
-    assert page.locator(".ev-desk .chip[aria-pressed=true]").count() == 1  # as it was left
+    expect(page.locator(".ev-desk .chip[aria-pressed=true]")).to_have_count(1)  # as it was left
     field = page.locator(".ev-desk .number input")
     field.fill("60")
     field.press("Enter")
@@ -300,7 +301,7 @@ def test_own_keys_and_one_key(visitor: "Visitor") -> None:
     page = visitor.page
     page.get_by_role("button", name="Keys …").click()
     page.get_by_label("Key for Skip: press another to change it").press("n")
-    assert "None of these" in visitor.text(".ev-desk .keys [role=status]")
+    expect(page.locator(".ev-desk .keys [role=status]")).to_contain_text("None of these")
     page.get_by_label("One key").check()
     page.keyboard.press("Escape")
     press(visitor, ["n", "s", "2"])
@@ -316,18 +317,20 @@ def test_own_keys_and_one_key(visitor: "Visitor") -> None:
 def test_blind_hides_until_decided_and_undo_opens_again(visitor: "Visitor") -> None:
     begin(visitor, "Blind", "&blind=1")
     page = visitor.page
-    assert "hidden until you have decided" in visitor.text(".ev-desk .told")
-    assert page.locator(".ev-desk .agree, .ev-desk .share").count() == 0
+    expect(page.locator(".ev-desk .told").first).to_contain_text("hidden until you have decided")
+    expect(page.locator(".ev-desk .agree, .ev-desk .share")).to_have_count(0)
     first = title(visitor)
     press(visitor, ["3", "Enter"])
     page.locator(".ev-desk .verdict", has_text="You: contentment").wait_for()
-    assert re.match(r"You: contentment\. The model's estimate", visitor.text(".ev-desk .verdict"))
+    expect(page.locator(".ev-desk .verdict").first).to_have_text(
+        re.compile(r"^You: contentment\. The model's estimate")
+    )
     assert title(visitor) == first
     page.keyboard.press("n")  # means nothing here: this one is decided
     page.keyboard.press("Enter")
     page.wait_for_function(f"document.querySelector('.ev-desk h2').textContent !== {first!r}")
     page.wait_for_selector(READY)
-    assert "hidden until you have decided" in visitor.text(".ev-desk .told")
+    expect(page.locator(".ev-desk .told").first).to_contain_text("hidden until you have decided")
     page.keyboard.press("u")
     page.wait_for_function(f"document.querySelector('.ev-desk h2').textContent === {first!r}")
     page.locator(".ev-desk .told", has_text="not blind").wait_for()
@@ -378,7 +381,9 @@ def test_zoom_goes_into_all_the_pixels_and_back_to_the_keys(visitor: "Visitor") 
     page = visitor.page
     page.keyboard.press("z")
     page.wait_for_selector(".ev-desk .zoom[data-deep=yes]", timeout=60 * SECONDS)
-    assert re.fullmatch(r"[\d,]+ × [\d,]+ pixels", visitor.text(".ev-desk .zoom .pixels"))
+    expect(page.locator(".ev-desk .zoom .pixels")).to_have_text(
+        re.compile(r"^[\d,]+ × [\d,]+ pixels$")
+    )
     page.locator(".ev-desk .zoom canvas").first.wait_for()
     page.keyboard.press("n")  # decides nothing while one looks
     page.keyboard.press("Escape")

@@ -1,9 +1,11 @@
 """What curators do on the Textures page, in a browser."""
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from visitors import Visitor
@@ -21,7 +23,7 @@ def to_why(visitor: "Visitor", picture: Make) -> None:
     visitor.page.wait_for_url("**/textures**")
     visitor.page.get_by_text("spoke for the class").wait_for()
     visitor.settle()
-    assert "checkpoint=tiny" in visitor.page.url
+    expect(visitor.page).to_have_url(re.compile("checkpoint=tiny"))
 
 
 def turn_to(visitor: "Visitor", view: str) -> None:
@@ -31,10 +33,10 @@ def turn_to(visitor: "Visitor", view: str) -> None:
 
 def test_a_card_leads_to_why_and_back(visitor: "Visitor", picture: Make) -> None:
     to_why(visitor, picture)
-    assert visitor.page.locator("input[value='dusk.png']").count() == 1
+    expect(visitor.page.locator("input[value='dusk.png']")).to_have_count(1)
     visitor.page.get_by_role("link", name="Back").click()
     visitor.page.wait_for_selector(".ev-card >> nth=1")
-    assert visitor.page.locator(".ev-name").all_inner_texts() == ["dawn.jpg", "dusk.png"]
+    expect(visitor.page.locator(".ev-name")).to_have_text(["dawn.jpg", "dusk.png"])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -45,12 +47,12 @@ def test_gram_matrices_answer_to_the_pointer(visitor: "Visitor", picture: Make) 
     canvas.scroll_into_view_if_needed()
     canvas.hover(position={"x": 5, "y": 5})
     hint = visitor.page.locator(".gram .hint").first
-    assert hint.locator(".patch").count() == 2
+    expect(hint.locator(".patch")).to_have_count(2)
     first = hint.inner_text()
     assert first.startswith("channels ")
     canvas.focus()
     visitor.page.keyboard.press("ArrowRight")
-    assert hint.inner_text() != first
+    expect(hint).not_to_have_text(first)
 
 
 def test_a_texture_picture_is_made_and_kept(visitor: "Visitor", picture: Make) -> None:
@@ -66,7 +68,7 @@ def test_a_texture_picture_is_made_and_kept(visitor: "Visitor", picture: Make) -
     turn_to(visitor, "What if")
     visitor.page.get_by_text("its texture picture", exact=True).click()
     visitor.settle()
-    assert visitor.page.get_by_text("Make its texture picture").count() == 0
+    expect(visitor.page.get_by_text("Make its texture picture")).to_have_count(0)
 
 
 def test_a_narrow_window_has_no_sideways_scroll(visitor: "Visitor", picture: Make) -> None:
@@ -103,4 +105,4 @@ def test_what_if_for_all_leads_to_one(visitor: "Visitor", picture: Make) -> None
     visitor.page.get_by_text("As the model gets it now").wait_for()
     visitor.settle()
     colour = visitor.page.get_by_role("switch", name="Colour").last
-    assert not colour.is_checked()
+    expect(colour).not_to_be_checked()

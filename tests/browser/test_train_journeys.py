@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from placed import put_checkpoint
+from playwright.sync_api import expect
 
 from emoviz import jobs
 from emoviz.settings import load_settings
@@ -43,13 +44,14 @@ def test_the_sample_teaches_a_network_that_is_kept_and_compared(visitor: "Visito
     visitor.settle()
     compare.first.click()
     page.wait_for_url(re.compile("/compare"))
-    assert "checkpoint=from-the-sample" in page.url  # of three networks here, the one that was kept
+    # of three networks here, the one that was kept
+    expect(page).to_have_url(re.compile("checkpoint=from-the-sample"))
     page.get_by_text("McNemar").first.wait_for(timeout=120 * SECONDS)
 
     page.goto(f"{visitor.address}/?checkpoint=from-the-sample")
     page.get_by_role("button", name="Mountain gorilla").click()
     page.wait_for_selector(".ev-single")
-    assert page.get_by_text("which is not here").count() == 0
+    expect(page.get_by_text("which is not here")).to_have_count(0)
 
 
 def until(condition: Callable[[], bool], page: Any, seconds: float = 120) -> None:
