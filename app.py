@@ -127,6 +127,10 @@ def visit() -> None:
         language.speak(page in menu[tr("Review")])
         access.run(page)
         shell.warm(context)
+    # A run that another has overtaken ends here, where it looks. At its very end Streamlit forgets
+    # each fragment that it has not drawn, those of the run that overtook it too: a task's progress
+    # would then stand still for good.
+    _ = "overtaken" in st.session_state
 
 
 if get_script_run_ctx(suppress_warning=True) is None:  # the server reads for what serves
