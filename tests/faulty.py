@@ -84,10 +84,10 @@ def decide(home: str) -> int:
     from emoviz.review import Draft, Feeling, open_store
     from emoviz.settings import load_settings
 
-    store = open_store(load_settings())
-    known = store.collection("gallery")
-    assert known is not None
     try:
+        store = open_store(load_settings())
+        known = store.collection("gallery")
+        assert known is not None
         person = store.reviewer("Rasa")
         for work in store.works(known.id):
             store.decide(Draft(work.id, person.id, "choose", f"t{work.id}", (Feeling("awe"),)))

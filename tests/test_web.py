@@ -12,9 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.datastructures import Headers
+from streamlit.web.server.starlette import starlette_app_utils
 
 from emoviz.files import replaced_file, sweep
-from emoviz.settings import PROJECT_ROOT
+from emoviz.review import Role, open_store
+from emoviz.settings import PROJECT_ROOT, Settings
+from emoviz.ui import access, web
 
 SECRETS = """
 [auth]
@@ -148,12 +152,45 @@ def test_messages_agents_and_changes_from_elsewhere_are_refused(port: int) -> No
     assert answer(port, "/_stcore/agent/mcp", "POST", Origin="https://evil.example")[0] == 403
 
 
-def test_files_and_uploads_need_the_login(port: int) -> None:
-    for path in ("/media/abc.png", "/_stcore/upload_file/session/file"):
-        for cookie in ("", "_streamlit_user=forged", '_streamlit_user="2|1:0|x"; a=b; ;='):
+def signed(secret: str = "for this test alone", **claims: object) -> str:
+    """The cookie that Streamlit gives a browser after a login."""
+    value = starlette_app_utils.create_signed_value(secret, "_streamlit_user", json.dumps(claims))
+    return f"_streamlit_user={value.decode()}"
+
+
+WHO: dict[str, object] = {"is_logged_in": True, "iss": "https://login.example", "sub": "1"}
+
+
+def test_files_uploads_and_counts_need_somebody_who_was_let_in(port: int) -> None:
+    forged = ("", "_streamlit_user=forged", '_streamlit_user="2|1:0|x"; a=b; ;=')
+    for path in ("/media/abc.png", "/_stcore/upload_file/session/file", "/_stcore/metrics"):
+        for cookie in (*forged, signed("another secret", **WHO), signed(**WHO)):  # the last waits
             status, _, text = answer(port, path, Cookie=cookie)
             assert status == 403, (path, cookie)
             assert "needs a login" in text
+
+
+@pytest.mark.parametrize("role", ["waiting", "viewer", "reviewer"])
+def test_a_role_that_was_taken_away_counts_for_files_at_once(
+    role: Role, home: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "streamlit.web.server.starlette.starlette_websocket.get_cookie_secret", lambda: "secret"
+    )
+
+    def may(**claims: object) -> bool:
+        return web._is_let_in(Headers({"cookie": signed("secret", **claims)}))
+
+    store = open_store(settings)
+    keeper = store.login("https://login.example 0", "Keeper", manages=True)
+    person = access.entered(WHO, settings)
+    store.set_role(person.id, "reviewer", by=keeper.id)
+    assert may(**WHO)
+    store.set_role(person.id, role, by=keeper.id)
+    assert may(**WHO) is (role != "waiting")
+    assert not may(**{**WHO, "is_logged_in": "yes"})
+    assert not may(**{**WHO, "sub": ["1"]})
+    assert not may(is_logged_in=True)
 
 
 def test_what_stands_aside_is_swept_once_it_is_old(tmp_path: Path) -> None:

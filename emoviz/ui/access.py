@@ -5,11 +5,11 @@ what others made is marked with `acts` or `offers`, and a test finds those that 
 is asked each time, for callbacks of a page and its fragments run without ``app.py``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
@@ -70,13 +70,23 @@ def person(settings: Settings) -> Person:
     if getattr(st.user, "is_logged_in", False) is not True:
         return Person("waiting", reason=tr("Please sign in."))
     try:
-        who = identity_of(st.user.to_dict())
-        store = open_store(settings)
-        found = store.login(who.subject, readable(who.name)[:LONGEST], is_manager(who, settings))
+        found = entered(st.user.to_dict(), settings)
     except EmovizError as error:
         return Person("waiting", reason=str(error))
     reason = tr("A manager has to let you in first.") if found.role == "waiting" else ""
     return Person(found.role, found, reason)
+
+
+def entered(claims: Mapping[str, Any], settings: Settings) -> Reviewer:
+    """The person of a login, as the store knows them at this moment.
+
+    Raises:
+        NotAllowedError: The claims tell nobody apart.
+        ReviewError: The store cannot be asked.
+    """
+    who = identity_of(claims)
+    manages = is_manager(who, settings)
+    return open_store(settings).login(who.subject, readable(who.name)[:LONGEST], manages)
 
 
 def allowed(right: RightName) -> bool:

@@ -5,12 +5,14 @@ machine for its own, and lets any page put the app into a frame. ``app.py`` hand
 """
 
 import contextlib
+import json
 import sys
 import traceback
 from collections.abc import AsyncIterator, Iterable
 from urllib.parse import urlsplit
 
 import streamlit as st
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
@@ -27,7 +29,9 @@ from streamlit.web.server.starlette.starlette_websocket import (
 
 from emoviz.errors import SettingsError
 from emoviz.files import sweep
+from emoviz.review.rights import has
 from emoviz.settings import load_settings
+from emoviz.ui import access
 
 # Nothing is fetched from outside, the app is in nobody's frame, and no plug-in runs.
 _POLICY = (
@@ -45,7 +49,7 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_BEHIND_LOGIN = ("/media/", "/_stcore/upload_file")
+_BEHIND_LOGIN = ("/media/", "/_stcore/upload_file", "/_stcore/metrics")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -61,6 +65,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         refusal = _refusal(scope)
+        if not refusal and _needs_login(scope["path"]):
+            may = await run_in_threadpool(_is_let_in, Headers(scope=scope))
+            refusal = "" if may else "This needs a login that a manager has let in."
         if refusal and scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": refusal})
@@ -116,8 +123,6 @@ def _refusal(scope: Scope) -> str:
         headers.get("origin"), host, st.get_option("server.corsAllowedOrigins")
     ):
         return "This request comes from a page of another origin."
-    if _needs_login(scope["path"]) and not _is_signed_in(headers):
-        return "This needs a login."
     return ""
 
 
@@ -131,13 +136,16 @@ def _needs_login(path: str) -> bool:
     return behind and bool(secrets_singleton.load_if_toml_exists() and "auth" in st.secrets)
 
 
-def _is_signed_in(headers: Headers) -> bool:
-    """Whether the browser has the cookie that Streamlit signs once a provider has vouched."""
+def _is_let_in(headers: Headers) -> bool:
+    """Whether the cookie that Streamlit signs names somebody who may see pages, at this moment."""
     cookies = dict(
         part.strip().split("=", 1) for part in headers.get("cookie", "").split(";") if "=" in part
     )
     with contextlib.suppress(Exception):  # whatever a stranger puts into a cookie is no login
-        return _get_signed_cookie_with_chunks(cookies, USER_COOKIE_NAME) is not None
+        signed = _get_signed_cookie_with_chunks(cookies, USER_COOKIE_NAME)
+        claims = json.loads(signed or b"{}")
+        if claims.get("is_logged_in") is True:
+            return has(access.entered(claims, load_settings()).role, "look")
     return False
 
 
