@@ -5,14 +5,15 @@ FROM python:3.12-slim
 ARG SIZE=core
 RUN useradd --create-home --uid 1000 emoviz && mkdir /data && chown emoviz /data
 WORKDIR /app
-COPY pyproject.toml setup.py requirements.txt requirements-lock.txt README.md LICENSE ./
+COPY pyproject.toml setup.py requirements.txt requirements-lock.txt requirements-dev-lock.txt README.md LICENSE ./
 COPY .streamlit .streamlit
 COPY emoviz emoviz
 COPY app.py ./
 COPY pages pages
 COPY checkpoints checkpoints
 COPY sample_data sample_data
-RUN pip install --no-cache-dir "uv>=0.9" \
+RUN awk '/^uv==/ { here = 1 } here { print } here && !/\\$/ { exit }' requirements-dev-lock.txt >uv.txt \
+    && pip install --no-cache-dir --require-hashes -r uv.txt \
     && uv pip install --system --no-cache -c requirements-lock.txt \
         "$([ "$SIZE" = train ] && echo '.[train]' || echo '.')"
 USER emoviz

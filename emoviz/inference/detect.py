@@ -241,6 +241,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         raise NotInstalledError(
-            f"This needs the package {package}, which the small installation of emoviz leaves "
-            "out. Whoever installed emoviz can add its training packages."
+            f"This needs the package {package}, which is not in every installation of emoviz. "
+            "Whoever installed it can add that package."
         ) from None
