@@ -20,7 +20,13 @@ import pytest
 
 from emoviz.data.dataset import Dataset, Record, majority
 from emoviz.data.images import Limits
-from emoviz.data.reading import expand, open_dataset, open_sent_zip, read_structure
+from emoviz.data.reading import (
+    expand,
+    open_dataset,
+    open_holder,
+    open_sent_zip,
+    read_structure,
+)
 from emoviz.data.sources import member_names
 from emoviz.errors import TableError
 from emoviz.settings import Settings
@@ -103,6 +109,13 @@ def rows(delimiter: str = ",", header: str = "file{}label", end: str = "\n") -> 
         'file,label,title\n' + "".join(
             f'{n},{w},"a\nline, ""so"""\n' for n, w in zip(NAMES, LABELS, strict=True)
         ),
+        "# made by hand, 2020\n#\n" + rows(),
+        "# " + rows(),
+        rows(header="#,file{}label").replace("\nimages", "\n1,images"),
+        rows().partition("\n")[2],
+        rows(header="file{}what it evokes"),
+        rows().replace("/a.jpg", "/%61.jpg"),
+        rows().replace(".jpg", ""),
         '"file";"label";"title, artist, year, place"\n'
         + "".join(f"{n};{w};x\n" for n, w in zip(NAMES, LABELS, strict=True)),
     ],
@@ -125,6 +138,9 @@ def test_tables_as_people_have_them(make: Callable[..., Path], content: bytes | 
         ("cp1252", ("Zürich.jpg", "œuvre.jpg", "ñ.jpg")),
         ("mac_roman", ("Zürich.jpg", "œuvre.jpg", "ñ.jpg")),
         ("koi8_r", ("собака.jpg", "ёжик.jpg", "мир.jpg")),
+        ("iso8859_2", ("żółw.jpg", "łąka.jpg", "źdźbło.jpg")),
+        ("iso8859_5", ("собака.jpg", "ёжик.jpg", "мир.jpg")),
+        ("euc_jp", ("犬.jpg", "表示.jpg", "猫.jpg")),
     ],
 )
 def test_that_code_page_is_taken_under_which_the_files_exist(
@@ -273,7 +289,7 @@ STRUCTURES: dict[str, tuple[str, ...]] = {
     "readme and litter": (
         *(f"set/{name}" for name in BASE),
         *("set/README.txt", "set/.DS_Store", "set/Thumbs.db", "set/joy/desktop.ini"),
-        "__MACOSX/set/joy/._0.jpg",
+        *("__MACOSX/set/joy/._0.jpg", "$RECYCLE.BIN/set/0.jpg", "set/~$README.docx"),
     ),
     "an image beside": (*(f"set/{name}" for name in BASE), "set/cover.jpg"),
     "splits": ("train/joy/0.jpg", "train/fear/0.jpg", "test/joy/1.jpg", "test/fear/1.jpg"),
@@ -376,6 +392,17 @@ def test_files_without_a_suffix_are_tried_by_their_bytes(tmp_path: Path, picture
         ("cp437", ["Zürich.jpg", "señor.jpg"]),
         ("cp775", ["šuo ir katė.jpg", "žąsis.jpg", "ėglė.jpg"]),
         ("cp932", ["日本語.jpg", "浮世絵/北斎.jpg"]),
+        ("cp932", ["喜び/海辺の絵.jpg", "恐れ/森.jpg"]),
+        ("gbk", ["快乐/海边.jpg", "恐惧/森林.jpg"]),
+        ("big5", ["快樂/海邊.jpg", "恐懼/森林.jpg"]),
+        ("cp949", ["기쁨/바다.jpg", "공포/숲.jpg"]),
+        ("cp1251", ["радость/море.jpg", "страх/лес.jpg"]),
+        ("koi8_r", ["радость/море.jpg", "страх/лес.jpg"]),
+        ("cp1250", ["radość/żółw.jpg", "strach/łąka.jpg"]),
+        ("cp1252", ["Mädchen.jpg", "Straße.jpg"]),
+        ("cp1257", ["džiaugsmas/jūra.jpg", "baimė/miškas.jpg"]),
+        ("cp862", ["שמחה/ים.jpg", "פחד/יער.jpg"]),
+        ("cp1256", ["فرح/بحر.jpg", "خوف/غابة.jpg"]),
     ],
 )
 def test_names_in_a_zip_are_read_in_the_encoding_that_makes_sense(
@@ -385,8 +412,24 @@ def test_names_in_a_zip_are_read_in_the_encoding_that_makes_sense(
     for name in names:
         info = zipfile.ZipInfo()
         info.filename = info.orig_filename = name.encode(encoding).decode("cp437")
+        assert info.filename != name or encoding == "cp437"
         members.append(info)
     assert member_names(members)[0] == names
+
+
+@pytest.mark.parametrize("name", ["images/a.jpg", "set/images/a.jpg", "set/Photos/a.jpg"])
+def test_a_folder_of_images_is_no_class(opened: Callable[..., Dataset], name: str) -> None:
+    with pytest.raises(TableError, match="has no labels"):
+        opened((name, name.replace("a.jpg", "b.jpg")))
+
+
+def test_a_zip_that_unpacks_itself_is_read_by_every_verb(tmp_path: Path, picture: Picture) -> None:
+    place = tmp_path / "set.zip"
+    with zipfile.ZipFile(place, "w") as archive:
+        archive.writestr("joy/a.jpg", picture(size=(8, 8)))
+    place.write_bytes(b"MZ, a program" + place.read_bytes())
+    (record,) = both(place).records
+    assert open_holder(place, SETTINGS).read(record.inside, Limits()) == record.read(Limits())
 
 
 def test_class_folders_may_be_links(tmp_path: Path, picture: Picture) -> None:

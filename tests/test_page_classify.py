@@ -182,7 +182,7 @@ def test_a_folder_gives_its_images_and_names_the_rest(app: AppTest, picture: Mak
         into="folder",
     )
     assert headings(app)[0] == "2 images, 2 refused"
-    assert "no image by its name (.csv)" in html(app)
+    assert "It is a table; open it by itself" in html(app)
     names = [entry.name for entry in space(app).entries]
     assert names == ["show/a.jpg", "show/b.jpg", "show/list.csv", "show/notes.txt"]
 

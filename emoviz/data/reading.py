@@ -50,6 +50,8 @@ SAMPLE = "sample"
 TABLES = (".csv", ".tsv", ".tab", ".txt", ".parquet")
 _MANIFESTS = (".json", ".jsonld")
 _NO_CLASS = "it lies in no folder of a class"
+# Folders of images, whatever these show.
+_NO_CLASSES = frozenset(("images", "image", "imgs", "img", "pictures", "photos", "jpg", "png"))
 
 
 def open_dataset(
@@ -112,7 +114,7 @@ def _file(path: Path, settings: Settings, wish: Wish) -> Dataset:
         begins = first_bytes(path)
     except ImageError:
         begins = b""
-    if begins.startswith(b"PK\x03\x04") or suffix == ".zip":
+    if _is_zip(path.name, begins):
         return open_zip(path, str(path), wish)
     if not is_image(begins) and suffix == ".parquet":
         from emoviz.data.dataset_file import read_set
@@ -134,6 +136,11 @@ def _file(path: Path, settings: Settings, wish: Wish) -> Dataset:
     return Dataset(path.name, UNLABELLED, (record,), root=Path.cwd(), shown=shown)
 
 
+def _is_zip(name: str, begins: bytes) -> bool:
+    """By its name also where something stands before it, as in one that unpacks itself."""
+    return begins.startswith(b"PK\x03\x04") or name.casefold().endswith(".zip")
+
+
 def read_labelled(
     path: str | Path, taxonomy: Taxonomy | None = None, likely: Taxonomy | None = None
 ) -> Dataset:
@@ -153,7 +160,7 @@ def open_holder(path: Path, settings: Settings) -> Holder:
     Raises:
         TableError, ImageError: It is neither, or cannot be read.
     """
-    if first_bytes(path).startswith(b"PK\x03\x04"):
+    if _is_zip(path.name, first_bytes(path)):
         return ZipImages(path, Limits.of(settings), int(settings.max_archive_mb * 1e6))
     from emoviz.data.tables import ParquetImages, read_table
 
@@ -188,7 +195,7 @@ def expand(
 
 def sent_sources(name: str, data: bytes, settings: Settings) -> list[ImageSource]:
     """A file that is in memory as image sources: the images of a ZIP, or itself."""
-    if not (data.startswith(b"PK\x03\x04") or name.casefold().endswith(".zip")):
+    if not _is_zip(name, data):
         return [from_bytes(name, data)]
     wish = Wish.of(settings)
     try:
@@ -454,13 +461,14 @@ def _base(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         inside = [above[len(base) :] for above in folders if above[: len(base)] == base]
         names = {above[0] for above in inside if above}
         below = sum(len(above) > 1 for above in inside)
-        if len(names) != 1 or 2 * below <= sum(len(above) > 0 for above in inside):
+        name = next(iter(names), "")
+        is_deep = 2 * below > sum(len(above) > 0 for above in inside)
+        if len(names) != 1 or not (is_deep or name.casefold() in _NO_CLASSES):
             return base
-        (name,) = names
         if name.casefold() in SPLIT_WORDS or _known(names):
             return base
         deeper = {above[1].casefold() for above in inside if len(above) > 1}
-        if deeper <= SPLIT_WORDS.keys() and not any(len(above) > 2 for above in inside):
+        if deeper and deeper <= SPLIT_WORDS.keys() and not any(len(above) > 2 for above in inside):
             return base  # one class with its splits below it
         base = (*base, name)
 

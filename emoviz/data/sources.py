@@ -30,10 +30,14 @@ SMALL_MEMBER = 20_000_000
 MAX_MEMBERS = 200_000
 _HEAD = 512  # bytes that tell what a file is
 # What systems put beside people's files; nobody means it when they point at a folder.
-_JUNK = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "icon\r"))
-_TEXTS = frozenset(
-    (".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".html", ".md", ".yaml", ".yml", ".py")
+_JUNK = frozenset(
+    (
+        *("thumbs.db", "ehthumbs.db", "thumbs.db:encryptable", "desktop.ini", "picasa.ini"),
+        *("__macosx", "@eadir", "icon\r", "lost+found", "$recycle.bin"),
+        "system volume information",
+    )
 )
+_TEXTS = frozenset((".txt", ".json", ".jsonl", ".xml", ".html", ".md", ".yaml", ".yml", ".py"))
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP")
 
 
@@ -81,8 +85,8 @@ def parts_of(name: str) -> tuple[str, ...]:
 
 
 def is_junk(parts: Iterable[str]) -> bool:
-    """Whether a system put it there: hidden files, Thumbs.db, __MACOSX and the like."""
-    return any(part.startswith(".") or part.casefold() in _JUNK for part in parts)
+    """Whether a system put it there: hidden files, locks, Thumbs.db, __MACOSX and the like."""
+    return any(part.startswith((".", "~$")) or part.casefold() in _JUNK for part in parts)
 
 
 def why_no_image(name: str, head: Callable[[], bytes]) -> str:
@@ -97,6 +101,8 @@ def why_no_image(name: str, head: Callable[[], bytes]) -> str:
         return ""
     if suffix == ".zip":
         return "it is a ZIP of its own; unpack it, or bring it in by itself"
+    if suffix in (".csv", ".tsv"):
+        return "it is a table; open it by itself to have what it says of the images"
     if suffix in _TEXTS:
         return f"it is no image by its name ({suffix})"
     try:
@@ -297,9 +303,12 @@ def member_names(members: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[s
 
 
 _PAGES = (
-    *("cp437", "cp850", "cp852", "cp866", "cp775", "cp932", "cp936", "cp949", "cp950", "cp1252"),
-    *("cp1250", "cp1251", "cp1257", "cp737", "cp857", "cp862"),
+    *("shift_jis", "euc_kr", "gb2312", "big5", "cp437", "cp850", "cp1252", "cp852", "cp866"),
+    *("cp1251", "koi8_r", "cp775", "cp1257", "cp1250", "cp737", "cp1253", "cp857", "cp1254"),
+    *("cp862", "cp1255", "cp1256"),
 )
+_WIDE_PAGES = ("cp932", "cp936", "cp949", "cp950")  # the first four with signs that are rare
+_RARE = frozenset("þðÞÐÿ")  # of single languages, and where others have theirs
 
 
 def _encoding_of(names: Sequence[bytes]) -> str:
@@ -307,21 +316,38 @@ def _encoding_of(names: Sequence[bytes]) -> str:
         b"".join(names).decode("utf-8")
         return "utf-8"
     except UnicodeDecodeError:
-        return min(_PAGES, key=lambda encoding: _oddness(names, encoding))
+        return min((*_PAGES, *_WIDE_PAGES), key=lambda encoding: _oddness(names, encoding))
 
 
 def _oddness(names: Sequence[bytes], encoding: str) -> float:
-    """Names make sense where they are letters, of one alphabet, capitals before small ones."""
+    """How little names make sense.
+
+    They do where they are letters of one alphabet, small after the first. Latin letters with
+    accents stand among those without, letters of other alphabets among their own.
+    """
     try:
         text = "\n".join(name.decode(encoding) for name in names)
     except UnicodeDecodeError:
         return math.inf
     foreign = [sign for sign in text if not sign.isascii()]
-    odd = sum(not sign.isalpha() for sign in foreign)
-    pairs = pairwise(text)
-    upper = sum(one.islower() and other.isupper() for one, other in pairs)
-    alphabets = {unicodedata.name(sign, "?").split()[0] for sign in foreign if sign.isalpha()}
-    return (3 * odd + 2 * upper) / max(len(foreign), 1) + len(alphabets) / 2
+    kinds = {sign: _alphabet(sign) for sign in set(text)}
+    odd = sum(not (sign.isalpha() or kinds[sign] == "COMBINING") for sign in foreign)
+    rare = sum(sign in _RARE or kinds[sign] == "HALFWIDTH" for sign in foreign)
+    upper = mixed = 0
+    for one, other in pairwise(text):
+        upper += other.isupper() and one.isalpha() and not (one.isupper() and other.isascii())
+        accents = not (one.isascii() or other.isascii()) and kinds[one] == kinds[other] == "LATIN"
+        joined = {kinds[one], kinds[other]} - {""}
+        mixed += accents or (one.isascii() != other.isascii() and len(joined) > 1)
+    alphabets = {kinds[sign] for sign in foreign} - {""}
+    each = (3 * odd + 2 * upper + mixed + rare) / max(len(foreign), 1)
+    return each + len(alphabets) / 2 + (encoding in _WIDE_PAGES)
+
+
+def _alphabet(sign: str) -> str:
+    """Of a letter; "" of what is none. Chinese and Japanese signs stand in one word."""
+    name = unicodedata.name(sign, "?").split()[0] if sign.isalpha() else ""
+    return "CJK" if name in ("HIRAGANA", "KATAKANA") else name
 
 
 def _unicode_path(member: zipfile.ZipInfo) -> str:

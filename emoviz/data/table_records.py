@@ -56,7 +56,6 @@ def read_records(table: Table, wish: Wish) -> Dataset:
     roles = find_roles(table, wish.taxonomy, wish.labelled)
     rows = _Rows(table, roles, wish)
     title = "/".join(absolute(table.path).parts[-2:])
-    notes = (*table.notes, *([roles.note] if roles.note else ()))
     return Dataset(
         title,
         rows.taxonomy,
@@ -64,7 +63,7 @@ def read_records(table: Table, wish: Wish) -> Dataset:
         tuple(Problem(table.place(row), rows.refused[row]) for row in sorted(rows.refused)),
         bool(roles.votes) and roles.label is None,
         root=absolute(table.path).parent,
-        notes=notes,
+        notes=(*table.notes, *roles.notes),
         unknown=dict(rows.unknown.most_common()),
     )
 

@@ -18,10 +18,11 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from emoviz.data.affect import Dimension, Scale, affect_columns
 from emoviz.data.images import SUFFIXES, Limits, read_file
 from emoviz.errors import ImageError, TableError
 from emoviz.files import arrow_file
-from emoviz.labels import TAXONOMIES, Taxonomy
+from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 
 MOST_COLUMNS = 5000
 # Where a column is looked for by its name: in small letters, without spaces, "-" and "_".
@@ -41,12 +42,18 @@ _FILE = (
 _LABEL = ("label", "emotion", "class", "labels", "emotions", "classname", "labelname")
 _GROUP, _SPLIT = ("group", "artist", "source"), ("split", "subset")
 _VOTE = "p_"
-NO_ANSWER = frozenset(("", "nan", "n/a", "na", "#n/a", "#na", "none", "null", "nil", "-", "?"))
+NO_ANSWER = frozenset(
+    ("", "nan", "n/a", "na", "n.a.", "<na>", "#n/a", "#na", "none", "null", "nil", "-", "?")
+)
 _PAGES = (
     *("cp1252", "cp1250", "cp1257", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1258"),
     *("cp932", "gb18030", "cp949", "cp950", "koi8_r", "mac_roman", "cp850", "cp852", "cp866"),
     *("cp775", "cp437", "cp737", "cp857", "cp874"),
 )
+# Taken where the files exist that are named, and never for what the letters look like.
+_RARE_PAGES = ("iso8859_2", "iso8859_4", "iso8859_5", "euc_jp", "mac_latin2", "mac_cyrillic")
+# What may stand above the names of columns: empty lines, the separator, a remark.
+_ABOVE = re.compile(rb'[\r\n]+|\s*"?sep=(.)"?[ ,;\t]*\r?\n|(#[^\r\n]*)[\r\n]+', re.IGNORECASE)
 _FOOTER = 64_000_000  # bytes of a Parquet file's description of itself, at most
 _BOMB, _SMALL = 200, 200_000_000  # columns may not grow more than this many times when unpacked
 # Blocks as pyarrow reads them; large enough for a cell as long as Python's csv takes one.
@@ -64,7 +71,7 @@ class Roles:
         split: Of the split.
         votes: Column -> the answer whose share of the votes it holds.
         affect: ``valence`` and ``arousal`` -> the column and the scale that its name gives.
-        note: How the column of files was found, where its name does not say so.
+        notes: How columns were found whose names do not say what they are.
     """
 
     file: str
@@ -73,7 +80,7 @@ class Roles:
     split: str | None = None
     votes: Mapping[str, str] = field(default_factory=dict)
     affect: Mapping[Dimension, tuple[str, Scale]] = field(default_factory=dict)
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,7 +161,7 @@ def find_roles(
     def first_of(wanted: Iterable[str]) -> str | None:
         return next((by_name[name] for name in wanted if name in by_name), None)
 
-    file, label, note = first_of(_FILE), first_of(_LABEL), ""
+    file, label, notes = first_of(_FILE), first_of(_LABEL), list[str]()
     if table.images is not None and (file is None or plain_name(file) == "image"):
         file = table.images
     votes = {
@@ -165,8 +172,15 @@ def find_roles(
     if not (label or votes):
         votes = _bare_votes({name.strip().casefold(): name for name in known}, taxonomy)
     if file is None and image:
-        file = _looks_like_files(table)
-        note = f"The column '{file}' was taken for the images' files: it names images." * bool(file)
+        file = _first_column(table, _name_images)
+        notes += [f"The column '{file}' was taken for the images' files: it names images."] * bool(
+            file
+        )
+    if not (label or votes):
+        label = _first_column(table, partial(_are_labels, taxonomy))
+        notes += [f"The column '{label}' was taken for the labels: it holds emotions."] * bool(
+            label
+        )
     lacking = ["files"] if image and not file else []
     lacking += ["labels"] if labelled and not (label or votes) else []
     if lacking:
@@ -174,7 +188,9 @@ def find_roles(
         told = columns_told(known, " or ".join(lacking))
         raise TableError(f"'{table.path}' has {told}; wanted: {wanted}.")
     affect = affect_columns(known)
-    roles = Roles(file or "", label, first_of(_GROUP), first_of(_SPLIT), votes, affect, note)
+    roles = Roles(
+        file or "", label, first_of(_GROUP), first_of(_SPLIT), votes, affect, tuple(notes)
+    )
     used = {plain_name(x) for x in (roles.file, roles.label, roles.group, roles.split) if x}
     for name in table.repeated:
         if plain_name(name) in used or name in roles.votes:
@@ -192,13 +208,12 @@ def columns_told(names: Sequence[str], lacking: str) -> str:
 
 def file_told(cell: str) -> str:
     """A cell before the words of a message, where it names an image; "" where it may not."""
-    text = cell.strip()
-    return f"{text}: " if text.casefold().endswith(tuple(SUFFIXES)) and len(text) < 300 else ""
+    return f"{cell.strip()}: " if _names_image(cell) and len(cell) < 300 else ""
 
 
 def plain_name(name: str) -> str:
-    """A column's name in small letters, without spaces, hyphens and underscores."""
-    return re.sub(r"[\s_-]+", "", unicodedata.normalize("NFC", name)).casefold()
+    """A column's name in small letters, without spaces, hyphens, underscores and "#"."""
+    return re.sub(r"[\s_#-]+", "", unicodedata.normalize("NFC", name)).casefold()
 
 
 def number(text: str) -> float:
@@ -257,7 +272,10 @@ class Files:
     def locate(self, name: str) -> Path | None:
         """The file that a table means: relative, absolute, or as another machine had it."""
         text = name.strip().removeprefix("file://")
-        if (found := self.find(text)) is not None:
+        spelt = (text, unquote(text)) if "%" in text else (text,)
+        if "." not in text[-6:]:  # an image's id
+            spelt = (*spelt, *(text + suffix for suffix in SUFFIXES))
+        if found := next(filter(None, map(self.find, spelt)), None):
             return found
         try:
             path = Path(text.replace("\\", "/"))
@@ -315,13 +333,26 @@ def _bare_votes(by_lower: Mapping[str, str], taxonomy: Taxonomy | None) -> dict[
     return {}
 
 
-def _looks_like_files(table: Table) -> str | None:
-    """The first column whose cells are mostly names of images."""
+def _first_column(table: Table, fits: Callable[[Sequence[str]], bool]) -> str | None:
+    """The first column whose first cells are such, empty ones left out."""
     for name, column in table.columns.items():
-        some = [cell.strip().casefold() for cell in column[:50] if cell.strip()]
-        if some and 2 * sum(cell.endswith(tuple(SUFFIXES)) for cell in some) > len(some):
+        some = [cell.strip() for cell in column[:50] if cell.strip().casefold() not in NO_ANSWER]
+        if some and fits(some):
             return name
     return None
+
+
+def _name_images(cells: Sequence[str]) -> bool:
+    return 2 * sum(map(_names_image, cells)) > len(cells)
+
+
+def _names_image(cell: str) -> bool:
+    return cell.strip().casefold().endswith(tuple(SUFFIXES))
+
+
+def _are_labels(taxonomy: Taxonomy | None, cells: Sequence[str]) -> bool:
+    """Whether they are labels of one taxonomy of the field, or of the one that is wanted."""
+    return all(map(taxonomy.holds, cells)) if taxonomy else taxonomy_of(cells) is not None
 
 
 # Text --------------------------------------------------------------------------------------------
@@ -368,12 +399,9 @@ def _bytes(path: Path) -> tuple[bytes, tuple[str, ...]]:
 
 def _text(path: Path, quotes: bool) -> Table:
     data, notes = _bytes(path)
-    blank = len(data) - len(data.lstrip(b"\r\n"))
-    skipped = len(re.findall(rb"\r\n|\r|\n", data[:blank]))
-    data, more, told = _without_sep_line(data[blank:])
-    skipped += more
-    quote = b'"' if quotes else b""
-    first = _first_line(data, quote)
+    start, told = _header_place(data)
+    skipped, data = len(re.findall(rb"\r\n|\r|\n", data[:start])), data[start:]
+    first = _first_line(data, quotes)
     delimiter = told or _delimiter(first.decode("utf-8"), quotes)
     count = first.count(delimiter.encode()) + 1
     if count > MOST_COLUMNS:
@@ -384,6 +412,10 @@ def _text(path: Path, quotes: bool) -> Table:
     quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
     try:
         header = next(_csv(data, delimiter, quoting), [])
+        if any(map(_names_image, header)):
+            header = [f"column {i}" for i in range(1, len(header) + 1)]
+            data, skipped = f"{delimiter.join(header)}\n".encode() + data, skipped - 1
+            notes = (*notes, f"'{path.name}' has no names of columns: its first line is an image.")
         made = _by_arrow(data, delimiter, header, quotes)
         columns = made or _by_csv(data, delimiter, header, quoting)
     except csv.Error as error:
@@ -490,18 +522,22 @@ def _texts(column: Any) -> list[str]:
     return list(values[np.from_dlpack(coded.indices)].tolist())
 
 
-def _first_line(data: bytes, quote: bytes) -> bytes:
-    """The first line that holds anything; a quoted cell may hold line ends."""
-    start = len(data) - len(data.lstrip(b"\r\n"))
-    end, open_quote = start, False
-    pattern = re.compile(rb'[\r\n"]' if quote else rb"[\r\n]")
-    for match in pattern.finditer(data, start, start + 10_000_000):
-        if match[0] == b'"':
-            open_quote = not open_quote
-        elif not open_quote:
-            return data[start : match.start()]
-        end = match.end()
-    return data[start : max(end, start + 10_000_000)]
+def _header_place(data: bytes) -> tuple[int, str]:
+    """Where the names of columns begin, and the separator that a line above them says."""
+    start, told = 0, ""
+    while above := _ABOVE.match(data, start):
+        names = re.split(r"[,;\t|]", (above[2] or b"").decode(errors="replace"))
+        if set(map(plain_name, names)) & set(_FILE):  # an index column, or names after a "#"
+            break
+        start, told = above.end(), told or (above[1] or b"").decode("latin-1")
+    return start, told
+
+
+def _first_line(data: bytes, quotes: bool) -> bytes:
+    """The first line; a quoted cell may hold line ends."""
+    pattern = rb'(?:"[^"]*"|[^\r\n"])*' if quotes else rb"[^\r\n]*"
+    line = re.match(pattern, data[:10_000_000])
+    return line[0] if line else b""
 
 
 def _delimiter(line: str, quotes: bool) -> str:
@@ -513,14 +549,6 @@ def _delimiter(line: str, quotes: bool) -> str:
         return bool(names & set(_FILE)) and mark in bare, bare.count(mark)
 
     return max(",;\t|", key=fits)
-
-
-def _without_sep_line(data: bytes) -> tuple[bytes, int, str]:
-    """The data without a first line ``sep=;``, how many lines that were, and what it says."""
-    match = re.match(rb'\s*"?sep=(.)"?[ ,;\t]*\r?\n', data, re.IGNORECASE)
-    if match is None:
-        return data, 0, ""
-    return data[match.end() :], match[0].count(b"\n"), match[1].decode("latin-1")
 
 
 def _as_utf8(path: Path, data: bytes) -> tuple[bytes, tuple[str, ...]]:
@@ -573,7 +601,7 @@ def _code_page(path: Path, data: bytes) -> tuple[str, str]:
         except UnicodeDecodeError:
             return 0
 
-    found = {encoding: there(encoding) for encoding in _PAGES} if names else {}
+    found = {encoding: there(encoding) for encoding in (*_PAGES, *_RARE_PAGES)} if names else {}
     if found and max(found.values()):
         return max(found, key=lambda name: found[name]), "under which the files exist that it names"
     import charset_normalizer
