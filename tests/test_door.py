@@ -10,6 +10,7 @@ import unicodedata
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from emoviz.data import parquet_files
 from emoviz.data.dataset import Dataset, Record, majority
+from emoviz.data.dataset_file import write_set
 from emoviz.data.images import Limits
 from emoviz.data.reading import (
     expand,
@@ -29,6 +32,7 @@ from emoviz.data.reading import (
 )
 from emoviz.data.sources import member_names
 from emoviz.errors import TableError
+from emoviz.labels import MIKELS8
 from emoviz.settings import Settings
 
 Picture = Callable[..., bytes]
@@ -262,13 +266,82 @@ def test_deeply_nested_metadata_of_a_parquet_file_is_no_trouble(make: Callable[.
 def test_images_that_unpack_to_far_more_than_their_file_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emoviz.data.tables._SMALL", 100_000)
+    monkeypatch.setattr("emoviz.data.parquet_files._SMALL", 100_000)
     images = [b"\xff\xd8" + bytes(1_000_000)] * 20
     table = pa.table({"image": images, "label": ["awe"] * 20})
     pq.write_table(table, tmp_path / "bomb.parquet", compression="zstd")
     assert (tmp_path / "bomb.parquet").stat().st_size < 100_000
     with pytest.raises(TableError, match="far more than"):
         open_dataset(tmp_path / "bomb.parquet", SETTINGS, labelled=True)
+
+
+BOMBS = {
+    "text": lambda n: pa.DictionaryArray.from_arrays(
+        pa.array(np.zeros(n, np.int32)), pa.array(["x" * 100_000])
+    ),
+    "list": lambda n: pa.array([["y" * 100_000] * 10] * (n // 10)),
+    "fixed": lambda n: pa.array([b"z" * 100_000] * n, pa.binary(100_000)),
+    "number": lambda n: pa.array(np.zeros(1_000_000, np.int64)),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_value_that_is_repeated_counts_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """7 KB took 20 GB in the server's process."""
+    monkeypatch.setattr(parquet_files, "_SMALL", 1_000_000)
+    path, column = tmp_path / "bomb.parquet", BOMBS[kind](1000)
+    table = {"file": pa.array(["a.jpg"] * len(column)), "label": column}
+    pq.write_table(pa.table(table), path, compression="zstd")
+    assert path.stat().st_size < 20_000
+    with parquet_files.opened_parquet(path) as file:
+        for read in (
+            file.read,
+            lambda: list(file.batches(64)),
+            lambda: file.row_group(0, ["label"]),
+        ):
+            with pytest.raises(TableError, match="far more than it holds"):
+                read()
+    if kind in ("text", "number"):
+        with pytest.raises(TableError, match="far more than it holds"):
+            open_dataset(path, SETTINGS)
+
+
+def test_a_set_that_was_sent_names_no_files_of_this_machine(
+    tmp_path: Path, picture: Callable[..., bytes]
+) -> None:
+    """Whoever writes such a file writes any path into it; what lies inside is theirs."""
+    secret, home = tmp_path / "secret.jpg", tmp_path / "home"
+    secret.write_bytes(picture())
+    shares = (1.0, *[0.0] * 7)
+    outside = Record("secret", secret, label=0, shares=shares)
+    inside = Record("own", tmp_path / "x", label=0, shares=shares, content=picture())
+    sent = home / "sent" / "set.parquet"
+    sent.parent.mkdir(parents=True)
+    write_set(sent, "t", Dataset("t", MIKELS8, (outside, inside)), {})
+    own = replace(SETTINGS, home=home)
+    found = open_dataset(sent, own, sent=True)
+    assert [record.name for record in found.records] == ["own"]
+    assert [problem.key for problem in found.problems] == ["secret"]
+    assert len(open_dataset(sent, own)) == 2
+    limited = replace(SETTINGS, home=tmp_path / "other", paths=str(tmp_path / "home"))
+    assert [record.name for record in open_dataset(sent, limited).records] == ["own"]
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_sent_table_with_images_inside_names_no_files_beside_them(
+    tmp_path: Path, picture: Callable[..., bytes], labelled: bool
+) -> None:
+    secret = tmp_path / "secret.jpg"
+    secret.write_bytes(picture())
+    image = [{"bytes": picture(), "path": "a.jpg"}, {"bytes": None, "path": str(secret)}]
+    path = tmp_path / "sent.parquet"
+    pq.write_table(pa.table({"image": image, "label": ["joy", "fear"]}), path)
+    found = open_dataset(path, SETTINGS, labelled=labelled, sent=True)
+    assert len(found) == 1
+    assert "sent" in found.problems[0].reason
+    assert len(open_dataset(path, SETTINGS, labelled=labelled)) == 2
 
 
 def test_one_rule_for_the_majority_and_for_ties() -> None:

@@ -219,6 +219,49 @@ def test_repeated_values_of_a_parquet_file_count_as_what_they_unpack_to() -> Non
         read_vectors(data, "a.parquet")
 
 
+def test_texts_that_are_repeated_take_no_place_and_numbers_in_them_are_no_dimension() -> None:
+    texts = pa.array(["1" * 1_000_000] * 3).dictionary_encode()
+    table = {"x": [1.0, 2, 3], "y": [4.0, 5, 6], "name": ["a", "b", None], "said": texts}
+    found = read_vectors(parquet_of(pa.table(table)), "a.parquet")
+    assert (found.columns, found.names) == (("x", "y"), ("a", "b", ""))
+    same = pa.array(np.zeros(100_000, np.int32))
+    bomb = pa.DictionaryArray.from_arrays(same, pa.array(["x" * 100_000]))
+    data = parquet_of(pa.table({"x": np.ones(100_000), "y": np.ones(100_000), "label": bomb}))
+    assert len(data) < 100_000
+    with pytest.raises(TableError, match="far more than it holds"):
+        read_vectors(data, "a.parquet")
+
+
+def test_what_is_no_array_in_an_npz_is_left_alone() -> None:
+    buffer = io.BytesIO(npz_of(u=VALUES))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("readme.txt", "hello")
+    assert len(read_vectors(buffer.getvalue(), "a.npz")) == len(VALUES)
+
+
+@pytest.mark.usefixtures("small_cap")
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"u": np.zeros((1_000_000, 2), np.uint8)},
+        {"u": np.zeros((2, 2)), "names": np.zeros(2_000_000, "S1")},
+        {"u": np.zeros((2, 2)), "names": np.zeros(2_000_000, "S0")},
+    ],
+)
+def test_small_values_count_as_what_becomes_of_them(arrays: dict[str, Any]) -> None:
+    with pytest.raises(TableError, match="at most 5 MB"):
+        read_vectors(npz_of(**arrays), "a.npz")
+
+
+def test_no_more_rows_and_columns_than_can_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors, "_MAX_ROWS", 10)
+    monkeypatch.setattr(vectors, "_MAX_COLUMNS", 10)
+    with pytest.raises(TableError, match="11 rows; at most 10"):
+        read_vectors(npz_of(u=np.zeros((11, 2)), names=np.array(["a"] * 11)), "a.npz")
+    with pytest.raises(TableError, match="11 columns; at most 10"):
+        read_vectors(",".join("1" * 11).encode(), "a.csv")
+
+
 def test_arrays_of_objects_are_not_unpickled() -> None:
     buffer = io.BytesIO()
     np.savez(buffer, u=np.array([[1, "a"], [2, "b"]], dtype=object))

@@ -33,6 +33,7 @@ SPLIT_WORDS: Mapping[str, Split] = {
 }
 NO_LABEL = -1
 OUTSIDE = "it lies outside of the folders that are open here"
+SENT = "only addresses (http, https) are taken from a table that was sent"
 MOST_CLASSES = 2000  # a record holds a share for each
 _TAKEN = frozenset(("file", "label", "group", "split"))  # columns that mean something else
 UNLABELLED = Taxonomy("none", "no labels", ())
@@ -258,6 +259,10 @@ class Wish:
             return True
         real = Path(os.path.realpath(path))
         return any(real.is_relative_to(folder.resolve()) for folder in self.folders)
+
+    def refusal(self, path: Path) -> str:
+        """Why a table may not name a file of this machine; "" where it may."""
+        return SENT if self.sent else "" if self.allows(path) else OUTSIDE
 
 
 def majority(shares: NDArray[np.float64], outside: NDArray[np.float64]) -> NDArray[np.int64]:

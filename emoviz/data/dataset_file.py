@@ -14,6 +14,7 @@ from typing import Any
 from emoviz.data.affect import DIMENSIONS
 from emoviz.data.dataset import NO_LABEL, Dataset, Record, Split, absolute
 from emoviz.data.images import Limits
+from emoviz.data.parquet_files import opened_parquet
 from emoviz.errors import ImageError, TableError, TaxonomyError
 from emoviz.files import arrow_file, replaced_file
 from emoviz.labels import Taxonomy
@@ -120,18 +121,14 @@ def read_set(path: Path) -> Dataset | None:
     Raises:
         TableError: It is one, and is damaged or of another version.
     """
-    import pyarrow as pa
-    from pyarrow import parquet
-
     head = read_head(path)
     if head is None:
         return None
     try:
-        with arrow_file(path) as stream, parquet.ParquetFile(stream) as file:
-            batches = file.iter_batches(_BATCH)
-            rows = (row for batch in batches for row in batch.to_pylist())
+        with opened_parquet(path) as file:
+            rows = (row for batch in file.batches(_BATCH) for row in batch.to_pylist())
             records = tuple(_record(path, row, head.taxonomy) for row in rows)
-    except (pa.ArrowException, OSError, KeyError, TypeError, TaxonomyError) as error:
+    except (TableError, KeyError, TypeError, TaxonomyError) as error:
         raise TableError(f"The set '{path}' cannot be read: {error}. Make it anew.") from None
     own = absolute(path)
     return Dataset(

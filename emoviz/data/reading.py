@@ -121,6 +121,7 @@ def _file(path: Path, settings: Settings, wish: Wish) -> Dataset:
 
         own = read_set(path)
         if own is not None:
+            own = _confined(own, settings, wish)
             return relabelled(own, wish.taxonomy) if wish.taxonomy is not None else own
     if not is_image(begins) and (suffix in TABLES or begins.startswith(b"PAR1")):
         from emoviz.data.table_records import read_records
@@ -139,6 +140,17 @@ def _file(path: Path, settings: Settings, wish: Wish) -> Dataset:
 def _is_zip(name: str, begins: bytes) -> bool:
     """By its name also where something stands before it, as in one that unpacks itself."""
     return begins.startswith(b"PK\x03\x04") or name.casefold().endswith(".zip")
+
+
+def _confined(own: Dataset, settings: Settings, wish: Wish) -> Dataset:
+    """A set without the files that it may not name: whoever makes such a file writes any path."""
+    if not wish.sent and absolute(own.root).is_relative_to(absolute(settings.home)):
+        return own  # its files were looked at when it was brought into the library
+    reasons = ["" if item.is_inside else wish.refusal(item.path) for item in own.records]
+    pairs = list(zip(own.records, reasons, strict=True))
+    problems = tuple(Problem(record.name, reason) for record, reason in pairs if reason)
+    records = tuple(record for record, reason in pairs if not reason)
+    return replace(own, records=records, problems=(*own.problems, *problems))
 
 
 def read_labelled(

@@ -14,7 +14,7 @@ from emoviz.data.affect import Scale
 from emoviz.data.dataset import (
     MOST_CLASSES,
     NO_LABEL,
-    OUTSIDE,
+    SENT,
     SPLIT_WORDS,
     UNLABELLED,
     Dataset,
@@ -33,7 +33,6 @@ from emoviz.errors import TableError
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 from emoviz.settings import Settings
 
-_SENT = "only addresses (http, https) are taken from a table that was sent"
 _BESIDE = "neutral"  # an answer that people may give beside the labels of a taxonomy
 
 
@@ -302,7 +301,7 @@ class _Rows(Sequence[Record]):
         if wish.sent:
             for row, name in enumerate(names):
                 if not _is_address(name):
-                    self.refused.setdefault(row, _SENT)
+                    self.refused.setdefault(row, SENT)
             return names
         distinct = set(names)
         folders = {name.rpartition("/")[0] for name in distinct}
@@ -324,16 +323,19 @@ class _Rows(Sequence[Record]):
     def _file(self, files: Files, wish: Wish, row: int, name: str) -> str:
         if _is_address(name):
             return name
+        unnamed = self._images is not None and name.startswith(f"{self._table.path.stem}/")
+        if wish.sent:
+            self.refused[row] = "the row has no image" if unnamed else SENT
+            return name
         found = files.locate(name)
         if found is None:
-            unnamed = self._images is not None and name.startswith(f"{self._table.path.stem}/")
             reason = (
                 "the row has no image" if unnamed else f"{file_told(name)}there is no such file"
             )
             self.refused[row] = reason
             return name
-        if not wish.allows(self._root / found):
-            self.refused[row] = f"{file_told(name)}{OUTSIDE}"
+        if reason := wish.refusal(self._root / found):
+            self.refused[row] = f"{file_told(name)}{reason}"
         return str(found)
 
     def _held_images(self, wish: Wish) -> "list[bytes | None] | tables.ParquetImages | None":
@@ -342,7 +344,7 @@ class _Rows(Sequence[Record]):
             return None
         if not wish.labelled:
             return tables.ParquetImages(self._table.path, self._table.images, self._names)
-        return tables.read_images(self._table.path, self._table.images, wish.limits)
+        return tables.read_images(self._table.path, self._table.images)
 
 
 def _is_address(name: str) -> bool:

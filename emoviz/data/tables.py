@@ -21,13 +21,14 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import numpy as np
 
 from emoviz.data.affect import Dimension, Scale, affect_columns
 from emoviz.data.images import SUFFIXES, Limits, read_file
+from emoviz.data.parquet_files import OpenedParquet, opened_parquet
 from emoviz.errors import ImageError, TableError
 from emoviz.files import arrow_file
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
@@ -54,8 +55,7 @@ _PAGES = (
 _RARE_PAGES = ("iso8859_2", "iso8859_4", "iso8859_5", "euc_jp", "mac_latin2", "mac_cyrillic")
 # What may stand above the names of columns: empty lines, the separator, a remark.
 _ABOVE = re.compile(rb'[\r\n]+|\s*"?sep=(.)"?[ ,;\t]*\r?\n|(#[^\r\n]*)[\r\n]+', re.IGNORECASE)
-_FOOTER = 64_000_000  # bytes of a Parquet file's description of itself, at most
-_BOMB, _SMALL = 200, 200_000_000  # columns may not grow more than this many times when unpacked
+_ROWS = 64  # of images that are held at a time
 # Blocks as pyarrow reads them; large enough for a cell as long as Python's csv takes one.
 _BLOCK = 1 << 22
 
@@ -508,8 +508,10 @@ def _line_numbers(data: bytes, delimiter: str, quoting: Any) -> list[int]:
 
 def _texts(column: Any) -> list[str]:
     """Texts, equal ones one object where many are equal; "" where there is nothing."""
-    from pyarrow import compute
+    from pyarrow import compute, types
 
+    if types.is_dictionary(column.type):
+        return [text for chunk in column.chunks for text in _referred(chunk)]
     column = compute.fill_null(column, "") if column.null_count else column
     some = column.slice(0, 1000)
     if 2 * len(some.unique()) > len(some):
@@ -520,6 +522,15 @@ def _texts(column: Any) -> list[str]:
     values = np.array(coded.dictionary.to_pylist(), object)
     # `to_numpy` would load pandas first, for a second
     return list(values[np.from_dlpack(coded.indices)].tolist())
+
+
+def _referred(chunk: Any) -> list[str]:
+    """Texts of an array that refers to its distinct ones."""
+    from pyarrow import compute
+
+    known = compute.fill_null(chunk.dictionary, "").to_pylist()
+    indices = compute.fill_null(chunk.indices, len(known)) if chunk.null_count else chunk.indices
+    return list(np.array([*known, ""], object)[np.from_dlpack(indices)].tolist())
 
 
 def _header_place(data: bytes) -> tuple[int, str]:
@@ -617,36 +628,19 @@ def _code_page(path: Path, data: bytes) -> tuple[str, str]:
 
 
 def _parquet(path: Path) -> Table:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        with path.open("rb") as stream:
-            size = stream.seek(0, 2)
-            stream.seek(max(size - 8, 0))
-            footer = int.from_bytes(stream.read(8)[:4], "little")
-        if footer > min(_FOOTER, size):
+    with opened_parquet(path) as file:
+        schema, count = file.schema, file.metadata.num_rows
+        if len(schema.names) > MOST_COLUMNS:
             raise TableError(
-                f"'{path}' is no readable Parquet file: its description of itself would take "
-                f"{footer / 1e6:,.0f} MB."
+                f"'{path}' has {len(schema.names):,} columns; at most {MOST_COLUMNS:,} are "
+                "read. Keep the columns of files, labels and what else you want to see."
             )
-        with arrow_file(path) as stream, parquet.ParquetFile(stream) as file:
-            schema, count = file.schema_arrow, file.metadata.num_rows
-            if len(schema.names) > MOST_COLUMNS:
-                raise TableError(
-                    f"'{path}' has {len(schema.names):,} columns; at most {MOST_COLUMNS:,} are "
-                    "read. Keep the columns of files, labels and what else you want to see."
-                )
-            images = next((item.name for item in schema if _holds_images(item)), None)
-            flat = [item.name for item in schema if not _is_nested(item.type)]
-            _check_unpacked(path, file, flat)
-            table = file.read(columns=list(dict.fromkeys(flat)))
-            columns = {name: _cast(table.column(i)) for i, name in enumerate(table.column_names)}
-            if images is not None:
-                columns[images] = _image_names(file, path, images)
-    except (pa.ArrowException, OSError, ValueError, RecursionError, MemoryError) as error:
-        reason = str(error).strip().split("\n")[0].rstrip(".") or "it is too deeply nested"
-        raise TableError(f"'{path}' is no readable Parquet file: {reason}.") from None
+        images = next((item.name for item in schema if _holds_images(item)), None)
+        flat = [item.name for item in schema if not _is_nested(item.type)]
+        table = file.read(flat)
+        columns = {name: _cast(table.column(i)) for i, name in enumerate(table.column_names)}
+        if images is not None:
+            columns[images] = _image_names(file, path, images)
     names = schema.names
     repeated = tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
     shown = [n for n in names if n in columns and not re.match(r"__index_level_|Unnamed:", n)]
@@ -660,50 +654,31 @@ def _parquet(path: Path) -> Table:
     return Table(path, made, repeated, images=images, classes=classes)
 
 
-def read_images(path: Path, column: str, limits: Limits) -> list[bytes | None]:
+def read_images(path: Path, column: str) -> list[bytes | None]:
     """The images that a Parquet file holds, a row each; None where a row has none.
 
     Raises:
         TableError: They unpack to far more than images would.
     """
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    found: list[bytes | None] = []
-    total, most = 0, max(_SMALL, _BOMB * path.stat().st_size)
-    try:
-        with arrow_file(path) as stream, parquet.ParquetFile(stream) as file:
-            for batch in file.iter_batches(64, columns=[column]):
-                for value in batch.column(0).to_pylist():
-                    found.append(_content(value))
-                    total += len(found[-1] or b"")
-                if total > most:
-                    raise TableError(f"'{path}': its images unpack to far more than images would.")
-    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-        reason = str(error).strip().split("\n")[0].rstrip(".")
-        raise TableError(f"'{path}' is no readable Parquet file: {reason}.") from None
-    return found
+    with opened_parquet(path) as file:
+        batches = file.batches(_ROWS, [column])
+        return [_content(value.as_py()) for batch in batches for value in batch.column(0)]
 
 
 def rows_without_image(path: Path, column: str) -> list[int]:
     """Rows of a Parquet file that hold no image; nothing is read where the file counts none."""
-    from pyarrow import ArrowException, parquet
-
     found, first = [], 0
-    try:
-        with arrow_file(path) as stream, parquet.ParquetFile(stream) as file:
-            for number in range(file.metadata.num_row_groups):
-                group = file.metadata.row_group(number)
-                parts = (group.column(i) for i in range(group.num_columns))
-                own = [p for p in parts if p.path_in_schema in (column, f"{column}.bytes")]
-                counts = [p.statistics.null_count if p.statistics else None for p in own]
-                if counts != [0]:
-                    rows = file.read_row_group(number, columns=[p.path_in_schema for p in own])
-                    values = enumerate(rows.column(0).to_pylist(), first)
-                    found += [row for row, value in values if _content(value) is None]
-                first += group.num_rows
-    except (ArrowException, OSError, ValueError) as error:
-        raise TableError(f"'{path}' is no readable Parquet file: {error}.") from None
+    with opened_parquet(path) as file:
+        for number in range(file.metadata.num_row_groups):
+            group = file.metadata.row_group(number)
+            parts = (group.column(i) for i in range(group.num_columns))
+            own = [p for p in parts if p.path_in_schema in (column, f"{column}.bytes")]
+            counts = [p.statistics.null_count if p.statistics else None for p in own]
+            if counts != [0]:
+                rows = file.row_group(number, [p.path_in_schema for p in own])
+                values = enumerate(rows.column(0), first)
+                found += [row for row, value in values if _content(value.as_py()) is None]
+            first += group.num_rows
     return found
 
 
@@ -716,32 +691,29 @@ class ParquetImages:
         names: Of its rows; one that holds no image may name a file.
     """
 
-    _WINDOW = 64
-
     def __init__(self, table: Path, column: str, names: Sequence[str]) -> None:
         self._table, self._column, self._names = table, column, names
-        self._next, self._held = 0, list[bytes | None]()
+        self._next, self._held = 0, cast(Any, ())  # an Arrow column
         self._batches: Iterator[Any] = iter(())
 
     def read(self, inside: str, limits: Limits) -> bytes:
         """The encoded image of a row; quick where rows are asked for in their order."""
-        from pyarrow import ArrowException, parquet
+        from pyarrow import ArrowException
 
         row = int(inside)
         try:
             if row < self._next - len(self._held):
-                self._next, self._held = 0, []
+                self._next, self._held = 0, ()
             if not self._next:
-                file = parquet.ParquetFile(arrow_file(self._table))
-                self._batches = file.iter_batches(self._WINDOW, columns=[self._column])
+                opened = OpenedParquet(arrow_file(self._table), str(self._table))
+                self._batches = opened.batches(_ROWS, [self._column], counted=False)
             while row >= self._next:
-                batch = next(self._batches)
-                self._held = [_content(value) for value in batch.column(0).to_pylist()]
+                self._held = next(self._batches).column(0)
                 self._next += len(self._held)
-        except (ArrowException, OSError, StopIteration) as error:
-            self._next, self._held = 0, []
+            data = _content(self._held[row - self._next].as_py())
+        except (ArrowException, OSError, StopIteration, TableError) as error:
+            self._next, self._held = 0, ()
             raise ImageError(f"it cannot be read from the table ({error})") from None
-        data = self._held[row - self._next]
         if data is None:
             file = Files(self._table.parent).find(self._names[row])
             if file is None:
@@ -757,21 +729,11 @@ def _content(value: Any) -> bytes | None:
     return data if isinstance(data, bytes) and data else None
 
 
-def _check_unpacked(path: Path, file: Any, names: Sequence[str]) -> None:
-    """Sizes are read before anything is unpacked."""
-    wanted, total = set(names), 0
-    for group in range(file.metadata.num_row_groups):
-        row = file.metadata.row_group(group)
-        parts = (row.column(i) for i in range(row.num_columns))
-        total += sum(p.total_uncompressed_size for p in parts if p.path_in_schema in wanted)
-    if total > max(_SMALL, _BOMB * path.stat().st_size):
-        raise TableError(f"'{path}' would unpack to {total / 1e6:,.0f} MB, far more than it holds.")
-
-
 def _is_nested(kind: Any) -> bool:
     from pyarrow import types
 
-    return bool(types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind))
+    binary = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
+    return bool(types.is_nested(kind) or any(is_so(kind) for is_so in binary))
 
 
 def _holds_images(item: Any) -> bool:
@@ -782,9 +744,12 @@ def _holds_images(item: Any) -> bool:
 
 
 def _cast(column: Any) -> Any:
-    from pyarrow import string
+    """As texts, which may refer to their distinct ones."""
+    from pyarrow import large_string, string, types
 
-    return column.cast(string())
+    kind = column.type
+    refers = types.is_dictionary(kind) and kind.value_type in (string(), large_string())
+    return column if refers else column.cast(string())
 
 
 def _class_names(schema: Any) -> dict[str, Sequence[str]]:
@@ -800,12 +765,12 @@ def _class_names(schema: Any) -> dict[str, Sequence[str]]:
         return {}
 
 
-def _image_names(file: Any, path: Path, column: str) -> list[str]:
+def _image_names(file: OpenedParquet, path: Path, column: str) -> list[str]:
     """The path that goes with each image, or ``<table>/<row>``."""
     count = file.metadata.num_rows
     digits = len(str(max(count - 1, 0)))
     given: Sequence[str | None] = [None] * count
-    if f"{column}.path" in {item.path for item in file.schema}:
-        parts = file.read(columns=[f"{column}.path"]).column(0).to_pylist()
+    if f"{column}.path" in file.leaves:
+        parts = file.read([f"{column}.path"]).column(0).to_pylist()
         given = [part and part["path"] for part in parts]
     return [name or f"{path.stem}/{row:0{digits}}" for row, name in enumerate(given)]

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.data.dataset import NO_LABEL
+from emoviz.data.parquet_files import OpenedParquet, opened_parquet
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.files import arrow_file, replaced_file
 from emoviz.inference.embedding_table import EmbeddingTable, Origin, PartOrigin
@@ -95,7 +96,7 @@ def describe(path: Path) -> StoredTable:
         TableError: It is no table of emoviz.
     """
     with _opened(path) as file:
-        about = _about(path, file.schema_arrow)
+        about = _about(path, file.schema)
         return StoredTable(path, about.origin, file.metadata.num_rows, about.width)
 
 
@@ -111,10 +112,10 @@ def read_embeddings(path: Path) -> EmbeddingTable:
     if path.suffix.casefold() == ".npz":
         return _read_npz(path)
     with _opened(path) as file:
-        about = _about(path, file.schema_arrow)
+        about, schema = _about(path, file.schema), file.schema
         table = file.read()
     try:
-        _check_columns(table.schema, about.taxonomy)
+        _check_columns(schema, about.taxonomy)
         return _finite(_from_arrow(table, about))
     except ValueError as error:
         raise TableError(f"'{path}' does not fit what it says of itself: {error}.") from None
@@ -183,18 +184,11 @@ def _read_about(path: Path, text: str | bytes | None) -> _About:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        with arrow_file(path) as stream, parquet.ParquetFile(stream) as file:
-            yield file
-    except FileNotFoundError:
-        raise TableError(f"There is no table '{path}'.") from None
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).strip().split("\n")[0].rstrip(".")
-        raise TableError(f"'{path}' is no readable Parquet file: {reason}.") from None
+def _opened(path: Path) -> Iterator[OpenedParquet]:
+    if not path.exists():
+        raise TableError(f"There is no table '{path}'.")
+    with opened_parquet(path) as file:
+        yield file
 
 
 def _write_parquet(path: Path, parts: Iterator[EmbeddingTable]) -> None:
@@ -369,9 +363,10 @@ def _numbers(column: Any) -> NDArray[np.float64]:
 
 def _tuple(column: Any) -> tuple[str, ...]:
     """Texts, "" where there is none; equal ones are one object."""
-    from pyarrow import compute
+    from pyarrow import compute, string
 
-    coded = compute.fill_null(column, "").combine_chunks().dictionary_encode()
+    texts = compute.fill_null(column.cast(string()), "")
+    coded = texts.combine_chunks().dictionary_encode()
     values = coded.dictionary.to_pylist()
     return tuple(map(values.__getitem__, coded.indices.to_numpy()))
 

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emoviz.data.parquet_files import OpenedParquet
 from emoviz.errors import TableError
 
 # What a file may unpack to, as its own tables say before anything is: a million vectors of 500.
-_MAX_UNPACKED = 2_000_000_000
+_MAX_UNPACKED, _MAX_ROWS, _MAX_COLUMNS = 2_000_000_000, 2_000_000, 20_000
+_NUMBER = 4  # bytes of one as it is kept
 _LABELS = ("label", "emotion", "class", "labels", "target")
 _NAMES = ("path", "file", "filename", "image", "name", "paths", "files", "names")
 _VECTORS = ("u", "embedding", "embeddings", "vector", "vectors", "features", "x")
@@ -89,16 +91,19 @@ def read_vectors(source: Path | bytes, name: str = "") -> Vectors:
 
 def _checked(title: str, found: _Found) -> Vectors:
     with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and told below
-        values = np.asarray(found.values, np.float32)
+        values = np.asarray(found.values[: _MAX_ROWS + 1], np.float32)
     if values.ndim != 2 or values.shape[1] < 2:
         width = values.shape[1] if values.ndim == 2 else 0
         raise TableError(
             f"'{title}' has {width or 'no'} column{'s' * (width != 1)} of numbers; wanted two or "
             "more, one for each dimension."
         )
+    if len(found.values) > _MAX_ROWS:
+        count = len(found.values)
+        raise TableError(f"'{title}' has {count:,} rows; at most {_MAX_ROWS:,} are read.")
     for what, column in (("names", found.names), ("labels", found.labels)):
-        if column and len(column) != len(values):
-            raise TableError(f"'{title}' has {len(values)} vectors, but {len(column)} {what}.")
+        if column:
+            _check_count(title, len(values), len(column), what)
     finite = np.isfinite(values).all(axis=1)
     good, bad = np.flatnonzero(finite).tolist(), np.flatnonzero(~finite).tolist()
     if not good:
@@ -126,6 +131,8 @@ def _from_text(title: str, data: bytes) -> _Found:
     encoding = "utf-8-sig" if _is_utf8(data) else "cp1252"
     first = data.split(b"\n", 1)[0].decode(encoding, errors="replace")
     delimiter = max(",;\t ", key=first.count)
+    if (count := first.count(delimiter) + 1) > _MAX_COLUMNS:
+        raise TableError(f"'{title}' has {count:,} columns; at most {_MAX_COLUMNS:,} are read.")
     header = None if all(_is_number(cell) for cell in first.split(delimiter)) else 0
     try:
         frame = pd.read_csv(
@@ -164,24 +171,23 @@ def _from_frame(frame: Any) -> _Found:
 
 def _from_parquet(title: str, data: bytes) -> _Found:
     import pyarrow as pa
-    from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(io.BytesIO(data)) as file:
-            schema = file.schema_arrow
-            lists = [item.name for item in schema if _is_vector(item.type)]
-            if not lists:
-                flat = [item.name for item in schema if not pa.types.is_nested(item.type)]
-                _check_size(title, _parquet_size(file, flat))
-                return _from_frame(file.read(columns=flat).to_pandas())
-            vector = _named(lists, _VECTORS) or lists[0]
-            names, labels = _named(schema.names, _NAMES), _named(schema.names, _LABELS)
-            wanted = [column for column in (vector, names, labels) if column is not None]
-            _check_size(title, _parquet_size(file, wanted))
-            frame = file.read(columns=list(dict.fromkeys(wanted))).to_pandas()
+        file = OpenedParquet(io.BytesIO(data), title)
+        schema = file.schema
+        names, labels = _named(schema.names, _NAMES), _named(schema.names, _LABELS)
+        lists = [item.name for item in schema if _is_vector(item.type)]
+        numbers = [item.name for item in schema if _is_number_like(item.type)]
+        vector = _named(lists, _VECTORS) or (lists[0] if lists else None)
+        wanted = [names, labels, *([vector] if lists else numbers)]
+        kept = [column for column in dict.fromkeys(wanted) if column is not None]
+        _check_size(title, _parquet_size(file.metadata, kept))
+        frame = file.read(kept).to_pandas()
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".")
         raise TableError(f"'{title}' is no readable Parquet file: {reason}.") from None
+    if vector is None:
+        return _from_frame(frame)
     return _Found(
         _stacked(frame[vector]),
         _texts(frame[names]) if names is not None else (),
@@ -193,7 +199,7 @@ def _from_arrays(title: str, data: bytes) -> _Found:
     try:
         _check_size(title, _npz_size(data))
         loaded = np.load(io.BytesIO(data), allow_pickle=False)
-        arrays = dict(loaded) if not isinstance(loaded, np.ndarray) else {"u": loaded}
+        arrays = {"u": loaded} if isinstance(loaded, np.ndarray) else _arrays(loaded)
     except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         raise TableError(f"'{title}' holds no plain arrays of numbers or text: {error}.") from None
     flat = [name for name, array in arrays.items() if array.ndim == 2 and array.dtype.kind in "fiu"]
@@ -205,11 +211,26 @@ def _from_arrays(title: str, data: bytes) -> _Found:
             "features or X where there are several."
         )
     names, labels = _named(arrays, _NAMES), _named(arrays, (*_LABELS, "y"))  # y beside X
+    for what, name in (("names", names), ("labels", labels)):
+        if name is not None:
+            _check_count(title, len(arrays[vector]), arrays[name].size, what)
     return _Found(
         arrays[vector],
         _words(arrays[names]) if names is not None else (),
         _words(arrays[labels]) if labels is not None else (),
     )
+
+
+def _arrays(loaded: Any) -> dict[str, NDArray[Any]]:
+    """The arrays of an npz; whatever else the ZIP holds is none."""
+    with loaded:
+        found = {name: loaded[name] for name in loaded.files}
+    return {name: array for name, array in found.items() if isinstance(array, np.ndarray)}
+
+
+def _check_count(title: str, vectors: int, count: int, what: str) -> None:
+    if vectors != count:
+        raise TableError(f"'{title}' has {vectors} vectors, but {count} {what}.")
 
 
 def _check_size(title: str, size: int) -> None:
@@ -238,14 +259,13 @@ def _npy_size(stream: Any) -> int:
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0
     shape, _, kind = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(stream)
-    return math.prod(int(side) for side in shape) * int(kind.itemsize)
+    return math.prod(int(side) for side in shape) * max(int(kind.itemsize), _NUMBER)
 
 
-def _parquet_size(file: Any, wanted: Iterable[str]) -> int:
+def _parquet_size(metadata: Any, wanted: Iterable[str]) -> int:
     """Bytes that columns take once repeated values are written out, at eight a value."""
-    names, rows = set(wanted), range(file.metadata.num_row_groups)
-    columns = range(file.metadata.num_columns)
-    every = (file.metadata.row_group(r).column(c) for r in rows for c in columns)
+    names, rows = set(wanted), range(metadata.num_row_groups)
+    every = (metadata.row_group(r).column(c) for r in rows for c in range(metadata.num_columns))
     return 8 * sum(
         int(one.num_values) for one in every if one.path_in_schema.split(".")[0] in names
     )
@@ -262,7 +282,7 @@ def _texts(column: Any) -> list[str]:
 
 
 def _words(array: NDArray[Any]) -> list[str]:
-    values = array.ravel().tolist()
+    values = array.ravel()[: _MAX_ROWS + 1].tolist()
     return [v.decode(errors="replace") if isinstance(v, bytes) else str(v) for v in values]
 
 
@@ -282,6 +302,13 @@ def _is_vector(kind: Any) -> bool:
     return bool(
         listed and (types.is_floating(kind.value_type) or types.is_integer(kind.value_type))
     )
+
+
+def _is_number_like(kind: Any) -> bool:
+    from pyarrow import types
+
+    numbers = (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal)
+    return any(is_so(kind) for is_so in numbers)
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from emoviz.data.parquet_files import opened_parquet
 from emoviz.data.tables import columns_told
 from emoviz.errors import TableError
 from emoviz.files import arrow_file
@@ -47,14 +48,8 @@ def parquet_images(
     Raises:
         TableError: It is no Parquet file, or lacks a column.
     """
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        with arrow_file(table) as stream, parquet.ParquetFile(stream) as file:
-            yield from _rows(table, file.schema_arrow, file.iter_batches(_BATCH), names, label)
-    except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
-        raise TableError(f"'{table}' is no readable Parquet file: {_first(error)}.") from None
+    with opened_parquet(table) as file:
+        yield from _rows(table, file.schema, file.batches(_BATCH), names, label)
 
 
 def arrow_images(
@@ -67,7 +62,8 @@ def arrow_images(
         with arrow_file(table) as source, pa.ipc.open_stream(source) as reader:
             yield from _rows(table, reader.schema, iter(reader), names, label)
     except (pa.ArrowException, OSError) as error:
-        raise TableError(f"'{table}' is no readable Arrow file: {_first(error)}.") from None
+        reason = str(error).strip().split("\n")[0].rstrip(".")
+        raise TableError(f"'{table}' is no readable Arrow file: {reason}.") from None
 
 
 def label_column(names: Sequence[str]) -> str | None:
@@ -86,14 +82,12 @@ def _rows(
         told = columns_told(schema.names, "images" if image is None else "labels")
         raise TableError(f"'{table}' has {told}; wanted image and label.")
     others = [name for name in schema.names if name not in (image, label)]
-    number = 0
-    for batch in batches:
-        for row in batch.to_pylist():
-            content, name = _image(row[image])
-            cells = {key: str(row[key]) for key in others if _is_plain(row[key])}
-            place = f"{table.name}, row {number}"
-            yield InsideRow(place, number, name, _label(row[label], names), content, cells)
-            number += 1
+    rows = (batch.slice(i, 1).to_pylist()[0] for batch in batches for i in range(len(batch)))
+    for number, row in enumerate(rows):
+        content, name = _image(row[image])
+        cells = {key: str(row[key]) for key in others if _is_plain(row[key])}
+        place = f"{table.name}, row {number}"
+        yield InsideRow(place, number, name, _label(row[label], names), content, cells)
 
 
 def _label(value: Any, names: Sequence[str]) -> str:
@@ -113,7 +107,3 @@ def _is_plain(value: Any) -> bool:
     with contextlib.suppress(TypeError):
         return isinstance(value, str | int | float) and len(str(value)) < 500
     return False
-
-
-def _first(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".")
