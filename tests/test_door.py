@@ -23,6 +23,7 @@ from emoviz.data import parquet_files
 from emoviz.data.dataset import Dataset, Record, majority
 from emoviz.data.dataset_file import write_set
 from emoviz.data.images import Limits
+from emoviz.data.importers.registry import bring_in
 from emoviz.data.reading import (
     expand,
     open_dataset,
@@ -327,6 +328,22 @@ def test_a_set_that_was_sent_names_no_files_of_this_machine(
     assert len(open_dataset(sent, own)) == 2
     limited = replace(SETTINGS, home=tmp_path / "other", paths=str(tmp_path / "home"))
     assert [record.name for record in open_dataset(sent, limited).records] == ["own"]
+
+
+def test_a_link_in_a_published_set_leads_out_of_no_open_folder(
+    tmp_path: Path, picture: Callable[..., bytes]
+) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    for name in ("secret.jpg", "open/a.jpg"):
+        (tmp_path / name).write_bytes(picture())
+    (folder / "b.jpg").symlink_to(tmp_path / "secret.jpg")
+    (folder / "labels.csv").write_text("file,sentiment\na.jpg,positive\nb.jpg,negative\n")
+    limited = replace(SETTINGS, home=tmp_path / "home", paths=str(folder))
+    assert len(bring_in("sentiment", folder, settings=SETTINGS)) == 2
+    found = bring_in("sentiment", folder, settings=limited)
+    assert [record.name for record in found.records] == ["a.jpg"]
+    assert "outside" in found.problems[0].reason
 
 
 @pytest.mark.parametrize("labelled", [True, False])

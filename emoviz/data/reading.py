@@ -121,7 +121,9 @@ def _file(path: Path, settings: Settings, wish: Wish) -> Dataset:
 
         own = read_set(path)
         if own is not None:
-            own = _confined(own, settings, wish)
+            # Those of the library were looked at when they were brought in.
+            if wish.sent or not absolute(path).is_relative_to(absolute(settings.home)):
+                own = confined(own, wish)
             return relabelled(own, wish.taxonomy) if wish.taxonomy is not None else own
     if not is_image(begins) and (suffix in TABLES or begins.startswith(b"PAR1")):
         from emoviz.data.table_records import read_records
@@ -142,15 +144,15 @@ def _is_zip(name: str, begins: bytes) -> bool:
     return begins.startswith(b"PK\x03\x04") or name.casefold().endswith(".zip")
 
 
-def _confined(own: Dataset, settings: Settings, wish: Wish) -> Dataset:
-    """A set without the files that it may not name: whoever makes such a file writes any path."""
-    if not wish.sent and absolute(own.root).is_relative_to(absolute(settings.home)):
-        return own  # its files were looked at when it was brought into the library
-    reasons = ["" if item.is_inside else wish.refusal(item.path) for item in own.records]
-    pairs = list(zip(own.records, reasons, strict=True))
+def confined(found: Dataset, wish: Wish) -> Dataset:
+    """A set without the files that it may not name: whoever makes one writes any path into it."""
+    if not (wish.sent or wish.folders):
+        return found
+    reasons = ["" if item.is_inside else wish.refusal(item.path) for item in found.records]
+    pairs = list(zip(found.records, reasons, strict=True))
     problems = tuple(Problem(record.name, reason) for record, reason in pairs if reason)
     records = tuple(record for record, reason in pairs if not reason)
-    return replace(own, records=records, problems=(*own.problems, *problems))
+    return replace(found, records=records, problems=(*found.problems, *problems))
 
 
 def read_labelled(

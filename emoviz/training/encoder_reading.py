@@ -40,6 +40,7 @@ from emoviz.models.backbones import VISION_TRANSFORMER
 from emoviz.plugins import PluginError, Registry
 
 OPEN_CLIP_WEIGHTS, OPEN_CLIP_CONFIG = "open_clip_model.safetensors", "open_clip_config.json"
+_MOST_PIXELS = 4096  # a side
 _RESAMPLING = {1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
@@ -226,6 +227,7 @@ def _from_transformers(folder: Path) -> Encoder:
         arrays = _joined(arrays)
         if kind.startswith("dinov2"):
             options, arrays = _dinov2(options, arrays, preprocessing.size)
+        _check_sizes(options, arrays)
         clip = _clip(folder, config, given) if kind == "clip" else None
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise WeightsError(
@@ -275,7 +277,9 @@ def _side(size: Any) -> int:
     if isinstance(size, Mapping):
         if size.get("height") != size.get("width"):
             raise ValueError(f"{size['height']} x {size['width']} is no square")
-        return int(size.get("shortest_edge") or size["height"])
+        size = size.get("shortest_edge") or size["height"]
+    if int(size) > _MOST_PIXELS:
+        raise ValueError(f"{size} pixels a side, of {_MOST_PIXELS} at most")
     return int(size)
 
 
@@ -399,6 +403,22 @@ def _joined(arrays: dict[str, Tensor]) -> dict[str, Tensor]:
     return arrays
 
 
+def _check_sizes(options: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> None:
+    """No network is made of sizes that the weights do not have: a file may claim any."""
+    width, hidden = options["embed_dim"], arrays["blocks.0.mlp.fc1.weight"].shape[0]
+    blocks = {name.split(".")[1] for name in arrays if name.startswith("blocks.")}
+    tokens = (options["img_size"] // options["patch_size"]) ** 2
+    positions = arrays["pos_embed"].shape[1]
+    for what, said, held in (
+        ("width", width, arrays["cls_token"].shape[2]),
+        ("number of blocks", options["depth"], len(blocks)),
+        ("width inside the blocks", int(width * options["mlp_ratio"]), hidden),
+        ("number of patches", tokens, positions - (positions == tokens + 1)),  # the class token
+    ):
+        if said != held:
+            raise ValueError(f"the {what} is {said} by its configuration and {held} by its weights")
+
+
 def _dinov2(
     options: dict[str, Any], arrays: dict[str, Tensor], side: int
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -467,8 +487,12 @@ def _from_open_clip(folder: Path) -> Encoder:
             "norm_eps": 1e-5,
         }
         arrays = _joined(_renamed(given, _OPEN_CLIP_NAMES))
+        _check_sizes(options, arrays)
         clip = _open_clip_text(folder, config, given, act)
-    except (KeyError, TypeError, ValueError, AttributeError, CheckpointError) as error:
+    except (
+        *(KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError),
+        CheckpointError,
+    ) as error:
         raise WeightsError(
             f"'{folder.name}' is no CLIP with a vision transformer that can be brought in "
             f"({type(error).__name__}: {error}). Wanted: open_clip's plain ViT."

@@ -5,13 +5,13 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from emoviz.data.dataset import Dataset
+from emoviz.data.dataset import Dataset, Wish
 from emoviz.data.importers.common import Importer
-from emoviz.data.reading import open_dataset
+from emoviz.data.reading import confined, open_dataset
 from emoviz.errors import TableError
 from emoviz.labels import get_taxonomy
 from emoviz.plugins import Registry
-from emoviz.settings import Settings
+from emoviz.settings import Settings, load_settings
 
 # A kind is a module of this package with an `IMPORTER`; the order is the one that people see.
 _MODULES = (
@@ -106,4 +106,5 @@ def bring_in(
         raise TableError(f"{importer.title} has no labels '{labels}'; there is {told}.")
     if level is not None or kind in OWN:
         return _read_own(path.expanduser(), labels, level, settings, sent)
-    return known.guarded(kind, lambda: importer.read(path.expanduser(), labels))
+    found = known.guarded(kind, lambda: importer.read(path.expanduser(), labels))
+    return confined(found, Wish.of(settings or load_settings(), sent=sent))
