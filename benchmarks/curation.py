@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from emoviz.analysis.duplicates import near_pairs
-from emoviz.curation.findings import FindingLimits
+from emoviz.curation.checks import FindingLimits
 from emoviz.labels import MIKELS8
 
 SPLITS = {"train": 0.8, "val": 0.05, "test": 0.15}

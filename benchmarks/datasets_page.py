@@ -20,9 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emoviz.curation import findings
+from emoviz.curation.checks import CheckMaterial
 from emoviz.curation.examine import keep, stamp_of
 from emoviz.curation.examined import examination_folder, of_set
+from emoviz.curation.findings import find
 from emoviz.data.dataset import Dataset, Record
 from emoviz.data.image_statistics import Looks, look_at
 from emoviz.data.images import Limits
@@ -68,15 +69,11 @@ def examine(settings: Settings, known: KnownSet, count: int) -> float:
     sample = read_labelled(settings.sample_data / "labels.csv")
     item = of_set(read_labelled(known.path), looks_of(sample.records, count))
     began = time.perf_counter()
-    found = findings.find(item, findings.FindingLimits())
+    missing = dict.fromkeys(("text", "faces", "suspect_labels"), _REASON)
+    found, item = find(CheckMaterial(item, missing=missing))
     took = time.perf_counter() - began
     about = {"table": str(known.path), "title": known.title, "stamp": stamp_of(known.path)}
-    missing = dict.fromkeys(("text", "faces", "suspect_labels"), _REASON)
-    keep(
-        examination_folder(settings, known.path),
-        item,
-        {**about, **found, "not_looked_for": missing},
-    )
+    keep(examination_folder(settings, known.path), item, {**about, **found})
     return took
 
 

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from emoviz.analysis.resampling import share_interval
 from emoviz.checkpoints import open_checkpoint
-from emoviz.curation.findings import FindingLimits as Odd
+from emoviz.curation.checks import FindingLimits as Odd
 from emoviz.data.images import Limits, open_image
 from emoviz.data.sources import ImageSource, from_bytes, walk_images
 from emoviz.inference.detect import text_detector

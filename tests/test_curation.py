@@ -131,7 +131,8 @@ def test_planted_faults_are_found(
 
 def test_brightness_alone_gives_a_set_away(tmp_path: Path, settings: Settings) -> None:
     """Fear is dark here, and awe is light: the chart of the affective gap must say so."""
-    from emoviz.curation.findings import FindingLimits, find
+    from emoviz.curation.checks import CheckMaterial
+    from emoviz.curation.findings import find
 
     folder = tmp_path / "set"
     folder.mkdir()
@@ -143,7 +144,7 @@ def test_brightness_alone_gives_a_set_away(tmp_path: Path, settings: Settings) -
         )
         rows.append(Row(f"{seed}.png", "fear" if dark else "awe"))
     item = look(read_labelled(write(folder, rows)), settings, Silent())
-    classes = find(item, FindingLimits())["classes"]
+    classes = find(CheckMaterial(item))[0]["classes"]
     assert classes["by_looks_alone"]["accuracy"] > 0.95
     assert classes["looks"]["brightness"]["explained"] > 0.9
     assert classes["looks"]["brightness"]["quartiles"]["fear"][2] < 0.4

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from emoviz.analysis import balance, duplicates, label_errors
+from emoviz.curation.checks import CHECKS, CheckMaterial, CheckResult, ImageVectors
 from emoviz.curation.examined import Examined, of_set, read_examined, write_examined
-from emoviz.curation.findings import FindingLimits as Odd
-from emoviz.curation.findings import ImageVectors, find
+from emoviz.curation.findings import find
 from emoviz.curation.prepare import prepare
 from emoviz.curation.recipe import read_preparation
-from emoviz.data.dataset import Dataset, Record
+from emoviz.data.dataset import Dataset, Record, fold_indices
 from emoviz.data.image_statistics import look_at, measure
 from emoviz.data.images import Limits
 from emoviz.data.reading import read_labelled
@@ -128,6 +128,50 @@ def test_suspects_are_those_of_the_definition() -> None:
     assert found.margin == pytest.approx([slow[i] for i in found.index.tolist()])
 
 
+@pytest.mark.parametrize(
+    ("apart", "good", "worth"),
+    [
+        (8.0, True, "finds 100 % of the labels by itself (mean over the classes)."),
+        (0.3, False, "hardly more than by chance"),
+        (1.0, False, "doubts 26 %: too many"),
+    ],
+)
+def test_doubts_are_called_what_a_trial_with_planted_labels_says(
+    apart: float, good: bool, worth: str
+) -> None:
+    """The trial's count answers to a loop over the list; its precision decides on the title."""
+    truth = np.arange(300) % 3
+    u = np.random.default_rng(0).normal(size=(300, 6))
+    u[:, :3] += apart * np.eye(3)[truth]
+    folds = fold_indices([str(i) for i in range(300)], 5)
+    trial = label_errors.planted_trial(u, truth, folds, 3)
+    assert trial is not None
+    generator = np.random.default_rng(0)
+    changed = generator.choice(300, 15, replace=False)  # as it draws them
+    wrong = truth.copy()
+    wrong[changed] = (truth[changed] + generator.integers(1, 3, 15)) % 3
+    doubts = label_errors.suspect_labels(label_errors.out_of_fold(u, wrong, folds, 3), wrong)
+    hits = count = 0
+    while hits < 5:  # of 15: the first to reach 0.3
+        hits += doubts.index[count] in changed
+        count += 1
+    assert trial == (15, count, 5)
+    assert (trial.precision >= 0.5) == good
+    assert label_errors.planted_trial(u[:100], truth[:100], folds[:100], 3) is None
+    small = inside(Image.new("RGB", (40, 40), "red"))
+    records = [
+        replace(small, name=str(i), group=str(i), label=int(truth[i]), shares=(0.0,) * 6)
+        for i in range(300)
+    ]
+    item = looked(Dataset("many", EMOTION6, tuple(records)))
+    vectors = ImageVectors("a network", np.arange(300), u.astype(np.float32))
+    result = CHECKS["suspect_labels"].judge(CheckMaterial(item, vectors=vectors))
+    assert isinstance(result, CheckResult)
+    assert result.title == ("" if good else "Labels to look at first")
+    assert "15 of the set's labels were changed on purpose" in result.words
+    assert worth in result.words
+
+
 def test_balance_by_hand() -> None:
     found = balance.balance_of(np.array([0, 0, 0, 1, -1]), 3)
     assert found.counts.tolist() == [3, 1, 0]
@@ -143,7 +187,7 @@ def test_one_class_alone_is_told_and_does_not_stop_the_rest(
     item = looked(read_labelled(make_table(tmp_path / "one", ["awe"] * 12)))
     rows = np.arange(12)
     u = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
-    found = find(item, Odd(), ImageVectors("a network", rows, u))
+    found, _ = find(CheckMaterial(item, vectors=ImageVectors("a network", rows, u)))
     assert found["classes"]["by_looks_alone"] is None
     assert found["suspect_labels"] is None
     assert (found["classes"]["majority"], found["classes"]["evenness"]) == (1.0, 0.0)
@@ -152,7 +196,9 @@ def test_one_class_alone_is_told_and_does_not_stop_the_rest(
 def test_far_images_are_outliers() -> None:
     vectors = np.random.default_rng(3).normal(size=(200, 4))
     vectors[17] += 40
-    assert label_errors.outliers(vectors)[0] == 17
+    far = label_errors.remoteness(vectors)
+    assert far.argmax() == 17
+    assert (far > 5).sum() == 1
 
 
 def test_vectors_find_leaks_and_doubt_labels(
@@ -165,11 +211,27 @@ def test_vectors_find_leaks_and_doubt_labels(
     u += 6 * np.eye(8, dtype=np.float32)[item.labels]
     u[61] = u[4]  # an image of the test set is one of the training set to the network
     u[9] = u[7] + 0.5  # labelled awe, and lies among fear
-    found = find(item, Odd(), ImageVectors("a network", np.arange(90), u))
+    vectors = ImageVectors("a network", np.arange(90), u)
+    found, judged = find(CheckMaterial(item, vectors=vectors))
     leaks = {(row["kind"], row["first"], row["second"]) for row in found["leaks"]["list"]}
     assert ("vector", "4.jpg", "61.jpg") in leaks
     doubt = found["suspect_labels"]["list"][0]
     assert (doubt["name"], doubt["label"], doubt["rather"]) == ("9.jpg", "awe", "fear")
+    suspect = judged.checked["suspect_labels"]
+    assert suspect.score.argmax() == 9
+    assert suspect.faulty[9]
+    assert judged.checked["leaks"].score[[4, 61]].tolist() == [1, 1]
+    for name, checked in judged.checked.items():  # 0.5 is where a limit decides
+        known = ~np.isnan(checked.score)
+        assert ((checked.score[known] >= 0) & (checked.score[known] <= 1)).all(), name
+        assert not checked.faulty[~known].any(), name
+        if name not in ("suspect_labels", "near_duplicates"):
+            assert (checked.faulty[known] == (checked.score[known] > 0.5)).all(), name
+    write_examined(tmp_path / "x.parquet", judged, {"table": "", "stamp": []})
+    again, _ = read_examined(tmp_path / "x.parquet")
+    assert set(again.checked) == set(judged.checked)
+    assert again.checked["suspect_labels"].faulty.tolist() == suspect.faulty.tolist()
+    np.testing.assert_array_equal(again.checked["suspect_labels"].score, suspect.score)
 
 
 # Recipes -----------------------------------------------------------------------------------------

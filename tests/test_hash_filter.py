@@ -12,7 +12,7 @@ from PIL import Image
 
 from emoviz.checkpoints import Checkpoint, load_network, save_checkpoint, seen_in_training
 from emoviz.data.dataset import Record
-from emoviz.data.hash_filter import HashFilter, SeenImages, band_keys
+from emoviz.data.hash_filter import MOST_BYTES, HashFilter, SeenImages, band_keys
 from emoviz.data.image_statistics import look_at
 from emoviz.data.images import Limits
 from emoviz.inference.leaks import Leak, leak_of
@@ -38,6 +38,31 @@ def test_it_is_mistaken_as_rarely_as_it_is_made_for() -> None:
 def test_neighbouring_keys_are_told_apart() -> None:
     made = HashFilter.of(np.arange(0, 20_000, 2, dtype=np.uint64))
     assert not made.holds(np.arange(1, 20_000, 2, dtype=np.uint64)).any()
+
+
+@pytest.mark.parametrize(
+    ("count", "shared", "differ"), [(8_000, 2, 2), (12_000, 3, 1), (27_000, 4, 0)]
+)
+def test_a_filter_of_many_images_asks_for_more_likeness(
+    count: int, shared: int, differ: int
+) -> None:
+    """It stays below 200 KB, and what differs in so many bits is seen all the same."""
+    hashes = keys(count, 8)
+    hexed = [f"{value:016x}" for value in keys(count, 9).tolist()]
+    made = SeenImages.from_arrays(SeenImages.of(hexed, hashes).to_arrays())
+    assert made.shared == shared
+    assert sum(array.nbytes for array in made.to_arrays().values()) <= MOST_BYTES
+    flipped = hashes[:200].copy()
+    for bit in (0, 20)[:differ]:
+        flipped ^= np.uint64(1 << bit)
+    unknown = [""] * 200
+    assert made.seen(unknown, flipped).all()
+    mistaken = made.seen([f"{v:016x}" for v in keys(50_000, 10).tolist()], keys(50_000, 11))
+    assert mistaken.mean() < 3 * made.keys * 1e-5
+    arrays = made.to_arrays()
+    if shared == 2:  # as they were written before
+        arrays["rounds"] = arrays["rounds"][:2]
+        assert SeenImages.from_arrays(arrays).shared == 2
 
 
 def test_hashes_that_differ_in_two_bits_share_a_key() -> None:

@@ -10,14 +10,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_evaluation import judged
 from test_parts import explainer_of, images, untrained
 
 from emoviz.analysis.metrics import METRICS, measure
 from emoviz.cli import main
+from emoviz.curation.checks import CHECKS, CheckMaterial
+from emoviz.curation.examined import of_set
+from emoviz.curation.findings import find
+from emoviz.curation.telling import verdicts
+from emoviz.data.dataset import Dataset, Record
+from emoviz.data.image_statistics import look_at
+from emoviz.data.images import Limits
 from emoviz.data.importers.registry import bring_in, importers
 from emoviz.errors import TableError
 from emoviz.inference.explanations import EXPLANATIONS, explain_by
+from emoviz.labels import EMOTION6
 from emoviz.plugins import PluginError, Registry
 from emoviz.review.exports import FORMS
 from emoviz.settings import PROJECT_ROOT
@@ -26,7 +35,14 @@ from emoviz.training.encoder_reading import FORMS as ENCODERS
 from emoviz.training.encoder_reading import read_encoder
 
 PAGE = PROJECT_ROOT / "docs" / "how-to" / "write-your-own.md"
-REGISTRIES: tuple[Registry[Any], ...] = (METRICS, importers(), EXPLANATIONS, FORMS, ENCODERS)
+REGISTRIES: tuple[Registry[Any], ...] = (
+    METRICS,
+    importers(),
+    EXPLANATIONS,
+    FORMS,
+    ENCODERS,
+    CHECKS,
+)
 
 
 @pytest.fixture
@@ -89,6 +105,54 @@ def test_the_documents_plugins_work(documented: Path, tmp_path: Path) -> None:
     assert not any(registry.broken for registry in REGISTRIES)
 
 
+def pictures(folder: Path) -> Dataset:
+    """Two pictures of noise, the second nearly black."""
+    records = []
+    for i, most in enumerate((255, 20)):
+        path = folder / f"{i}.png"
+        pixels = np.random.default_rng(i).integers(0, most, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+        records.append(Record(path.name, path, i, tuple(np.eye(6)[i]), path.name))
+    return Dataset("two", EMOTION6, tuple(records))
+
+
+def test_the_documents_check_stands_beside_the_others(documented: Path, tmp_path: Path) -> None:
+    made = pictures(tmp_path)
+    found, item = find(CheckMaterial(of_set(made, look_at(made.records, Limits()))))
+    assert found["dark"] == {"count": 1, "list": ["1.png"]}
+    assert item.checked["dark"].faulty.tolist() == [False, True]
+    assert item.checked["dark"].score == pytest.approx(1 - item.looks.brightness)
+    (verdict,) = (v for v in verdicts(found) if v.kind == "dark")
+    assert (verdict.title, verdict.count) == ("Nearly black pictures", 1)
+    assert not CHECKS.broken
+
+
+def test_a_check_that_fails_or_gives_no_scores_is_named_and_costs_nothing_else(
+    site: Path, tmp_path: Path
+) -> None:
+    install(
+        site,
+        "broken-emoviz",
+        BROKEN,
+        {
+            "emoviz.checks": {
+                "blows": "broken_emoviz:CHECK",
+                "short": "broken_emoviz:SHORT",
+                "much": "broken_emoviz:MUCH",
+            }
+        },
+    )
+    made = pictures(tmp_path)
+    found, item = find(CheckMaterial(of_set(made, look_at(made.records, Limits()))))
+    why = found["not_looked_for"]
+    assert why["blows"] == "The plug-in 'blows' failed (ZeroDivisionError: by my fault)"
+    assert "scores of (1,)" in why["short"]
+    assert "below 0 or above 1" in why["much"]
+    assert {found["blows"], found["short"], found["much"]} == {None}
+    assert found["tiny"] == {"count": 0, "list": []}
+    assert set(item.checked) == {name for name in CHECKS if name not in why}
+
+
 def test_the_documents_exporter_writes_a_file(documented: Path, tmp_path: Path) -> None:
     class Work:
         title = "Night"
@@ -104,7 +168,9 @@ def test_the_documents_exporter_writes_a_file(documented: Path, tmp_path: Path) 
 
 
 BROKEN = """
+import numpy as np
 from emoviz.analysis.metrics import Metric
+from emoviz.curation.checks import CheckResult, DataCheck
 from emoviz.data.importers.common import Importer
 from emoviz.inference.explanations import ExplanationMethod
 
@@ -115,6 +181,9 @@ FAILS = Metric("Fails", "share", "more", "", "", values=fails)
 NEITHER = Metric("Neither", "share", "more", "", "")
 READS = Importer("reads", "", "", "", "", "", fails)
 BLOWS = ExplanationMethod("Blows", "", fails)
+CHECK = DataCheck("Blows", "", fails)
+SHORT = DataCheck("Short", "", lambda given: CheckResult(np.zeros(1), np.zeros(1, bool)))
+MUCH = DataCheck("Much", "", lambda given: CheckResult(np.full(2, 1.5), np.ones(2, bool)))
 ODD = ExplanationMethod("Odd", "", lambda explainer, image, index: image[0])
 """
 

@@ -9,6 +9,7 @@ the few wrong labels would stay below it.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 FOLDS = 5
 _ENOUGH = 0.8  # probability that counts as confident in any class
+_FEWEST_PLANTED = 10
 _LEAST = 2  # images of a class below which it cannot be cross-validated
 
 
@@ -106,19 +108,101 @@ def suspect_labels(probabilities: Floats, labels: Ints) -> Suspects:
     )
 
 
-def outliers(vectors: NDArray[np.floating], neighbours: int = 10, beyond: float = 5.0) -> Ints:
-    """Images far from all others, the farthest first.
+def doubt(probabilities: Floats, labels: Ints) -> Floats:
+    """(N,) from 0 (sure of the label) to 1 (sure of another): 0.5 where two are equally likely.
+
+    1 minus the normalised margin of Northcutt, Jiang and Chuang. Labels from 0.
+    """
+    rows = np.arange(len(labels))
+    own = probabilities[rows, labels]
+    others = probabilities.copy()
+    others[rows, labels] = -np.inf
+    return np.asarray(np.clip((1 + others.max(axis=1) - own) / 2, 0, 1))
+
+
+class PlantedTrial(NamedTuple):
+    """How good doubts are where wrong labels were planted.
+
+    Attributes:
+        planted: Labels that were changed.
+        doubted: First doubts that one looks at until 3 in 10 of those are found, or all doubts.
+        found: How many of them are planted. Labels that were wrong before count as mistakes, so
+            the precision is a lower bound.
+    """
+
+    planted: int
+    doubted: int
+    found: int
+
+    @property
+    def precision(self) -> float:
+        """Share of the doubts that are planted."""
+        return self.found / max(self.doubted, 1)
+
+    @property
+    def recall(self) -> float:
+        """Share of the planted that are found."""
+        return self.found / self.planted
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain values for JSON."""
+        return {
+            **self._asdict(),
+            "precision": round(self.precision, 4),
+            "recall": round(self.recall, 4),
+        }
+
+
+def planted_trial(
+    vectors: NDArray[np.floating],
+    labels: Ints,
+    folds: Ints,
+    classes: int,
+    share: float = 0.05,
+    recall: float = 0.3,
+    seed: int = 0,
+) -> PlantedTrial | None:
+    """Change a share of the labels at random to others of the set, and see how many are doubted.
+
+    Args:
+        vectors, labels, folds, classes: As for `out_of_fold`.
+        share: Of the labels.
+        recall: Of the planted labels, at which one stops to look.
+        seed: Of the choice.
+
+    Returns:
+        None where fewer than ten labels would be changed.
+    """
+    count = round(share * len(labels))
+    present = np.unique(labels)
+    if count < _FEWEST_PLANTED or len(present) < 2:
+        return None
+    generator = np.random.default_rng(seed)
+    rows = generator.choice(len(labels), count, replace=False)
+    place = np.searchsorted(present, labels[rows])
+    planted = labels.copy()
+    planted[rows] = present[(place + generator.integers(1, len(present), count)) % len(present)]
+    found = suspect_labels(out_of_fold(vectors, planted, folds, classes), planted)
+    hits = np.cumsum(np.isin(found.index, rows))
+    enough = np.flatnonzero(hits >= recall * count)
+    doubted = int(enough[0]) + 1 if len(enough) else len(hits)
+    return PlantedTrial(count, doubted, int(hits[doubted - 1]) if doubted else 0)
+
+
+def remoteness(vectors: NDArray[np.floating], neighbours: int = 10) -> Floats:
+    """(N,) robust deviations by which each image is farther from its neighbours than the median.
 
     Args:
         vectors: (N, D); columns are brought to median 0 and like spread here.
-        neighbours: An image's distance is its mean distance to so many nearest ones.
-        beyond: How many robust deviations (1.4826 x median absolute deviation, of the logarithm)
-            above the median distance count as far.
+        neighbours: An image's distance is its mean distance to so many nearest ones; where there
+            are hardly more images than these, all are at 0.
+
+    One deviation is 1.4826 x median absolute deviation of the distance's logarithm.
     """
     from sklearn.neighbors import NearestNeighbors
 
     if len(vectors) <= neighbours + 1:
-        return np.zeros(0, np.int64)
+        return np.zeros(len(vectors))
     data = np.asarray(vectors, np.float64)
     low, middle, high = np.percentile(data, [25, 50, 75], axis=0)
     data = (data - middle) / np.maximum(high - low, 1e-9)
@@ -126,6 +210,4 @@ def outliers(vectors: NDArray[np.floating], neighbours: int = 10, beyond: float 
     distance = np.log(search.kneighbors()[0].mean(axis=1) + 1e-12)
     median = np.median(distance)
     spread = 1.4826 * np.median(np.abs(distance - median))
-    score = (distance - median) / max(spread, 1e-9)
-    far = np.flatnonzero(score > beyond)
-    return far[np.argsort(-score[far], kind="stable")].astype(np.int64)
+    return np.asarray((distance - median) / max(spread, 1e-9))

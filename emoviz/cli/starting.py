@@ -15,6 +15,7 @@ _REGISTRIES = (
     ("emoviz.review.exports", "FORMS"),
     ("emoviz.inference.explanations", "EXPLANATIONS"),
     ("emoviz.training.encoder_reading", "FORMS"),
+    ("emoviz.curation.checks", "CHECKS"),
 )
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from emoviz import __version__
 from emoviz.checkpoints import Checkpoint
-from emoviz.curation import findings
+from emoviz.curation.checks import CheckMaterial, FindingLimits, ImageVectors
 from emoviz.curation.examined import Detected, Examined, of_set, write_examined
+from emoviz.curation.findings import find
 from emoviz.data.dataset import Dataset
 from emoviz.data.image_statistics import look_at
 from emoviz.data.images import Limits
@@ -47,7 +48,7 @@ class Wishes:
     text: bool = False
     faces: bool = False
     checkpoint: Checkpoint | None = None
-    limits: findings.FindingLimits = field(default_factory=findings.FindingLimits)
+    limits: FindingLimits = field(default_factory=FindingLimits)
 
 
 def examine(
@@ -63,7 +64,7 @@ def examine(
         report: Told how far it is.
 
     Returns:
-        The rows, and what was found (see `findings.find`).
+        The rows, with what each check made of them, and what was found (see `findings.find`).
     """
     missing = _missing(wishes, settings)
     text, faces = (
@@ -75,7 +76,10 @@ def examine(
     if wishes.checkpoint is not None:
         report.step("asking the network", until=0.9)
         vectors = _vectors(wishes.checkpoint, table, item, settings, report)
-    found = findings.find(item, wishes.limits, vectors, lambda words: report.step(words, 0.97))
+        if vectors is None:
+            missing["suspect_labels"] = "the checkpoint could read none of the images"
+    material = CheckMaterial(item, wishes.limits, vectors, missing)
+    found, item = find(material, lambda words: report.step(words, 0.97))
     about = {
         "table": str(table.absolute()),
         "title": labelled.name,
@@ -83,11 +87,11 @@ def examine(
         "stamp": stamp_of(table),
         "emoviz": __version__,
     }
-    return item, {**about, **found, "not_looked_for": _reasons(wishes, missing, found)}
+    return item, {**about, **found}
 
 
 def _missing(wishes: Wishes, settings: Settings) -> dict[str, str]:
-    """Kind -> why its detector, which was asked for, cannot look."""
+    """Check -> why its detector, which was asked for, cannot look."""
     from emoviz.inference import detect
 
     found = {}
@@ -98,19 +102,6 @@ def _missing(wishes: Wishes, settings: Settings) -> dict[str, str]:
         except (NotInstalledError, SettingsError) as error:
             found[kind] = str(error)
     return found
-
-
-def _reasons(
-    wishes: Wishes, missing: Mapping[str, str], found: Mapping[str, Any]
-) -> dict[str, str]:
-    """Kind -> why nobody looked for it."""
-    doubts = "needs two classes in two folds that the checkpoint could read"
-    reasons = {
-        "text": missing.get("text", "not asked for"),
-        "faces": missing.get("faces", "not asked for"),
-        "suspect_labels": doubts if wishes.checkpoint else "needs a checkpoint",
-    }
-    return {kind: why for kind, why in reasons.items() if found[kind] is None}
 
 
 def look(
@@ -176,7 +167,7 @@ def _detected(
 
 def _vectors(
     checkpoint: Checkpoint, table: Path, item: Examined, settings: Settings, report: Report
-) -> findings.ImageVectors | None:
+) -> ImageVectors | None:
     """u of the images that the checkpoint could read; each passes it once, ever."""
     from emoviz.data.reading import open_dataset
     from emoviz.inference.embedding import embed_collection
@@ -191,4 +182,4 @@ def _vectors(
     if not rows:
         return None
     u = np.stack([by_hash[item.looks.sha256[i]] for i in rows])
-    return findings.ImageVectors(checkpoint.card.title, np.array(rows, np.int64), u)
+    return ImageVectors(checkpoint.card.title, np.array(rows, np.int64), u)

@@ -1,15 +1,15 @@
 """One row an image: label, split, and what was found out about it; kept as a Parquet file.
 
 Columns ``name, label, split, group, sha256, reason, width, height``, the measures of light and
-colour, ``hash`` and ``tiny``, and where they were looked for ``text_share, text_words`` and
-``face_share, faces``. The whole table is described in the schema's metadata under
-``emoviz_examination``.
+colour, ``hash`` and ``tiny``, where they were looked for ``text_share, text_words`` and
+``face_share, faces``, and for each check that looked ``score_<check>`` and ``is_<check>``. The
+whole table is described in the schema's metadata under ``emoviz_examination``.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ FORMAT = 1
 _ABOUT = b"emoviz_examination"
 MEASURES = ("brightness", "contrast", "saturation", "colourfulness", "warmth", "spread", "chroma")
 _TINY = (8, 8, 3)
+_SCORE, _IS = "score_", "is_"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,19 @@ class Detected:
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What a check made of N images.
+
+    Attributes:
+        score: (N,) 0 (sound) to 1 (faulty); NaN where the image could not be judged.
+        faulty: (N,) whether the image has the fault.
+    """
+
+    score: NDArray[np.float64]
+    faulty: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class Examined:
     """N images of a set, in the set's order, and what was found out about each.
 
@@ -56,6 +70,7 @@ class Examined:
         text: None where it was not looked for.
         faces: None where they were not looked for.
         refused: Rows of the set that named no usable image.
+        checked: By the name of each check that looked.
     """
 
     taxonomy: Taxonomy
@@ -67,6 +82,7 @@ class Examined:
     text: Detected | None = None
     faces: Detected | None = None
     refused: tuple[tuple[str, str], ...] = ()
+    checked: Mapping[str, Checked] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -152,6 +168,8 @@ def _columns(item: Examined) -> dict[str, Any]:
         if found is not None:
             columns[f"{prefix}_share"] = found.share
             columns["text_words" if prefix == "text" else "faces"] = found.count
+    for name, checked in item.checked.items():
+        columns[_SCORE + name], columns[_IS + name] = checked.score, checked.faulty
     return columns
 
 
@@ -183,6 +201,12 @@ def _from_columns(table: Any, taxonomy: Taxonomy) -> Examined:
         looks=looks,
         text=detected("text_share", "text_words"),
         faces=detected("face_share", "faces"),
+        checked={
+            name: Checked(numbers(_SCORE + name), numbers(_IS + name))
+            for column in table.column_names
+            if column.startswith(_SCORE)
+            for name in [column.removeprefix(_SCORE)]
+        },
     )
 
 

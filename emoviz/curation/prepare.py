@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.analysis import duplicates
-from emoviz.curation import findings
+from emoviz.curation.checks import CHECKS, CheckMaterial, CheckResult, FindingLimits
 from emoviz.curation.examined import Detected, Examined
 from emoviz.curation.recipe import ImageFilters, Preparation, Relabel, SplitShares, Undersample
 from emoviz.data.dataset import NO_LABEL, Dataset, Record
@@ -146,10 +146,10 @@ def _filter(work: _Work, filters: ImageFilters) -> Ints:
     work.drop(~looks.readable, lambda row: f"unreadable: {looks.reason[row]}")
     spared = _by_hash(looks.sha256, filters.keep)
     _by_hand(work, filters, spared)
-    limits = findings.FindingLimits(
+    limits = FindingLimits(
         min_side=filters.min_side, max_aspect=filters.max_aspect or np.inf, bits=filters.bits
     )
-    odd = findings.odd(item, limits)
+    material = CheckMaterial(item, limits)
     asked = {
         "tiny": (bool(filters.min_side), f"short side below {filters.min_side} pixels"),
         "extreme_aspect": (bool(filters.max_aspect), f"longer than {filters.max_aspect:g} to 1"),
@@ -158,14 +158,16 @@ def _filter(work: _Work, filters: ImageFilters) -> Ints:
     }
     for kind, (wanted, reason) in asked.items():
         if wanted:
-            work.drop(_mask(len(item), odd[kind]) & ~spared, reason)
-    for kind, share, found in (
+            found = CHECKS[kind].judge(material)
+            assert isinstance(found, CheckResult)  # these always look
+            work.drop(found.faulty & ~spared, reason)
+    for kind, share, seen in (
         ("text", filters.text, item.text),
         ("faces", filters.faces, item.faces),
     ):
         if share > 0:
-            work.drop(_above(kind, share, found) & ~spared, f"{kind} on {share:.1%} or more of it")
-    alike = _look_alikes(item, limits)
+            work.drop(_above(kind, share, seen) & ~spared, f"{kind} on {share:.1%} or more of it")
+    alike = duplicates.groups_of(len(item), material.same, material.near)
     _drop_copies(work, filters, alike, spared)
     work.done("after the filters")
     return alike if filters.near_duplicates == "together" else np.arange(len(item))
@@ -209,12 +211,6 @@ def _above(kind: str, share: float, found: Detected | None) -> NDArray[np.bool_]
     return np.asarray(np.nan_to_num(found.share, nan=0.0) >= share)
 
 
-def _look_alikes(item: Examined, limits: findings.FindingLimits) -> Ints:
-    """(N,) number of the group of images that look alike or have equal bytes."""
-    same = duplicates.equal_pairs(item.looks.sha256)
-    return duplicates.groups_of(len(item), same, findings.near_duplicates(item, limits))
-
-
 def _drop_copies(
     work: _Work, filters: ImageFilters, alike: Ints, spared: NDArray[np.bool_]
 ) -> None:
@@ -249,12 +245,6 @@ def _all_but_one(work: _Work, groups: Ints) -> NDArray[np.bool_]:
     out[work.rows] = True
     out[list(best.values())] = False
     return out
-
-
-def _mask(count: int, rows: Ints) -> NDArray[np.bool_]:
-    mask = np.zeros(count, bool)
-    mask[rows] = True
-    return mask
 
 
 # Labels ----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ A Bloom filter (Bloom 1970) over the SHA-256 of the files and over their percept
 
 A perceptual hash is kept in four bands of 16 bits, and as a key for each pair of them. Two hashes
 that differ in two bits at most always share a pair, those of a copy that was saved again mostly do.
+Where that takes more than `MOST_BYTES` a key stands for three of the bands, or for all four.
 """
 
 import itertools
@@ -16,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Keys = NDArray[np.uint64]
-FALSE_POSITIVES = 1e-5  # of one key; an image has seven
-_PAIRS = tuple(itertools.combinations(range(4), 2))
+FALSE_POSITIVES = 1e-5  # of one key; an image has seven, or less
+MOST_BYTES = 200_000
+_BANDS = 4
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,32 @@ class SeenImages:
 
     Attributes:
         exact: Over SHA-256.
-        alike: Over pairs of bands of perceptual hashes.
+        alike: Over bands of perceptual hashes.
+        shared: How many of the four bands make a key of `alike`.
     """
 
     exact: HashFilter
     alike: HashFilter
+    shared: int = 2
 
     @classmethod
     def of(cls, sha256: Sequence[str], perceptual: Keys) -> "SeenImages":
-        """From hexadecimal SHA-256 and 64-bit perceptual hashes; empty texts do not count."""
+        """From hexadecimal SHA-256 and 64-bit perceptual hashes; empty texts do not count.
+
+        With as few shared bands as `MOST_BYTES` allow: from 33,000 images on it may be larger.
+        """
         known = [text for text in sha256 if text]
-        return cls(HashFilter.of(exact_keys(known)), HashFilter.of(band_keys(perceptual).ravel()))
+        exact = HashFilter.of(exact_keys(known))
+        for shared in range(2, _BANDS + 1):
+            alike = HashFilter.of(np.unique(band_keys(perceptual, shared)))
+            if exact.bits.nbytes + alike.bits.nbytes <= MOST_BYTES:
+                break
+        return cls(exact, alike, shared)
+
+    @property
+    def keys(self) -> int:
+        """That are asked for each image."""
+        return 1 + math.comb(_BANDS, self.shared)
 
     def seen(self, sha256: Sequence[str], perceptual: Keys | None = None) -> NDArray[np.bool_]:
         """(N,) whether each image, or one that looks like it, was in the training.
@@ -88,7 +105,7 @@ class SeenImages:
         found = np.zeros(len(sha256), bool)
         found[known] = self.exact.holds(exact_keys([text for text in sha256 if text]))
         if perceptual is not None:
-            keys = band_keys(perceptual)
+            keys = band_keys(perceptual, self.shared)
             found |= self.alike.holds(keys.ravel()).reshape(keys.shape).any(axis=1)
         return found
 
@@ -97,7 +114,7 @@ class SeenImages:
         return {
             "exact": self.exact.bits,
             "alike": self.alike.bits,
-            "rounds": np.array([self.exact.rounds, self.alike.rounds], np.uint8),
+            "rounds": np.array([self.exact.rounds, self.alike.rounds, self.shared], np.uint8),
         }
 
     @classmethod
@@ -107,8 +124,9 @@ class SeenImages:
         Raises:
             KeyError, ValueError: It is incomplete.
         """
-        one, other = (int(value) for value in arrays["rounds"])
-        return cls(HashFilter(arrays["exact"], one), HashFilter(arrays["alike"], other))
+        one, other, *shared = (int(value) for value in arrays["rounds"])
+        exact, alike = HashFilter(arrays["exact"], one), HashFilter(arrays["alike"], other)
+        return cls(exact, alike, *shared)
 
 
 def exact_keys(sha256: Sequence[str]) -> Keys:
@@ -116,14 +134,19 @@ def exact_keys(sha256: Sequence[str]) -> Keys:
     return np.array([int(text[:16], 16) for text in sha256], np.uint64)
 
 
-def band_keys(hashes: Keys) -> Keys:
-    """(N, 6) a key for each pair of the four 16-bit bands of 64-bit hashes."""
-    bands = [(hashes >> np.uint64(16 * i)) & np.uint64(0xFFFF) for i in range(4)]
-    keys = [
-        (np.uint64(number + 1) << np.uint64(32)) | (bands[i] << np.uint64(16)) | bands[j]
-        for number, (i, j) in enumerate(_PAIRS)
-    ]
-    return np.stack(keys, axis=1) if len(hashes) else np.zeros((0, len(_PAIRS)), np.uint64)
+def band_keys(hashes: Keys, shared: int = 2) -> Keys:
+    """(N, K) a key for so many of the four 16-bit bands of 64-bit hashes, in each choice of them.
+
+    Hashes that differ in 4 - `shared` bits at most have a key in common.
+    """
+    bands = [(hashes >> np.uint64(16 * i)) & np.uint64(0xFFFF) for i in range(_BANDS)]
+    keys = []
+    for number, chosen in enumerate(itertools.combinations(bands, shared)):
+        key = np.full(len(hashes), number + 1, np.uint64)
+        for band in chosen:
+            key = (key << np.uint64(16)) | band
+        keys.append(key)
+    return np.stack(keys, axis=1)
 
 
 def _places(keys: Keys, rounds: int, size: int) -> list[NDArray[np.int64]]:

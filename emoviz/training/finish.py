@@ -40,6 +40,7 @@ from emoviz.training.targets import Rows, Targets
 
 Floats = NDArray[np.float64]
 MAJORITY = "the label with most votes among those that a class may be called, for images"
+_BANDS = {2: "two of four bands", 3: "three of four bands", 4: "all four bands"}
 NOVELTY_RULE = (
     "An image is called unlike the training images when the strengths of its textures (log of the "
     "diagonals of the Gram matrices, all selected layers but the deepest) lie farther from theirs "
@@ -358,9 +359,9 @@ def seen_images(records: Sequence[Record], recipe: Recipe) -> tuple[SeenImages, 
     told = {
         "images": int(looks.readable.sum()),
         "bytes": size,
-        "false_positives": f"at most {7 * FALSE_POSITIVES:.0e} of images by chance",
+        "false_positives": f"at most {made.keys * FALSE_POSITIVES:.0e} of images by chance",
         "rule": "An image counts as seen where its file is one of the training images, or where "
-        "its perceptual hash (64 bits) shares two of four bands with one of theirs.",
+        f"its perceptual hash (64 bits) shares {_BANDS[made.shared]} with one of theirs.",
     }
     return made, told
 

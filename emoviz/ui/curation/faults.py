@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from emoviz.curation.findings import SHOWN
-from emoviz.curation.telling import contradictions, verdicts
+from emoviz.curation.telling import verdicts
 from emoviz.settings import Settings
 from emoviz.ui import access
 from emoviz.ui.curation.pictures import ShownImages, label_of, paged, pager, wall
@@ -142,7 +142,7 @@ def groups_of(found: Mapping[str, Any], kind: str) -> list[tuple[list[str], str]
         ]
     if kind == "near_duplicates":
         return [([row["first"], row["second"]], _alike(row)) for row in _near(found)]
-    rows = contradictions(found) if kind == "contradictions" else found[kind]["list"]
+    rows = found[kind]["list"]
     return [(group["names"], counted(len(group["names"]), "file")) for group in rows]
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from emoviz.curation.findings import LOOKS
+from emoviz.curation.checks import LOOKS
 from emoviz.curation.telling import light_words
 from emoviz.plots.curation import light_by_class
 from emoviz.ui.curation.subject import CurationSubject

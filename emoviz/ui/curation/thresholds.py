@@ -8,8 +8,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from emoviz.checkpoints import Checkpoint
+from emoviz.curation.checks import FindingLimits
 from emoviz.curation.examined import Detected
-from emoviz.curation.findings import FindingLimits
 from emoviz.inference.tabular import safe_cell
 from emoviz.plots.curation import share_histogram
 from emoviz.settings import Settings
