@@ -116,7 +116,7 @@ def test_a_file_comes_before_an_id_and_a_path_is_left_to_its_reader(
     assert locate(settings, "gone.csv") == Path("gone.csv")
     assert locate(settings, "folder/mine") == Path("folder/mine")
     assert locate(settings, "sample").name == "labels.csv"
-    with pytest.raises(TableError, match=r"There is no 'hers'.*Ids of sets: sample, mine"):
+    with pytest.raises(TableError, match=r"There is no 'hers'.*Known ids: sample, mine"):
         locate(settings, "hers")
     monkeypatch.chdir(folder.parent)
     (folder.parent / "mine").mkdir()

@@ -368,6 +368,32 @@ def test_a_thinned_curve_keeps_its_ends_its_area_and_its_way() -> None:
     assert max(ways) < 0.05
 
 
+def test_areas_have_the_interval_that_pairs_of_images_give() -> None:
+    """DeLong 1988 by slow loops, beside the jackknife's, of one label against the rest."""
+    found = judged(200)
+    made = curves(found).roc["awe"]
+    member = found.truth == MIKELS8.index("awe")
+    of, rest = found.scores[member, 1], found.scores[~member, 1]
+    wins = np.array([[(a > b) + 0.5 * (a == b) for b in rest] for a in of])
+    spread = np.sqrt(
+        wins.mean(axis=1).var(ddof=1) / len(of) + wins.mean(axis=0).var(ddof=1) / len(rest)
+    )
+    assert made.n == len(of)
+    assert made.low is not None
+    assert made.high is not None
+    assert made.low < made.area < made.high
+    assert (made.high - made.low) / 2 == pytest.approx(1.96 * spread, rel=0.25)
+    micro, macro = curves(found).roc["micro"], curves(found).roc["macro"]
+    assert micro.n == macro.n == 200
+    estimate = with_intervals(found)["roc_auc"]  # the headline is the mean over the labels
+    assert (macro.low, macro.high) == (
+        pytest.approx(estimate.low),
+        pytest.approx(estimate.high),
+    )
+    few = curves(judged(12)).roc["micro"]
+    assert (few.low, few.n) == (None, 12)
+
+
 def test_labels_without_a_curve_are_named() -> None:
     answers, labels = random_answers(30)
     one = judge(answers, np.zeros(30, np.int64), bridge_between(MIKELS8, MIKELS8))
@@ -409,6 +435,24 @@ def test_reliability_and_error_by_a_slow_loop() -> None:
     assert made.ece == pytest.approx(total)
     assert made.largest == pytest.approx(largest)
     assert made.nll == pytest.approx(metrics.log_loss(found.truth, found.scores, labels=range(8)))
+
+
+def test_the_interval_of_the_temperature_holds_the_true_one() -> None:
+    """Sets whose logits were divided by two: of forty intervals about two miss it."""
+    rng, held, widths = np.random.default_rng(1), 0, []
+    bridge = bridge_between(MIKELS8, MIKELS8)
+    for _ in range(40):
+        logits = 2 * rng.normal(size=(150, 8))
+        p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        labels = np.array([rng.choice(8, p=row) for row in p])
+        soft = np.exp(logits / 2) / np.exp(logits / 2).sum(axis=1, keepdims=True)
+        made = calibration(judge(ModelOutputs("t", MIKELS8, soft), labels, bridge))
+        assert made.temperature_low is not None
+        assert made.temperature_high is not None
+        held += made.temperature_low <= 0.5 <= made.temperature_high
+        widths.append(made.temperature_high - made.temperature_low)
+    assert 34 <= held <= 40
+    assert np.mean(widths) < 0.3
 
 
 @pytest.mark.parametrize("wrong", [0.4, 2.5])

@@ -21,11 +21,21 @@ from emoviz.checkpoints import Checkpoint
 from emoviz.cli import main
 from emoviz.data.library import find_set
 from emoviz.data.reading import read_labelled
+from emoviz.errors import TrainingError
 from emoviz.settings import Settings
+from emoviz.training.prepare import prepare
+from emoviz.training.recipe_loading import read_recipe
 
 Picture = Callable[..., bytes]
 Files = Mapping[str, bytes]
 LABELS = {"fear": 2, "awe": 1}
+RECIPE = """
+name: little
+taxonomy: mikels8
+network: {backbone: test_efficientnet, pretrained: false}
+input: {size: 64}
+phases: [{train: heads, epochs: 1, batch: 2}]
+"""
 PROBLEM = "notes"  # what every problem of these places has in its name
 
 
@@ -126,6 +136,7 @@ def test_every_verb_says_the_same(
     told = {
         "embed": said(capsys, "embed", place, "--checkpoint", "tiny"),
         "evaluate": said(capsys, "evaluate", "--data", place, "--checkpoint", "tiny"),
+        "compare": said(capsys, "compare", "tiny", "tiny", "--data", place),
         "import": said(capsys, "data", "import", "table", place, "--library", "mine"),
         "collection": said(capsys, "collection", "add", "c", place, "--checkpoint", "none"),
     }
@@ -135,6 +146,11 @@ def test_every_verb_says_the_same(
         assert PROBLEM in f"{problem['what']}: {problem['reason']}", (verb, problem)
     assert main(["predict", str(place), "--checkpoint", "tiny"]) == 0
     assert "4 found: 3 taken, 1 problem" in capsys.readouterr().out
+    recipe, learned = read_recipe(RECIPE), list[str]()
+    with pytest.raises(TrainingError):  # three images are too few to learn from
+        prepare(recipe, [str(place)], learned.append)
+    assert "4 found: 3 taken, 1 problem" in learned[0]
+    assert any(PROBLEM in line for line in learned[1:])
     for labelled in (read_labelled(place), read_labelled(find_set(settings, "mine").path)):
         assert Counter(labelled.labels) == LABELS
 

@@ -4,6 +4,7 @@ Guo et al. 2017, On Calibration of Modern Neural Networks; Brier 1950.
 """
 
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from emoviz.analysis.calibration_error import (
     expected_calibration_error,
 )
 from emoviz.analysis.metrics import brier_terms
+from emoviz.analysis.resampling import LEVEL, LeaveOut, jackknife_variance
 
 Floats = NDArray[np.float64]
 FOLDS, _FEWEST, _FEWEST_FOR_FOLDS = 5, 10, 50  # images
@@ -46,6 +48,8 @@ class Calibration:
         nll: Mean of -log of the label's score, in nats.
         temperature: What the logits behind the probabilities would have to be divided by, beyond
             the checkpoint's own temperature; above 1 where the model is too sure.
+        temperature_low: Lower end of its confidence interval; None below 50 images.
+        temperature_high: Upper end.
         ece_after: ECE with such temperatures.
         brier_after: Brier score with such temperatures.
         how: On what the last two were measured.
@@ -58,6 +62,8 @@ class Calibration:
     brier: float | None = None
     nll: float | None = None
     temperature: float | None = None
+    temperature_low: float | None = None
+    temperature_high: float | None = None
     ece_after: float | None = None
     brier_after: float | None = None
     how: str = ""
@@ -134,13 +140,18 @@ def _tempered(judged: AlignedPredictions, bins: int, seed: int) -> dict[str, Any
     )
     best = float(fitted.x)
     validated = len(judged) >= _FEWEST_FOR_FOLDS
-    each = _left_out_temperatures(losses, best, seed) if validated else np.full(1, np.exp(best))
+    each, low, high = np.full(1, np.exp(best)), None, None
+    if validated:
+        near = np.stack([losses.at(float(np.exp(t))) for t in best + _AROUND])
+        each, (low, high) = _left_out_temperatures(near, best, seed), _ends(near, best, seed)
     scores = with_temperature(judged, each)
     confidence = np.minimum(scores.max(axis=1), 1.0)
     right = scores.argmax(axis=1) == judged.truth
     own = np.take_along_axis(scores, judged.truth[:, None], axis=1)[:, 0]
     return {
         "temperature": float(np.exp(best)),
+        "temperature_low": low,
+        "temperature_high": high,
         "ece_after": expected_calibration_error(confidence, right, bins),
         "brier_after": float(((scores**2).sum(axis=1) - 2 * own + 1).mean()),
         "how": (
@@ -151,11 +162,26 @@ def _tempered(judged: AlignedPredictions, bins: int, seed: int) -> dict[str, Any
     }
 
 
-def _left_out_temperatures(losses: "_Losses", best: float, seed: int) -> Floats:
-    """(n,) for each image the temperature that fits the other parts best, near the one for all."""
-    fold = np.random.default_rng(seed).permutation(losses.logs.shape[1]) % FOLDS
+def _ends(near: Floats, best: float, seed: int) -> tuple[float, float]:
+    """The temperature's interval: the jackknife's of its logarithm."""
+    without = LeaveOut(near.shape[1], seed)
+    sums = np.stack([without.sums(losses) for losses in near])  # (T, G + 1)
+    fitted = np.array([_lowest(best + _AROUND, column) for column in sums.T])
+    half = NormalDist().inv_cdf(0.5 + LEVEL / 2) * np.sqrt(jackknife_variance(fitted))
+    return float(np.exp(best - half)), float(np.exp(best + half))
+
+
+def _left_out_temperatures(near: Floats, best: float, seed: int) -> Floats:
+    """(n,) for each image the temperature that fits the other parts best, near the one for all.
+
+    Args:
+        near: (T, n) losses at the temperatures around the best.
+        best: Its logarithm.
+        seed: Of the parts.
+    """
+    fold = np.random.default_rng(seed).permutation(near.shape[1]) % FOLDS
     grid = best + _AROUND
-    sums = np.stack([np.bincount(fold, losses.at(float(np.exp(t))), FOLDS) for t in grid])
+    sums = np.stack([np.bincount(fold, losses, FOLDS) for losses in near])
     rest = sums.sum(axis=1, keepdims=True) - sums  # (T, FOLDS) loss on the other parts
     each = np.exp(np.array([_lowest(grid, rest[:, k]) for k in range(FOLDS)]))
     temperatures: Floats = each[fold]

@@ -1,13 +1,16 @@
 """ROC and precision-recall curves of each label against the rest, and together."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from copy import copy
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions
+from emoviz.analysis.metrics import label_images, mean_known, ranking_areas
+from emoviz.analysis.resampling import FEWEST, USUAL, LeaveOut, interval
 
 Floats = NDArray[np.float64]
 MICRO, MACRO = "micro", "macro"
@@ -23,12 +26,18 @@ class Curve:
         y: (P,) true positive rate, or precision.
         area: Under the ROC curve, or the average precision (the step-wise sum over recall).
         chance: The area of a coin: 0.5, or the share of the label among the images.
+        low: Lower end of the area's confidence interval; None where there is none.
+        high: Upper end.
+        n: Images with the label; of `MICRO` and `MACRO` all that are measured.
     """
 
     x: tuple[float, ...]
     y: tuple[float, ...]
     area: float
     chance: float
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,10 +83,44 @@ def curves(judged: AlignedPredictions, most: int = 200) -> Curves:
         roc[names[s]], pr[names[s]] = _roc(points, most), _precision_recall(points, most)
     macro_roc, macro_pr = _macro(judged, member, kept, roc, pr)
     points = _operating_points(judged.scores[:, kept].ravel(), member[:, kept].ravel())
-    return Curves(
-        {**roc, MICRO: _roc(points, most), MACRO: macro_roc},
-        {**pr, MICRO: _precision_recall(points, most), MACRO: macro_pr},
-        missing,
+    roc |= {MICRO: _roc(points, most), MACRO: macro_roc}
+    pr |= {MICRO: _precision_recall(points, most), MACRO: macro_pr}
+    found = _with_intervals(judged, member, kept, roc, pr)
+    return Curves(*found, missing)
+
+
+def _with_intervals(
+    judged: AlignedPredictions,
+    member: NDArray[np.bool_],
+    kept: list[int],
+    roc: Mapping[str, Curve],
+    pr: Mapping[str, Curve],
+) -> tuple[dict[str, Curve], dict[str, Curve]]:
+    """The curves with the intervals of their areas, by the one rule of `resampling`."""
+    without, names = LeaveOut(len(judged), USUAL.seed), judged.labels.names
+    areas = {names[s]: ranking_areas(judged.scores[:, s], member[:, s], without) for s in kept}
+    pairs = copy(without)  # an image is left out with all its labels
+    pairs.groups = np.repeat(without.groups, len(kept))
+    both = judged.scores[:, kept].ravel(), member[:, kept].ravel()
+    with np.errstate(invalid="ignore"):
+        mean = tuple(mean_known(np.stack(each)) for each in zip(*areas.values(), strict=True))
+    areas |= {MICRO: ranking_areas(*both, pairs), MACRO: (mean[0], mean[1])}
+    images, freedom = label_images(judged.truth)
+
+    def measured(name: str, curve: Curve, values: Floats) -> Curve:
+        if name in (MICRO, MACRO):
+            n, count, degrees = len(judged), images, freedom
+        else:
+            n = int(member[:, names.index(name)].sum())
+            count, degrees = float(n), max(3.0 * n - 1, 2.0)
+        if len(judged) < FEWEST:
+            return replace(curve, n=n)
+        low, high = interval(values, count, freedom=degrees)
+        return replace(curve, low=low, high=high, n=n)
+
+    return (
+        {name: measured(name, curve, areas[name][0]) for name, curve in roc.items()},
+        {name: measured(name, curve, areas[name][1]) for name, curve in pr.items()},
     )
 
 

@@ -148,7 +148,7 @@ class MeasuredImages:
             return self._nothing, self._nothing
         each = [ranking_areas(scores[:, s], truth == s, self.without) for s in some]
         with np.errstate(invalid="ignore"):
-            roc, precision = (_mean_known(np.stack(column)) for column in zip(*each, strict=True))
+            roc, precision = (mean_known(np.stack(column)) for column in zip(*each, strict=True))
         return roc, precision
 
     @cached_property
@@ -185,19 +185,6 @@ class MeasuredImages:
             return None
         u, truth = self.aligned.embedding, self.aligned.truth
         return subsample_clusters(u, truth, self.grouping.rule, self.seed)
-
-    @cached_property
-    def label_images(self) -> tuple[float, float]:
-        """Images that a mean over labels stands on as a share, and degrees of freedom.
-
-        The harmonic mean of the labels' images times the labels: all images where each label has
-        as many, fewer where some label has few. A label with k images tells its own variance with
-        about k degrees of freedom.
-        """
-        counts = np.bincount(self.aligned.truth)
-        counts = counts[counts > 0]
-        images = len(counts) ** 2 / float((1 / counts).sum())
-        return images, max(3 * images / len(counts) - 1, 2.0)
 
     @property
     def _nothing(self) -> Floats:
@@ -294,6 +281,19 @@ def log_losses(aligned: AlignedPredictions) -> Floats:
     own = np.take_along_axis(aligned.scores, aligned.truth[:, None], axis=1)[:, 0]
     losses: Floats = -np.log(np.maximum(own, LEAST_SCORE))
     return losses
+
+
+def label_images(truth: Indices) -> tuple[float, float]:
+    """Images that a mean over labels stands on as a share, and degrees of freedom.
+
+    The harmonic mean of the labels' images times the labels: all images where each label has
+    as many, fewer where some label has few. A label with k images tells its own variance with
+    about k degrees of freedom.
+    """
+    counts = np.bincount(truth)
+    counts = counts[counts > 0]
+    images = len(counts) ** 2 / float((1 / counts).sum())
+    return images, max(3 * images / len(counts) - 1, 2.0)
 
 
 def ranking_areas(scores: Floats, member: Bools, without: LeaveOut) -> tuple[Floats, Floats]:
@@ -658,7 +658,7 @@ def _ends(name: str, values: Floats, images: MeasuredImages, how: Intervals) -> 
         return _brier_ends(images.aligned, how.level)
     freedom, count = None, float(n)
     if metric.by_label:
-        count, freedom = images.label_images
+        count, freedom = label_images(images.aligned.truth)
     return interval(values, count, metric.span, freedom, how.level)
 
 
@@ -788,7 +788,7 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
     return quotient
 
 
-def _mean_known(rows: Floats) -> Floats:
+def mean_known(rows: Floats) -> Floats:
     """(G + 1,) means of (S, G + 1) without their NaN."""
     known = ~np.isnan(rows)
     return _share(np.where(known, rows, 0.0).sum(axis=0), known.sum(axis=0).astype(np.float64))

@@ -36,9 +36,10 @@ def account(
 
 def print_account(values: Mapping[str, Any], out: TextIO | None = None) -> None:
     """`account` for people, on the standard output where left out."""
+    from emoviz.data.dataset import count_words
+
     out, problems = out or sys.stdout, values["problems"]
-    count = f"{len(problems):,} problem" + ("" if len(problems) == 1 else "s")
-    print(f"{values['found']:,} found: {values['taken']:,} taken, {count}", file=out)
+    print(count_words(values["taken"], len(problems)), file=out)
     for row in problems[:_SHOWN]:
         print(f"problem: {row['what']}: {row['reason']}", file=out)
     if len(problems) > _SHOWN:

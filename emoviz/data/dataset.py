@@ -265,6 +265,12 @@ class Wish:
         return SENT if self.sent else "" if self.allows(path) else OUTSIDE
 
 
+def count_words(taken: int, problems: int) -> str:
+    """``4 found: 3 taken, 1 problem``, as every front says it."""
+    plural = "" if problems == 1 else "s"
+    return f"{taken + problems:,} found: {taken:,} taken, {problems:,} problem{plural}"
+
+
 def majority(shares: NDArray[np.float64], outside: NDArray[np.float64]) -> NDArray[np.int64]:
     """The label of most votes: the one rule of every set, table and collection.
 

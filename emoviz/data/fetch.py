@@ -179,45 +179,21 @@ class Fetcher:
     def _once(
         self, place: SplitResult, most: int, marks: Mapping[str, str]
     ) -> Fetched | SplitResult:
-        connection = _Wire(place, self._checked_address(place), self._caps.idle)
-        late = threading.Event()
-        watch = threading.Timer(self._caps.seconds, _cut, (connection, late))
-        watch.daemon = True
-        watch.start()
+        address = self._checked_address(place)
         self.requests += 1
-        try:
-            target = urlunsplit(("", "", place.path or "/", place.query, ""))
-            connection.request("GET", target, headers=_headers(marks))
-            with connection.getresponse() as response:
-                found = _answer(response, place, most)
-        except ssl.SSLCertVerificationError as error:
-            raise FetchError(f"its certificate is not valid ({error.verify_message})") from None
-        except (_AgainError, OSError, http.client.HTTPException, ValueError, zlib.error) as error:
-            if not late.is_set():
-                known = isinstance(error, _AgainError)
-                raise error if known else _AgainError(_line_words(error, self._caps.idle)) from None
-        finally:
-            watch.cancel()
-            connection.close()
-        if late.is_set():  # a body without a stated length looks whole where it was cut
-            raise FetchError(f"it took longer than {self._caps.seconds:g} s")
-        return found
+        caps = self._caps
+        return _exchange(
+            place, address, "GET", _headers(marks), None, most, caps.seconds, caps.idle
+        )
 
     def _checked_address(self, place: SplitResult) -> str:
         """The address to connect to; every address of the host must be a public one."""
-        host, port = place.hostname or "", _port(place)
-        try:
-            addresses = self._resolve(host, port)
-        except (OSError, UnicodeError):
-            told = f"there is no host '{host}', or no network"
-            raise FetchError(told, unanswered=True) from None
-        if not addresses:
-            raise FetchError(f"there is no host '{host}'")
+        addresses = _addresses(place, self._resolve)
         closed = [text for text in addresses if not is_public(text)]
         if closed and not self._allow_private:
             raise FetchError(
-                f"'{host}' is {closed[0]}, an address of this machine or of a private network; "
-                "whoever installed emoviz can allow these (EMOVIZ_ALLOW_PRIVATE_URLS=true)"
+                f"'{place.hostname}' is {closed[0]}, an address of this machine or of a private "
+                "network; whoever installed emoviz can allow these (EMOVIZ_ALLOW_PRIVATE_URLS=true)"
             )
         return addresses[0]
 
@@ -245,30 +221,17 @@ def post_json(
             not allowed to leave it; nothing was sent then.
     """
     caps, place = caps or FetchCaps(bytes=4_000_000), checked_url(address)
-    to = _loopback_or(beyond, place, resolve or _system_addresses)
-    connection, late = _Wire(place, to, caps.seconds), threading.Event()
-    watch = threading.Timer(caps.seconds, _cut, (connection, late))
-    watch.daemon = True
-    watch.start()
+    to = _addresses(place, resolve or _system_addresses)
+    strange = [text for text in to if not _is_loopback(text)]
+    if strange and not beyond:
+        told = f"'{place.hostname}' is {strange[0]}, which is not this machine; nothing was sent"
+        raise FetchError(told, unanswered=True)
     head = {**_headers({}), "Content-Type": "application/json", "Accept": "application/json"}
+    body, seconds = json.dumps(values).encode(), caps.seconds
     try:
-        body = json.dumps(values).encode()
-        target = urlunsplit(("", "", place.path or "/", place.query, ""))
-        connection.request("POST", target, body=body, headers=head)
-        with connection.getresponse() as response:
-            found = _answer(response, place, caps.bytes)
+        found = _exchange(place, to[0], "POST", head, body, caps.bytes, seconds, seconds)
     except _AgainError as again:
-        if not late.is_set():
-            raise FetchError(again.reason, again.status) from None
-    except (OSError, http.client.HTTPException, ValueError, zlib.error) as error:
-        if not (late.is_set() or isinstance(error, TimeoutError)):
-            raise FetchError(_line_words(error, caps.seconds), unanswered=True) from None
-        late.set()
-    finally:
-        watch.cancel()
-        connection.close()
-    if late.is_set():
-        raise FetchError(f"no answer within {caps.seconds:g} s")
+        raise FetchError(again.reason, again.status, again.status is None) from None
     if not isinstance(found, Fetched):
         raise FetchError("the server sends on to another address, which is not followed")
     return found.body
@@ -282,10 +245,9 @@ def is_on_this_machine(address: str, resolve: Resolver | None = None) -> bool:
     """
     place = checked_url(address)
     try:
-        found = (resolve or _system_addresses)(place.hostname or "", _port(place))
-    except (OSError, UnicodeError):
+        return all(map(_is_loopback, _addresses(place, resolve or _system_addresses)))
+    except FetchError:
         return False
-    return bool(found) and all(map(_is_loopback, found))
 
 
 def _is_loopback(text: str) -> bool:
@@ -297,22 +259,49 @@ def _is_loopback(text: str) -> bool:
     return (inner or address).is_loopback
 
 
-def _loopback_or(beyond: bool, place: SplitResult, resolve: Resolver) -> str:
-    """The address to connect to; one of this machine unless more was allowed."""
-    host = place.hostname or ""
+def _addresses(place: SplitResult, resolve: Resolver) -> list[str]:
+    """Those of a host, one at least."""
     try:
-        found = resolve(host, _port(place))
+        found = resolve(place.hostname or "", _port(place))
     except (OSError, UnicodeError):
         found = []
     if not found:
-        raise FetchError(f"there is no host '{host}', or no network", unanswered=True)
-    strange = [text for text in found if not _is_loopback(text)]
-    if strange and not beyond:
-        raise FetchError(
-            f"'{host}' is {strange[0]}, which is not this machine; nothing was sent",
-            unanswered=True,
-        )
-    return found[0]
+        raise FetchError(f"there is no host '{place.hostname}', or no network", unanswered=True)
+    return found
+
+
+def _exchange(
+    place: SplitResult,
+    address: str,
+    verb: str,
+    head: Mapping[str, str],
+    body: bytes | None,
+    most: int,
+    seconds: float,
+    idle: float,
+) -> Fetched | SplitResult:
+    """One request and its answer, ended after so many seconds wherever it is by then."""
+    connection, late = _Wire(place, address, idle), threading.Event()
+    watch = threading.Timer(seconds, _cut, (connection, late))
+    watch.daemon = True
+    watch.start()
+    try:
+        target = urlunsplit(("", "", place.path or "/", place.query, ""))
+        connection.request(verb, target, body=body, headers=dict(head))
+        with connection.getresponse() as response:
+            found = _answer(response, place, most)
+    except ssl.SSLCertVerificationError as error:
+        raise FetchError(f"its certificate is not valid ({error.verify_message})") from None
+    except (_AgainError, OSError, http.client.HTTPException, ValueError, zlib.error) as error:
+        if not late.is_set():
+            known = isinstance(error, _AgainError)
+            raise error if known else _AgainError(_line_words(error, idle)) from None
+    finally:
+        watch.cancel()
+        connection.close()
+    if late.is_set():  # a body without a stated length looks whole where it was cut
+        raise FetchError(f"it took longer than {seconds:g} s")
+    return found
 
 
 class _AgainError(Exception):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emoviz.data.dataset import Dataset
+from emoviz.data.dataset import Dataset, absolute
 from emoviz.data.dataset_file import read_head, write_set
 from emoviz.data.reading import read_labelled
 from emoviz.data.sources import is_address
@@ -71,13 +71,11 @@ def find_set(settings: Settings, name: str) -> KnownSet:
     Raises:
         TableError: There is none, or it cannot be read.
     """
-    path = set_path(settings, name) if _ID.fullmatch(name) else None
     if name == SAMPLE:
         return _sample(settings)
-    if path is not None and path.is_file():
-        return _known(path)
-    known = ", ".join(item.id for item in list_sets(settings)[0]) or "none"
-    raise TableError(f"There is no set '{name}' in the library. Known ids: {known}.")
+    if _is_here(settings, name):
+        return _known(set_path(settings, name))
+    raise TableError(f"There is no set '{name}' in the library. {_ids_told(settings)}")
 
 
 def save_set(
@@ -116,8 +114,8 @@ def remove_set(settings: Settings, id: str) -> None:
         TableError: There is none of that id, or it is the one that comes with the project.
         OSError: It cannot be moved.
     """
-    path = set_path(settings, id) if _ID.fullmatch(id) else None
-    if id == SAMPLE or path is None or not path.is_file():
+    path = set_path(settings, id)
+    if id == SAMPLE or not _is_here(settings, id):
         raise TableError(f"There is no set '{id}' that could be removed from the library.")
     place = path.parent / _BIN / path.name
     place.parent.mkdir(exist_ok=True)
@@ -166,12 +164,11 @@ def locate(settings: Settings, text: str) -> str | Path:
     is_path = "/" in text or "\\" in text or path.suffix.casefold() in _TABLES
     if is_path or os.path.exists(path):  # noqa: PTH110  (Path raises for a name too long)
         return path
-    if text == SAMPLE or (_ID.fullmatch(text) and set_path(settings, text).is_file()):
+    if text == SAMPLE or _is_here(settings, text):
         return find_set(settings, text).path
-    known = ", ".join(item.id for item in list_sets(settings)[0]) or "none"
     raise TableError(
-        f"There is no '{text}': no file or folder of that name, and no set of the library. Ids of "
-        f"sets: {known}."
+        f"There is no '{text}': no file or folder of that name, and no set of the library. "
+        f"{_ids_told(settings)}"
     )
 
 
@@ -182,10 +179,18 @@ def set_path(settings: Settings, id: str) -> Path:
 
 def id_of(settings: Settings, path: Path) -> str:
     """The id of the set of the library that a path is the file of; "" where it is none."""
-    if path == Path(os.path.abspath(settings.sample_data / "labels.csv")):  # noqa: PTH100
+    if path == absolute(settings.sample_data / "labels.csv"):
         return SAMPLE
-    own = Path(os.path.abspath(set_path(settings, path.stem)))  # noqa: PTH100
-    return path.stem if path == own else ""
+    return path.stem if path == absolute(set_path(settings, path.stem)) else ""
+
+
+def _is_here(settings: Settings, id: str) -> bool:
+    return _ID.fullmatch(id) is not None and set_path(settings, id).is_file()
+
+
+def _ids_told(settings: Settings) -> str:
+    ids = ", ".join(item.id for item in list_sets(settings)[0])
+    return f"Known ids: {ids or 'none'}."
 
 
 def _known(path: Path) -> KnownSet:

@@ -403,12 +403,7 @@ def _text(path: Path, quotes: bool) -> Table:
     skipped, data = len(re.findall(rb"\r\n|\r|\n", data[:start])), data[start:]
     first = _first_line(data, quotes)
     delimiter = told or _delimiter(first.decode("utf-8"), quotes)
-    count = first.count(delimiter.encode()) + 1
-    if count > MOST_COLUMNS:
-        raise TableError(
-            f"'{path}' has {count:,} columns; at most {MOST_COLUMNS:,} are read. Keep the columns "
-            "of files, labels and what else you want to see."
-        )
+    _check_width(path, first.count(delimiter.encode()) + 1)
     quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
     try:
         header = next(_csv(data, delimiter, quoting), [])
@@ -422,7 +417,6 @@ def _text(path: Path, quotes: bool) -> Table:
         line = max(_line_numbers(data, delimiter, quoting), default=0) + skipped + 1
         raise TableError(f"'{path}', line {line}: {error}. Is a quote open?") from None
     header = [name.strip() for name in header]
-    repeated = tuple(name for name in dict.fromkeys(header) if name and header.count(name) > 1)
     index = [i for i, name in enumerate(header) if name and not name.startswith("Unnamed:")]
     names = [header[i] for i in index]
 
@@ -435,7 +429,7 @@ def _text(path: Path, quotes: bool) -> Table:
         return f"line {lines[row] + skipped}" if row < len(lines) else f"row {row}"
 
     made_columns = _Columns(names, lambda i: columns(index[i]))
-    return Table(path, made_columns, repeated, place, notes=notes)
+    return Table(path, made_columns, _repeated(header), place, notes=notes)
 
 
 def _csv(data: bytes, delimiter: str, quoting: Any) -> Iterator[list[str]]:
@@ -630,11 +624,7 @@ def _code_page(path: Path, data: bytes) -> tuple[str, str]:
 def _parquet(path: Path) -> Table:
     with opened_parquet(path) as file:
         schema, count = file.schema, file.metadata.num_rows
-        if len(schema.names) > MOST_COLUMNS:
-            raise TableError(
-                f"'{path}' has {len(schema.names):,} columns; at most {MOST_COLUMNS:,} are "
-                "read. Keep the columns of files, labels and what else you want to see."
-            )
+        _check_width(path, len(schema.names))
         images = next((item.name for item in schema if _holds_images(item)), None)
         flat = [item.name for item in schema if not _is_nested(item.type)]
         table = file.read(flat)
@@ -642,7 +632,6 @@ def _parquet(path: Path) -> Table:
         if images is not None:
             columns[images] = _image_names(file, path, images)
     names = schema.names
-    repeated = tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
     shown = [n for n in names if n in columns and not re.match(r"__index_level_|Unnamed:", n)]
 
     def make(place: int) -> Sequence[str]:
@@ -650,8 +639,7 @@ def _parquet(path: Path) -> Table:
         return column if isinstance(column, list) else _texts(column)
 
     made = _Columns(shown, make) if shown else _Columns(["row"], lambda i: [""] * count)
-    classes = _class_names(schema)
-    return Table(path, made, repeated, images=images, classes=classes)
+    return Table(path, made, _repeated(names), images=images, classes=_class_names(schema))
 
 
 def read_images(path: Path, column: str) -> list[bytes | None]:
@@ -727,6 +715,18 @@ class ParquetImages:
 def _content(value: Any) -> bytes | None:
     data = value.get("bytes") if isinstance(value, dict) else value
     return data if isinstance(data, bytes) and data else None
+
+
+def _check_width(path: Path, count: int) -> None:
+    if count > MOST_COLUMNS:
+        raise TableError(
+            f"'{path}' has {count:,} columns; at most {MOST_COLUMNS:,} are read. Keep the columns "
+            "of files, labels and what else you want to see."
+        )
+
+
+def _repeated(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in dict.fromkeys(names) if name and names.count(name) > 1)
 
 
 def _is_nested(kind: Any) -> bool:

@@ -52,7 +52,7 @@ def confusion_section(matrix: Values, title: str) -> Section:
 def curves_section(curves: Values) -> Section:
     """ROC and precision-recall curves, and their areas."""
     areas = [
-        [name, number(curve["area"]), number(curves["precision_recall"][name]["area"])]
+        [name, curve["n"], _area(curve), _area(curves["precision_recall"][name])]
         for name, curve in curves["roc"].items()
     ]
     figures = [
@@ -71,7 +71,11 @@ def curves_section(curves: Values) -> Section:
     return Section(
         "ROC and precision-recall",
         missing,
-        [DocumentTable(["label against the rest", "ROC area", "average precision"], areas)]
+        [
+            DocumentTable(
+                ["label against the rest", "images", "ROC area", "average precision"], areas
+            )
+        ]
         if areas
         else [],
         figures,
@@ -133,6 +137,13 @@ def clustering_section(values: Values) -> Section:
     )
 
 
+def _area(row: Values, value: str = "area", low: str = "low", high: str = "high") -> str:
+    """``0.812 (0.780 to 0.843)``."""
+    ends = row.get(low), row.get(high)
+    told = "" if None in ends else f" ({number(ends[0])} to {number(ends[1])})"
+    return f"{number(row[value])}{told}"
+
+
 def calibration_section(found: Values) -> Section:
     """Reliability, ECE, Brier score, and what a fitted temperature would change."""
     facts = [
@@ -140,7 +151,7 @@ def calibration_section(found: Values) -> Section:
         ["largest gap of a bin", percent(found["largest"])],
         ["Brier score", number(found["brier"])],
         ["negative log-likelihood, nats", number(found["nll"])],
-        ["fitted temperature", number(found["temperature"])],
+        ["fitted temperature", _area(found, "temperature", "temperature_low", "temperature_high")],
         ["ECE with it", percent(found["ece_after"])],
         ["Brier score with it", number(found["brier_after"])],
         ["measured how", found["how"] or found["reason"]],

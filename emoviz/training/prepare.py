@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from emoviz.checkpoints import Checkpoint
-from emoviz.data.dataset import Dataset, Problem, Record
+from emoviz.data.dataset import Dataset, Problem, Record, count_words
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.data.reading import parse_data_argument, read_labelled
 from emoviz.errors import TrainingError
@@ -148,10 +148,7 @@ def prepare(
         reasons[text] = unreadable(item.records, preprocessing) if found is None else found
         _check_some_read(item, reasons[text])
         item = without_unreadable(item, reasons[text])
-        count = len(item.records) + len(item.problems)
-        tell(
-            f"{item.name}: {count} found, {len(item.records)} images, {len(item.problems)} problems"
-        )
+        tell(f"{item.name}: {count_words(len(item.records), len(item.problems))}")
         for line in (*item.notes, *(f"{key}: {why}" for key, why in item.problems[:_TOLD])):
             tell(f"  {line}")
         sets.append(item)

@@ -22,7 +22,7 @@ from emoviz.ui.intake import taken
 from emoviz.ui.map import Pin
 from emoviz.ui.models import identity, ready
 from emoviz.ui.samples import artworks
-from emoviz.ui.words import plain, readable
+from emoviz.ui.words import counted, plain, readable
 
 _DROPPED = "explore-dropped"
 _SIDE = 96
@@ -59,16 +59,26 @@ def ways_in(settings: Settings) -> None:
             key="explore-artworks",
             persist_state="session",
         )
+        left_out = len(_all(settings)) - MOST
+        if left_out > 0:
+            st.caption(
+                f"{MOST} images are laid on the map and {counted(left_out, 'image')} left out: "
+                "more would hide it. Take some off, or open them as a set of their own."
+            )
         if st.session_state.get(_DROPPED):
             st.button("Take the dropped images off", on_click=_clear, icon=":material/close:")
 
 
 def guests(settings: Settings) -> list[Guest]:
-    """All that is to be placed now."""
+    """All that is to be placed now, as far as there is room."""
+    return _all(settings)[:MOST]
+
+
+def _all(settings: Settings) -> list[Guest]:
     found = list(st.session_state.get(_DROPPED, {}).values())
     if st.session_state.get("explore-artworks"):
         found += _artworks(settings)
-    return found[:MOST]
+    return found
 
 
 def pins_for(

@@ -7,12 +7,12 @@ import streamlit as st
 from emoviz.data.library import SAMPLE, KnownSet, bring_back_set, list_sets, remove_set
 from emoviz.errors import EmovizError
 from emoviz.settings import Settings
-from emoviz.ui import access
+from emoviz.ui import access, removed
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.words import counted, plain, readable
 
-CHOICE, NOTES = "set", "datasets-notes"
-_REMOVED = "datasets-removed"
+_KEY = "datasets"
+CHOICE, NOTES = "set", f"{_KEY}-notes"
 
 
 def tell() -> None:
@@ -21,20 +21,9 @@ def tell() -> None:
         st.info(note, icon=":material/info:")
 
 
-@access.offers("prepare")
 def undo_bar(settings: Settings) -> None:
     """Sets that were removed in this session, each with a way back."""
-    for id in st.session_state.get(_REMOVED, [])[-3:]:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f":material/delete: **{plain(id)}** was removed from the library.")
-            st.button(
-                "Undo",
-                key=f"datasets-undo-{id}",
-                icon=":material/undo:",
-                on_click=_undo,
-                args=(settings, id),
-                help="Possible for two weeks as long as this page is open.",
-            )
+    removed.undo_bar(_KEY, "prepare", "was removed from the library.", _bring_back, settings)
 
 
 def choose(settings: Settings) -> KnownSet | None:
@@ -93,16 +82,11 @@ def _remove(settings: Settings, id: str) -> None:
     except (EmovizError, OSError) as error:
         st.session_state[NOTES] = [plain(str(error))]
         return
-    st.session_state.setdefault(_REMOVED, []).append(id)
+    removed.remember(_KEY, id)
     st.query_params.pop(CHOICE, None)
     st.toast(f"{plain(id)} was removed; Undo stands above.", icon=":material/delete:")
 
 
-@access.acts("prepare")
-def _undo(settings: Settings, id: str) -> None:
-    try:
-        bring_back_set(settings, id)
-        st.session_state[CHOICE] = id
-    except (EmovizError, OSError) as error:
-        st.session_state[NOTES] = [plain(str(error))]
-    st.session_state[_REMOVED] = [item for item in st.session_state[_REMOVED] if item != id]
+def _bring_back(settings: Settings, id: str) -> None:
+    bring_back_set(settings, id)
+    st.session_state[CHOICE] = id

@@ -7,6 +7,7 @@ from plotly.graph_objects import Figure
 from emoviz.analysis.calibration import Calibration
 from emoviz.analysis.calibration_error import ECE_BINS
 from emoviz.analysis.metrics import METRICS, Metric
+from emoviz.analysis.resampling import share
 from emoviz.plots.evaluation import reliability_diagram
 from emoviz.ui.measure import computed, numbers
 from emoviz.ui.measure.subject import EvaluationSubject
@@ -75,12 +76,23 @@ def _rows(found: Calibration, estimates: computed.Measures) -> dict[str, str]:
         kinds[name].title: f"{numbers.with_interval(item, kinds[name])}, n {item.n:,}"
         for name, item in estimates.items()
     }
-    shown["Largest gap of a bin"] = _percent(found.largest)
+    widest = max(found.bins, key=lambda one: abs(one.confidence - one.accuracy))
+    right = share(round(widest.accuracy * widest.count), widest.count)
+    shown["Largest gap of a bin"] = (
+        f"{_percent(found.largest)}: {_percent(widest.confidence)} sure, "
+        f"{numbers.with_interval(right, METRICS['accuracy'])} right, n {widest.count:,}"
+    )
     if found.temperature is not None:
+        low, high, n = (
+            found.temperature_low,
+            found.temperature_high,
+            sum(b.count for b in found.bins),
+        )
+        ends = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
         shown |= {
-            "Temperature that would fit": _plain(found.temperature),
-            "ECE with it": _percent(found.ece_after),
-            "Brier score with it": _plain(found.brier_after),
+            "Temperature that would fit": f"{_plain(found.temperature)}{ends}, n {n:,}",
+            "ECE with it": f"{_percent(found.ece_after)}, n {n:,}",
+            "Brier score with it": f"{_plain(found.brier_after)}, n {n:,}",
         }
     return shown
 

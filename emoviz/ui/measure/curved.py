@@ -22,7 +22,7 @@ _GUIDE = (
 
 
 def show(item: EvaluationSubject) -> None:
-    """Both figures, with their areas in the legend and in a table."""
+    """Both figures, with their areas, intervals and numbers of images in the legend."""
     found = computed.all_curves(item.key, item.judged)
     for name, reason in found.missing.items():
         st.caption(f":material/block: {plain(name)} has no curve: {plain(reason)}.")
@@ -48,10 +48,15 @@ def show(item: EvaluationSubject) -> None:
     st.caption(_GUIDE)
 
 
+def _with_interval(curve: Curve) -> str:
+    ends = "" if curve.low is None else f" ({curve.low:.3f} to {curve.high:.3f})"
+    return f"{curve.area:.3f}{ends}, n {curve.n:,}"
+
+
 def _lines(found: Mapping[str, Curve], colours: Mapping[str, str], area: str) -> list[CurveLine]:
     return [
         CurveLine(
-            f"{_TOGETHER.get(name, readable(name))}: {area} {curve.area:.3f}",
+            f"{_TOGETHER.get(name, readable(name))}: {area} {_with_interval(curve)}",
             np.array(curve.x),
             np.array(curve.y),
             colours.get(name, GREY),

@@ -63,7 +63,6 @@ def _beside(item: EvaluationSubject, found: computed.Measures) -> None:
     if not rows or not item.judged.bridge.reachable.all():
         return
     with st.expander("Beside the dissertation's Table 5.10", icon=":material/menu_book:"):
-        ours = {name: estimate.value for name, estimate in found.items()}
-        st.table(published.clustering_table(rows, ours))
+        st.table(published.clustering_table(rows, found))
         for note in (published.CAUTION, *published.notes(rows)):
             st.caption(plain(note))

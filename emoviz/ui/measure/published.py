@@ -1,10 +1,11 @@
 """The seeds' tables that stand beside ours, where the classes are the same. No Streamlit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from emoviz.analysis.cross_sentiment import CrossSentiment
+from emoviz.analysis.resampling import MetricEstimate, share
 from emoviz.experiments.published import CROSS_SENTIMENT, TUNED, Figure
 from emoviz.labels import Taxonomy
 
@@ -30,10 +31,10 @@ def crossing_rows(model: Taxonomy) -> tuple[Figure, ...]:
     return tuple(item for item in CROSS_SENTIMENT if item.data.taxonomy == model.name)
 
 
-def clustering_table(rows: Sequence[Figure], ours: dict[str, float | None]) -> pd.DataFrame:
+def clustering_table(rows: Sequence[Figure], ours: Mapping[str, MetricEstimate]) -> pd.DataFrame:
     """Accuracy, ARI, NMI, AMI and ASR: ours first, then what is printed, which has no AMI."""
     names = ("accuracy", "ari", "nmi", "ami", "asr")
-    lines = [("this evaluation", *(_share(ours.get(name)) for name in names))]
+    lines = [("this evaluation", *(_estimate(ours.get(name)) for name in names))]
     for item in rows:
         printed = {name: item.values[name].mean for name in names if name in item.values}
         title = f"{item.data.title}, {item.row} (printed)"
@@ -58,7 +59,7 @@ def crossing_table(
             name,
             f"{item.eligible:,}",
             *(f"{getattr(item, pair):,}" for pair in _PAIRS),
-            "–" if item.rate is None else f"{100 * item.rate:.1f}",
+            _rate(item),
         )
         for name, item in ours
     ]
@@ -93,6 +94,20 @@ def _printed(item: Figure, theta: str) -> tuple[str, ...]:
     counts = [item.values[f"cross_sentiment_counts.{theta}.{p}"] for p in ("eligible", *_PAIRS)]
     rate = item.values["cross_sentiment" if theta == "none" else f"cross_sentiment_{theta}"]
     return (*(f"{value.mean:,.0f}" for value in counts), f"{rate.mean:.1f}")
+
+
+def _rate(item: CrossSentiment) -> str:
+    known = share(item.pos_neg + item.neg_pos, item.eligible)
+    if known.value is None or known.low is None or known.high is None:
+        return "–"
+    return f"{100 * known.value:.1f} ({100 * known.low:.1f} to {100 * known.high:.1f})"
+
+
+def _estimate(item: MetricEstimate | None) -> str:
+    if item is None or item.value is None:
+        return "–"
+    ends = "" if item.low is None or item.high is None else f" ({item.low:.3f} to {item.high:.3f})"
+    return f"{item.value:.3f}{ends}, n {item.n:,}"
 
 
 def _share(value: float | None) -> str:

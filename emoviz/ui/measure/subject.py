@@ -9,6 +9,8 @@ import numpy as np
 import streamlit as st
 
 from emoviz.analysis.alignment import AlignedPredictions, ensemble, judge, judge_together
+from emoviz.analysis.metrics import METRICS
+from emoviz.analysis.resampling import share
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.dataset import NO_LABEL
 from emoviz.errors import EmovizError
@@ -18,11 +20,11 @@ from emoviz.inference.labelled import Labels, duplicates, labels_of, open_labell
 from emoviz.inference.leaks import leak_of, seen_rows
 from emoviz.inference.predictions import PredictionTable
 from emoviz.labels import Bridge, own_taxonomy
-from emoviz.plots import percent
 from emoviz.settings import Settings
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.sources import Source
 from emoviz.ui.linked import linked_choice, linked_toggle
+from emoviz.ui.measure import numbers
 from emoviz.ui.measure.bridging import choose_bridge, to_text
 from emoviz.ui.problems import show_problems
 from emoviz.ui.words import counted, listed, plain, readable
@@ -202,10 +204,15 @@ def _say_what_was_seen(item: EvaluationSubject) -> None:
         words += " None is left that it has not seen."
     else:
         words += (
-            f" Without them its accuracy is {percent(found.accuracy_without)} on "
-            f"{counted(found.of - found.seen, 'image')}, with them {percent(found.accuracy)}."
+            f" Without them its accuracy is {_on(found.accuracy_without, found.of - found.seen)}, "
+            f"with them {_on(found.accuracy, found.of)}."
         )
     st.warning(words, icon=":material/school:")
+
+
+def _on(accuracy: float, images: int) -> str:
+    known = numbers.with_interval(share(round(accuracy * images), images), METRICS["accuracy"])
+    return f"{known} on {counted(images, 'image')}"
 
 
 def trained_on(checkpoint: Checkpoint, title: str) -> list[str]:

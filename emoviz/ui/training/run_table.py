@@ -19,11 +19,11 @@ from emoviz.training.runs import (
     write_notes,
 )
 from emoviz.training.sweep import MEASURES, recipe_text
-from emoviz.ui import access
+from emoviz.ui import access, removed
 from emoviz.ui.training import watching, work
 from emoviz.ui.words import counted, plain, readable
 
-_REMOVED = "runs-removed"
+_KEY = "runs"
 _MOST_SHOWN = 300
 
 
@@ -31,17 +31,7 @@ def listed(settings: Settings) -> list[Run]:
     """The runs that there are, with what can be undone above them."""
     for note in st.session_state.pop("runs-notes", []):
         st.warning(note, icon=":material/error:")
-    for id in st.session_state.get(_REMOVED, [])[-3:]:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f":material/delete: **{plain(id)}** was deleted.")
-            st.button(
-                "Undo",
-                key=f"undo-{id}",
-                icon=":material/undo:",
-                on_click=_undo,
-                args=(settings, id),
-                help="Possible for two weeks as long as this list is open.",
-            )
+    removed.undo_bar(_KEY, "train", "was deleted.", _bring_back, settings)
     return list_runs(settings.runs)[:_MOST_SHOWN]
 
 
@@ -204,17 +194,12 @@ def _remove(settings: Settings, id: str) -> None:
     except (EmovizError, OSError) as error:
         st.session_state["runs-notes"] = [plain(str(error))]
         return
-    st.session_state.setdefault(_REMOVED, []).append(id)
+    removed.remember(_KEY, id)
     st.query_params.pop("run", None)
 
 
-@access.acts("train")
-def _undo(settings: Settings, id: str) -> None:
-    try:
-        bring_back(settings.runs, id)
-    except (EmovizError, OSError) as error:
-        st.session_state["runs-notes"] = [plain(str(error))]
-    st.session_state[_REMOVED] = [item for item in st.session_state[_REMOVED] if item != id]
+def _bring_back(settings: Settings, id: str) -> None:
+    bring_back(settings.runs, id)
 
 
 def say_where(settings: Settings, runs: list[Run]) -> None:

@@ -197,7 +197,8 @@ def _ending(settings: Settings, run: Run, job: jobs.Job | None) -> None:
             args=(settings, run.folder, run.title),
         )
     if job is not None and job.state in ("failed", "lost") and access.allowed("train"):
-        with st.expander("What it printed"):
+        with st.expander("For a colleague who helps", icon=":material/support:"):
+            st.caption("What the training printed last, in the words of its programs.")
             st.code("\n".join(job.tail(20)) or "nothing", language=None, wrap_lines=True)
 
 
