@@ -74,9 +74,7 @@ def main() -> None:
 
 def start(home: str) -> tuple[subprocess.Popen[bytes], str]:
     """Start the app as a person does, without opening a browser of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         ["scripts/run", f"--server.port={port}", "--server.headless=true"],
         cwd=PROJECT_ROOT,
@@ -92,6 +90,13 @@ def start(home: str) -> tuple[subprocess.Popen[bytes], str]:
         except OSError:
             time.sleep(0.02)
     raise SystemExit("the app did not start")
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def measure_drop(page: Any, number: int) -> float:

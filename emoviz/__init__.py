@@ -13,7 +13,7 @@ The names are those of `emoviz.api`, loaded when they are first used.
 
 import importlib
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 _API = ("load", "open", "evaluate", "compare", "train", "collection")
 
 __all__ = ["__version__", *_API]

@@ -1,5 +1,6 @@
 """The Overview page without a browser: the wall, shares, agreement, what goes home."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,8 @@ from test_page_artworks import gallery as gallery  # the fixture
 from emoviz.data.library import find_set
 from emoviz.data.reading import read_labelled
 from emoviz.jobs import list_jobs
-from emoviz.plots.reviewing import confusion, shares_by
+from emoviz.plots.bars import shares_by
+from emoviz.plots.reviewing import confusion, confusion_table
 from emoviz.review import open_store
 from emoviz.settings import Settings
 from emoviz.ui.gallery import Tile
@@ -139,11 +141,18 @@ def test_reviewers_do_not_take_home(gallery: str, settings: Settings) -> None:
 
 
 def test_shares_add_up_and_confusion_keeps_what_was_used() -> None:
-    figure = shares_by({"A": {"awe": 3, "fear": 1}}, ["awe", "fear", "anger"], {"awe": "#112233"})
-    assert [trace.name for trace in figure.data] == ["awe", "fear"]
-    assert sum(trace.x[0] for trace in figure.data) == pytest.approx(100)
+    counts = {"<b>A</b>": {"awe": 3, "fear": 1}}
+    bars = shares_by(counts, ["awe", "fear", "anger"], {"awe": "#112233"}, "works")
+    assert re.findall(r"flex:(\S+) 0 0", bars) == ["0.7500", "0.2500"]
+    assert "awe: 75\N{NO-BREAK SPACE}%, 3 works" in bars
+    assert "anger" not in bars
+    assert "&lt;b&gt;A&lt;/b&gt; (4)" in bars
     table = np.zeros((3, 3), np.int64)
     table[0, 2] = 4
     matrix = confusion(table, ["awe", "fear", "anger"], "Ona", "model").data[0]
     assert list(matrix.x) == ["awe", "anger"]
     assert np.asarray(matrix.z).tolist() == [[0, 4], [0, 0]]
+    drawn = confusion_table(table, ["awe", "fear", "anger"], "Ona", "model")
+    assert re.findall(r">(\d+)</td>", drawn) == ["0", "4", "0", "0"]
+    assert "Ona: awe\nmodel: anger\n4 works" in drawn
+    assert "fear" not in drawn

@@ -3,10 +3,12 @@
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from emoviz.labels import MIKELS8
 from emoviz.plots import percent, probability_bars, sentiment_bar, shares_strip
+from emoviz.plots.centers import distance_heat_map, tree
 
 RANKED = [("awe", 0.5), ("fear", 0.3), ("anger", 0.2), ("disgust", 0.0)]
 
@@ -90,3 +92,28 @@ def test_strip_counts_images_and_leaves_zeros_out() -> None:
     assert "flex:0.7500 0 0" in text
     assert "anger" not in text
     assert shares_strip([("awe", 0)], MIKELS8.colours) == ""
+
+
+def test_a_matrix_of_distances_frames_what_falls_short_and_stays_text() -> None:
+    distances = np.array([[0.0, 1.0, 3.0], [1.0, 0.0, np.nan], [3.0, np.nan, 0.0]])
+    drawn = distance_heat_map(distances, ["<b>a</b>", "b", "c"], 1.0, 3.0, "T", margin=2.0)
+    body = drawn.partition("<tbody>")[2]
+    cells = re.findall(r">([\d.]*)</td>", body)
+    assert cells == ["", "1.00", "3.00", "1.00", "", "", "3.00", "", ""]
+    assert drawn.count('class="ev-short"') == 2
+    assert 'title="&lt;b&gt;a&lt;/b&gt; – b: 1.000"' in drawn
+    assert "<b>" not in drawn
+    # the ends of Cividis, light ink on the dark one
+    assert "background:rgb(0 34 78);color:#fff" in drawn
+    assert "background:rgb(254 232 56);color:#000" in drawn
+
+
+def test_a_tree_draws_each_joint_at_its_height() -> None:
+    # leaves 0 and 1 join at 1, both with leaf 2 at 4
+    brackets = [([0, 0, 1, 1], [0, 1, 1, 0]), ([0.5, 0.5, 2, 2], [1, 4, 4, 0])]
+    drawn = tree(brackets, ["awe", "fear", "<i>"], {"awe": "#112233"}, "T")
+    joints = re.findall(r'<b title="join at ([\d.]+)" style="left:([\d.]+)%', drawn)
+    assert joints == [("1.000", "25.00"), ("4.000", "100.00")]
+    assert "left:25.00%;width:75.00%" in drawn
+    assert "they join at 1.00, 4.00" in drawn
+    assert "&lt;i&gt;" in drawn

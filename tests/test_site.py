@@ -109,4 +109,7 @@ def test_the_services_keep_what_they_should() -> None:
 def test_citation_and_package_are_of_one_version() -> None:
     values = yaml.safe_load((PROJECT_ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert values["version"] == emoviz.__version__
+    newest = re.search(r"^## \[(.+?)\]", (PROJECT_ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] in (emoviz.__version__, "Unreleased")
     assert values["license"] == "Apache-2.0"

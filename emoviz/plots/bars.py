@@ -10,6 +10,7 @@ from html import escape
 
 from emoviz.labels import SENTIMENT_COLOURS
 
+_GREY = "#9d9a92"  # a label that has no colour
 # No line break between a number and its sign.
 _NBSP = "\N{NO-BREAK SPACE}"
 SENTIMENTS = {"positive": "positive", "negative": "negative", "none": "neither"}
@@ -94,6 +95,51 @@ def shares_strip(
         f'<div class="ev-strip" role="img" aria-label="{escape(title)}: {escape(words)}">'
         f'{pieces}</div><ul class="ev-legend" aria-hidden="true"><li>{escape(title)}:</li>'
         f"{legend}</ul>"
+    )
+
+
+def shares_by(
+    counts: Mapping[str, Mapping[str, int]],
+    names: Sequence[str],
+    colours: Mapping[str, str],
+    unit: str = "works",
+) -> str:
+    """One bar a group, divided by emotion, with the number of works beside the group's name.
+
+    Args:
+        counts: Group -> emotion -> works, in the order from top to bottom.
+        names: The emotions, in the order of the pieces.
+        colours: Of the emotions.
+        unit: What is counted.
+    """
+    rows = "".join(_group(group, counts[group], names, colours, unit) for group in counts)
+    used = [name for name in names if any(found.get(name) for found in counts.values())]
+    legend = "".join(f"<li>{_dot(colours.get(name, _GREY))}{escape(name)}</li>" for name in used)
+    return (
+        f'<ul class="ev-groups">{rows}</ul><ul class="ev-legend" aria-hidden="true">{legend}</ul>'
+    )
+
+
+def _group(
+    group: str,
+    found: Mapping[str, int],
+    names: Sequence[str],
+    colours: Mapping[str, str],
+    unit: str,
+) -> str:
+    total = sum(found.values())
+    said = [
+        (name, found[name], f"{name}: {percent(found[name] / total)}, {found[name]} {unit}")
+        for name in names
+        if found.get(name)
+    ]
+    pieces = "".join(
+        _piece(count / total, colours.get(name, _GREY), words) for name, count, words in said
+    )
+    words = "; ".join(words for *_, words in said)
+    return (
+        f"<li><span>{escape(group)} ({total})</span>"
+        f'<div class="ev-strip" role="img" aria-label="{escape(words)}">{pieces}</div></li>'
     )
 
 

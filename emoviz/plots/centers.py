@@ -1,18 +1,19 @@
 """Figures of the class centers: distance matrices on one colour scale, and the tree of emotions.
 
-Transparent grounds and the theme's text colour (Streamlit sets it), so that both themes are
-served; every cell shows its number, so that nothing hangs on the colour alone.
+Small HTML that stands with the page; every cell shows its number, so that nothing hangs on the
+colour alone.
 """
 
 from collections.abc import Mapping, Sequence
+from html import escape
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from emoviz.plots.heat_table import heat_table
+
 Floats = NDArray[np.float64]
-_SHORT, _GREY = "#d1495b", "#8a8f98"
-_MARGINS = {"l": 8, "r": 8, "t": 36, "b": 8}
+_GREY = "#8a8f98"
 
 
 def distance_heat_map(
@@ -22,46 +23,29 @@ def distance_heat_map(
     high: float,
     title: str = "",
     margin: float | None = None,
-) -> go.Figure:
-    """A matrix of distances between class centers, numbers in its cells.
+) -> str:
+    """A matrix of distances between class centers, numbers in its cells, as an HTML table.
 
     Args:
-        distances: (C, C), symmetric.
+        distances: (C, C), symmetric; NaN leaves a cell empty.
         names: (C) of the classes.
         low: Distance at the dark end of the scale; shared by the matrices that stand side by side.
         high: Distance at the light end.
         title: Above the matrix.
         margin: Cells below it are framed: these pairs fall short of the loss's margin m.
     """
-    shown = np.where(np.eye(len(names), dtype=bool), np.nan, distances)
-    figure = go.Figure(
-        go.Heatmap(
-            z=shown,
-            x=list(names),
-            y=list(names),
-            zmin=low,
-            zmax=high,
-            colorscale="Cividis",
-            texttemplate="%{z:.2f}",
-            hovertemplate="%{y} – %{x}: %{z:.3f}<extra></extra>",
-            hoverongaps=False,
-            xgap=1,
-            ygap=1,
-            colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": ".3g"},
-        )
+    other = ~np.eye(len(names), dtype=bool)
+    return heat_table(
+        np.where(other, distances, np.nan),
+        names,
+        names,
+        low,
+        high,
+        title=title,
+        form=".2f",
+        hint=lambda i, j: f"{names[i]} – {names[j]}: {distances[i, j]:.3f}",
+        framed=None if margin is None else (distances < margin) & other,
     )
-    if margin is not None:
-        figure.update_layout(shapes=[_frame(i, j) for i, j in _pairs_below(distances, margin)])
-    figure.update_layout(
-        title={"text": title, "x": 0, "font": {"size": 15}},
-        margin=_MARGINS,
-        height=110 + 44 * len(names),
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        yaxis={"autorange": "reversed", "showgrid": False, "ticks": ""},
-        xaxis={"showgrid": False, "tickangle": -40, "ticks": ""},
-    )
-    return figure
 
 
 def tree(
@@ -69,7 +53,7 @@ def tree(
     leaves: Sequence[str],
     colours: Mapping[str, str],
     title: str = "",
-) -> go.Figure:
+) -> str:
     """A dendrogram lying on its side: classes that join near the left edge are alike.
 
     Args:
@@ -77,58 +61,38 @@ def tree(
         leaves: Class names in drawing order; leaf i stands at place i.
         colours: Of the classes, for the dots at the leaves.
         title: Above the tree.
+
+    Returns:
+        HTML; pointing at a joint says at which distance it joins.
     """
-    figure = go.Figure()
-    for places, heights in brackets:
-        figure.add_scatter(
-            x=list(heights),
-            y=list(places),
-            mode="lines",
-            hoverinfo="skip",
-            line={"width": 2, "color": _GREY},
-        )
-    figure.add_scatter(
-        x=[0.0] * len(leaves),
-        y=list(range(len(leaves))),
-        mode="markers",
-        hoverinfo="skip",
-        cliponaxis=False,
-        marker={"size": 12, "color": [colours.get(name, _GREY) for name in leaves]},
+    top = max((max(heights) for _, heights in brackets), default=0.0) or 1.0
+    rows = "".join(
+        f'<li><span>{escape(name)}</span><i class="ev-dot" style="background:'
+        f'{escape(colours.get(name, _GREY))}"></i></li>'
+        for name in leaves
     )
-    figure.update_layout(
-        title={"text": title, "x": 0, "font": {"size": 15}},
-        showlegend=False,
-        margin=_MARGINS,
-        height=96 + 34 * len(leaves),
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        yaxis={
-            "tickvals": list(range(len(leaves))),
-            "ticktext": list(leaves),
-            "showgrid": False,
-            "zeroline": False,
-        },
-        xaxis={
-            "title": "distance at which they join",
-            "zeroline": False,
-            "rangemode": "tozero",
-            "fixedrange": True,
-        },
+    joints = "".join(_bracket(places, heights, top, len(leaves)) for places, heights in brackets)
+    heights = sorted(max(heights) for _, heights in brackets)
+    words = f"{', '.join(leaves)}; they join at {', '.join(f'{h:.2f}' for h in heights)}"
+    return (
+        f'<figure class="ev-tree"><figcaption>{escape(title)}</figcaption>'
+        f'<div role="img" aria-label="{escape(f"{title}: {words}")}"><ul>{rows}</ul>'
+        f'<div class="ev-joints">{joints}</div></div>'
+        f"<p><span>0</span><span>distance at which they join</span><span>{top:.3g}</span></p>"
+        "</figure>"
     )
-    return figure
 
 
-def _pairs_below(distances: Floats, margin: float) -> list[tuple[int, int]]:
-    short = (distances < margin) & ~np.eye(len(distances), dtype=bool)
-    return [(int(i), int(j)) for i, j in np.argwhere(short)]
-
-
-def _frame(row: int, column: int) -> dict[str, object]:
-    return {
-        "type": "rect",
-        "x0": column - 0.5,
-        "x1": column + 0.5,
-        "y0": row - 0.5,
-        "y1": row + 0.5,
-        "line": {"color": _SHORT, "width": 2},
-    }
+def _bracket(places: Sequence[float], heights: Sequence[float], top: float, leaves: int) -> str:
+    """Two arms from the children to the joint, and the joint between them."""
+    x = [100 * height / top for height in heights]
+    y = [100 * (place + 0.5) / leaves for place in places]
+    arms = "".join(
+        f'<i style="left:{x[child]:.2f}%;width:{x[joint] - x[child]:.2f}%;top:{y[child]:.2f}%"></i>'
+        for child, joint in ((0, 1), (3, 2))
+    )
+    low, high = sorted(y[1:3])
+    return (
+        f'{arms}<b title="join at {heights[1]:.3f}" '
+        f'style="left:{x[1]:.2f}%;top:{low:.2f}%;height:{high - low:.2f}%"></b>'
+    )

@@ -147,8 +147,8 @@ def matrices(shown: Sequence[Centers]) -> None:
     high = float(max(values.max() for values in off_diagonal))
     for place, item, values in zip(st.columns(len(shown)), shown, distances, strict=True):
         with place:
-            figure = distance_heat_map(values, item.names, low, high, item.title, item.margin)
-            st.plotly_chart(figure, key=f"matrix-{item.checkpoint.card.id}", config=_QUIET)
+            title = readable(item.title)
+            st.html(distance_heat_map(values, item.names, low, high, title, item.margin))
             _notice(item)
 
 
@@ -161,8 +161,8 @@ def trees(shown: Sequence[Centers]) -> None:
         brackets = [(x.tolist(), y.tolist()) for x, y in zip(drawn.x, drawn.y, strict=True)]
         leaves = [item.names[c] for c in drawn.leaves]
         with place:
-            figure = tree(brackets, leaves, item.taxonomy.colours, item.checkpoint.card.title)
-            st.plotly_chart(figure, key=f"tree-{item.checkpoint.card.id}", config=_QUIET)
+            title = readable(item.checkpoint.card.title)
+            st.html(tree(brackets, leaves, item.taxonomy.colours, title))
 
 
 def offsets(item: Centers) -> None:
@@ -231,9 +231,6 @@ def between_images(item: Centers, points: Points, pictures: Pictures) -> int | N
     key = f"between-{item.checkpoint.card.id}"
     pressed = gallery(tiles, key, "Images between two emotions")
     return None if pressed is None else int(found.rows[pressed])
-
-
-_QUIET = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 
 
 def _number(value: float, digits: int) -> str:

@@ -189,6 +189,38 @@ button.ev-picture { cursor: zoom-in; }
 .ev-found td.ev-value { white-space: nowrap; }
 .ev-found tbody th { white-space: normal; min-width: min(14rem, 20vw); }
 
+.ev-heat { border-collapse: separate; border-spacing: 1px; font-size: .85rem;
+  font-variant-numeric: tabular-nums; }
+.ev-heat caption, .ev-tree figcaption { caption-side: top; text-align: left; font-weight: 600;
+  color: inherit; font-size: .95rem; padding: 0 0 .4rem; }
+.ev-heat caption:empty { display: none; }
+.ev-heat :is(th, td) { font-weight: 400; border: 0; padding: .2rem .45rem; text-align: center; }
+.ev-heat tbody th { text-align: right; white-space: nowrap; }
+.ev-heat thead th { vertical-align: bottom; }
+.ev-heat thead th span { writing-mode: vertical-rl; transform: rotate(200deg); white-space: nowrap;
+  max-height: 11rem; overflow: hidden; text-overflow: ellipsis; }
+.ev-heat tbody td { min-width: 3.2rem; height: 2.4rem; border-radius: 3px; }
+.ev-heat td.ev-short { outline: 3px solid #d1495b; outline-offset: -3px; }
+.ev-tree { margin: 0; max-width: 44rem; font-size: .9rem; }
+.ev-tree > div { position: relative; }
+.ev-tree ul { list-style: none; margin: 0; padding: 0 !important; }
+.ev-tree li { display: flex; align-items: center; justify-content: flex-end; gap: .5rem; margin: 0;
+  width: 9.35rem; height: 2rem; }
+.ev-tree li span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.ev-tree li .ev-dot { margin: 0; border: 0; position: relative; z-index: 1; }
+.ev-joints { position: absolute; inset: 0 .3rem 0 9rem; }
+.ev-joints :is(i, b) { position: absolute; box-sizing: content-box; }
+.ev-joints i { border-top: 2px solid #8a8f98; margin-top: -1px; }
+.ev-joints b { width: 2px; margin-left: -1px; background: #8a8f98; }
+.ev-joints b:hover { outline: 3px solid color-mix(in srgb, #8a8f98 40%, transparent); }
+.ev-tree p { display: flex; justify-content: space-between; margin: .2rem .3rem 0 9rem;
+  font-size: .8rem; color: color-mix(in srgb, currentColor 80%, transparent);
+  border-top: 1px solid color-mix(in srgb, currentColor 30%, transparent); }
+.ev-groups { list-style: none; margin: 0; padding: 0 !important; }
+.ev-groups li { display: grid; grid-template-columns: minmax(6rem, 14rem) minmax(8rem, 1fr);
+  gap: .8rem; align-items: center; margin: 0 0 .3rem; font-size: .9rem; }
+.ev-groups li > span { overflow-wrap: anywhere; text-align: right; }
+
 .st-key-drop-zones section { border-style: dashed; }
 .st-key-samples button { padding: 0; border: 0; border-radius: 7px; overflow: hidden;
   min-height: 0; vertical-align: top; }

@@ -119,7 +119,11 @@ def test_centers_show_their_matrix_and_open_an_image(visitor: "Visitor", scheme:
     page = visitor.page
     page.goto(f"{visitor.address}/centers?checkpoint=tiny")
     page.get_by_role("heading", name="Distances between the centers").wait_for()
-    page.locator(".js-plotly-plot").first.wait_for()
+    page.get_by_role("table").get_by_role("columnheader", name="amusement").first.wait_for()
+    page.get_by_role("img", name=re.compile("they join at")).wait_for()
+    assert not page.evaluate(
+        "performance.getEntriesByType('resource').some((item) => item.name.includes('Plotly'))"
+    )
     tiles = page.locator("li button:has(.caption)")
     tiles.first.wait_for(timeout=90 * SECONDS)
     visitor.settle()

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from emoviz.analysis.resampling import FEWEST, MetricEstimate
-from emoviz.plots.reviewing import confusion
+from emoviz.plots.reviewing import confusion_table
 from emoviz.review import Decision, ReviewStore, Work
 from emoviz.review.agreement import MODEL, Agreement, ReviewerPair, compare
 from emoviz.settings import Settings
@@ -15,7 +15,7 @@ from emoviz.ui.language import emotion, number, plural, tr
 from emoviz.ui.linked import told_apart
 from emoviz.ui.review import desk_text
 from emoviz.ui.review.queue import Chosen
-from emoviz.ui.words import plain
+from emoviz.ui.words import readable
 
 _SHOWN = 24
 
@@ -162,9 +162,8 @@ def _confusion(found: Agreement, pairs: Sequence[ReviewerPair]) -> None:
         )
         pair = pairs[chosen or 0]
         names = [emotion(name) for name in found.classes]
-        rows, columns = (plain(_name(who)) for who in (pair.first, pair.second))
-        figure = confusion(pair.table, names, rows, columns, tr("works"))
-        st.plotly_chart(figure, key="review-confusion")
+        rows, columns = (readable(_name(who)) for who in (pair.first, pair.second))
+        st.html(confusion_table(pair.table, names, rows, columns, tr("works")))
         st.caption(tr("Works on the diagonal got the same answer from both."))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from emoviz.plots import percent
-from emoviz.plots.reviewing import shares_by
+from emoviz.plots.bars import shares_by
 from emoviz.review import Decision, Queue, QueuePlace, ReviewStore, Work
 from emoviz.review.labelling import NOBODY, NONE, shares_of, tally
 from emoviz.settings import Settings
@@ -144,8 +144,7 @@ def shares(
         for group, counts in groups.items()
     }
     colours = {emotion(name): colour for name, colour in chosen.taxonomy.colours.items()}
-    figure = shares_by(shown, [emotion(name) for name in names], colours, tr("works"))
-    st.plotly_chart(figure, key="review-shares")
+    st.html(shares_by(shown, [emotion(name) for name in names], colours, tr("works")))
     if by != "time" and len(groups) == _GROUPS:
         st.caption(tr("The {count} with the most works.", count=_GROUPS))
 

@@ -332,4 +332,7 @@ def _reach(last: Snapshot, found: Snapshot) -> float:
 
 def _chart(figure: Any, key: str) -> None:
     with st.container(width=_WIDTH, key=f"figure-{key}"):
-        st.plotly_chart(figure, key=f"run-{key}", config=_QUIET)
+        if isinstance(figure, str):
+            st.html(figure)
+        else:
+            st.plotly_chart(figure, key=f"run-{key}", config=_QUIET)
