@@ -4,21 +4,32 @@ import ast
 import contextlib
 import importlib
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from streamlit import runtime
+
 from emoviz.checkpoints import list_checkpoints
 from emoviz.settings import PROJECT_ROOT, load_settings
-from emoviz.ui import models, samples, shell
 
 _FIRST = "classify.py"  # the page that opens
 
 
 def begin() -> threading.Thread:
     """Start to warm up; the thread ends with the server at the latest."""
-    thread = threading.Thread(target=warm_up, name="emoviz-warming", daemon=True)
+    thread = threading.Thread(target=_once_it_runs, name="emoviz-warming", daemon=True)
     thread.start()
     return thread
+
+
+def _once_it_runs() -> None:
+    """Streamlit's caches want its runtime, which begins after what calls this."""
+    for _ in range(600):
+        if runtime.exists():
+            warm_up()
+            return
+        time.sleep(0.05)
 
 
 def warm_up() -> None:
@@ -45,6 +56,8 @@ def imported(page: Path) -> Iterator[str]:
 
 
 def _network_and_samples() -> None:
+    from emoviz.ui import models, samples, shell  # what is cached there wants the runtime, too
+
     settings = load_settings()
     for checkpoint in list_checkpoints(settings)[0]:
         if checkpoint.card.id == shell.DEFAULT:
