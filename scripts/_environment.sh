@@ -9,7 +9,7 @@ say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 
 find_python() {
     local candidate
-    for candidate in ${EMOVIZ_PYTHON:-} python3 python3.13 python3.12 python3.11 python; do
+    for candidate in ${EMOVIZ_PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11 python; do
         if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$candidate"
             return

@@ -13,7 +13,14 @@ from PIL import Image
 import emoviz
 from emoviz.api import Network
 from emoviz.checkpoints import Checkpoint
-from emoviz.errors import CheckpointError, EmovizError, ImageError, ReviewError, TaxonomyError
+from emoviz.errors import (
+    AnalysisError,
+    CheckpointError,
+    EmovizError,
+    ImageError,
+    ReviewError,
+    TaxonomyError,
+)
 from emoviz.labels import MIKELS8
 from emoviz.settings import PACKAGE, Settings
 
@@ -111,6 +118,9 @@ def test_an_evaluation_counts_what_one_counts_by_hand(net: Network, images: Path
     assert found.n == 12 == found.confusion.to_numpy().sum()
     estimate = found.estimate("accuracy")
     assert (estimate.value, estimate.n) == (found.accuracy, 12)
+    assert repr(found) == "<EvaluationResult: tiny on 12 images, labels of mikels8>"
+    with pytest.raises(AnalysisError, match=r"no metric 'f1' here\. Known: accuracy"):
+        found.estimate("f1")
     assert np.trace(found.confusion.to_numpy()) == sum(right)
     assert "tiny on 12 images, labels of mikels8" in shown(found)
     report = found.write(images.parent / "report.md")

@@ -114,6 +114,19 @@ def test_what_needs_them_says_which_command_brings_them(core: Path, place: Path)
         assert "Traceback" not in done.stderr
 
 
+def test_python_says_so_too(core: Path, place: Path) -> None:
+    code = (
+        "import emoviz, emoviz.errors\n"
+        "net = emoviz.load('tiny')\n"
+        "try: net.explain('images/koala.jpg', 'ig')\n"
+        "except emoviz.errors.NotInstalledError as error: print(error)\n"
+        "print(net.explain('images/koala.jpg', 'occlusion'))\n"
+    )
+    said = run(core, place / "home", "-c", code, cwd=place, paths=str(PROJECT_ROOT))
+    assert said.startswith("This needs PyTorch")
+    assert "in koala.jpg, by occlusion" in said
+
+
 def test_every_page_opens_without_them(core: Path, place: Path) -> None:
     printed = run(core, place / "home", "-c", PAGES, "*.py", cwd=place, paths=str(PROJECT_ROOT))
     *pages, torch = printed.splitlines()

@@ -1,7 +1,7 @@
 """A collection of artworks: the model's estimates, people's decisions, and what goes home."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CollectionReview(_Shown):
     """A collection in the review store; from `collection`.
 
@@ -27,8 +27,8 @@ class CollectionReview(_Shown):
     """
 
     collection: ArtworkCollection
-    store: ReviewStore = field(repr=False)
-    settings: Settings = field(repr=False)
+    store: ReviewStore
+    settings: Settings
 
     def __str__(self) -> str:
         decided = len(self.store.standing(self.collection.id))

@@ -1,7 +1,7 @@
 """A trained network that is ready to be asked."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Baseline = Literal["mean", "black", "blurred"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Network:
     """A checkpoint, loaded; from `load`.
 
@@ -36,8 +36,11 @@ class Network:
     """
 
     checkpoint: Checkpoint
-    settings: Settings = field(repr=False)
-    model: Model = field(repr=False)
+    settings: Settings
+    model: Model
+
+    def __repr__(self) -> str:
+        return f"<Network: {self.card.id}, {self.card.title}>"
 
     @property
     def card(self) -> Card:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from io import BytesIO
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.analysis.resampling import MetricEstimate
-from emoviz.errors import TableError
+from emoviz.errors import AnalysisError, TableError
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.predict import Prediction
 from emoviz.labels import Taxonomy
@@ -34,6 +34,9 @@ _SHOWN = 20
 class _Shown:
     """A notebook shows the first rows of the table, under a sentence."""
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
+
     def to_pandas(self) -> "pd.DataFrame":
         """The result as a table."""
         raise NotImplementedError
@@ -45,7 +48,7 @@ class _Shown:
         return f"<p>{escape(str(self))}</p>{html}{more}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions(_Shown, Sequence[Prediction]):
     """The model's estimates, one an image in the order given.
 
@@ -54,8 +57,8 @@ class Predictions(_Shown, Sequence[Prediction]):
         taxonomy: The classes.
     """
 
-    items: tuple[Prediction, ...] = field(repr=False)
-    taxonomy: Taxonomy = field(repr=False)
+    items: tuple[Prediction, ...]
+    taxonomy: Taxonomy
 
     def __str__(self) -> str:
         return (
@@ -117,7 +120,7 @@ class Predictions(_Shown, Sequence[Prediction]):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Embeddings(_Shown):
     """A collection as the network sees it.
 
@@ -125,7 +128,7 @@ class Embeddings(_Shown):
         parts: The table, some thousand rows at a time.
     """
 
-    parts: tuple[EmbeddingTable, ...] = field(repr=False)
+    parts: tuple[EmbeddingTable, ...]
 
     def __str__(self) -> str:
         return f"{len(self):,} images as vectors u of {self.vectors.shape[1]} numbers"
@@ -191,7 +194,7 @@ class Embeddings(_Shown):
         return figure.update_layout(yaxis={"scaleanchor": "x"}, height=520)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation(_Shown):
     """Which regions of an image spoke for an emotion.
 
@@ -204,8 +207,8 @@ class Explanation(_Shown):
 
     path: Path
     method: str
-    heat: "HeatMap" = field(repr=False)
-    pixels: NDArray[np.uint8] = field(repr=False)
+    heat: "HeatMap"
+    pixels: NDArray[np.uint8]
 
     def __str__(self) -> str:
         return f"What spoke for {self.emotion} in {self.path.name}, by {self.method}"
@@ -253,7 +256,7 @@ def write_values(path: Path, values: dict[str, Any], settings: Settings) -> None
         write_report(path, values, thumbnails.get_many(wanted_pictures(values)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Measured(_Shown):
     """Values that a report can be made of.
 
@@ -261,7 +264,7 @@ class _Measured(_Shown):
         values: Everything, as plain values for JSON.
     """
 
-    values: Mapping[str, Any] = field(repr=False)
+    values: Mapping[str, Any]
 
     def write(self, path: str | Path, *, settings: Settings | None = None) -> Path:
         """Write everything as a report: ``.html``, ``.md`` or ``.json``."""
@@ -272,7 +275,7 @@ class _Measured(_Shown):
         return Path(path)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EvaluationResult(_Measured):
     """How good a network is on labelled images."""
 
@@ -295,8 +298,15 @@ class EvaluationResult(_Measured):
         return float(self.values["intervals"]["accuracy"]["value"])
 
     def estimate(self, metric: str) -> MetricEstimate:
-        """A metric with its interval and its n, or the reason why there is none."""
-        return MetricEstimate(**self.values["intervals"][metric])
+        """A metric with its interval and its n, or the reason why there is none.
+
+        Raises:
+            AnalysisError: There is no such metric here.
+        """
+        known = self.values["intervals"]
+        if metric not in known:
+            raise AnalysisError(f"There is no metric '{metric}' here. Known: {', '.join(known)}.")
+        return MetricEstimate(**known[metric])
 
     @cached_property
     def confusion(self) -> "pd.DataFrame":
@@ -318,7 +328,7 @@ class EvaluationResult(_Measured):
         return confusion(np.array(table["counts"]), table["labels"], "label", "the model's answer")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ComparisonResult(_Measured):
     """Is one network better than another on the same images?"""
 

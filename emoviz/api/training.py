@@ -1,7 +1,7 @@
 """Training a recipe on labelled images."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainedRun(_Shown):
     """A finished training.
 
@@ -28,9 +28,9 @@ class TrainedRun(_Shown):
     """
 
     folder: Path
-    measures: Mapping[str, Any] = field(repr=False)
+    measures: Mapping[str, Any]
     checkpoint: Path | None
-    settings: Settings = field(repr=False)
+    settings: Settings
 
     def __str__(self) -> str:
         return f"Trained in {self.folder}"

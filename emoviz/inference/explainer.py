@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.checkpoints import Checkpoint, load_network
+from emoviz.errors import require_training_packages
 from emoviz.inference.engines import has_gpu
 from emoviz.settings import Settings
 
@@ -152,7 +153,9 @@ def load_explainer(checkpoint: Checkpoint, settings: Settings) -> Explainer:
 
     Raises:
         CheckpointError: The weights do not fit the card.
+        NotInstalledError: PyTorch is not installed.
     """
+    require_training_packages()
     import torch
 
     if settings.threads:
