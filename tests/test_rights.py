@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from emoviz.review.acquire import works_table
 from emoviz.review.rights import (
     PAGES,
     RIGHTS,
+    RightName,
     checked_place,
     has,
     identity_of,
@@ -30,9 +32,10 @@ from emoviz.review.rights import (
     is_manager,
 )
 from emoviz.settings import PROJECT_ROOT, Settings, load_settings
-from emoviz.ui import access
+from emoviz.ui import access, background
 from emoviz.ui.explorer.sources import Source
 from emoviz.ui.measure import asking
+from emoviz.ui.review import collection_form
 
 ISSUER = "https://login.example"
 CLAIMS = {
@@ -103,7 +106,10 @@ FREE = {
     "emoviz.ui.review.desk_images.DeferredImages.get": "cancels what the page itself computes",
     "emoviz.ui.review.people._forget": "whoever is at the screen, of themselves",
     "emoviz.ui.review.people.admitted": "`st.login`, which is no login of the store's",
-    "emoviz.ui.access.person": "the door itself: whoever logs in is entered",
+    "emoviz.ui.access.entered": "the door itself: whoever logs in is entered",
+    "emoviz.ui.explorer.maps.layout": "removes a damaged map, which is drawn again",
+    "emoviz.ui.library.bring_in.Arrival.place": "called by what takes an arrival, which was asked",
+    "emoviz.ui.privacy.forget_images": "pictures of the images that this session holds",
     "emoviz.ui.review.taking._written": "`_export` was asked",
 }
 
@@ -124,14 +130,16 @@ def test_every_function_that_writes_asks_for_a_right(code: Code) -> None:
 def test_the_test_finds_a_function_that_writes_unasked() -> None:
     source = """
 from emoviz.data.library import remove_set
-from emoviz.ui import access
+from emoviz.ui import access, background
 def bad(settings, id): remove_set(settings, id)
+def worse(path): path.unlink()
 @access.acts("prepare")
 def good(settings, id): remove_set(settings, id)
 """
     found = functions_of_the_pages({"emoviz.ui.invented": source})
     assert found["emoviz.ui.invented.bad"].writes
     assert not found["emoviz.ui.invented.bad"].asks
+    assert found["emoviz.ui.invented.worse"].writes
     assert found["emoviz.ui.invented.good"].asks
     assert "emoviz.data.library.remove_set" in WRITERS()
 
@@ -511,6 +519,45 @@ def test_what_was_drawn_before_a_role_was_taken_away_does_nothing(
         assert (team.runs / RUN).is_dir()
         assert works_table(team, COLLECTION).is_file()
         assert not open_store(team).blind_collections()
+
+
+@pytest.mark.parametrize("role", ["viewer", "reviewer", "manager"])
+def test_a_link_clears_no_collection_away(
+    team: Settings, monkeypatch: pytest.MonkeyPatch, role: Role
+) -> None:
+    """One whose `about.json` was damaged went with all of its images at anybody's visit."""
+    signed_in(monkeypatch, role)
+    damaged, begun = (team.home / "collections" / name for name in ("damaged", "begun"))
+    for folder in (damaged, begun):
+        (folder / "images").mkdir(parents=True)
+    (damaged / "about.json").write_text("{")
+    for folder in (damaged, begun):
+        collection_form._free(team, folder.name)
+    assert damaged.is_dir()
+    assert begun.is_dir() is (role != "manager")
+    for folder in (damaged, begun):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize(
+    ("role", "right", "stops"),
+    [
+        ("viewer", "compute", False),
+        ("reviewer", "compute", True),
+        ("reviewer", "collect", False),
+        ("manager", "collect", True),
+    ],
+)
+@pytest.mark.usefixtures("team")
+def test_a_task_is_stopped_by_those_who_may_start_it(
+    monkeypatch: pytest.MonkeyPatch, role: Role, right: RightName, stops: bool
+) -> None:
+    signed_in(monkeypatch, role)
+    stopped: list[bool] = []
+    monkeypatch.setattr(st, "toast", lambda *given, **named: None)
+    monkeypatch.setattr(jobs.Job, "cancel", lambda job: stopped.append(True))
+    background._cancel(jobs.Job(Path("nowhere"), "x", "x", (), 0.0), right)
+    assert bool(stopped) is stops
 
 
 def test_off_the_list_is_no_manager_at_the_next_visit(

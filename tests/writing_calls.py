@@ -48,7 +48,9 @@ def functions_of_the_pages(more: Mapping[str, str] | None = None) -> Code:
     aliases = _aliases()
     for item in found.values():
         names = {aliases.get(name, name) for name in item.names}
-        item.writes = bool(names & (writers | _FILES) or item.names & (methods - _COMMON))
+        item.writes = bool(
+            names & (writers | _FILES) or item.names & (_ATTRIBUTES | methods - _COMMON)
+        )
     return {name: item for name, item in found.items() if name.startswith("emoviz.ui")}
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 import streamlit as st
 
 from emoviz import jobs
+from emoviz.review.rights import RightName
 from emoviz.settings import Settings
 from emoviz.ui import access
 from emoviz.ui.language import tr, translated
@@ -36,8 +37,14 @@ def begin(settings: Settings, what: str, command: Sequence[str], key: str) -> No
 
 
 @st.fragment(run_every=_EVERY)
-def watch(settings: Settings, key: str) -> None:
-    """A task's progress with an estimate and a stop; draws the page anew once it has ended."""
+def watch(settings: Settings, key: str, right: RightName = "compute") -> None:
+    """A task's progress with an estimate and a stop; draws the page anew once it has ended.
+
+    Args:
+        settings: Where tasks are.
+        key: The task's.
+        right: What starting it needed, and stopping it needs.
+    """
     job = jobs.find(settings, key)
     if job is None:  # it could not be started, which `begin` told
         return
@@ -46,13 +53,13 @@ def watch(settings: Settings, key: str) -> None:
     progress = job.progress
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(progress.share, _words(job, progress))
-        if access.allowed("compute"):
+        if access.allowed(right):
             st.button(
                 tr("Stop"),
                 key=f"stop-{key}",
                 icon=":material/stop_circle:",
                 on_click=_cancel,
-                args=(job,),
+                args=(job, right),
             )
 
 
@@ -86,5 +93,6 @@ def _words(job: jobs.Job, progress: jobs.JobProgress) -> str:
 
 
 @access.acts("compute")
-def _cancel(job: jobs.Job) -> None:
-    job.cancel()
+def _cancel(job: jobs.Job, right: RightName) -> None:
+    if access.allowed(right):
+        job.cancel()

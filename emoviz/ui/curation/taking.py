@@ -172,7 +172,7 @@ def _to_folder(subject: CurationSubject, settings: Settings) -> None:
         )
     state = background.outcome(settings, key)
     if state == "live":
-        background.watch(settings, key)
+        background.watch(settings, key, "export")
     elif state == "ended":
         background.explain(settings, key)
     elif state == "done":

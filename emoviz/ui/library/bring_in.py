@@ -269,7 +269,7 @@ def followed(
     if state == "live":
         st.session_state[own] = name  # after a reload, too
         write_parameter(ADDING, name)
-        background.watch(settings, job_key(name))
+        background.watch(settings, job_key(name), form.right)
         return name, state
     if job is not None and state == "ended":
         write_parameter(ADDING, name)

@@ -41,7 +41,7 @@ def show(source: Source, likely: Taxonomy, settings: Settings) -> None:
     with st.expander("Ask another network", icon=":material/contact_support:", expanded=live):
         st.markdown(_INTRODUCTION)
         if live:
-            background.watch(settings, key)
+            background.watch(settings, key, "paths")
             return
         if job is not None:
             _ended(job, key, settings)

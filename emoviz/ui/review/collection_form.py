@@ -88,14 +88,21 @@ def watch(settings: Settings, checkpoint: Checkpoint) -> bool:
     )
     if state == "done":
         st.session_state[PARAMETER] = name
-    elif state == "ended" and read_gathered(settings, name).request is None:
-        # nothing was listed: the name is free for another try
-        shutil.rmtree(collection_folder(settings, name), ignore_errors=True)
+    elif state == "ended":
+        _free(settings, name)
     for key in (job_key(one.request.name) for one in collections.known(settings) if one.request):
         if key != job_key(name) and background.outcome(settings, key) == "live":
-            background.watch(settings, key)
+            background.watch(settings, key, "collect")
     bring_in.tell(own, settings)
     return state == "live"
+
+
+@access.offers("collect")
+def _free(settings: Settings, name: str) -> None:
+    """Where nothing was listed, the name is free for another try."""
+    folder = collection_folder(settings, name)
+    if not (folder / "about.json").exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @access.acts("collect")

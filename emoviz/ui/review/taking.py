@@ -129,7 +129,7 @@ def _later(chosen: Chosen, settings: Settings, form: str, base: str, terms: str)
     out, key = _file(chosen, settings, form), f"export {chosen.collection.uid} {form}"
     state = background.outcome(settings, key)
     if state == "live":
-        background.watch(settings, key)
+        background.watch(settings, key, "export")
         return
     if state == "ended":
         background.explain(settings, key)

@@ -106,7 +106,7 @@ def keep(settings: Settings, run: Run) -> None:
     key = f"promote {source}"
     state = background.outcome(settings, key)
     if state == "live":
-        background.watch(settings, key)
+        background.watch(settings, key, "keep")
         return
     kept = _kept_as(settings, source)
     if kept:
