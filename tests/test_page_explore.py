@@ -160,6 +160,14 @@ def test_a_single_image_is_no_error(
         healthy(open_page(collection=key, map=kind))
 
 
+def test_a_link_with_an_impossible_seed_opens_the_map(
+    folder: Path, tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    key = embedded(folder, tiny_checkpoint, settings)
+    app = open_page(collection=key, map="umap", seed="9" * 400)
+    assert app.number_input(key="seed").value == 0
+
+
 def test_images_all_alike_are_no_error(
     tmp_path: Path, picture: Make, tiny_checkpoint: Checkpoint, settings: Settings
 ) -> None:

@@ -211,6 +211,11 @@ def test_an_address_counts_only_where_verified_is_exactly_true(
     assert is_manager(identity_of({**claims, "email_verified": True}), managed)
 
 
+def test_no_mail_address_is_stored_as_a_name(settings: Settings) -> None:
+    claims = {"iss": ISSUER, "sub": "1", "email": "ona@museum.example", "email_verified": True}
+    assert access.entered(claims, settings).name == "ona"
+
+
 def test_managers_are_named_by_issuer_and_subject_too(settings: Settings) -> None:
     managed = replace(settings, managers=f" eve@museum.example ,{ISSUER}   auth0|7 ")
     assert is_manager(identity_of({"iss": ISSUER, "sub": "auth0|7"}), managed)

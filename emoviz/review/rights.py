@@ -145,7 +145,8 @@ def identity_of(claims: Mapping[str, Any]) -> Identity:
             "by it."
         )
     email = _text(claims.get("email")) if claims.get("email_verified") is True else ""
-    return Identity(f"{issuer} {subject}", email, _text(claims.get("name")) or email or "Somebody")
+    name = _text(claims.get("name")) or email.partition("@")[0] or "Somebody"  # names are stored
+    return Identity(f"{issuer} {subject}", email, name)
 
 
 def is_manager(identity: Identity, settings: Settings) -> bool:

@@ -1,5 +1,6 @@
 """What is looked at: collection, second checkpoint, kind of map, colours; kept in the link."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +65,8 @@ def map_settings(kind: MapKind) -> tuple[int, dict[str, Any]]:
         if kind.method == "pca":
             st.caption("PCA has no settings: the same vectors always give the same map.")
             return 0, {}
+        if not re.fullmatch(r"\d{1,10}", st.query_params.get("seed", "0")):
+            del st.query_params["seed"]  # Streamlit ends the page for a number of 400 digits
         st.number_input(
             "Seed", 0, 2**31, 0, key="seed", bind="query-params", help="Another draw of the map."
         )
