@@ -9,6 +9,7 @@ import pytest
 from emoviz.labels import MIKELS8
 from emoviz.plots import percent, probability_bars, sentiment_bar, shares_strip
 from emoviz.plots.centers import distance_heat_map, tree
+from emoviz.plots.heat_table import heat_table
 
 RANKED = [("awe", 0.5), ("fear", 0.3), ("anger", 0.2), ("disgust", 0.0)]
 
@@ -117,3 +118,21 @@ def test_a_tree_draws_each_joint_at_its_height() -> None:
     assert "left:25.00%;width:75.00%" in drawn
     assert "they join at 1.00, 4.00" in drawn
     assert "&lt;i&gt;" in drawn
+
+
+def test_every_number_of_a_heat_table_can_be_read() -> None:
+    values = np.linspace(0.0, 1.0, 400)[None]
+    html = heat_table(values, ["a"], ["b"] * 400, 0.0, 1.0, lambda row, column: "")
+    cells = re.findall(r"background:rgb\((\d+) (\d+) (\d+)\);color:#(f|0)", html)
+    assert len(cells) == 400
+
+    def light(*channels: str) -> float:  # relative luminance, WCAG 2.2
+        shares = [int(channel) / 255 for channel in channels]
+        red, green, blue = (
+            s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    for *ground, ink in cells:
+        ends = sorted([light(*ground), 1.0 if ink == "f" else 0.0])
+        assert (ends[1] + 0.05) / (ends[0] + 0.05) >= 4.5
