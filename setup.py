@@ -62,5 +62,5 @@ class WithTheApp(build_py):
 setup(
     cmdclass={"build_py": WithTheApp},
     install_requires=requirements("core"),
-    extras_require={"train": requirements("train")},
+    extras_require={"train": requirements("train"), "ray": ["ray>=2.9"]},
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emoviz.cli.output import account, print_account, print_json
+from emoviz.cli.parts import add_parts, done_in_parts
 from emoviz.errors import TableError
 from emoviz.files import read_json
 from emoviz.jobs import Reporter
@@ -18,9 +19,11 @@ from emoviz.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from emoviz.curation.examine import Wishes
     from emoviz.curation.prepare import PreparedSet
     from emoviz.curation.recipe import Preparation
     from emoviz.data.dataset import Dataset
+    from emoviz.data.parts import Merged, PartWork
 
 
 def add_verbs(verbs: Any) -> None:
@@ -54,7 +57,10 @@ def _add_examine(parts: Any) -> None:
     verb.add_argument("--checkpoint", help="id or folder; doubts labels by what it sees")
     verb.add_argument("--text", action="store_true", help="look for text (half a second an image)")
     verb.add_argument("--faces", action="store_true", help="look for faces")
-    verb.add_argument("--out", type=Path, metavar="DIR", help="keep what was found here (at home)")
+    verb.add_argument(
+        "--out", type=Path, metavar="DIR", help="keep what was found here (at home); a part's file"
+    )
+    add_parts(verb, _examine_work, finish_examination)
     _add_shared(verb)
     verb.set_defaults(verb=_examine)
 
@@ -171,21 +177,15 @@ def _print_imported(result: dict[str, Any]) -> None:
 
 
 def _examine(arguments: argparse.Namespace, settings: Settings) -> int:
-    from emoviz.checkpoints import open_checkpoint
-    from emoviz.curation.examine import Wishes, examine, keep
+    from emoviz.curation.examine import examine, keep
     from emoviz.curation.examined import examination_folder
     from emoviz.curation.findings import counts_of
 
+    if done_in_parts(arguments, settings):
+        return 0
     path, labelled = _read(arguments, settings)
-    checkpoint = open_checkpoint(arguments.checkpoint, settings) if arguments.checkpoint else None
     report = Reporter(arguments.progress)
-    item, found = examine(
-        labelled,
-        path,
-        settings,
-        Wishes(arguments.text, arguments.faces, checkpoint),
-        report,
-    )
+    item, found = examine(labelled, path, settings, _wishes(arguments, settings), report)
     folder = arguments.out or examination_folder(settings, path)
     keep(folder, item, found)
     report.finish(f"{len(item):,} images examined", {"counts": counts_of(found)})
@@ -194,6 +194,33 @@ def _examine(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         _print_found(found)
     return 0
+
+
+def _wishes(arguments: argparse.Namespace, settings: Settings) -> "Wishes":
+    from emoviz.checkpoints import open_checkpoint
+    from emoviz.curation.examine import Wishes
+
+    checkpoint = open_checkpoint(arguments.checkpoint, settings) if arguments.checkpoint else None
+    return Wishes(arguments.text, arguments.faces, checkpoint)
+
+
+def _examine_work(
+    arguments: argparse.Namespace, settings: Settings, report: Reporter
+) -> "PartWork":
+    from emoviz.curation.examine import examination_work
+
+    path, labelled = _read(arguments, settings)
+    return examination_work(labelled, path, settings, _wishes(arguments, settings), report)
+
+
+def finish_examination(merged: "Merged", out: Path, settings: Settings) -> None:
+    """Keep and print what `data examine` would have found, out of all parts."""
+    from emoviz.curation.examine import examine_merged, keep
+
+    item, found = examine_merged(merged, Reporter(None))
+    keep(out, item, found)
+    _print_found(found)
+    print(out)
 
 
 def _print_found(found: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Verbs that make tables of embeddings: ``embed``, ``merge``."""
+"""The verb that makes tables of embeddings: ``embed``."""
 
 import argparse
 import sys
@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, account, print_account, print_json
-from emoviz.errors import TableError
+from emoviz.cli.parts import add_parts, done_in_parts
 from emoviz.jobs import Reporter
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
+    from emoviz.checkpoints import Checkpoint
+    from emoviz.data.dataset import Dataset
+    from emoviz.data.parts import Merged, PartWork
     from emoviz.inference.embedding import Embedded
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add this module's verbs to the parser."""
+    """Add this module's verb to the parser."""
     _add_embed(verbs)
-    _add_merge(verbs)
 
 
 def _add_embed(verbs: Any) -> None:
@@ -33,64 +35,34 @@ def _add_embed(verbs: Any) -> None:
     verb.add_argument(
         "--out", type=Path, metavar="F", help=".parquet or .npz (default: the store at home)"
     )
-    verb.add_argument(
-        "--part", metavar="I/N", help="the I-th of N parts; needs --out; merge puts them together"
-    )
+    add_parts(verb, _work, finish_embedding)
     verb.add_argument("--batch", type=int, default=32, help="images at once (32)")
     verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
     verb.add_argument("--format", choices=("table", "json"), default="table")
     verb.set_defaults(verb=_embed)
 
 
-def _add_merge(verbs: Any) -> None:
-    verb = verbs.add_parser("merge", help="put the parts of a collection's table together")
-    verb.add_argument("parts", nargs="+", type=Path, metavar="PART", help="of embed --part, all N")
-    verb.add_argument("--out", required=True, type=Path, metavar="F", help=".parquet or .npz")
-    verb.set_defaults(verb=_merge)
-
-
-def _merge(arguments: argparse.Namespace, settings: Settings) -> int:
-    from emoviz.inference.merge import merge_parts
-    from emoviz.inference.stored import describe
-
-    merge_parts(arguments.parts, arguments.out)
-    if arguments.out.suffix.casefold() == ".parquet":
-        print(f"{describe(arguments.out).count:,} images of {len(arguments.parts)} parts")
-    print(f"Table: {arguments.out}")
-    return 0
-
-
 def _embed(arguments: argparse.Namespace, settings: Settings) -> int:
-    from emoviz.checkpoints import open_checkpoint
-    from emoviz.data.library import locate
-    from emoviz.data.parts import parse_part
-    from emoviz.data.reading import SAMPLE, open_dataset
     from emoviz.inference.embedding import embed_collection
     from emoviz.inference.predict import load_model
     from emoviz.inference.stored import check_suffix, table_path, write_embeddings
-    from emoviz.labels import get_taxonomy
 
     if arguments.out is not None:
         check_suffix(arguments.out)
-    part = parse_part(arguments.part) if arguments.part else None
-    if part is not None and arguments.out is None:
-        raise TableError("--part needs --out: a file for this part, which merge then reads.")
-    taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
-    checkpoint = open_checkpoint(arguments.checkpoint, settings)
-    likely = checkpoint.card.taxonomy
-    path = arguments.path if arguments.path == SAMPLE else locate(settings, arguments.path)
-    collection = open_dataset(path, settings, taxonomy, likely, level=arguments.level)
+    if done_in_parts(arguments, settings):
+        return 0
+    checkpoint, collection = _opened(arguments, settings)
     report = Reporter(arguments.progress)
     report.step("embedding images", until=0.95)
     model = load_model(checkpoint, settings)
     try:
-        found = embed_collection(model, collection, settings, report, max(1, arguments.batch), part)
+        found = embed_collection(model, collection, settings, report, max(1, arguments.batch))
     except KeyboardInterrupt:
         print("emoviz: what is done is kept; the same command goes on from there.", file=sys.stderr)
         raise
     place = (collection.identity, collection.name, checkpoint.card.id)
     out = arguments.out or table_path(settings, *place)
-    if len(found) or part is not None:  # a part without images is wanted all the same
+    if len(found):
         report.step("writing the table")
         write_embeddings(out, found.parts(settings))
     result = _summary(found, out)
@@ -99,7 +71,35 @@ def _embed(arguments: argparse.Namespace, settings: Settings) -> int:
         print_json(result, sys.stdout)
     else:
         _print_embedded(result)
-    return 0 if len(found) or part is not None else NOTHING_READ
+    return 0 if len(found) else NOTHING_READ
+
+
+def _opened(arguments: argparse.Namespace, settings: Settings) -> "tuple[Checkpoint, Dataset]":
+    from emoviz.checkpoints import open_checkpoint
+    from emoviz.data.library import locate
+    from emoviz.data.reading import SAMPLE, open_dataset
+    from emoviz.labels import get_taxonomy
+
+    taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
+    checkpoint = open_checkpoint(arguments.checkpoint, settings)
+    path = arguments.path if arguments.path == SAMPLE else locate(settings, arguments.path)
+    likely = checkpoint.card.taxonomy
+    return checkpoint, open_dataset(path, settings, taxonomy, likely, level=arguments.level)
+
+
+def _work(arguments: argparse.Namespace, settings: Settings, report: Reporter) -> "PartWork":
+    from emoviz.inference.embedding import embedding_work
+
+    return embedding_work(*_opened(arguments, settings), settings, report, max(1, arguments.batch))
+
+
+def finish_embedding(merged: "Merged", out: Path, settings: Settings) -> None:
+    """Write the table of all parts."""
+    from emoviz.inference.stored import write_merged
+
+    write_merged(out, merged)
+    print_account(account(merged.count, [(item.key, item.reason) for item in merged.refused]))
+    print(f"Table: {out}")
 
 
 def _summary(found: "Embedded", out: Path) -> dict[str, Any]:
@@ -111,8 +111,7 @@ def _summary(found: "Embedded", out: Path) -> dict[str, Any]:
         "cached": len(found) - found.new,
         **account(len(found), found.refused, found.collection.notes),
         "seconds": round(found.seconds, 3),
-        "part": None if found.part is None else f"{found.part.number}/{found.part.count}",
-        "out": str(out) if len(found) or found.part is not None else None,
+        "out": str(out) if len(found) else None,
     }
 
 

@@ -5,15 +5,19 @@ import csv
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, account, print_account, print_json
+from emoviz.cli.parts import add_parts, done_in_parts
 from emoviz.errors import TableError
+from emoviz.jobs import Reporter
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
+    from emoviz.data.parts import Merged, PartWork
     from emoviz.inference.predict import Prediction
 
 
@@ -34,7 +38,10 @@ def _add_predict(verbs: Any) -> None:
     )
     verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
     verb.add_argument("--format", choices=("table", "json", "csv"), default="table")
+    verb.add_argument("--out", type=Path, metavar="F.parquet", help="all numbers as a table")
+    add_parts(verb, _predict_work, finish_predictions)
     verb.add_argument("--batch", type=int, default=32, help="images at once (32)")
+    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
     verb.add_argument(
         "--kind",
         help="what kind of image all are, where you know better than the network: photograph, "
@@ -78,6 +85,14 @@ def _predict(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.inference.abstention import abstention_of, with_abstention
     from emoviz.inference.predict import load_model, predict
 
+    if arguments.out is not None:
+        from emoviz.inference.prediction_table import check_suffix
+
+        check_suffix(arguments.out)
+    if done_in_parts(arguments, settings):
+        return 0
+    if arguments.out is not None:
+        return _predict_table(arguments, settings)
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
     chosen = abstention_of(checkpoint, settings)
     limits = Limits.of(settings)
@@ -93,6 +108,44 @@ def _predict(arguments: argparse.Namespace, settings: Settings) -> int:
     values = account(counted.read, counted.problems, notes)
     print_account(values, sys.stdout if arguments.format == "table" else sys.stderr)
     return 0 if counted.read else NOTHING_READ
+
+
+def _predict_work(
+    arguments: argparse.Namespace, settings: Settings, report: Reporter
+) -> "PartWork":
+    from emoviz.checkpoints import open_checkpoint
+    from emoviz.data.reading import expand
+    from emoviz.inference.prediction_table import prediction_work
+
+    checkpoint = open_checkpoint(arguments.checkpoint, settings)
+    sources = expand([_place(path, settings) for path in arguments.paths], settings)
+    batch = max(1, arguments.batch)
+    return prediction_work(checkpoint, sources, settings, report, batch, arguments.kind)
+
+
+def _predict_table(arguments: argparse.Namespace, settings: Settings) -> int:
+    """The whole is one part of one."""
+    from emoviz.data.parts import Part, merged, write_part
+
+    report = Reporter(arguments.progress)
+    report.step("estimating")
+    with tempfile.TemporaryDirectory(dir=arguments.out.parent, prefix=".predict-") as aside:
+        part = Path(aside, "part.parquet")
+        write_part(part, _predict_work(arguments, settings, report), Part(1, 1))
+        with merged([part]) as whole:
+            taken = finish_predictions(whole, arguments.out, settings)
+    return 0 if taken else NOTHING_READ
+
+
+def finish_predictions(merged: "Merged", out: Path, settings: Settings) -> int:
+    """Write the table of all parts; how many sources could be read."""
+    from emoviz.inference.prediction_table import write_predictions
+
+    problems = write_predictions(out, merged)
+    taken = merged.count - len(problems)
+    print_account(account(taken, problems))
+    print(f"Table: {out}")
+    return taken
 
 
 def _place(path: str, settings: Settings) -> str | Path:

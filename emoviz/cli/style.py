@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from emoviz.cli.explaining import beside_a_page
 from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, account, print_account, print_json
+from emoviz.cli.parts import add_parts, done_in_parts
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from emoviz.data.parts import Merged, PartWork
     from emoviz.inference.content_style_split import ContentStyleSplit
     from emoviz.inference.embedding import Embedded
     from emoviz.inference.explainer import Explainer
+    from emoviz.jobs import Reporter
 
 
 def add_verbs(verbs: Any) -> None:
@@ -31,6 +34,7 @@ def _add_style(verbs: Any) -> None:
     )
     verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
     verb.add_argument("--out", type=Path, metavar="F.csv", help="the parts of each image's logits")
+    add_parts(verb, _style_work, finish_style)
     verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
     verb.add_argument("--format", choices=("table", "json"), default="table")
     verb.set_defaults(verb=_style)
@@ -40,6 +44,8 @@ def _style(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.memory import keep_large_blocks
 
     keep_large_blocks()
+    if done_in_parts(arguments, settings):
+        return 0
     from emoviz.checkpoints import open_checkpoint
     from emoviz.data.library import locate
     from emoviz.data.reading import SAMPLE, open_dataset
@@ -69,6 +75,42 @@ def _style(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         _print_style(result)
     return 0 if len(embedded) else NOTHING_READ
+
+
+def _style_work(
+    arguments: argparse.Namespace, settings: Settings, report: "Reporter"
+) -> "PartWork":
+    from emoviz.checkpoints import open_checkpoint
+    from emoviz.data.library import locate
+    from emoviz.data.reading import SAMPLE, open_dataset
+    from emoviz.inference.style import style_work
+
+    checkpoint = open_checkpoint(arguments.checkpoint, settings)
+    path = arguments.path if arguments.path == SAMPLE else locate(settings, arguments.path)
+    collection = open_dataset(path, settings, likely=checkpoint.card.taxonomy)
+    return style_work(checkpoint, collection, beside_a_page(arguments, settings), report)
+
+
+def finish_style(merged: "Merged", out: Path, settings: Settings) -> None:
+    """Write and print what `style` would have, out of all parts."""
+    import pyarrow as pa
+
+    from emoviz.inference.style import by_part_rows, split_of
+
+    table, about = pa.concat_tables(merged.tables), merged.whole.about
+    split = split_of(table, about)
+    texts = (table.column(name).to_pylist() for name in ("path", "predicted", "label"))
+    _write_rows(out, by_part_rows(split, *texts))
+    result = {
+        "checkpoint": about["checkpoint"],
+        "collection": about["set"],
+        "images": len(table),
+        "new": 0,
+        **account(len(table), [(item.key, item.reason) for item in merged.refused]),
+        "classes": _class_rows(split),
+        "out": str(out),
+    }
+    _print_style(result)
 
 
 def _style_result(

@@ -6,17 +6,28 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emoviz import __version__
 from emoviz.checkpoints import Checkpoint
 from emoviz.curation.checks import CheckMaterial, FindingLimits, ImageVectors
-from emoviz.curation.examined import Detected, Examined, of_set, write_examined
+from emoviz.curation.examined import (
+    Detected,
+    Examined,
+    from_table,
+    of_set,
+    to_table,
+    write_examined,
+)
 from emoviz.curation.findings import find
 from emoviz.data.dataset import Dataset
 from emoviz.data.image_statistics import look_at
 from emoviz.data.images import Limits
+from emoviz.data.parts import Merged, Part, PartRows, PartWork, of_part, whole_of
 from emoviz.errors import NotInstalledError, SettingsError
 from emoviz.files import read_json, write_json
+from emoviz.inference.cache import fingerprint
+from emoviz.labels import Taxonomy
 from emoviz.settings import Settings
 
 ROWS, FOUND = "images.parquet", "examination.json"
@@ -67,26 +78,100 @@ def examine(
         The rows, with what each check made of them, and what was found (see `findings.find`).
     """
     missing = _missing(wishes, settings)
-    text, faces = (
-        wished and kind not in missing
-        for kind, wished in (("text", wishes.text), ("faces", wishes.faces))
-    )
+    text, faces = _detectable(wishes, missing)
     item = look(labelled, settings, report, text=text, faces=faces, until=0.7)
-    vectors = None
+    u = None
     if wishes.checkpoint is not None:
         report.step("asking the network", until=0.9)
-        vectors = _vectors(wishes.checkpoint, table, item, settings, report)
-        if vectors is None:
-            missing["suspect_labels"] = "the checkpoint could read none of the images"
-    material = CheckMaterial(item, wishes.limits, vectors, missing)
-    found, item = find(material, lambda words: report.step(words, 0.97))
-    about = {
+        u = _vectors(wishes.checkpoint, labelled, settings, report)
+    about = _about(labelled, table, wishes, missing)
+    return _found(item, about, u, wishes.limits, report)
+
+
+def examination_work(
+    labelled: Dataset, table: Path, settings: Settings, wishes: Wishes, report: Report
+) -> PartWork:
+    """Looking at a set's images as work in parts, which `examine_merged` makes findings of.
+
+    A row is as in the file of an examination, and where a checkpoint is asked there is ``u``.
+    """
+    import pyarrow as pa
+
+    missing = _missing(wishes, settings)
+    text, faces = _detectable(wishes, missing)
+
+    def rows(part: Part) -> PartRows:
+        index, problems = of_part(labelled, part)
+        here = replace(labelled, records=tuple(labelled.records[i] for i in index), problems=())
+        item = look(here, settings, report, text=text, faces=faces, until=0.7)
+        columns = to_table(item)
+        if wishes.checkpoint is not None:
+            report.step("asking the network")
+            u = _vectors(wishes.checkpoint, here, settings, report, Part(1, 1))
+            kept = [u.get(sha256) for sha256 in item.looks.sha256]
+            columns = columns.append_column("u", pa.array(kept, pa.list_(pa.float32())))
+        return PartRows(index, columns.schema, columns.to_batches(), problems)
+
+    asked = fingerprint(wishes.checkpoint) if wishes.checkpoint is not None else ""
+    fixed = (asked, f"text: {text}", f"faces: {faces}", labelled.taxonomy.name)
+    about = {**_about(labelled, table, wishes, missing), "labels": labelled.taxonomy.to_dict()}
+    return PartWork(whole_of("data examine", labelled, *fixed, **about), rows)
+
+
+def examine_merged(merged: Merged, report: Report) -> tuple[Examined, dict[str, Any]]:
+    """What `examine` would have given, out of all parts of a set."""
+    import pyarrow as pa
+
+    about = dict(merged.whole.about)
+    table = pa.concat_tables(merged.tables)
+    refused = tuple((item.key, item.reason) for item in merged.refused)
+    item = replace(from_table(table, Taxonomy.from_dict(about.pop("labels"))), refused=refused)
+    u = None
+    if "u" in table.column_names:
+        rows = zip(item.looks.sha256, table.column("u"), strict=True)
+        u = {sha256: row.values.to_numpy() for sha256, row in rows if row.is_valid}
+    return _found(item, about, u, FindingLimits(), report)
+
+
+def _detectable(wishes: Wishes, missing: Mapping[str, str]) -> tuple[bool, bool]:
+    """Whether text and faces are looked for."""
+    return wishes.text and "text" not in missing, wishes.faces and "faces" not in missing
+
+
+def _about(
+    labelled: Dataset, table: Path, wishes: Wishes, missing: Mapping[str, str]
+) -> dict[str, Any]:
+    """What an examination says of itself, and beside it what its checks need to know."""
+    checkpoint = wishes.checkpoint
+    return {
         "table": str(table.absolute()),
         "title": labelled.name,
         "taxonomy": labelled.taxonomy.name,
         "stamp": stamp_of(table),
         "emoviz": __version__,
+        "checkpoint": checkpoint.card.title if checkpoint is not None else "",
+        "missing": dict(missing),
     }
+
+
+def _found(
+    item: Examined,
+    about: dict[str, Any],
+    u: Mapping[str, NDArray[np.float32]] | None,
+    limits: FindingLimits,
+    report: Report,
+) -> tuple[Examined, dict[str, Any]]:
+    """The rows, with what each check made of them, and what was found."""
+    checkpoint, missing, vectors = about.pop("checkpoint"), about.pop("missing"), None
+    if u is not None:
+        rows = [i for i, key in enumerate(item.looks.sha256) if key in u]
+        if rows:
+            stacked = np.stack([u[item.looks.sha256[i]] for i in rows])
+            vectors = ImageVectors(checkpoint, np.array(rows, np.int64), stacked)
+        else:
+            missing["suspect_labels"] = "the checkpoint could read none of the images"
+    material = CheckMaterial(item, limits, vectors, missing)
+    found, item = find(material, lambda words: report.step(words, 0.97))
     return item, {**about, **found}
 
 
@@ -166,20 +251,19 @@ def _detected(
 
 
 def _vectors(
-    checkpoint: Checkpoint, table: Path, item: Examined, settings: Settings, report: Report
-) -> ImageVectors | None:
-    """u of the images that the checkpoint could read; each passes it once, ever."""
-    from emoviz.data.reading import open_dataset
+    checkpoint: Checkpoint,
+    labelled: Dataset,
+    settings: Settings,
+    report: Report,
+    part: Part | None = None,
+) -> dict[str, NDArray[np.float32]]:
+    """u of the images that the checkpoint could read, by hash; each passes it once, ever."""
     from emoviz.inference.embedding import embed_collection
     from emoviz.inference.predict import load_model
 
-    collection = open_dataset(table, settings, item.taxonomy)
-    found = embed_collection(load_model(checkpoint, settings), collection, settings, report)
-    by_hash: dict[str, Any] = {}
-    for part in found.parts(settings):
-        by_hash.update(zip(part.sha256, part.embedding, strict=True))
-    rows = [i for i, key in enumerate(item.looks.sha256) if key in by_hash]
-    if not rows:
-        return None
-    u = np.stack([by_hash[item.looks.sha256[i]] for i in rows])
-    return ImageVectors(checkpoint.card.title, np.array(rows, np.int64), u)
+    model = load_model(checkpoint, settings)
+    found = embed_collection(model, labelled, settings, report, part=part)
+    by_hash: dict[str, NDArray[np.float32]] = {}
+    for rows in found.parts(settings):
+        by_hash.update(zip(rows.sha256, rows.embedding, strict=True))
+    return by_hash

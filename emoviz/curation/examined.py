@@ -8,7 +8,7 @@ whole table is described in the schema's metadata under ``emoviz_examination``.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from emoviz.data.dataset import NO_LABEL, Dataset
 from emoviz.data.image_statistics import Looks
+from emoviz.data.parts import texts_of
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.files import arrow_file, replaced_file
 from emoviz.labels import Taxonomy
@@ -114,11 +115,10 @@ def write_examined(path: Path, item: Examined, about: Mapping[str, Any]) -> None
     Raises:
         OSError: They cannot be written; what was there stays.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
     head = {"format": FORMAT, "taxonomy": item.taxonomy.to_dict(), "about": dict(about)}
-    table = pa.table(_columns(item)).replace_schema_metadata({_ABOUT: json.dumps(head).encode()})
+    table = to_table(item).replace_schema_metadata({_ABOUT: json.dumps(head).encode()})
     with replaced_file(path) as aside, arrow_file(aside, "wb") as stream:
         parquet.write_table(table, stream, compression="zstd")
 
@@ -138,7 +138,7 @@ def read_examined(path: Path) -> tuple[Examined, Mapping[str, Any]]:
         if head["format"] != FORMAT:
             raise ValueError(f"format {head['format']}, this version reads {FORMAT}")
         taxonomy = Taxonomy.from_dict(head["taxonomy"])
-        return _from_columns(table, taxonomy), head["about"]
+        return from_table(table, taxonomy), head["about"]
     except FileNotFoundError:
         raise TableError(f"There is no examination '{path}'.") from None
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, TaxonomyError) as error:
@@ -146,16 +146,17 @@ def read_examined(path: Path) -> tuple[Examined, Mapping[str, Any]]:
         raise TableError(f"'{path}' is no readable examination: {reason}. Examine anew.") from None
 
 
-def _columns(item: Examined) -> dict[str, Any]:
+def to_table(item: Examined) -> Any:
+    """The rows as an Arrow table, without what is known of them all."""
     import pyarrow as pa
 
     looks, names = item.looks, item.taxonomy.names
     labels = [names[i] if i != NO_LABEL else "" for i in item.labels]
     columns: dict[str, Any] = {
-        "name": _texts(item.names),
+        "name": texts_of(item.names),
         "label": labels,
         "split": list(item.splits),
-        "group": _texts(item.groups),
+        "group": texts_of(item.groups),
         "sha256": list(looks.sha256),
         "reason": list(looks.reason),
         "width": looks.width,
@@ -170,10 +171,12 @@ def _columns(item: Examined) -> dict[str, Any]:
             columns["text_words" if prefix == "text" else "faces"] = found.count
     for name, checked in item.checked.items():
         columns[_SCORE + name], columns[_IS + name] = checked.score, checked.faulty
-    return columns
+    return pa.table(columns)
 
 
-def _from_columns(table: Any, taxonomy: Taxonomy) -> Examined:
+def from_table(table: Any, taxonomy: Taxonomy) -> Examined:
+    """What `to_table` made a table of; other columns are left alone."""
+
     def texts(name: str) -> tuple[str, ...]:
         return tuple(table.column(name).to_pylist())
 
@@ -208,8 +211,3 @@ def _from_columns(table: Any, taxonomy: Taxonomy) -> Examined:
             for name in [column.removeprefix(_SCORE)]
         },
     )
-
-
-def _texts(values: Sequence[str]) -> list[str]:
-    """Bytes of a file's name that are no text become question marks."""
-    return [value.encode(errors="replace").decode() for value in values]

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from emoviz import __version__
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.dataset import Dataset
 from emoviz.data.images import Limits, own_fault
-from emoviz.data.parts import Part, keys_digest, keys_of
+from emoviz.data.parts import Part, PartRows, PartWork, Refused, of_part, whole_of
 from emoviz.data.sources import ImageSource, from_bytes, refusal
 from emoviz.errors import ImageError
 from emoviz.inference.cache import (
@@ -34,8 +35,9 @@ from emoviz.inference.cache import (
     keep_cost,
     stamp,
 )
-from emoviz.inference.embedding_table import PLACE, EmbeddingTable, Origin, PartOrigin, Progress
-from emoviz.inference.predict import Model, Prediction, predict
+from emoviz.inference.embedding_table import EmbeddingTable, Origin, Progress
+from emoviz.inference.predict import Model, Prediction, load_model, predict
+from emoviz.inference.stored import record_batches
 from emoviz.settings import Settings
 
 _PART = 4096  # rows of the table that are in memory at once
@@ -53,7 +55,6 @@ class Embedded:
         refused: What could not be used: (name, reason).
         new: Images that passed the network now.
         seconds: That this took.
-        part: Which part of the collection this is; None for the whole.
     """
 
     collection: Dataset
@@ -62,10 +63,14 @@ class Embedded:
     refused: tuple[tuple[str, str], ...]
     new: int
     seconds: float
-    part: Part | None = None
 
     def __len__(self) -> int:
         return sum(map(bool, self.hashes))
+
+    @property
+    def kept(self) -> list[int]:
+        """Places in the collection of the images that have a row."""
+        return [i for i, sha256 in enumerate(self.hashes) if sha256]
 
     @property
     def origin(self) -> Origin:
@@ -80,25 +85,12 @@ class Embedded:
             root=str(self.collection.root),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             version=__version__,
-            part=self._of_whole(),
-        )
-
-    def _of_whole(self) -> PartOrigin | None:
-        if self.part is None:
-            return None
-        found = len(self.collection) + len(self.collection.problems)
-        return PartOrigin(
-            self.part.number,
-            self.part.count,
-            found,
-            len(self.refused),
-            keys_digest(self.collection),
         )
 
     def parts(self, settings: Settings, rows: int = _PART) -> Iterator[EmbeddingTable]:
         """The table, so many rows at a time; at least one part, that may be empty."""
         origin = self.origin
-        kept = [i for i, sha256 in enumerate(self.hashes) if sha256]
+        kept = self.kept
         with EmbeddingCache(settings, self.checkpoint) as cache:
             for start in range(0, max(len(kept), 1), rows):
                 yield self._part(kept[start : start + rows], cache, origin)
@@ -108,7 +100,6 @@ class Embedded:
         known = cache.get_many(self.hashes[i] for i in index)
         rows = [known[self.hashes[i]] for i in index]
         novelty = [np.nan if row.novelty is None else row.novelty for row in rows]
-        place = {PLACE: tuple(map(str, index))} if self.part is not None else {}
         return EmbeddingTable(
             taxonomy=card.taxonomy,
             paths=tuple(collection.names[i] for i in index),
@@ -125,8 +116,7 @@ class Embedded:
             metadata={
                 name: tuple(column[i] for i in index)
                 for name, column in collection.metadata.items()
-            }
-            | place,
+            },
             origin=origin,
         )
 
@@ -147,7 +137,8 @@ def embed_collection(
         settings: Where the cache is, and what is refused.
         progress: Called with (done, all); from one thread at a time, but not always the same.
         batch: Images that the network sees at once, and that a killed process may lose.
-        part: The images of that part alone; all where it is left out.
+        part: The images of that part alone; all where it is left out. Its numbers hang on no other
+            image of their batch.
 
     Returns:
         The hashes of the images and what was refused; the numbers are in the cache.
@@ -157,6 +148,33 @@ def embed_collection(
     """
     run = _Run(model, collection, settings, progress or (lambda done, total: None), part)
     return run.finished(batch)
+
+
+def embedding_work(
+    checkpoint: Checkpoint,
+    collection: Dataset,
+    settings: Settings,
+    progress: Progress | None = None,
+    batch: int = 32,
+) -> PartWork:
+    """Embedding a collection as work in parts; the network is loaded with the first part."""
+    model = cache(lambda: load_model(checkpoint, settings))
+
+    def rows(part: Part) -> PartRows:
+        found = embed_collection(model(), collection, settings, progress, batch, part)
+        schema, batches = record_batches(found.parts(settings))
+        return PartRows(found.kept, schema, batches, refused_in(found, part))
+
+    return PartWork(whole_of("embed", collection, fingerprint(checkpoint)), rows)
+
+
+def refused_in(found: Embedded, part: Part) -> list[Refused]:
+    """What of a part has no row, with its place in the whole."""
+    names, reasons = found.collection.names, dict(found.refused)
+    index, problems = of_part(found.collection, part)
+    return [
+        Refused(i, names[i], reasons[names[i]]) for i in index if not found.hashes[i]
+    ] + problems
 
 
 class _Run:
@@ -174,12 +192,12 @@ class _Run:
         self._progress, self._lock, self._done = progress, threading.Lock(), 0
         self._limits = Limits.of(settings)
         self._hashes = [""] * len(collection)
-        self._part = part
         self._wanted: Sequence[int] = range(len(collection))
+        self._fill = part is not None
         self._refused = list[tuple[str, str]](collection.problems)
         if part is not None:
-            self._wanted = [i for i, key in enumerate(keys_of(collection)) if part.holds(key)]
-            self._refused = [problem for problem in self._refused if part.holds(problem[0])]
+            self._wanted, problems = of_part(collection, part)
+            self._refused = [(problem.key, problem.reason) for problem in problems]
         self._asked: deque[int] = deque()  # images that are on their way through the network
 
     def finished(self, batch: int) -> Embedded:
@@ -189,7 +207,9 @@ class _Run:
             EmbeddingCache(self._settings, self._model.checkpoint) as cache,
             Thumbnails(self._settings) as thumbnails,
         ):
-            results = predict(self._model, self._unseen(), self._limits, batch, THUMBNAIL_SIDE)
+            results = predict(
+                self._model, self._unseen(), self._limits, batch, THUMBNAIL_SIDE, fill=self._fill
+            )
             try:
                 for prediction in filter(self._accepted, results):
                     waiting.append(prediction)
@@ -204,7 +224,7 @@ class _Run:
         if 2 * new > len(self._wanted):  # else looking up the others is most of it
             keep_cost(self._settings, checkpoint, seconds, new)
         refused = tuple(self._refused)
-        return Embedded(self._collection, checkpoint, hashes, refused, new, seconds, self._part)
+        return Embedded(self._collection, checkpoint, hashes, refused, new, seconds)
 
     def _unseen(self) -> Iterator[ImageSource]:
         """Images that the checkpoint has not seen, in order; runs in the thread that decodes."""

@@ -18,26 +18,6 @@ from emoviz.inference.predict import Model, predict
 from emoviz.labels import Taxonomy
 
 Progress = Callable[[int, int], None]
-PLACE = "place"  # in the table of a part: an image's place in the whole collection
-
-
-@dataclass(frozen=True)
-class PartOrigin:
-    """Which part of a collection a table holds; see `emoviz.data.parts`.
-
-    Attributes:
-        number: From 1.
-        count: Of the parts.
-        found: Images and problems of the whole collection.
-        refused: Images and problems of this part that have no row.
-        keys: Digest of all keys of the whole, in order.
-    """
-
-    number: int
-    count: int
-    found: int
-    refused: int
-    keys: str
 
 
 @dataclass(frozen=True)
@@ -53,7 +33,6 @@ class Origin:
         root: Folder that the table's paths are relative to.
         created: When the table was written, ISO 8601 in UTC.
         version: Of emoviz.
-        part: Of the collection that the table holds; None for the whole.
     """
 
     checkpoint: str
@@ -64,7 +43,6 @@ class Origin:
     root: str
     created: str
     version: str
-    part: PartOrigin | None = None
 
 
 @dataclass(frozen=True)

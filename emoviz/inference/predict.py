@@ -17,7 +17,7 @@ from emoviz.checkpoints import Card, Checkpoint, load_novelty
 from emoviz.data.images import Limits, OpenedImage, open_image, own_fault, thumbnail
 from emoviz.data.sources import ImageSource
 from emoviz.errors import CheckpointError, ImageError
-from emoviz.inference.engines import Array, Engine, Kind, RawOutput, open_engine
+from emoviz.inference.engines import Array, Engine, Kind, RawOutput, TorchEngine, open_engine
 from emoviz.inference.prefetch import ahead
 from emoviz.labels import Sentiment, Taxonomy, sentiment_shares, sentiments, top2_opposite
 from emoviz.models.novelty import Novelty
@@ -183,6 +183,7 @@ def predict(
     batch: int = 32,
     thumbnail_side: int | None = None,
     kind: str | None = None,
+    fill: bool = False,
 ) -> Iterator[Prediction]:
     """Predict image after image.
 
@@ -194,6 +195,8 @@ def predict(
         thumbnail_side: Also make a JPEG with this long side, in pixels.
         kind: What kind of image all are, where a person knows better than the network; u stays
             that of the network's own kinds.
+        fill: Fill short batches up in PyTorch, whose last digits hang on a batch's size, so that an
+            image has the same numbers whichever others stand beside it.
 
     Yields:
         One prediction for each source, in order, errors included.
@@ -212,8 +215,9 @@ def predict(
         )
     limits = limits or Limits()
     decoded = (_decode(model, source, limits, thumbnail_side) for source in sources)
+    least = batch if fill and isinstance(model.engine, TorchEngine) else 1
     for group in ahead(_groups(decoded, batch)):
-        yield from _predict_group(model, group, kind)
+        yield from _predict_group(model, group, kind, least)
 
 
 def softmax(
@@ -223,6 +227,11 @@ def softmax(
     scaled = np.asarray(logits, dtype=np.float64) / temperature
     exponent = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return np.asarray(exponent / exponent.sum(axis=1, keepdims=True))
+
+
+def filled(images: Sequence[NDArray[np.uint8]], least: int) -> NDArray[np.uint8]:
+    """(N, H, W, 3) a batch of at least so many; the first image stands in for those missing."""
+    return np.stack([*images, *[images[0]] * (least - len(images))])
 
 
 def _decode(
@@ -249,13 +258,13 @@ def _groups(items: Iterator[_Decoded], size: int) -> Iterator[list[_Decoded]]:
 
 
 def _predict_group(
-    model: Model, group: Sequence[_Decoded], kind: str | None
+    model: Model, group: Sequence[_Decoded], kind: str | None, least: int
 ) -> Iterator[Prediction]:
     arrays = [item.array for item in group if item.array is not None]
     if not arrays:
         yield from (_refused(item) for item in group)
         return
-    raw = model.engine.run(np.stack(arrays))
+    raw = model.engine.run(filled(arrays, least))
     rows = iter(_predictions(model, [item for item in group if item.array is not None], raw, kind))
     for item in group:
         yield _refused(item) if item.array is None else next(rows)

@@ -8,7 +8,6 @@ schema's metadata under ``emoviz``. An npz file has the same as arrays, see `wri
 import contextlib
 import hashlib
 import json
-import os
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,9 +21,10 @@ from numpy.typing import NDArray
 
 from emoviz.data.dataset import NO_LABEL
 from emoviz.data.parquet_files import OpenedParquet, opened_parquet
+from emoviz.data.parts import Merged, texts_of
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.files import arrow_file, replaced_file
-from emoviz.inference.embedding_table import EmbeddingTable, Origin, PartOrigin
+from emoviz.inference.embedding_table import EmbeddingTable, Origin
 from emoviz.labels import Taxonomy
 from emoviz.settings import Settings
 
@@ -63,6 +63,24 @@ def write_embeddings(path: Path, parts: Iterable[EmbeddingTable]) -> None:
         _write_npz(path, list(parts))
     else:
         _write_parquet(path, iter(parts))
+
+
+def record_batches(parts: Iterator[EmbeddingTable]) -> tuple[Any, Iterator[Any]]:
+    """The schema of a table in parts, and its rows as Arrow record batches."""
+    first = next(parts)
+    schema = _schema(first)
+    return schema, (_to_arrow(part, schema) for part in chain([first], parts))
+
+
+def write_merged(path: Path, merged: Merged) -> None:
+    """Write the table that embedding the whole collection at once would have written.
+
+    Raises:
+        TableError: The path ends with neither ``.parquet`` nor ``.npz``.
+    """
+    refused = tuple((item.key, item.reason) for item in merged.refused)
+    about = replace(_about(path, merged.schema), refused=refused)
+    write_embeddings(path, (_from_arrow(table, about) for table in merged.tables))
 
 
 def check_suffix(path: Path) -> None:
@@ -157,14 +175,9 @@ class _About:
             Taxonomy.from_dict(values["taxonomy"]),
             Taxonomy.from_dict(labels) if labels is not None else None,
             int(values["width"]),
-            _origin(values["origin"]),
+            Origin(**{name: text for name, text in values["origin"].items() if name != "part"}),
             tuple((str(name), str(reason)) for name, reason in values["refused"]),
         )
-
-
-def _origin(values: Mapping[str, Any]) -> Origin:
-    part = values.get("part")
-    return Origin(**{**values, "part": PartOrigin(**part) if part is not None else None})
 
 
 def _about(path: Path, schema: Any) -> _About:
@@ -194,8 +207,7 @@ def _opened(path: Path) -> Iterator[OpenedParquet]:
 def _write_parquet(path: Path, parts: Iterator[EmbeddingTable]) -> None:
     from pyarrow import parquet, string
 
-    first = next(parts)
-    schema = _schema(first)
+    schema, batches = record_batches(parts)
     repeated = [item.name for item in schema if item.type == string()][2:]  # not path and hash
     with (
         replaced_file(path) as aside,
@@ -204,8 +216,8 @@ def _write_parquet(path: Path, parts: Iterator[EmbeddingTable]) -> None:
             stream, schema, compression="zstd", use_dictionary=repeated
         ) as writer,
     ):
-        for part in chain([first], parts):
-            writer.write_batch(_to_arrow(part, schema), row_group_size=_ROW_GROUP)
+        for batch in batches:
+            writer.write_batch(batch, row_group_size=_ROW_GROUP)
 
 
 def _kinds(taxonomy: Taxonomy) -> dict[str, Any]:
@@ -245,27 +257,17 @@ def _to_arrow(table: EmbeddingTable, schema: Any) -> Any:
     names, width = table.taxonomy.names, table.embedding.shape[1]
     offsets = np.arange(len(table) + 1, dtype=np.int32) * width
     columns = [
-        _texts(table.paths),
+        texts_of(table.paths),
         pa.array(table.sha256, pa.string()),
-        _texts([names[i] for i in table.predicted]),
-        _texts([name or None for name in table.label_names]),
+        texts_of([names[i] for i in table.predicted]),
+        texts_of([name or None for name in table.label_names]),
         *(pa.array(column) for column in table.probabilities.T),
         pa.ListArray.from_arrays(offsets, np.ascontiguousarray(table.embedding).reshape(-1)),
-        _texts([names[i] for i in table.second]),
+        texts_of([names[i] for i in table.second]),
         pa.array(table.novelty),
-        *(_texts(column) for column in table.metadata.values()),
+        *(texts_of(column) for column in table.metadata.values()),
     ]
     return pa.record_batch(columns, schema=schema)
-
-
-def _texts(values: Sequence[str | None]) -> Any:
-    """A column of text; bytes of a file's name that are no text become question marks."""
-    import pyarrow as pa
-
-    try:
-        return pa.array(values, pa.string())
-    except UnicodeEncodeError:
-        return pa.array([value and os.fsencode(value).decode(errors="replace") for value in values])
 
 
 def _write_npz(path: Path, parts: Sequence[EmbeddingTable]) -> None:

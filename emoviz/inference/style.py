@@ -10,8 +10,8 @@ the same ones for all images, which keeps distances between matrices nearly as t
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.dataset import Dataset
 from emoviz.data.images import Limits, open_image, own_fault
-from emoviz.errors import ImageError
-from emoviz.inference.cache import StyleCache
+from emoviz.data.parts import Part, PartRows, PartWork, Refused, texts_of, whole_of
+from emoviz.errors import CheckpointError, ImageError
+from emoviz.inference.cache import StyleCache, fingerprint
 from emoviz.inference.content_style_split import (
     ContentStyleSplit,
     NoSplit,
@@ -30,7 +31,9 @@ from emoviz.inference.content_style_split import (
     part_names,
     split_and_grams,
 )
-from emoviz.inference.explainer import Bytes, Explainer, Progress
+from emoviz.inference.embedding import embed_collection, refused_in
+from emoviz.inference.explainer import Bytes, Explainer, Progress, load_explainer
+from emoviz.inference.predict import filled, load_model
 from emoviz.inference.prefetch import ahead
 from emoviz.settings import Settings
 
@@ -73,12 +76,71 @@ def observe_collection(
             readable = [(sha256, image) for sha256, image in group if image is not None]
             if readable:
                 names, images = zip(*readable, strict=True)
-                rows = _observe(explainer, np.stack(images))
+                # PyTorch's last digits hang on a batch's size: all are of one size.
+                rows = _observe(explainer, filled(images, batch))[: len(names)]
                 cache.put(dict(zip(names, rows, strict=True)))
             done, new = done + len(group), new + len(readable)
             if progress is not None:
                 progress(done, len(wanted))
     return new
+
+
+def style_work(
+    checkpoint: Checkpoint,
+    collection: Dataset,
+    settings: Settings,
+    progress: Progress | None = None,
+) -> PartWork:
+    """The parts of a collection's logits as work in parts; the networks are loaded with the first.
+
+    A row is ``path, predicted, label`` and for each part and class a column ``part: class``.
+
+    Raises:
+        CheckpointError: The network's logits are no sum of parts.
+    """
+    import pyarrow as pa
+
+    explainer = load_explainer(checkpoint, settings)
+    if (reason := no_split(explainer)) is not None:
+        raise CheckpointError(reason.reason)
+    model = cache(lambda: load_model(checkpoint, settings))
+    names, classes = part_names(explainer), explainer.classes
+    columns = [f"{part}: {name}" for part in names for name in classes]
+    kinds = dict.fromkeys(("path", "predicted", "label"), pa.string())
+    schema = pa.schema([*kinds.items(), *((name, pa.float64()) for name in columns)])
+
+    def rows(part: Part) -> PartRows:
+        found = embed_collection(model(), collection, settings, progress, part=part)
+        observe_collection(explainer, collection, found.hashes, settings, progress)
+        split, kept = kept_split(explainer, [found.hashes[i] for i in found.kept], settings)
+        assert isinstance(split, ContentStyleSplit)
+        places = [found.kept[row] for row in kept]
+        gone = [
+            Refused(i, collection.names[i], "it could be read once, but not again")
+            for i in sorted(set(found.kept) - set(places))
+        ]
+        values = [split.parts[name][:, c] for name in names for c in range(len(classes))]
+        texts = (
+            [collection.names[i] for i in places],
+            [classes[i] for i in split.logits.argmax(axis=1)],
+            [collection.labels[i] for i in places],
+        )
+        batch = pa.record_batch([*map(texts_of, texts), *map(pa.array, values)], schema=schema)
+        return PartRows(places, schema, [batch], [*refused_in(found, part), *gone])
+
+    about = {"checkpoint": checkpoint.card.id, "parts": list(names), "classes": list(classes)}
+    fixed = fingerprint(checkpoint)
+    return PartWork(whole_of("style", collection, fixed, set=collection.identity, **about), rows)
+
+
+def split_of(table: Any, about: Mapping[str, Any]) -> ContentStyleSplit:
+    """The logits in parts, out of a table as `style_work` makes it and what its whole says."""
+    names, classes = about["parts"], about["classes"]
+    columns = [table.column(f"{part}: {name}").to_numpy() for part in names for name in classes]
+    values = np.stack(columns, axis=1).reshape(-1, len(names), len(classes))
+    return ContentStyleSplit(
+        tuple(classes), values.sum(axis=1), {name: values[:, i] for i, name in enumerate(names)}
+    )
 
 
 def kept_split(

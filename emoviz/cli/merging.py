@@ -1,0 +1,41 @@
+"""The verb that puts the parts of a whole together: ``merge``."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from emoviz.cli.curating import finish_examination
+from emoviz.cli.embedding import finish_embedding
+from emoviz.cli.images import finish_predictions
+from emoviz.cli.style import finish_style
+from emoviz.errors import TableError
+from emoviz.settings import Settings
+
+_FINISH = {
+    "embed": finish_embedding,
+    "predict": finish_predictions,
+    "style": finish_style,
+    "data examine": finish_examination,
+}
+
+
+def add_verbs(verbs: Any) -> None:
+    """Add this module's verb to the parser."""
+    verb = verbs.add_parser("merge", help="put the parts that --part I/N made together")
+    verb.add_argument("parts", nargs="+", type=Path, metavar="PART", help="all N, in any order")
+    verb.add_argument(
+        "--out", required=True, type=Path, metavar="PATH", help="as --out of the verb of the parts"
+    )
+    verb.set_defaults(verb=_merge)
+
+
+def _merge(arguments: argparse.Namespace, settings: Settings) -> int:
+    from emoviz.data.parts import merged
+
+    with merged(arguments.parts) as whole:
+        finish = _FINISH.get(whole.whole.verb)
+        if finish is None:
+            raise TableError(f"No verb '{whole.whole.verb}' has parts; a newer emoviz made them.")
+        print(f"{whole.count:,} rows of {len(arguments.parts)} parts")
+        finish(whole, arguments.out, settings)
+    return 0
