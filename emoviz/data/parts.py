@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from emoviz import __version__
 from emoviz.data.dataset import Dataset
+from emoviz.data.parquet_files import OpenedParquet
 from emoviz.errors import TableError
 from emoviz.files import arrow_file, made_of, replaced_file
 
@@ -261,21 +262,20 @@ class _File:
 
     def __init__(self, path: Path, stack: contextlib.ExitStack) -> None:
         import pyarrow as pa
-        from pyarrow import parquet
 
         self.path = path
         try:
             stream = stack.enter_context(arrow_file(path))
-            self._file = stack.enter_context(parquet.ParquetFile(stream))
+            self._file = OpenedParquet(stream, str(path))
         except FileNotFoundError:
             raise TableError(f"There is no part '{path}'.") from None
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError, TableError) as error:
             reason = str(error).strip().split("\n")[0].rstrip(".")
             raise TableError(
-                f"'{path}' is no readable Parquet file, perhaps cut short: {reason}. Make this "
-                "part anew."
+                f"'{path}' cannot be read, perhaps it was cut short ({reason}). Make this part "
+                "anew."
             ) from None
-        self.schema = self._file.schema_arrow
+        self.schema = self._file.schema
         self.rows = self._file.metadata.num_rows
         self.head = _head(path, self.schema)
         if self.rows + len(self.head.refused) != self.head.held:
@@ -285,15 +285,15 @@ class _File:
             )
 
     def places(self) -> NDArray[np.int64]:
-        column = self._file.read(columns=[PLACE]).column(PLACE)
+        column = self._file.read([PLACE]).column(PLACE)
         return np.asarray(column.to_numpy(), np.int64)
 
     def tables(self, rows: int) -> Iterator[Any]:
         import pyarrow as pa
 
         try:
-            for batch in self._file.iter_batches(batch_size=rows):
-                yield pa.Table.from_batches([batch])
+            for batch in self._file.batches(rows):
+                yield pa.Table.from_batches([batch]).cast(self.schema)
         except (pa.ArrowException, OSError) as error:
             raise TableError(f"'{self.path}' is damaged: {error}. Make this part anew.") from None
 
