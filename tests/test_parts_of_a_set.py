@@ -152,7 +152,7 @@ def test_an_examination_in_parts_finds_what_the_whole_finds(
     assert one["duplicates"]["count"] == 1
     assert one["not_looked_for"]["text"] == "not asked for"
     rows = [pq.read_table(tmp_path / name / "images.parquet") for name in ("whole", "merged")]
-    assert rows[0].equals(rows[1])
+    assert repr(rows[0].to_pydict()) == repr(rows[1].to_pydict())  # where NaN is NaN
 
 
 def test_each_image_is_in_one_part() -> None:
