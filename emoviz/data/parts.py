@@ -186,7 +186,7 @@ def of_part(whole: Dataset, part: Part) -> tuple[list[int], list[Refused]]:
 
 
 def texts_of(values: Sequence[str | None]) -> Any:
-    """An Arrow column of text; bytes of a file's name that are no text become question marks."""
+    """An Arrow column of text; bytes of a name that are no text become U+FFFD."""
     import pyarrow as pa
 
     try:
