@@ -54,6 +54,12 @@ def pages() -> dict[str, list[StreamlitPage]]:
                 icon=":material/compare_arrows:",
                 help=tr("Is one network better than another on the same images?"),
             ),
+            st.Page(
+                "pages/measure/study.py",
+                title=tr("WikiArt study"),
+                icon=":material/science:",
+                help=tr("Two networks on paintings, as in the dissertation."),
+            ),
         ],
         tr("Review"): [
             st.Page(
@@ -73,12 +79,6 @@ def pages() -> dict[str, list[StreamlitPage]]:
                 title=tr("Overview"),
                 icon=":material/dashboard:",
                 help=tr("What people and the model say of a collection, and where they differ."),
-            ),
-            st.Page(
-                "pages/review/study.py",
-                title=tr("WikiArt study"),
-                icon=":material/science:",
-                help=tr("Two networks on paintings, as in the dissertation."),
             ),
         ],
         tr("Train"): [

@@ -15,7 +15,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
-from emoviz.inference.flags import FLAGS
+from emoviz.inference.flags import FLAGS, MEANINGS
 from emoviz.labels import TAXONOMIES
 from emoviz.review.exports import FORMS
 from emoviz.review.labelling import NONE
@@ -25,13 +25,13 @@ from emoviz.ui.language import EMOTION, ERROR, LANGUAGES
 
 FOLDER = PROJECT_ROOT / "emoviz" / "ui" / "language"
 OTHERS = tuple(name for name in LANGUAGES if name != "en")
-# Files whose words are all in the catalogue. Of the review's own, the WikiArt study is missing: it
-# is a researcher's page, as those of Measure are.
+# Files whose words are all in the catalogue.
 SPOKEN = (
     "app.py",
     "pages/review/artworks.py",
     "pages/review/collections.py",
     "pages/review/overview.py",
+    "emoviz/review/exports/catalogue.py",
     "emoviz/ui/access.py",
     "emoviz/ui/background.py",
     "emoviz/ui/gallery/__init__.py",
@@ -45,7 +45,7 @@ SPOKEN = (
     *sorted(
         str(file.relative_to(PROJECT_ROOT))
         for file in (PROJECT_ROOT / "emoviz" / "ui" / "review").glob("*.py")
-        if file.name not in ("__init__.py", "study.py")
+        if file.name != "__init__.py"
     ),
 )
 IN_BROWSER = tuple(f"emoviz/ui/review/desk/{name}.js" for name in ("parts", "keys", "desk"))
@@ -63,7 +63,10 @@ REFUSING = (
     "emoviz/ui/review/alike.py",
     "emoviz/ui/review/desk_images.py",
 )
-_IN_PART = ("emoviz/ui/wording.py",)  # the rest of it is said on Classify alone
+_IN_PART = (
+    "emoviz/ui/card_page.py",  # what a card says itself is in English
+    "emoviz/ui/wording.py",  # the rest of it is said on Classify alone
+)
 _THEN = datetime(2026, 1, 1, tzinfo=UTC)  # dates in the files would change with every run
 _ONE, _FORMS = ("tr", "marked"), ("plural", "marked_forms")
 
@@ -142,7 +145,7 @@ def _tables() -> Iterator[tuple[str, str]]:
         yield "emoviz/review/exports/__init__.py", form.title
     for right in RIGHTS.values():
         yield "emoviz/review/rights.py", right.words
-    for words in FLAGS.values():
+    for words in (*FLAGS.values(), *MEANINGS.values()):
         yield "emoviz/inference/flags.py", words
 
 

@@ -20,10 +20,11 @@ from emoviz.cli import main
 from emoviz.data.importers import Item, Place
 from emoviz.inference.stored import read_embeddings
 from emoviz.jobs import Reporter
-from emoviz.review import open_store
+from emoviz.review import Draft, Feeling, open_store
 from emoviz.review.acquire import AcquireRequest, Brought
 from emoviz.review.ingest import add_collection, new_work
 from emoviz.settings import PROJECT_ROOT, Settings
+from emoviz.ui.review import desk_text
 
 Picture = Callable[..., bytes]
 
@@ -118,7 +119,25 @@ def test_a_second_run_keeps_ids_and_a_lost_image_is_told(
     assert states["broken.jpg"] == "failed"
     (paintings / "2.jpg").unlink()
     (paintings / "new.jpg").write_bytes((paintings / "1.jpg").read_bytes())
-    add_collection(request, settings, report, again=True)
+    (paintings / "3.jpg").write_bytes((paintings / "0.jpg").read_bytes())
+    seen = {work.key: work.sha256 for work in store.works(row.id)}
+    says = Draft(before["3.jpg"], store.reviewer("Ona").id, "choose", "t", (Feeling("awe"),))
+    store.decide(says)
+    added = add_collection(request, settings, report, again=True)
+    changes = added.gathered.changes
+    assert changes is not None
+    assert (changes.came, changes.gone) == (("new",), ("2",))
+    assert (changes.pictures, changes.words) == (("3",), ())
+    work = store.work(before["3.jpg"])
+    assert work is not None
+    assert work.sha256 == seen["0.jpg"]
+    (kept,) = store.standing(row.id)
+    assert kept.sha256 == seen["3.jpg"]
+    words = "awe (the picture was another one then)"
+    assert desk_text.own_words(kept, work) == words
+    again = add_collection(request, settings, report, again=True).gathered.changes
+    assert again is not None
+    assert not again
     after = {work.key: work.id for work in store.works(row.id)}
     assert after.keys() == {"0.jpg", "1.jpg", "3.jpg", "broken.jpg", "new.jpg"}
     assert {key: after[key] for key in ("0.jpg", "1.jpg")} == {

@@ -16,8 +16,10 @@ from streamlit.testing.v1 import AppTest
 from test_page_artworks import FakeDesk, desk, gallery, healthy, open_page
 
 from emoviz.review import open_store
+from emoviz.review.exports import export
 from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.ui import language
+from emoviz.ui.shell import STATEMENTS
 from emoviz.ui.words import told
 
 sys.path.insert(0, str(PROJECT_ROOT / "scripts"))
@@ -33,6 +35,7 @@ _FOR_MACHINES = re.compile(
     r"|.*(</?\w|\{ |document\.|export default|data-testid|role=|class=).*"
     r"|en_GB|C[cs]|, n =|- emoviz|About|Left|Right|(target|\" (width|height))=.*|%d %%"
     r"|IIIF|WikiArt Emotions|Ona Petraitė|emoviz.*|property = P.*|X-[\w-]+|Forwarded|EVOKED|[ABD-Z]"
+    r"|default-src .*|.*src=\"data:.*"
     r"|LANCZOS|JPEG|RGB|Lietuvių|Deutsch|Français|English|utf-8",
     re.DOTALL,
 )
@@ -259,3 +262,36 @@ def test_decisions_keep_the_english_names(gallery: str, desk: FakeDesk, settings
     names = {item["name"] for item in desk.headers[-1]["emotions"]}
     taxonomy: Any = store.estimate_sets(store.collections()[0].id)[0].taxonomy
     assert names == set(taxonomy.names)
+
+
+@pytest.mark.parametrize("name", messages.OTHERS)
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_statements_are_whole_in_every_language(name: str, statement: str) -> None:
+    english, own = (
+        (PROJECT_ROOT / "docs" / folder / f"{statement}.md").read_text(encoding="utf-8")
+        for folder in ("", name)
+    )
+    if statement == "glossary":  # its other words are those of pages that speak English
+        english = english.partition("## For those who measure")[0]
+    for sign in ("# ", "## ", "| ", "- "):
+        wanted, found = (
+            sum(line.startswith(sign) for line in text.splitlines()) for text in (english, own)
+        )
+        assert found == wanted, sign
+
+
+def test_a_catalogue_to_print_speaks_the_language(
+    gallery: str, settings: Settings, tmp_path: Path
+) -> None:
+    store = open_store(settings)
+    collection = store.collections()[0]
+    pages = {}
+    for name in ("en", "de"):
+        out = tmp_path / f"{name}.html"
+        export(store, settings, collection, "html", out, spoken=language.spoken(name))
+        pages[name] = out.read_text(encoding="utf-8")
+    assert '<html lang="de">' in pages["de"]
+    for english, german in (("Summary", "Zusammenfassung"), ("not decided yet", "noch nicht")):
+        assert english in pages["en"]
+        assert english not in pages["de"]
+        assert german in pages["de"]

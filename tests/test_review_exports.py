@@ -516,9 +516,9 @@ def test_the_catalogue_is_whole_offline_and_runs_nothing(review: Review) -> None
     # A summary first: counts, people's answers beside the model's, what the signs mean.
     summary = page.text.partition("Title 1")[0]
     assert "Works that divide people" in summary
-    assert "Mean shares over the 3 works that have both" in summary
+    assert "Mean shares over the works that have both, n = 3" in summary
     assert "the two most likely emotions have opposite sentiments" in summary
-    assert "divides people: 100%" in page.text
+    assert "divides people: 100\u00a0%" in page.text
     policy = next(g["content"] for t, g in page.elements if g.get("http-equiv"))
     assert policy is not None
     assert "default-src 'none'" in policy

@@ -116,6 +116,12 @@ def _print_added(result: dict[str, Any]) -> None:
         f"{result['name']}: {result['ready']:,} of {result['works']:,} artworks are here, "
         f"{result['failed']:,} failed, {result['waiting']:,} wait"
     )
+    if (changes := result["changes"]) is not None:
+        counts = [len(changes[name]) for name in ("came", "pictures", "words", "gone")]
+        print(
+            "since it was listed before: {:,} came, {:,} have another picture, {:,} are described "
+            "in other words, {:,} are gone; decisions are kept".format(*counts)
+        )
     not_taken = result["found"] - result["works"]
     if not_taken:
         print(f"{not_taken:,} more things that the source names are no artworks that can be read")

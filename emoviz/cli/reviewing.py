@@ -11,6 +11,7 @@ from emoviz.settings import Settings
 
 if TYPE_CHECKING:
     from emoviz.review.agreement import Agreement, ReviewerPair
+    from emoviz.review.exports.spoken import Spoken
     from emoviz.review.model import ArtworkCollection, EstimateSet
     from emoviz.review.store import ReviewStore
 
@@ -18,6 +19,7 @@ _FORMS = (
     *("csv", "json", "w3c", "iiif", "manifest", "iiif-zip", "linked-art", "lido"),
     *("quickstatements", "commons", "imagefolder", "html"),
 )
+_LANGUAGES = ("en", "lt", "de", "fr")
 _SHOWN = 20
 
 
@@ -84,6 +86,9 @@ def _add_export(parts: Any) -> None:
     verb.add_argument(
         "--link", action="store_true", help="of imagefolder: links to the images, not copies"
     )
+    verb.add_argument(
+        "--language", default="en", choices=_LANGUAGES, help="of pages for people (en)"
+    )
     verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
     verb.set_defaults(verb=_export)
 
@@ -137,6 +142,7 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> int:
         placing="link" if arguments.link else "copy",
         tell=watched or nobody,
         terms=_text(arguments.terms) if arguments.terms else "",
+        spoken=_spoken(arguments.language),
     )
     if watched is not None:
         left = {"count": done.count, "what": done.what, "left_out": len(done.left_out)}
@@ -150,6 +156,16 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> int:
             file=sys.stderr,
         )
     return 0
+
+
+def _spoken(name: str) -> "Spoken":
+    from emoviz.review.exports.spoken import ENGLISH
+
+    if name == ENGLISH.name:
+        return ENGLISH
+    from emoviz.ui.language import spoken
+
+    return spoken(name)
 
 
 def _text(file: Path) -> str:

@@ -6,6 +6,7 @@ Each collection has a folder, from which a killed process goes on::
                               items.jsonl    what the source names, whole or not at all
                               states.jsonl   one line an image, as soon as it is there or refused
                               last.json      why the last run stopped early, if it did
+                              changes.json   how the source differed when it was listed again
                               documents/     IIIF documents, so that they are asked for once
                               images/ab/...  what was fetched or unpacked, by its SHA-256
                               works.csv      the artworks as a table that `embed` takes
@@ -14,11 +15,13 @@ Images that are files on this machine stay where they are.
 """
 
 import csv
+import hashlib
 import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, get_args
@@ -102,6 +105,28 @@ class Brought:
 
 
 @dataclass(frozen=True)
+class SourceChanges:
+    """How a source, listed again, differed from what it was before; titles of artworks.
+
+    Attributes:
+        time: When it was listed again, in UTC as ISO 8601.
+        came: They are new.
+        pictures: Their pictures are others; they were brought in once more.
+        words: They are described in other words.
+        gone: They are not named any more; decisions on them are kept.
+    """
+
+    time: str
+    came: tuple[str, ...] = ()
+    pictures: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.came or self.pictures or self.words or self.gone)
+
+
+@dataclass(frozen=True)
 class AcquiredWorks:
     """A collection's folder, read.
 
@@ -112,6 +137,7 @@ class AcquiredWorks:
         states: Key -> what became of the image, as far as it was tried.
         stopped: Why the rest waits for later; "" where nothing does.
         notes: How the source was read, where it might have been read in another way.
+        changes: What was found when the source was listed again; None where it never was.
     """
 
     request: AcquireRequest | None
@@ -120,6 +146,7 @@ class AcquiredWorks:
     states: Mapping[str, Brought] = field(default_factory=dict)
     stopped: str = ""
     notes: tuple[str, ...] = ()
+    changes: SourceChanges | None = None
 
     @property
     def found(self) -> int:
@@ -205,7 +232,8 @@ def gather(
         request: What to bring in.
         settings: Where, and what is allowed.
         progress: Called with (done, all) after each image.
-        again: List the source anew, for what came or changed; images that are here stay.
+        again: List the source anew, for what came or changed. Images that are here stay, but those
+            whose address or file is another; a server is not asked again for the same address.
         fetcher: Fetches; as the settings allow where left out.
 
     Raises:
@@ -223,6 +251,16 @@ def gather(
             raise TableError(f"'{request.source}' has no image that can be brought in.{told}")
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "about.json", asdict(request))
+        before = read_gathered(settings, request.name)
+        if again and before.items:
+            listed = [row for row in rows if isinstance(row, Item)]
+            moved = _moved(before, listed, _Bringer(request, folder, settings, fetcher))
+            with (folder / "states.jsonl").open("a+b") as states:
+                _end_line(states)
+                states.writelines(
+                    json.dumps(asdict(Brought(key))).encode() + b"\n" for key in moved
+                )
+            write_json(folder / "changes.json", asdict(_changes(before, listed, moved)))
         _write_items(folder / "items.jsonl", rows, notes)
     found = read_gathered(settings, request.name)
     stopped = _bring_all(found, folder, settings, fetcher, progress)
@@ -235,7 +273,7 @@ def gather(
 def read_gathered(settings: Settings, name: str) -> AcquiredWorks:
     """What is known of a collection's images, whatever state it is in."""
     folder = collection_folder(settings, name)
-    files = ("about.json", "items.jsonl", "states.jsonl", "last.json")
+    files = ("about.json", "items.jsonl", "states.jsonl", "last.json", "changes.json")
     return _read(folder, tuple(_changed(folder / file) for file in files))
 
 
@@ -275,8 +313,60 @@ def _read(folder: Path, changed: tuple[tuple[int, int], ...]) -> AcquiredWorks:
             words = f"{count:,} of its lines cannot be read; bringing it in again mends that"
             problems.append(Problem(name, words))
     stopped = str((read_json(folder / "last.json") or {}).get("stopped", ""))
+    try:
+        told = read_json(folder / "changes.json")
+        changes = (
+            SourceChanges(**{name: _whole(value) for name, value in told.items()}) if told else None
+        )
+    except (TypeError, AttributeError):
+        changes = None
     return AcquiredWorks(
-        request, tuple(items), tuple(problems), states, stopped, notes=tuple(notes)
+        request, tuple(items), tuple(problems), states, stopped, tuple(notes), changes
+    )
+
+
+def _whole(value: Any) -> Any:
+    return tuple(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _moved(before: AcquiredWorks, listed: Sequence[Item], bringer: "_Bringer") -> list[str]:
+    """Keys of items whose picture is here and is another at the source now."""
+    known = {item.key: (item, state) for item, state in before.ready}
+    found = []
+    for item in listed:
+        if item.key not in known:
+            continue
+        old, state = known[item.key]
+        is_other = item.place.to_dict() != old.place.to_dict()
+        if not is_other and not item.place.is_remote:
+            try:
+                data = bringer.data(item.place)
+            except ImageError:
+                continue  # it is told when it is brought in
+            is_other = hashlib.sha256(data).hexdigest() != state.sha256
+        if is_other:
+            found.append(item.key)
+    return found
+
+
+def _changes(before: AcquiredWorks, listed: Sequence[Item], moved: Sequence[str]) -> SourceChanges:
+    old, new = ({item.key: item for item in items} for items in (before.items, listed))
+    pictures = set(moved)
+    words = [
+        key
+        for key, item in new.items()
+        if key in old and key not in pictures and replace(item, place=old[key].place) != old[key]
+    ]
+
+    def titles(keys: Iterable[str], items: Mapping[str, Item]) -> tuple[str, ...]:
+        return tuple(items[key].title or key for key in keys)
+
+    return SourceChanges(
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        titles((key for key in new if key not in old), new),
+        titles((key for key in new if key in pictures), new),
+        titles(words, new),
+        titles((key for key in old if key not in new), old),
     )
 
 
@@ -409,7 +499,8 @@ def _bring_all(
     progress(done, len(found.items))
     if not missing:
         return ""
-    bring = _Bringer(found, folder, settings, fetcher)
+    assert found.request is not None
+    bring = _Bringer(found.request, folder, settings, fetcher)
     with Thumbnails(settings) as kept, (folder / "states.jsonl").open("a+b") as states:
         _end_line(states)
         for item in missing:
@@ -436,10 +527,9 @@ class _Bringer:
     """Gets the bytes of one item after another."""
 
     def __init__(
-        self, found: AcquiredWorks, folder: Path, settings: Settings, fetcher: Fetcher
+        self, request: AcquireRequest, folder: Path, settings: Settings, fetcher: Fetcher
     ) -> None:
-        assert found.request is not None
-        self._folder, self._fetcher, self._side = folder, fetcher, found.request.side
+        self._folder, self._fetcher, self._side = folder, fetcher, request.side
         self._limits, self._settings = Limits.of(settings), settings
         self._holders: dict[str, Holder] = {}
         self._infos: dict[str, Any] = {}
@@ -452,7 +542,8 @@ class _Bringer:
                 given = place, self._side, self._limits, self._open
                 data, opened = fetch_image(self._fetcher, *given)
             else:
-                data, opened = self._read(place)
+                data = self.data(place)
+                opened = self._open(data)
             if not kept.known([opened.sha256]):
                 with own_fault("it cannot be made small"):
                     small = thumbnail(opened.pixels, THUMBNAIL_SIDE)
@@ -468,11 +559,16 @@ class _Bringer:
     def _open(self, data: bytes) -> OpenedImage:
         return open_image(data, self._limits, short_side=THUMBNAIL_SIDE)
 
-    def _read(self, place: Place) -> tuple[bytes, OpenedImage]:
+    def data(self, place: Place) -> bytes:
+        """Of an image on this machine.
+
+        Raises:
+            ImageError: It cannot be read.
+        """
         with own_fault("it cannot be read"):
-            inside = place.inside
-            read = self._member(place) if inside else read_file(Path(place.path), self._limits)
-        return read, self._open(read)
+            if place.inside:
+                return self._member(place)
+            return read_file(Path(place.path), self._limits)
 
     def _member(self, place: Place) -> bytes:
         """Of a ZIP; images inside a Parquet file go by their rows."""

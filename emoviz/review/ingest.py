@@ -68,6 +68,7 @@ class Added:
             "ready": len(found.ready),
             "failed": len(found.failed),
             "waiting": found.waiting,
+            "changes": asdict(found.changes) if found.changes is not None else None,
             "stopped": found.stopped,
             "problems": [{"what": what, "reason": reason} for what, reason in missing],
             "restrictions": [asdict(row) for row in restrictions(found.items)],

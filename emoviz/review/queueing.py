@@ -1,5 +1,6 @@
 """In which order a reviewer meets the works of a collection, and how far they are."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -108,18 +109,27 @@ class Queueing:
 
     def place(self, queue: Queue, work: int) -> QueuePlace | None:
         """One work as the queue would bring it, whatever the filters; None where it is gone."""
+        return self.places(queue, [work]).get(work)
+
+    def places(self, queue: Queue, ids: Iterable[int]) -> dict[int, QueuePlace]:
+        """Works by their ids, as `place` gives each."""
+        wanted = set(ids)
+        if not wanted:
+            return {}
         with self.database.reading() as found:
             known = _estimate_set(found, queue)
             there = and_(
-                works.c.id == work, works.c.collection == queue.collection, works.c.removed == ""
+                works.c.id.in_(wanted),
+                works.c.collection == queue.collection,
+                works.c.removed == "",
             )
-            query = _joined(queue, known)[1]
-            row = found.execute(query.where(there)).mappings().first()
-            if row is not None:
-                return _place(row, known)
-            last = select(works, literal(_NO_ESTIMATE).label("value"))  # an order by estimates
-            row = found.execute(last.where(there)).mappings().first()
-        return None if row is None else _place(row, None)
+            query = _joined(queue, known)[1].where(there)
+            places = [_place(row, known) for row in found.execute(query).mappings()]
+            if len(places) < len(wanted):  # an order by estimates leaves out who has none
+                last = select(works, literal(_NO_ESTIMATE).label("value")).where(there)
+                rest = [_place(row, None) for row in found.execute(last).mappings()]
+                places = [*rest, *places]
+        return {place.work.id: place for place in places}
 
     def numbered(self, queue: Queue, number: int) -> QueuePlace | None:
         """The work of that number in its collection, as `place` gives it."""
@@ -561,6 +571,6 @@ def _place(row: rows.Row, known: EstimateSet | None) -> QueuePlace:
     work = rows.work_of(row)
     estimate = None
     if known is not None and row.get("e_work") is not None:
-        values = {name.removeprefix("e_"): row[name] for name in row if name.startswith("e_")}
+        values = {column.name: row[f"e_{column.name}"] for column in estimates.c}
         estimate = rows.estimate_of(values, known)
     return QueuePlace(work, estimate, Mark(row["value"], work.number))

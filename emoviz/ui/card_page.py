@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from emoviz.checkpoints import Card
+from emoviz.ui.language import emotion, language, tr
 from emoviz.ui.wording import wording
 from emoviz.ui.words import readable
 
@@ -27,20 +28,21 @@ def card_html(card: Card) -> str:
     """Every section that the card fills."""
     sections = (
         _paragraph(card.summary, "ev-lead"),
-        _section("Intended use", _paragraph(card.intended_use)),
-        _section("Limits", _paragraph(card.limits)),
-        _section("The law", _paragraph(wording(card.taxonomy).law)),
-        _section(f"The {wording(card.taxonomy).unit}s that it tells apart", _classes(card)),
-        _section("Trained on", "".join(_dataset(entry) for entry in card.data)),
-        _section("Measured on data that it had not seen", _table(card.measures)),
-        _section("Are its probabilities to be believed?", _values(card.calibration)),
-        _section("Valence, arousal and divided viewers", _table(card.dimensions)),
-        _section("When it says “unlike the training images”", _rule(card)),
-        _section("Images that it knows again", _values(card.seen)),
-        _section("Network", _values(_network(card))),
-        _section("Licence", _paragraph(card.licence)),
+        _section(tr("Intended use"), _paragraph(card.intended_use)),
+        _section(tr("Limits"), _paragraph(card.limits)),
+        _section(tr("The law"), _paragraph(tr(law) if (law := wording(card.taxonomy).law) else "")),
+        _section(tr("What it tells apart"), _classes(card)),
+        _section(tr("Trained on"), "".join(_dataset(entry) for entry in card.data)),
+        _section(tr("Measured on data that it had not seen"), _table(card.measures)),
+        _section(tr("Are its probabilities to be believed?"), _values(card.calibration)),
+        _section(tr("Valence, arousal and divided viewers"), _table(card.dimensions)),
+        _section(tr("When it says “unlike the training images”"), _rule(card)),
+        _section(tr("Images that it knows again"), _values(card.seen)),
+        _section(tr("Network"), _values(_network(card))),
+        _section(tr("Licence"), _paragraph(card.licence)),
     )
-    return f'<div class="ev-facts">{"".join(sections)}</div>'
+    english = "" if language() == "en" else f"<p>{tr('The card itself is written in English.')}</p>"
+    return f'<div class="ev-facts">{english}{"".join(sections)}</div>'
 
 
 def novelty_rule(card: Card) -> str:
@@ -64,8 +66,9 @@ def _paragraph(text: str, css: str = "") -> str:
 
 def _classes(card: Card) -> str:
     items = "".join(
-        f'<li><i class="ev-dot" style="background:{escape(item.colour)}"></i>{_clean(item.name)}'
-        f"{f' ({item.sentiment})' if item.sentiment else ''}</li>"
+        f'<li><i class="ev-dot" style="background:{escape(item.colour)}"></i>'
+        f"{_clean(emotion(item.name))}"
+        f"{f' ({emotion(item.sentiment)})' if item.sentiment else ''}</li>"
         for item in card.taxonomy.classes
     )
     return f'<p>{_clean(card.taxonomy.title)}</p><ul class="ev-legend" role="list">{items}</ul>'
@@ -140,7 +143,7 @@ def _value(value: Any) -> str:
                 f"{_clean(str(key)).replace('_', ' ')}&nbsp;{_value(item)}"
                 for key, item in value.items()
             )
-        return f"<details><summary>show</summary>{_table(value)}</details>"
+        return f"<details><summary>{escape(tr('show'))}</summary>{_table(value)}</details>"
     if isinstance(value, Sequence) and not isinstance(value, str):
         if any(isinstance(item, Mapping) for item in value):
             return "".join(_value(item) for item in value)
@@ -158,7 +161,7 @@ def _scalar(value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return tr("yes") if value else tr("no")
     if isinstance(value, int):
         return f"{value:,}" if abs(value) >= 10_000 else str(value)
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -209,7 +209,9 @@ def _statements() -> None:
 
 
 def _show_statement(name: str) -> None:
-    text = (PROJECT_ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    own = PROJECT_ROOT / "docs" / language.language() / f"{name}.md"
+    file = own if own.is_file() else PROJECT_ROOT / "docs" / f"{name}.md"
+    text = file.read_text(encoding="utf-8")
     st.markdown(_LINK.sub(r"\1", text.partition("\n")[2]))  # links lead to other documents
 
 

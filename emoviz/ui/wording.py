@@ -52,11 +52,13 @@ _BY_TAXONOMY: Mapping[str, Wording] = {
         unit="expression",
         caution="This network learned from cut-out faces alone. For scenes and paintings choose "
         "another in the sidebar: whatever it says of them means nothing.",
-        law="The European AI Act (Regulation 2024/1689) calls a system that infers people's "
-        "emotions from their faces an emotion recognition system (Article 3(39)). It must not be "
-        "used on people at work or in education, medical and safety reasons aside (Article "
-        "5(1)(f)), and people who are exposed to it have to be told (Article 50(3)). Ask a lawyer "
-        "before you use this network on people.",
+        law=marked(
+            "The European AI Act (Regulation 2024/1689) calls a system that infers people's "
+            "emotions from their faces an emotion recognition system (Article 3(39)). It must not "
+            "be used on people at work or in education, medical and safety reasons aside (Article "
+            "5(1)(f)), and people who are exposed to it have to be told (Article 50(3)). Ask a "
+            "lawyer before you use this network on people."
+        ),
     ),
     "sadness2": Wording(
         question="Does an image evoke sadness?",

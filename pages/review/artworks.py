@@ -33,6 +33,7 @@ if collection is None:
 if not reviewer.may_review:
     people.explain_no_right(reviewer)
     st.stop()
+starting.tell_changes(collection, settings)
 if chosen.estimates is None:
     starting.explain_no_estimates(collection, context)
 

@@ -33,6 +33,7 @@ if wanted is not None:
     linked_content.show(wanted, found, settings, context.checkpoint, manages)
 if found is not None:
     collections.summary(found, settings)
+    collections.changes(found)
     linked_content.viewer(found)
     collections.rights(found)
     collections.actions(found, context.checkpoint, settings, manages)

@@ -12,6 +12,7 @@ from emoviz.review.exports.imagefolder import Placing, write_folder
 from emoviz.review.exports.lido import write_lido
 from emoviz.review.exports.linkedart import write_linked_art
 from emoviz.review.exports.material import Material, Progress, gather, nobody
+from emoviz.review.exports.spoken import ENGLISH, Spoken
 from emoviz.review.exports.spreadsheet import write_csv
 from emoviz.review.exports.webannotation import write_annotations
 from emoviz.review.exports.wikimedia import read_terms, write_commons, write_quickstatements
@@ -93,6 +94,7 @@ def export(
     placing: Placing = "copy",
     tell: Progress = nobody,
     terms: str = "",
+    spoken: Spoken = ENGLISH,
 ) -> Exported:
     """Write a collection in one of the `FORMS`, whole or not at all.
 
@@ -109,6 +111,7 @@ def export(
         placing: For ``imagefolder``: ``copy`` or ``link``.
         tell: Called with (done, all) as works are written; ``json`` is written in one go.
         terms: For ``quickstatements``: see `emoviz.review.exports.wikimedia.read_terms`.
+        spoken: The language of pages for people.
 
     Raises:
         ReviewError: There is no such form, or it cannot be made of this collection.
@@ -125,7 +128,7 @@ def export(
     if form == "json":
         return Exported(out, write_export(store, collection, out), "decisions")
     wanted = read_terms(terms) if form == "quickstatements" else None
-    material = gather(store, collection, known, tell)
+    material = gather(store, collection, known, tell, spoken)
     if form == "csv":
         return Exported(out, write_csv(material, out, settings), "rows")
     if (write := FORMS[form].write) is not None:

@@ -8,8 +8,10 @@ import html
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from emoviz.data.images import Limits, open_image, own_fault, thumbnail
+from emoviz.data.importers.content_state import MIRADOR
 from emoviz.errors import ImageError
 from emoviz.files import replaced_file
 from emoviz.inference.abstention import Abstention
@@ -51,7 +53,6 @@ th, td { text-align: left; padding: .15rem 1.4rem .15rem 0; border-bottom: 1px s
 @page { margin: 16mm; }
 """
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-_KINDS = {"agree": "agrees with the estimate", "choose": "chose", "none": "none of these"}
 
 
 def write_catalogue(
@@ -77,43 +78,103 @@ def write_catalogue(
     return len(material.works), missing
 
 
-def _head(material: Material) -> str:
-    title = html.escape(material.collection.title)
-    known = material.known
-    whose = f"checkpoint {known.checkpoint} of emoviz {known.version}" if known else "no checkpoint"
-    about = (
-        f"Estimates: {whose}. An estimate is what the model says about the emotion that an image "
-        f"evokes; a decision is what a person said. Made {material.made[:10]} with emoviz "
-        f"{material.version}."
+def site_index(material: Material, names: list[str], titles: list[str], count: int) -> str:
+    """The first page of a site of manifests, without anything foreign.
+
+    Mirador is asked for only where a link is pressed.
+    """
+    tr, number = material.spoken.tr, material.spoken.number
+    opened = html.escape(tr("Open in Mirador"))
+    rows = "".join(
+        f'<li><a href="{quote(name)}">{html.escape(title)}</a> '
+        f'(<a class="mirador" rel="noopener" href="{quote(name)}">{opened}</a>)</li>\n'
+        for name, title in zip(names, titles, strict=True)
     )
+    title = html.escape(material.collection.title)
+    about = tr(
+        "IIIF manifests: {manifests}; annotations on them: {count}, estimates of a model and "
+        "decisions of people, each with who made it and when.",
+        manifests=number(len(names)),
+        count=number(count),
+    )
+    about = html.escape(f"{about} {_meaning(material)}")
+    return f"""<!DOCTYPE html>
+<html lang="{material.spoken.name}"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>{title}</title>
+<style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto;
+padding: 0 1rem; }}</style></head><body>
+<h1>{title}</h1>
+<p>{about}</p>
+<ul>
+{rows}</ul>
+<script>
+for (const link of document.querySelectorAll("a.mirador"))
+  link.href = "{MIRADOR}?iiif-content=" + encodeURIComponent(link.href);
+</script>
+</body></html>
+"""
+
+
+def _meaning(material: Material) -> str:
+    """What an estimate is, and when and with what the page was made."""
+    tr = material.spoken.tr
+    meant = tr(
+        "An estimate is what the model says about the emotion that an image evokes; a decision is "
+        "what a person said."
+    )
+    made = tr(
+        "Made {date} with emoviz {version}.", date=material.made[:10], version=material.version
+    )
+    return f"{meant} {made}"
+
+
+def _head(material: Material) -> str:
+    tr, known = material.spoken.tr, material.known
+    title = html.escape(material.collection.title)
+    whose = (
+        tr(
+            "Estimates: network {network} of emoviz {version}.",
+            network=known.checkpoint,
+            version=known.version,
+        )
+        if known
+        else tr("There are no estimates.")
+    )
+    about = html.escape(f"{whose} {_meaning(material)}")
     return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<!DOCTYPE html>\n<html lang="{material.spoken.name}"><head><meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width">\n'
         f"<title>{title}</title><style>{_STYLE}</style></head><body>\n"
-        f'<header><h1>{title}</h1><p class="about">{html.escape(about)}</p></header><main>\n'
+        f'<header><h1>{title}</h1><p class="about">{about}</p></header><main>\n'
     )
 
 
 def _summary(material: Material) -> str:
     """The first page: how much there is, what people and the model said, what the signs mean."""
+    tr, number = material.spoken.tr, material.spoken.number
     decided = [work for work in material.works if material.decisions[work.id]]
     people = {item.reviewer for found in material.decisions.values() for item in found}
     names = ", ".join(sorted(material.reviewers[person].name for person in people))
     facts = {
-        "Works": f"{len(material.works):,}",
-        "Decided by people": f"{len(decided):,}",
-        "People": f"{len(people):,}" + (f" ({names})" if names else ""),
-        "Works that divide people": f"{sum(bool(material.divides(work)) for work in decided):,}",
+        tr("Works"): number(len(material.works)),
+        tr("Decided by people"): number(len(decided)),
+        tr("People"): number(len(people)) + (f" ({names})" if names else ""),
+        tr("Works that divide people"): number(
+            sum(bool(material.divides(work)) for work in decided)
+        ),
     }
-    signs = {FLAGS[flag]: meaning for flag, meaning in MEANINGS.items()} | {
-        "divides people": "the share of the pairs of people whose answers differ",
-        "●●●, ●●, ●": "named strongly, plainly, a little",
-        "without seeing the estimate": "the model's estimate was hidden until the person decided",
+    signs = {tr(FLAGS[flag]): tr(meaning) for flag, meaning in MEANINGS.items()} | {
+        tr("divides people"): tr("the share of the pairs of people whose answers differ"),
+        "●●●, ●●, ●": tr("named strongly, plainly, a little"),
+        tr("without seeing the estimate"): tr(
+            "the model's estimate was hidden until the person decided"
+        ),
     }
     return (
-        f'<section class="summary"><h2>Summary</h2>{_terms(facts)}{_distribution(material)}'
-        f"<h2>What the signs mean</h2>{_terms(signs)}</section>\n"
+        f'<section class="summary"><h2>{html.escape(tr("Summary"))}</h2>{_terms(facts)}'
+        f"{_distribution(material)}<h2>{html.escape(tr('What the signs mean'))}</h2>"
+        f"{_terms(signs)}</section>\n"
     )
 
 
@@ -128,16 +189,27 @@ def _distribution(material: Material) -> str:
     found = distribution(facts, material.estimates.values())
     if not found.works:
         return ""
+    tr, share = material.spoken.tr, material.spoken.share
     rows = "".join(
-        f"<tr><th scope=row>{html.escape(name or NONE)}</th>"
-        f"<td>{found.people.get(name, 0.0):.0%}</td><td>{found.model.get(name, 0.0):.0%}</td></tr>"
+        f"<tr><th scope=row>{html.escape(_named(material, name))}</th>"
+        f"<td>{share(found.people.get(name, 0.0))}</td>"
+        f"<td>{share(found.model.get(name, 0.0))}</td></tr>"
         for name in material.voted
     )
-    return (
-        f"<table><caption>Mean shares over the {found.works:,} works that have both</caption>"
-        "<thead><tr><th scope=col>Emotion</th><th scope=col>People's answers</th>"
-        f"<th scope=col>Model's estimates</th></tr></thead><tbody>{rows}</tbody></table>"
+    caption = tr(
+        "Mean shares over the works that have both, n = {count}",
+        count=material.spoken.number(found.works),
     )
+    heads = (tr("Emotion"), tr("People's answers"), tr("Model's estimates"))
+    head = "".join(f"<th scope=col>{html.escape(words)}</th>" for words in heads)
+    return (
+        f"<table><caption>{html.escape(caption)}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def _named(material: Material, name: str) -> str:
+    return material.spoken.emotion(name or NONE)
 
 
 def _entry(
@@ -148,14 +220,15 @@ def _entry(
     picture = (
         f'<img alt="{html.escape(_described(work))}" src="data:image/jpeg;base64,{data}">'
         if data
-        else f'<div class="none">no picture{": " if work.error else ""}'
-        f"{html.escape(work.error)}</div>"
+        else f'<div class="none">{html.escape(material.spoken.tr("no picture"))}'
+        f"{': ' if work.error else ''}{html.escape(work.error)}</div>"
     )
     credit = [work.metadata.get(name, "") for name in ("attribution", "provider")]
     facts = [work.artist, work.style, work.date, work.rights, *credit]
     line = html.escape(" · ".join(filter(None, facts)))
     rows = "".join(
-        f"<dt>{term}</dt><dd>{text}</dd>" for term, text in _rows(material, work, threshold)
+        f"<dt>{html.escape(term)}</dt><dd>{text}</dd>"
+        for term, text in _rows(material, work, threshold)
     )
     return (
         f"<article><div>{picture}</div><div><h2>{name}</h2>"
@@ -171,33 +244,40 @@ def _described(work: Work) -> str:
 def _rows(
     material: Material, work: Work, threshold: Abstention | None
 ) -> Iterator[tuple[str, str]]:
+    """Terms, and what is said of each as HTML."""
+    tr, share = material.spoken.tr, material.spoken.share
     known = material.estimates.get(work.id)
-    yield "Model's estimate", _estimate(known, threshold) if known else "none"
+    yield tr("Model's estimate"), _estimate(material, known, threshold) if known else tr("none")
     decisions = material.decisions[work.id]
     for item in decisions:
-        yield html.escape(material.reviewers[item.reviewer].name), _decision(item)
+        yield material.reviewers[item.reviewer].name, _decision(material, item)
     divides = material.divides(work)
     if divides is not None:
         shares = material.shares(work).items()
-        told = ", ".join(f"{name or NONE} {share:.0%}" for name, share in shares)
-        told += f"; divides people: {divides:.0%}" if divides else ""
-        yield f"All {len(decisions)}", html.escape(told)
+        told = ", ".join(f"{_named(material, name)} {share(value)}" for name, value in shares)
+        told += f"; {tr('divides people')}: {share(divides)}" if divides else ""
+        yield tr("All {count}", count=len(decisions)), html.escape(told)
     if not decisions:
-        yield "People", "not decided yet"
+        yield tr("People"), html.escape(tr("not decided yet"))
 
 
-def _estimate(known: StoredPrediction, threshold: Abstention | None) -> str:
-    words = ", ".join(f"{name} {p:.0%}" for name, p in known.ranked[:3])
-    signs = [FLAGS[flag] for flag in flags_in_words(known, threshold)]
+def _estimate(material: Material, known: StoredPrediction, threshold: Abstention | None) -> str:
+    spoken = material.spoken
+    words = ", ".join(f"{spoken.emotion(name)} {spoken.share(p)}" for name, p in known.ranked[:3])
+    signs = [spoken.tr(FLAGS[flag]) for flag in flags_in_words(known, threshold)]
     return html.escape("; ".join([words, *signs]))
 
 
-def _decision(item: Decision) -> str:
-    words = _KINDS[item.kind]
+def _decision(material: Material, item: Decision) -> str:
+    tr = material.spoken.tr
+    kinds = {"agree": tr("agrees with the estimate"), "choose": tr("chose")}
+    words = kinds.get(item.kind) or tr("none of these")
     if item.feelings:
-        said = ", ".join(f"{one.emotion} {'●' * one.strength}" for one in item.feelings)
+        said = ", ".join(
+            f"{_named(material, one.emotion)} {'●' * one.strength}" for one in item.feelings
+        )
         words += f": {said}"
-    seen = "" if item.shown.estimate else ", without seeing the estimate"
+    seen = "" if item.shown.estimate else f", {tr('without seeing the estimate')}"
     note = f' <span class="note">{html.escape(item.note)}</span>' if item.note else ""
     return f"{html.escape(words + seen)} ({item.time[:10]}){note}"
 

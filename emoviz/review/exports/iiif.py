@@ -11,18 +11,16 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from emoviz.data.importers.content_state import MIRADOR
 from emoviz.data.importers.iiif import ReadManifest
 from emoviz.data.importers.iiif_texts import text_of
 from emoviz.errors import ReviewError
 from emoviz.files import replaced_file, write_json
 from emoviz.review.acquire import kept_manifests
 from emoviz.review.exports import annotations
+from emoviz.review.exports.catalogue import site_index
 from emoviz.review.exports.material import Material
 from emoviz.review.model import Decision, Work
 from emoviz.settings import Settings
@@ -120,7 +118,7 @@ def write_site(material: Material, settings: Settings, out: Path, base: str) -> 
         titles = [_label(manifest) for manifest in found.manifests]
         if published and len(names) > 1:
             packed.writestr("collection.json", _json(_collection(material, base, names, titles)))
-        packed.writestr("index.html", _index(material, names, titles, found.count))
+        packed.writestr("index.html", site_index(material, names, titles, found.count))
     return found.count, found.left_out
 
 
@@ -358,33 +356,6 @@ def _collection(
 
 def _label(manifest: Mapping[str, Any]) -> str:
     return text_of(manifest.get("label")) or "Untitled"
-
-
-def _index(material: Material, names: list[str], titles: list[str], count: int) -> str:
-    """A page without anything foreign; Mirador is asked for only where a link is pressed."""
-    rows = "".join(
-        f'<li><a href="{quote(name)}">{escape(title)}</a> '
-        f'(<a class="mirador" rel="noopener" href="{quote(name)}">open in Mirador</a>)</li>\n'
-        for name, title in zip(names, titles, strict=True)
-    )
-    title = escape(material.collection.title)
-    return f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto;
-padding: 0 1rem; }}</style></head><body>
-<h1>{title}</h1>
-<p>{count:,} annotations on {len(names):,} IIIF manifests: estimates of a model and decisions of
-people, each with who made it and when. Made {material.made[:10]} with emoviz {material.version}.
-An estimate is what the model says of the emotion that an image evokes, never the emotion.</p>
-<ul>
-{rows}</ul>
-<script>
-for (const link of document.querySelectorAll("a.mirador"))
-  link.href = "{MIRADOR}?iiif-content=" + encodeURIComponent(link.href);
-</script>
-</body></html>
-"""
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from emoviz import __version__
+from emoviz.review.exports.spoken import ENGLISH, Spoken
 from emoviz.review.labelling import NOBODY, divided_share, shares_of, tally
 from emoviz.review.model import (
     ArtworkCollection,
@@ -40,6 +41,7 @@ class Material:
         made: Time.
         version: Of emoviz.
         tell: Called with (done, all) as the works are written.
+        spoken: The language of pages for people; what machines read has English ids in any.
     """
 
     store: str
@@ -52,6 +54,7 @@ class Material:
     made: str
     version: str = __version__
     tell: Progress = nobody
+    spoken: Spoken = ENGLISH
 
     def each(self) -> Iterator[Work]:
         """The works one by one, saying how far it is."""
@@ -93,6 +96,7 @@ def gather(
     collection: ArtworkCollection,
     known: EstimateSet | None = None,
     tell: Progress = nobody,
+    spoken: Spoken = ENGLISH,
 ) -> Material:
     """Read a collection for an export; under blind review without any estimate.
 
@@ -101,6 +105,7 @@ def gather(
         collection: Which.
         known: Whose estimates; the newest where None.
         tell: As of `Material`.
+        spoken: As of `Material`.
     """
     hidden = collection.name in store.blind_collections()
     sets = [] if hidden else store.estimate_sets(collection.id)
@@ -120,4 +125,5 @@ def gather(
         reviewers={person.id: person for person in store.reviewers()},
         made=now(),
         tell=tell,
+        spoken=spoken,
     )

@@ -26,6 +26,7 @@ from babel.numbers import format_decimal
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from emoviz.labels import Taxonomy
+from emoviz.review.exports.spoken import Spoken
 from emoviz.ui.linked import from_link, write_parameter
 
 LANGUAGES = {"en": "English", "lt": "Lietuvių", "de": "Deutsch", "fr": "Français"}
@@ -98,6 +99,23 @@ def plural(one: str, many: str, count: int, /, **values: object) -> str:
     """As `tr`, in the form that `count` wants; ``{count}`` is that number as people write it."""
     found = catalogue(language()).ngettext(one, many, count)
     return found.format(count=number(count), **values)
+
+
+def spoken(name: str = "") -> Spoken:
+    """The language of an export for people: the session's, or that of the name."""
+    name = name or language()
+    found = catalogue(name)
+
+    def say(text: str, /, **values: object) -> str:
+        words = found.gettext(text)
+        return words.format(**values) if values else words
+
+    return Spoken(
+        name,
+        say,
+        lambda emotion: found.pgettext(EMOTION, emotion),
+        lambda value: format_decimal(value, locale=_LOCALES.get(name, name)),
+    )
 
 
 def marked(text: str) -> str:

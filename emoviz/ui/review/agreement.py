@@ -77,7 +77,7 @@ def _with_model(found: Agreement) -> None:
     for pair in found.model:
         alone = blind.get(pair.first)
         rows.append(_row(pair) | {tr("blind only"): _with_works(alone.kappa) if alone else "–"})
-    st.dataframe(rows, hide_index=True)
+    _table(rows)
     st.caption(
         tr(
             "Cohen's kappa, in brackets its 95 % confidence interval from {least} works on: 1 is "
@@ -90,7 +90,7 @@ def _with_model(found: Agreement) -> None:
 
 def _with_each_other(found: Agreement) -> None:
     st.markdown(f"**{tr('People with each other')}**")
-    st.dataframe([_row(pair) for pair in found.pairs], hide_index=True)
+    _table([_row(pair) for pair in found.pairs])
     lines = [
         tr(
             "Krippendorff's alpha, works that at least two decided: **{value}**: {meaning}.",
@@ -109,6 +109,11 @@ def _with_each_other(found: Agreement) -> None:
         ),
     ]
     st.markdown("\n".join(f"- {line}" for line in lines))
+
+
+def _table(rows: Sequence[Mapping[str, str | int]]) -> None:
+    whole = st.column_config.Column(width=170)  # a value with its interval
+    st.dataframe(rows, hide_index=True, column_config={tr("kappa"): whole, tr("blind only"): whole})
 
 
 def _row(pair: ReviewerPair) -> dict[str, str | int]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from html import escape
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from emoviz.review.acquire import (
     AcquiredWorks,
     AcquireRequest,
     Brought,
+    SourceChanges,
     collection_folder,
     list_damaged,
     list_gathered,
@@ -30,7 +32,7 @@ from emoviz.settings import Settings
 from emoviz.ui import access, background
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.gallery import Tile, gallery
-from emoviz.ui.language import emotion, marked, number, plural, tr, translated
+from emoviz.ui.language import emotion, listed, marked, moment, number, plural, tr, translated
 from emoviz.ui.library import bring_in
 from emoviz.ui.linked import linked_choice, write_parameter
 from emoviz.ui.problems import show_problems
@@ -99,10 +101,12 @@ def begin(
     request: AcquireRequest,
     checkpoint: Checkpoint | None,
     rights_read: bool = False,
+    again: bool = False,
 ) -> None:
     """Bring a collection in, or go on, in the background; the link remembers it.
 
-    `rights_read` says that what restricts the use of its artworks stood before the person's eyes.
+    `rights_read` says that what restricts the use of its artworks stood before the person's eyes,
+    `again` that the source is to be looked at for what came, changed or went.
     """
     options = {
         "--kind": request.kind,
@@ -116,6 +120,7 @@ def begin(
     command += [f"{name}={value}" for name, value in options.items() if value]
     command += ["--sent"] if request.sent else []
     command += ["--rights-read"] if rights_read else []
+    command += ["--again"] if again else []
     what = tr("Bringing in {title}", title=request.title or request.name)
     background.begin(settings, what, command, job_key(request.name))
     bring_in.started(KEY, request.name)
@@ -160,6 +165,53 @@ def summary(found: AcquiredWorks, settings: Settings) -> None:
             tr("The last try stopped early: {reason}.", reason=plain(translated(found.stopped))),
             icon=":material/cloud_off:",
         )
+
+
+def changes(found: AcquiredWorks) -> None:
+    """How the source differed when it was last looked at again: in one line, and by name."""
+    if found.changes is None:
+        return
+    line = f":material/update: {change_words(found.changes)}"
+    rows = [
+        (readable(title), words)
+        for words, titles in (
+            (tr("is new"), found.changes.came),
+            (tr("has another picture"), found.changes.pictures),
+            (tr("is described in other words"), found.changes.words),
+            (tr("is gone from its source"), found.changes.gone),
+        )
+        for title in titles
+    ]
+    if not rows:
+        st.caption(line)
+        return
+    with st.expander(line):
+        st.markdown("\n".join(f"- {plain(title)}: {words}" for title, words in rows[:_LISTED]))
+        if (rest := len(rows) - _LISTED) > 0:
+            st.caption(plural("and {count} more", "and {count} more", rest))
+
+
+def change_words(found: SourceChanges) -> str:
+    """``The source on 3 March 2026, 14:05: 2 new, 1 gone. Decisions are kept.``"""
+    when = moment(datetime.fromisoformat(found.time).astimezone())
+    if not found:
+        return tr("The source on {moment}: nothing had changed.", moment=when)
+    counted = [
+        (plural("{count} new", "{count} new", len(found.came)), found.came),
+        (
+            plural(
+                "{count} with another picture", "{count} with other pictures", len(found.pictures)
+            ),
+            found.pictures,
+        ),
+        (
+            plural("{count} described anew", "{count} described anew", len(found.words)),
+            found.words,
+        ),
+        (plural("{count} gone", "{count} gone", len(found.gone)), found.gone),
+    ]
+    words = listed(text for text, titles in counted if titles)
+    return tr("The source on {moment}: {changes}. Decisions are kept.", moment=when, changes=words)
 
 
 def rights(found: AcquiredWorks) -> None:
@@ -219,6 +271,20 @@ def actions(
                 disabled=live,
                 on_click=begin,
                 args=(settings, request, checkpoint if estimated else None, estimated),
+            )
+        if manages and request.kind != "sample" and not request.sent:
+            machines = any(row.machines for row in restrictions(found.items))
+            st.button(
+                tr("Look for changes"),
+                icon=":material/update:",
+                disabled=live,
+                on_click=begin,
+                args=(settings, request, checkpoint if estimated else None),
+                kwargs={"rights_read": estimated and machines, "again": True},
+                help=tr(
+                    "Asks the source again: what came is brought in, what changed is told, and "
+                    "decisions are kept."
+                ),
             )
         if manages:
             _removal(found, settings, live)

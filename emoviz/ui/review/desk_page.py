@@ -49,6 +49,8 @@ _PLACE = """<style>
 [data-testid=stHeader] { background: none; pointer-events: none; }
 [data-testid=stHeader] * { pointer-events: auto; }
 [data-testid=stMainBlockContainer] > div > [data-testid=stVerticalBlock] { gap: .6rem; }
+[data-testid=stMainBlockContainer]:has(.st-key-not-asked) { --ev-notice: 3.2rem; }
+@media (max-width: 900px) { .st-key-review, .st-key-order { width: 10.6rem !important; } }
 </style>"""
 
 
@@ -172,7 +174,7 @@ def _work(
         ),
         "small": _name("small", work),
         "large": _name("large", work),
-        "own": desk_text.decided(own.kind, own.feelings, own.note) if own is not None else "",
+        "own": desk_text.own_words(own, work) if own is not None else "",
         "note": own.note if own is not None else "",
     }
 

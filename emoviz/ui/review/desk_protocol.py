@@ -19,7 +19,7 @@ from emoviz.ui.language import plural, tr, translated
 AHEAD = 16  # works to decide on that the browser holds: as many acts may wait for a slow server
 BACK = 6  # decisions that can be taken back without waiting for the server
 BEFORE, AFTER = 8, 16  # works of the filmstrip on either side
-_LONGEST = 100_000  # letters of a note, which the desk takes no more of either
+_LONGEST = 100_000  # letters of a note; the desk says so, too
 _MOST_ACTS = 200
 
 
@@ -152,9 +152,9 @@ def state(visit: Visit, store: ReviewStore, queue: Queue, blind: bool) -> DeskSt
         store.around(queue, centre.mark, BEFORE, AFTER) if centre is not None else ([], [])
     )
     around = [*before, *([centre] if centre is not None else []), *after]
-    undone = [store.place(queue, item.work) for item in last]
+    undone = store.places(queue, [item.work for item in last])
     near = [*([centre] if centre is not None else []), *ahead, *before[-2:], *after[:2]]
-    wanted = [*near, *(place for place in undone if place is not None)]
+    wanted = [*near, *(undone[item.work] for item in last if item.work in undone)]
     places = {place.work.id: place for place in wanted}
     open_ = _open(visit, store, queue, blind, places)
     if at is not None and at.work.id in open_ and at.estimate is not None:

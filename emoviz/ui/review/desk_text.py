@@ -126,6 +126,14 @@ def decided(kind: str, feelings: Sequence[Feeling], note: str = "") -> str:
     return tr("{decision} (with a note)", decision=words) if note else words
 
 
+def own_words(own: Decision, work: Work) -> str:
+    """The person's decision on a work, whose picture may be another by now."""
+    words = decided(own.kind, own.feelings, own.note)
+    if own.sha256 and work.sha256 and own.sha256 != work.sha256:
+        return tr("{decision} (the picture was another one then)", decision=words)
+    return words
+
+
 def _felt(item: Feeling) -> str:
     name = emotion(item.emotion)
     if item.strength == 1:

@@ -6,9 +6,10 @@ import streamlit as st
 
 from emoviz.errors import EmovizError
 from emoviz.review import ArtworkCollection, Counts, Reviewer, ReviewStore, open_store
+from emoviz.review.acquire import read_gathered
 from emoviz.settings import Settings
 from emoviz.ui.language import marked, number, plural, tr
-from emoviz.ui.review import collection_form
+from emoviz.ui.review import collection_form, collections
 from emoviz.ui.review.queue import PARAMETER, Chosen
 from emoviz.ui.shell import Context
 from emoviz.ui.words import plain, told
@@ -66,6 +67,18 @@ def store_or_stop(settings: Settings) -> ReviewStore:
         st.stop()
 
 
+def tell_changes(found: ArtworkCollection, settings: Settings) -> None:
+    """Once a session: how the source of what is reviewed differed when it was looked at again."""
+    try:
+        changes = read_gathered(settings, found.name).changes
+    except EmovizError:  # its name is none for a folder here: it came from another machine
+        return
+    told: set[str] = st.session_state.setdefault("told-changes", set())
+    if changes and f"{found.uid} {changes.time}" not in told:
+        told.add(f"{found.uid} {changes.time}")
+        st.toast(collections.change_words(changes), icon=":material/update:", duration="long")
+
+
 def explain_no_collection(reviewer: Reviewer, context: Context) -> None:
     """Nothing to review yet: the sample with one press, or a collection of one's own."""
     assert context.checkpoint is not None
@@ -86,16 +99,9 @@ def explain_no_estimates(found: ArtworkCollection, context: Context) -> None:
     """The sidebar's checkpoint has not seen the collection: people can decide all the same."""
     assert context.checkpoint is not None
     title = plain(context.checkpoint.card.title)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(
-            ":material/hub: "
-            + tr(
-                "**{network}** was not asked about this collection yet: decide without its "
-                "estimates, or choose another network in the sidebar.",
-                network=title,
-            ),
-            width="stretch",
-        )
+    with st.container(horizontal=True, vertical_alignment="center", key="not-asked"):
+        words = tr("**{network}** was not asked about this collection yet.", network=title)
+        st.markdown(f":material/hub: {words}", width="content")
         st.page_link(
             COLLECTIONS,
             label=tr("Ask it"),

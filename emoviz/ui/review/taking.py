@@ -16,7 +16,7 @@ from emoviz.review.exports import FORMS, export
 from emoviz.review.labelling import Rule, make_set
 from emoviz.settings import Settings
 from emoviz.ui import access, background
-from emoviz.ui.language import marked, marked_forms, moment, number, plural, tr
+from emoviz.ui.language import marked, marked_forms, moment, number, plural, spoken, tr
 from emoviz.ui.review.queue import Chosen
 from emoviz.ui.words import plain, told
 
@@ -120,6 +120,7 @@ def _written(
         base=base,
         terms=terms,
         tell=tell,
+        spoken=spoken(),
     )
     return out, _words(done.count, done.what, len(done.left_out))
 
@@ -155,6 +156,7 @@ def _begin(
     chosen: Chosen, settings: Settings, form: str, out: Path, key: str, base: str, terms: str
 ) -> None:
     command = ["review", "export", chosen.collection.name, "--as", form, "--out", str(out)]
+    command += ["--language", spoken().name]
     if chosen.estimates is not None:
         command += ["--checkpoint", chosen.estimates.checkpoint]
     command += [f"--base={base}"] if base else []

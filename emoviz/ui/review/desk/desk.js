@@ -7,6 +7,7 @@ const POLL = 120 // milliseconds until a picture that is not ready is asked for 
 const POLLS = 150
 const LATE = 1000 // milliseconds after which a person is told that something waits
 const MOST_EARLY = 64
+const LONGEST = 100000 // letters of a note that the store takes
 const READING = 4000 // milliseconds that a refusal stays, whatever is done next
 const CONTROLS = "button, a, summary, input, [role=button], [role=radio], [role=switch], [role=tab]"
 const TEXT_FIELDS = /^(text|search|number|email|password|url|tel|date|time)$/
@@ -46,9 +47,11 @@ class Desk {
     this.acts = make("div", "acts")
     this.note = make("textarea")
     this.note.rows = 1
-    this.note.maxLength = 100000
     this.note.setAttribute("aria-label", tr("Note"))
-    this.note.oninput = () => (this.draft.note = this.note.value)
+    this.note.oninput = () => {
+      this.draft.note = this.note.value
+      this.drawState()
+    }
     this.note.onkeydown = (event) => {
       const leaves = event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey))
       if (leaves) this.focus()
@@ -114,6 +117,12 @@ class Desk {
 
   get choice() {
     return this.draft.choice
+  }
+
+  // Of the note; as Python counts them, where that matters.
+  get letters() {
+    const { note } = this.draft
+    return note.length > LONGEST ? [...note.trim()].length : note.length
   }
 
   get revealed() {
@@ -356,6 +365,10 @@ class Desk {
   decide(kind) {
     const { work, draft, talk } = this
     if (!work || (work.error && kind !== "skip")) return
+    if (this.letters > LONGEST) {
+      this.note.focus() // what is said beside it says why
+      return
+    }
     const feelings = kind === "choose" ? [...draft.choice] : []
     const note = draft.note.trim()
     this.drafts.delete(work.id)
@@ -625,11 +638,16 @@ class Desk {
       : this.talk.refusals.length
         ? this.talk.refusals.map((item) => item.words).join(" ")
         : last ? tr("Stored.") : ""
-    const text = this.header.said || words
+    const tooLong = this.letters > LONGEST
+    const counts = { count: counted(this.letters), most: counted(LONGEST) }
+    const text =
+      this.header.said ||
+      (tooLong ? tr("The note has {count} letters, at most {most} can be stored: shorten it.", counts) : words)
+    this.note.setAttribute("aria-invalid", String(tooLong))
     if (this.state.textContent !== text) this.state.textContent = text
     this.state.title = text
     this.root.dataset.waiting = waiting
-    this.root.classList.toggle("refused", !waiting && this.talk.refusals.length > 0)
+    this.root.classList.toggle("refused", tooLong || (!waiting && this.talk.refusals.length > 0))
   }
 
   neighbours() {

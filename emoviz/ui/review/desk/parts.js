@@ -23,6 +23,8 @@ const marked = (text) => text
 
 const listed = (words) => new Intl.ListFormat(spokenLanguage === "en" ? "en-GB" : spokenLanguage).format(words)
 
+const counted = (count) => count.toLocaleString(spokenLanguage === "en" ? "en-GB" : spokenLanguage)
+
 const STRENGTHS = { 1: marked("weak"), 2: marked("plain"), 3: marked("strong") }
 
 // After the browser has painted twice; in a window that is not in sight it never paints.
@@ -50,7 +52,7 @@ function keyed(letter, words, act, name = "", pressed = null) {
   button.type = "button"
   button.dataset.name = letter || words
   if (letter) {
-    const sign = make("kbd", "", letter)
+    const sign = make("kbd", "", letter === tr("Enter") ? "↵" : letter)
     sign.setAttribute("aria-hidden", "true")
     button.setAttribute("aria-keyshortcuts", letter)
     button.append(sign)

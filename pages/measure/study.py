@@ -3,7 +3,7 @@
 import streamlit as st
 
 from emoviz.ui import shell
-from emoviz.ui.review import study
+from emoviz.ui.measure import study
 
 context = shell.current()
 settings = context.settings
