@@ -12,7 +12,8 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 STATEMENTS = ("docs/privacy.md", "docs/accessibility.md", "docs/glossary.md")  # shown in the app
-SHIPPED = ("app.py", "pages", ".streamlit/config.toml", "sample_data", *STATEMENTS)
+IN_LANGUAGES = ("docs/lt", "docs/de", "docs/fr")  # the same
+SHIPPED = ("app.py", "pages", ".streamlit/config.toml", "sample_data", *STATEMENTS, *IN_LANGUAGES)
 # The ones that pages ask for by name come first. An index takes files of up to 100 MB; what
 # does not fit comes with a checkout alone.
 CHECKPOINTS = ("mikels8", "mikels8-baseline", "emotion6", "faces7", "sadness2")
