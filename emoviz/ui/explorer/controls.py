@@ -10,7 +10,7 @@ import streamlit as st
 from emoviz.checkpoints import Checkpoint, list_checkpoints
 from emoviz.settings import Settings
 from emoviz.ui.explorer.points import Points
-from emoviz.ui.linked import linked_choice
+from emoviz.ui.linked import from_link, linked_choice, write_parameter
 from emoviz.ui.words import readable
 
 NOBODY = "none"
@@ -65,13 +65,15 @@ def map_settings(kind: MapKind) -> tuple[int, dict[str, Any]]:
         if kind.method == "pca":
             st.caption("PCA has no settings: the same vectors always give the same map.")
             return 0, {}
-        if not re.fullmatch(r"\d{1,10}", st.query_params.get("seed", "0")):
-            del st.query_params["seed"]  # Streamlit ends the page for a number of 400 digits
-        st.number_input(
-            "Seed", 0, 2**31, 0, key="seed", bind="query-params", help="Another draw of the map."
+        asked = from_link("seed")  # a bound number of 400 digits would end the page in Streamlit
+        if asked is not None or "seed" not in st.session_state:
+            st.session_state["seed"] = int(asked) if re.fullmatch(r"\d{1,9}", asked or "") else 0
+        seed = st.number_input(
+            "Seed", 0, 2**31, key="seed", persist_state="session", help="Another draw of the map."
         )
+        write_parameter("seed", str(seed or ""))
         chosen = _umap_settings() if kind.method == "umap" else _tsne_settings()
-    return int(st.session_state["seed"]), chosen
+    return int(seed), chosen
 
 
 def _umap_settings() -> dict[str, Any]:
