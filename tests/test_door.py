@@ -32,6 +32,7 @@ from emoviz.data.reading import (
     read_structure,
 )
 from emoviz.data.sources import member_names
+from emoviz.data.tables import by_number
 from emoviz.errors import TableError
 from emoviz.labels import MIKELS8
 from emoviz.settings import Settings
@@ -274,6 +275,22 @@ def test_images_that_unpack_to_far_more_than_their_file_are_refused(
     assert (tmp_path / "bomb.parquet").stat().st_size < 100_000
     with pytest.raises(TableError, match="far more than"):
         open_dataset(tmp_path / "bomb.parquet", SETTINGS, labelled=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("1", "fear"),
+        ("01", "fear"),
+        ("1.0", "fear"),
+        ("2", "2"),
+        ("-1", "-1"),
+        ("\u00b2", "\u00b2"),  # a digit, and no number
+        ("9" * 5000, "9" * 5000),
+    ],
+)
+def test_labels_by_their_numbers(text: str, name: str) -> None:
+    assert by_number(text, ("joy", "fear")) == name
 
 
 BOMBS = {

@@ -147,6 +147,11 @@ def test_many_results_come_in_pages(store: ReviewStore, monkeypatch: pytest.Monk
     assert not {i["id"] for i in first["items"]} & {i["id"] for i in second["items"]}
 
 
+@pytest.mark.parametrize("page", ["%C2%B2", "9" * 5000, "-1", "x", ""])
+def test_an_impossible_page_is_the_first(store: ReviewStore, page: str) -> None:
+    assert ask(f"/iiif/museum/search?page={page}")[2]["items"]
+
+
 PATH = "/iiif/museum/collection.json"
 
 

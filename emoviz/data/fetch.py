@@ -470,7 +470,7 @@ _STATUS = {
 def _body(response: http.client.HTTPResponse, most: int) -> bytes:
     """The body, unpacked, never more than `most` bytes of it in memory and a block."""
     told = response.headers.get("Content-Length", "")
-    if told.isdigit() and int(told) > most:
+    if told.isdecimal() and int(told) > most:
         raise FetchError(f"it has {int(told) / 1e6:,.0f} MB; at most {most / 1e6:,.0f} are fetched")
     packed = response.headers.get("Content-Encoding", "").strip().casefold()
     if packed not in ("", "identity", "gzip", "x-gzip"):
@@ -499,7 +499,7 @@ def _asked_wait(text: str | None) -> float | None:
     """Seconds that ``Retry-After`` asks for: a number of them, or a date."""
     if not text:
         return None
-    if text.strip().isdigit():
+    if text.strip().isdecimal():
         return float(text)
     with contextlib.suppress(TypeError, ValueError):
         until = email.utils.parsedate_to_datetime(text)

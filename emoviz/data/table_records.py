@@ -175,10 +175,7 @@ class _Rows(Sequence[Record]):
             if bare.casefold() in tables.NO_ANSWER:
                 return ""
             known = taxonomy is not None and taxonomy.holds(bare)
-            if numbered and not known and bare.removesuffix(".0").isdigit():
-                place = int(bare.removesuffix(".0"))
-                return numbered[place] if place < len(numbered) else bare
-            return bare
+            return bare if known else tables.by_number(bare, numbered)
 
         meaning = {text: read(text) for text in set(column)}
         return [meaning[text] for text in column]

@@ -232,6 +232,13 @@ def number(text: str) -> float:
     return float(bare) / 100 if percent else float(bare)
 
 
+def by_number(text: str, names: Sequence[str]) -> str:
+    """The name with a label's number, counted from 0; the text itself where it is no such one."""
+    digits = text.removesuffix(".0")
+    number = int(digits) if re.fullmatch(r"[0-9]{1,9}", digits) else len(names)
+    return names[number] if number < len(names) else text
+
+
 def read_text(path: Path) -> str:
     """A text file as text, in whatever encoding it is.
 

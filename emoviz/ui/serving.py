@@ -173,7 +173,7 @@ def _search(request: Request, settings: Settings) -> Response:
         return _gone()
     found = [item for item in _annotations(material, _base(request, name)) if _fits(item, asked)]
     text = asked.get("page", "1")
-    page = int(text) if text.isdigit() and len(text) < 9 else 1
+    page = int(text) if text.isdecimal() and len(text) < 9 else 1
     shown = found[(page - 1) * _AT_ONCE : page * _AT_ONCE] if page else []
     values = {key: asked[key] for key in _KNOWN[:-1] if key in asked}
 

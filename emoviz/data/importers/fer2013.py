@@ -26,6 +26,7 @@ from PIL import Image
 from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split
 from emoviz.data.importers.common import Gathered, Importer, expect, images_by_class, split_folders
 from emoviz.data.importers.inside import parquet_images
+from emoviz.data.tables import by_number
 from emoviz.errors import TableError
 from emoviz.labels import FER7
 
@@ -118,9 +119,7 @@ def _tables(root: Path) -> Iterator[tuple[Path, Split]]:
 
 
 def _named(label: str) -> str:
-    number = label.strip()
-    known = number.isdigit() and int(number) < len(NUMBERED)
-    return NUMBERED[int(number)] if known else number
+    return by_number(label.strip(), NUMBERED)
 
 
 _LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[[Gathered, Path], None]], ...] = (

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split
 from emoviz.data.importers.common import Gathered, Importer, list_lines
-from emoviz.data.tables import Files
+from emoviz.data.tables import Files, by_number
 from emoviz.errors import TableError
 from emoviz.labels import SENTIMENT2, WEBEMO8, Taxonomy, own_taxonomy
 
@@ -98,9 +98,7 @@ def _taxonomy(level: str, names: Sequence[str]) -> Taxonomy:
 def _parts(line: str, names: Sequence[str]) -> tuple[str, str]:
     """(image, label name): the label stands after the last space, comma or tab."""
     image, _, label = re.sub(r"[,\t]", " ", line).strip().rpartition(" ")
-    if label.isdigit() and int(label) < len(names):
-        label = names[int(label)]
-    return image.strip().replace("\\", "/"), label
+    return image.strip().replace("\\", "/"), by_number(label, names)
 
 
 def _by_image(

@@ -67,7 +67,8 @@ def map_settings(kind: MapKind) -> tuple[int, dict[str, Any]]:
             return 0, {}
         asked = from_link("seed")  # a bound number of 400 digits would end the page in Streamlit
         if asked is not None or "seed" not in st.session_state:
-            st.session_state["seed"] = int(asked) if re.fullmatch(r"\d{1,9}", asked or "") else 0
+            known = re.fullmatch("[0-9]{1,9}", asked or "0")
+            st.session_state["seed"] = int(known[0]) if known else 0
         seed = st.number_input(
             "Seed", 0, 2**31, key="seed", persist_state="session", help="Another draw of the map."
         )
