@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -751,11 +752,15 @@ def test_kept_maps_in_few_and_in_many_pieces_are_one(
 # Kinds of image, and outputs beside the classes -------------------------------------------------
 
 
-def gated(seed: int = 0) -> EmotionNetwork:
+def gated(seed: int = 0, kinds_from: Literal["pooled", "both"] = "pooled") -> EmotionNetwork:
     """A network of two kinds whose corrections have been moved from where they begin."""
     torch.manual_seed(seed)
     config = NetworkConfig(
-        "test_efficientnet", 8, kinds=("photograph", "painting"), dimensions=("valence", "division")
+        "test_efficientnet",
+        8,
+        kinds=("photograph", "painting"),
+        kinds_from=kinds_from,
+        dimensions=("valence", "division"),
     )
     network = EmotionNetwork(config).eval()
     assert network.gate is not None
@@ -775,15 +780,17 @@ def test_a_gate_begins_as_the_network_of_the_dissertation() -> None:
         torch.testing.assert_close(network(images).logits, plain(images).logits)
 
 
-def test_u_is_p_plus_z_of_the_formula_for_each_kind() -> None:
-    network, images = gated(), torch.randn(3, 3, 64, 64)
+@pytest.mark.parametrize("kinds_from", ["pooled", "both"])
+def test_u_is_p_plus_z_of_the_formula_for_each_kind(kinds_from: Literal["pooled", "both"]) -> None:
+    network, images = gated(0, kinds_from), torch.randn(3, 3, 64, 64)
     gate = network.gate
     assert gate is not None
     with torch.no_grad():
         out = network(images)
         maps, h = network.backbone(images)
         z = torch.cat([g(F_i) for g, F_i in zip(network.gram_modules, maps, strict=True)], dim=1)
-        kappa = torch.softmax(gate.kind(h), dim=1)
+        told = gate.kind(h) if gate.textures is None else gate.kind(h) + z @ gate.textures.weight.T
+        kappa = torch.softmax(told, dim=1)
         p, s = network.projection(h), torch.zeros_like(z)
         for k in range(2):
             rows = slice(k * network.width, (k + 1) * network.width)
@@ -791,8 +798,8 @@ def test_u_is_p_plus_z_of_the_formula_for_each_kind() -> None:
             p = p + kappa[:, k : k + 1] * (h @ weight.T + bias)
             s = s + kappa[:, k : k + 1] * gate.scale[k]
         torch.testing.assert_close(out.embedding, p + s * z)
-        torch.testing.assert_close(network.content(h), p)
-        torch.testing.assert_close(network.texture_scale(h), s)
+        torch.testing.assert_close(network.content(h, kappa), p)
+        torch.testing.assert_close(network.texture_scale(kappa), s)
         torch.testing.assert_close(out.kinds, kappa)
 
 

@@ -110,6 +110,16 @@ def test_a_recipe_that_builds_on_itself_is_told(tmp_path: Path) -> None:
         ("network: {reduce: 8, standardise: true}", "network.reduce cannot"),
         ("network: {reduce: 8}\nphases: [{train: heads}]", "network.reduce needs phases"),
         ("network: {layers: [], standardise: true}", "needs loss.beta 0"),
+        ("network: {kinds: [a, b], linear_start: [1, 1]}", "linear_start needs kinds_from: both"),
+        (
+            "network: {kinds: [a, b], kinds_from: both, linear_start: [1]}",
+            "above 0 for each of network.kinds",
+        ),
+        (
+            "network: {kinds: [a], kinds_from: both, linear_start: [1]}\nphases: [{train: all}]",
+            "fitted to kept features",
+        ),
+        ("network: {kinds_from: both}", "which needs network.kinds"),
         ("phases: []", "phases is an empty list"),
         ("fuse: [faces-vgg19]", "fuse names one recipe; wanted: two or more"),
         ("extends: faces-fusion\nfuse: [faces-vgg19, nothing]", "There is no recipe 'nothing'"),

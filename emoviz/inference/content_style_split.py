@@ -178,11 +178,12 @@ def _pieces(
 ) -> Iterator[tuple[Any, "Tensor"]]:
     """("logits", (N, C)), then ((part, branch), (N, C))."""
     network: Any = explainer.network
-    yield "logits", network.head(maps, pooled).logits
+    out = network.head(maps, pooled)
+    yield "logits", out.logits
     W, b = network.classifier.weight, network.classifier.bias
-    p = network.content(pooled)
+    p = network.content(pooled, out.kinds)
     yield (SEMANTIC, ""), p @ W.T
-    yield from _module_pieces(explainer, network, maps, network.texture_scale(pooled))
+    yield from _module_pieces(explainer, network, maps, network.texture_scale(out.kinds))
     yield (BIAS, ""), b.expand(len(p), -1)
 
 

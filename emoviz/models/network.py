@@ -11,8 +11,8 @@ What is added to the dissertation, where a configuration asks for it, leaves the
 are:
 
 - ``kinds``: p and z depend on the kind of image (photograph, abstract or figurative painting),
-  which the network tells from h; see `KindGate`. Sets of different kinds then teach one network
-  without pulling each other's classes about.
+  which the network tells from h, or from h and its textures; see `KindGate`. Sets of different
+  kinds then teach one network without pulling each other's classes about.
 - ``dimensions``: valence, arousal and how divided viewers are, read from u by one more linear layer
   beside the classifier.
 
@@ -81,6 +81,8 @@ class NetworkConfig:
         parallel: Modules side by side on each layer.
         reduce: Channels of a 1x1 convolution in front of each module; 0 leaves it out.
         kinds: Kinds of image that p and z depend on; none is the dissertation's network.
+        kinds_from: What the kinds are told from: ``pooled``, which is h, or ``both``, h and the
+            outputs of the Gram modules.
         dimensions: Outputs beside the classes, among `DIMENSIONS`.
         options: What a ``vision_transformer`` is built of; see `Backbone`.
         unit: Length of u where u = P h / |P h|, so that the logits are cosines with the classes'
@@ -98,6 +100,7 @@ class NetworkConfig:
     parallel: int = 1
     reduce: int = 0
     kinds: tuple[str, ...] = ()
+    kinds_from: Literal["pooled", "both"] = "pooled"
     dimensions: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     unit: int = 0
@@ -119,7 +122,7 @@ class NetworkConfig:
             made = cls(**{**values, **lists, "layers": tuple(values["layers"])})
         except (TypeError, KeyError) as error:
             raise CheckpointError(f"The card's network does not fit: {error}.") from None
-        for key, known in (("module", _MODULES), ("pooled_activation", _ACTIVATIONS)):
+        for key, known in _CHOICES.items():
             if getattr(made, key) not in known:
                 raise CheckpointError(
                     f"The card's network has {key} '{getattr(made, key)}'; this version knows "
@@ -139,6 +142,11 @@ class NetworkConfig:
 DIMENSIONS = ("valence", "arousal", "division")
 _MODULES = ("additive", "multiplicative", "gathered")
 _ACTIVATIONS = ("none", "leaky_relu")
+_CHOICES = {
+    "module": _MODULES,
+    "pooled_activation": _ACTIVATIONS,
+    "kinds_from": ("pooled", "both"),
+}
 
 
 class KindGate(nn.Module):
@@ -146,7 +154,7 @@ class KindGate(nn.Module):
 
     ::
 
-        kappa = softmax(K h + k)                        probability of each kind
+        kappa = softmax(K h [+ K' [z_1; ...; z_v]] + k) probability of each kind
         p     = P h + sum_k kappa_k (P_k h + b_k)
         z     = (sum_k kappa_k s_k) * [z_1; ...; z_v]   s_k in R^D, entry by entry
 
@@ -159,21 +167,26 @@ class KindGate(nn.Module):
         width: D, the length of p and z.
         kinds: K.
         dropout: On h before the kinds are told, in training.
+        textures: Whether they are told from the outputs of the Gram modules, too.
     """
 
-    def __init__(self, pooled: int, width: int, kinds: int, dropout: float) -> None:
+    def __init__(self, pooled: int, width: int, kinds: int, dropout: float, textures: bool) -> None:
         super().__init__()
         self.width = width
         self.dropout = Dropout(dropout)
         self.kind = nn.Linear(pooled, kinds)
+        self.textures = nn.Linear(width, kinds, bias=False) if textures else None
         self.correction = nn.Linear(pooled, kinds * width)
         self.scale = nn.Parameter(torch.ones(kinds, width))
         nn.init.zeros_(self.correction.weight)
         nn.init.zeros_(self.correction.bias)
 
-    def kinds(self, pooled: Tensor) -> Tensor:
-        """(N, C*) h -> (N, K) probabilities."""
-        return torch.softmax(self.kind(self.dropout(pooled)).float(), dim=1)
+    def kinds(self, pooled: Tensor, textures: Tensor) -> Tensor:
+        """(N, C*) h, (N, D) outputs of the Gram modules -> (N, K) probabilities."""
+        told = self.kind(self.dropout(pooled))
+        if self.textures is not None:
+            told = told + self.textures(textures)
+        return torch.softmax(told.float(), dim=1)
 
     def corrections(self, pooled: Tensor) -> Tensor:
         """(N, C*) h -> (N, K, D) what each kind adds to p."""
@@ -250,9 +263,12 @@ class EmotionNetwork(nn.Module):
             ValueError: `grams` do not serve, or `positions` are missing.
         """
         h = self.pooled_scale(self.pooled_activation(pooled))
-        kinds = self.gate.kinds(h) if self.gate is not None else pooled[:, :0]
-        h = self.pooled_dropout(h)
         z = self._textures(maps, self._known(maps, grams, positions)) if len(maps) else None
+        kinds = pooled[:, :0]
+        if self.gate is not None:
+            assert z is not None
+            kinds = self.gate.kinds(h, z)
+        h = self.pooled_dropout(h)
         energy = pooled[:, :0]
         if z is not None and not self.training:  # no loss asks for it
             squares = [mean_square(F) for F in maps] if grams is None else map(_diagonal, grams)
@@ -283,21 +299,19 @@ class EmotionNetwork(nn.Module):
         a = u[..., :0] if self.dimensions is None else self.dimensions(u)
         return self.classifier(u), a
 
-    def content(self, pooled: Tensor) -> Tensor:
-        """(N, C*) h -> (N, D) p, as it is outside of training."""
+    def content(self, pooled: Tensor, kinds: Tensor) -> Tensor:
+        """(N, C*) h and (N, K) `Output.kinds` -> (N, D) p, as it is outside of training."""
         h = self.pooled_scale(self.pooled_activation(pooled))
         p = self._project(h)
         if self.gate is None:
             return p
-        return p + (self.gate.kinds(h).unsqueeze(2) * self.gate.corrections(h)).sum(dim=1)
+        return p + (kinds.unsqueeze(2) * self.gate.corrections(h)).sum(dim=1)
 
-    def texture_scale(self, pooled: Tensor) -> Tensor:
-        """(N, C*) h -> (N, D) what the outputs of the Gram modules are multiplied by."""
+    def texture_scale(self, kinds: Tensor) -> Tensor:
+        """(N, K) `Output.kinds` -> (N, D) what the Gram modules' outputs are multiplied by."""
         if self.gate is None:
-            return pooled.new_ones(len(pooled), self.width)
-        h = self.pooled_scale(self.pooled_activation(pooled))
-        scale: Tensor = self.gate.kinds(h) @ self.gate.scale
-        return scale
+            return kinds.new_ones(len(kinds), self.width)
+        return kinds @ self.gate.scale
 
     def _textures(self, maps: Sequence[Tensor], grams: Sequence[Tensor | None]) -> Tensor:
         """z (N, D): the modules' outputs, layer by layer."""
@@ -348,7 +362,13 @@ class EmotionNetwork(nn.Module):
                 "of image. Leave network.kinds out, or choose layers and additive modules."
             )
         dropout = min(0.25, config.pooled_dropout)  # kinds are easy to tell, and many to learn from
-        return KindGate(self.backbone.width, self.width, len(config.kinds), dropout)
+        return KindGate(
+            self.backbone.width,
+            self.width,
+            len(config.kinds),
+            dropout,
+            config.kinds_from == "both",
+        )
 
     def _make_modules(self) -> nn.ModuleList:
         """k modules for each layer, or one for all layers."""

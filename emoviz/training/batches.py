@@ -17,6 +17,7 @@ from emoviz.models.network import Output
 from emoviz.models.standardise import Standardise, standardise
 from emoviz.training.augmentation import RandomViews
 from emoviz.training.features import FrozenFeatures
+from emoviz.training.linear_start import start_linearly
 from emoviz.training.micro_batches import backward, backward_in_pieces
 from emoviz.training.precision import timed_precision
 from emoviz.training.recipe import Phase
@@ -118,9 +119,13 @@ class KeptBatches:
         network = state.network
         source = state.features
         self._features = source.of(state.train, phase.views, phase.positions)
-        if state.recipe.network.standardise and not _is_standardised(network):
+        part = state.recipe.network
+        if part.linear_start and state.place.total == 0:
+            start_linearly(network, state.loss, self._features, state.train, part.linear_start)
+        if part.standardise and not _is_standardised(network):
             moments = self._features.moments(undivided_positions(state))
-            standardise(network, moments, keep=state.learned_behind)
+            learned = state.learned_behind or bool(part.linear_start)
+            standardise(network, moments, keep=learned)
         held_out = len(state.validation) > 0
         self._held_out = source.of(state.validation, 1, 0) if held_out else None
         network.backbone.requires_grad_(False)

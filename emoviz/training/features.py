@@ -86,7 +86,7 @@ class FrozenFeatures:
         Maps come as they are kept, in half precision: modules widen a few at a time.
         """
         index = self._places(index)
-        grams = [_unpack(_some_rows(packed, view, index)) for packed in self.grams]
+        grams = [unpacked(_some_rows(packed, view, index)) for packed in self.grams]
         maps = []
         for stored in self.maps:
             some = _some_rows(stored, view, index)
@@ -120,16 +120,19 @@ class FrozenFeatures:
             positions: H W of each whole map: then the moments are those of Gram matrices that are
                 not divided by it.
         """
-        every = self._places(
-            np.arange(self.pooled.shape[1] if self.chosen is None else len(self.chosen))
-        )
+        every = self.places
         grams = []
         for packed, times in zip(self.grams, positions or [1] * len(self.grams), strict=True):
             of = Moments.of(packed[:, every].flatten(0, 1) * times)
-            mean, std = (_unpack(part[None])[0].flatten() for part in (of.mean, of.std))
+            mean, std = (unpacked(part[None])[0].flatten() for part in (of.mean, of.std))
             grams.append(Moments(mean, std))
         maps = tuple(_map_moments(m, every) for m in self.maps)
         return FeatureMoments(Moments.of(self.pooled[:, every].flatten(0, 1)), tuple(grams), maps)
+
+    @property
+    def places(self) -> NDArray[np.int64]:
+        """Where the images meant are kept."""
+        return np.arange(self.pooled.shape[1]) if self.chosen is None else self.chosen
 
     def _places(self, index: NDArray[np.int64]) -> NDArray[np.int64]:
         return index if self.chosen is None else self.chosen[index]
@@ -485,7 +488,7 @@ def _pack(gram: Tensor) -> Tensor:
     return gram[:, i, j]
 
 
-def _unpack(packed: Tensor) -> Tensor:
+def unpacked(packed: Tensor) -> Tensor:
     """(N, C (C + 1) / 2) -> (N, C, C) symmetric."""
     places, side = _triangle(packed.shape[1])
     rows = np.take(packed.numpy(), places, axis=1)

@@ -234,6 +234,7 @@ def network_config(recipe: Recipe, start: Checkpoint | None = None) -> NetworkCo
         reduce=part.reduce,
         pooled_activation=part.pooled_activation,
         kinds=part.kinds,
+        kinds_from=part.kinds_from,
         dimensions=part.dimensions,
         options=options,
     )

@@ -48,6 +48,9 @@ class NetworkPart:
         kinds: Kinds of image (photograph, abstract painting, ...) that p and z depend on, told by
             the network itself (`emoviz.models.network.KindGate`); the training images say theirs,
             or `data.sets` does. Empty for the papers' networks.
+        kinds_from: What it tells them from: ``pooled``, which is h, or ``both``, h and textures.
+        linear_start: A ridge penalty for each kind: the heads begin as a linear model of the kept
+            features (`emoviz.training.linear_start`). Empty begins at random.
         dimensions: Outputs beside the classes: ``valence``, ``arousal`` and ``division`` (how
             divided viewers are). Empty for the papers' networks.
     """
@@ -66,6 +69,8 @@ class NetworkPart:
     dropout: float = number(0.0, 0, 0.95)
     standardise: bool = False
     kinds: tuple[str, ...] = ()
+    kinds_from: Literal["pooled", "both"] = "pooled"
+    linear_start: tuple[float, ...] = ()
     dimensions: tuple[Literal["valence", "arousal", "division"], ...] = ()
 
 

@@ -53,6 +53,21 @@ def _network_conflicts(part: "NetworkPart", trained: set[str]) -> Iterator[str]:
             yield "network.layers is empty, and module, parallel and reduce speak of its layers"
         if "tail" in trained:
             yield "a phase trains the tail, which begins behind network.layers; these are empty"
+    if part.linear_start and (
+        part.kinds_from != "both" or part.module != "additive" or part.parallel > 1 or part.start
+    ):
+        yield (
+            "network.linear_start needs kinds_from: both, one additive module a layer and no "
+            "network.start"
+        )
+    if part.linear_start and (
+        len(part.linear_start) != len(part.kinds) or min(part.linear_start) <= 0
+    ):
+        yield "network.linear_start must be a number above 0 for each of network.kinds"
+    if part.linear_start and "all" in trained:
+        yield "network.linear_start is fitted to kept features; a phase trains all"
+    if part.kinds_from == "both" and not (part.kinds and part.layers):
+        yield "network.kinds_from is both, which needs network.kinds and network.layers"
     if "tail" in trained and any(isinstance(layer, str) for layer in part.layers):
         yield "a phase trains the tail; network.layers must then be stages by their numbers"
     if part.start and part.module == "gathered":
