@@ -45,6 +45,10 @@ phases:
 HEADS = "  - {train: heads, epochs: 2, batch: 8, views: 2, positions: 8}\n"
 TAIL = "  - {train: tail, epochs: 2, batch: 8, views: 2, positions: 8, average: 0.5}\n"
 MIXUP = "augment: {mixup: 0.2}\n"
+LINEAR = BASE.replace(
+    "standardise: true",
+    "standardise: true, kinds: [photograph, painting], kinds_from: both, linear_start: [1, 1]",
+).replace("test: 0.25", "test: 0.25, sets: {mikels8: {kind: painting}}")
 ALL = "  - {train: all, epochs: 2, batch: 8, schedule: restarts, optimiser: sgd}\n"
 
 
@@ -106,11 +110,21 @@ def started(recipe: Recipe, table: Path, file: Path | None) -> tuple[Training, K
     return state_, keeper
 
 
-@pytest.mark.parametrize("phases", [HEADS, TAIL, ALL, HEADS + TAIL + ALL])
+@pytest.mark.parametrize(
+    "text",
+    [
+        BASE + HEADS,
+        LINEAR + HEADS,
+        BASE + TAIL,
+        MIXUP + BASE + ALL,
+        MIXUP + BASE + HEADS + TAIL + ALL,
+    ],
+    ids=["heads", "linear start", "tail", "all", "each"],
+)
 def test_death_after_any_step_or_epoch_ends_with_the_same_weights(
-    table: Path, tmp_path: Path, phases: str
+    table: Path, tmp_path: Path, text: str
 ) -> None:
-    recipe = read_recipe((MIXUP if ALL in phases else "") + BASE + phases)
+    recipe = read_recipe(text)
     whole, _ = started(recipe, table, None)
     steps: list[int] = []
     list(train(whole, watch=lambda result: steps.append(result.step)))
