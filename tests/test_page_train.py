@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from digests import digest
+from encoder_folders import write_clip
 from streamlit.testing.v1 import AppTest
 
 from emoviz import jobs
@@ -21,6 +22,7 @@ from emoviz.settings import PROJECT_ROOT, Settings, load_settings
 from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.run import train_in_folder
 from emoviz.training.runs import find_run, list_runs, read_curves
+from emoviz.training.zero_shot import add_zero_shot
 
 pytestmark = pytest.mark.usefixtures("no_graph")
 Make = Callable[..., Path]
@@ -363,3 +365,41 @@ def test_a_link_to_no_run_opens_the_form(tiny_checkpoint: Checkpoint) -> None:
     for id in ("nowhere", "../../etc", "a/../../b"):
         app = open_page("retrain", run=id, **{"from": "tiny"})
         assert "Start" in labels(app)
+
+
+@pytest.mark.slow
+def test_prompts_are_edited_on_the_page_and_make_a_network(
+    tmp_path: Path, tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    write_clip(tmp_path / "clip")
+    app = open_page("retrain", **{"from": "tiny"})
+    app.session_state["zero-shot"] = True
+    healthy(app.run())
+    first = str(app.text_area[0].value).splitlines()
+    assert first[0] == "amusement: a picture that evokes amusement"
+    assert len(first) == 8 * 3
+
+    app.text_input(key="zero-shot-folder").set_value(str(tmp_path / "clip"))
+    app.text_input(key="zero-shot-id").set_value("words")
+    app.text_area[0].set_value("calm: grass\nno colon here")
+    press(app, "Make the network")
+    assert "Line 2 of the prompts" in said(app)
+    assert jobs.find(settings, "zero-shot words") is None
+
+    app.text_area[0].set_value("calm: grass\ncalm: the sea\n\nstorm: a snake")
+    press(app, "Make the network")
+    job = jobs.find(settings, "zero-shot words")
+    assert job is not None
+    job.cancel()  # the command is run here, without a graph
+    command = job.command
+    place, file = (
+        command[command.index("add-encoder") + 1],
+        command[command.index("--zero-shot") + 1],
+    )
+    made = add_zero_shot(place, "words", file, settings, lambda line: None)
+    prompts = {"calm": ["grass", "the sea"], "storm": ["a snake"]}
+    assert made.card.recipe["zero_shot"]["prompts"] == prompts
+    healthy(app.run())
+    app.selectbox(key="zero-shot-start").set_value("words")
+    healthy(app.run())
+    assert app.text_area[0].value == "calm: grass\ncalm: the sea\nstorm: a snake"

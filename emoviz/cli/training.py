@@ -168,6 +168,7 @@ def _add_add_encoder(verbs: Any) -> None:
         default="linear",
         help="gram: Gram modules on three stages beside the linear classifier",
     )
+    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
     verb.set_defaults(verb=_add_encoder)
 
 
@@ -175,6 +176,9 @@ def _add_encoder(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.errors import require_training_packages
 
     require_training_packages()
+    from emoviz.jobs import Reporter
+
+    reporter = Reporter(arguments.progress)
     if arguments.zero_shot:
         from emoviz.training.zero_shot import add_zero_shot
 
@@ -190,6 +194,8 @@ def _add_encoder(arguments: argparse.Namespace, settings: Settings) -> int:
             arguments.encoder, arguments.id, labelled, settings, tell, arguments.head
         )
     tell(f"Checkpoint: {made.folder}")
+    if arguments.progress:
+        reporter.finish("Done", {"checkpoint": made.card.id})
     return 0
 
 

@@ -68,6 +68,31 @@ def read_prompts(place: str) -> tuple[Taxonomy, Prompts]:
     return check_prompts(values)
 
 
+def parse_prompts(text: str) -> dict[str, list[str]]:
+    """Classes and prompts out of lines of the form ``class: prompt``; empty lines are passed over.
+
+    Raises:
+        TrainingError: A line has no class or no prompt; the message has its number.
+    """
+    found: dict[str, list[str]] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        name, colon, prompt = line.partition(":")
+        if not (colon and name.strip() and prompt.strip()):
+            raise TrainingError(
+                f"Line {number} of the prompts is not of the form 'class: prompt', such as "
+                "'awe: a picture that evokes awe'."
+            )
+        found.setdefault(name.strip(), []).append(prompt.strip())
+    return found
+
+
+def prompt_lines(prompts: Mapping[str, Sequence[str]]) -> str:
+    """The inverse of `parse_prompts`: one prompt a line."""
+    return "\n".join(f"{name}: {text}" for name, texts in prompts.items() for text in texts)
+
+
 def check_prompts(values: Any) -> tuple[Taxonomy, Prompts]:
     """Classes and prompts out of a table of names and one or more prompts each.
 

@@ -10,7 +10,7 @@ from emoviz.ui import shell
 from emoviz.ui.library import bring_in, set_form
 from emoviz.ui.library import sets as library
 from emoviz.ui.linked import write_parameter
-from emoviz.ui.training import choices, promotion, sets, sweeps, watching, work
+from emoviz.ui.training import choices, promotion, prompts, sets, sweeps, watching, work
 from emoviz.ui.words import plain
 
 FORM = "retrain"
@@ -39,6 +39,7 @@ st.markdown(
     "Choose labelled images, press Start, and watch. Nothing that is here already is changed; the "
     "new network becomes one of the checkpoints only when you keep it."
 )
+prompts.offer(settings)
 st.header("1. Images", anchor=False)
 busy = set_form.watch(settings, FORM)
 known = library.choose(settings)
