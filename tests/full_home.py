@@ -74,7 +74,7 @@ def furnish(settings: Settings, outside: Path) -> None:
     (settings.home / "vectors" / "0-own.csv").write_text(f"x,y,label\n{rows}\n")
     command = ["embed", str(table), *checkpoint]
     job = jobs.start(settings, "Bringing in", command, f"collection {COLLECTION}")
-    assert job.wait(60) == "done"
+    assert job.wait(240) == "done"
 
 
 def _done(*arguments: str) -> None:

@@ -94,6 +94,7 @@ FREE = {
     "emoviz.ui.curation.taking._croissant": "writes into a temporary folder; `_build` was asked",
     "emoviz.ui.curation.taking._csv": "writes into a temporary folder; `_build` was asked",
     "emoviz.ui.curation.taking._zipped": "writes into a temporary folder; `_build` was asked",
+    "emoviz.ui.training.run_table._bring_back": "`removed.undo_bar` was asked",
     "emoviz.ui.training.importing._forget": "what this session itself looked at",
     "emoviz.ui.models._load": "keeps what a network that is looked at was found to be",
     "emoviz.ui.explorer.maps._fit_now": "keeps a map of what is looked at",
