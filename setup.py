@@ -63,5 +63,10 @@ class WithTheApp(build_py):
 setup(
     cmdclass={"build_py": WithTheApp},
     install_requires=requirements("core"),
-    extras_require={"train": requirements("train"), "ray": ["ray>=2.9"]},
+    extras_require={
+        "train": requirements("train"),
+        "ray": ["ray>=2.9"],
+        "mlflow": ["mlflow-skinny>=3.2"],
+        "wandb": ["wandb>=0.19"],
+    },
 )

@@ -1,8 +1,9 @@
 """The training engine's rules: batches, mixup, optimisers, splits, events, best and last."""
 
 import json
+import sqlite3
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -251,6 +252,57 @@ def test_events_and_lines_say_the_same(
         for key in ("images_per_second", "seconds_left", "epoch", "loss"):
             assert key in line
     assert "phase 1 epoch 2/2" in (run / "log.txt").read_text()
+
+
+def test_a_tracker_that_is_not_installed_is_told_before_anything_is_done(
+    table: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emoviz.training.trackers.find_spec", lambda name: None)
+    recipe = read_recipe(BASE + HEADS + "tracker: wandb\n")
+    with pytest.raises(TrainingError, match=r"Weights & Biases.*emoviz\[wandb\]"):
+        train_in_folder(recipe, [str(table)], tmp_path / "run", settings, quiet)
+    assert not (tmp_path / "run" / "events").exists()
+
+
+@pytest.mark.filterwarnings("default")  # of packages that are not ours
+@pytest.mark.parametrize("name", ["mlflow", "wandb"])
+def test_another_tracker_gets_the_same_curves(
+    table: Path, tmp_path: Path, settings: Settings, no_graph: None, name: str
+) -> None:
+    pytest.importorskip(name)
+    run, told = tmp_path / "run", list[str]()
+    recipe = read_recipe(BASE + HEADS + f"tracker: {name}\n")
+    train_in_folder(recipe, [str(table)], run, settings, told.append)
+    assert not any("cannot be written" in line for line in told)
+    lines = [json.loads(line) for line in (run / "progress.jsonl").read_text().splitlines()]
+    epochs = [(line["step"], line["entropy"]) for line in lines if line["kind"] == "epoch"]
+    if name == "mlflow":
+        with sqlite3.connect(run / "events" / "mlflow.db") as base:
+            sql = "select step, value from metrics where key = 'epoch/entropy' order by step"
+            assert base.execute(sql).fetchall() == [
+                (step, pytest.approx(value)) for step, value in epochs
+            ]
+    else:
+        (file,) = (run / "events").glob("wandb/offline-run-*/*.wandb")
+        from wandb.proto.wandb_internal_pb2 import Record
+
+        held = []
+        for data in leveldb_records(file.read_bytes()[7:]):
+            items = Record.FromString(data).history.item
+            values = {".".join(item.nested_key) or item.key: item.value_json for item in items}
+            if "epoch/entropy" in values:
+                held.append((int(values["_step"]), float(values["epoch/entropy"])))
+        assert held == [(step, pytest.approx(value)) for step, value in epochs]
+
+
+def leveldb_records(data: bytes) -> Iterator[bytes]:
+    """Of a file of Weights & Biases without its head: whole ones, as none of ours spans blocks."""
+    at = 0
+    while at + 7 <= len(data):
+        size, kind = struct.unpack_from("<HB", data, at + 4)
+        assert kind == 1, "a record in pieces"
+        yield data[at + 7 : at + 7 + size]
+        at += 7 + size
 
 
 FACES = """

@@ -1,10 +1,10 @@
-"""What a run tells while it works: lines for programs, lines for people, TensorBoard's events.
+"""What a run tells while it works: lines for programs, lines for people, curves for a tracker.
 
 ::
 
     progress.jsonl    one line an epoch, and one a second in between
     log.txt           what was told to people, with the time
-    events/           TensorBoard, one folder a fold
+    events/           TensorBoard, one folder a fold; or what another tracker keeps
 
 A full disk is told once and costs the lines alone.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from emoviz.training.recipe import LossPart
+from emoviz.training.trackers import Tracker, TrackerName, open_tracker
 
 PROGRESS, LOG, EVENTS = "progress.jsonl", "log.txt", "events"
 
@@ -108,16 +109,25 @@ class TrainingProgress:
         tell: Also called with each line for people.
         writes: False keeps every file untouched: a process that is not the first.
         size: ``progress.jsonl`` is cut to so many bytes: what a resumed run has done for good.
+        tracker: Where the curves go, too.
+        title: What they are called there.
     """
 
     def __init__(
-        self, folder: Path, tell: Callable[[str], None], writes: bool = True, size: int = 0
+        self,
+        folder: Path,
+        tell: Callable[[str], None],
+        writes: bool = True,
+        size: int = 0,
+        tracker: TrackerName = "tensorboard",
+        title: str = "emoviz",
     ) -> None:
         self._folder, self._tell, self._writes = folder, tell, writes
+        self._tracker, self._title = tracker, title
         self._size = size
         self._failed = False
         self._fold = 0
-        self._events: Any = None
+        self._events: Tracker | None = None
         self._told = 0.0
         if writes:
             self._safely(self._cut)
@@ -144,7 +154,7 @@ class TrainingProgress:
     def close(self) -> None:
         """Close what is open."""
         if self._events is not None:
-            self._safely(self._events.close)
+            self._safely(self._events.finish)
             self._events = None
 
     def step(self, result: StepResult) -> None:
@@ -173,29 +183,17 @@ class TrainingProgress:
         self._size += len(line.encode())
 
     def _open_events(self, step: int) -> None:
-        from tensorboardX.event_file_writer import EventsWriter
-        from tensorboardX.proto.event_pb2 import Event, SessionLog
-
-        place = self._folder / EVENTS / (f"fold-{self._fold}" if self._fold else "training")
-        place.mkdir(parents=True, exist_ok=True)
-        self._events = EventsWriter(str(place / "events"))
-        # TensorBoard drops what an interrupted run wrote past this step.
-        start = SessionLog(status=SessionLog.START)
-        self._events.write_event(Event(wall_time=time.time(), step=step, session_log=start))
+        run = f"fold-{self._fold}" if self._fold else "training"
+        self._events = open_tracker(self._tracker, self._folder / EVENTS, run, self._title, step)
 
     def _write_events(self, kind: str, values: dict[str, Any]) -> None:
-        if self._events is None:
-            return
-        from tensorboardX import summary
-        from tensorboardX.proto.event_pb2 import Event
-
-        for name, value in values.items():
-            if name not in ("phase", "epoch", "epochs", "step") and value is not None:
-                scalar = summary.scalar(f"{kind}/{name}", value)
-                self._events.write_event(
-                    Event(wall_time=time.time(), step=values["step"], summary=scalar)
-                )
-        self._events.flush()
+        if self._events is not None:
+            known = {
+                f"{kind}/{name}": float(value)
+                for name, value in values.items()
+                if name not in ("phase", "epoch", "epochs", "step") and value is not None
+            }
+            self._events.log(known, values["step"])
 
     def _cut(self) -> None:
         file = self._folder / PROGRESS

@@ -14,6 +14,7 @@ from emoviz.recipe_reading import (
     number,
     plain,
 )
+from emoviz.training.trackers import TrackerName
 
 
 @dataclass(frozen=True)
@@ -295,6 +296,8 @@ class Recipe:
             `emoviz.models.fusion`); `network` and `phases` are then theirs, not this one's.
         labels: The classes, where they are no registered taxonomy's: `taxonomy` is then a name of
             one's own for them. Empty for a registered one.
+        tracker: Where the curves go besides ``progress.jsonl``, all in the run's folder:
+            tensorboard, mlflow or wandb (offline).
     """
 
     name: str = ""
@@ -314,6 +317,7 @@ class Recipe:
     phases: tuple[Phase, ...] = (Phase(),)
     fuse: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    tracker: TrackerName = "tensorboard"
 
     @property
     def classes(self) -> Taxonomy:

@@ -57,6 +57,7 @@ from emoviz.training.recipe_loading import load_recipe
 from emoviz.training.snapshots import Looker
 from emoviz.training.state import Keeper, Training, read_tensors, read_values, write_tensors
 from emoviz.training.targets import Rows
+from emoviz.training.trackers import require_tracker
 
 # Shares of a run's work: up to the first step, to the last, to the measures.
 _READ, _TRAINED, _MEASURED = 0.3, 0.95, 0.98
@@ -184,7 +185,10 @@ class _Run:
         first = worker.processes.is_first
         size = _done_for_good(folder)
         self._resumed = size > 0
-        self._progress = TrainingProgress(folder, tell, writes=first, size=size)
+        recipe = request.recipe
+        if first:
+            require_tracker(recipe.tracker)
+        self._progress = TrainingProgress(folder, tell, first, size, recipe.tracker, recipe.name)
         self._prepared = prepare(
             request.recipe,
             request.tables,

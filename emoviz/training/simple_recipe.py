@@ -17,6 +17,7 @@ from emoviz.data.library import KnownSet
 from emoviz.labels import TAXONOMIES, Taxonomy
 from emoviz.training.recipe import Recipe
 from emoviz.training.recipe_loading import read_recipe
+from emoviz.training.trackers import TrackerName
 
 What = Literal["probe", "heads", "all"]
 Augmentation = Literal["none", "gentle", "paper"]
@@ -67,6 +68,7 @@ class Choices:
         seed: Of everything random.
         whole_maps: Train on whole maps, exactly as the full network would; False takes a sample
             of 48 positions in each step, which needs a fifth of the memory.
+        tracker: Where the curves go.
     """
 
     name: str = "My network"
@@ -88,6 +90,7 @@ class Choices:
     test: float = 0.15
     seed: int = 0
     whole_maps: bool = True
+    tracker: TrackerName = "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ def recipe_of(
         "summary": _summary(choices, known),
         "taxonomy": classes.name,
         "seed": choices.seed,
+        "tracker": choices.tracker,
         "licence": f"Weights: after the terms of the images: {known.about.get('terms') or 'open'}.",
         "intended_use": "Exploring and comparing; not for decisions about people.",
         "limits": "The model's estimate of what viewers would say, learned from "

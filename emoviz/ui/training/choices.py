@@ -14,6 +14,7 @@ from emoviz.data.library import KnownSet
 from emoviz.errors import EmovizError
 from emoviz.labels import Taxonomy, bridge_between
 from emoviz.settings import Settings
+from emoviz.training import trackers
 from emoviz.training.cost import DurationEstimate, Shape, estimate, measure_network
 from emoviz.training.recipe import Recipe
 from emoviz.training.simple_recipe import (
@@ -280,7 +281,18 @@ def _steps(base: Choices, place: str) -> Choices:
         key=f"retrain-seed-{place}",
         help="Another number repeats the training with other random draws. Paper: three runs.",
     )
-    return replace(base, epochs=epochs, learning_rate=rate, batch=batch, seed=seed)
+    there = trackers.installed()
+    tracker = base.tracker
+    if len(there) > 1:
+        tracker = st.selectbox(
+            "Curves go to",
+            there,
+            there.index(base.tracker) if base.tracker in there else 0,
+            format_func=trackers.TRACKERS.__getitem__,
+            key=f"retrain-tracker-{place}",
+            help="Kept in the run's folder; nothing is sent anywhere.",
+        )
+    return replace(base, epochs=epochs, learning_rate=rate, batch=batch, seed=seed, tracker=tracker)
 
 
 def _images(base: Choices, place: str) -> Choices:
