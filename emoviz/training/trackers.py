@@ -101,9 +101,11 @@ class _Accelerate:
     """Whatever goes wrong in those packages is an `OSError`: it costs the curves alone."""
 
     def __init__(self, name: TrackerName, folder: Path, run: str, title: str) -> None:
-        self._tracker: Any = None
         try:
-            self._tracker = (_mlflow if name == "mlflow" else _wandb)(folder, run, title)
+            from accelerate import PartialState
+
+            PartialState()  # its trackers ask it who is first; there, if several processes train
+            self._tracker: Any = (_mlflow if name == "mlflow" else _wandb)(folder, run, title)
             self._tracker.start()
         except Exception as error:
             raise OSError(f"{TRACKERS[name]}: {error}") from error
