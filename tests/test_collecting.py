@@ -126,7 +126,7 @@ def test_a_second_run_keeps_ids_and_a_lost_image_is_told(
     added = add_collection(request, settings, report, again=True)
     changes = added.gathered.changes
     assert changes is not None
-    assert (changes.came, changes.gone) == (("new",), ("2",))
+    assert (changes.came, changes.gone) == (("New",), ("2",))
     assert (changes.pictures, changes.words) == (("3",), ())
     work = store.work(before["3.jpg"])
     assert work is not None

@@ -48,7 +48,7 @@ def open_page(page: str = "collections", **query: str) -> AppTest:
     for name, value in {"checkpoint": "tiny", **query}.items():
         app.query_params[name] = value
     app.run()
-    app.switch_page(f"pages/review/{page}.py")
+    app.switch_page(f"pages/{'measure' if page == 'study' else 'review'}/{page}.py")
     for name, value in {"checkpoint": "tiny", **query}.items():
         app.query_params[name] = value
     return healthy(app.run())

@@ -296,6 +296,21 @@ def test_the_filmstrip_leads_anywhere_without_taking_back(visitor: "Visitor") ->
     page.locator(".ev-desk .state", has_text="no artwork with the number 73").wait_for()
 
 
+def test_a_note_that_is_too_long_is_told_and_kept(visitor: "Visitor") -> None:
+    begin(visitor, "Note")
+    page = visitor.page
+    field, state = page.locator(".ev-desk textarea"), page.locator(".ev-desk .state")
+    page.keyboard.press("m")
+    field.fill("x" * 100_001)
+    expect(state).to_contain_text("The note has 100,001 letters, at most 100,000")
+    press(visitor, ["Escape", "n"])
+    expect(field).to_be_focused()  # nothing was decided, and nothing is lost
+    expect(field).to_have_value("x" * 100_001)
+    field.fill("short")
+    press(visitor, ["Escape", "n"])
+    decided(visitor, "1 of 72 works decided")
+
+
 def test_own_keys_and_one_key(visitor: "Visitor") -> None:
     begin(visitor, "Keys")
     page = visitor.page
@@ -336,13 +351,15 @@ def test_blind_hides_until_decided_and_undo_opens_again(visitor: "Visitor") -> N
     page.locator(".ev-desk .told", has_text="not blind").wait_for()
 
 
-@pytest.mark.parametrize(("width", "height", "share"), [(1280, 900, 0.6), (800, 900, 0.4)])
+@pytest.mark.parametrize(
+    ("width", "height", "share"), [(1280, 900, 0.6), (1280, 800, 0.6), (800, 900, 0.4)]
+)
 def test_picture_and_buttons_keep_their_place_on_the_screen(
     visitor: "Visitor", width: int, height: int, share: float
 ) -> None:
     page = visitor.page
     page.set_viewport_size({"width": width, "height": height})
-    begin(visitor, f"Frame {width}")
+    begin(visitor, f"Frame {width} {height}")
     if width == 800:
         page.locator("[aria-label='Collapse sidebar']").evaluate("item => item.click()")
         page.wait_for_timeout(600)  # it slides
@@ -372,6 +389,8 @@ def test_picture_and_buttons_keep_their_place_on_the_screen(
                 assert after[name][:2] == before[name][:2]
             else:
                 assert after[name] == before[name], (keys, name)
+    choices = page.locator(".ev-desk .choices")
+    assert choices.evaluate("item => item.scrollHeight - item.clientHeight") <= 1  # none is cut
     chips = page.locator(".ev-desk .chip").last.bounding_box()
     assert chips["y"] + chips["height"] <= height
 
