@@ -138,6 +138,7 @@ class Person:
         await self.rerun(WidgetState(id=button.id, trigger_value=True))
         acts: list[dict[str, Any]] = []
         header = self.desk()
+        held = {row["name"] for row in header["pictures"]}
         for number in range(presses):
             await asyncio.sleep(random.expovariate(1 / 1.5))  # a person looks
             work = header["ahead"][0]
@@ -145,13 +146,15 @@ class Person:
                 {"token": f"{self.name}-{number}", "does": "decide", "kind": "agree"}
                 | {"feelings": [], "work": work, "reviewer": header["reviewer"]}
             ]
-            said = {"n": number, "queue": header["queue"], "at": work, "acts": acts, "held": []}
+            said = {"n": number, "queue": header["queue"], "at": work, "acts": acts}
+            said |= {"held": sorted(held), "heat": False, "near": False, "deep": None}
             component, fragment = self.component()
             state = WidgetState(id=component.id, json_value=json.dumps({"said": said}))
             self.states[component.id] = state
             began = time.monotonic()
             await self.rerun(fragment=fragment)
             header = self.desk()
+            held |= {row["name"] for row in header["pictures"]}
             if header["answered"].get(acts[0]["token"]) != "":
                 raise RuntimeError(f"a decision was not taken: {header['answered']}")
             self.result.presses.append(time.monotonic() - began)

@@ -6,9 +6,12 @@ Ray is large and not among the packages of the tests: `pip install ray` brings i
 import argparse
 import os
 import signal
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -49,11 +52,92 @@ def test_without_ray_one_sentence_says_what_brings_it(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     assert embed("--engine", "ray", "--out", tmp_path / "t.parquet") == 2
     assert "pip install 'emoviz[ray]'" in capsys.readouterr().err
     assert embed("--engine", "ray") == 2
     assert "need --out" in capsys.readouterr().err
+
+
+class NearlyRay(SimpleNamespace):
+    """As much of Ray as is used, in this process; workers named in `dying` die at their part."""
+
+    class RayError(Exception):
+        pass
+
+    class RayTaskError(RayError):
+        pass
+
+    def __init__(self, *dying: int) -> None:
+        errors = SimpleNamespace(RayError=self.RayError, RayTaskError=self.RayTaskError)
+        super().__init__(exceptions=errors, started=0, dying=list(dying))
+
+    def init(self, **_: object) -> None:
+        pass
+
+    def shutdown(self) -> None:
+        pass
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 2.0}
+
+    def remote(self, **_: object) -> Callable[..., object]:
+        def worker(kind: Any) -> object:
+            return SimpleNamespace(remote=lambda *given: self._worker(kind(*given)))
+
+        return worker
+
+    def _worker(self, held: Any) -> object:
+        self.started += 1
+        made = SimpleNamespace(remote=lambda part: (held, part))
+        return SimpleNamespace(made=made)
+
+    def wait(self, asked: list[Any]) -> tuple[list[Any], list[Any]]:
+        return asked[:1], asked[1:]
+
+    def get(self, asked: Any) -> bytes:
+        held, part = asked
+        if part.number in self.dying:
+            self.dying.remove(part.number)
+            raise self.RayError("The worker died.")
+        return bytes(held.made(part))
+
+
+@pytest.mark.parametrize("dying", [(), (2,), (1, 1, 5)])
+def test_what_dying_workers_had_is_made_again(
+    embed: Callable[..., int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    dying: tuple[int, ...],
+) -> None:
+    nearly = NearlyRay(*dying)
+    monkeypatch.setitem(sys.modules, "ray", nearly)
+    monkeypatch.chdir(tmp_path)
+    assert embed("--out", "whole.parquet") == 0
+    assert embed("--engine", "ray", "--workers", 2, "--out", "ray.parquet") == 0
+    assert nearly.started == 2 + len(dying)
+    assert capsys.readouterr().err.count("a worker died") == len(dying)
+    assert pq.read_table("ray.parquet").equals(pq.read_table("whole.parquet"))
+    assert not Path("ray.parquet.parts").exists()
+
+
+def test_a_part_that_ends_every_worker_is_given_up_and_the_others_are_kept(
+    embed: Callable[..., int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", NearlyRay(8, 8, 8))
+    monkeypatch.chdir(tmp_path)
+    words = ("--engine", "ray", "--workers", 2, "--out", "ray.parquet")
+    assert embed(*words) == 2
+    assert "Part 8 of 8 ended 3 workers" in capsys.readouterr().err
+    assert not Path("ray.parquet").exists()
+    assert len(list(Path("ray.parquet.parts").iterdir())) == 7
+    assert embed(*words) == 0
+    assert "7 of 8 parts are here already" in capsys.readouterr().err
+    assert len(pq.read_table("ray.parquet")) == 12
 
 
 class TestOnRay:

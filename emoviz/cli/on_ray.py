@@ -45,17 +45,18 @@ def in_parts_on_ray(arguments: argparse.Namespace, settings: Settings) -> None:
     report = Reporter(arguments.progress)
     report.step("looking at what there is")
     whole = arguments.work(arguments, settings, report).whole
+    address = arguments.address or os.environ.get("RAY_ADDRESS") or "local"
     try:
         ray.init(
-            address=arguments.address,
-            num_cpus=None if arguments.address else arguments.workers,
+            address=address,
+            num_cpus=arguments.workers if address == "local" else None,  # a cluster knows its own
             include_dashboard=False,
             log_to_driver=False,
             configure_logging=False,
         )
     except Exception as error:  # a bare one where Ray does not come up in time
         told = str(error).strip().split("\n")[0]
-        raise TableError(f"Ray cannot be used at '{arguments.address or 'here'}': {told}") from None
+        raise TableError(f"Ray cannot be used at '{address}': {told}") from None
     folder = arguments.out.with_name(f"{arguments.out.name}.parts")
     try:
         paths = _Run(ray, arguments, whole, folder, report).finished()
