@@ -162,7 +162,7 @@ def load(context: BrowserContext, address: str) -> Load:
     wire.on("Network.responseReceived", answered)
     wire.on("Network.webSocketFrameReceived", framed)
     page.goto(address, wait_until="commit")
-    done = page.wait_for_function(CONTENT, timeout=120_000)
+    done = page.wait_for_function(CONTENT, timeout=600_000)
     seconds = float(done.json_value()) / 1000
     page.wait_for_timeout(300)  # what is still under way is counted, too
     page.close()

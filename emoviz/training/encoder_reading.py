@@ -127,10 +127,11 @@ def read_encoder(place: str) -> Encoder:
             return FORMS.guarded(name, partial(FORMS[name].read, folder))
     config = _table(folder, CONFIG)
     raise WeightsError(
-        f"'{folder.name}' is no network that can be brought in: {CONFIG} names the architecture "
-        f"{config.get('architecture')!r} and the kind '{config.get('model_type')}'. Wanted: a "
-        f"folder of the form {', '.join(FORMS)}; of transformers the kinds are "
-        f"{', '.join(_TRANSFORMERS)}."
+        f"'{folder.name}' is no network that can be brought in: {CONFIG} names the kind "
+        f"'{config.get('model_type') or config.get('architecture')}'. Wanted: a folder of the form "
+        f"{', '.join(FORMS)}; of transformers the kinds are {', '.join(_TRANSFORMERS)}. Most "
+        "others (SigLIP, DINOv3, Swin, ConvNeXt, BEiT, ResNet) timm has in a form of its own: "
+        "bring that."
     )
 
 
