@@ -80,6 +80,9 @@ class Settings:
             their notes included; `off` nobody.
         iiif_origins: Origins of web pages that may read what is served as IIIF, with commas between
             them, such as a viewer's `http://localhost:4444`. Not set, no other page may.
+        model_key: For a vision-language model that asks for a key: its address, a space and the
+            key (`https://models.example/v1 sk-...`). It is sent to this address alone, by https or
+            on this machine, and never written or shown.
     """
 
     home: Path = field(default_factory=_default_home)
@@ -98,6 +101,7 @@ class Settings:
     paths: str = ""
     serve_iiif: ServeIiif = "local"
     iiif_origins: str = ""
+    model_key: str = field(default="", repr=False)
 
     @property
     def user_checkpoints(self) -> Path:

@@ -24,7 +24,7 @@ from emoviz.cli import main
 from emoviz.data.fetch import FetchCaps, is_on_this_machine, post_json
 from emoviz.data.reading import open_dataset
 from emoviz.errors import FetchError, WeightsError
-from emoviz.experiments.contenders import Question, ask_rival
+from emoviz.experiments.contenders import Question, ask_rival, open_rival
 from emoviz.inference.classifiers import Classifier, open_classifier
 from emoviz.inference.embedding import embed_collection
 from emoviz.inference.language_model import LanguageModel, NoAnswerError, distribution, said
@@ -32,7 +32,7 @@ from emoviz.inference.predict import load_model
 from emoviz.inference.predictions import read_predictions
 from emoviz.inference.stored import table_path, write_embeddings
 from emoviz.labels import MIKELS8, SENTIMENT2
-from emoviz.settings import Settings
+from emoviz.settings import Settings, load_settings
 
 EIGHT = list(MIKELS8.names)
 
@@ -394,6 +394,33 @@ def test_nothing_leaves_this_machine_unless_somebody_allowed_it(
     for found in (["192.0.2.7"], ["127.0.0.1", "192.0.2.7"]):
         with pytest.raises(FetchError, match="not this machine; nothing was sent"):
             post_json("http://name/", {}, resolve=lambda host, port, found=found: found)
+
+
+def test_a_key_goes_to_its_own_address_alone_and_is_shown_nowhere(server: LocalServer) -> None:
+    sent: list[str | None] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        sent.append(handler.headers.get("Authorization"))
+        handler.send_response(500)
+        handler.end_headers()
+
+    for place in ("/v1", "/v2"):
+        server.answers[f"{place}/chat/completions"] = answer
+    mine = server.address + "/v1"
+    settings = load_settings({"EMOVIZ_MODEL_KEY": f"{mine}/ sk-secret"})
+    labels, question = MIKELS8, Question("seer")
+    model = open_rival(mine, labels, settings, question)
+    other = open_rival(server.address + "/v2", labels, settings, question)
+    for asked in (model, other):
+        with pytest.raises(NoAnswerError) as told:
+            asked.answer(Image.new("RGB", (8, 8)))  # type: ignore[union-attr]
+        assert "secret" not in str(told.value)
+    assert sent == ["Bearer sk-secret", None]
+    assert "secret" not in repr(settings) + repr(model)
+    assert model.fingerprint == open_rival(mine, labels, Settings(), question).fingerprint
+    far = load_settings({"EMOVIZ_MODEL_KEY": "http://192.0.2.7/v1 sk-secret"})
+    with pytest.raises(FetchError, match="sent by https alone"):
+        open_rival("http://192.0.2.7/v1", labels, far, Question("seer", beyond=True))
 
 
 def test_a_server_that_sends_on_is_not_followed(server: LocalServer) -> None:

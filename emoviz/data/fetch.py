@@ -204,6 +204,7 @@ def post_json(
     beyond: bool = False,
     caps: FetchCaps | None = None,
     resolve: Resolver | None = None,
+    key: str = "",
 ) -> bytes:
     """Send JSON to a server on this machine and give what it answers.
 
@@ -215,6 +216,7 @@ def post_json(
         beyond: Whether it may leave this machine, as a person has to say.
         caps: What it may cost; `idle` and `redirects` do not count.
         resolve: Looks hosts up; the system's resolver where left out.
+        key: For the header Authorization, as a bearer's.
 
     Raises:
         FetchError: There is no answer with status 200, or the host is not this machine and it was
@@ -227,6 +229,8 @@ def post_json(
         told = f"'{place.hostname}' is {strange[0]}, which is not this machine; nothing was sent"
         raise FetchError(told, unanswered=True)
     head = {**_headers({}), "Content-Type": "application/json", "Accept": "application/json"}
+    if key:
+        head["Authorization"] = f"Bearer {key}"
     body, seconds = json.dumps(values).encode(), caps.seconds
     try:
         found = _exchange(place, to[0], "POST", head, body, caps.bytes, seconds, seconds)

@@ -13,7 +13,7 @@ from emoviz.inference.cache import cost_of, fingerprint
 from emoviz.inference.embedding import embed_collection
 from emoviz.inference.embedding_table import EmbeddingTable, Progress
 from emoviz.inference.labelled import Labels, joined
-from emoviz.inference.language_model import PROMPT, TIMEOUT, LanguageModel
+from emoviz.inference.language_model import PROMPT, TIMEOUT, LanguageModel, key_for
 from emoviz.inference.predict import load_model
 from emoviz.inference.predictions import PredictionTable, read_predictions
 from emoviz.inference.rivals import Rival, ask
@@ -150,10 +150,13 @@ def ask_rival(
         FetchError: The address must not be asked.
         TableError: It answered for no image, or the labels have no names to ask for.
     """
-    return ask(open_rival(place, collection.taxonomy, question), collection, settings, progress)
+    rival = open_rival(place, collection.taxonomy, settings, question)
+    return ask(rival, collection, settings, progress)
 
 
-def open_rival(place: str, labels: Taxonomy, question: Question | None = None) -> Rival:
+def open_rival(
+    place: str, labels: Taxonomy, settings: Settings, question: Question | None = None
+) -> Rival:
     """The classifier in a folder, or the model behind an address; as `ask_rival`."""
     if not is_address(place):
         from emoviz.inference.classifiers import open_classifier
@@ -172,6 +175,7 @@ def open_rival(place: str, labels: Taxonomy, question: Question | None = None) -
         question.prompt,
         question.beyond,
         question.seconds,
+        key_for(place, settings),
     )
 
 

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +21,7 @@ from PIL import Image
 from emoviz.data.fetch import FetchCaps, checked_url, is_on_this_machine, post_json
 from emoviz.data.images import thumbnail
 from emoviz.errors import EmovizError, FetchError
+from emoviz.settings import Settings
 
 CLASSES = "{classes}"  # in a prompt, where the names of the classes go
 PROMPT = (
@@ -64,6 +65,7 @@ class LanguageModel:
         prompt: With `CLASSES` in it.
         beyond: Whether images may leave this machine, as a person has to say.
         seconds: It is waited for, at most, for one image.
+        key: The address may ask for one; see `key_for`.
     """
 
     address: str
@@ -72,12 +74,16 @@ class LanguageModel:
     prompt: str = PROMPT
     beyond: bool = False
     seconds: float = TIMEOUT
+    key: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if CLASSES not in self.prompt:
             raise FetchError(f"the prompt does not say {CLASSES}, where the names of classes go")
         if not self.model.strip():
             raise FetchError("name the model as its server calls it")
+        plainly = checked_url(self.address).scheme != "https"
+        if self.key and plainly and not is_on_this_machine(self.address):
+            raise FetchError("its key is sent by https alone; nothing was sent")
         if not self.beyond and not is_on_this_machine(self.address):
             host = checked_url(self.address).hostname
             raise FetchError(
@@ -125,10 +131,16 @@ class LanguageModel:
         }
         caps = FetchCaps(bytes=4_000_000, seconds=self.seconds)
         try:
-            told = post_json(self._place, question, self.beyond, caps)
+            told = post_json(self._place, question, self.beyond, caps, key=self.key)
         except FetchError as error:
             raise NoAnswerError("it did not answer", str(error), False, error.unanswered) from None
         return distribution(said(told), self.classes)
+
+
+def key_for(address: str, settings: Settings) -> str:
+    """The key that the installation has for an address; "" for any other address."""
+    place, _, key = settings.model_key.strip().partition(" ")
+    return key.strip() if place.rstrip("/") == address.strip().rstrip("/") else ""
 
 
 _URL = "data:image/jpeg;base64,"
