@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from emoviz import jobs
 from emoviz.checkpoints import Card, Checkpoint, save_checkpoint
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.labels import MIKELS8
@@ -197,3 +198,11 @@ def store(request: pytest.FixtureRequest, settings: Settings) -> "Iterator[Revie
     yield opened
     opened.engine.dispose()
     open_database.cache_clear()
+
+
+@pytest.fixture
+def jobs_end(settings: Settings) -> Iterator[None]:
+    """No job outlives its test."""
+    yield
+    for job in jobs.list_jobs(settings):
+        job.cancel()

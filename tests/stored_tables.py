@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from app_pages import healthy
 from numpy.typing import NDArray
 from streamlit.testing.v1 import AppTest
 
@@ -86,12 +87,6 @@ def settled(app: AppTest) -> AppTest:
             return app
         time.sleep(0.5)
     raise AssertionError("the page still waits")
-
-
-def healthy(app: AppTest) -> AppTest:
-    """The page, if it raised nothing."""
-    assert not app.exception, app.exception
-    return app
 
 
 def said(app: AppTest) -> str:

@@ -77,7 +77,7 @@ def test_every_verb_says_the_same_of_an_address(
     assert any("lost.json" in row["what"] for row in values["problems"])
     for verb in (["evaluate", "--data", address], ["data", "examine", address]):
         assert main(verb) == 2
-        assert "has no labels" in capsys.readouterr().err
+        assert "has no labels, as no address of IIIF has. Bring it in" in capsys.readouterr().err
 
 
 def test_a_manifest_as_a_file_is_opened_and_what_is_none_is_told(

@@ -1,29 +1,24 @@
 """The Artworks page without a browser: who reviews, empty, normal and broken input."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from app_pages import healthy
 from reviews import new_works, say, with_files
 from streamlit.testing.v1 import AppTest
 
-from emoviz import jobs
 from emoviz.checkpoints import Checkpoint
 from emoviz.inference.cache import fingerprint
 from emoviz.labels import MIKELS8
 from emoviz.review import NewEstimate, open_store
 from emoviz.settings import PROJECT_ROOT, Settings
 
+pytestmark = pytest.mark.usefixtures("jobs_end")
+
 Make = Callable[..., bytes]
 HOSTILE = "<script>alert(1)</script>"
-
-
-@pytest.fixture(autouse=True)
-def _no_job_outlives_its_test(settings: Settings) -> Iterator[None]:
-    yield
-    for job in jobs.list_jobs(settings):
-        job.cancel()
 
 
 @pytest.fixture
@@ -67,11 +62,6 @@ def open_page(page: str = "artworks", name: str = "Ona", **query: str) -> AppTes
     for key, value in {"checkpoint": "tiny", **query}.items():
         app.query_params[key] = value
     return healthy(app.run())
-
-
-def healthy(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception
-    return app
 
 
 def titles(header: dict[str, Any]) -> list[str]:

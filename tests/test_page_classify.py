@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from app_pages import healthy
 from PIL import Image
 from placed import put_checkpoint
 from streamlit.testing.v1 import AppTest
@@ -38,11 +39,6 @@ def open_app(checkpoint: str = "tiny", **query: str) -> AppTest:
     for name, value in query.items():
         app.query_params[name] = value
     return healthy(app.run())
-
-
-def healthy(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception
-    return app
 
 
 def drop(app: AppTest, *files: tuple[str, bytes], into: str = "files") -> AppTest:

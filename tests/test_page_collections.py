@@ -1,11 +1,12 @@
 """The pages Collections and WikiArt study without a browser: empty, normal and broken input."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from app_pages import healthy
 from local_server import local_server
 from museum import furnish
 from streamlit.testing.v1 import AppTest
@@ -21,15 +22,10 @@ from emoviz.review.ingest import add_collection
 from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.ui.review.collections import details_html, fits
 
+pytestmark = pytest.mark.usefixtures("jobs_end")
+
 Make = Callable[..., bytes]
 HOSTILE = "<script>alert(1)</script>"
-
-
-@pytest.fixture(autouse=True)
-def _no_job_outlives_its_test(settings: Settings) -> Iterator[None]:
-    yield
-    for job in jobs.list_jobs(settings):
-        job.cancel()
 
 
 @pytest.fixture
@@ -52,11 +48,6 @@ def open_page(page: str = "collections", **query: str) -> AppTest:
     for name, value in {"checkpoint": "tiny", **query}.items():
         app.query_params[name] = value
     return healthy(app.run())
-
-
-def healthy(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception
-    return app
 
 
 def words(app: AppTest) -> str:

@@ -8,13 +8,14 @@ import shutil
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from app_pages import healthy, open_page
 from digests import digest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
@@ -47,18 +48,13 @@ from emoviz.data.reading import read_labelled
 from emoviz.errors import TableError
 from emoviz.files import read_json
 from emoviz.plots.data_card import data_card
-from emoviz.settings import PROJECT_ROOT, Settings
+from emoviz.settings import Settings
 from emoviz.ui.curation.faults import groups_of
 from emoviz.ui.gallery import Tile
 
+pytestmark = pytest.mark.usefixtures("jobs_end")
+
 HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture(autouse=True)
-def _no_job_outlives_its_test(settings: Settings) -> Iterator[None]:
-    yield
-    for job in jobs.list_jobs(settings):
-        job.cancel()
 
 
 def texture(seed: int, side: int = 96, top: int = 256) -> Image.Image:
@@ -113,21 +109,6 @@ def walls(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Tile]]:
 
     monkeypatch.setattr("emoviz.ui.curation.pictures.gallery", record)
     return shown
-
-
-def open_page(page: str = "datasets", **query: str) -> AppTest:
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=120)
-    app.query_params["checkpoint"] = "tiny"
-    app.run()
-    app.switch_page(f"pages/train/{page}.py")
-    for name, value in {"checkpoint": "tiny", **query}.items():
-        app.query_params[name] = value
-    return healthy(app.run())
-
-
-def healthy(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception
-    return app
 
 
 def said(app: AppTest) -> str:

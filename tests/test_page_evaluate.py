@@ -1,7 +1,6 @@
 """The Evaluate page without a browser: numbers against a case made by hand, empty and bad input."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,18 +20,13 @@ from emoviz.ui.measure.bridging import from_text, to_text
 from emoviz.ui.measure.confusion import shares
 from emoviz.ui.measure.evaluating import VIEWS
 
+pytestmark = pytest.mark.usefixtures("jobs_end")
+
 NAMES = MIKELS8.names
 # 16 images, two a label; the second of each label is called the next label: half is right.
 TRUTH = [label for label in range(8) for _ in range(2)]
 ANSWERED = [(label + number) % 8 for label in range(8) for number in range(2)]
 LABELS = [NAMES[label] for label in TRUTH]
-
-
-@pytest.fixture(autouse=True)
-def _no_job_outlives_its_test(settings: Settings) -> Iterator[None]:
-    yield
-    for job in jobs.list_jobs(settings):
-        job.cancel()
 
 
 @pytest.fixture

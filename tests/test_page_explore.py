@@ -2,12 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from app_pages import healthy
 from streamlit.testing.v1 import AppTest
 
 from emoviz import jobs
@@ -18,15 +19,10 @@ from emoviz.inference.predict import load_model
 from emoviz.inference.stored import table_path, write_embeddings
 from emoviz.settings import PROJECT_ROOT, Settings
 
+pytestmark = pytest.mark.usefixtures("jobs_end")
+
 Make = Callable[..., bytes]
 MAP = "emoviz.ui.map.component._MAP"
-
-
-@pytest.fixture(autouse=True)
-def _no_job_outlives_its_test(settings: Settings) -> Iterator[None]:
-    yield
-    for job in jobs.list_jobs(settings):
-        job.cancel()
 
 
 @pytest.fixture
@@ -67,11 +63,6 @@ def open_page(page: str = "embeddings", **query: str) -> AppTest:
     for name, value in {"checkpoint": "tiny", **query}.items():
         app.query_params[name] = value
     return healthy(app.run())
-
-
-def healthy(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception
-    return app
 
 
 def said(app: AppTest) -> str:

@@ -3,11 +3,12 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from app_pages import healthy, open_page
 from digests import digest
 from encoder_folders import write_clip
 from streamlit.testing.v1 import AppTest
@@ -18,11 +19,13 @@ from emoviz.cli import main
 from emoviz.data.library import save_set
 from emoviz.data.reading import read_labelled
 from emoviz.files import write_json
-from emoviz.settings import PROJECT_ROOT, Settings, load_settings
+from emoviz.settings import Settings, load_settings
 from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.run import train_in_folder
 from emoviz.training.runs import find_run, list_runs, read_curves
 from emoviz.training.zero_shot import add_zero_shot
+
+pytestmark = pytest.mark.usefixtures("jobs_end")
 
 pytestmark = pytest.mark.usefixtures("no_graph")
 Make = Callable[..., Path]
@@ -38,34 +41,12 @@ phases: [{train: heads, epochs: 2, batch: 8, views: 1, positions: 0, learning_ra
 """
 
 
-@pytest.fixture(autouse=True)
-def _no_job_outlives_its_test(settings: Settings) -> Iterator[None]:
-    yield
-    for job in jobs.list_jobs(settings):
-        job.cancel()
-
-
 @pytest.fixture
 def run(table: Path, settings: Settings, tiny_checkpoint: Checkpoint) -> Path:
     """A finished run under the home."""
     folder = settings.runs / "finished"
     train_in_folder(read_recipe(RECIPE), [str(table)], folder, settings, lambda line: None)
     return folder
-
-
-def open_page(page: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=120)
-    app.query_params["checkpoint"] = "tiny"
-    app.run()
-    app.switch_page(f"pages/train/{page}.py")
-    for name, value in {"checkpoint": "tiny", **query}.items():
-        app.query_params[name] = value
-    return healthy(app.run())
-
-
-def healthy(app: AppTest) -> AppTest:
-    assert not app.exception, app.exception
-    return app
 
 
 def said(app: AppTest) -> str:

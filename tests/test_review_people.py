@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from app_pages import Login
 from test_page_artworks import healthy, words
 
 from emoviz.checkpoints import Checkpoint
@@ -13,17 +14,6 @@ from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.ui import access
 
 CLAIMS = {"iss": "https://login.example", "sub": "7", "name": "Ona", "email": "ona@museum.example"}
-
-
-class Login:
-    """Stands in for `st.user`."""
-
-    def __init__(self, **claims: Any) -> None:
-        self.is_logged_in = bool(claims)
-        self._claims = claims
-
-    def to_dict(self) -> dict[str, Any]:
-        return self._claims
 
 
 def login(monkeypatch: pytest.MonkeyPatch, settings: Settings, **claims: Any) -> Any:

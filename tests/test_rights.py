@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from app_pages import Login
 from full_home import COLLECTION, RUN, SET, furnished
 from streamlit.testing.v1 import AppTest
 from writing_calls import WRITERS, Code, functions_of_the_pages
@@ -45,17 +46,6 @@ CLAIMS = {
     "waiting": {"sub": "4", "name": "Eve"},
 }
 MANAGERS = "maria@museum.example"
-
-
-class Login:
-    """Stands in for `st.user`."""
-
-    def __init__(self, **claims: Any) -> None:
-        self.is_logged_in = bool(claims)
-        self._claims = claims
-
-    def to_dict(self) -> dict[str, Any]:
-        return self._claims
 
 
 # The table --------------------------------------------------------------------------------------

@@ -270,6 +270,11 @@ def _checked(place: str | Path, found: Dataset, wish: Wish) -> Dataset:
     first = "".join(f" First: {key}: {why}" for key, why in found.problems[:1])
     if not wish.labelled or (known and found.problems):
         raise TableError(f"'{place}' holds no image that can be used.{first}")
+    if is_address(place):
+        raise TableError(
+            f"'{place}' has no labels, as no address of IIIF has. Bring it in as a collection, "
+            f"review it, and make a labelled set of what people decided.{first}"
+        )
     raise TableError(
         f"'{place}' has no labels. Wanted: one folder a class, with its images in it, such as "
         f"awe/1.jpg and fear/2.jpg; or a table with file and label.{first}"

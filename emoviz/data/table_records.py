@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import overload
 
@@ -229,20 +229,17 @@ class _Rows(Sequence[Record]):
         return taxonomy, shares, majority(shares, outside)
 
     def _vote_shares(self, column: str) -> NDArray[np.float64]:
-        cells = self._table.columns[column]
-        values, wrong = dict[str, float](), dict[str, str]()
-        for cell in set(cells):
+        def share(cell: str) -> float:
             try:
-                share = tables.number(cell)
+                value = tables.number(cell)
             except ValueError:
-                wrong[cell] = f"{column} is not a share"
-                share = 0.0
-            if not 0 <= share <= 1:
-                wrong[cell] = f"{column} is not a share between 0 and 1"
-                share = 0.0
-            values[cell] = share
-        self._refuse(cells, wrong)
-        return np.array([values[cell] for cell in cells])
+                raise TableError(f"{column} is not a share") from None
+            if not 0 <= value <= 1:
+                raise TableError(f"{column} is not a share between 0 and 1")
+            return value
+
+        shares = self._numbers(column, share)
+        return np.array([0.0 if value is None else value for value in shares])
 
     def _split_words(self) -> list[Split | None]:
         """An unknown word would let test images slip into training: such rows are refused."""
@@ -271,12 +268,15 @@ class _Rows(Sequence[Record]):
 
     def _turned(self, column: str, scale: Scale) -> list[float | None]:
         """Valence or arousal of each row, on -1 to 1."""
-        values: dict[str, float | None] = {}
-        wrong: dict[str, str] = {}
+        return self._numbers(column, lambda cell: scale.turned(cell, column))
+
+    def _numbers(self, column: str, read: Callable[[str], float | None]) -> list[float | None]:
+        """Of each row, None where `read` raises `TableError`: such rows are refused."""
+        values, wrong = dict[str, float | None](), dict[str, str]()
         cells = self._table.columns[column]
         for cell in set(cells):
             try:
-                values[cell] = scale.turned(cell, column)
+                values[cell] = read(cell)
             except TableError as error:
                 values[cell], wrong[cell] = None, str(error)
         self._refuse(cells, wrong)

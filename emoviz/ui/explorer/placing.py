@@ -1,4 +1,8 @@
-"""New images among the others: dropped ones, and the artworks that come with the project."""
+"""New images among the others: dropped ones, and the artworks that come with the project.
+
+No `BringInForm`: nothing is brought in. Images lie on the map until the page is left; they come
+through the same door as those of Classify (`emoviz.ui.intake.taken`).
+"""
 
 import hashlib
 from collections.abc import Sequence

@@ -44,6 +44,13 @@ _MISSING: Mapping[Way, str] = {
     "file": marked("Choose a file first."),
     "set": marked("Choose a set first."),
 }
+_TEXTS: Mapping[Way, tuple[str, str]] = {
+    "address": (
+        marked("Address of a manifest or collection"),
+        "https://museum.example/iiif/collection.json",
+    ),
+    "path": (marked("Path"), "/home/me/paintings"),
+}
 _SENT, _KEPT_SECONDS = "sent", 24 * 3600.0
 
 
@@ -290,21 +297,12 @@ def _press(form: BringInForm, way: Way, settings: Settings, again: Arrival | Non
     forget(form.key)
     arrival = again or _arrival(form, way)
     try:
-        if not arrival.text:
-            put(form, Outcome(tr(_MISSING[way]), failed=True))
-            return
-        outcome = form.take(arrival)
+        outcome = form.take(arrival) if arrival.text else Outcome(tr(_MISSING[way]), failed=True)
     except FetchError as error:
-        put(
-            form,
-            Outcome(
-                tr("This address cannot be asked: {reason}.", reason=translated(error)), failed=True
-            ),
-        )
-        return
+        words = tr("This address cannot be asked: {reason}.", reason=translated(error))
+        outcome = Outcome(words, failed=True)
     except (EmovizError, OSError) as error:
-        put(form, Outcome(translated(error), failed=True))
-        return
+        outcome = Outcome(translated(error), failed=True)
     if outcome is not None:
         put(form, outcome)
 
@@ -318,11 +316,8 @@ def _arrival(form: BringInForm, way: Way) -> Arrival:
 
 
 def _offer_other(form: BringInForm, outcome: Outcome, settings: Settings) -> None:
-    arrival = outcome.arrival
-    if arrival is None:
-        return
-    other = outcome.other_level
-    if other is None and arrival.level is None:
+    arrival, other = outcome.arrival, outcome.other_level
+    if arrival is None or (other is None and arrival.level is None):
         return
     st.button(
         tr("Take folder level {level}", level=other)
@@ -345,7 +340,9 @@ def _draw_file(form: BringInForm, settings: Settings) -> None:
     st.file_uploader(tr("File"), type=list(form.endings), key=_file_key(form), max_upload_size=most)
 
 
-def _draw_text(label: str, way: Way, example: str) -> Callable[[BringInForm, Settings], None]:
+def _draw_text(way: Way) -> Callable[[BringInForm, Settings], None]:
+    label, example = _TEXTS[way]
+
     def draw(form: BringInForm, settings: Settings) -> None:
         st.text_input(
             tr(label), key=f"{form.key}-{way}", placeholder=example, persist_state="session"
@@ -367,12 +364,8 @@ def _draw_sets(form: BringInForm, settings: Settings) -> None:
 
 
 _DRAWN: Mapping[Way, Callable[[BringInForm, Settings], None]] = {
-    "address": _draw_text(
-        marked("Address of a manifest or collection"),
-        "address",
-        "https://museum.example/iiif/collection.json",
-    ),
-    "path": _draw_text(marked("Path"), "path", "/home/me/paintings"),
+    "address": _draw_text("address"),
+    "path": _draw_text("path"),
     "file": _draw_file,
     "set": _draw_sets,
 }

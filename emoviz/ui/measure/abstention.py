@@ -7,6 +7,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions
+from emoviz.analysis.metrics import METRICS
+from emoviz.analysis.resampling import MetricEstimate, share
 from emoviz.analysis.selective import Choice, at_threshold, choose_threshold
 from emoviz.data.dataset import SPLIT_WORDS
 from emoviz.inference.abstention import (
@@ -19,7 +21,7 @@ from emoviz.inference.labelled import table_digest
 from emoviz.plots.evaluation import coverage_accuracy
 from emoviz.settings import Settings
 from emoviz.ui import access
-from emoviz.ui.measure import computed
+from emoviz.ui.measure import computed, numbers
 from emoviz.ui.measure.subject import EvaluationSubject
 from emoviz.ui.words import counted, plain
 
@@ -66,7 +68,7 @@ def _try(item: EvaluationSubject, judged: AlignedPredictions, settings: Settings
     st.plotly_chart(figure, key="coverage", alt="Accuracy over the share of images answered")
     if choice.threshold is None or choice.accuracy is None:
         return
-    st.markdown(_in_words(choice, float(right.mean())))
+    st.markdown(_in_words(choice, share(int(right.sum()), len(right))))
     if access.allowed("keep"):
         st.button(
             "Keep this threshold with the checkpoint",
@@ -102,7 +104,7 @@ def _choice(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[
         return at_threshold(confidence, right, given / 100), f"probability {given} %"
 
 
-def _in_words(choice: Choice, before: float) -> str:
+def _in_words(choice: Choice, before: MetricEstimate) -> str:
     assert choice.threshold is not None
     assert choice.accuracy is not None
     ends = (
@@ -112,9 +114,10 @@ def _in_words(choice: Choice, before: float) -> str:
     )
     return (
         f"From a probability of **{100 * choice.threshold:.1f} %** on, "
-        f"**{100 * choice.coverage:.0f} %** of the images get an answer, and "
-        f"**{100 * choice.accuracy:.1f} %** of the answers are right{ends}; with an answer for "
-        f"every image it is {100 * before:.1f} %."
+        f"**{100 * choice.coverage:.0f} %** of {counted(choice.images, 'image')} get an answer; "
+        f"**{100 * choice.accuracy:.1f} %** of the {counted(choice.answered, 'answer')} are "
+        f"right{ends}; with an answer for every image it is "
+        f"{numbers.with_interval(before, METRICS['accuracy'])}."
     )
 
 

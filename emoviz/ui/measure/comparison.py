@@ -11,7 +11,7 @@ from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.comparison import McNemar, claim
 from emoviz.analysis.cross_sentiment import crossing_curve
 from emoviz.analysis.metrics import METRICS, confusion_matrix
-from emoviz.analysis.resampling import MetricEstimate
+from emoviz.analysis.resampling import MetricEstimate, share
 from emoviz.experiments.assess import Values
 from emoviz.experiments.statistics import spread
 from emoviz.plots import percent
@@ -103,11 +103,15 @@ def verdict(one: str, other: str, test: McNemar, accuracy: MetricEstimate) -> st
     )
 
 
-def agreement(share: float | None, kappa: MetricEstimate) -> str:
+def agreement(part: float | None, kappa: MetricEstimate) -> str:
     """How often two models give the same answer, and Cohen's kappa, in words."""
-    if share is None:
+    if part is None or not kappa.n:
         return ""
-    words = f"Both give the same answer, right or wrong, to **{100 * share:.1f} %** of the images"
+    same = share(round(part * kappa.n), kappa.n)
+    words = (
+        "Both give the same answer, right or wrong, to "
+        f"**{numbers.with_interval(same, METRICS['accuracy'])}** of {counted(kappa.n, 'image')}"
+    )
     if kappa.value is None:
         return f"{words}; Cohen's kappa is not defined: {kappa.reason}."
     ends = ""

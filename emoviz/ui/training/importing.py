@@ -1,4 +1,8 @@
-"""Import a checkpoint: what it says of itself, what was checked, and whether a person wants it."""
+"""Import a checkpoint: what it says of itself, what was checked, and whether a person wants it.
+
+No `BringInForm`: that brings images in at one press, while of a network a person first reads
+what was found out about it, and only then says whether it is kept.
+"""
 
 import hashlib
 

@@ -1,0 +1,36 @@
+"""What tests of pages share: a page opened, whether it is healthy, what stands on it."""
+
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+from emoviz.settings import PROJECT_ROOT
+
+
+def healthy(app: AppTest) -> AppTest:
+    """The page, if it raised nothing."""
+    assert not app.exception, app.exception
+    return app
+
+
+def open_page(page: str = "datasets", **query: str) -> AppTest:
+    """A page of ``pages/train``, with the tiny checkpoint chosen."""
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=120)
+    app.query_params["checkpoint"] = "tiny"
+    app.run()
+    app.switch_page(f"pages/train/{page}.py")
+    for name, value in {"checkpoint": "tiny", **query}.items():
+        app.query_params[name] = value
+    return healthy(app.run())
+
+
+class Login:
+    """Stands in for `st.user`."""
+
+    def __init__(self, **claims: Any) -> None:
+        self.is_logged_in = bool(claims)
+        self._claims = claims
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the provider says of who it is."""
+        return self._claims
