@@ -348,7 +348,7 @@ def test_an_examination_runs_in_the_background_and_is_there_again(
     assert "One picture, several labels" in words
     options = app.selectbox(key="fault").options
     assert "Very small pictures (1)" in options
-    assert any(text.startswith("Labels that look wrong") for text in options)
+    assert any(text.startswith("Labels to look at first") for text in options)
 
 
 def test_pairs_across_splits_stand_side_by_side(
