@@ -31,7 +31,7 @@ from emoviz.errors import SettingsError
 from emoviz.files import sweep
 from emoviz.review.rights import has
 from emoviz.settings import load_settings
-from emoviz.ui import access, warming
+from emoviz.ui import access
 
 # Nothing is fetched from outside, the app is in nobody's frame, and no plug-in runs.
 _POLICY = (
@@ -79,11 +79,10 @@ class Guard:
 
 @contextlib.asynccontextmanager
 async def started(app: st.App) -> AsyncIterator[None]:
-    """Before the first request: sweep what killed processes left, warm up, open the browser."""
+    """Before the first request: sweep what killed processes left half written, open the browser."""
     PagesManager.uses_pages_directory = False  # else the first link of all is "Page not found"
     with contextlib.suppress(SettingsError):  # told on the page
         sweep(load_settings().home)
-    warming.begin()
     if not st.get_option("server.headless"):
         address = server_util.get_display_address(st.get_option("server.address") or "localhost")
         cli_util.open_browser(server_util.get_url(address))
