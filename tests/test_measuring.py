@@ -11,8 +11,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from emoviz.checkpoints import Checkpoint, read_checkpoint, seal_checkpoint
+from emoviz.checkpoints import (
+    Checkpoint,
+    load_network,
+    read_checkpoint,
+    save_checkpoint,
+    seal_checkpoint,
+)
 from emoviz.cli import main
+from emoviz.data.hash_filter import SeenImages
 from emoviz.data.images import Limits
 from emoviz.data.library import save_set
 from emoviz.data.reading import read_labelled
@@ -75,6 +82,36 @@ def test_evaluate_prints_its_keys_and_an_interval_for_each_number(
     assert np.sum(found["confusion"]["counts"]) == 31
     assert found["bridge"]["awe"] == ["awe"]
     assert len(found["set_sha256"]) == 64
+
+
+def test_images_of_the_training_are_left_out_on_demand(
+    tiny_checkpoint: Checkpoint,
+    table: Path,
+    settings: Settings,
+    run: Run,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    direct = seen(tiny_checkpoint, table, settings)
+    right = direct.probabilities.argmax(axis=1) == direct.labels
+    words = ("evaluate", "--checkpoint", "tiny", "--data", str(table), "--without-seen")
+    assert main(list(words)) == 2  # it cannot say what it was trained on, so nothing is pretended
+    assert "which images it was trained on" in capsys.readouterr().err
+    trained = np.array([sha in set(direct.sha256[:9]) for sha in direct.sha256])
+    save_checkpoint(
+        tiny_checkpoint.folder,
+        tiny_checkpoint.card,
+        load_network(tiny_checkpoint),
+        seen=SeenImages.of(direct.sha256[:9], np.zeros(0, np.uint64)),
+    )
+    everything, rest = run(*words[:-1]), run(*words)
+    assert everything["seen_in_training"]["seen"] == trained.sum()
+    assert rest["n"] == (~trained).sum()
+    assert rest["accuracy"] == pytest.approx(right[~trained].mean())
+    assert rest["accuracy"] == everything["seen_in_training"]["accuracy_without"]
+    for account in (everything, rest):
+        assert account["found"] == account["taken"] + len(account["problems"])
+    assert everything["found"] == rest["found"]
+    assert f"in a training: {trained.sum()}" in " ".join(rest["notes"])
 
 
 def test_a_second_run_reads_what_was_kept_and_another_bridge_does_not(

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emoviz.analysis.resampling import Intervals
 from emoviz.api.network import Network
 from emoviz.api.results import ComparisonResult, EvaluationResult
@@ -15,6 +18,7 @@ from emoviz.experiments.assess import MeasuredSet, comparison, evaluation
 from emoviz.experiments.contenders import Contender, open_contender, table_of
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import bridge_from, labels_of, open_labelled, proposed_bridge
+from emoviz.inference.leaks import seen_rows
 from emoviz.inference.predictions import LabelledNames, prediction_table
 from emoviz.jobs import Reporter
 from emoviz.labels import Bridge, Taxonomy, bridge_between, get_taxonomy
@@ -32,6 +36,7 @@ def evaluate(
     taxonomy: str | None = None,
     split: Split | None = None,
     bridge: BridgeRule | None = None,
+    without_seen: bool = False,
     seed: int = 0,
     settings: Settings | None = None,
 ) -> EvaluationResult:
@@ -43,6 +48,7 @@ def evaluate(
         taxonomy: Of the labels, by its name; found from them where left out.
         split: Only ``train``, ``validation`` or ``test``.
         bridge: What may be called what, ``{"label": ["class", ...]}``; proposed where left out.
+        without_seen: Leave out images that were in the network's training, known by content.
         seed: Of the intervals and of k-means.
         settings: Instead of the environment's.
 
@@ -53,7 +59,13 @@ def evaluate(
     settings = settings or load_settings()
     contender = _contender(network, settings)
     seen = measured_tables(
-        [contender], data, settings, taxonomy=taxonomy, split=split, bridge=bridge
+        [contender],
+        data,
+        settings,
+        taxonomy=taxonomy,
+        split=split,
+        bridge=bridge,
+        without_seen=without_seen,
     )
     return EvaluationResult(evaluation(contender, *seen.of(0), settings, Intervals(seed=seed)))
 
@@ -66,13 +78,22 @@ def compare(
     taxonomy: str | None = None,
     split: Split | None = None,
     bridge: BridgeRule | None = None,
+    without_seen: bool = False,
     seed: int = 0,
     settings: Settings | None = None,
 ) -> ComparisonResult:
     """Whether network `b` is better than `a` on the same images; see `evaluate`."""
     settings = settings or load_settings()
     pair = _contender(a, settings), _contender(b, settings)
-    seen = measured_tables(pair, data, settings, taxonomy=taxonomy, split=split, bridge=bridge)
+    seen = measured_tables(
+        pair,
+        data,
+        settings,
+        taxonomy=taxonomy,
+        split=split,
+        bridge=bridge,
+        without_seen=without_seen,
+    )
     return ComparisonResult(
         comparison(
             pair,
@@ -94,12 +115,19 @@ class SeenSet:
         tables: Of each contender, its members' tables.
         bridges: Of each contender, its members' bridges to the labels.
         notes: How the set and what other programs answered were read.
+        left_out: Images that could be read and are left out, since they were in a training.
     """
 
     measured: MeasuredSet
     tables: list[list[EmbeddingTable]]
     bridges: list[list[Bridge]]
     notes: Sequence[str] = ()
+    left_out: int = 0
+
+    @property
+    def taken(self) -> int:
+        """Images that could be read."""
+        return len(self.tables[0][0]) + self.left_out
 
     def of(self, index: int) -> tuple[list[EmbeddingTable], list[Bridge], MeasuredSet]:
         """What `evaluation` wants of one contender."""
@@ -115,6 +143,7 @@ def measured_tables(
     split: Split | None = None,
     level: int | None = None,
     bridge: BridgeRule | None = None,
+    without_seen: bool = False,
     watch: Reporter | None = None,
 ) -> SeenSet:
     """Show a labelled set to contenders.
@@ -127,7 +156,11 @@ def measured_tables(
         split: Only this one.
         level: Which folder is the class, counted from the outermost, 1.
         bridge: What may be called what.
+        without_seen: Leave out what any of them was trained on.
         watch: Told how far it is.
+
+    Raises:
+        TableError: Nothing is left, or no contender says what it was trained on.
     """
     known = get_taxonomy(taxonomy) if taxonomy else None
     opened = None
@@ -138,9 +171,16 @@ def measured_tables(
     rows = [(place, why) for place, why in (opened.problems if opened is not None else ())]
     rows += [row for own in tables for table in own for row in table.refused]
     refused = tuple(dict.fromkeys(rows))
-    labels = labels_of(tables[0][0], opened)
+    labels, left_out = labels_of(tables[0][0], opened), 0
+    notes = []
+    if without_seen:
+        rows_left = _unseen(contenders, tables[0][0])
+        left_out = len(tables[0][0]) - len(rows_left)
+        tables = [[table.take(rows_left) for table in own] for own in tables]
+        labels = labels.take(rows_left)
+        notes.append(f"images left out because they were in a training: {left_out}")
     told = [item.predictions for item in contenders if item.predictions is not None]
-    notes = [f"{item.title}: {note}" for item in told for note in item.notes]
+    notes += [f"{item.title}: {note}" for item in told for note in item.notes]
     bridges = [
         [
             bridge_from(bridge, classes, labels.taxonomy)
@@ -154,10 +194,20 @@ def measured_tables(
     ]
     if opened is None:
         alone = MeasuredSet(told[0].title, labels, refused=refused)
-        return SeenSet(alone, tables, bridges, notes)
+        return SeenSet(alone, tables, bridges, notes, left_out)
     id = id_of(settings, opened.path)
     measured = MeasuredSet(opened.name, labels, id, opened.unknown, refused, opened.about)
-    return SeenSet(measured, tables, bridges, [*opened.notes, *notes])
+    return SeenSet(measured, tables, bridges, [*opened.notes, *notes], left_out)
+
+
+def _unseen(contenders: Sequence[Contender], table: EmbeddingTable) -> NDArray[np.int64]:
+    """(K,) rows of the images that no contender was trained on."""
+    seen = seen_rows([member for item in contenders for member in item.members], table.sha256)
+    if seen is None:
+        raise TableError("No network here says which images it was trained on: none is left out.")
+    if seen.all():
+        raise TableError("Every image of the set was in a training: none is left to measure on.")
+    return np.flatnonzero(~seen)
 
 
 def _strangers_bridge(name: str, classes: Taxonomy, labels: Taxonomy) -> Bridge:

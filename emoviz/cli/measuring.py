@@ -138,6 +138,11 @@ def _add_set_options(verb: argparse.ArgumentParser) -> None:
         help='what may be called what: {"label": ["class", ...]}; proposed where left out',
     )
     verb.add_argument(
+        "--without-seen",
+        action="store_true",
+        help="leave out images that were in a measured network's training, known by content",
+    )
+    verb.add_argument(
         "--report",
         type=Path,
         metavar="FILE",
@@ -167,7 +172,7 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
         for number, run in enumerate(runs)
     ]
     result = printed(found[0]) if len(found) == 1 else _over_runs(found)
-    taken = account(len(seen.tables[0][0]), seen.measured.refused, seen.notes)
+    taken = account(seen.taken, seen.measured.refused, seen.notes)
     _write_report(arguments.report, (found[0] if len(found) == 1 else result) | taken, settings)
     report.finish(f"{found[0]['n']:,} images measured", {"n": found[0]["n"]})
     if arguments.format == "json":
@@ -178,7 +183,7 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
     else:
         _print_runs(result)
         print_account(taken)
-    return 0 if len(seen.tables[0][0]) else NOTHING_READ
+    return 0 if seen.taken else NOTHING_READ
 
 
 def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -222,20 +227,20 @@ def _compare(arguments: argparse.Namespace, settings: Settings) -> int:
         for i, (one, other) in enumerate(zip(ones, others, strict=True))
     ]
     found = each[0]
-    taken = account(len(seen.tables[0][0]), seen.measured.refused, seen.notes)
+    taken = account(seen.taken, seen.measured.refused, seen.notes)
     _write_report(arguments.report, found | taken, settings)
     report.finish(f"{found['a']['n']:,} images measured", {"n": found["a"]["n"]})
     over = _over_seeds(each) if seeds > 1 else None
     if arguments.format == "json":
         result = [compared(values) for values in each]
         print_json((result[0] if over is None else {"seeds": result, **over}) | taken, sys.stdout)
-        return 0 if len(seen.tables[0][0]) else NOTHING_READ
+        return 0 if seen.taken else NOTHING_READ
     if over is not None:
         _print_seeds(each, over)
     else:
         _print_comparison(found)
     print_account(taken)
-    return 0 if len(seen.tables[0][0]) else NOTHING_READ
+    return 0 if seen.taken else NOTHING_READ
 
 
 def _ask(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -328,6 +333,7 @@ def _seen(
         split=arguments.split,
         level=arguments.level,
         bridge=_bridge_rule(arguments.bridge),
+        without_seen=arguments.without_seen,
         watch=report,
     )
 
@@ -420,7 +426,7 @@ def _print_left_out(result: dict[str, Any]) -> None:
     if leak and leak["seen"]:
         print(
             f"in its training: {leak['seen']} of these images; accuracy without them "
-            f"{number_text(leak['accuracy_without'])}"
+            f"{number_text(leak['accuracy_without'])} (--without-seen leaves them out)"
         )
 
 

@@ -44,6 +44,11 @@ class Labels:
         """Images with a label."""
         return int((self.indices >= 0).sum())
 
+    def take(self, rows: NDArray[np.int64]) -> "Labels":
+        """Those of some rows (K,), in that order."""
+        shares = None if self.shares is None else self.shares[rows]
+        return Labels(self.indices[rows], self.taxonomy, shares)
+
 
 def open_labelled(
     what: str | Path,

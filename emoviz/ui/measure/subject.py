@@ -137,9 +137,8 @@ def offer_unseen(items: Sequence[EvaluationSubject]) -> list[EvaluationSubject]:
         return list(items)
     if not linked_toggle("Leave out images that were in the training", "unseen"):
         return list(items)
-    rows, known = np.flatnonzero(~seen), items[0].labels
-    shares = None if known.shares is None else known.shares[rows]
-    labels = Labels(known.indices[rows], known.taxonomy, shares)
+    rows = np.flatnonzero(~seen)
+    labels = items[0].labels.take(rows)
     tables = [[table.take(rows) for table in item.tables] for item in items]
     outputs = [
         answers_of(table, item.judged.name)
@@ -147,7 +146,7 @@ def offer_unseen(items: Sequence[EvaluationSubject]) -> list[EvaluationSubject]:
         for table in own
     ]
     bridges = [bridge for item in items for bridge in item.bridges]
-    each = iter(judge_together(outputs, labels.indices, bridges, shares))
+    each = iter(judge_together(outputs, labels.indices, bridges, labels.shares))
     st.caption(f"{counted(int(seen.sum()), 'image')} that were in the training are left out.")
     left = []
     for item, own in zip(items, tables, strict=True):
