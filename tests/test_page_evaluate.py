@@ -160,7 +160,7 @@ def test_a_threshold_is_kept_with_the_checkpoint_and_forgotten(
     healthy(app.run())
     widget(app, "Wanted accuracy of the answers, %").set_value(100)
     healthy(app.run())
-    assert "**67 %** of the images get an answer, and **100.0 %**" in said(app)
+    assert "**67 %** of 24 images get an answer; **100.0 %** of the 16 answers are right" in said(app)
     widget(app, "Keep this threshold with the checkpoint").click()
     healthy(app.run())
     kept = abstention_of(tiny_checkpoint, settings)
@@ -250,7 +250,7 @@ def test_images_of_the_training_can_be_left_out(
     app = open_measure("evaluate", checkpoint="seen", collection=key)
     told = "\n".join(item.value for item in app.warning).replace("\N{NO-BREAK SPACE}", " ")
     assert "8 of these 32 images were in the training" in told
-    assert "33 % on 24 images, with them 50 %" in told
+    assert "33.3 %  (18.0 to 53.3) on 24 images, with them 50.0 %" in told
     app.toggle(key="unseen").set_value(True)
     settled(app)
     text = said(app)

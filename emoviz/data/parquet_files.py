@@ -43,6 +43,7 @@ class OpenedParquet:
         self.leaves = [leaf.path for leaf in leaves]
         self._widths = [leaf.length if "FIXED" in leaf.physical_type else 0 for leaf in leaves]
         texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+        self._plain = plain
         self._file = parquet.ParquetFile(source, metadata=self.metadata, read_dictionary=texts)
 
     def read(self, columns: Iterable[str] | None = None) -> Any:
@@ -51,17 +52,21 @@ class OpenedParquet:
         Raises:
             TableError: They unpack to far more than the file holds.
         """
-        wanted = self._checked(columns)
-        table = self._file.read(columns=wanted)
-        self._count(0, table.columns)
-        return table
+        import pyarrow as pa
+
+        wanted, total, groups = self._checked(columns), 0, []
+        for number in range(self.metadata.num_row_groups):  # Arrow joins no nested ones itself
+            groups.append(self._file.read_row_group(number, columns=wanted))
+            total = self._count(total, groups[-1].columns)
+        return pa.concat_tables(groups) if groups else self._file.read(columns=wanted)
 
     def batches(
         self, rows: int, columns: Iterable[str] | None = None, counted: bool = True
     ) -> Iterator[Any]:
         """The same by some rows at a time; what is not `counted` may be repeated at will."""
         wanted, total = self._checked(columns), 0
-        for batch in self._file.iter_batches(rows, columns=wanted):
+        file = self._file if counted else self._plain
+        for batch in file.iter_batches(rows, columns=wanted):
             total = self._count(total, batch.columns) if counted else 0
             yield batch
 

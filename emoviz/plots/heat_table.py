@@ -45,7 +45,8 @@ def heat_table(
         for i, name in enumerate(rows)
     )
     return (
-        f'<div class="ev-wide"><table class="ev-heat"><caption>{escape(title)}</caption>'
+        f'<div class="ev-wide" tabindex="0" role="group" aria-label="{escape(title or "Table")}">'
+        f'<table class="ev-heat"><caption>{escape(title)}</caption>'
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
