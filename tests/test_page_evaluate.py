@@ -160,7 +160,8 @@ def test_a_threshold_is_kept_with_the_checkpoint_and_forgotten(
     healthy(app.run())
     widget(app, "Wanted accuracy of the answers, %").set_value(100)
     healthy(app.run())
-    assert "**67 %** of 24 images get an answer; **100.0 %** of the 16 answers are right" in said(app)
+    words = "**67 %** of 24 images get an answer; **100.0 %** of the 16 answers are right"
+    assert words in said(app)
     widget(app, "Keep this threshold with the checkpoint").click()
     healthy(app.run())
     kept = abstention_of(tiny_checkpoint, settings)
