@@ -231,7 +231,7 @@ def _sqlite(url: Any, text: str) -> Engine:
     place = read_only(file) if is_closed else file
 
     def connected() -> sqlite3.Connection:
-        return sqlite3.connect(place, _WAIT, check_same_thread=False, uri=is_closed)
+        return sqlite3.connect(place, timeout=_WAIT, check_same_thread=False, uri=is_closed)
 
     engine = create_engine(url, creator=connected, pool_size=8, max_overflow=8)
 
