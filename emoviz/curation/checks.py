@@ -2,7 +2,7 @@
 
 A check gives each image a score from 0 (sound) to 1 (faulty), says which images are faulty, and has
 words for people: what the fault is, what it does to a result, what can be done. Those of plug-ins
-stand beside them on the Datasets page, in `data examine` and in the examination's table. Where a
+stand beside them on the page Data sets, in `data examine` and in the examination's table. Where a
 limit decides, the score is 0.5 at the limit.
 """
 

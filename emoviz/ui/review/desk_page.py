@@ -50,7 +50,6 @@ _PLACE = """<style>
 [data-testid=stHeader] * { pointer-events: auto; }
 [data-testid=stMainBlockContainer] > div > [data-testid=stVerticalBlock] { gap: .6rem; }
 [data-testid=stMainBlockContainer]:has(.st-key-not-asked) { --ev-notice: 3.2rem; }
-@media (max-width: 900px) { .st-key-review, .st-key-order { width: 10.6rem !important; } }
 </style>"""
 
 
