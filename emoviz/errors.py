@@ -10,6 +10,7 @@
     ├── TableError         a table of images and labels does not fit
     ├── FetchError         something cannot be fetched from the network, or must not be
     ├── AnalysisError      arrays cannot be analysed, or a kept analysis cannot be read
+    ├── BusyError          somebody asks for more at once than one person may
     ├── CheckpointError    a checkpoint is missing, damaged or does not fit
     ├── RecipeError        a recipe has an unknown key or an impossible value
     ├── WeightsError       pretrained weights cannot be had here
@@ -74,6 +75,10 @@ class FetchError(EmovizError):
 
 class AnalysisError(EmovizError):
     """Arrays cannot be analysed, or a file that holds an analysis cannot be read."""
+
+
+class BusyError(EmovizError):
+    """Somebody asks for more at once than one person may."""
 
 
 class CheckpointError(EmovizError):

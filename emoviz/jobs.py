@@ -4,18 +4,19 @@ A job is one command of ours in a folder. A small process beside it waits for it
 exit code is known whoever started it::
 
     jobs/<id>/job.json         what, key, command, queue, when it was started
-              alive            locked as long as the job runs; holds the process's id
+              alive            locked as long as the job runs; its process's id, to look at
               progress.jsonl   written by the command itself (`Reporter`, ``--progress FILE``)
               log.txt          what the command printed
               turn             there once a job of a queue has come to its turn
-              cancelled        there once somebody cancelled it
+              cancelled        there once somebody asked it to stop
               result.json      exit code and end, written last
 
 The lock says whether a job runs: the system lets go of it however the process ends, and unlike a
-process id it never comes to mean another process. No torch, no Streamlit.
+process id it means the same to every container and machine that shares the home. For that reason a
+job is stopped by a file too, which its own process looks for. No torch, no Streamlit.
 
-Jobs of one queue run one after the other, the oldest first: each waits in its own process, so that
-a queue needs nobody to keep it and goes on when the server does not.
+Of one queue only some jobs run at once, the oldest first: each waits in its own process, so that a
+queue needs nobody to keep it and goes on when the server does not.
 """
 
 import contextlib
@@ -34,13 +35,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, TextIO
 
+from emoviz.errors import BusyError
 from emoviz.files import made_of, read_json, write_json
 from emoviz.settings import Settings, python_path, variable_names
 
 State = Literal["waiting", "queued", "running", "done", "failed", "cancelled", "lost"]
 _STARTS_WITHIN = 30.0  # seconds after which a job that never came to life counts as lost
-_ASKED_TO_STOP = 5  # times, a second apart, before a job is made to
+_ASKED_TO_STOP = 5  # times, a second apart, before a command is made to
+_PATIENCE = 3.0  # seconds beyond that, for its own process to say so
+_LOOKS = 0.1  # seconds between two looks at whether somebody asked a job to stop
 _KEPT_SECONDS, _KEPT_JOBS = 14 * 24 * 3600.0, 50
+_MOST = 6  # live jobs of one person
 _TURN, _BETWEEN_TURNS = "turn", 0.5
 _WINDOW = 30.0  # seconds of the past that the time left is judged by
 _SPOKEN = "emoviz: "  # before what a command says to people
@@ -78,7 +83,9 @@ class Job:
         key: What it is about; two jobs of one key never run at once.
         command: Arguments of ``python -m emoviz``.
         started: Seconds since 1970.
-        queue: Jobs of one queue run one after the other; empty runs at once.
+        queue: Jobs of one queue wait for their turn; empty runs at once.
+        at_once: How many of the queue run at once.
+        person: Who started it, as the review store knows them; "" where nobody is known.
     """
 
     folder: Path
@@ -87,6 +94,8 @@ class Job:
     command: tuple[str, ...]
     started: float
     queue: str = ""
+    at_once: int = 1
+    person: str = ""
 
     @property
     def state(self) -> State:
@@ -98,11 +107,11 @@ class Job:
             return "queued" if self.queue and not (self.folder / _TURN).exists() else "running"
         if self._result is not None:  # asked again: it may have ended in between
             code = self._result["code"]
-            return "done" if code == 0 else "cancelled" if self._is_cancelled else "failed"
-        if self._is_cancelled:
+            return "done" if code == 0 else "cancelled" if self.is_cancelled else "failed"
+        if self.is_cancelled:
             return "cancelled"
         late = time.time() - self.started > _STARTS_WITHIN
-        return "lost" if late or self._process is not None else "waiting"
+        return "lost" if late or (self.folder / "alive").exists() else "waiting"
 
     @property
     def is_live(self) -> bool:
@@ -140,23 +149,15 @@ class Job:
         return said[-1].removeprefix(_SPOKEN) if said else ""
 
     def cancel(self) -> None:
-        """Ask the job and all its processes to stop; make them after a few seconds."""
-        if not self.is_live:
-            return
-        (self.folder / "cancelled").touch()
-        # Asked more than once: the first may come before there is a command to hear it.
-        for _ in range(_ASKED_TO_STOP):
-            self._kill(signal.SIGTERM)
-            if _comes(lambda: not self._is_alive, within=1.0):
-                return
-        self._kill(int(getattr(signal, "SIGKILL", signal.SIGTERM)))
+        """Ask the job to stop, and wait until it has: it is made to after a few seconds."""
+        if self.is_live:
+            (self.folder / "cancelled").touch()
+            _comes(lambda: not self.is_live, within=_ASKED_TO_STOP + _PATIENCE)
 
     @property
     def ahead(self) -> int:
-        """How many live jobs of its queue come before it."""
-        if not self.queue:
-            return 0
-        return sum(job.is_live for job in _ahead(self.folder, self.queue))
+        """How many jobs of its queue have to end before its turn comes."""
+        return _ahead(self.folder, self.queue, self.at_once) if self.queue else 0
 
     def wait(self, seconds: float) -> State:
         """The state as soon as the job has ended, or after so many seconds."""
@@ -169,16 +170,9 @@ class Job:
         return values if isinstance(values.get("code"), int) else None
 
     @property
-    def _is_cancelled(self) -> bool:
+    def is_cancelled(self) -> bool:
+        """Whether somebody asked it to stop."""
         return (self.folder / "cancelled").exists()
-
-    @property
-    def _process(self) -> int | None:
-        """The id of the job's process, running or not; None where it has not come to life."""
-        try:
-            return int((self.folder / "alive").read_text())
-        except (OSError, ValueError):
-            return None
 
     @property
     def _is_alive(self) -> bool:
@@ -188,19 +182,16 @@ class Job:
         except OSError:
             return False
 
-    def _kill(self, sign: int) -> None:
-        """To the whole group of processes; the lock, just seen, says that the id is still its."""
-        process = self._process
-        if process is None:
-            return
-        with contextlib.suppress(OSError):
-            if sys.platform == "win32":
-                subprocess.run(["taskkill", "/F", "/T", "/PID", str(process)], check=False)
-            else:
-                os.killpg(process, sign)
 
-
-def start(settings: Settings, what: str, command: Sequence[str], key: str, queue: str = "") -> Job:
+def start(
+    settings: Settings,
+    what: str,
+    command: Sequence[str],
+    key: str,
+    queue: str = "",
+    at_once: int = 1,
+    person: str = "",
+) -> Job:
     """Start a command in a process that outlives this one, unless it is running already.
 
     Args:
@@ -209,9 +200,12 @@ def start(settings: Settings, what: str, command: Sequence[str], key: str, queue
         command: Arguments of ``python -m emoviz``; ``--progress FILE`` is added.
         key: What it is about. While a job of this key runs, that one is given, so that two
             sessions that ask at once watch the same.
-        queue: Wait for all jobs of this queue that were started before; empty runs at once.
+        queue: Wait for the jobs of this queue that were started before; empty runs at once.
+        at_once: How many jobs of the queue run at once.
+        person: Who starts it, where somebody is known: nobody starts without end.
 
     Raises:
+        BusyError: This person has as many tasks at work or waiting as one may have.
         OSError: No process or no file can be made.
     """
     root = _root(settings)
@@ -222,7 +216,21 @@ def start(settings: Settings, what: str, command: Sequence[str], key: str, queue
         if running is not None and running.is_live:
             return running
         _sweep(settings)
-        return _started(settings, what, command, key, queue)
+        known = list_jobs(settings)
+        if person and sum(job.person == person and job.is_live for job in known) >= _MOST:
+            raise BusyError(
+                f"You have {_MOST} tasks at work or waiting. Wait until one has ended, or stop one."
+            )
+        # Later than all others, whatever the clock says: their order is that of their names.
+        last = max((job.started for job in known), default=0.0)
+        now = max(time.time_ns(), int(last * 1e9) + 1_000)
+        second = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now // 10**9))
+        folder = root / f"{second}-{now % 10**9:09}-{_digest(key)}"
+        job = Job(folder, what, key, tuple(command), now / 1e9, queue, at_once, person)
+        folder.mkdir()
+        write_json(folder / "job.json", {k: v for k, v in vars(job).items() if k != "folder"})
+        _process(job, settings)
+        return job
 
 
 def find(settings: Settings, key: str) -> Job | None:
@@ -322,17 +330,11 @@ def _comes(condition: Callable[[], bool], within: float) -> bool:
     return True
 
 
-def _started(settings: Settings, what: str, command: Sequence[str], key: str, queue: str) -> Job:
-    now = time.time_ns()
-    second = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now // 10**9))
-    folder = _root(settings) / f"{second}-{now % 10**9:09}-{_digest(key)}"
-    folder.mkdir()
-    values = {"what": what, "key": key, "command": list(command), "started": now / 1e9}
-    values["queue"] = queue
-    write_json(folder / "job.json", values)
-    with (folder / "log.txt").open("ab") as log:
+def _process(job: Job, settings: Settings) -> None:
+    """Start the job's own process."""
+    with (job.folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "emoviz.jobs", str(folder)],
+            [sys.executable, "-m", "emoviz.jobs", str(job.folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -342,7 +344,6 @@ def _started(settings: Settings, what: str, command: Sequence[str], key: str, qu
         )
     # Somebody has to ask for the end of a process that this one made, or it stays a zombie.
     threading.Thread(target=process.wait, name="emoviz-job", daemon=True).start()
-    return Job(folder, what, key, tuple(command), now / 1e9, queue)
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -351,49 +352,71 @@ def _environment(settings: Settings) -> dict[str, str]:
     return {**os.environ, **own, "PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"}
 
 
-def _watch(folder: Path) -> None:
+def _watch(job: Job) -> None:
     """Run a job's command to its end; the process that `start` makes."""
-    values = json.loads((folder / "job.json").read_text(encoding="utf-8"))
-    command, queue = values["command"], values.get("queue", "")
+    folder = job.folder
     with (folder / "alive").open("wb", buffering=0) as alive, contextlib.ExitStack() as turn:
         _hold(alive)
         alive.write(str(os.getpid()).encode())
         # A stop is meant for the command; this process lives on to say how it ended. A handler,
         # because signals that are ignored would be ignored by the command too.
         signal.signal(signal.SIGTERM, lambda *_: None)
-        whole = [sys.executable, "-m", "emoviz", *command]
+        whole = [sys.executable, "-m", "emoviz", *job.command]
         whole += ["--progress", str(folder / "progress.jsonl")]
-        held = _wait_for_turn(folder, queue, turn) if queue else ()
-        stopped = (folder / "cancelled").exists()  # before it began
-        code = -signal.SIGTERM if stopped else subprocess.call(whole, pass_fds=held)
+        held = _wait_for_turn(job, turn) if job.queue else ()
+        code = -int(signal.SIGTERM)
+        if not job.is_cancelled:  # before it began
+            with subprocess.Popen(whole, pass_fds=held) as command:
+                code = _followed(command, job)
         write_json(folder / "result.json", {"code": code, "ended": time.time()})
+        if job.is_cancelled and sys.platform != "win32":
+            os.killpg(0, signal.SIGKILL)  # whatever the command left behind, and this process
 
 
-def _wait_for_turn(folder: Path, queue: str, turn: contextlib.ExitStack) -> tuple[int, ...]:
-    """Until no older job of the queue is live, and none that somebody killed is still at work.
+def _followed(command: "subprocess.Popen[bytes]", job: Job) -> int:
+    """The command's exit code; it is stopped where somebody asks for that."""
+    while not job.is_cancelled:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return command.wait(_LOOKS)
+    # Asked more than once: the first may come before the command can hear it.
+    for _ in range(_ASKED_TO_STOP):
+        if sys.platform == "win32":
+            subprocess.run(["taskkill", "/F", "/T", "/PID", str(command.pid)], check=False)
+        else:
+            os.killpg(0, signal.SIGTERM)  # what the command has started is of this group, too
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return command.wait(1.0)
+    command.kill()
+    return command.wait()
+
+
+def _wait_for_turn(job: Job, turn: contextlib.ExitStack) -> tuple[int, ...]:
+    """Until it is the job's turn, and none that somebody killed is still at work in its place.
 
     Returns:
-        The lock of the queue as a file descriptor, for the command to hold too: where this process
+        The lock of its place as a file descriptor, for the command to hold too: where this process
         is killed and the command lives on, the next one waits for the command.
     """
-    while any(job.is_live for job in _ahead(folder, queue)):
-        if (folder / "cancelled").exists():
-            return ()
+    root = job.folder.parent
+    places = [
+        turn.enter_context((root / f".turn-{job.queue}-{n}").open("a+b"))
+        for n in range(job.at_once)
+    ]
+    while not job.is_cancelled:
+        if job.ahead == 0:
+            mine = next(filter(_try_to_hold, places), None)
+            if mine is not None:
+                (job.folder / _TURN).touch()
+                return () if sys.platform == "win32" else (mine.fileno(),)
         time.sleep(_BETWEEN_TURNS)
-    lock = turn.enter_context((folder.parent / f".turn-{queue}").open("a+b"))
-    while not _try_to_hold(lock):
-        if (folder / "cancelled").exists():
-            return ()
-        time.sleep(_BETWEEN_TURNS)
-    (folder / _TURN).touch()
-    return () if sys.platform == "win32" else (lock.fileno(),)
+    return ()
 
 
-def _ahead(folder: Path, queue: str) -> list[Job]:
-    """The queue's jobs that were started before the one in the folder."""
+def _ahead(folder: Path, queue: str, at_once: int) -> int:
+    """How many of the queue's jobs that were started before it have to end for it to begin."""
     older = (item for item in folder.parent.glob("[!.]*") if item.name < folder.name)
-    jobs = [job for job in map(_read, sorted(older)) if job is not None]
-    return [job for job in jobs if job.queue == queue]
+    jobs = [job for job in map(_read, older) if job is not None and job.queue == queue]
+    return max(0, sum(job.is_live for job in jobs) - at_once + 1)
 
 
 def _try_to_hold(stream: IO[bytes], *, shared: bool = False) -> bool:
@@ -470,4 +493,6 @@ def _digest(key: str) -> str:
 
 
 if __name__ == "__main__":
-    _watch(Path(sys.argv[1]))
+    _found = _read(Path(sys.argv[1]))
+    if _found is not None:  # else it was swept away before it came to life
+        _watch(_found)

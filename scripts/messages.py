@@ -54,6 +54,7 @@ REFUSING = (
     "emoviz/data/fetch.py",
     "emoviz/data/images.py",
     "emoviz/data/importers/content_state.py",
+    "emoviz/jobs.py",
     "emoviz/review/acquire.py",
     "emoviz/review/deciding.py",
     "emoviz/review/images.py",

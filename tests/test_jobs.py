@@ -16,6 +16,7 @@ import pytest
 
 from emoviz import jobs
 from emoviz.checkpoints import Checkpoint
+from emoviz.errors import BusyError
 from emoviz.jobs import Job, JobProgress, Reporter, find, list_jobs, start
 from emoviz.settings import Settings
 
@@ -47,6 +48,12 @@ def running(settings: Settings, command: list[str]) -> Job:
     return job
 
 
+def command_of(process: int) -> int:
+    """The process id of the command that a job's own process waits for."""
+    (child,) = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return int(child)
+
+
 def group_is_gone(process: int) -> bool:
     try:
         os.killpg(process, 0)
@@ -68,7 +75,7 @@ def test_job_runs_to_its_end(
     job = start(settings, "embedding a set", command, "embed/set/tiny")
     assert job.state in ("waiting", "running")
     assert job.is_live
-    assert job.wait(60) == "done"
+    assert job.wait(300) == "done"
     assert (job.code, job.is_live) == (0, False)
     assert job.progress.share == 1.0
     assert job.progress.result is not None
@@ -109,17 +116,67 @@ def test_cancelled_job_leaves_no_process(settings: Settings, long_command: list[
     assert 0 < shares[-1] < 0.95
 
 
-@posix
-def test_job_that_does_not_listen_is_killed(
-    settings: Settings, long_command: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_job_that_does_not_listen_is_killed(settings: Settings, long_command: list[str]) -> None:
     job = running(settings, long_command)
     process = int((job.folder / "alive").read_text())
-    monkeypatch.setattr(jobs, "_ASKED_TO_STOP", 0)
+    os.kill(command_of(process), signal.SIGSTOP)
     job.cancel()
     until(lambda: group_is_gone(process))
     assert job.state == "cancelled"
-    assert job.code is None, "nobody was left to say how it ended"
+    assert job.code == -signal.SIGKILL
+
+
+@posix
+def test_a_stop_needs_no_process_id(settings: Settings, long_command: list[str]) -> None:
+    """Another container that shares the home has other processes of the same ids."""
+    job = running(settings, long_command)
+    (job.folder / "alive").write_text("1")
+    job.cancel()
+    assert job.state == "cancelled"
+    assert job.code == -signal.SIGTERM
+
+
+def test_a_queue_runs_some_at_once(settings: Settings, long_command: list[str]) -> None:
+    found = [start(settings, "x", long_command, f"key {n}", "work", at_once=2) for n in range(3)]
+    until(lambda: [job.state for job in found[:2]] == ["running"] * 2)
+    until(lambda: found[2].state == "queued")
+    assert [job.ahead for job in found] == [0, 0, 1]
+    found[0].cancel()
+    until(lambda: found[2].state == "running")
+    for job in found[1:]:
+        job.cancel()
+
+
+def test_one_person_starts_only_so_much(
+    settings: Settings, long_command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_MOST", 2)
+    mine = [start(settings, "x", long_command, f"key {n}", "work", 1, "7") for n in range(2)]
+    with pytest.raises(BusyError, match="2 tasks at work or waiting"):
+        start(settings, "x", long_command, "one more", "work", 1, "7")
+    assert start(settings, "x", long_command, "key 1", "work", 1, "7") == mine[1], "none is added"
+    other = start(settings, "x", ["recipes"], "other", "", 1, "8")
+    other.wait(300)
+    assert other.code is not None, "another may start"
+    for job in mine:
+        job.cancel()
+    start(settings, "x", ["recipes"], "one more", "work", 1, "7").wait(300)
+
+
+def test_a_clock_that_was_set_back_changes_no_order(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_process", lambda job, settings: None)
+    began = time.time_ns()
+    before = start(settings, "x", ["recipes"], "a")
+    (before.folder / "result.json").write_text('{"code": 0}')
+    monkeypatch.setattr(time, "time_ns", lambda: began - 3_600_000_000_000)
+    again, other = (start(settings, "x", ["recipes"], key) for key in ("a", "b"))
+    assert [job.folder for job in list_jobs(settings)] == [
+        job.folder for job in (other, again, before)
+    ]
+    assert find(settings, "a") == again
 
 
 def test_job_cancelled_before_it_came_to_life_never_begins(
@@ -147,10 +204,7 @@ def test_command_killed_by_the_system_has_failed(
 ) -> None:
     """As where memory runs out: the command dies, the process beside it tells."""
     job = running(settings, long_command)
-    process = (job.folder / "alive").read_text()
-    children = Path("/proc", process, "task", process, "children").read_text().split()
-    assert len(children) == 1
-    os.kill(int(children[0]), signal.SIGKILL)
+    os.kill(command_of(int((job.folder / "alive").read_text())), signal.SIGKILL)
     assert job.wait(30) == "failed"
     assert job.code == -signal.SIGKILL
 

@@ -104,6 +104,15 @@ def test_the_services_keep_what_they_should() -> None:
     assert re.fullmatch(r"postgresql://emoviz:\$\{POSTGRES_PASSWORD:\?.*\}@database/emoviz", url)
     volumes = {v.split(":")[0] for s in values["services"].values() for v in s["volumes"]}
     assert {name for name in volumes if not name.startswith(".")} == set(values["volumes"])
+    rules = values["configs"][proxy["configs"][0]["source"]]["content"]
+    assert "lb_policy cookie" in rules, "a browser stays with the server that knows its session"
+    assert f"a app {dockerfile_port()}" in rules
+
+
+def dockerfile_port() -> str:
+    """Where the container listens."""
+    text = (PROJECT_ROOT / "Dockerfile").read_text(encoding="utf-8")
+    return re.search(r"^EXPOSE (\d+)$", text, re.MULTILINE)[1]  # type: ignore[index]
 
 
 def test_citation_and_package_are_of_one_version() -> None:

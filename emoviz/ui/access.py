@@ -77,6 +77,12 @@ def person(settings: Settings) -> Person:
     return Person(found.role, found, reason)
 
 
+def signed_in(settings: Settings) -> str:
+    """Who is here by a login, as the store numbers them; "" where nobody signs in."""
+    found = person(settings).reviewer if login_is_set_up() else None
+    return str(found.id) if found is not None else ""
+
+
 def entered(claims: Mapping[str, Any], settings: Settings) -> Reviewer:
     """The person of a login, as the store knows them at this moment.
 

@@ -6,14 +6,16 @@ from typing import Literal
 import streamlit as st
 
 from emoviz import jobs
+from emoviz.errors import BusyError
 from emoviz.review.rights import RightName
 from emoviz.settings import Settings
 from emoviz.ui import access
-from emoviz.ui.language import tr, translated
+from emoviz.ui.language import plural, tr, translated
 from emoviz.ui.words import duration, plain
 
 Outcome = Literal["none", "live", "done", "ended"]
 _EVERY = 0.5
+_QUEUE, _AT_ONCE = "work", 2  # over all sessions and replicas: a task takes a core or two
 
 
 def outcome(settings: Settings, key: str) -> Outcome:
@@ -30,7 +32,9 @@ def outcome(settings: Settings, key: str) -> Outcome:
 def begin(settings: Settings, what: str, command: Sequence[str], key: str) -> None:
     """Start a task; a running one of the same key is left to run."""
     try:
-        jobs.start(settings, what, command, key)
+        jobs.start(settings, what, command, key, _QUEUE, _AT_ONCE, access.signed_in(settings))
+    except BusyError as error:
+        st.error(translated(str(error)), icon=":material/hourglass_top:")
     except OSError as error:
         words = tr("It cannot be started: {reason}", reason=plain(str(error)))
         st.error(words, icon=":material/error:")
@@ -85,6 +89,13 @@ def reason(job: jobs.Job) -> str:
 
 
 def _words(job: jobs.Job, progress: jobs.JobProgress) -> str:
+    if job.state == "queued":
+        return plural(
+            "{task} begins once the task before it has ended",
+            "{task} begins once {count} of those before it have ended",
+            job.ahead,
+            task=job.what,
+        )
     words = plain(progress.words or job.what)
     left = progress.seconds_left
     return (

@@ -202,6 +202,10 @@ def _ending(settings: Settings, run: Run, job: jobs.Job | None) -> None:
             st.code("\n".join(job.tail(20)) or "nothing", language=None, wrap_lines=True)
 
 
+def _go_on(settings: Settings, folder: Path, title: str) -> None:
+    work.go_on(settings, folder, title)
+
+
 def _told(folder: Path) -> None:
     """What the run told: images left out, features not kept, memory that was short."""
     try:
@@ -210,13 +214,6 @@ def _told(folder: Path) -> None:
         return
     with st.expander("What it told", icon=":material/notes:"):
         st.code("\n".join(lines[-_MOST_LINES:]), language=None, wrap_lines=True, height=240)
-
-
-def _go_on(settings: Settings, folder: Path, title: str) -> None:
-    try:
-        work.go_on(settings, folder, title)
-    except OSError as error:
-        st.error(f"It cannot be started: {plain(str(error))}", icon=":material/error:")
 
 
 def _figures(settings: Settings, folder: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from emoviz import jobs
+from emoviz.errors import BusyError
 from emoviz.files import write_json, write_text
 from emoviz.settings import Settings
 from emoviz.training.folder import forget_pause, make_wish
@@ -61,14 +62,18 @@ def start_sweep(settings: Settings, plan: SweepPlan) -> Path | None:
 
 
 @access.acts("train")
-def go_on(settings: Settings, folder: Path, title: str) -> Path:
-    """Start, or start again, what a folder's command says.
-
-    Raises:
-        OSError: No process can be made, or the folder was not made here.
-    """
-    forget_pause(folder)
-    jobs.start(settings, title, _command(folder), _key(folder), QUEUE)
+def go_on(settings: Settings, folder: Path, title: str) -> Path | None:
+    """Start, or start again, what a folder's command says; None where it cannot be begun."""
+    person = access.signed_in(settings)
+    try:
+        forget_pause(folder)
+        jobs.start(settings, title, _command(folder), _key(folder), QUEUE, person=person)
+    except BusyError as error:
+        st.error(str(error), icon=":material/error:")
+        return None
+    except OSError as error:
+        _sorry(error)
+        return None
     return folder
 
 
