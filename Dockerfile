@@ -14,7 +14,7 @@ COPY checkpoints checkpoints
 COPY sample_data sample_data
 RUN awk '/^uv==/ { here = 1 } here { print } here && !/\\$/ { exit }' requirements-dev-lock.txt >uv.txt \
     && pip install --no-cache-dir --require-hashes -r uv.txt \
-    && uv pip install --system --no-cache -c requirements-lock.txt \
+    && uv pip install --system --no-cache --compile-bytecode -c requirements-lock.txt \
         "$([ "$SIZE" = train ] && echo '.[train]' || echo '.')"
 USER emoviz
 ENV EMOVIZ_HOME=/data

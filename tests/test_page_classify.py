@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from app_pages import healthy
 from PIL import Image
 from placed import put_checkpoint
@@ -25,6 +26,7 @@ from emoviz.labels import FER7, MIKELS8, SADNESS2, TEXT2, Taxonomy
 from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.ui import cards, export, results, running, words
 from emoviz.ui.card_page import card_html, novelty_rule
+from emoviz.ui.gallery import Tile
 from emoviz.ui.results import Result
 from emoviz.ui.wording import wording
 from emoviz.ui.workspace import FORGOTTEN, Workspace
@@ -86,6 +88,12 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 # What a person sees
 
 
+def as_buttons(tiles: Sequence[Tile], key: str, *_: object, **given: Any) -> None:
+    """Stands in for a gallery, which no page without a browser can press."""
+    for place, tile in enumerate(tiles):
+        st.button(tile.caption, key=f"{key}-{place}", on_click=given["on_press"], args=(place,))
+
+
 def test_empty_page_says_what_it_does_and_what_to_do(app: AppTest) -> None:
     assert app.title[0].value == "Which emotion does an image evoke?"
     assert "the model's estimate of the emotion that each evokes" in app.main.markdown[0].value
@@ -93,7 +101,7 @@ def test_empty_page_says_what_it_does_and_what_to_do(app: AppTest) -> None:
         "Drop images here, or a ZIP of images",
         "Drop a whole folder here",
     ]
-    assert len([item for item in app.button if str(item.key).startswith("sample-")]) == 24
+    assert app.button(key="samples-all").label == "Try all 24"
     assert "csv" not in [item.key for item in app.get("download_button")]
 
 
@@ -191,8 +199,13 @@ def test_an_animation_says_which_frame_was_used(app: AppTest) -> None:
     assert "Note: animated: its first frame is used." in html(app)
 
 
-def test_a_sample_is_one_press_away_and_in_the_link(app: AppTest) -> None:
-    healthy(app.button(key="sample-calf.jpg").click().run())
+def test_a_sample_is_one_press_away_and_in_the_link(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emoviz.ui.intake.gallery", as_buttons)
+    shown = [item for item in app.run().button if str(item.key).startswith("sample-gallery")]
+    assert len(shown) == 24
+    healthy(next(item for item in shown if item.label.startswith("Calf")).click().run())
     assert headings(app)[0] == "1 image"
     assert "Calf with pricked ears" in html(app)
     assert app.query_params["sample"] in ("images/calf.jpg", ["images/calf.jpg"])

@@ -47,6 +47,7 @@ from emoviz.data.library import (
 from emoviz.data.reading import read_labelled
 from emoviz.errors import TableError
 from emoviz.files import read_json
+from emoviz.plots.bars import counts_by_class
 from emoviz.plots.data_card import data_card
 from emoviz.settings import Settings
 from emoviz.ui.curation.faults import groups_of
@@ -161,7 +162,8 @@ def test_the_sample_is_there_at_once(tiny_checkpoint: Checkpoint) -> None:
     words = said(app)
     assert "62 images" in words
     assert "no split" in words
-    assert len(app.get("plotly_chart")) == 1
+    assert any("awe (8)" in item.value for item in app.main.html)
+    assert not app.get("plotly_chart")
     numbers = app.dataframe[0].value
     assert numbers["no split"].sum() == 62
     assert "comes with the project" in words
@@ -189,6 +191,13 @@ def test_counts_by_class_and_split_are_those_of_the_records(
             assert shown.loc[name, split] == wanted[split, name]
     app = open_page(set="planted", **{"class": f"c{known.taxonomy.index('fear')}", "split": "test"})
     assert f"{wanted['test', 'fear']} images; press one" in said(app)
+
+
+def test_bars_of_classes_are_as_long_as_their_counts() -> None:
+    bars = counts_by_class({"train": {"<i>": 2, "awe": 3, "fear": 0}, "test": {"awe": 1}})
+    rows = re.findall(r"<li><span>(.+?)</span><div class=\S+ style=\"width:(.+?)%\"", bars)
+    assert rows == [("awe (4)", "100.0"), ("&lt;i&gt; (2)", "50.0")]
+    assert "train: 75\N{NO-BREAK SPACE}%, 3 images; test: 25\N{NO-BREAK SPACE}%, 1 images" in bars
 
 
 def test_a_link_to_a_set_that_is_gone_and_a_damaged_one_are_told(

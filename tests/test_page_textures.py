@@ -64,7 +64,7 @@ def test_without_an_image_it_offers_ways_in(tiny_checkpoint: Checkpoint) -> None
     assert app.title[0].value == "Why does the network say so?"
     assert "the model's estimate of the emotion" in app.main.markdown[0].value
     assert app.file_uploader[0].label == "Drop images here, or a ZIP of images"
-    healthy(app.button(key="sample-calf.jpg").click().run())
+    healthy(app.button(key="samples-all").click().run())
     assert app.segmented_control(key="textures-view").value == "Where"
 
 

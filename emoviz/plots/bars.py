@@ -5,6 +5,7 @@ on light and dark grounds: it takes the text's colour from around it. ``emoviz/u
 the style of the class names used here.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -13,6 +14,8 @@ from emoviz.labels import SENTIMENT_COLOURS
 _GREY = "#9d9a92"  # a label that has no colour
 # No line break between a number and its sign.
 _NBSP = "\N{NO-BREAK SPACE}"
+SPLITS = {"train": "#7b70b8", "validation": "#d9822b", "test": "#2a9d8f", "no split": "#8a8f98"}
+_MOST = 40  # classes that a figure shows
 SENTIMENTS = {"positive": "positive", "negative": "negative", "none": "neither"}
 
 
@@ -113,6 +116,38 @@ def shares_by(
         unit: What is counted.
     """
     rows = "".join(_group(group, counts[group], names, colours, unit) for group in counts)
+    return _groups(rows, counts, names, colours)
+
+
+def counts_by_class(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """One bar a class, as long as it has images and divided by split, the commonest on top.
+
+    Args:
+        counts: Split -> class -> images; ``no split`` where images have none.
+    """
+    totals = Counter[str]()
+    for row in counts.values():
+        totals.update(row)
+    most = max([*totals.values(), 1])
+    found = {
+        name: {split: row.get(name, 0) for split, row in counts.items()}
+        for name, total in totals.most_common(_MOST)
+        if total
+    }
+    rows = "".join(
+        _group(name, row, list(counts), SPLITS, "images", totals[name] / most)
+        for name, row in found.items()
+    )
+    legend = list(counts) if len(counts) > 1 else []
+    return _groups(rows, found, legend, SPLITS)
+
+
+def _groups(
+    rows: str,
+    counts: Mapping[str, Mapping[str, int]],
+    names: Sequence[str],
+    colours: Mapping[str, str],
+) -> str:
     used = [name for name in names if any(found.get(name) for found in counts.values())]
     legend = "".join(f"<li>{_dot(colours.get(name, _GREY))}{escape(name)}</li>" for name in used)
     return (
@@ -126,6 +161,7 @@ def _group(
     names: Sequence[str],
     colours: Mapping[str, str],
     unit: str,
+    length: float = 1.0,
 ) -> str:
     total = sum(found.values())
     said = [
@@ -139,7 +175,8 @@ def _group(
     words = "; ".join(words for *_, words in said)
     return (
         f"<li><span>{escape(group)} ({total})</span>"
-        f'<div class="ev-strip" role="img" aria-label="{escape(words)}">{pieces}</div></li>'
+        f'<div class="ev-strip" style="width:{100 * length:.1f}%" role="img" '
+        f'aria-label="{escape(words)}">{pieces}</div></li>'
     )
 
 

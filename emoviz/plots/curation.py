@@ -1,4 +1,4 @@
-"""Figures of a labelled set: counts, light and colour by class, shares of text and faces.
+"""Figures of a labelled set: light and colour by class, shares of text and faces.
 
 Transparent grounds and the theme's text colour, so that both themes are served.
 """
@@ -10,13 +10,6 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 FIRST, SECOND, THIRD, GREY = "#7b70b8", "#d9822b", "#2a9d8f", "#8a8f98"
-SPLITS: Mapping[str, str] = {
-    "train": FIRST,
-    "validation": SECOND,
-    "test": THIRD,
-    "no split": GREY,
-}
-_PATTERNS = {"validation": "/", "test": "x"}  # told apart without colour, too
 # Ends of the axes, the same for all sets, so that small differences look small.
 _ENDS = {
     "brightness": (0.0, 1.0),
@@ -26,48 +19,6 @@ _ENDS = {
     "warmth": (-0.5, 0.5),
 }
 _MOST = 40  # classes that a figure shows
-
-
-def counts_by_class(
-    counts: Mapping[str, Mapping[str, int]], colours: Mapping[str, str]
-) -> go.Figure:
-    """One bar a class, divided by split, the commonest class on top.
-
-    Args:
-        counts: Split -> class -> images; ``no split`` where images have none.
-        colours: Of the classes, where there is but one split to show.
-    """
-    totals: dict[str, int] = {}
-    for row in counts.values():
-        for name, number in row.items():
-            totals[name] = totals.get(name, 0) + number
-    names = [name for name in sorted(totals, key=lambda name: -totals[name]) if totals[name]][
-        :_MOST
-    ]
-    figure = go.Figure()
-    for split, row in counts.items():
-        figure.add_bar(
-            x=[row.get(name, 0) for name in names],
-            y=[safe(name) for name in names],
-            name=split,
-            orientation="h",
-            marker={
-                "color": SPLITS.get(split, GREY)
-                if len(counts) > 1
-                else [colours.get(name, GREY) for name in names],
-                "pattern": {
-                    "shape": _PATTERNS.get(split, ""),
-                    "solidity": 0.2,
-                    "fillmode": "overlay",
-                },
-            },
-            hovertemplate=f"%{{y}}, {split}: %{{x:,}} images<extra></extra>",
-        )
-    figure.update_layout(
-        barmode="stack", showlegend=len(counts) > 1, legend={"traceorder": "normal"}
-    )
-    figure.update_xaxes(title="images", rangemode="tozero")
-    return _dressed(figure, 120 + 26 * len(names))
 
 
 def before_and_after(

@@ -5,10 +5,10 @@ from html import escape
 from typing import Any
 
 from emoviz.curation.card import CardValues
+from emoviz.plots.bars import SPLITS
 from emoviz.plots.document import Cell, Document, DocumentTable, Picture, Section, to_html
 
 _WIDTH, _ROW, _LEFT, _RIGHT = 460, 22, 130, 52
-_SPLITS = {"train": "#7b70b8", "validation": "#d9822b", "test": "#2a9d8f", "no split": "#8a8f98"}
 _GREY = "#8a8f98"
 _MOST = 40  # classes of a figure
 _SAID = {"mend": "mend", "look": "look at them", "fine": "fine", "unknown": "not looked for"}
@@ -44,7 +44,7 @@ def count_bars(counts: Mapping[str, Mapping[str, int]], colours: Mapping[str, st
         parts.append(_word(name, k))
         parts.append(f'<text x="{x + 5:.1f}" y="{k * _ROW + 15}">{totals[name]:,}</text>')
     legend = "".join(
-        f'<li><i style="background:{_SPLITS.get(split, _GREY)}"></i>{escape(split)}</li>'
+        f'<li><i style="background:{SPLITS.get(split, _GREY)}"></i>{escape(split)}</li>'
         for split in counts
         if len(counts) > 1
     )
@@ -159,7 +159,7 @@ def _origin(card: CardValues) -> Section:
 def _fill(
     split: str, name: str, counts: Mapping[str, Mapping[str, int]], colours: Mapping[str, str]
 ) -> str:
-    return _SPLITS.get(split, _GREY) if len(counts) > 1 else colours.get(name, _GREY)
+    return SPLITS.get(split, _GREY) if len(counts) > 1 else colours.get(name, _GREY)
 
 
 def _word(name: str, row: int) -> str:

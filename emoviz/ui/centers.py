@@ -215,7 +215,7 @@ def near_images(item: Centers, points: Points, pictures: Pictures) -> int | None
             tiles_of(points, images, pictures, details),
             f"near-{item.checkpoint.card.id}-{name}",
             f"Images nearest to the center of {name}",
-            strip=True,
+            form="strip",
         )
         pressed = pressed if found is None else int(images[found])
     return pressed

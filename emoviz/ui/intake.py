@@ -22,9 +22,10 @@ from emoviz.data.sources import (
 )
 from emoviz.settings import Settings
 from emoviz.ui import access
+from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.library import bring_in
 from emoviz.ui.library.bring_in import Arrival, BringInForm, Outcome, Way
-from emoviz.ui.samples import Sample, gallery, known_samples, small_picture
+from emoviz.ui.samples import Sample, known_samples, shown_samples, small_pictures
 from emoviz.ui.words import counted, plain
 from emoviz.ui.workspace import Workspace, workspace
 
@@ -39,9 +40,8 @@ _GUARD = st.components.v2.component(
     html="<span hidden></span>\n",
     js="""
 const ask = (event) => event.preventDefault()
-export default function ({ data }) {
-  removeEventListener("beforeunload", ask)
-  if (data) addEventListener("beforeunload", ask)
+export default function () {
+  addEventListener("beforeunload", ask)
   return () => removeEventListener("beforeunload", ask)
 }
 """,
@@ -60,8 +60,8 @@ def drop_zones(settings: Settings) -> None:
             _uploader("Drop a whole folder here", f"folder-{generation}", settings, whole=True)
     each, archive = f"{settings.max_file_mb:,.0f} MB", f"{settings.max_archive_mb:,.0f} MB"
     st.caption(f"An image may have {each}, a ZIP {archive}.")
-    # bytes, because Streamlit loads pandas for every other kind of value
-    _GUARD(key="guard", data=b"1" if any(entry.weight for entry in workspace().entries) else None)
+    if any(entry.weight for entry in workspace().entries):
+        _GUARD(key="guard")
 
 
 @access.offers("try")
@@ -92,8 +92,8 @@ def notes() -> None:
 
 
 def sample_gallery(settings: Settings, title: str) -> None:
-    """Thumbnails that are buttons, and one button for all."""
-    samples = gallery(settings.sample_data)
+    """Thumbnails to press, all of them one element, and a button for all."""
+    samples = shown_samples(settings.sample_data)
     if not samples:
         st.caption("The sample images that come with the project are not in this installation.")
         return
@@ -106,9 +106,11 @@ def sample_gallery(settings: Settings, title: str) -> None:
             on_click=_take_samples,
             args=(samples, settings),
         )
-    with st.container(horizontal=True, gap="xsmall", key="samples"):
-        for sample in samples:
-            _sample_button(sample, settings)
+    pictures = small_pictures(settings.sample_data)
+    tiles = [Tile(jpeg, item.caption) for jpeg, item in zip(pictures, samples, strict=True)]
+    with st.container(key="samples"):
+        gallery(tiles, "sample-gallery", title, side=100, form="whole",
+                on_press=lambda place: _take_samples([samples[place]], settings))  # fmt: skip
 
 
 def follow_link(settings: Settings) -> None:
@@ -121,7 +123,7 @@ def follow_link(settings: Settings) -> None:
     known |= {sample.name: sample for sample in known.values()}  # the bare name serves too
     for file in st.query_params.get_all("sample"):
         if file == _ALL:
-            _add_samples(space, gallery(settings.sample_data), settings)
+            _add_samples(space, shown_samples(settings.sample_data), settings)
         elif file in known:
             _add_samples(space, [known[file]], settings)
         else:
@@ -213,26 +215,12 @@ def _release(files: Iterable[UploadedFile]) -> None:
             remove(context.session_id, file.file_id)
 
 
-def _sample_button(sample: Sample, settings: Settings) -> None:
-    """A picture to press; its caption shows on hover and is read out."""
-    picture = small_picture(settings.sample_data / sample.file)
-    words = plain(sample.caption)
-    hover = words.replace('"', "'")
-    st.button(
-        f'![{words}]({picture} "{hover}")' if picture else words,
-        key=f"sample-{sample.name}",
-        type="tertiary",
-        on_click=_take_samples,
-        args=([sample], settings),
-    )
-
-
 def _take_samples(samples: Sequence[Sample], settings: Settings) -> None:
     space = workspace()
     space.notes.clear()
     _add_samples(space, samples, settings)
     chosen = [entry.sample for entry in space.entries if entry.sample]
-    everything = {sample.file for sample in gallery(settings.sample_data)} <= set(chosen)
+    everything = {sample.file for sample in shown_samples(settings.sample_data)} <= set(chosen)
     st.query_params["sample"] = [_ALL] if everything else chosen
 
 

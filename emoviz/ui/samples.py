@@ -28,7 +28,7 @@ class Sample:
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
-def gallery(folder: Path) -> list[Sample]:
+def shown_samples(folder: Path) -> list[Sample]:
     """Those shown on the page, in order; empty where the project came without samples."""
     return [Sample(row["file"], row["caption"]) for row in _rows(folder / "gallery.csv")]
 
@@ -37,7 +37,7 @@ def gallery(folder: Path) -> list[Sample]:
 def known_samples(folder: Path) -> Mapping[str, Sample]:
     """All that a link may name, by file; the gallery's captions come first."""
     others = (Sample(row["file"], _caption(row)) for row in _rows(folder / "images.csv"))
-    return {item.file: item for item in (*others, *gallery(folder))}
+    return {item.file: item for item in (*others, *shown_samples(folder))}
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
@@ -47,24 +47,25 @@ def artworks(folder: Path) -> list[Sample]:
     return [Sample(row["file"], _caption(row)) for row in rows if row.get("kind") == "artwork"]
 
 
-@st.cache_data(max_entries=200, show_spinner=False)
-def small_picture(file: Path) -> str | None:
-    """A thumbnail as a data URI; None where the file is gone."""
-    return _picture(file, _SIDE)
+@st.cache_data(max_entries=2, show_spinner=False)
+def small_pictures(folder: Path) -> list[bytes | None]:
+    """Thumbnails of those shown, in the same order, as JPEGs; None where a file is gone."""
+    return [_picture(folder / sample.file, _SIDE) for sample in shown_samples(folder)]
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
 def large_picture(file: Path) -> str | None:
     """An image as large as a page shows it, as a data URI; None where it cannot be read."""
-    return _picture(file, _LARGE)
+    picture = _picture(file, _LARGE)
+    return data_uri(picture) if picture else None
 
 
-def _picture(file: Path, side: int) -> str | None:
+def _picture(file: Path, side: int) -> bytes | None:
     try:
         opened = open_image(file.read_bytes(), short_side=side)
     except (OSError, ImageError):
         return None
-    return data_uri(thumbnail(opened.pixels, side, quality=78))
+    return thumbnail(opened.pixels, side, quality=78)
 
 
 def _rows(file: Path) -> list[dict[str, str]]:

@@ -70,8 +70,10 @@ button.ev-picture { cursor: zoom-in; }
   font-variant-numeric: tabular-nums; }
 .ev-legend { display: flex; flex-wrap: wrap; gap: .25rem .95rem; list-style: none;
   margin: .55rem 0 0; padding: 0 !important; font-size: .86rem; }
-.ev-legend li { display: flex; align-items: center; gap: .4rem; margin: 0; }
-.ev-dot { width: .72rem; height: .72rem; border-radius: 50%; flex: none;
+.ev-legend li { display: flex; align-items: center; margin: 0; }
+.ev-legend b { margin-left: .4rem; }
+.ev-dot { display: inline-block; width: .72rem; height: .72rem; border-radius: 50%; flex: none;
+  margin-right: .45rem;
   box-shadow: inset 0 0 0 1px light-dark(rgb(0 0 0 / .16), rgb(255 255 255 / .3)); }
 .ev-tags { display: flex; flex-wrap: wrap; gap: .3rem; list-style: none; margin: 0;
   padding: 0 !important; }
@@ -183,8 +185,7 @@ button.ev-picture { cursor: zoom-in; }
 .ev-score .ev-track { flex: 1; min-width: 1.5rem; max-width: 9rem; }
 .ev-score .ev-fill { background: light-dark(#4b4377, #8a7fd0); }
 
-.ev-dot { display: inline-block; width: .62rem; height: .62rem; border-radius: 50%;
-  margin-right: .45rem; border: 2px solid light-dark(#b3541e, #e08a4f); }
+.ev-dot:is(.ev-mend, .ev-look) { border: 2px solid light-dark(#b3541e, #e08a4f); }
 .ev-dot.ev-mend { background: light-dark(#b3541e, #e08a4f); }
 .ev-found td.ev-value { white-space: nowrap; }
 .ev-found tbody th { white-space: normal; min-width: min(14rem, 20vw); }
@@ -207,7 +208,7 @@ button.ev-picture { cursor: zoom-in; }
 .ev-tree li { display: flex; align-items: center; justify-content: flex-end; gap: .5rem; margin: 0;
   width: 9.35rem; height: 2rem; }
 .ev-tree li span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.ev-tree li .ev-dot { margin: 0; border: 0; position: relative; z-index: 1; }
+.ev-tree li .ev-dot { margin: 0; position: relative; z-index: 1; }
 .ev-joints { position: absolute; inset: 0 .3rem 0 9rem; }
 .ev-joints :is(i, b) { position: absolute; box-sizing: content-box; }
 .ev-joints i { border-top: 2px solid #8a8f98; margin-top: -1px; }
@@ -222,14 +223,6 @@ button.ev-picture { cursor: zoom-in; }
 .ev-groups li > span { overflow-wrap: anywhere; text-align: right; }
 
 .st-key-drop-zones section { border-style: dashed; }
-.st-key-samples button { padding: 0; border: 0; border-radius: 7px; overflow: hidden;
-  min-height: 0; vertical-align: top; }
-.st-key-samples button img { max-height: none; height: 6.25rem; width: auto; display: block;
-  transition: opacity .12s; }
-.st-key-samples button:hover img { opacity: .82; }
-.st-key-samples button:focus-visible { outline: 3px solid light-dark(#4b4377, #bdb4ee);
-  outline-offset: 2px; }
-@media (prefers-reduced-motion: reduce) { .st-key-samples button img { transition: none; } }
 @media print { .ev-more { display: none; } .ev-card { break-inside: avoid; } }
 """
 SHEET = f"<style>{CSS}</style>"

@@ -13,7 +13,7 @@ from emoviz.curation.card import counts_of
 from emoviz.data.dataset import NO_LABEL, Dataset
 from emoviz.data.library import SAMPLE, KnownSet
 from emoviz.inference.stored import table_path
-from emoviz.plots.curation import counts_by_class
+from emoviz.plots.bars import counts_by_class
 from emoviz.settings import Settings
 from emoviz.ui.curation.pictures import ShownImages, wall
 from emoviz.ui.curation.subject import CurationSubject
@@ -46,12 +46,8 @@ def show_counts(subject: CurationSubject) -> None:
     counts = counts_of(subject.labelled)
     chart, numbers = st.columns([3, 2], gap="large")
     with chart:
-        st.plotly_chart(
-            counts_by_class(counts, subject.labelled.taxonomy.colours),
-            key="datasets-counts",
-            config={"displaylogo": False},
-            alt="Images of each class, by split",
-        )
+        told = {s: {readable(name): n for name, n in row.items()} for s, row in counts.items()}
+        st.html(counts_by_class(told))
     with numbers:
         table = pd.DataFrame(counts).fillna(0).astype(int)
         table.index = [readable(str(name)) for name in table.index]

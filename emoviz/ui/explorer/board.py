@@ -152,7 +152,7 @@ def _image(points: Points, first: int, pictures: Pictures) -> None:
     order, distances = near.indices[0], near.distances[0]
     words = [f"{estimate(points, int(i))} · {d:.2f}" for i, d in zip(order, distances, strict=True)]
     tiles = tiles_of(points, order, pictures, words)
-    if (pressed := gallery(tiles, "explore-near", "Nearest images", strip=True)) is not None:
+    if (pressed := gallery(tiles, "explore-near", "Nearest images", form="strip")) is not None:
         look_at(points, int(order[pressed]))
         st.rerun(scope="fragment")
 

@@ -2,13 +2,16 @@
 
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import streamlit as st
 
 from emoviz.ui.language import tr
+
+Form = Literal["grid", "strip", "whole"]
 
 
 def _source(name: str) -> str:
@@ -38,7 +41,12 @@ class Tile:
 
 
 def gallery(
-    tiles: Sequence[Tile], key: str, label: str, side: int = 112, strip: bool = False
+    tiles: Sequence[Tile],
+    key: str,
+    label: str,
+    side: int = 112,
+    form: Form = "grid",
+    on_press: Callable[[int], None] | None = None,
 ) -> int | None:
     """Show pictures side by side.
 
@@ -47,23 +55,31 @@ def gallery(
         key: Of the element; one wall keeps its key whatever it shows.
         label: What a screen reader says of the wall.
         side: Least width of a picture, in CSS pixels.
-        strip: One row that scrolls sideways, instead of as many rows as needed.
+        form: ``grid``: squares in as many rows as needed; ``strip``: in one row that scrolls
+            sideways; ``whole``: whole pictures, `side` high, whose captions show on hover alone.
+        on_press: Called with the place that was pressed, before the page runs.
 
     Returns:
         The place of the picture that was pressed just now, or None.
     """
     if not tiles:
         return None
-    result = _GALLERY(
-        key=key,
-        data=packed(tiles, label, side, strip),
-        on_pressed_change=_nothing,
-    )
-    pressed = result.pressed
-    return int(pressed) if pressed is not None and 0 <= int(pressed) < len(tiles) else None
+
+    def called() -> None:  # a trigger exists only where something listens
+        place = _within(st.session_state[key].get("pressed"), len(tiles))
+        if on_press is not None and place is not None:
+            on_press(place)
+
+    data = packed(tiles, label, side, form)
+    return _within(_GALLERY(key=key, data=data, on_pressed_change=called).pressed, len(tiles))
 
 
-def packed(tiles: Sequence[Tile], label: str, side: int, strip: bool) -> bytes:
+def _within(pressed: Any, count: int) -> int | None:
+    """The place that a browser names, where there is such a tile."""
+    return int(pressed) if pressed is not None and 0 <= int(pressed) < count else None
+
+
+def packed(tiles: Sequence[Tile], label: str, side: int, form: Form) -> bytes:
     """Everything that the browser needs, as one message: see gallery.js for the form."""
     pictures = [tile.picture or b"" for tile in tiles]
     place, rows = 0, []
@@ -75,12 +91,8 @@ def packed(tiles: Sequence[Tile], label: str, side: int, strip: bool) -> bytes:
         "label": label,
         "missing": tr("no picture"),
         "side": side,
-        "strip": strip,
+        "form": form,
         "tiles": rows,
     }
     text = json.dumps(header, ensure_ascii=False).encode("utf-8", errors="replace")
     return struct.pack("<I", len(text)) + text + b"".join(pictures)
-
-
-def _nothing() -> None:
-    """A trigger exists only where something listens."""

@@ -5,7 +5,7 @@ const walls = new WeakMap()
 const address = (bytes, tile) =>
   URL.createObjectURL(new Blob([bytes.subarray(tile.from, tile.to)], { type: "image/jpeg" }))
 
-function picture(bytes, tile, made, words) {
+function picture(bytes, tile, made, words, alt) {
   if (tile.to <= tile.from) {
     const empty = document.createElement("span")
     empty.className = "missing"
@@ -14,7 +14,7 @@ function picture(bytes, tile, made, words) {
   }
   const image = document.createElement("img")
   image.src = address(bytes, tile)
-  image.alt = ""
+  image.alt = alt
   image.loading = "lazy"
   made.push(image.src)
   return image
@@ -27,12 +27,14 @@ function text(kind, words) {
   return line
 }
 
-function button(bytes, tile, number, press, made, words) {
+function button(bytes, tile, number, press, made, { missing, form }) {
   const item = document.createElement("li")
   const inside = document.createElement("button")
   inside.type = "button"
   inside.title = [tile.caption, tile.detail].filter(Boolean).join("\n")
-  inside.append(picture(bytes, tile, made, words), text("caption", tile.caption))
+  const alone = form === "whole" && tile.to > tile.from // then the caption is what is read out
+  inside.append(picture(bytes, tile, made, missing, alone ? tile.caption : ""))
+  if (!alone) inside.append(text("caption", tile.caption))
   if (tile.detail) {
     const detail = text("detail", tile.detail)
     if (tile.colour) {
@@ -61,9 +63,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const press = (number) => setTriggerValue("pressed", number)
   root.setAttribute("aria-label", header.label)
   root.style.setProperty("--side", `${header.side}px`)
-  root.classList.toggle("strip", header.strip)
+  root.className = header.form
   root.replaceChildren(
-    ...header.tiles.map((tile, number) => button(pictures, tile, number, press, made, header.missing)),
+    ...header.tiles.map((tile, number) => button(pictures, tile, number, press, made, header)),
   )
   walls.set(parentElement, { data, made })
   return forget

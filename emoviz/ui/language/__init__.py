@@ -41,6 +41,7 @@ _SPOKEN = st.components.v2.component(
     js="""
 export default function ({ data }) {
   document.documentElement.lang = new TextDecoder().decode(data)
+  return () => { document.documentElement.lang = "en" }
 }
 """,
 )
@@ -75,10 +76,11 @@ def choose() -> None:
 def speak(is_translated: bool) -> None:
     """From here on it is the page that speaks, in English where it is in no other language yet.
 
-    The browser is told, for screen readers.
+    The browser is told, for screen readers; it takes each page for English until it is.
     """
     st.session_state[_ENGLISH] = not is_translated
-    _SPOKEN(key="spoken-language", data=language().encode())  # a text would load pandas
+    if (spoken_now := language()) != "en":
+        _SPOKEN(key="spoken-language", data=spoken_now.encode())  # a text would load pandas
 
 
 def language() -> str:

@@ -162,7 +162,9 @@ def _strip(study: Study, model: Checkpoint, settings: Settings) -> None:
         )
         for was, art in zip(before.artworks, after.artworks, strict=True)
     ]
-    gallery(tiles, "study-strip", "The sample's artworks with the estimates", side=150, strip=True)
+    gallery(
+        tiles, "study-strip", "The sample's artworks with the estimates", side=150, form="strip"
+    )
     st.caption(
         "The model's estimate of the emotion that each evokes, with its probability, and the "
         "baseline's (as Figure 5.6 shows case by case)."
