@@ -37,7 +37,9 @@ class Settings:
 
     Attributes:
         home: Folder for everything that emoviz writes: trained checkpoints and runs; `tables`,
-            `maps` and `vectors` of the Embeddings page; `jobs`; `sets` (the library of labelled
+            `maps` and `vectors` of the Embeddings page (beside a table of 50,000 rows or more lies
+            a hidden `.arrow` file, made of it again where it is missing); `text_towers` (where the
+            folder of a CLIP is that a network was made of); `jobs`; `sets` (the library of labelled
             sets), `examinations` of them with what was decided by hand, `sent` (tables that came
             through the browser); `collections` (what was fetched for each), `studies`; and what is
             computed again where it is missing, so that it may be deleted while nothing runs:

@@ -159,8 +159,11 @@ def test_perceptual_hash_is_the_known_one() -> None:
         assert int(bits, 2) == int(own)
 
 
-@pytest.mark.parametrize("distance", [0, 1, 6, 12])
-def test_near_pairs_are_all_of_them(distance: int) -> None:
+@pytest.mark.parametrize(("distance", "shared"), [(0, 2), (1, 3), (6, 2), (6, 4), (12, 2)])
+def test_near_pairs_are_all_of_them(
+    distance: int, shared: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicates, "_SHARED", (shared,))
     rng = np.random.default_rng(distance)
     base = rng.integers(0, 2**63, 120, dtype=np.uint64)
     flips = np.array(

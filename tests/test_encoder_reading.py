@@ -1,6 +1,7 @@
 """Encoders in the forms of transformers and open_clip, against transformers itself."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from emoviz.inference.engines import OnnxEngine
 from emoviz.settings import Settings
 from emoviz.training.encoder import encoder_network
 from emoviz.training.encoder_reading import read_encoder
-from emoviz.training.zero_shot import add_zero_shot, check_prompts, read_prompts
+from emoviz.training.zero_shot import add_zero_shot, check_prompts, read_prompts, text_vectors
 from tests.encoder_folders import (
     SIDE,
     write_clip,
@@ -191,6 +192,44 @@ def test_a_clip_that_lacks_something_is_told_and_leaves_nothing(
     with pytest.raises(WeightsError, match=words):
         add_zero_shot(str(folder), "zero", "mikels8", settings, lambda line: None)
     assert not list(settings.home.rglob("card.json"))
+
+
+@pytest.mark.parametrize("write", [write_clip, write_open_clip])
+def test_a_text_has_the_vector_that_clip_gives_it(
+    tmp_path: Path, settings: Settings, write: Any
+) -> None:
+    folder = tmp_path / "clip"
+    theirs = write(folder)
+    prompts = tmp_path / "prompts.yaml"
+    prompts.write_text(json.dumps({"awe": "the sea", "fear": "a snake"}))
+    made = add_zero_shot(str(folder), "zero", str(prompts), settings, lambda line: None)
+    from transformers import CLIPTokenizer
+
+    numbers = CLIPTokenizer.from_pretrained(folder)("a storm at night")["input_ids"]
+    with torch.inference_mode():
+        wanted = theirs.get_text_features(input_ids=torch.tensor([numbers]))
+        wanted = getattr(wanted, "pooler_output", wanted)[0]
+    found = text_vectors(made, settings)("a storm at night")
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, wanted / wanted.norm(), atol=1e-5)
+    long = text_vectors(made, settings)("word " * 500)
+    assert np.isfinite(long).all()
+    # The vectors of the prompts are the classes' directions.
+    classes = load_network(made).classifier.weight.detach().numpy()
+    fear = text_vectors(made, settings)("a snake")
+    np.testing.assert_allclose(classes[1] / np.linalg.norm(classes[1]), fear, atol=1e-5)
+
+    weights = next(folder.glob("*.safetensors"))
+    weights.rename(tmp_path / weights.name)
+    (tmp_path / "again").mkdir()
+    write(tmp_path / "again")
+    shutil.copy(tmp_path / "again" / weights.name, weights)
+    if weights.read_bytes() != (tmp_path / weights.name).read_bytes():
+        with pytest.raises(WeightsError, match="another network now"):
+            text_vectors(made, settings)
+    shutil.rmtree(folder)
+    with pytest.raises(WeightsError, match="not at its place any more"):
+        text_vectors(made, settings)
 
 
 def test_prompts_for_what_knows_no_words_are_told(tmp_path: Path, settings: Settings) -> None:

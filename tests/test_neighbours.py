@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emoviz.analysis import neighbours
-from emoviz.analysis.neighbours import nearest, nearest_others
+from emoviz.analysis.neighbours import best_matches, nearest, nearest_others
 from emoviz.errors import AnalysisError
 
 
@@ -128,6 +128,23 @@ def test_more_others_than_there_are() -> None:
 def test_what_cannot_be_searched_is_refused(u: Any, queries: Any, k: int, words: str) -> None:
     with pytest.raises(AnalysisError, match=words):
         nearest(u, queries, k)
+
+
+def test_best_matches_are_the_largest_cosines() -> None:
+    rng = np.random.default_rng(0)
+    u = rng.normal(size=(500, 7)).astype(np.float32)
+    u /= np.linalg.norm(u, axis=1, keepdims=True)
+    u[400] = u[3]
+    among = rng.random(500) < 0.5
+    among[[3, 400]] = True
+    for k, allowed in ((10, None), (10, among), (900, among), (3, np.zeros(500, bool))):
+        rows, cosines = best_matches(u, u[3], k, allowed)
+        held = range(500) if allowed is None else np.flatnonzero(allowed)
+        slow = sorted(held, key=lambda i: -round(float(u[i] @ u[3]), 6))[:k]
+        assert rows.tolist() == slow
+        np.testing.assert_allclose(cosines, u[rows] @ u[3], atol=1e-6)
+    with pytest.raises(AnalysisError, match=r"width 6 .* width 7"):
+        best_matches(u, u[3, :6], 1, None)
 
 
 def test_a_single_image_has_no_others() -> None:

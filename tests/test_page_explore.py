@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from app_pages import healthy
+from encoder_folders import write_clip
 from streamlit.testing.v1 import AppTest
 
 from emoviz import jobs
@@ -16,8 +17,10 @@ from emoviz.checkpoints import Checkpoint, read_checkpoint
 from emoviz.data.reading import open_dataset
 from emoviz.inference.embedding import embed_collection
 from emoviz.inference.predict import load_model
-from emoviz.inference.stored import table_path, write_embeddings
+from emoviz.inference.stored import read_embeddings, table_path, write_embeddings
 from emoviz.settings import PROJECT_ROOT, Settings
+from emoviz.training.zero_shot import add_zero_shot, text_vectors
+from emoviz.ui.explorer import asking
 
 pytestmark = pytest.mark.usefixtures("jobs_end")
 
@@ -220,3 +223,56 @@ def test_without_a_checkpoint_both_pages_say_what_to_do(
     for page in ("embeddings", "centers"):
         app = open_page(page)
         assert "trained network" in said(app)
+
+
+# Ask in words ----------------------------------------------------------------------------------
+
+
+def test_a_network_without_words_says_what_brings_one(
+    folder: Path, tiny_checkpoint: Checkpoint, settings: Settings
+) -> None:
+    app = open_page(collection=embedded(folder, tiny_checkpoint, settings), map="pca")
+    app.session_state["ask"] = True
+    healthy(app.run())
+    assert "This network knows images and no words" in said(app)
+    assert "emoviz add-encoder FOLDER --zero-shot" in said(app)
+
+
+@pytest.mark.slow
+def test_a_text_finds_the_images_that_fit_it_best(
+    folder: Path, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_clip(tmp_path / "clip")
+    prompts = tmp_path / "prompts.yaml"
+    prompts.write_text(json.dumps({"calm": "grass", "storm": "a snake"}))
+    made = add_zero_shot(str(tmp_path / "clip"), "words", str(prompts), settings, lambda line: None)
+    key = embedded(folder, made, settings)
+    [file] = settings.home.glob(f"tables/{key}/words.parquet")
+    table = read_embeddings(file)
+    cosines = table.embedding @ text_vectors(made, settings)("a sea at night")
+    shown: list[list[str]] = []
+    monkeypatch.setattr(
+        asking, "gallery", lambda tiles, *_: shown.append([t.caption for t in tiles])
+    )
+
+    app = open_page(checkpoint="words", collection=key, map="pca")
+    app.session_state["ask"] = True
+    healthy(app.run())
+    app.text_input(key="ask-text").set_value("a sea at night")
+    healthy(app.run())
+    names = [Path(path).name for path in table.paths]
+    assert shown[-1] == [names[i] for i in np.argsort(-cosines, kind="stable")]
+    assert "12 images of 12" in said(app)
+    for emotion, index in (("calm", 0), ("storm", 1)):
+        app.selectbox(key="ask-emotion").set_value(emotion)
+        healthy(app.run())
+        rows = np.flatnonzero(table.predicted == index)
+        if len(rows):
+            order = rows[np.argsort(-cosines[rows], kind="stable")]
+            assert shown[-1] == [names[i] for i in order]
+        else:
+            assert f"calls no image {emotion}" in said(app)
+    shutil.rmtree(tmp_path / "clip")
+    asking._tower.clear()
+    healthy(app.run())
+    assert "is not at its place any more" in said(app)

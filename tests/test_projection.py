@@ -16,8 +16,10 @@ from emoviz.analysis.projection import (
     DEFAULTS,
     METHODS,
     Projection,
+    fit,
     fit_projection,
     load_projection,
+    pca,
     place,
     projection_key,
     save_projection,
@@ -112,6 +114,34 @@ FEW: dict[str, np.ndarray] = {
     "two different": np.repeat(np.eye(2), 20, axis=0),
     "one column": np.linspace(0, 1, 9)[:, None],
 }
+
+
+def test_components_in_blocks_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    u = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
+    whole = fit_projection(u, "pca", 3)
+    monkeypatch.setattr(pca, "_ROWS", 7)
+    parts = fit_projection(u, "pca", 3)
+    np.testing.assert_allclose(parts.coordinates, whole.coordinates, atol=1e-5)
+    np.testing.assert_allclose(parts.variance, whole.variance)
+
+
+def test_of_very_many_vectors_some_are_drawn_and_the_others_laid_among_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    kinds = np.repeat([0, 1], 60)
+    u = rng.normal(size=(120, 5)).astype(np.float32)
+    u[kinds == 1, 0] += 40
+    for name, value in (("_ALL_UP_TO", 100), ("_DRAWN", 40), ("_PLACED", 50)):
+        monkeypatch.setattr(fit, name, value)
+    made = fit_projection(u, "tsne", settings={"perplexity": 5, "max_iter": 250})
+    assert made.note == (
+        "t-SNE of 40 of the 120 vectors; each other one lies among its nearest of them."
+    )
+    assert np.isfinite(made.coordinates).all()
+    apart = np.linalg.norm(made.coordinates[:, None] - made.coordinates, axis=2)
+    np.fill_diagonal(apart, np.inf)
+    assert (kinds[apart.argmin(axis=1)] == kinds).all()
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])

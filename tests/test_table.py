@@ -16,12 +16,14 @@ from digests import digest
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.dataset import NO_LABEL, UNLABELLED, Dataset, Problem, Record
 from emoviz.errors import TableError
+from emoviz.inference import stored
 from emoviz.inference.cache import CachedEmbedding, EmbeddingCache
 from emoviz.inference.embedding import Embedded
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.stored import (
     describe,
     list_tables,
+    mapped_embeddings,
     read_embeddings,
     table_path,
     write_embeddings,
@@ -116,6 +118,48 @@ def test_table_that_was_written_is_read_again(made: Made, file: Path, settings: 
     assert replace(found.origin, created="") == replace(wanted.origin, created="")
     assert found.labels.tolist() == [1, -1, -1, 6, 6]
     assert np.isnan(found.novelty).tolist() == [False, True, False, False, False]
+
+
+FIELDS = ("paths", "sha256", "label_names", "refused", "metadata", "taxonomy", "origin")
+ARRAYS = ("embedding", "probabilities", "novelty", "labels")
+
+
+def test_large_table_is_mapped_and_says_the_same(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "_MAPPED_FROM", 1)
+    u = pq.read_table(file).column("u").to_pylist()
+    u[2][0] = float("nan")
+    changed(file, u=pa.array(u, LISTS))
+    wanted = read_embeddings(file)
+    beside = file.with_name(".t.arrow")
+    for spoil in (None, b"", beside, "file"):
+        if spoil == "file":  # another table under the same name
+            changed(file, u=pa.array([[9.0] * len(u[0])] * len(u), LISTS))
+            wanted = read_embeddings(file)
+        elif spoil is not None:  # the mapped file is empty, or was cut short
+            data = beside.read_bytes()[:-200] if spoil is beside else spoil
+            beside.unlink()
+            beside.write_bytes(data)
+        found = mapped_embeddings(file)
+        for field in ARRAYS:
+            np.testing.assert_array_equal(getattr(found, field), getattr(wanted, field))
+        for field in FIELDS:
+            assert getattr(found, field) == getattr(wanted, field), field
+        assert mapped_embeddings(file).paths == wanted.paths
+    assert isinstance(found.embedding.base, np.ndarray)
+    assert not found.embedding.flags.writeable
+
+
+def test_table_that_nothing_can_be_kept_beside_is_read(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stored, "_MAPPED_FROM", 1)
+    monkeypatch.setattr(stored, "_write_columns", full)
+    assert mapped_embeddings(file).paths == read_embeddings(file).paths
 
 
 def test_parts_are_written_as_row_groups(made: Made, settings: Settings, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -14,6 +15,8 @@ Floats = NDArray[np.float64]
 BITS = 64
 _MOST_PAIRS = 20_000_000
 _AT_ONCE = 1 << 24  # distances held at once
+_SHARED = (2, 3, 4)  # parts that near hashes may be asked to agree in
+_SORTING = 4  # comparisons that sorting takes the time of, a hash
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,10 @@ def equal_pairs(keys: Sequence[str]) -> Pairs:
 def near_pairs(hashes: NDArray[np.uint64], distance: int = 8) -> Pairs:
     """All pairs of hashes that differ in at most so many bits. Exact.
 
-    Two hashes that differ in r bits agree in at least two of r + 2 parts of the 64, so only those
-    that share two parts are compared. Equal hashes are compared once, and stand for each other:
-    where many are equal, each is paired with the first of them alone.
+    Two hashes that differ in r bits agree in at least m of r + m parts of the 64, so only those
+    that share m parts are compared: two, or more where there are so many hashes that sorting them
+    more often costs less than comparing them. Equal hashes are compared once, and stand for each
+    other: where many are equal, each is paired with the first of them alone.
 
     Args:
         hashes: (N,) 64 bits each.
@@ -144,19 +148,32 @@ def alike(pairs: Pairs, pictures: NDArray[np.uint8], most: float = 16.0) -> NDAr
 
 def _near_values(values: NDArray[np.uint64], distance: int) -> tuple[Ints, Ints]:
     """Index pairs of distinct hashes at most so far apart."""
-    edges = np.linspace(0, BITS, distance + 3).round().astype(int).tolist()
-    parts = [((1 << (high - low)) - 1) << low for low, high in pairwise(edges)]
-    found = []
-    for one, two in combinations(parts, 2):
-        found.append(_within_part(values, values & np.uint64(one | two), distance))
-        if sum(map(len, found)) > _MOST_PAIRS:
+    keys = np.zeros(0, np.int64)
+    for mask in min(map(partial(_masks, distance), _SHARED), key=partial(_cost, values)):
+        keys = np.union1d(keys, _within_part(values, values & mask, distance))
+        if len(keys) > _MOST_PAIRS:
             raise AnalysisError(
                 f"More than {_MOST_PAIRS:,} pairs are at most {distance} bits apart; ask for a "
                 "smaller distance."
             )
-    keys = np.unique(np.concatenate(found))
     count = len(values)
     return keys // max(count, 1), keys % max(count, 1)
+
+
+def _masks(distance: int, shared: int) -> list[np.uint64]:
+    """Each choice of so many parts, as the bits that two hashes then share."""
+    edges = np.linspace(0, BITS, distance + shared + 1).round().astype(int).tolist()
+    parts = [((1 << (high - low)) - 1) << low for low, high in pairwise(edges)]
+    return [np.uint64(sum(chosen)) for chosen in combinations(parts, shared)]
+
+
+def _cost(values: NDArray[np.uint64], masks: Sequence[np.uint64]) -> float:
+    """About how many comparisons sorting by each mask and comparing what shares it cost."""
+    pairs = []
+    for mask in (masks[0], masks[len(masks) // 2]):
+        _, counts = np.unique(values & mask, return_counts=True)
+        pairs.append(float((counts * (counts - 1.0)).sum() / 2))
+    return len(masks) * (_SORTING * len(values) + max(pairs))
 
 
 def _within_part(values: NDArray[np.uint64], keys: NDArray[np.uint64], distance: int) -> Ints:

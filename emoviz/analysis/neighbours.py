@@ -86,6 +86,35 @@ def nearest_others(u: Any, rows: Any, k: int = 15, progress: Share | None = None
     )
 
 
+def best_matches(
+    u: NDArray[np.floating], query: NDArray[np.floating], k: int, among: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], Floats]:
+    """The k of N vectors of length 1 whose cosine with a query (D,) is largest, largest first.
+
+    Args:
+        u: (N, D).
+        query: Of length 1.
+        k: How many; fewer where there are fewer.
+        among: (N,) which may be found; all where None.
+
+    Returns:
+        Their rows (k,), of equal ones the earlier first, and cosines (k,).
+
+    Raises:
+        AnalysisError: The query is of another width.
+    """
+    if u.shape[1:] != query.shape:
+        raise AnalysisError(
+            f"A query of width {query.size} was compared with vectors of width {u.shape[1]}."
+        )
+    cosines = u @ query
+    held = cosines if among is None else cosines[among]
+    limit = np.partition(held, len(held) - k)[len(held) - k] if len(held) > k else -np.inf
+    rows = np.flatnonzero(cosines >= limit if among is None else (cosines >= limit) & among)
+    order = rows[np.argsort(-cosines[rows], kind="stable")[:k]]
+    return order, cosines[order].astype(np.float64)
+
+
 def _nearest_to_one(
     u: NDArray[np.floating], query: NDArray[np.floating], k: int
 ) -> NDArray[np.int64]:

@@ -197,8 +197,8 @@ def run_study(
     one, other = tables
     return Study(
         collections=tuple(_title(item) for item in data),
-        paths=one.paths,
-        sha256=one.sha256,
+        paths=tuple(one.paths),
+        sha256=tuple(one.sha256),
         refused=one.refused,
         repeated=repeated,
         sides=(sides[0], sides[1]),

@@ -15,6 +15,7 @@ from emoviz.data.sources import ImageSource
 from emoviz.errors import TableError
 from emoviz.inference.cache import fingerprint
 from emoviz.inference.predict import Model, predict
+from emoviz.inference.text_column import coded, taken
 from emoviz.labels import Taxonomy
 
 Progress = Callable[[int, int], None]
@@ -67,16 +68,16 @@ class EmbeddingTable:
     """
 
     taxonomy: Taxonomy
-    paths: tuple[str, ...]
-    sha256: tuple[str, ...]
+    paths: Sequence[str]
+    sha256: Sequence[str]
     embedding: NDArray[np.float32]
     probabilities: NDArray[np.float64]
     novelty: NDArray[np.float64]
     labels: NDArray[np.int64]
     refused: tuple[tuple[str, str], ...] = ()
-    label_names: tuple[str, ...] = ()
+    label_names: Sequence[str] = ()
     label_taxonomy: Taxonomy | None = None
-    metadata: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    metadata: Mapping[str, Sequence[str]] = field(default_factory=dict)
     origin: Origin | None = None
 
     def __len__(self) -> int:
@@ -92,9 +93,10 @@ class EmbeddingTable:
         if self.label_taxonomy is not None or not self.label_names:
             names = self.label_taxonomy.names if self.label_taxonomy is not None else ()
             return self.labels, names
-        names = tuple(sorted(set(self.label_names) - {""}))
+        codes, different = coded(self.label_names)
+        names = tuple(sorted(set(different) - {""}))
         place = {name: i for i, name in enumerate(names)}
-        return np.array([place.get(text, -1) for text in self.label_names], np.int64), names
+        return np.array([place.get(text, -1) for text in different], np.int64)[codes], names
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -110,19 +112,16 @@ class EmbeddingTable:
     def take(self, rows: NDArray[np.int64]) -> "EmbeddingTable":
         """The table of some rows (K,), in that order."""
 
-        def chosen(texts: Sequence[str]) -> tuple[str, ...]:
-            return tuple(texts[i] for i in rows) if texts else ()
-
         return replace(
             self,
-            paths=chosen(self.paths),
-            sha256=chosen(self.sha256),
+            paths=taken(self.paths, rows),
+            sha256=taken(self.sha256, rows),
             embedding=self.embedding[rows],
             probabilities=self.probabilities[rows],
             novelty=self.novelty[rows],
             labels=self.labels[rows],
-            label_names=chosen(self.label_names),
-            metadata={name: chosen(column) for name, column in self.metadata.items()},
+            label_names=taken(self.label_names, rows),
+            metadata={name: taken(column, rows) for name, column in self.metadata.items()},
         )
 
     def file(self, row: int) -> Path | None:

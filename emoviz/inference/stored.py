@@ -8,9 +8,10 @@ schema's metadata under ``emoviz``. An npz file has the same as arrays, see `wri
 import contextlib
 import hashlib
 import json
+import os
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -25,6 +26,7 @@ from emoviz.data.parts import Merged, texts_of
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.files import arrow_file, replaced_file
 from emoviz.inference.embedding_table import EmbeddingTable, Origin
+from emoviz.inference.text_column import TextColumn, coded
 from emoviz.labels import Taxonomy
 from emoviz.settings import Settings
 
@@ -32,6 +34,8 @@ FORMAT = 1
 _ABOUT, _META = b"emoviz", "meta_"
 _ROW_GROUP = 4096
 _MOST_REFUSALS = 10_000  # listed in a file; the count is of all
+_MAPPED_FROM = 50_000  # rows; fewer are read within a second
+_STAMP = b"emoviz_stamp"
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,87 @@ def read_embeddings(path: Path) -> EmbeddingTable:
         return _finite(_from_arrow(table, about))
     except ValueError as error:
         raise TableError(f"'{path}' does not fit what it says of itself: {error}.") from None
+
+
+def mapped_embeddings(path: Path) -> EmbeddingTable:
+    """The same table; a large one lies in a mapped file, and its texts are read when asked for.
+
+    That file, ``.<name>.arrow`` beside the table, is made at the first reading, larger than the
+    table; it may be deleted. A million rows then open in well under a second, in memory that all
+    processes share and the system can take back.
+
+    Raises:
+        TableError: As `read_embeddings`.
+    """
+    if path.suffix.casefold() == ".npz" or describe(path).count < _MAPPED_FROM:
+        return read_embeddings(path)
+    beside, status = path.with_name(f".{path.stem}.arrow"), path.stat()
+    stamp = f"{FORMAT} {status.st_size} {status.st_mtime_ns}".encode()
+    table = _mapped(beside, stamp)
+    if table is None:
+        try:
+            _write_columns(beside, path, stamp)
+        except OSError:  # a full disk, a folder of somebody else's
+            return read_embeddings(path)
+        table = _mapped(beside, stamp)
+    return read_embeddings(path) if table is None else table
+
+
+def _mapped(beside: Path, stamp: bytes) -> EmbeddingTable | None:
+    """None where the file is not there, damaged, or of a table that has changed since."""
+    import pyarrow as pa
+
+    try:
+        # Nobody writes into the file; it is replaced, and whoever has mapped it keeps the old one.
+        table = pa.ipc.open_file(pa.memory_map(os.fsencode(beside))).read_all()
+        if table.schema.metadata[_STAMP] != stamp:
+            return None
+        return _from_arrow(table, _about(beside, table.schema), TextColumn)
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, TableError):
+        return None
+
+
+def _write_columns(beside: Path, path: Path, stamp: bytes) -> None:
+    import pyarrow as pa
+
+    table = _columns(path)
+    table = table.replace_schema_metadata({**table.schema.metadata, _STAMP: stamp})
+    with (
+        replaced_file(beside) as aside,
+        arrow_file(aside, "wb") as stream,
+        pa.ipc.new_file(stream, table.schema) as writer,
+    ):
+        writer.write_table(table)
+
+
+def _columns(path: Path) -> Any:
+    """The columns that `_from_arrow` takes, each in one piece, u as one array of numbers."""
+    import pyarrow as pa
+
+    with _opened(path) as file:
+        about = _about(path, file.schema)
+        u = np.empty((file.metadata.num_rows, about.width), np.float32)
+        batches, refused, done = [], list(about.refused), 0
+        try:
+            _check_columns(file.schema, about.taxonomy)
+            for rows in file.batches(16 * _ROW_GROUP):
+                part = _finite(_from_arrow(pa.Table.from_batches([rows]), about))
+                refused += part.refused[len(about.refused) :]
+                u[done : done + len(part)] = part.embedding
+                done += len(part)
+                batch = pa.Table.from_batches([_to_arrow(part, _schema(part))])
+                batches.append(batch.drop_columns(["u", "predicted", "second"]))
+        except ValueError as error:
+            raise TableError(f"'{path}' does not fit what it says of itself: {error}.") from None
+    table = pa.concat_tables(batch.replace_schema_metadata() for batch in batches).combine_chunks()
+    for place, column in enumerate(table.columns):
+        if column.type == pa.string():
+            few = column.combine_chunks().dictionary_encode()
+            if 2 * len(few.dictionary) < done:
+                table = table.set_column(place, table.column_names[place], few)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(u[:done].reshape(-1)), about.width)
+    told = json.dumps(replace(about, refused=tuple(refused)).to_dict()).encode()
+    return table.append_column("u", vectors).replace_schema_metadata({_ABOUT: told})
 
 
 @dataclass(frozen=True)
@@ -331,17 +416,26 @@ def _read_npz(path: Path) -> EmbeddingTable:
 def _label_indices(names: Sequence[str], about: _About) -> NDArray[np.int64]:
     labels = about.label_taxonomy.names if about.label_taxonomy is not None else ()
     index = {name: i for i, name in enumerate(labels)}
-    return np.array([index.get(name, NO_LABEL) for name in names], np.int64)
+    codes, different = coded(names)
+    return np.array([index.get(name, NO_LABEL) for name in different], np.int64)[codes]
 
 
-def _from_arrow(table: Any, about: _About) -> EmbeddingTable:
+def _from_arrow(
+    table: Any, about: _About, texts: Callable[[Any], Sequence[str]] | None = None
+) -> EmbeddingTable:
+    """Rows as a table; `texts` makes columns of text of those that are in one piece."""
     names = about.taxonomy.names
-    label_names = _tuple(table.column("label"))
+
+    def column(name: str) -> Sequence[str]:
+        one = table.column(name)
+        return _tuple(one) if texts is None else texts(one.chunk(0))
+
+    label_names = column("label")
     probabilities = [_numbers(table.column(f"p_{name}")) for name in names]
     return EmbeddingTable(
         taxonomy=about.taxonomy,
-        paths=_tuple(table.column("path")),
-        sha256=_tuple(table.column("sha256")),
+        paths=column("path"),
+        sha256=column("sha256"),
         embedding=_matrix(table.column("u"), about.width),
         probabilities=np.stack(probabilities, axis=1),
         novelty=_numbers(table.column("novelty")),
@@ -350,7 +444,7 @@ def _from_arrow(table: Any, about: _About) -> EmbeddingTable:
         label_names=label_names,
         label_taxonomy=about.label_taxonomy,
         metadata={
-            name.removeprefix(_META): _tuple(table.column(name))
+            name.removeprefix(_META): column(name)
             for name in table.column_names
             if name.startswith(_META)
         },
@@ -375,8 +469,11 @@ def _tuple(column: Any) -> tuple[str, ...]:
 
 def _matrix(column: Any, width: int) -> NDArray[np.float32]:
     """(N, D) out of lists of D numbers."""
-    from pyarrow import compute
+    from pyarrow import compute, types
 
+    if types.is_fixed_size_list(column.type) and column.type.list_size == width:
+        values = column.chunk(0).values.to_numpy()
+        return np.asarray(values, np.float32).reshape(-1, width)
     lengths = compute.unique(compute.list_value_length(column)).to_pylist()
     if column.null_count or (lengths and lengths != [width]):
         told = " or ".join(map(str, lengths))
@@ -390,5 +487,7 @@ def _finite(table: EmbeddingTable) -> EmbeddingTable:
     good = np.isfinite(table.embedding).all(axis=1) & np.isfinite(table.probabilities).all(axis=1)
     if good.all():
         return table
-    lost = tuple((table.paths[i], "the table holds no number") for i in np.flatnonzero(~good))
+    lost = tuple(
+        (table.paths[i], "the table holds no number") for i in np.flatnonzero(~good).tolist()
+    )
     return replace(table.take(np.flatnonzero(good)), refused=(*table.refused, *lost))

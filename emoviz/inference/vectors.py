@@ -109,11 +109,12 @@ def _checked(title: str, found: _Found) -> Vectors:
     if not good:
         raise TableError(f"'{title}' has {len(values)} rows, none of which is all numbers.")
     names = found.names or [f"row {number}" for number in range(1, len(values) + 1)]
+    every = not bad
     return Vectors(
         title,
-        values[good],
-        tuple(names[i] for i in good),
-        tuple(found.labels[i] for i in good) if found.labels else (),
+        values if every else values[good],
+        tuple(names if every else (names[i] for i in good)),
+        tuple(found.labels if every else (found.labels[i] for i in good)) if found.labels else (),
         found.columns,
         tuple((i + 1, _why(values[i])) for i in bad),
     )

@@ -6,7 +6,8 @@
     y_c = s <P h / |P h|, t_c>             s: CLIP's learned scale
 
 The vectors s t_c become the classifier's weights, so the checkpoint is an image tower with a linear
-layer behind a unit vector, like any other on every page. The text tower is asked once, here.
+layer behind a unit vector, like any other on every page. The text tower stays in its own folder,
+which is remembered at home: asked again, it gives the vector of any other text (`text_vectors`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +16,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
+from numpy.typing import NDArray
 from torch import Tensor
 
 from emoviz.checkpoints import Card, Checkpoint, check_id, save_checkpoint
 from emoviz.errors import NotInstalledError, TaxonomyError, TrainingError, WeightsError
+from emoviz.files import read_json, write_json
+from emoviz.inference.cache import fingerprint
 from emoviz.inference.trust import remember
 from emoviz.labels import TAXONOMIES, Taxonomy, get_taxonomy, own_taxonomy, taxonomy_of
 from emoviz.settings import Settings
@@ -185,7 +190,55 @@ def add_zero_shot(
     )
     made = save_checkpoint(settings.user_checkpoints / id, card, network)
     remember(made, settings)
+    write_json(_tower_file(made, settings), {"folder": str(Path(place).absolute())})
     return made
+
+
+def text_vectors(
+    checkpoint: Checkpoint, settings: Settings
+) -> Callable[[str], NDArray[np.float32]]:
+    """What turns a text into a vector (D,) of length 1, to be compared with this network's u.
+
+    The cosine of the two says how well the text fits the image, as CLIP sees it.
+
+    Raises:
+        WeightsError: The network was not made of a CLIP and prompts, or the folder that it was
+            made of is gone or holds another CLIP now.
+        NotInstalledError: transformers is not installed.
+    """
+    title = checkpoint.card.title
+    if not knows_words(checkpoint):
+        raise WeightsError(f"'{title}' was not made of a CLIP and prompts, so it knows no words.")
+    folder = Path(str((read_json(_tower_file(checkpoint, settings)) or {}).get("folder", "")))
+    if not folder.is_absolute() or not folder.is_dir():
+        raise WeightsError(
+            f"The CLIP that '{title}' was made of is not at its place any more"
+            f"{f' ({folder})' if folder.is_absolute() else ''}, and only it can read words. Bring "
+            "it in once more with its prompts."
+        )
+    encoder = read_encoder(str(folder))
+    if encoder.clip is None or encoder.source != checkpoint.card.versions.get("backbone_weights"):
+        raise WeightsError(
+            f"'{folder}' holds another network now than the one that '{title}' was made of. Bring "
+            "it in once more with its prompts."
+        )
+    tower, tokens = _text_tower(encoder.clip), _tokenizer(encoder.clip)
+
+    @torch.inference_mode()
+    def vector(text: str) -> NDArray[np.float32]:
+        given = tower(input_ids=tokens(text)).text_embeds[0]
+        return np.asarray((given / given.norm()).numpy(), np.float32)
+
+    return vector
+
+
+def knows_words(checkpoint: Checkpoint) -> bool:
+    """Whether its u are vectors of a CLIP that texts have vectors beside."""
+    return "zero_shot" in checkpoint.card.recipe and bool(checkpoint.card.network.get("unit"))
+
+
+def _tower_file(checkpoint: Checkpoint, settings: Settings) -> Path:
+    return settings.home / "text_towers" / f"{fingerprint(checkpoint)}.json"
 
 
 @torch.inference_mode()

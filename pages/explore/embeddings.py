@@ -4,7 +4,7 @@ import streamlit as st
 
 from emoviz.errors import AnalysisError
 from emoviz.ui import shell
-from emoviz.ui.explorer import board, controls, metrics, placing, scene, sources
+from emoviz.ui.explorer import asking, board, controls, metrics, placing, scene, sources
 from emoviz.ui.explorer.colouring import colourings
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.library import bring_in
@@ -67,6 +67,8 @@ if views:
     if not source.is_vectors:
         placing.ways_in(settings)
     board.show(first, event, pictures)
+    if views[0].checkpoint is not None:
+        asking.show(first, views[0].checkpoint, pictures, settings)
     metrics.show(views)
 with st.expander("Bring in images or vectors", icon=":material/add_photo_alternate:"):
     bring_in.show(form, settings)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from emoviz.analysis.arrays import checked_vectors, vectors_digest
 from emoviz.analysis.projection import pca, tsne_fit, umap_fit
+from emoviz.analysis.projection.place import place
 from emoviz.errors import AnalysisError
 
 # Called with the share that is done, in 0-1, and words for people. Raising stops the work.
@@ -50,6 +51,9 @@ _PACKAGES = {
 }
 _TITLES = {"umap": "UMAP", "tsne": "t-SNE", "pca": "PCA"}
 
+# Of more vectors UMAP and t-SNE draw some, and the others are laid among these: within minutes.
+_ALL_UP_TO, _DRAWN = 250_000, 50_000
+_PLACED = 8192  # at once
 # With fewer distinct vectors nearly every one is everyone's neighbour, and the graph says nothing.
 _FEWEST_FOR_A_GRAPH = 10
 
@@ -82,6 +86,11 @@ class Projection:
 
     def __len__(self) -> int:
         return len(self.coordinates)
+
+    @property
+    def identity(self) -> str:
+        """What tells it from other maps of the same vectors."""
+        return f"{self.method} {self.dimensions} {self.seed} {dict(self.settings)}"
 
 
 def fit_projection(
@@ -184,15 +193,30 @@ def _coordinates(
         return pca.fit(u, dimensions)
     module = {"umap": umap_fit, "tsne": tsne_fit}[method]
     # Neither minds the scale, and float32 has no room for the squares of very large numbers.
-    scaled = np.asarray(u / np.abs(u).max(), np.float32)
-    return module.fit(scaled, dimensions, seed, settings, progress), ()
+    scaled = np.asarray(u / max(u.max(), -u.min()), np.float32)
+    if len(u) <= _ALL_UP_TO:
+        return module.fit(scaled, dimensions, seed, settings, progress), ()
+    rows = np.sort(np.random.default_rng(seed).choice(len(u), _DRAWN, replace=False))
+    some = scaled[rows]
+    drawn = module.fit(some, dimensions, seed, settings, lambda s, words: progress(s / 2, words))
+    coordinates = np.empty((len(u), dimensions), np.float32)
+    for start in range(0, len(u), _PLACED):
+        coordinates[start : start + _PLACED] = place(some, drawn, scaled[start : start + _PLACED])
+        progress(0.5 + 0.5 * start / len(u), "Laying the others among them")
+    coordinates[rows] = drawn
+    return coordinates, ()
 
 
 def _suited(u: NDArray[np.floating], method: str) -> tuple[str, str]:
     """The method that works for these vectors, and why it is another one."""
     distinct = _distinct(u, _FEWEST_FOR_A_GRAPH)
-    if method == "pca" or distinct == _FEWEST_FOR_A_GRAPH:
+    if method == "pca":
         return method, ""
+    if distinct == _FEWEST_FOR_A_GRAPH:
+        return method, "" if len(u) <= _ALL_UP_TO else (
+            f"{_TITLES[method]} of {_DRAWN:,} of the {len(u):,} vectors; each other one lies "
+            "among its nearest of them."
+        )
     return "pca", (
         f"{_TITLES[method]} needs {_FEWEST_FOR_A_GRAPH} different vectors at least and there "
         f"{'is' if distinct == 1 else 'are'} {distinct}: this map was drawn by PCA."

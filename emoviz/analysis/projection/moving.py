@@ -46,13 +46,12 @@ def moving_map(u: Any, others: Any, before: NDArray[np.floating] | None = None) 
     further = np.asarray(others, np.float64).reshape(-1, vectors.shape[1])
     mean = vectors.mean(axis=0)
     centred = vectors - mean
-    axes, squares = axes_of(centred, 2)
+    axes, squares, total = axes_of(vectors, mean, 2)
     plane = np.zeros((2, vectors.shape[1]))
     plane[: len(axes)] = axes
     places, placed = centred @ plane.T, (further - mean) @ plane.T
     turn = _turn(places, before)
-    total = max(float(np.square(centred).sum()), 1e-300)
-    shares = [*(float(s) / total for s in squares), 0.0, 0.0][:2]
+    shares = [*(float(s) / max(total, 1e-300) for s in squares), 0.0, 0.0][:2]
     return MovingMap(
         np.asarray(places @ turn, np.float32),
         np.asarray(placed @ turn, np.float32),

@@ -1,11 +1,11 @@
 """By what the points of a map can be coloured: classes, right and wrong, clusters, any column."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emoviz.inference.text_column import coded, counted_texts, varies
 from emoviz.labels import SENTIMENT_COLOURS, Taxonomy, sentiments
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.map import Category, Colouring
@@ -44,7 +44,7 @@ def colourings(points: Points, clusters: Callable[[], NDArray[np.int64]]) -> dic
         found["Unlike the training images"] = lambda: _novelty(points)
     found["Cluster (k-means on u)"] = lambda: _clusters(clusters())
     for name, values in points.columns.items():
-        if len(set(values)) > 1:
+        if varies(values):
             found[_title(name)] = lambda name=name, values=values: column(_title(name), values)  # type: ignore[misc]
     return found
 
@@ -54,11 +54,13 @@ def column(title: str, values: Sequence[str]) -> Colouring:
     numbers = _numbers(values)
     if numbers is not None:
         return _scale(title, numbers)
-    counts = Counter(value for value in values if value)
+    counts = counted_texts(values)
+    del counts[""]
     kept = [name for name, _ in counts.most_common(MOST)]
     place = {name: i for i, name in enumerate(kept)}
     rest = len(kept) if len(counts) > len(kept) else NONE
-    codes = np.array([place.get(v, rest) if v else NONE for v in values], np.uint8)
+    rows, names = coded(values)
+    codes = np.array([place.get(name, rest) if name else NONE for name in names], np.uint8)[rows]
     categories = tuple(Category(n, PALETTE[i % len(PALETTE)]) for n, i in place.items())
     return Colouring(title, (*categories, _OTHER) if rest != NONE else categories, codes)
 
@@ -131,14 +133,12 @@ def _scale(title: str, values: NDArray[np.float32]) -> Colouring:
 
 def _numbers(values: Sequence[str]) -> NDArray[np.float32] | None:
     """Numbers, where all that is filled in is a number and there are many different ones."""
-    filled = [value for value in values if value]
+    rows, names = coded(values)
     try:
-        [float(value) for value in filled]
+        numbers = np.array([float(name) if name else np.nan for name in names], np.float32)
     except ValueError:
         return None
-    if len(set(filled)) <= MOST:
-        return None
-    return np.array([float(value) if value else np.nan for value in values], np.float32)
+    return numbers[rows] if len(set(names) - {""}) > MOST else None
 
 
 def _title(name: str) -> str:

@@ -1,6 +1,6 @@
 """What lies on a map: one checkpoint's view of a collection, or vectors that a person brought."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from emoviz.analysis.alignment import ModelOutputs, judge
 from emoviz.errors import TaxonomyError
 from emoviz.inference.embedding_table import EmbeddingTable
+from emoviz.inference.text_column import taken
 from emoviz.inference.vectors import Vectors
 from emoviz.labels import Bridge, Taxonomy, bridge_between
 
@@ -37,12 +38,12 @@ class Points:
     """
 
     title: str
-    names: tuple[str, ...]
-    sha256: tuple[str, ...]
+    names: Sequence[str]
+    sha256: Sequence[str]
     vectors: NDArray[np.float32]
     labels: Indices
     label_names: tuple[str, ...] = ()
-    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     taxonomy: Taxonomy | None = None
     probabilities: NDArray[np.float64] | None = None
     novelty: NDArray[np.float64] | None = None
@@ -127,11 +128,11 @@ class Points:
         """Some of the rows, in the order given."""
         return replace(
             self,
-            names=tuple(self.names[i] for i in kept),
-            sha256=tuple(self.sha256[i] for i in kept),
+            names=taken(self.names, kept),
+            sha256=taken(self.sha256, kept),
             vectors=self.vectors[kept],
             labels=self.labels[kept],
-            columns={key: tuple(values[i] for i in kept) for key, values in self.columns.items()},
+            columns={key: taken(values, kept) for key, values in self.columns.items()},
             probabilities=None if self.probabilities is None else self.probabilities[kept],
             novelty=None if self.novelty is None else self.novelty[kept],
             table=None,

@@ -12,6 +12,7 @@ from emoviz.analysis.centers import class_means
 from emoviz.analysis.clustering import find_clusters
 from emoviz.checkpoints import Checkpoint
 from emoviz.inference.centers import learned_centers
+from emoviz.inference.text_column import rows_with
 from emoviz.settings import Settings
 from emoviz.ui.explorer import board, linking, maps, placing
 from emoviz.ui.explorer.controls import MapKind
@@ -49,6 +50,8 @@ def matched(first: Points, second: Points) -> NDArray[np.int64]:
 
     By name where both have it, for a file may be copied; else by content.
     """
+    if first.names == second.names:
+        return np.arange(len(first))
     by_name = {name: i for i, name in enumerate(second.names)}
     by_content = {digest: i for i, digest in enumerate(second.sha256) if digest}
     rows = (
@@ -136,10 +139,7 @@ def show(
 
 def found(points: Points, text: str) -> NDArray[np.bool_]:
     """(N,) whose name or metadata hold all the words, whatever their capitals."""
-    words = text.casefold().split()
-    columns = (points.names, *points.columns.values())
-    rows = (" ".join(values).casefold() for values in zip(*columns, strict=True))
-    return np.fromiter((all(word in row for word in words) for row in rows), bool, len(points))
+    return rows_with((points.names, *points.columns.values()), text.split())
 
 
 def card(points: Points, index: int, pictures: Pictures) -> HoverCard:
@@ -183,7 +183,15 @@ def layout_of(
 
 def _marks(view: View) -> tuple[MapMark, ...]:
     """Learned class centers, or class means where none were learned."""
-    points = view.points
+    return _kept_marks(
+        view, view.file, view.file.stat().st_mtime_ns, view.layout.projection.identity
+    )
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _kept_marks(_view: View, file: Path, changed: int, drawn: str) -> tuple[MapMark, ...]:
+    """Kept by the table's file and the map."""
+    view, points = _view, _view.points
     if points.taxonomy is None:
         return ()
     learned = learned_centers(view.checkpoint) if view.checkpoint is not None else None

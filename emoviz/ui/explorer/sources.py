@@ -12,7 +12,7 @@ from emoviz.data.library import list_sets
 from emoviz.data.reading import SAMPLE, open_dataset
 from emoviz.errors import EmovizError
 from emoviz.inference.cache import fingerprint
-from emoviz.inference.stored import describe, list_tables, read_embeddings, table_path
+from emoviz.inference.stored import describe, list_tables, mapped_embeddings, table_path
 from emoviz.inference.vectors import Vectors, read_vectors
 from emoviz.settings import Settings
 from emoviz.ui import access, background
@@ -200,7 +200,7 @@ def _is_current(file: Path, checkpoint: Checkpoint) -> bool:
 @st.cache_resource(max_entries=6, show_spinner=False)
 def _read(file: Path, changed: int, title: str) -> Points:
     """Kept by the file's time of change, too."""
-    return Points.from_table(read_embeddings(file), title)
+    return Points.from_table(mapped_embeddings(file), title)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -11,6 +11,7 @@ from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.metrics import METRICS
 from emoviz.analysis.resampling import MetricEstimate
 from emoviz.analysis.slices import Slice
+from emoviz.inference.text_column import varies
 from emoviz.plots import percent
 from emoviz.plots.evaluation import FIRST, GREY, Spot, spots
 from emoviz.ui.explorer.pictures import Pictures
@@ -76,7 +77,7 @@ def show_slices(item: EvaluationSubject, pictures: Pictures) -> None:
 
 def slice_columns(item: EvaluationSubject) -> Mapping[str, tuple[str, ...]]:
     """What a set can be divided by: its columns, and whether the model knows such images."""
-    found = {name: values for name, values in item.table.metadata.items() if len(set(values)) > 1}
+    found = {name: tuple(values) for name, values in item.table.metadata.items() if varies(values)}
     novelty = item.table.novelty
     if not np.isnan(novelty).all():
         words = ("like the training images", "unlike the training images", "")

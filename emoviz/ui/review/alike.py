@@ -18,7 +18,7 @@ from emoviz.analysis.textures import style_distances
 from emoviz.checkpoints import Checkpoint
 from emoviz.errors import AnalysisError
 from emoviz.inference.cache import StyleCache
-from emoviz.inference.stored import describe, read_embeddings
+from emoviz.inference.stored import describe, mapped_embeddings
 from emoviz.inference.style import kept_grams
 from emoviz.review import Work
 from emoviz.settings import Settings
@@ -93,7 +93,7 @@ def _table(chosen: Chosen) -> _Table | None:
 @st.cache_resource(max_entries=2, show_spinner=False)
 def _points(file: Path, changed: int) -> Points:
     """Kept by the file's time of change, too."""
-    return Points.from_table(read_embeddings(file), "")
+    return Points.from_table(mapped_embeddings(file), "")
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
