@@ -418,6 +418,7 @@ def made(planted: Path, home: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     """The planted set brought in and prepared on the command line."""
     table, out = tmp_path / "t.parquet", tmp_path / "made"
     assert main(["data", "import", "table", str(planted), "--out", str(table)]) == 0
+    assert "not opened: " in capsys.readouterr().out
     assert main(["data", "prepare", "clean", str(table), "--out", str(out)]) == 0
     capsys.readouterr()
     return out

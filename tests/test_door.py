@@ -28,7 +28,6 @@ from emoviz.data.reading import (
     expand,
     open_dataset,
     open_holder,
-    open_sent_zip,
     read_structure,
 )
 from emoviz.data.sources import member_names
@@ -413,7 +412,7 @@ STRUCTURES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=["folder", "zip", "sent"])
+@pytest.fixture(params=["folder", "zip"])
 def opened(
     request: pytest.FixtureRequest, tmp_path: Path, picture: Picture
 ) -> Callable[..., Dataset]:
@@ -434,9 +433,7 @@ def opened(
                 info = zipfile.ZipInfo()
                 info.filename = name
                 archive.writestr(info, data(name))
-        if request.param == "zip":
-            return both(tmp_path / "place.zip")
-        return open_sent_zip("place.zip", (tmp_path / "place.zip").read_bytes(), SETTINGS)
+        return both(tmp_path / "place.zip")
 
     return open_files
 

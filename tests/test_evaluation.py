@@ -418,9 +418,15 @@ def test_the_curve_over_theta_is_cross_sentiment_at_each() -> None:
     assert curve.counts[-1].rate is None
 
 
+def value_of(item: MetricEstimate | None) -> float:
+    assert item is not None
+    assert item.value is not None
+    return item.value
+
+
 def test_reliability_and_error_by_a_slow_loop() -> None:
     found = judged(400)
-    made = calibration(found, bins=10)
+    made = calibration(found)
     total, largest = 0.0, 0.0
     for item in made.bins:
         inside = [
@@ -432,9 +438,9 @@ def test_reliability_and_error_by_a_slow_loop() -> None:
         assert item.accuracy == pytest.approx(np.mean([r for _, r in inside]))
         gap = abs(item.confidence - item.accuracy)
         total, largest = total + gap * len(inside) / 400, max(largest, gap)
-    assert made.ece == pytest.approx(total)
     assert made.largest == pytest.approx(largest)
-    assert made.nll == pytest.approx(metrics.log_loss(found.truth, found.scores, labels=range(8)))
+    nll = metrics.log_loss(found.truth, found.scores, labels=range(8))
+    assert [value_of(made.ece), value_of(made.nll)] == pytest.approx([total, nll])
 
 
 def test_the_interval_of_the_temperature_holds_the_true_one() -> None:
@@ -447,10 +453,12 @@ def test_the_interval_of_the_temperature_holds_the_true_one() -> None:
         labels = np.array([rng.choice(8, p=row) for row in p])
         soft = np.exp(logits / 2) / np.exp(logits / 2).sum(axis=1, keepdims=True)
         made = calibration(judge(ModelOutputs("t", MIKELS8, soft), labels, bridge))
-        assert made.temperature_low is not None
-        assert made.temperature_high is not None
-        held += made.temperature_low <= 0.5 <= made.temperature_high
-        widths.append(made.temperature_high - made.temperature_low)
+        found = made.temperature
+        assert found is not None
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 0.5 <= found.high
+        widths.append(found.high - found.low)
     assert 34 <= held <= 40
     assert np.mean(widths) < 0.3
 
@@ -466,17 +474,21 @@ def test_the_temperature_finds_back_what_was_done_to_the_logits(wrong: float) ->
     answers = ModelOutputs("t", MIKELS8, shown / shown.sum(axis=1, keepdims=True))
     found = judge(answers, labels, bridge_between(MIKELS8, MIKELS8))
     made = calibration(found)
-    assert made.temperature == pytest.approx(1 / wrong, rel=0.06)
-    assert made.ece_after is not None
-    assert made.ece is not None
-    assert made.ece_after < made.ece / 2
+    assert value_of(made.temperature) == pytest.approx(1 / wrong, rel=0.06)
+    assert value_of(made.ece_after) < value_of(made.ece) / 2
+    for one in (made.ece_after, made.brier_after):
+        assert one is not None
+        assert one.n == 4000
+        assert one.low is not None
+        assert one.high is not None
+        assert one.low < value_of(one) < one.high
     assert made.how.startswith("cross-validated")
 
     def loss(t: float) -> float:
         return float(metrics.log_loss(labels, with_temperature(found, t), labels=range(8)))
 
     best = minimize_scalar(loss, bounds=(0.05, 20), method="bounded")
-    assert made.temperature == pytest.approx(best.x, rel=0.01)
+    assert value_of(made.temperature) == pytest.approx(best.x, rel=0.01)
 
 
 def test_few_images_have_an_in_sample_temperature_and_very_few_none() -> None:

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from emoviz.analysis.resampling import share
 from emoviz.checkpoints import Checkpoint, load_network, save_checkpoint, seen_in_training
 from emoviz.data.dataset import Record
 from emoviz.data.hash_filter import MOST_BYTES, HashFilter, SeenImages, band_keys
 from emoviz.data.image_statistics import look_at
 from emoviz.data.images import Limits
-from emoviz.inference.leaks import Leak, leak_of
+from emoviz.experiments.assess import Leak, leak_of
 
 
 def keys(count: int, seed: int) -> np.ndarray:
@@ -122,9 +123,12 @@ def test_a_checkpoint_knows_its_training_images(
     assert found is not None
     assert found.tolist() == [True] * 4 + [False] * 4
     table: Any = SimpleNamespace(sha256=hexed)
-    rows, right = np.array([0, 1, 3, 5, 7]), np.array([True, True, True, False, True])
-    leak = leak_of([kept], table, rows, right)
-    assert leak == Leak(seen=3, of=5, accuracy=0.8, accuracy_without=0.5)
-    assert leak_of([kept], table, rows[:3], right[:3]) == Leak(3, 3, 1.0, None)
-    assert leak_of([tiny_checkpoint], table, rows, right) is None
-    assert leak_of([], table, rows, right) is None
+    right = np.array([True, True, True, False, True])
+    judged: Any = SimpleNamespace(rows=np.array([0, 1, 3, 5, 7]), right=right)
+    assert leak_of([kept], table, judged) == Leak(3, share(4, 5), share(1, 2))
+    judged.rows, judged.right = judged.rows[:3], right[:3]
+    leak = leak_of([kept], table, judged)
+    assert leak is not None
+    assert (leak.accuracy, leak.accuracy_without.value) == (share(3, 3), None)
+    assert leak_of([tiny_checkpoint], table, judged) is None
+    assert leak_of([], table, judged) is None

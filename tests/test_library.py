@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from emoviz.data.dataset import Dataset, Record
+from emoviz.data.dataset_file import KnownSet
 from emoviz.data.images import Limits
-from emoviz.data.library import KnownSet, find_set, free_id, list_sets, save_set, set_path
+from emoviz.data.library import find_set, free_id, list_sets, save_set, set_path
 from emoviz.data.reading import open_dataset, read_labelled
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.labels import EMOTION6, MIKELS8, Taxonomy, own_taxonomy

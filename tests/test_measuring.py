@@ -107,7 +107,7 @@ def test_images_of_the_training_are_left_out_on_demand(
     assert everything["seen_in_training"]["seen"] == trained.sum()
     assert rest["n"] == (~trained).sum()
     assert rest["accuracy"] == pytest.approx(right[~trained].mean())
-    assert rest["accuracy"] == everything["seen_in_training"]["accuracy_without"]
+    assert rest["accuracy"] == everything["seen_in_training"]["accuracy_without"]["value"]
     for account in (everything, rest):
         assert account["found"] == account["taken"] + len(account["problems"])
     assert everything["found"] == rest["found"]
@@ -228,7 +228,7 @@ def test_reports_hold_every_number_and_where_it_came_from(
         f"{100 * found['accuracy']:.2f} %", f"{found['clustering']['delta']:.4f}",
         f"{values['curves']['roc']['macro']['area']:.4f}", found["set_sha256"], "scikit-learn",
         values["checkpoints"][0]["fingerprint"], "confidence", "By artist",
-        f"{found['per_class']['awe']['f1']:.4f}", f"{found['calibration']['nll']:.4f}",
+        f"{found['per_class']['awe']['f1']:.4f}", f"{found['calibration']['nll']['value']:.4f}",
     ]  # fmt: skip
     for words_of in (html, text):
         for number in shown:

@@ -35,15 +35,9 @@ from emoviz.curation.examined import (
 from emoviz.curation.prepare import prepare
 from emoviz.curation.recipe import load_preparation, read_preparation
 from emoviz.curation.telling import balance_words, headline, light_words, verdicts
+from emoviz.data.dataset_file import KnownSet
 from emoviz.data.images import Limits
-from emoviz.data.library import (
-    KnownSet,
-    bring_back_set,
-    find_set,
-    list_sets,
-    remove_set,
-    save_set,
-)
+from emoviz.data.library import bring_back_set, find_set, list_sets, remove_set, save_set
 from emoviz.data.reading import read_labelled
 from emoviz.errors import TableError
 from emoviz.files import read_json

@@ -1,6 +1,5 @@
 """Retraining: exact kept features, a start from a checkpoint, pauses, sweeps, promotion."""
 
-import io
 import json
 import os
 import signal
@@ -25,7 +24,7 @@ from emoviz.checkpoints import Checkpoint, load_centers, load_network, read_chec
 from emoviz.cli import main
 from emoviz.data.dataset import Dataset
 from emoviz.data.library import find_set, save_set
-from emoviz.data.reading import open_sent_zip, read_labelled
+from emoviz.data.reading import read_labelled
 from emoviz.errors import CheckpointError, PausedError, RecipeError, TableError, TrainingError
 from emoviz.labels import MIKELS8, own_taxonomy
 from emoviz.models.gram import GramModule, MultiplicativeGramModule
@@ -248,19 +247,18 @@ def test_the_card_names_the_parent(
 # Labels of any words ---------------------------------------------------------------
 
 
-def zipped(picture: Make, names: list[str]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+def zipped(picture: Make, names: list[str], folder: Path) -> Path:
+    with zipfile.ZipFile(folder / "pictures.zip", "w") as archive:
         for i, name in enumerate(names):
             archive.writestr(name, picture(seed=i))
-    return buffer.getvalue()
+    return folder / "pictures.zip"
 
 
 def test_a_zip_of_any_labels_is_trained_and_measured(
     picture: Make, tmp_path: Path, settings: Settings
 ) -> None:
     names = [f"set/{label}/{i}.jpg" for label in ("kitsch", "art", "joy") for i in range(12)]
-    labelled = open_sent_zip("pictures.zip", zipped(picture, names), settings)
+    labelled = read_labelled(zipped(picture, names, tmp_path))
     assert labelled.taxonomy.names == ("art", "joy", "kitsch")
     assert labelled.taxonomy.sentiment_of("joy") == "positive"
     known = save_set(settings, "pictures", "Pictures", labelled, {"terms": "ours"})
@@ -353,15 +351,14 @@ def test_what_will_work_badly_is_said() -> None:
     assert "images watch over the training" in text
 
 
-def test_zips_that_hold_no_classes_are_told(
-    picture: Make, settings: Settings, tmp_path: Path
-) -> None:
+def test_zips_that_hold_no_classes_are_told(picture: Make, tmp_path: Path) -> None:
     with pytest.raises(TableError, match="has no labels"):
-        open_sent_zip("flat.zip", zipped(picture, ["1.jpg", "2.jpg"]), settings)
+        read_labelled(zipped(picture, ["1.jpg", "2.jpg"], tmp_path))
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(TableError, match="not a ZIP archive"):
-        open_sent_zip("broken.zip", b"PK\x03\x04 and no more", settings)
-    escaping = zipped(picture, ["../out/1.jpg", "joy/1.jpg", "fear/2.jpg", "3.jpg"])
-    found = open_sent_zip("mixed.zip", escaping, settings)
+        read_labelled(tmp_path / "broken.zip")
+    names = ["../out/1.jpg", "joy/1.jpg", "fear/2.jpg", "3.jpg"]
+    found = read_labelled(zipped(picture, names, tmp_path))
     assert len(found.records) == 2
     assert "leads out of the ZIP" in dict(found.problems)["../out/1.jpg"]
     (tmp_path / "empty").mkdir()

@@ -3,7 +3,8 @@
 Guo et al. 2017, On Calibration of Modern Neural Networks; Brier 1950.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
@@ -11,13 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions
-from emoviz.analysis.calibration_error import (
-    ECE_BINS,
-    confidence_bins,
-    expected_calibration_error,
+from emoviz.analysis.calibration_error import ECE_BINS, confidence_bins
+from emoviz.analysis.metrics import LEAST_SCORE, added_up, log_losses, measured
+from emoviz.analysis.resampling import (
+    USUAL,
+    Intervals,
+    LeaveOut,
+    MetricEstimate,
+    few_words,
+    jackknife_variance,
+    mean,
 )
-from emoviz.analysis.metrics import brier_terms
-from emoviz.analysis.resampling import LEVEL, LeaveOut, jackknife_variance
 
 Floats = NDArray[np.float64]
 FOLDS, _FEWEST, _FEWEST_FOR_FOLDS = 5, 10, 50  # images
@@ -42,14 +47,13 @@ class Calibration:
 
     Attributes:
         bins: Equal bins of the confidence that hold an image.
-        ece: Expected calibration error: the mean gap of the bins, weighted by their images.
         largest: The largest gap of a bin (MCE).
+        ece: Expected calibration error: the mean gap of the bins, weighted by their images.
         brier: Mean squared distance of the scores from the label, 0 to 2.
         nll: Mean of -log of the label's score, in nats.
         temperature: What the logits behind the probabilities would have to be divided by, beyond
-            the checkpoint's own temperature; above 1 where the model is too sure.
-        temperature_low: Lower end of its confidence interval; None below 50 images.
-        temperature_high: Upper end.
+            the checkpoint's own temperature; above 1 where the model is too sure. No interval
+            below 50 images.
         ece_after: ECE with such temperatures.
         brier_after: Brier score with such temperatures.
         how: On what the last two were measured.
@@ -57,15 +61,13 @@ class Calibration:
     """
 
     bins: tuple[Bin, ...] = ()
-    ece: float | None = None
     largest: float | None = None
-    brier: float | None = None
-    nll: float | None = None
-    temperature: float | None = None
-    temperature_low: float | None = None
-    temperature_high: float | None = None
-    ece_after: float | None = None
-    brier_after: float | None = None
+    ece: MetricEstimate | None = None
+    brier: MetricEstimate | None = None
+    nll: MetricEstimate | None = None
+    temperature: MetricEstimate | None = None
+    ece_after: MetricEstimate | None = None
+    brier_after: MetricEstimate | None = None
     how: str = ""
     reason: str = ""
 
@@ -74,36 +76,43 @@ class Calibration:
         return asdict(self)
 
 
-def calibration(judged: AlignedPredictions, bins: int = ECE_BINS, seed: int = 0) -> Calibration:
+def calibration(judged: AlignedPredictions, how: Intervals = USUAL) -> Calibration:
     """Reliability of the answers' confidence, and what a fitted temperature would change.
 
     With 50 images or more the temperature's effect is cross-validated: each of five parts is
     judged with the temperature that fits the other four. With fewer it is measured on the images
-    that it was fitted on, which `how` says; with fewer than ten there is none.
+    that it was fitted on, which `how` says; with fewer than ten there is none. The intervals of
+    what comes after it do not count that other images would give another temperature.
 
     Args:
         judged: Answers beside labels.
-        bins: Of equal width over 0-1.
-        seed: Of the parts.
+        how: Of the intervals; the seed also is that of the parts.
     """
     if not len(judged):
         return Calibration(reason="no image has a label that a class may be called")
-    confidence, right = judged.confidence, judged.right
-    found = reliability(confidence, right, bins)
+    found = reliability(judged.confidence, judged.right)
+    ece, brier = _scored(judged, how)
     known: dict[str, Any] = {
         "bins": found,
-        "ece": expected_calibration_error(confidence, right, bins),
         "largest": max(abs(item.confidence - item.accuracy) for item in found),
-        "brier": float(brier_terms(judged).mean()),
-        "nll": float(_Losses.of(judged).at(1.0).mean()),
+        "ece": ece,
+        "brier": brier,
+        "nll": mean(log_losses(judged), (0.0, float(-np.log(LEAST_SCORE))), how.level),
     }
     if len(judged) < _FEWEST:
         reason = f"no temperature: {len(judged)} images, wanted {_FEWEST} or more"
         return Calibration(**known, reason=reason)
-    return Calibration(**known, **_tempered(judged, bins, seed))
+    return Calibration(**known, **_tempered(judged, how))
 
 
-def reliability(confidence: Floats, right: NDArray[np.bool_], bins: int) -> tuple[Bin, ...]:
+def _scored(judged: AlignedPredictions, how: Intervals) -> Iterable[MetricEstimate]:
+    """ECE and Brier score."""
+    return measured(added_up(judged, None, how), how, ("ece", "brier")).values()
+
+
+def reliability(
+    confidence: Floats, right: NDArray[np.bool_], bins: int = ECE_BINS
+) -> tuple[Bin, ...]:
     """The bins (a, b] of equal width that hold an image, from the lowest."""
     place = confidence_bins(confidence, bins)
     counts = np.bincount(place, minlength=bins)
@@ -128,10 +137,10 @@ def with_temperature(judged: AlignedPredictions, temperature: Floats | float) ->
     return judged.bridge.apply(p / p.sum(axis=1, keepdims=True))
 
 
-def _tempered(judged: AlignedPredictions, bins: int, seed: int) -> dict[str, Any]:
+def _tempered(judged: AlignedPredictions, how: Intervals) -> dict[str, Any]:
     from scipy.optimize import minimize_scalar
 
-    losses = _Losses.of(judged)
+    losses, n = _Losses.of(judged), len(judged)
     fitted = minimize_scalar(
         lambda log_t: losses.at(float(np.exp(log_t))).mean(),
         bounds=(np.log(_LOWEST), np.log(_HIGHEST)),
@@ -139,21 +148,20 @@ def _tempered(judged: AlignedPredictions, bins: int, seed: int) -> dict[str, Any
         options={"xatol": 1e-3},
     )
     best = float(fitted.x)
-    validated = len(judged) >= _FEWEST_FOR_FOLDS
-    each, low, high = np.full(1, np.exp(best)), None, None
+    fits = float(np.exp(best))
+    each: Floats | float = fits
+    temperature = MetricEstimate(fits, n=n, reason=few_words(n, _FEWEST_FOR_FOLDS))
+    validated = n >= _FEWEST_FOR_FOLDS
     if validated:
         near = np.stack([losses.at(float(np.exp(t))) for t in best + _AROUND])
-        each, (low, high) = _left_out_temperatures(near, best, seed), _ends(near, best, seed)
+        temperature = MetricEstimate(fits, *_ends(near, best, how), n)
+        each = _left_out_temperatures(near, best, how.seed)
     scores = with_temperature(judged, each)
-    confidence = np.minimum(scores.max(axis=1), 1.0)
-    right = scores.argmax(axis=1) == judged.truth
-    own = np.take_along_axis(scores, judged.truth[:, None], axis=1)[:, 0]
+    ece, brier = _scored(replace(judged, scores=scores, predicted=scores.argmax(axis=1)), how)
     return {
-        "temperature": float(np.exp(best)),
-        "temperature_low": low,
-        "temperature_high": high,
-        "ece_after": expected_calibration_error(confidence, right, bins),
-        "brier_after": float(((scores**2).sum(axis=1) - 2 * own + 1).mean()),
+        "temperature": temperature,
+        "ece_after": ece,
+        "brier_after": brier,
         "how": (
             f"cross-validated: each of {FOLDS} parts with the temperature that fits the others"
             if validated
@@ -162,12 +170,12 @@ def _tempered(judged: AlignedPredictions, bins: int, seed: int) -> dict[str, Any
     }
 
 
-def _ends(near: Floats, best: float, seed: int) -> tuple[float, float]:
+def _ends(near: Floats, best: float, how: Intervals) -> tuple[float, float]:
     """The temperature's interval: the jackknife's of its logarithm."""
-    without = LeaveOut(near.shape[1], seed)
+    without = LeaveOut(near.shape[1], how.seed)
     sums = np.stack([without.sums(losses) for losses in near])  # (T, G + 1)
     fitted = np.array([_lowest(best + _AROUND, column) for column in sums.T])
-    half = NormalDist().inv_cdf(0.5 + LEVEL / 2) * np.sqrt(jackknife_variance(fitted))
+    half = NormalDist().inv_cdf(0.5 + how.level / 2) * np.sqrt(jackknife_variance(fitted))
     return float(np.exp(best - half)), float(np.exp(best + half))
 
 

@@ -71,9 +71,9 @@ class Intervals:
 USUAL = Intervals()
 
 
-def few_words(images: int) -> str:
+def few_words(images: int, fewest: int = FEWEST) -> str:
     """Why there is no interval."""
-    return f"not enough images for an interval: {images}, wanted {FEWEST} or more"
+    return f"not enough images for an interval: {images}, wanted {fewest} or more"
 
 
 # Shares --------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,28 +29,44 @@ Split = Literal["train", "validation", "test"]
 BridgeRule = Mapping[str, Sequence[str]]
 
 
+class SetChoice(TypedDict, total=False):
+    """Which images of a set are measured, and against which labels; each may be left out.
+
+    Attributes:
+        taxonomy: Of the labels, by its name; found from them where left out.
+        split: Only ``train``, ``validation`` or ``test``.
+        level: Which folder is the class, counted from the outermost, 1.
+        bridge: What may be called what, ``{"label": ["class", ...]}``; proposed where left out.
+        without_seen: Leave out images that were in a network's training, known by content.
+    """
+
+    taxonomy: str | None
+    split: Split | None
+    level: int | None
+    bridge: BridgeRule | None
+    without_seen: bool
+
+
 def evaluate(
     network: Measured,
     data: str | Path,
     *,
-    taxonomy: str | None = None,
-    split: Split | None = None,
-    bridge: BridgeRule | None = None,
-    without_seen: bool = False,
     seed: int = 0,
     settings: Settings | None = None,
+    **choice: Unpack[SetChoice],
 ) -> EvaluationResult:
     """How good a network is on labelled images, every number with its interval.
 
     Args:
         network: From `emoviz.load`, an id, or ids with ``+`` between them: an ensemble.
         data: A table with file and label, a folder of classes, or the id of a set.
-        taxonomy: Of the labels, by its name; found from them where left out.
-        split: Only ``train``, ``validation`` or ``test``.
-        bridge: What may be called what, ``{"label": ["class", ...]}``; proposed where left out.
-        without_seen: Leave out images that were in the network's training, known by content.
         seed: Of the intervals and of k-means.
         settings: Instead of the environment's.
+        choice: ``taxonomy`` of the labels, by its name, where they do not tell; ``split``, for
+            ``train``, ``validation`` or ``test`` alone; ``level``, which folder is the class,
+            counted from the outermost, 1; ``bridge``, what may be called what
+            (``{"label": ["class", ...]}``); ``without_seen=True`` to leave out images that were in
+            the network's training, known by content.
 
     Raises:
         TableError: The set cannot be read, or has no label that the network knows.
@@ -58,15 +74,7 @@ def evaluate(
     """
     settings = settings or load_settings()
     contender = _contender(network, settings)
-    seen = measured_tables(
-        [contender],
-        data,
-        settings,
-        taxonomy=taxonomy,
-        split=split,
-        bridge=bridge,
-        without_seen=without_seen,
-    )
+    seen = measured_tables([contender], data, settings, **choice)
     return EvaluationResult(evaluation(contender, *seen.of(0), settings, Intervals(seed=seed)))
 
 
@@ -75,25 +83,14 @@ def compare(
     b: Measured,
     data: str | Path,
     *,
-    taxonomy: str | None = None,
-    split: Split | None = None,
-    bridge: BridgeRule | None = None,
-    without_seen: bool = False,
     seed: int = 0,
     settings: Settings | None = None,
+    **choice: Unpack[SetChoice],
 ) -> ComparisonResult:
     """Whether network `b` is better than `a` on the same images; see `evaluate`."""
     settings = settings or load_settings()
     pair = _contender(a, settings), _contender(b, settings)
-    seen = measured_tables(
-        pair,
-        data,
-        settings,
-        taxonomy=taxonomy,
-        split=split,
-        bridge=bridge,
-        without_seen=without_seen,
-    )
+    seen = measured_tables(pair, data, settings, **choice)
     return ComparisonResult(
         comparison(
             pair,
@@ -152,11 +149,7 @@ def measured_tables(
         contenders: One, or several that are measured on the same images.
         data: See `evaluate`; None where one contender's predictions bring their labels.
         settings: Where the cache is.
-        taxonomy: See `evaluate`, as `split` and `bridge`.
-        split: Only this one.
-        level: Which folder is the class, counted from the outermost, 1.
-        bridge: What may be called what.
-        without_seen: Leave out what any of them was trained on.
+        taxonomy, split, level, bridge, without_seen: See `SetChoice`.
         watch: Told how far it is.
 
     Raises:

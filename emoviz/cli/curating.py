@@ -128,6 +128,7 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> int:
         "images": len(found.records) - len(left_out),
         "counts": _counts(found),
         **account(len(found.records), found.problems, found.notes),
+        "not_opened": len(found.records),
         "left_out": list(left_out),
         "about": about,
     }
@@ -173,6 +174,10 @@ def _print_imported(result: dict[str, Any]) -> None:
         told = ", ".join(f"{label} {count:,}" for label, count in row.items())
         print(f"  {split}: {told}")
     print_account(result)
+    print(
+        f"not opened: {result['not_opened']:,} images; which of them are damaged is told by "
+        "`data examine`, and by every verb that reads them"
+    )
     print(result["table"])
 
 

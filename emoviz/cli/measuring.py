@@ -403,6 +403,7 @@ def _print_evaluation(result: dict[str, Any]) -> None:
     print(f"{result['checkpoint']} on {result['n']} images, labels of {result['taxonomy']}")
     print(f"left out {result['left_out']} (label has no class)")
     _print_left_out(result)
+    _print_leak(result)
     for name, row in result["intervals"].items():
         print(f"{name:20} {estimate_text(row)}")
     for name, row in result["cross_sentiment"].items():
@@ -422,11 +423,15 @@ def _print_left_out(result: dict[str, Any]) -> None:
         print(f"unknown label '{label}': {count}")
     if result["duplicates"]:
         print(f"images that stand there twice: {result['duplicates']}")
+
+
+def _print_leak(result: dict[str, Any]) -> None:
     leak = result.get("seen_in_training")
     if leak and leak["seen"]:
         print(
-            f"in its training: {leak['seen']} of these images; accuracy without them "
-            f"{number_text(leak['accuracy_without'])} (--without-seen leaves them out)"
+            f"in the training of {result['checkpoint']}: {leak['seen']} of these "
+            f"{leak['accuracy']['n']} images; accuracy without them "
+            f"{estimate_text(leak['accuracy_without']).strip()} (--without-seen leaves them out)"
         )
 
 
@@ -435,6 +440,8 @@ def _print_comparison(found: dict[str, Any]) -> None:
     print(f"A {one['checkpoint']}, B {other['checkpoint']} on the same {one['n']} images,")
     print(f"labels of {one['taxonomy']}; left out {one['left_out']}")
     _print_left_out(one)
+    for side in (one, other):
+        _print_leak(side)
     print(f"{'':20}       A        B    B - A")
     for name, row in found["difference"].items():
         values = (side["intervals"][name]["value"] for side in (one, other))

@@ -215,50 +215,41 @@ class Wish:
     """What a set is opened for.
 
     Attributes:
+        settings: Caps, and the folders where files may be.
         taxonomy: Of the labels; found from them where None.
         likely: Taken instead of a smaller one where all labels are of it.
         labelled: Whether labels are needed: then folders are classes, and what lies in none, or
             has a label that `taxonomy` lacks, is a problem.
         level: Which folder is the class, counted from the outermost, 1; found where None.
-        limits: Caps on images.
-        archive_bytes: Cap on what a ZIP may unpack to.
         sent: Whether it came through a browser: then a table may name addresses alone, and is told
             nothing of which files there are.
-        folders: Where files may be; anywhere where empty.
     """
 
+    settings: Settings
     taxonomy: Taxonomy | None = None
     likely: Taxonomy | None = None
     labelled: bool = False
     level: int | None = None
-    limits: Limits = field(default_factory=Limits)
-    archive_bytes: int = 2_000_000_000
     sent: bool = False
-    folders: tuple[Path, ...] = ()
 
-    @classmethod
-    def of(
-        cls,
-        settings: Settings,
-        taxonomy: Taxonomy | None = None,
-        likely: Taxonomy | None = None,
-        labelled: bool = False,
-        level: int | None = None,
-        sent: bool = False,
-    ) -> "Wish":
-        """With the caps and the folders that the settings name."""
-        own = (settings.home.absolute(), settings.sample_data.absolute())
-        folders = (*settings.path_folders, *own) if settings.path_folders else ()
-        archive = int(settings.max_archive_mb * 1e6)
-        limits = Limits.of(settings)
-        return cls(taxonomy, likely, labelled, level, limits, archive, sent, folders)
+    @cached_property
+    def limits(self) -> Limits:
+        """Caps on images."""
+        return Limits.of(self.settings)
+
+    @cached_property
+    def folders(self) -> tuple[Path, ...]:
+        """Where files may be, links followed; anywhere where empty."""
+        own = (self.settings.home, self.settings.sample_data)
+        named = (*self.settings.path_folders, *own) if self.settings.path_folders else ()
+        return tuple(folder.resolve() for folder in named)
 
     def allows(self, path: Path) -> bool:
         """Whether a file may be read: no table and no link leads out of the open folders."""
         if not self.folders:
             return True
         real = Path(os.path.realpath(path))
-        return any(real.is_relative_to(folder.resolve()) for folder in self.folders)
+        return any(map(real.is_relative_to, self.folders))
 
     def refusal(self, path: Path) -> str:
         """Why a table may not name a file of this machine; "" where it may."""

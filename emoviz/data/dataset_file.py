@@ -28,22 +28,26 @@ _BATCH = 2048
 
 
 @dataclass(frozen=True)
-class SetHead:
-    """What a set's file says of the whole set.
+class KnownSet:
+    """What is known of a labelled set before its rows are read.
 
     Attributes:
+        id: Its name on the command line and in links.
         title: For people.
+        path: What `read_labelled` takes.
         taxonomy: Of its labels, registered or not.
-        votes: Whether the shares are votes of several people.
-        count: Records in the file.
+        count: Of its records.
         about: Source, terms, citation, lineage: whatever its maker knew.
+        votes: Whether the shares are votes of several people.
     """
 
+    id: str
     title: str
+    path: Path
     taxonomy: Taxonomy
-    votes: bool
     count: int
     about: Mapping[str, Any] = field(default_factory=dict)
+    votes: bool = False
 
 
 def write_set(path: Path, title: str, item: Dataset, about: Mapping[str, Any]) -> tuple[str, ...]:
@@ -87,7 +91,7 @@ def write_set(path: Path, title: str, item: Dataset, about: Mapping[str, Any]) -
     return tuple(record.name for record in item.records if record.name not in written)
 
 
-def read_head(path: Path) -> SetHead | None:
+def read_head(path: Path) -> KnownSet | None:
     """What a file says of its set, without reading its rows; None where it is no set of ours.
 
     Raises:
@@ -110,7 +114,7 @@ def read_head(path: Path) -> SetHead | None:
             raise ValueError(f"it is of format {values['format']}, this version reads {FORMAT}")
         taxonomy = Taxonomy.from_dict(values["taxonomy"])
         votes, known = bool(values["votes"]), dict(values["about"])
-        return SetHead(str(values["title"]), taxonomy, votes, count, known)
+        return KnownSet(path.stem, str(values["title"]), path, taxonomy, count, known, votes)
     except (*_DAMAGED, AttributeError, ValueError, RecursionError) as error:
         raise TableError(f"The set '{path}' cannot be read: {error}. Make it anew.") from None
 

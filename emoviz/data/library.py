@@ -8,43 +8,20 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from emoviz.data.dataset import Dataset, absolute
-from emoviz.data.dataset_file import read_head, write_set
+from emoviz.data.dataset_file import KnownSet, read_head, write_set
 from emoviz.data.reading import read_labelled
 from emoviz.data.sources import is_address
 from emoviz.errors import TableError
-from emoviz.labels import Taxonomy
 from emoviz.settings import Settings
 
 SAMPLE = "sample"
 _BIN, _KEPT_IN_BIN = ".removed", 14 * 24 * 3600.0
 _TABLES = (".csv", ".tsv", ".parquet", ".zip")
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-
-
-@dataclass(frozen=True)
-class KnownSet:
-    """One labelled set of the library.
-
-    Attributes:
-        id: Its name on the command line and in links.
-        title: For people.
-        path: What `read_labelled` takes.
-        taxonomy: Of its labels.
-        count: Of its records.
-        about: Source, terms, citation, lineage: whatever its maker knew.
-    """
-
-    id: str
-    title: str
-    path: Path
-    taxonomy: Taxonomy
-    count: int
-    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def list_sets(settings: Settings) -> tuple[list[KnownSet], list[str]]:
@@ -197,15 +174,14 @@ def _known(path: Path) -> KnownSet:
     head = read_head(path)
     if head is None:
         raise TableError(f"'{path}' is no labelled set that emoviz wrote.")
-    return KnownSet(path.stem, head.title, path, head.taxonomy, head.count, head.about)
+    return head
 
 
 def _sample(settings: Settings) -> KnownSet:
     path = settings.sample_data / "labels.csv"
     labelled = read_labelled(path)
     about = {"source": "comes with the project", "terms": "see ATTRIBUTION.md beside it"}
-    count = len(labelled.records)
-    return KnownSet(SAMPLE, "Sample images", path, labelled.taxonomy, count, about)
+    return KnownSet(SAMPLE, "Sample images", path, labelled.taxonomy, len(labelled), about)
 
 
 def located(settings: Settings, text: str) -> str:

@@ -29,7 +29,6 @@ from emoviz.data.dataset import (
     one_hot,
     relabelled,
 )
-from emoviz.data.images import Limits
 from emoviz.data.sources import (
     ImageSource,
     ZipImages,
@@ -77,23 +76,22 @@ def open_dataset(
     Raises:
         TableError: There is nothing at the path, it cannot be read, or nothing can be taken.
     """
-    settings = settings or load_settings()
-    wish = Wish.of(settings, taxonomy, likely, labelled, level, sent)
-    return _checked(place, _opened(place, settings, wish), wish)
+    wish = Wish(settings or load_settings(), taxonomy, likely, labelled, level, sent)
+    return _checked(place, _opened(place, wish), wish)
 
 
-def _opened(place: str | Path, settings: Settings, wish: Wish) -> Dataset:
+def _opened(place: str | Path, wish: Wish) -> Dataset:
     """What lies there, also where nothing of it can be taken."""
     if is_address(place):
         from emoviz.data.importers.iiif_reading import read_address
 
-        return read_address(str(place), settings, wish)
+        return read_address(str(place), wish.settings)
     given = Path(place)
-    sample = absolute(settings.sample_data)
+    sample = absolute(wish.settings.sample_data)
     if (str(place) == SAMPLE and not os.path.lexists(given)) or absolute(given) == sample:
         from emoviz.data.table_records import read_sample
 
-        return read_sample(settings, wish)
+        return read_sample(wish)
     try:
         is_folder, is_file = given.is_dir(), given.is_file()
     except (OSError, ValueError):  # a name too long, a zero byte, a folder closed to us
@@ -103,11 +101,11 @@ def _opened(place: str | Path, settings: Settings, wish: Wish) -> Dataset:
             f"There is no '{place}'. Wanted: a folder, a ZIP, a CSV or Parquet table, an image, a "
             f"IIIF address, or '{SAMPLE}' for the images that come with the project."
         )
-    found = _folder(given, wish) if is_folder else _file(given, settings, wish)
+    found = _folder(given, wish) if is_folder else _file(given, wish)
     return replace(found, path=absolute(given))
 
 
-def _file(path: Path, settings: Settings, wish: Wish) -> Dataset:
+def _file(path: Path, wish: Wish) -> Dataset:
     """What a file holds: its bytes say that it is an image, a ZIP or Parquet, else its name."""
     suffix = path.suffix.casefold()
     try:
@@ -122,7 +120,7 @@ def _file(path: Path, settings: Settings, wish: Wish) -> Dataset:
         own = read_set(path)
         if own is not None:
             # Those of the library were looked at when they were brought in.
-            if wish.sent or not absolute(path).is_relative_to(absolute(settings.home)):
+            if wish.sent or not absolute(path).is_relative_to(absolute(wish.settings.home)):
                 own = confined(own, wish)
             return relabelled(own, wish.taxonomy) if wish.taxonomy is not None else own
     if not is_image(begins) and (suffix in TABLES or begins.startswith(b"PAR1")):
@@ -133,7 +131,7 @@ def _file(path: Path, settings: Settings, wish: Wish) -> Dataset:
     if not is_image(begins) and suffix in _MANIFESTS:
         from emoviz.data.importers.iiif_reading import read_address
 
-        return read_address(str(path), settings, wish)
+        return read_address(str(path), wish.settings)
     record = Record(path.name, path, group=path.name)
     shown = str(path).removesuffix(path.name)
     return Dataset(path.name, UNLABELLED, (record,), root=Path.cwd(), shown=shown)
@@ -162,12 +160,6 @@ def read_labelled(
     return open_dataset(path, None, taxonomy, likely, labelled=True)
 
 
-def open_sent_zip(name: str, data: bytes, settings: Settings) -> Dataset:
-    """Open a ZIP that is in memory, as `read_labelled` opens one on the disk."""
-    wish = Wish.of(settings, labelled=True)
-    return _checked(name, open_zip(data, name, wish), wish)
-
-
 def open_holder(path: Path, settings: Settings) -> Holder:
     """What reads the images inside a ZIP or a Parquet file, by the names that its records have.
 
@@ -175,7 +167,7 @@ def open_holder(path: Path, settings: Settings) -> Holder:
         TableError, ImageError: It is neither, or cannot be read.
     """
     if _is_zip(path.name, first_bytes(path)):
-        return ZipImages(path, Limits.of(settings), int(settings.max_archive_mb * 1e6))
+        return ZipImages(path, settings)
     from emoviz.data.tables import ParquetImages, read_table
 
     table = read_table(path)
@@ -192,11 +184,11 @@ def expand(
     What cannot be taken, a path that does not exist, an empty folder or a broken ZIP is a source
     that cannot be read, so nothing asked for and nothing found goes unmentioned.
     """
-    wish, sources = Wish.of(settings), list[ImageSource]()
+    wish, sources = Wish(settings), list[ImageSource]()
     for path in paths:
         try:
             if is_address(path) or os.path.exists(path):  # noqa: PTH110  (Path raises)
-                found = _opened(path, settings, wish)
+                found = _opened(path, wish)
                 sources += _sources(str(path), found, wish)
                 for note in found.notes:
                     tell(note)
@@ -211,7 +203,7 @@ def sent_sources(name: str, data: bytes, settings: Settings) -> list[ImageSource
     """A file that is in memory as image sources: the images of a ZIP, or itself."""
     if not _is_zip(name, data):
         return [from_bytes(name, data)]
-    wish = Wish.of(settings)
+    wish = Wish(settings)
     try:
         return _sources(name, open_zip(data, name, wish), wish)
     except TableError as error:
@@ -305,7 +297,7 @@ def open_zip(archive: Path | bytes, name: str, wish: Wish) -> Dataset:
         TableError: It is no ZIP, or goes beyond a cap.
     """
     try:
-        holder = ZipImages(archive, wish.limits, wish.archive_bytes)
+        holder = ZipImages(archive, wish.settings)
     except ImageError as error:
         raise TableError(f"'{name}': {error}.") from None
     path = archive if isinstance(archive, Path) else Path(name)

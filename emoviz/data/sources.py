@@ -22,6 +22,7 @@ from emoviz.data import image_formats
 from emoviz.data.dataset import Problem
 from emoviz.data.images import SUFFIXES, Limits, read_file
 from emoviz.errors import ImageError
+from emoviz.settings import Settings
 
 # A member that unpacks to more than this many times its packed size is a bomb: photographs and
 # PNGs stay below 20, blank bitmaps reach several hundred but are small.
@@ -200,8 +201,7 @@ class ZipImages:
 
     Args:
         archive: Where it is, or its bytes.
-        limits: Caps for each image.
-        archive_bytes: Cap on what it may unpack to.
+        settings: Caps for each image, and on what it may unpack to.
 
     Attributes:
         names: Of its images, in the encoding that makes sense, in order.
@@ -212,7 +212,8 @@ class ZipImages:
         ImageError: It is no ZIP, is damaged, or goes beyond a cap.
     """
 
-    def __init__(self, archive: Path | bytes, limits: Limits, archive_bytes: int) -> None:
+    def __init__(self, archive: Path | bytes, settings: Settings) -> None:
+        limits = Limits.of(settings)
         self._archive, self._process, self._lock = archive, -1, threading.Lock()
         try:
             members = self._opened().infolist()
@@ -240,10 +241,10 @@ class ZipImages:
             self.names.append(name)
             self._members[name] = member
             total += member.file_size
-        if total > archive_bytes:
+        if total > settings.max_archive_mb * 1e6:
             raise ImageError(
                 f"the ZIP would unpack to {total / 1e6:,.0f} MB; at most "
-                f"{archive_bytes / 1e6:,.0f} MB are read (EMOVIZ_MAX_ARCHIVE_MB)"
+                f"{settings.max_archive_mb:,.0f} MB are read (EMOVIZ_MAX_ARCHIVE_MB)"
             )
 
     def read(self, inside: str, limits: Limits) -> bytes:

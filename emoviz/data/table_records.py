@@ -31,19 +31,19 @@ from emoviz.data.dataset import (
 from emoviz.data.tables import Files, Roles, Table, file_told, find_roles, read_table
 from emoviz.errors import TableError
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
-from emoviz.settings import Settings
 
 _BESIDE = "neutral"  # an answer that people may give beside the labels of a taxonomy
 
 
-def read_sample(settings: Settings, wish: Wish) -> Dataset:
+def read_sample(wish: Wish) -> Dataset:
     """The shipped images with what ``images.csv`` says of them, labels where they have one."""
-    table = read_table(settings.sample_data / "images.csv")
-    labels = read_table(settings.sample_data / "labels.csv").columns
+    folder = wish.settings.sample_data
+    table = read_table(folder / "images.csv")
+    labels = read_table(folder / "labels.csv").columns
     label = dict(zip(labels["file"], labels["label"], strict=True))
     column = [label.get(file, "") for file in table.columns["file"]]
     found = read_records(replace(table, columns={**table.columns, "label": column}), wish)
-    return replace(found, path=absolute(settings.sample_data), name="sample images")
+    return replace(found, path=absolute(folder), name="sample images")
 
 
 def read_records(table: Table, wish: Wish) -> Dataset:

@@ -16,10 +16,11 @@ import json
 import os
 import re
 import unicodedata
+from collections import UserDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property, partial
-from itertools import chain, repeat
+from functools import cache, partial
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote
@@ -89,7 +90,7 @@ class Table:
 
     Attributes:
         path: Of the file.
-        columns: By their names, in order; made into lists when asked for.
+        columns: By their names, in order; those of Arrow are lists once they are asked for.
         repeated: Names that several columns have; the first of them is read.
         place: Where people find a row, counted from 0: its line, or its row.
         images: The column that holds the images themselves.
@@ -105,7 +106,7 @@ class Table:
     classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    @cached_property
+    @property
     def count(self) -> int:
         """Of its rows."""
         return len(next(iter(self.columns.values()), ()))
@@ -365,29 +366,14 @@ def _are_labels(taxonomy: Taxonomy | None, cells: Sequence[str]) -> bool:
 # Text --------------------------------------------------------------------------------------------
 
 
-class _Columns(Mapping[str, Sequence[str]]):
-    """Columns that become lists of text when they are asked for.
-
-    Args:
-        names: In order, each once.
-        make: Gives a column by its place.
-    """
-
-    def __init__(self, names: Sequence[str], make: Callable[[int], Sequence[str]]) -> None:
-        self._place = {name: i for i, name in reversed(list(enumerate(names)))}
-        self._names = list(dict.fromkeys(names))
-        self._make, self._made = make, dict[str, Sequence[str]]()
+class _Columns(UserDict[str, Any]):
+    """Columns, of which those of Arrow become lists of text when they are asked for."""
 
     def __getitem__(self, name: str) -> Sequence[str]:
-        if name not in self._made:
-            self._made[name] = self._make(self._place[name])
-        return self._made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
+        if not isinstance(self.data[name], list):
+            self.data[name] = _texts(self.data[name])
+        texts: list[str] = self.data[name]
+        return texts
 
 
 def _bytes(path: Path) -> tuple[bytes, tuple[str, ...]]:
@@ -411,57 +397,57 @@ def _text(path: Path, quotes: bool) -> Table:
     first = _first_line(data, quotes)
     delimiter = told or _delimiter(first.decode("utf-8"), quotes)
     _check_width(path, first.count(delimiter.encode()) + 1)
-    quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
     try:
-        header = next(_csv(data, delimiter, quoting), [])
+        header = next(_rows(data, delimiter, quotes), [])
         if any(map(_names_image, header)):
             header = [f"column {i}" for i in range(1, len(header) + 1)]
             data, skipped = f"{delimiter.join(header)}\n".encode() + data, skipped - 1
             notes = (*notes, f"'{path.name}' has no names of columns: its first line is an image.")
-        made = _by_arrow(data, delimiter, header, quotes)
-        columns = made or _by_csv(data, delimiter, header, quoting)
+        made = _by_arrow(data, delimiter, len(header), quotes)
+        made = made or _by_csv(data, delimiter, len(header), quotes)
     except csv.Error as error:
-        line = max(_line_numbers(data, delimiter, quoting), default=0) + skipped + 1
+        line = max(_line_numbers(data, delimiter, quotes), default=0) + skipped + 1
         raise TableError(f"'{path}', line {line}: {error}. Is a quote open?") from None
-    header = [name.strip() for name in header]
-    index = [i for i, name in enumerate(header) if name and not name.startswith("Unnamed:")]
-    names = [header[i] for i in index]
+    names = [name.strip() for name in header]
+    columns = _Columns()
+    for name, column in zip(names, made, strict=True):
+        if name and not name.startswith("Unnamed:"):
+            columns.setdefault(name, column)
 
     @cache
     def line_numbers() -> Sequence[int]:
-        return _line_numbers(data, delimiter, quoting)
+        return _line_numbers(data, delimiter, quotes)
 
     def place(row: int) -> str:
         lines = line_numbers()
         return f"line {lines[row] + skipped}" if row < len(lines) else f"row {row}"
 
-    made_columns = _Columns(names, lambda i: columns(index[i]))
-    return Table(path, made_columns, _repeated(header), place, notes=notes)
+    return Table(path, columns, _repeated(names), place, notes=notes)
 
 
-def _csv(data: bytes, delimiter: str, quoting: Any) -> Iterator[list[str]]:
-    """The rows that hold anything."""
+def _reader(data: bytes, delimiter: str, quotes: bool) -> Any:
     stream = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
-    return (row for row in csv.reader(stream, delimiter=delimiter, quoting=quoting) if row)
+    if quotes:
+        return csv.reader(stream, delimiter=delimiter)
+    return csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_NONE)
 
 
-def _by_arrow(
-    data: bytes, delimiter: str, header: Sequence[str], quotes: bool
-) -> Callable[[int], Sequence[str]] | None:
-    """The columns, read by pyarrow; None where a row has too few or too many cells."""
+def _rows(data: bytes, delimiter: str, quotes: bool) -> Iterator[list[str]]:
+    """Those that hold anything, that of the columns' names first."""
+    return filter(None, _reader(data, delimiter, quotes))
+
+
+def _by_arrow(data: bytes, delimiter: str, count: int, quotes: bool) -> list[Any]:
+    """The columns, read by pyarrow; none where a row has too few or too many cells."""
     import pyarrow as pa
     from pyarrow import csv as arrow
 
-    if not header:
-        return None
-    odd = 0
+    names, odd = [str(i) for i in range(count)], list[Any]()
 
     def skip(row: Any) -> str:
-        nonlocal odd
-        odd += 1
+        odd.append(row)
         return "skip"
 
-    names = [str(i) for i in range(len(header))]
     try:
         table = arrow.read_csv(
             io.BytesIO(data),
@@ -479,28 +465,23 @@ def _by_arrow(
             ),
         )
     except pa.ArrowException:
-        return None
-    return None if odd else lambda i: _texts(table.column(i))
+        return []
+    return [] if odd else list(table.columns)
 
 
-def _by_csv(
-    data: bytes, delimiter: str, header: Sequence[str], quoting: Any
-) -> Callable[[int], Sequence[str]]:
+def _by_csv(data: bytes, delimiter: str, count: int, quotes: bool) -> list[list[str]]:
     """The columns with short rows filled up and the rest of long ones left out."""
     shared: dict[str, str] = {}  # an artist's name is kept once
-    columns: list[list[str]] = [[] for _ in header]
-    rows = _csv(data, delimiter, quoting)
-    next(rows, None)
-    for row in rows:
+    columns: list[list[str]] = [[] for _ in range(count)]
+    for row in islice(_rows(data, delimiter, quotes), 1, None):
         for column, cell in zip(columns, chain(row, repeat("")), strict=False):
             column.append(shared.setdefault(cell, cell))
-    return columns.__getitem__
+    return columns
 
 
-def _line_numbers(data: bytes, delimiter: str, quoting: Any) -> list[int]:
+def _line_numbers(data: bytes, delimiter: str, quotes: bool) -> list[int]:
     """The line on which each row ends, as an editor counts."""
-    stream = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
-    reader = csv.reader(stream, delimiter=delimiter, quoting=quoting)
+    reader = _reader(data, delimiter, quotes)
     lines: list[int] = []
     with contextlib.suppress(csv.Error):  # a cell that is longer than Python's csv takes
         lines.extend(reader.line_num for row in reader if row)
@@ -508,30 +489,23 @@ def _line_numbers(data: bytes, delimiter: str, quoting: Any) -> list[int]:
 
 
 def _texts(column: Any) -> list[str]:
-    """Texts, equal ones one object where many are equal; "" where there is nothing."""
-    from pyarrow import compute, types
+    """A column's texts, "" for nothing; equal ones are one object where many are equal."""
+    from pyarrow import large_string, string, types
 
-    if types.is_dictionary(column.type):
-        return [text for chunk in column.chunks for text in _referred(chunk)]
-    column = compute.fill_null(column, "") if column.null_count else column
-    some = column.slice(0, 1000)
-    if 2 * len(some.unique()) > len(some):
-        return list(column.to_pylist())
-    coded = column.dictionary_encode().combine_chunks()
-    if hasattr(coded, "chunks"):  # no chunk at all: an empty column
-        return list(column.to_pylist())
-    values = np.array(coded.dictionary.to_pylist(), object)
-    # `to_numpy` would load pandas first, for a second
-    return list(values[np.from_dlpack(coded.indices)].tolist())
-
-
-def _referred(chunk: Any) -> list[str]:
-    """Texts of an array that refers to its distinct ones."""
-    from pyarrow import compute
-
-    known = compute.fill_null(chunk.dictionary, "").to_pylist()
-    indices = compute.fill_null(chunk.indices, len(known)) if chunk.null_count else chunk.indices
-    return list(np.array([*known, ""], object)[np.from_dlpack(indices)].tolist())
+    kind = column.type
+    if not (types.is_dictionary(kind) and kind.value_type in (string(), large_string())):
+        column = column.cast(string())
+        some = column.slice(0, 1000)
+        if 2 * len(some.unique()) > len(some):
+            return list(column.fill_null("").to_pylist())
+        column = column.dictionary_encode()
+    texts: list[str] = []
+    for chunk in column.chunks:
+        known = chunk.dictionary.fill_null("").to_pylist()
+        indices = chunk.indices.fill_null(len(known)) if chunk.null_count else chunk.indices
+        # `to_numpy` would load pandas first, for a second
+        texts += np.array([*known, ""], object)[np.from_dlpack(indices)].tolist()
+    return texts
 
 
 def _header_place(data: bytes) -> tuple[int, str]:
@@ -635,17 +609,13 @@ def _parquet(path: Path) -> Table:
         images = next((item.name for item in schema if _holds_images(item)), None)
         flat = [item.name for item in schema if not _is_nested(item.type)]
         table = file.read(flat)
-        columns = {name: _cast(table.column(i)) for i, name in enumerate(table.column_names)}
+        columns = dict(zip(table.column_names, table.columns, strict=True))
         if images is not None:
             columns[images] = _image_names(file, path, images)
     names = schema.names
-    shown = [n for n in names if n in columns and not re.match(r"__index_level_|Unnamed:", n)]
-
-    def make(place: int) -> Sequence[str]:
-        column = columns[shown[place]]
-        return column if isinstance(column, list) else _texts(column)
-
-    made = _Columns(shown, make) if shown else _Columns(["row"], lambda i: [""] * count)
+    hidden = re.compile(r"__index_level_|Unnamed:")
+    shown = {n: columns[n] for n in names if n in columns and not hidden.match(n)}
+    made = _Columns(shown or {"row": [""] * count})
     return Table(path, made, _repeated(names), images=images, classes=_class_names(schema))
 
 
@@ -748,15 +718,6 @@ def _holds_images(item: Any) -> bool:
 
     named = plain_name(item.name) in ("image", "img", "picture", "photo", "images")
     return named and _is_nested(item.type) and not types.is_list(item.type)
-
-
-def _cast(column: Any) -> Any:
-    """As texts, which may refer to their distinct ones."""
-    from pyarrow import large_string, string, types
-
-    kind = column.type
-    refers = types.is_dictionary(kind) and kind.value_type in (string(), large_string())
-    return column if refers else column.cast(string())
 
 
 def _class_names(schema: Any) -> dict[str, Sequence[str]]:

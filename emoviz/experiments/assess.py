@@ -17,20 +17,21 @@ from emoviz.analysis.comparison import Comparison, claim, compare
 from emoviz.analysis.cross_sentiment import THRESHOLDS, cross_sentiment, crossing_curve
 from emoviz.analysis.curves import curves
 from emoviz.analysis.metrics import class_scores, confusion_matrix, measure
-from emoviz.analysis.resampling import Intervals, MetricEstimate
+from emoviz.analysis.resampling import Intervals, MetricEstimate, share
 from emoviz.analysis.selective import selective
 from emoviz.analysis.slices import mistakes, slices
 from emoviz.analysis.unlabelled import describe_answers
+from emoviz.checkpoints import Checkpoint
 from emoviz.experiments.contenders import Contender, answers_of, judged_of
 from emoviz.files import read_json, write_json
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import Labels, bridge_words, duplicates, table_digest
-from emoviz.inference.leaks import leak_of
+from emoviz.inference.leaks import seen_rows
 from emoviz.labels import Bridge
 from emoviz.settings import Settings
 
 Values = dict[str, Any]
-_FORMAT = 6  # of what is kept; a change makes everything anew
+_FORMAT = 7  # of what is kept; a change makes everything anew
 _MOST_TEXTS = 200  # different texts above which a column is none to slice by
 # What `evaluate --format json` prints; the report holds the rest too.
 PRINTED = (
@@ -230,7 +231,7 @@ def model_values(
         "macro_f1": intervals["macro_f1"].value,
         "per_class": {names[c]: asdict(score) for c, score in scores.items()},
         "sentiment_accuracy": intervals["sentiment_accuracy"].value,
-        "ece": calibrated.ece,
+        "ece": intervals["ece"].value,
         "cross_sentiment": {name: item.to_dict() for name, item in crossed.items()},
         "clustering": clustering.to_dict(),
         "intervals": estimate_values(intervals),
@@ -374,10 +375,39 @@ def _sources(
     }
 
 
+@dataclass(frozen=True)
+class Leak:
+    """How many of the measured images were in the training, and the accuracy without them.
+
+    Attributes:
+        seen: Images whose file was in the training of a member.
+        accuracy: On all of them.
+        accuracy_without: On those that were not seen.
+    """
+
+    seen: int
+    accuracy: MetricEstimate
+    accuracy_without: MetricEstimate
+
+
+def leak_of(
+    members: Sequence[Checkpoint], table: EmbeddingTable, judged: AlignedPredictions
+) -> Leak | None:
+    """What of the measured images a model's members have learned from; None where none can say.
+
+    By the files' SHA-256: the table has no perceptual hashes.
+    """
+    seen = seen_rows(members, [table.sha256[i] for i in judged.rows])
+    if seen is None:
+        return None
+    rest = judged.right[~seen]
+    without = share(int(rest.sum()), len(rest), nothing="every image was in the training")
+    return Leak(int(seen.sum()), share(int(judged.right.sum()), len(judged)), without)
+
+
 def _leak(contender: Contender, table: EmbeddingTable, judged: AlignedPredictions) -> Values | None:
-    """What of the images it was trained on; None where it cannot say."""
-    found = leak_of(contender.members, table, judged.rows, judged.right)
-    return None if found is None else found.to_dict()
+    found = leak_of(contender.members, table, judged)
+    return None if found is None else asdict(found)
 
 
 def _as_of_now(

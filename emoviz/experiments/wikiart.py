@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from emoviz import __version__
 from emoviz.analysis.cross_sentiment import THRESHOLDS, CrossSentiment, cross_sentiment
 from emoviz.analysis.projection import fit_projection, place
+from emoviz.analysis.resampling import MetricEstimate, paired_share_difference, share
 from emoviz.checkpoints import Checkpoint, open_checkpoint
 from emoviz.data.reading import SAMPLE, open_dataset
 from emoviz.errors import TableError, TrainingError
@@ -31,7 +32,6 @@ NAME = "wikiart"
 CHECKPOINTS = ("mikels8-baseline", "mikels8")
 ROLES = ("baseline", "ours")  # as the dissertation's tables call the two
 STRIP = 8
-_RESAMPLES = 2000
 _FEWEST = 20
 
 Tell = Callable[[float, str], None]
@@ -113,7 +113,7 @@ class Study:
         repeated: Images that were left out as copies of others.
         sides: Baseline and model.
         difference: Of the rates of opposite top two without a threshold, model minus baseline:
-            value, low, high (95 % bootstrap over the paintings).
+            value, low, high (95 % confidence interval).
         seed: Of the maps.
         version: Of emoviz.
     """
@@ -283,7 +283,7 @@ def study_markdown(study: Study) -> str:
         *("| " + " | ".join(row.values()) + " |" for row in rows),
         "",
         f"Opposite top two without a threshold, model minus baseline: {value:+.1f} points (95 % "
-        f"bootstrap over the paintings {low:+.1f} to {high:+.1f}). The dissertation's rows were "
+        f"confidence interval {low:+.1f} to {high:+.1f}). The dissertation's rows were "
         "measured on 3,176 other paintings with networks trained on EmoSet-118K: compare the "
         "direction, never one number with another. " + paper_rows()["baseline"].note,
         "",
@@ -324,10 +324,19 @@ def _sentiment_lines(study: Study) -> list[str]:
         lines += ["| network | paintings | sentiment right, % | always the commoner one, % |"]
         lines += ["| --- | --- | --- | --- |"]
         for side in study.sides:
-            right, always = 100 * side.people["right"], 100 * side.people["commonest"]
-            count = f"{side.people['count']:.0f}"
-            lines.append(f"| {side.checkpoint} | {count} | {right:.1f} | {always:.1f} |")
+            count = round(side.people["count"])
+            right, always = (
+                _percent(share(round(side.people[name] * count), count))
+                for name in ("right", "commonest")
+            )
+            lines.append(f"| {side.checkpoint} | {count} | {right} | {always} |")
     return lines
+
+
+def _percent(item: MetricEstimate) -> str:
+    """``48.6 (43.0 to 54.2)``."""
+    value, low, high = (100 * (number or 0.0) for number in (item.value, item.low, item.high))
+    return f"{value:.1f} ({low:.1f} to {high:.1f})"
 
 
 def _beta(side: Side) -> str:
@@ -496,16 +505,14 @@ def _artworks(
 
 
 def _difference(one: EmbeddingTable, other: EmbeddingTable) -> tuple[float, float, float]:
-    """Rates of opposite top two, second minus first, and its 95 % bootstrap over the images.
-
-    Each image is worth -1, 0 or 1, so a resample is a draw of three counts.
-    """
-    a = top2_opposite(one.taxonomy, one.probabilities).astype(np.int64)
-    b = top2_opposite(other.taxonomy, other.probabilities).astype(np.int64)
-    counts = np.bincount(b - a + 1, minlength=3)
-    draws = np.random.default_rng(0).multinomial(len(a), counts / len(a), _RESAMPLES)
-    low, high = np.quantile((draws[:, 2] - draws[:, 0]) / len(a), (0.025, 0.975))
-    return float((b - a).mean()), float(low), float(high)
+    """Rates of opposite top two, second minus first, and the ends of its 95 % interval."""
+    a = top2_opposite(one.taxonomy, one.probabilities)
+    b = top2_opposite(other.taxonomy, other.probabilities)
+    found = paired_share_difference(int((a & ~b).sum()), int((b & ~a).sum()), len(a))
+    assert found.value is not None
+    assert found.low is not None
+    assert found.high is not None
+    return found.value, found.low, found.high
 
 
 def _beta_of(recipe: Mapping[str, Any]) -> float | None:

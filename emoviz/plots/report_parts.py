@@ -1,6 +1,6 @@
 """Sections of a report, out of the plain values of `emoviz.experiments.assess`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from emoviz.plots.document import DocumentTable, Picture, Section, number, percent
@@ -52,7 +52,11 @@ def confusion_section(matrix: Values, title: str) -> Section:
 def curves_section(curves: Values) -> Section:
     """ROC and precision-recall curves, and their areas."""
     areas = [
-        [name, curve["n"], _area(curve), _area(curves["precision_recall"][name])]
+        [
+            name,
+            curve["n"],
+            *(_estimated(row, value="area") for row in (curve, curves["precision_recall"][name])),
+        ]
         for name, curve in curves["roc"].items()
     ]
     figures = [
@@ -137,23 +141,27 @@ def clustering_section(values: Values) -> Section:
     )
 
 
-def _area(row: Values, value: str = "area", low: str = "low", high: str = "high") -> str:
-    """``0.812 (0.780 to 0.843)``."""
-    ends = row.get(low), row.get(high)
-    told = "" if None in ends else f" ({number(ends[0])} to {number(ends[1])})"
-    return f"{number(row[value])}{told}"
+def _estimated(
+    row: Values | None, shown: Callable[[float], str] = number, value: str = "value"
+) -> str:
+    """``0.812 (0.780 to 0.843)``; a dash for none."""
+    if row is None or row[value] is None:
+        return number(None)
+    low, high = row.get("low"), row.get("high")
+    told = "" if low is None or high is None else f" ({shown(low)} to {shown(high)})"
+    return f"{shown(row[value])}{told}"
 
 
 def calibration_section(found: Values) -> Section:
     """Reliability, ECE, Brier score, and what a fitted temperature would change."""
     facts = [
-        ["ECE", percent(found["ece"])],
+        ["ECE", _estimated(found["ece"], percent)],
         ["largest gap of a bin", percent(found["largest"])],
-        ["Brier score", number(found["brier"])],
-        ["negative log-likelihood, nats", number(found["nll"])],
-        ["fitted temperature", _area(found, "temperature", "temperature_low", "temperature_high")],
-        ["ECE with it", percent(found["ece_after"])],
-        ["Brier score with it", number(found["brier_after"])],
+        ["Brier score", _estimated(found["brier"])],
+        ["negative log-likelihood, nats", _estimated(found["nll"])],
+        ["fitted temperature", _estimated(found["temperature"])],
+        ["ECE with it", _estimated(found["ece_after"], percent)],
+        ["Brier score with it", _estimated(found["brier_after"])],
         ["measured how", found["how"] or found["reason"]],
     ]
     bins = [

@@ -14,7 +14,8 @@ from typing import Literal
 
 from emoviz import __version__
 from emoviz.data.dataset import NO_LABEL, Dataset, Record
-from emoviz.data.library import KnownSet, save_set
+from emoviz.data.dataset_file import KnownSet
+from emoviz.data.library import save_set
 from emoviz.errors import ImageError, ReviewError
 from emoviz.labels import Taxonomy, own_taxonomy, taxonomy_of
 from emoviz.review.images import read_work

@@ -13,7 +13,7 @@ import yaml
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.dataset import MOST_CLASSES, NO_LABEL, SPLITS, Dataset, assign_splits
-from emoviz.data.library import KnownSet
+from emoviz.data.dataset_file import KnownSet
 from emoviz.labels import TAXONOMIES, Taxonomy
 from emoviz.training.recipe import Recipe
 from emoviz.training.recipe_loading import read_recipe

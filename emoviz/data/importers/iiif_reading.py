@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from emoviz.data.dataset import UNLABELLED, Dataset, Problem, Record, Wish
+from emoviz.data.dataset import UNLABELLED, Dataset, Problem, Record
 from emoviz.data.fetch import Fetcher, checked_url, url_digest
 from emoviz.data.images import Limits, open_image, read_file
 from emoviz.data.importers import Item, Place
@@ -137,7 +137,7 @@ class _RemoteImage:
         return read_file(self.file, limits)
 
 
-def read_address(source: str, settings: Settings, wish: Wish) -> Dataset:
+def read_address(source: str, settings: Settings) -> Dataset:
     """The images of a IIIF manifest or collection, by its address or as a file.
 
     Its documents are kept at home, and asked for changes once a day; images are fetched one by

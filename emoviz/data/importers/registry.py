@@ -107,4 +107,4 @@ def bring_in(
     if level is not None or kind in OWN:
         return _read_own(path.expanduser(), labels, level, settings, sent)
     found = known.guarded(kind, lambda: importer.read(path.expanduser(), labels))
-    return confined(found, Wish.of(settings or load_settings(), sent=sent))
+    return confined(found, Wish(settings or load_settings(), sent=sent))

@@ -11,7 +11,8 @@ import streamlit as st
 
 from emoviz.curation.card import counts_of
 from emoviz.data.dataset import NO_LABEL, Dataset
-from emoviz.data.library import SAMPLE, KnownSet
+from emoviz.data.dataset_file import KnownSet
+from emoviz.data.library import SAMPLE
 from emoviz.inference.stored import table_path
 from emoviz.plots.bars import counts_by_class
 from emoviz.settings import Settings

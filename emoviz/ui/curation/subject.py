@@ -10,7 +10,7 @@ import streamlit as st
 from emoviz.curation.examine import ROWS, kept
 from emoviz.curation.examined import Examined, examination_folder, read_examined
 from emoviz.data.dataset import Dataset, Record
-from emoviz.data.library import KnownSet
+from emoviz.data.dataset_file import KnownSet
 from emoviz.data.reading import read_labelled
 from emoviz.errors import EmovizError, TableError
 from emoviz.files import read_json, write_json

@@ -4,7 +4,8 @@ from html import escape
 
 import streamlit as st
 
-from emoviz.data.library import SAMPLE, KnownSet, bring_back_set, list_sets, remove_set
+from emoviz.data.dataset_file import KnownSet
+from emoviz.data.library import SAMPLE, bring_back_set, list_sets, remove_set
 from emoviz.errors import EmovizError
 from emoviz.settings import Settings
 from emoviz.ui import access, removed

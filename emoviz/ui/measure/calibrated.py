@@ -7,13 +7,12 @@ from plotly.graph_objects import Figure
 from emoviz.analysis.calibration import Calibration
 from emoviz.analysis.calibration_error import ECE_BINS
 from emoviz.analysis.metrics import METRICS, Metric
-from emoviz.analysis.resampling import share
+from emoviz.analysis.resampling import MetricEstimate, share
 from emoviz.plots.evaluation import reliability_diagram
 from emoviz.ui.measure import computed, numbers
 from emoviz.ui.measure.subject import EvaluationSubject
 from emoviz.ui.words import counted
 
-_NLL = Metric("Negative log-likelihood, nats", "share", "less", "", "")
 _GUIDE = (
     "Each dot stands for the answers of about one confidence: on the dashed line, of ten answers "
     "with 70 % seven are right. Dots below it are **too sure** (red), above it **too cautious** "
@@ -35,7 +34,7 @@ def show(item: EvaluationSubject) -> None:
         st.plotly_chart(_figure(found), key="reliability", alt="Reliability diagram")
     with right:
         st.markdown(_in_words(found))
-        st.table(_rows(found, computed.of_probabilities(item.key, item.judged)), hide_header=True)
+        st.table(_rows(found), hide_header=True)
         for line in (found.how, found.reason):
             if line:
                 st.caption(f"{line[:1].upper()}{line[1:]}.")
@@ -70,36 +69,25 @@ def _in_words(found: Calibration) -> str:
     )
 
 
-def _rows(found: Calibration, estimates: computed.Measures) -> dict[str, str]:
-    kinds = {**METRICS, "nll": _NLL}
-    shown = {
-        kinds[name].title: f"{numbers.with_interval(item, kinds[name])}, n {item.n:,}"
-        for name, item in estimates.items()
-    }
+def _rows(found: Calibration) -> dict[str, str]:
+    percent, plain = METRICS["ece"], METRICS["brier"]
     widest = max(found.bins, key=lambda one: abs(one.confidence - one.accuracy))
     right = share(round(widest.accuracy * widest.count), widest.count)
-    shown["Largest gap of a bin"] = (
-        f"{_percent(found.largest)}: {_percent(widest.confidence)} sure, "
-        f"{numbers.with_interval(right, METRICS['accuracy'])} right, n {widest.count:,}"
-    )
-    if found.temperature is not None:
-        low, high, n = (
-            found.temperature_low,
-            found.temperature_high,
-            sum(b.count for b in found.bins),
-        )
-        ends = "" if low is None or high is None else f" ({low:.3f} to {high:.3f})"
-        shown |= {
-            "Temperature that would fit": f"{_plain(found.temperature)}{ends}, n {n:,}",
-            "ECE with it": f"{_percent(found.ece_after)}, n {n:,}",
-            "Brier score with it": f"{_plain(found.brier_after)}, n {n:,}",
-        }
+    gap = numbers.number(found.largest, percent)
+    gap += f": {numbers.number(widest.confidence, percent)} sure"
+    rows: list[tuple[str, MetricEstimate | None, Metric]] = [
+        (percent.title, found.ece, percent),
+        (plain.title, found.brier, plain),
+        ("Negative log-likelihood, nats", found.nll, plain),
+        ("Largest gap of a bin", right, percent),
+        ("Temperature that would fit", found.temperature, plain),
+        ("ECE with it", found.ece_after, percent),
+        ("Brier score with it", found.brier_after, plain),
+    ]
+    shown = {
+        title: f"{numbers.with_interval(item, kind)}, n {item.n:,}"
+        for title, item, kind in rows
+        if item is not None
+    }
+    shown["Largest gap of a bin"] = f"{gap}, {shown['Largest gap of a bin']} right"
     return shown
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def _plain(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"

@@ -16,15 +16,8 @@ from emoviz.analysis.calibration import Calibration, calibration
 from emoviz.analysis.clustering import Grouping, group_images
 from emoviz.analysis.cross_sentiment import CrossingCurve, crossing_curve
 from emoviz.analysis.curves import Curves, curves
-from emoviz.analysis.metrics import (
-    LEAST_SCORE,
-    added_up,
-    class_estimates,
-    log_losses,
-    measure,
-)
-from emoviz.analysis.metrics import measured as estimates_of
-from emoviz.analysis.resampling import Intervals, MetricEstimate, mean
+from emoviz.analysis.metrics import class_estimates, measure
+from emoviz.analysis.resampling import Intervals, MetricEstimate
 from emoviz.analysis.selective import SelectiveCurve, selective
 from emoviz.analysis.slices import Slice, mistakes, slices
 from emoviz.analysis.unlabelled import Unlabelled, describe_answers
@@ -79,14 +72,6 @@ def quick_measures(key: str, _judged: AlignedPredictions) -> Measures:
 def by_label(key: str, _judged: AlignedPredictions) -> Mapping[str, Measures]:
     """Precision, recall and F1 of each label, with intervals."""
     return class_estimates(_judged)
-
-
-@st.cache_resource(max_entries=24, show_spinner=False)
-def of_probabilities(key: str, _judged: AlignedPredictions) -> Measures:
-    """Calibration error, Brier score and negative log-likelihood in nats, with intervals."""
-    how = Intervals()
-    found = dict(estimates_of(added_up(_judged, None, how), how, ("ece", "brier")))
-    return {**found, "nll": mean(log_losses(_judged), (0.0, float(-np.log(LEAST_SCORE))))}
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from emoviz.analysis.metrics import METRICS
+from emoviz.analysis.resampling import share
 from emoviz.checkpoints import Checkpoint, list_checkpoints
 from emoviz.data.reading import SAMPLE
 from emoviz.experiments.wikiart import CHECKPOINTS, Study, load_study, table_rows
@@ -15,6 +17,7 @@ from emoviz.ui import access, background
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.linked import linked_choice
+from emoviz.ui.measure import numbers
 from emoviz.ui.review import blind
 from emoviz.ui.review.collections import distinct
 from emoviz.ui.words import counted, plain, readable
@@ -130,19 +133,21 @@ def _numbers(study: Study) -> None:
     )
     rows = []
     for side in study.sides:
-        shares = {f"estimate {name}, %": f"{100 * v:.1f}" for name, v in side.shares.items()}
-        people = (
-            {}
-            if not side.people
-            else {
-                "sentiment as people said, %": f"{100 * side.people['right']:.1f}",
-                "always the commoner one, %": f"{100 * side.people['commonest']:.1f}",
-                "paintings with people's answers": f"{side.people['count']:,.0f}",
-            }
-        )
-        unlike = {} if side.unlike is None else {"unlike training, %": f"{100 * side.unlike:.1f}"}
-        rows.append({"network": side.checkpoint, **shares, **unlike, **people})
+        shown = {f"estimate {name}": _told(v, len(study.paths)) for name, v in side.shares.items()}
+        if side.unlike is not None:
+            shown["unlike training"] = _told(side.unlike, len(study.paths))
+        if side.people:
+            count = round(side.people["count"])
+            shown["sentiment as people said"] = _told(side.people["right"], count)
+            shown["always the commoner one"] = _told(side.people["commonest"], count)
+        rows.append({"network": side.checkpoint, **shown})
     st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def _told(value: float, count: int) -> str:
+    """A share of paintings with its interval and their number."""
+    found = share(round(value * count), count)
+    return f"{numbers.with_interval(found, METRICS['accuracy'])}, n {count:,}"
 
 
 def _strip(study: Study, model: Checkpoint, settings: Settings) -> None:

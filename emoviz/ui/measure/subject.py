@@ -10,14 +10,15 @@ import streamlit as st
 
 from emoviz.analysis.alignment import AlignedPredictions, ensemble, judge, judge_together
 from emoviz.analysis.metrics import METRICS
-from emoviz.analysis.resampling import share
+from emoviz.analysis.resampling import MetricEstimate
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.dataset import NO_LABEL
 from emoviz.errors import EmovizError
+from emoviz.experiments.assess import leak_of
 from emoviz.experiments.contenders import answers_of
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import Labels, duplicates, labels_of, open_labelled
-from emoviz.inference.leaks import leak_of, seen_rows
+from emoviz.inference.leaks import seen_rows
 from emoviz.inference.predictions import PredictionTable
 from emoviz.labels import Bridge, own_taxonomy
 from emoviz.settings import Settings
@@ -194,24 +195,24 @@ def say_what_is_measured(item: EvaluationSubject, *others: EvaluationSubject) ->
 
 def _say_what_was_seen(item: EvaluationSubject) -> None:
     """Images that the model was trained on, by their content, and the number without them."""
-    found = leak_of(item.members, item.table, item.judged.rows, item.judged.right)
+    found = leak_of(item.members, item.table, item.judged)
     if found is None or not found.seen:
         return
     title = plain(listed([member.card.title for member in item.members]))
-    words = f"{found.seen:,} of these {found.of:,} images were in the training of {title}."
-    if found.accuracy_without is None or found.accuracy is None:
+    words = f"{found.seen:,} of these {found.accuracy.n:,} images were in the training of {title}."
+    if found.accuracy_without.value is None:
         words += " None is left that it has not seen."
     else:
         words += (
-            f" Without them its accuracy is {_on(found.accuracy_without, found.of - found.seen)}, "
-            f"with them {_on(found.accuracy, found.of)}."
+            f" Without them its accuracy is {_on_images(found.accuracy_without)}, "
+            f"with them {_on_images(found.accuracy)}."
         )
     st.warning(words, icon=":material/school:")
 
 
-def _on(accuracy: float, images: int) -> str:
-    known = numbers.with_interval(share(round(accuracy * images), images), METRICS["accuracy"])
-    return f"{known} on {counted(images, 'image')}"
+def _on_images(accuracy: MetricEstimate) -> str:
+    known = numbers.with_interval(accuracy, METRICS["accuracy"])
+    return f"{known} on {counted(accuracy.n, 'image')}"
 
 
 def trained_on(checkpoint: Checkpoint, title: str) -> list[str]:

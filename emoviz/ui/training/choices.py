@@ -10,7 +10,7 @@ import streamlit as st
 
 from emoviz.checkpoints import Checkpoint, list_checkpoints
 from emoviz.data.dataset import Dataset
-from emoviz.data.library import KnownSet
+from emoviz.data.dataset_file import KnownSet
 from emoviz.errors import EmovizError
 from emoviz.labels import Taxonomy, bridge_between
 from emoviz.settings import Settings

@@ -9,8 +9,8 @@ import numpy as np
 import streamlit as st
 
 from emoviz.data.dataset import Dataset, Record
+from emoviz.data.dataset_file import KnownSet
 from emoviz.data.images import Limits, open_image, thumbnail
-from emoviz.data.library import KnownSet
 from emoviz.data.reading import read_labelled
 from emoviz.errors import EmovizError, ImageError
 from emoviz.ui.gallery import Tile, gallery
