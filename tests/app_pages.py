@@ -34,3 +34,14 @@ class Login:
     def to_dict(self) -> dict[str, Any]:
         """What the provider says of who it is."""
         return self._claims
+
+
+def words(app: AppTest) -> str:
+    """All that a page says in running text."""
+    parts = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.header]
+    return "\n".join(str(part.value) for part in parts)
+
+
+def labels(app: AppTest) -> list[str]:
+    """Of its buttons."""
+    return [button.label for button in app.button]

@@ -20,8 +20,10 @@ from emoviz.labels import MIKELS8
 from emoviz.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from local_server import LocalServer
     from postgresql import Cluster
 
+    from emoviz.inference.predict import Model
     from emoviz.review.store import ReviewStore
 
 
@@ -75,6 +77,23 @@ def tiny_checkpoint(home: Path, tiny_source: Path) -> Checkpoint:
     from placed import put_checkpoint
 
     return put_checkpoint(tiny_source, home)
+
+
+@pytest.fixture
+def model(tiny_checkpoint: Checkpoint, settings: Settings) -> "Model":
+    """The tiny checkpoint on the CPU, ready to predict."""
+    from emoviz.inference.predict import load_model
+
+    return load_model(tiny_checkpoint, replace(settings, device="cpu", threads=1))
+
+
+@pytest.fixture
+def server() -> Iterator["LocalServer"]:
+    """A server on this machine."""
+    from local_server import local_server
+
+    with local_server() as found:
+        yield found
 
 
 @pytest.fixture

@@ -39,17 +39,12 @@ from emoviz.inference.cache import (
 from emoviz.inference.embedding import Embedded, embed_collection
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.engines import RawOutput
-from emoviz.inference.predict import Model, load_model, predict
+from emoviz.inference.predict import Model, predict
 from emoviz.labels import MIKELS8
 from emoviz.settings import Settings
 
 Picture = Callable[..., bytes]
 OLD = time.time() - 3600  # files as they are met: not written a moment ago
-
-
-@pytest.fixture
-def model(tiny_checkpoint: Checkpoint, settings: Settings) -> Model:
-    return load_model(tiny_checkpoint, replace(settings, device="cpu", threads=1))
 
 
 @pytest.fixture

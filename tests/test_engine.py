@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional as F
 from torchvision.transforms.functional import ten_crop
+from trainings import quiet
 
 from emoviz.checkpoints import load_network, read_checkpoint
 from emoviz.cli import main
@@ -43,10 +44,6 @@ data: {validation: 0.25, test: 0.25}
 """
 HEADS = "phases: [{train: heads, epochs: 2, batch: 8, views: 1, positions: 8}]\n"
 ALL = "phases: [{train: all, epochs: 2, batch: 8}]\n"
-
-
-def quiet(line: str) -> None:
-    """Nobody listens."""
 
 
 SPLITS = [("train", "train", "validation", "test")[i // 8] for i in range(32)]

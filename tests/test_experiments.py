@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
+from trainings import quiet
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.cli import main, make_parser
@@ -71,10 +72,6 @@ def little(tmp_path: Path) -> Path:
     file = tmp_path / "little.yaml"
     file.write_text(TINY)
     return file
-
-
-def quiet(line: str) -> None:
-    """Takes a line and says nothing."""
 
 
 def request(name: str, tables: list[Path], out: Path, **values: Any) -> ExperimentRequest:

@@ -3,7 +3,6 @@
 import gzip
 import itertools
 import time
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -32,12 +31,6 @@ bGUwCgYIKoZIzj0EAwIDSAAwRQIgSOpahLKYDtxTQfVyKT1jGT1s/xdakxeGRsk3
 bJerKD0CIQDp0YxYwBAgDsEouMSKtYHWAf34OwqgMHgswT5tS4treA==
 -----END CERTIFICATE-----
 """
-
-
-@pytest.fixture
-def server() -> Iterator[LocalServer]:
-    with local_server() as found:
-        yield found
 
 
 def fetcher(**caps: float) -> Fetcher:

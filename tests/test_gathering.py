@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,12 +32,6 @@ from emoviz.review.model import Work
 from emoviz.settings import Settings
 
 Picture = Callable[..., bytes]
-
-
-@pytest.fixture
-def server() -> Iterator[LocalServer]:
-    with local_server() as found:
-        yield found
 
 
 @pytest.fixture

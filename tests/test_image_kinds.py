@@ -13,6 +13,7 @@ import numpy as np
 import pillow_heif
 import pytest
 import tifffile
+from encoded import encode
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
@@ -58,12 +59,6 @@ def p3_as_srgb(values: NDArray[np.uint8]) -> NDArray[np.float64]:
 
     matrix = np.linalg.solve(to_xyz(SRGB_POINTS), to_xyz(P3_POINTS))
     return coded(light(values) @ matrix.T)
-
-
-def encode(image: Image.Image, fmt: str = "PNG", **save: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, fmt, **save)
-    return buffer.getvalue()
 
 
 def tiff(values: NDArray[Any], **options: Any) -> bytes:

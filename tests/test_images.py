@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from encoded import encode, png_chunk
 from PIL import Image, ImageCms
 
 from emoviz.data.images import Limits, OpenedImage, open_image, read_file, thumbnail
@@ -23,18 +24,8 @@ Picture = Callable[..., bytes]
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
 
 
-def encode(image: Image.Image, fmt: str = "PNG", **save: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, fmt, **save)
-    return buffer.getvalue()
-
-
 def pixels(opened: OpenedImage) -> np.ndarray:
     return np.asarray(opened.pixels)
-
-
-def png_chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:

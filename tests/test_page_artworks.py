@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_pages import healthy
+from app_pages import healthy, words
 from reviews import new_works, say, with_files
 from streamlit.testing.v1 import AppTest
 
@@ -68,11 +68,6 @@ def titles(header: dict[str, Any]) -> list[str]:
     """Of the works to decide on, in order."""
     known = {work["id"]: work["title"] for work in header["works"]}
     return [known[id] for id in header["ahead"]]
-
-
-def words(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.header]
-    return "\n".join(str(part.value) for part in parts)
 
 
 @pytest.mark.usefixtures("tiny_checkpoint")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_pages import healthy
+from app_pages import healthy, words
 from local_server import local_server
 from museum import furnish
 from streamlit.testing.v1 import AppTest
@@ -48,11 +48,6 @@ def open_page(page: str = "collections", **query: str) -> AppTest:
     for name, value in {"checkpoint": "tiny", **query}.items():
         app.query_params[name] = value
     return healthy(app.run())
-
-
-def words(app: AppTest) -> str:
-    parts = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.header]
-    return "\n".join(str(part.value) for part in parts)
 
 
 def way(app: AppTest) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from app_pages import healthy, open_page
+from app_pages import healthy, labels, open_page
 from digests import digest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
@@ -123,10 +123,6 @@ def said(app: AppTest) -> str:
 def press(app: AppTest, label: str) -> AppTest:
     button = next(b for b in app.button if b.label.startswith(label))
     return healthy(button.click().run())
-
-
-def labels(app: AppTest) -> list[str]:
-    return [button.label for button in app.button]
 
 
 def wait(job: jobs.Job | None, seconds: float = 90) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_pages import healthy, open_page
+from app_pages import healthy, labels, open_page
 from digests import digest
 from encoder_folders import write_clip
 from streamlit.testing.v1 import AppTest
@@ -65,10 +65,6 @@ def said(app: AppTest) -> str:
 def press(app: AppTest, label: str) -> AppTest:
     button = next(b for b in app.button if b.label == label)
     return healthy(button.click().run())
-
-
-def labels(app: AppTest) -> list[str]:
-    return [button.label for button in app.button]
 
 
 def brought(app: AppTest, path: Path) -> AppTest:

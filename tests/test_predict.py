@@ -20,11 +20,10 @@ from emoviz.data.sources import ImageSource, from_bytes, refusal
 from emoviz.errors import CheckpointError
 from emoviz.inference.embedding_table import embed
 from emoviz.inference.engines import OnnxEngine, RawOutput
-from emoviz.inference.predict import Model, Prediction, load_model, predict, softmax
+from emoviz.inference.predict import Model, Prediction, predict, softmax
 from emoviz.inference.tabular import csv_header, csv_row, safe_cell
 from emoviz.labels import EMOTION6, MIKELS8
 from emoviz.models.novelty import Novelty
-from emoviz.settings import Settings
 
 Picture = Callable[..., bytes]
 
@@ -45,11 +44,6 @@ class Scripted:
         part = slice(start, start + len(images))
         rows = self.rows[part]
         return RawOutput(rows, rows * 10, rows, self.energy[part])
-
-
-@pytest.fixture
-def model(tiny_checkpoint: Checkpoint, settings: Settings) -> Model:
-    return load_model(tiny_checkpoint, replace(settings, device="cpu", threads=1))
 
 
 @pytest.fixture

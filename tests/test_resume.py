@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from trainings import quiet, same, weights
 
 from emoviz.errors import TrainingError
 from emoviz.files import read_json
@@ -50,18 +51,6 @@ LINEAR = BASE.replace(
     "standardise: true, kinds: [photograph, painting], kinds_from: both, linear_start: [1, 1]",
 ).replace("test: 0.25", "test: 0.25, sets: {mikels8: {kind: painting}}")
 ALL = "  - {train: all, epochs: 2, batch: 8, schedule: restarts, optimiser: sgd}\n"
-
-
-def quiet(line: str) -> None:
-    """Nobody listens."""
-
-
-def weights(run: Path, name: str = "little") -> dict[str, torch.Tensor]:
-    return load_file(run / "checkpoints" / name / "model.safetensors")
-
-
-def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
-    return set(one) == set(two) and all(torch.equal(one[key], two[key]) for key in one)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")

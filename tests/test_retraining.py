@@ -17,6 +17,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch.nn import functional as F
+from trainings import quiet, same, weights
 
 from emoviz import jobs
 from emoviz.analysis.projection.moving import moving_map
@@ -67,10 +68,6 @@ phases: [{train: heads, epochs: 4, batch: 8, views: 2, positions: 0, learning_ra
 """
 
 
-def quiet(line: str) -> None:
-    """Nobody listens."""
-
-
 def little(text: str = RECIPE) -> Recipe:
     return read_recipe(text)
 
@@ -79,14 +76,6 @@ def training(recipe: Recipe, table: Path, worker: Worker | None = None) -> Train
     prepared = prepare(recipe, [str(table)], quiet, worker)
     rows = [prepared.rows_of_split(name) for name in ("train", "validation")]
     return prepared.training(*rows)[0]
-
-
-def weights(run: Path, name: str = "little") -> dict[str, torch.Tensor]:
-    return load_file(run / "checkpoints" / name / "model.safetensors")
-
-
-def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
-    return set(one) == set(two) and all(torch.equal(one[key], two[key]) for key in one)
 
 
 # Kept features ---------------------------------------------------------------

@@ -15,6 +15,7 @@ import pillow_heif
 import pyarrow as pa
 import pyarrow.parquet as pq
 import tifffile
+from encoded import png_chunk
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -28,10 +29,6 @@ def _saved(image: Image.Image, fmt: str, **save: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, fmt, **save)
     return buffer.getvalue()
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 @cache
@@ -65,8 +62,8 @@ def images() -> tuple[bytes, ...]:
             tifffile.imwrite(buffer, deep, photometric="rgb", **options)
             made.append(buffer.getvalue())
     plain = _saved(image, "PNG")
-    gamma = _chunk(b"gAMA", struct.pack(">I", 100_000)) + _chunk(b"cHRM", bytes(range(32)))
-    text = _chunk(b"zTXt", b"note\0\0" + zlib.compress(b"x" * 5000))
+    gamma = png_chunk(b"gAMA", struct.pack(">I", 100_000)) + png_chunk(b"cHRM", bytes(range(32)))
+    text = png_chunk(b"zTXt", b"note\0\0" + zlib.compress(b"x" * 5000))
     made += [plain[:33] + gamma + text + plain[33:], b"\r\n" + plain, made[0][:-2]]
     made += [b"P3\n# comment\n2 1\n255\n1 2 3 4 5 6\n", b"Pf\n2 1\n-1.0\n" + bytes(8)]
     return tuple(made)
