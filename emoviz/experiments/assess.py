@@ -400,9 +400,9 @@ def leak_of(
     seen = seen_rows(members, [table.sha256[i] for i in judged.rows])
     if seen is None:
         return None
-    rest = judged.right[~seen]
+    right, rest = judged.right, judged.right[~seen]
     without = share(int(rest.sum()), len(rest), nothing="every image was in the training")
-    return Leak(int(seen.sum()), share(int(judged.right.sum()), len(judged)), without)
+    return Leak(int(seen.sum()), share(int(right.sum()), len(right)), without)
 
 
 def _leak(contender: Contender, table: EmbeddingTable, judged: AlignedPredictions) -> Values | None:
