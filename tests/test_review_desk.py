@@ -336,6 +336,20 @@ def test_a_note_is_stored_as_it_was_written(store: ReviewStore, queue: Queue, no
     assert store.own(queue.reviewer, [work])[work].note == note
 
 
+def test_an_act_without_a_note_leaves_the_one_that_is_there(
+    store: ReviewStore, queue: Queue
+) -> None:
+    visit = desk_protocol.Visit()
+    work = first(visit, store, queue)
+    noted = choice(work, "a", ["awe", 2]) | {"note": "kept"}
+    unknown = choice(work, "b", kind="none")
+    del unknown["note"]
+    emptied = choice(work, "c", kind="none")
+    for one, note in ((noted, "kept"), (unknown, "kept"), (emptied, "")):
+        desk_protocol.hear(visit, said(one), store, queue, False)
+        assert store.own(queue.reviewer, [work])[work].note == note
+
+
 def test_a_note_that_is_too_long_is_told_and_nothing_is_cut(
     store: ReviewStore, queue: Queue
 ) -> None:

@@ -565,3 +565,11 @@ def test_an_empty_collection_and_an_unknown_form_are_told(
     with pytest.raises(ReviewError, match="no export 'pdf'"):
         export(store, settings, empty, "pdf", tmp_path / "x")
     open_database.cache_clear()
+
+
+@pytest.mark.parametrize("form", ["csv", "w3c", "iiif", "linked-art", "lido", "commons", "html"])
+def test_whoever_reads_an_export_finds_the_words_of_the_screen(review: Review, form: str) -> None:
+    _, path = review.take(form, known=review.known)
+    text = path.read_text("utf-8-sig").casefold()
+    assert "network" in text
+    assert "checkpoint" not in text

@@ -296,6 +296,22 @@ def test_the_filmstrip_leads_anywhere_without_taking_back(visitor: "Visitor") ->
     page.locator(".ev-desk .state", has_text="no artwork with the number 73").wait_for()
 
 
+def test_after_a_jump_comes_what_follows_there_however_late_the_server(visitor: "Visitor") -> None:
+    begin(visitor, "Jumper")
+    page = visitor.page
+    press(visitor, ["n"])
+    decided(visitor, "1 of 72 works decided")
+    page.evaluate("window.late = 3000")
+    page.locator(".ev-desk .number input").fill("18")  # in the strip, and not among those ahead
+    press(visitor, ["Enter", "2", "Enter"])
+    page.locator(".ev-desk .frame[aria-current=true][title^='19:']").wait_for()
+    press(visitor, ["s"])
+    page.evaluate("window.late = 0")
+    decided(visitor, "2 of 72 works decided, 1 skipped")
+    own = {number: words for number, words in stored(visitor).items() if words}
+    assert {18: "awe", 19: "skipped"}.items() <= own.items()
+
+
 def test_a_note_that_is_too_long_is_told_and_kept(visitor: "Visitor") -> None:
     begin(visitor, "Note")
     page = visitor.page
@@ -309,6 +325,51 @@ def test_a_note_that_is_too_long_is_told_and_kept(visitor: "Visitor") -> None:
     field.fill("short")
     press(visitor, ["Escape", "n"])
     decided(visitor, "1 of 72 works decided")
+
+
+def test_a_note_typed_ahead_is_a_note_and_no_acts(visitor: "Visitor") -> None:
+    begin(visitor, "Typist")
+    press(visitor, ["n", "m", *"An sun", "Escape", "2", "Enter"], 0)
+    decided(visitor, "2 of 72 works decided")
+    visitor.page.keyboard.press("ArrowLeft")
+    said = visitor.page.locator(".ev-desk .verdict", has_text="You said: awe (with a note)")
+    said.wait_for()
+    expect(visitor.page.locator(".ev-desk textarea")).to_have_value("An sun")
+
+
+def test_a_note_stays_where_the_answer_changes(visitor: "Visitor") -> None:
+    begin(visitor, "Changing")
+    page, field = visitor.page, visitor.page.locator(".ev-desk textarea")
+    page.evaluate("window.late = 1000")
+    press(visitor, ["m", *"kept", "Escape", "2", "Enter", "ArrowLeft"])
+    expect(field).to_have_value("kept")  # the server knows nothing of it yet
+    press(visitor, ["n", *"nnnnnnnn"])
+    page.evaluate("window.late = 0")
+    decided(visitor, "9 of 72 works decided")
+    again(visitor)
+    page.evaluate("window.late = 2000")
+    page.locator(".ev-desk .number input").fill("2")
+    press(visitor, ["Enter", "ArrowLeft"])  # the browser has its picture, and not its note
+    page.locator(".ev-desk .frame[aria-current=true][title^='1:']").wait_for()
+    press(visitor, ["3", "Enter"])
+    page.evaluate("window.late = 0")
+    decided(visitor, "9 of 72 works decided")
+    page.locator(".ev-desk .number input").fill("1")
+    page.keyboard.press("Enter")
+    said = page.locator(".ev-desk .verdict", has_text="You said: contentment (with a note)")
+    said.wait_for()
+    expect(field).to_have_value("kept")
+
+
+def test_after_a_control_that_was_reached_by_tab_enter_saves(visitor: "Visitor") -> None:
+    begin(visitor, "Tabs")
+    page = visitor.page
+    page.get_by_role("button", name="Next artwork", exact=True).focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    press(visitor, ["Enter", "1", "Enter", "n"])
+    decided(visitor, "2 of 72 works decided")
+    assert {2: "amusement", 3: "none of these"}.items() <= stored(visitor).items()
 
 
 def test_own_keys_and_one_key(visitor: "Visitor") -> None:

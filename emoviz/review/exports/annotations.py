@@ -34,12 +34,12 @@ def software(version: str) -> dict[str, Any]:
     }
 
 
-def checkpoint(known: StoredPrediction) -> dict[str, Any]:
-    """A checkpoint as an agent: which weights, told by their fingerprint, in which version."""
+def network(known: StoredPrediction) -> dict[str, Any]:
+    """A network as an agent: which weights, told by their fingerprint, in which version."""
     return {
         "id": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{PROGRAM}:{known.fingerprint}')}",
         "type": "Software",
-        "name": f"{PROGRAM} {known.version}, checkpoint {known.checkpoint}",
+        "name": f"{PROGRAM} {known.version}, network {known.checkpoint}",
         "schema:softwareVersion": known.version,
         "schema:identifier": known.fingerprint,
     }
@@ -69,7 +69,7 @@ def decision_id(material: Material, item: Decision, part: str) -> uuid.UUID:
 def spoken_estimate(known: StoredPrediction) -> dict[str, Any]:
     """The estimate as one sentence, for viewers that show a tag without its number."""
     said = ", ".join(f"{name} {p:.0%}" for name, p in known.ranked[:3])
-    words = f"The model's estimate of the evoked emotion: {said} ({checkpoint(known)['name']})."
+    words = f"The model's estimate of the evoked emotion: {said} ({network(known)['name']})."
     return comment(words)
 
 

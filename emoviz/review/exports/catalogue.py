@@ -277,8 +277,8 @@ def _decision(material: Material, item: Decision) -> str:
             f"{_named(material, one.emotion)} {'●' * one.strength}" for one in item.feelings
         )
         words += f": {said}"
-    seen = "" if item.shown.estimate else f", {tr('without seeing the estimate')}"
-    note = f' <span class="note">{html.escape(item.note)}</span>' if item.note else ""
+    seen = f", {tr('without seeing the estimate')}" if item.shown.blind else ""
+    note = f' <span class="note" dir="auto">{html.escape(item.note)}</span>' if item.note else ""
     return f"{html.escape(words + seen)} ({item.time[:10]}){note}"
 
 

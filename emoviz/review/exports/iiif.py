@@ -152,7 +152,7 @@ def of_work(material: Material, work: Work, base: str) -> Iterator[dict[str, Any
             "type": "Annotation",
             # Mirador shows what comments and tags, and nothing that only classifies.
             "motivation": ["classifying", "commenting"],
-            "creator": annotations.checkpoint(known),
+            "creator": annotations.network(known),
             "created": material.known.created if material.known else material.made,
             "generator": annotations.software(material.version),
             "body": [annotations.spoken_estimate(known), *annotations.estimate_bodies(known)],

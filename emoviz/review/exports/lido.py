@@ -100,7 +100,7 @@ def _answers(events: ET.Element, material: Material, work: Work) -> None:
         id = annotations.estimate_id(material, known, work.key)
         _add(event, "eventID", f"urn:uuid:{id}", type="URI")
         _add(event, "eventType/term", BY_MODEL)
-        agent = annotations.checkpoint(known)
+        agent = annotations.network(known)
         _actor(event, agent["name"], "software", "software agent", agent["id"])
         _day(event, material.known.created if material.known else material.made)
         _add(event, "eventMethod/term", f"version {known.version}; fingerprint {known.fingerprint}")

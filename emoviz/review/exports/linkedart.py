@@ -114,7 +114,7 @@ def _documents(work: Work) -> Iterator[Node]:
 
 
 def _estimate(material: Material, work: Work, known: StoredPrediction) -> Node:
-    agent = annotations.checkpoint(known)
+    agent = annotations.network(known)
     return {
         "id": f"urn:uuid:{annotations.estimate_id(material, known, work.key)}",
         "type": "AttributeAssignment",
@@ -143,7 +143,9 @@ def _estimate(material: Material, work: Work, known: StoredPrediction) -> Node:
 def _decision(material: Material, item: Decision) -> Node:
     agent = annotations.person(material, item.reviewer)
     said = annotations.ANSWERS["none"] if item.kind == "none" else emotion_words(item.feelings)
-    seen = "the model's estimate was shown" if item.shown.estimate else "decided blind"
+    seen = "decided blind" if item.shown.blind else "no estimate was shown"
+    if item.shown.estimate:
+        seen = "the model's estimate was shown"
     notes = [f"{said} (strength 1 to 3; {seen})", item.note]
     assigned = [_type(feeling.emotion) for feeling in item.feelings]
     return {

@@ -34,11 +34,11 @@ _WORK = (
     *("label", "sha256", "file", "inside", "url", "canvas", "state", "error"),
 )
 _MODEL = (
-    *("checkpoint", "fingerprint", "version", "first", "second", "opposite", "novelty"),
+    *("network", "fingerprint", "version", "first", "second", "opposite", "novelty"),
     *("unsure", "in_words"),
 )
 _HUMAN = (
-    *("decision", "in_words", "emotions", "note", "reviewer", "time", "checkpoint_answered"),
+    *("decision", "in_words", "emotions", "note", "reviewer", "time", "network_answered"),
     *("blind", "saw_estimate", "saw_heat_map", "saw_neighbours", "seconds", "token"),
 )
 

@@ -50,7 +50,7 @@ def _of_work(material: Material, work: Work) -> Iterator[dict[str, Any]]:
             str(annotations.estimate_id(material, known, work.key)),
             annotations.estimate_bodies(known),
             target,
-            creator=annotations.checkpoint(known),
+            creator=annotations.network(known),
             created=material.known.created if material.known else material.made,
         )
     for item in material.decisions[work.id]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from emoviz.errors import ReviewError
 from emoviz.files import replaced_file
 from emoviz.inference.tabular import safe_cell
+from emoviz.review.exports import annotations
 from emoviz.review.exports.material import Material
 from emoviz.review.labelling import NOBODY, NONE, winners
 from emoviz.review.model import Work
@@ -145,4 +146,4 @@ def _row(material: Material, work: Work) -> Iterator[str]:
     yield "; ".join(f"{name or NONE} {share:.0%}" for name, share in shares.items())
     yield str(len(material.decisions[work.id]))
     yield f"{known.first} {known.probabilities[known.first]:.0%}" if known else ""
-    yield f"emoviz {known.version}, {known.checkpoint} ({known.fingerprint})" if known else ""
+    yield f"{annotations.network(known)['name']} ({known.fingerprint})" if known else ""

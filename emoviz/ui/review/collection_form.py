@@ -169,7 +169,7 @@ def _at_address(text: str) -> AcquireRequest:
     text = address_in(text)
     place = checked_url(text)
     ends = [part for part in place.path.split("/") if part and "." not in part]
-    return AcquireRequest("", text, "iiif", f"{place.hostname} {' '.join(ends[-2:])}")
+    return AcquireRequest("", text, "iiif", " ".join((str(place.hostname), *ends[-2:])))
 
 
 def _at_path(path: Path, title: str) -> AcquireRequest:

@@ -244,7 +244,9 @@ def _decide(
     place = store.place(theirs, int(act["work"]))
     if place is None:
         return tr("That artwork is no longer in the collection; nothing was stored for it.")
-    id, note = place.work.id, str(act.get("note", ""))
+    id = place.work.id
+    own = None if "note" in act else store.own(queue.reviewer, [id]).get(id)
+    note = own.note if own is not None else str(act.get("note", ""))
     if len(note) > _LONGEST:
         return plural(
             "Not stored: a note has at most {count} letter.",

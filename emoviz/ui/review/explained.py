@@ -29,7 +29,10 @@ def lead(
 def follow_link(settings: Settings) -> None:
     """Bring back the artwork that the link names; a reload and a bookmark know nothing else."""
     asked = st.query_params.get(_WORK, "")
-    if not asked.isdecimal() or st.session_state.get(_TAKEN) == asked:
+    if not asked.isdecimal():
+        st.session_state.pop(_TAKEN, None)  # another image is looked at: the link counts anew
+        return
+    if st.session_state.get(_TAKEN) == asked:
         return
     st.session_state[_TAKEN] = asked
     try:

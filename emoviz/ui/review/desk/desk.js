@@ -47,9 +47,11 @@ class Desk {
     this.acts = make("div", "acts")
     this.note = make("textarea")
     this.note.rows = 1
+    this.note.dir = "auto" // as it is written, from the right too
     this.note.setAttribute("aria-label", tr("Note"))
     this.note.oninput = () => {
       this.draft.note = this.note.value
+      this.draft.isTouched = true
       this.drawState()
     }
     this.note.onkeydown = (event) => {
@@ -85,7 +87,7 @@ class Desk {
 
   strip() {
     return filmstrip(
-      (frame) => this.goTo(frame.id, frame),
+      (frame) => this.goTo(frame),
       (step) => this.step(step),
       (number) => this.jump(number),
     )
@@ -110,8 +112,10 @@ class Desk {
 
   get draft() {
     const { current } = this
-    if (!this.drafts.has(current))
-      this.drafts.set(current, { choice: new Map(), note: this.work?.note ?? "" })
+    if (!this.drafts.has(current)) {
+      const note = this.pending().get(current)?.note ?? this.work?.note ?? ""
+      this.drafts.set(current, { choice: new Map(), note })
+    }
     return this.drafts.get(current)
   }
 
@@ -137,7 +141,7 @@ class Desk {
     const { header } = this
     speak(header.language, header.messages)
     if (this.spoken !== header.language) this.translate()
-    for (const row of header.works) this.known.set(row.id, row)
+    for (const row of header.works) this.learn(row)
     const turned = header.queue !== this.talk.queue
     this.talk.queue = header.queue
     const before = this.current
@@ -147,17 +151,27 @@ class Desk {
       this.talk.refuse(tr("This artwork was taken out of the collection meanwhile."))
       this.drafts.delete(before)
       this.turn(this.free(null))
-    } else if (before === null && !this.over) this.turn(this.free(null))
+    } else if (before === null && !this.over) this.turn(this.free(this.talk.at))
     this.goes = header.go[0]
     this.draw()
     if (this.root.dataset.shown !== "yes") this.settle()
     else this.ask()
   }
 
+  // What the server says of a work; a note that nobody has touched here follows the stored one.
+  learn(row) {
+    this.known.set(row.id, row)
+    const draft = this.drafts.get(row.id)
+    if (!draft || draft.isTouched || this.pending().has(row.id)) return
+    draft.note = row.note
+    if (row.id === this.current) this.note.value = row.note
+  }
+
   // The first work of another queue, or of this page.
   begin(isLater) {
     const { header } = this
     this.over = false
+    this.talk.at = null
     this.awaited = header.revealed?.work === header.first ? header.first : null
     const decided = this.pending().has(header.first)
     this.turn(decided && this.awaited === null ? this.free(null) : header.first)
@@ -176,12 +190,26 @@ class Desk {
 
   // The next work to decide on after one; null where none is known yet, or none is left.
   free(from) {
-    const { ahead, open } = this.header
+    const { ahead, ahead_at_most: most, first, open, strip } = this.header
     const place = ahead.indexOf(from)
     if (!open) return ahead[place + 1] ?? null
     const pending = this.pending()
-    const rest = [...ahead.slice(place + 1), ...ahead.slice(0, place + 1)]
-    return rest.find((id) => id !== from && !pending.has(id)) ?? null
+    const isFree = (id) => id !== from && !pending.has(id)
+    const any = ahead.find(isFree) ?? null
+    if (from === null || from === first) return any
+    // The server has not heard yet that one stood there; what it tells begins elsewhere.
+    if (place >= 0) {
+      const isAll = ahead.length < most
+      return ahead.slice(place + 1).find(isFree) ?? (isAll ? any : this.later(any))
+    }
+    const here = strip.findIndex(({ id }) => id === from)
+    const next = here >= 0 && strip.slice(here + 1).find(({ id, own }) => !own && isFree(id))
+    return next ? this.meet(next) : this.later(any)
+  }
+
+  // While acts are on their way, their answer says what follows.
+  later(id) {
+    return this.talk.acts.length ? null : id
   }
 
   // ---------------------------------------------------------------------- which work is in sight
@@ -190,7 +218,7 @@ class Desk {
     if (id === this.current && this.root.dataset.shown) return
     this.current = id
     if (this.awaited !== id) this.awaited = null
-    this.talk.at = id
+    this.talk.at = id ?? this.talk.at // what comes next comes after it
     this.polls = 0
     this.since = performance.now()
     this.root.dataset.work = id ?? ""
@@ -200,12 +228,16 @@ class Desk {
     this.told.scrollTop = 0
   }
 
-  // Somewhere else, without deciding: nothing that was begun is lost.
-  goTo(id, frame) {
-    if (!this.known.has(id)) {
-      const { title, number, small } = frame
+  // A work of the filmstrip, of which no more may be known yet.
+  meet({ id, title, number, small }) {
+    if (!this.known.has(id))
       this.known.set(id, { id, title, number, small, large: "", by: "", due: true, is_partial: true })
-    }
+    return id
+  }
+
+  // Somewhere else, without deciding: nothing that was begun is lost.
+  goTo(frame) {
+    const id = this.meet(frame)
     this.over = false
     this.named = true
     this.awaited = null
@@ -219,12 +251,12 @@ class Desk {
     const { strip } = this.header
     const place = strip.findIndex(({ id }) => id === this.current)
     const frame = strip[place + by]
-    if (place >= 0 && frame) this.goTo(frame.id, frame)
+    if (place >= 0 && frame) this.goTo(frame)
   }
 
   jump(number) {
     const frame = this.header.strip.find((item) => item.number === number)
-    if (frame) this.goTo(frame.id, frame)
+    if (frame) this.goTo(frame)
     else this.say({ does: "go", number })
   }
 
@@ -249,7 +281,18 @@ class Desk {
     this.root.dataset.shown = "yes"
     this.ask()
     await null // whoever watches hears that it stood there
-    while (this.early.length && this.root.dataset.shown === "yes") this.press(this.early.shift())
+    while (this.early.length && this.root.dataset.shown === "yes") this.hear(this.early.shift())
+  }
+
+  // A key that came before its artwork stood there; what follows the note's key is the note.
+  hear({ name, key }) {
+    if (document.activeElement !== this.note) this.press(name)
+    else if (name === "escape") this.focus()
+    else {
+      const text = name === "enter" ? "\n" : key.length === 1 ? key : ""
+      this.note.setRangeText(text, this.note.selectionStart, this.note.selectionEnd, "end")
+      this.note.dispatchEvent(new Event("input"))
+    }
   }
 
   // Pictures are made while one looks; those that are missing are asked for until they are there.
@@ -287,7 +330,7 @@ class Desk {
     else if (this.work) {
       for (const emotion of this.header.emotions)
         known.set(keys.of(`emotion ${emotion.name}`, emotion), () => this.choose(emotion.name))
-      if (this.work.agree) add("agree", () => this.decide("agree"))
+      if (this.work.agree && !this.work.error) add("agree", () => this.decide("agree"))
       add("save", () => this.choice.size && this.decide("choose"))
       add("none", () => this.decide("none"))
       add("skip", () => this.decide("skip"))
@@ -326,11 +369,13 @@ class Desk {
     if (!this.byPointer && (name === "enter" || name === " ") && target?.matches?.(CONTROLS)) return
     if (isArrow && !this.byPointer && !isHere && target !== document.body) return
     if (isArrow && target?.matches?.("[role=slider], [role=radio], [role=tab], [role=option]")) return
-    if (!this.doings.has(name)) return
+    const isNoted = this.early.some((early) => early.name === this.keys.of("note"))
+    if (!isNoted && !this.doings.has(name)) return
     event.preventDefault()
     event.stopPropagation()
-    if (!isHere && target !== document.body && this.byPointer) this.focus()
-    this.press(name)
+    // Otherwise the next Enter would press what has the focus, and not save what was chosen here.
+    if (target !== document.body && (this.byPointer ? !isHere : !isArrow)) this.focus()
+    this.press(name, event.key)
   }
 
   // On keyboards whose upper row gives letters first (Lithuanian, French), its digits all the same.
@@ -340,9 +385,9 @@ class Desk {
     return digit && !this.doings.has(name) ? digit[1] : name
   }
 
-  press(name) {
+  press(name, key) {
     if (this.root.dataset.shown !== "yes") {
-      if (this.early.length < MOST_EARLY) this.early.push(name)
+      if (this.early.length < MOST_EARLY) this.early.push({ name, key })
       return
     }
     if (this.current === null && !this.doings.has(name)) return
@@ -370,8 +415,10 @@ class Desk {
       return
     }
     const feelings = kind === "choose" ? [...draft.choice] : []
-    const note = draft.note.trim()
+    const isUnknown = work.is_partial && !draft.isTouched // what was noted before: it stays
+    const note = isUnknown ? undefined : draft.note.trim()
     this.drafts.delete(work.id)
+    work.note = note // not every answer speaks of it again
     const act = {
       does: "decide",
       kind,
@@ -411,7 +458,7 @@ class Desk {
     this.over = false
     this.named = true
     this.awaited = null
-    this.drafts.set(last.work, { choice: new Map(), note: last.note ?? "" })
+    this.drafts.set(last.work, { choice: new Map(), note: last.note ?? "", isTouched: true })
     this.turn(last.work)
     this.note.value = this.draft.note
     this.draw()
@@ -565,7 +612,7 @@ class Desk {
     const ask = work.agree ? tr("Or which does it evoke?") : tr("Which does it evoke?")
     const how = keys.oneKey ? tr("One key decides.") : tr("Again: ●●●, ●○○")
     const title = make("p", "ask", `${ask} ${how}`)
-    const agree = work.agree
+    const agree = work.agree && !work.error
       ? [keyed(keyWords(keys.of("agree")), tr("Agree: {emotion}", { emotion: this.label(work.agree) }), () => this.decide("agree"), "agree")]
       : []
     return [...agree, title, group]
@@ -588,12 +635,10 @@ class Desk {
     if (this.awaited !== null)
       return [keyed(key("save"), tr("Next artwork"), () => this.forward(), "save")]
     const save = keyed(key("save"), tr("Save"), () => this.choice.size && this.decide("choose"), "save")
-    save.disabled = !this.choice.size
-    return [
-      save,
-      keyed(key("none"), tr("None of these"), () => this.decide("none")),
-      keyed(key("skip"), tr("Skip"), () => this.decide("skip")),
-    ]
+    const none = keyed(key("none"), tr("None of these"), () => this.decide("none"))
+    none.disabled = Boolean(this.work.error) // nobody decides on what cannot be seen
+    save.disabled = none.disabled || !this.choice.size
+    return [save, none, keyed(key("skip"), tr("Skip"), () => this.decide("skip"))]
   }
 
   drawBar() {
