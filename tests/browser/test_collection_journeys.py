@@ -43,6 +43,7 @@ def test_a_museums_address_becomes_a_wall(
     dialog.locator("table", has_text="Katsushika Hokusai").wait_for()
     dialog.locator("img").first.wait_for()
     page.keyboard.press("Escape")
+    expect(page.locator("li button").nth(1)).to_be_focused()  # from where it was opened
 
     page.get_by_role("textbox", name="Find").fill("čiurlionis 1905")
     page.keyboard.press("Enter")

@@ -44,29 +44,52 @@ function button(bytes, tile, number, press, made, { missing, form }) {
     }
     inside.append(detail)
   }
-  inside.onclick = () => press(number)
+  inside.onclick = () => {
+    homecoming.tile = inside
+    homecoming.observe(document.body, { childList: true, subtree: true })
+    press(number)
+  }
   item.append(inside)
   return item
 }
+
+// The page gives the focus back to what it sees of a wall, which cannot take it: here it comes home
+// to the picture, once a large view that its press opened is closed.
+const homecoming = new MutationObserver(() => {
+  const isOpen = document.querySelector("[role=dialog]") !== null
+  if (homecoming.tile && homecoming.wasOpen && !isOpen) {
+    const { tile } = homecoming
+    homecoming.disconnect()
+    setTimeout(() => document.activeElement === document.body && tile.focus(), 100)
+  }
+  homecoming.wasOpen = isOpen
+})
+
+const isSame = (one, other) =>
+  one === other || (one.length === other.length && one.every((byte, place) => byte === other[place]))
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector("ul")
   const last = walls.get(parentElement)
   const forget = () => (walls.get(parentElement)?.made ?? []).forEach(URL.revokeObjectURL)
-  if (!data || last?.data === data) return forget
-  forget()
+  if (!data) return forget
   const bytes = new Uint8Array(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength)
+  if (last && isSame(last.bytes, bytes)) {
+    last.send = setTriggerValue
+    return forget // the pictures stay, and with them the focus
+  }
+  forget()
   const length = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true)
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)))
   const pictures = bytes.subarray(4 + length)
   const made = []
-  const press = (number) => setTriggerValue("pressed", number)
+  const press = (number) => walls.get(parentElement).send("pressed", number)
   root.setAttribute("aria-label", header.label)
   root.style.setProperty("--side", `${header.side}px`)
   root.className = header.form
   root.replaceChildren(
     ...header.tiles.map((tile, number) => button(pictures, tile, number, press, made, header)),
   )
-  walls.set(parentElement, { data, made })
+  walls.set(parentElement, { bytes, made, send: setTriggerValue })
   return forget
 }
