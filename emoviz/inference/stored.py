@@ -176,6 +176,9 @@ def _mapped(beside: Path, stamp: bytes) -> EmbeddingTable | None:
         table = pa.ipc.open_file(pa.memory_map(os.fsencode(beside))).read_all()
         if table.schema.metadata[_STAMP] != stamp:
             return None
+        table.validate(full=True)  # places of texts are used unseen; 40 ms for a million rows
+        if any(column.null_count for column in table.columns):
+            return None
         return _from_arrow(table, _about(beside, table.schema), TextColumn)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, TableError):
         return None
@@ -197,6 +200,7 @@ def _write_columns(beside: Path, path: Path, stamp: bytes) -> None:
 def _columns(path: Path) -> Any:
     """The columns that `_from_arrow` takes, each in one piece, u as one array of numbers."""
     import pyarrow as pa
+    from pyarrow import compute
 
     with _opened(path) as file:
         about = _about(path, file.schema)
@@ -216,9 +220,10 @@ def _columns(path: Path) -> Any:
     table = pa.concat_tables(batch.replace_schema_metadata() for batch in batches).combine_chunks()
     for place, column in enumerate(table.columns):
         if column.type == pa.string():
-            few = column.combine_chunks().dictionary_encode()
-            if 2 * len(few.dictionary) < done:
-                table = table.set_column(place, table.column_names[place], few)
+            texts = compute.fill_null(column.combine_chunks(), "")
+            few = texts.dictionary_encode()
+            shorter = few if 2 * len(few.dictionary) < done else texts
+            table = table.set_column(place, table.column_names[place], shorter)
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(u[:done].reshape(-1)), about.width)
     told = json.dumps(replace(about, refused=tuple(refused)).to_dict()).encode()
     return table.append_column("u", vectors).replace_schema_metadata({_ABOUT: told})
