@@ -21,6 +21,7 @@ from emoviz.jobs import Job, JobProgress, Reporter, find, list_jobs, start
 from emoviz.settings import Settings
 
 Picture = Callable[..., bytes]
+pytestmark = pytest.mark.usefixtures("jobs_end")
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and groups of processes")
 
 

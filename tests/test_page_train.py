@@ -25,9 +25,7 @@ from emoviz.training.run import train_in_folder
 from emoviz.training.runs import find_run, list_runs, read_curves
 from emoviz.training.zero_shot import add_zero_shot
 
-pytestmark = pytest.mark.usefixtures("jobs_end")
-
-pytestmark = pytest.mark.usefixtures("no_graph")
+pytestmark = pytest.mark.usefixtures("jobs_end", "no_graph")
 Make = Callable[..., Path]
 RECIPE = """
 name: little

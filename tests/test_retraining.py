@@ -54,7 +54,7 @@ from emoviz.training.snapshots import latest_snapshot, snapshot_files
 from emoviz.training.state import Training
 from emoviz.training.sweep import SweepPlan, best_row, parse_vary, recipe_text, run_sweep
 
-pytestmark = pytest.mark.usefixtures("no_graph")
+pytestmark = pytest.mark.usefixtures("jobs_end", "no_graph")
 Make = Callable[..., bytes]
 RECIPE = """
 name: little
