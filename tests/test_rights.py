@@ -88,6 +88,8 @@ FREE = {
     "emoviz.ui.training.importing._forget": "what this session itself looked at",
     "emoviz.ui.models._load": "keeps what a network that is looked at was found to be",
     "emoviz.ui.explorer.maps._fit_now": "keeps a map of what is looked at",
+    "emoviz.ui.explorer.sources._read": "keeps a quicker copy of a table that is looked at",
+    "emoviz.ui.review.alike._points": "keeps a quicker copy of a table that is looked at",
     "emoviz.ui.measure.computed.comparing": "keeps what is looked at",
     "emoviz.ui.measure.computed.evaluating": "keeps what is looked at",
     "emoviz.ui.review.desk_protocol._decide": "`desk_page.show` was asked before it hears",

@@ -1,5 +1,6 @@
 """Every number of an evaluation or a comparison as plain values: printed, kept, made a report."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -203,7 +204,8 @@ def kept(settings: Settings, key: str, compute: Callable[[], Values]) -> Values:
     if found is not None and found.get("format") == _FORMAT:
         return found
     values = {"format": _FORMAT, **compute()}
-    write_json(path, values)
+    with contextlib.suppress(OSError):  # a full disk, a home that is closed: computed again
+        write_json(path, values)
     return values
 
 

@@ -91,8 +91,8 @@ def reason(job: jobs.Job) -> str:
 def _words(job: jobs.Job, progress: jobs.JobProgress) -> str:
     if job.state == "queued":
         return plural(
-            "{task} begins once the task before it has ended",
-            "{task} begins once {count} of those before it have ended",
+            "{task} begins once {count} task before it has ended",
+            "{task} begins once {count} tasks before it have ended",
             job.ahead,
             task=job.what,
         )
