@@ -89,11 +89,11 @@ def reason(job: jobs.Job) -> str:
 
 
 def _words(job: jobs.Job, progress: jobs.JobProgress) -> str:
-    if job.state == "queued":
+    if job.state == "queued" and (ahead := job.ahead):
         return plural(
             "{task} begins once {count} task before it has ended",
             "{task} begins once {count} tasks before it have ended",
-            job.ahead,
+            ahead,
             task=job.what,
         )
     words = plain(progress.words or job.what)
