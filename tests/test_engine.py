@@ -403,7 +403,7 @@ def test_tables_for_the_test_alone(
     settings: Settings,
     no_graph: None,
 ) -> None:
-    other = make_table(tmp_path / "other", MIKELS8.names * 3, split=SPLITS[:24])
+    other = make_table(tmp_path / "other", MIKELS8.names * 3, seed=100, split=SPLITS[:24])
     recipe = read_recipe(BASE + HEADS)
     prepared = prepare(recipe, [str(table)], quiet, test_tables=[str(other)])
     splits = {r.path.parent.name: set() for r in prepared.targets.records}
@@ -418,3 +418,35 @@ def test_tables_for_the_test_alone(
     with pytest.raises(TrainingError, match=r"do not go with data\.folds"):
         prepare(folds, [str(table)], quiet, test_tables=[str(other)])
     assert len(read_labelled(other).records) == 24
+
+
+def test_nothing_is_learned_from_copies_of_what_is_held_out(
+    table: Path, tmp_path: Path, make_table: Callable[..., Path]
+) -> None:
+    other = make_table(tmp_path / "other", MIKELS8.names * 3, seed=100, split=("train",) * 24)
+    learned = [r for r in read_labelled(table).records if r.split == "train"]
+    judged = [r for r in read_labelled(table).records if r.split == "test"]
+    validation = [r for r in read_labelled(table).records if r.split == "validation"]
+    others = read_labelled(other).records
+    learned[0].path.write_bytes(judged[0].path.read_bytes())
+    others[3].path.write_bytes(judged[1].path.read_bytes())
+    others[4].path.write_bytes(validation[0].path.read_bytes())
+    validation[1].path.write_bytes(judged[2].path.read_bytes())
+    recipe = read_recipe(BASE + HEADS)
+    told: list[str] = []
+    prepared = prepare(recipe, [str(table), str(other)], told.append)
+    mine, theirs = prepared.refused[str(table)], prepared.refused[str(other)]
+    assert mine == dict.fromkeys(
+        (learned[0].name, validation[1].name), "the same file is among the test images"
+    )
+    assert theirs == {
+        others[3].name: "the same file is among the test images",
+        others[4].name: "the same file is among the validation images",
+    }
+    assert not {learned[0].path, validation[1].path, others[3].path, others[4].path} & {
+        record.path for record in prepared.targets.records
+    }
+    assert judged[0].path in {r.path for r in prepared.targets.records}
+    assert sum("judged by: 2" in line for line in told) == 2
+    again = prepare(recipe, [str(table), str(other)], quiet, known=prepared.refused)
+    assert again.targets.records == prepared.targets.records

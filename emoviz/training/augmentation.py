@@ -168,18 +168,26 @@ class RandomViews(Dataset[tuple[int, NDArray[np.uint8] | None]]):
         return row, self._maker.view(self._records[row], epoch, self._transform)
 
 
-def unreadable(records: Sequence[Record], preprocessing: Preprocessing) -> dict[str, str]:
-    """Names and reasons of the images that cannot be read; each is opened once, on all cores."""
+def open_each(
+    records: Sequence[Record], preprocessing: Preprocessing
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Open each image once, on all cores.
+
+    Returns:
+        Names and reasons of those that cannot be read; names and SHA-256 of the files of the rest.
+    """
     limits = Limits()
 
-    def reason(record: Record) -> str | None:
+    def opened(record: Record) -> tuple[str, str]:
         try:
             with own_fault():
-                open_image(record.read(limits), limits, preprocessing.short_side)
+                data = record.read(limits)
+                open_image(data, limits, preprocessing.short_side)
         except ImageError as error:
-            return str(error)
-        return None
+            return str(error), ""
+        return "", hashlib.sha256(data).hexdigest()
 
     with ThreadPoolExecutor(available_cores()) as readers:
-        reasons = list(readers.map(reason, records))
-    return {r.name: why for r, why in zip(records, reasons, strict=True) if why is not None}
+        found = dict(zip((r.name for r in records), readers.map(opened, records), strict=True))
+    reasons = {name: reason for name, (reason, _) in found.items() if reason}
+    return reasons, {name: digest for name, (_, digest) in found.items() if digest}

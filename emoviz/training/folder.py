@@ -55,7 +55,7 @@ _OTHER = {
 
 LOCK = "run.lock"
 
-Refusals = Mapping[str, Mapping[str, str]]  # table -> image -> why it cannot be read
+Refusals = Mapping[str, Mapping[str, str]]  # table -> image -> why it takes no part
 
 
 @dataclass(frozen=True)
@@ -171,12 +171,12 @@ def checkpoint_folder(folder: Path, recipe: Recipe) -> Path:
 
 
 def known_refusals(folder: Path) -> Refusals | None:
-    """The images that an earlier start found unreadable; None where there was none."""
+    """The images that an earlier start left out; None where there was none."""
     return (read_json(folder / SETTINGS) or {}).get(_UNREADABLE)
 
 
 def keep_refusals(folder: Path, refusals: Refusals) -> None:
-    """Write down which images cannot be read, so that a resumed run opens none to find out."""
+    """Write down which images take no part, so that a resumed run opens none to find out."""
     kept = read_json(folder / SETTINGS) or {}
     if kept.get(_UNREADABLE) != refusals:
         with contextlib.suppress(OSError):  # a full disk: it is found out again

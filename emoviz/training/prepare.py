@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from emoviz.checkpoints import Checkpoint
-from emoviz.data.dataset import Dataset, Problem, Record, count_words
+from emoviz.data.dataset import SPLITS, Dataset, Problem, Record, Split, count_words
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.data.reading import parse_data_argument, read_labelled
 from emoviz.errors import TrainingError
@@ -16,7 +16,7 @@ from emoviz.labels import Taxonomy
 from emoviz.models.backbones import VISION_TRANSFORMER, Backbone, load_pretrained
 from emoviz.models.losses import NO_CLASS, ContrastiveCenterLoss
 from emoviz.models.network import EmotionNetwork, NetworkConfig
-from emoviz.training.augmentation import ViewMaker, unreadable
+from emoviz.training.augmentation import ViewMaker, open_each
 from emoviz.training.encoder import fill_backbone
 from emoviz.training.encoder_reading import read_encoder
 from emoviz.training.features import FeatureSource
@@ -71,7 +71,8 @@ class PreparedTraining:
         features: Of the frozen backbone, computed once for all trainings.
         tell: Called with a line for people.
         worker: What the work is done with.
-        unreadable: Table to image to reason, of the files that cannot be read.
+        refused: Table to image to reason, of the files that cannot be read and of copies of
+            images that the network is judged by.
     """
 
     recipe: Recipe
@@ -81,7 +82,7 @@ class PreparedTraining:
     features: FeatureSource
     tell: Callable[[str], None]
     worker: Worker
-    unreadable: Refusals
+    refused: Refusals
 
     def training(self, train_rows: Rows, watched: Rows) -> tuple[Training, str]:
         """A fresh network to train on some of the images, and where its backbone came from."""
@@ -131,7 +132,7 @@ def prepare(
         tell: Called with a line for people.
         worker: What the work is done with.
         test_tables: Tables whose images are all kept for the test; the others then give none.
-        known: `Prepared.unreadable` of an earlier start, so that no image is opened twice.
+        known: `PreparedTraining.refused` of an earlier start, so that no image is opened twice.
 
     Raises:
         TableError, TaxonomyError: A table cannot be used.
@@ -139,15 +140,19 @@ def prepare(
     """
     worker = worker or Worker()
     preprocessing = _preprocessing(recipe, worker.start)
-    reasons: dict[str, Mapping[str, str]] = {}
+    reasons: dict[str, dict[str, str]] = {}
+    digests: dict[str, Mapping[str, str]] = {}
     sets: list[Dataset] = []
-    for text in (*tables, *test_tables):
+    texts = (*tables, *test_tables)
+    for text in texts:
         taxonomy, path = parse_data_argument(text)
         item = read_labelled(path, taxonomy)
-        found = known.get(text) if known is not None else None
-        reasons[text] = unreadable(item.records, preprocessing) if found is None else found
+        if known is not None and text in known:
+            reasons[text], digests[text] = dict(known[text]), {}
+        else:
+            reasons[text], digests[text] = open_each(item.records, preprocessing)
         _check_some_read(item, reasons[text])
-        item = without_unreadable(item, reasons[text])
+        item = without_refused(item, reasons[text])
         tell(f"{item.name}: {count_words(len(item.records), len(item.problems))}")
         for line in (*item.notes, *(f"{key}: {why}" for key, why in item.problems[:_TOLD])):
             tell(f"  {line}")
@@ -159,6 +164,16 @@ def prepare(
             asked = recipe.data if own else replace(recipe.data, test=0.0)
             for line in missed_shares(after, asked):
                 tell(f"  {line}")
+    if not recipe.data.folds:
+        copies = copies_of_held_out(sets, [digests[text] for text in texts])
+        for k, (text, found) in enumerate(zip(texts, copies, strict=True)):
+            reasons[text].update(found)
+            sets[k] = without_refused(sets[k], found)
+            if found:
+                tell(
+                    f"{sets[k].name}: left out because the same files are among the images that "
+                    f"the network is judged by: {len(found):,}"
+                )
     taxonomy = recipe.classes
     targets = make_targets(sets, recipe, taxonomy)
     if not recipe.data.folds:
@@ -240,11 +255,39 @@ def network_config(recipe: Recipe, start: Checkpoint | None = None) -> NetworkCo
     )
 
 
-def without_unreadable(item: Dataset, reasons: Mapping[str, str]) -> Dataset:
-    """The set without the files that cannot be read, which join its problems."""
+def without_refused(item: Dataset, reasons: Mapping[str, str]) -> Dataset:
+    """The set without the images that are refused, which join its problems."""
     kept = tuple(record for record in item.records if record.name not in reasons)
     told = map(Problem._make, reasons.items())
     return replace(item, records=kept, problems=(*item.problems, *told))
+
+
+def copies_of_held_out(
+    sets: Sequence[Dataset], digests: Sequence[Mapping[str, str]]
+) -> list[dict[str, str]]:
+    """Images to learn from, or to choose by, whose very files are also held out.
+
+    Args:
+        sets: Labelled sets with splits.
+        digests: For each set, image to SHA-256 of its file.
+
+    Returns:
+        For each set, image to reason.
+    """
+    held: dict[str, Split] = {}
+    found: list[dict[str, str]] = [{} for _ in sets]
+    for split in reversed(SPLITS):  # the test first: it gives up nothing
+        members = [
+            (k, record.name, digest)
+            for k, item in enumerate(sets)
+            for record in item.of_split(split)
+            if (digest := digests[k].get(record.name))
+        ]
+        for k, name, digest in members:
+            if digest in held:
+                found[k][name] = f"the same file is among the {held[digest]} images"
+        held = dict.fromkeys((digest for *_, digest in members), split) | held
+    return found
 
 
 def _check_some_read(item: Dataset, reasons: Mapping[str, str]) -> None:

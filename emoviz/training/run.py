@@ -198,7 +198,7 @@ class _Run:
             known_refusals(folder),
         )
         if first:
-            keep_refusals(folder, self._prepared.unreadable)
+            keep_refusals(folder, self._prepared.refused)
 
     def result(self) -> RunResult:
         """Train, measure, save."""
