@@ -22,6 +22,7 @@ from emoviz.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from emoviz.inference.attribution import HeatMap
+    from emoviz.inference.clauses import InWords
 
 Baseline = Literal["mean", "black", "blurred"]
 
@@ -93,7 +94,8 @@ class Network:
             image: A file.
             method: ``gradcam``, ``ig`` (integrated gradients), ``occlusion``, or ``rollout``
                 (attention rollout, of vision transformers alone, where `gradcam` does not fit),
-                or a plug-in's. All but ``occlusion`` need PyTorch.
+                ``words`` (regions hidden in turn, as sentences), or a plug-in's. All but
+                ``occlusion`` and ``words`` need PyTorch, which gives the latter names of things.
             emotion: Of `classes`; the likeliest where left out.
             baseline: Where integrated gradients begin.
 
@@ -112,8 +114,25 @@ class Network:
         pixels = preprocessing.to_array(opened.pixels)
         if emotion is None:
             emotion = self.classes[int(self.model.engine.run(pixels[None]).logits[0].argmax())]
-        heat = self._heat(method, pixels, self.classes.index(emotion), baseline)
-        return Explanation(path, method, heat, pixels)
+        index = self.classes.index(emotion)
+        if method == "words":
+            words = self._in_words(pixels, index)
+            return Explanation(path, method, words.heat(), pixels, tuple(words.lines()))
+        return Explanation(path, method, self._heat(method, pixels, index, baseline), pixels)
+
+    def _in_words(self, pixels: NDArray[np.uint8], index: int) -> "InWords":
+        from emoviz.inference.clauses import in_words, naming_if_installed
+
+        card = self.card
+        return in_words(
+            self.model.engine,
+            pixels,
+            self.classes[index],
+            index,
+            card.preprocessing,
+            card.temperature,
+            naming=naming_if_installed(),
+        )
 
     def _heat(
         self, method: str, pixels: NDArray[np.uint8], index: int, baseline: Baseline

@@ -200,15 +200,17 @@ class Explanation(_Shown):
 
     Attributes:
         path: Of the image.
-        method: ``gradcam``, ``ig``, ``occlusion``, ``rollout`` or a plug-in's.
+        method: ``gradcam``, ``ig``, ``occlusion``, ``rollout``, ``words`` or a plug-in's.
         heat: (side, side) values over the network's input, and what they are of.
         pixels: (side, side, 3) bytes: what the network saw.
+        lines: Of ``words``: sentences, a region each.
     """
 
     path: Path
     method: str
     heat: "HeatMap"
     pixels: NDArray[np.uint8]
+    lines: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"What spoke for {self.emotion} in {self.path.name}, by {self.method}"
@@ -244,7 +246,8 @@ class Explanation(_Shown):
         self.plot().save(buffer, "PNG")
         data = base64.b64encode(buffer.getvalue()).decode()
         words = escape(str(self))
-        return f'<p>{words}</p><img alt="{words}" src="data:image/png;base64,{data}">'
+        lines = "".join(f"<p>{escape(line)}</p>" for line in self.lines)
+        return f'<p>{words}</p><img alt="{words}" src="data:image/png;base64,{data}">{lines}'
 
 
 def write_values(path: Path, values: dict[str, Any], settings: Settings) -> None:

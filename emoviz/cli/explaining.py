@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from emoviz.inference.texture_pictures import TextureSet
 
 _HELP = (
-    "gradcam, ig, occlusion, rollout, split (the default; with --score all but that), or a "
-    "plug-in's"
+    "gradcam, ig, occlusion, rollout, words (sentences, a region each), split (the default; with "
+    "--score all but that), or a plug-in's"
 )
 
 
@@ -150,6 +150,8 @@ def _explain_regions(arguments: argparse.Namespace, settings: Settings) -> int:
         "strongest": {"x": column, "y": row, "value": float(heat.values.max())},
         "files": _write_heat(arguments.out, found) if arguments.out else [],
     }
+    if found.lines:
+        result["lines"] = list(found.lines)
     if heat.completeness is not None:
         result["completeness"] = {**asdict(heat.completeness), "gap": heat.completeness.gap}
     if arguments.format == "json":
@@ -247,8 +249,8 @@ def _print_regions(result: dict[str, Any]) -> None:
             f"explained (image less {done['baseline']} baseline), gap {done['gap']:.4f} after "
             f"{done['steps']} steps"
         )
-    for file in result["files"]:
-        print(file)
+    for line in (*result.get("lines", ()), *result["files"]):
+        print(line)
 
 
 def _texture(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -209,7 +209,9 @@ BETA = Experiment(
             published.BETA,
             (0, 0.1, 0.3, 0.4, 0.5, 0.8, 1, 1.2),
         ),
-        "lite": _numbered("beta", FROZEN, "loss.beta", published.BETA, (0, 0.003, 0.1, 0.5, 1)),
+        "lite": _numbered(
+            "beta", FROZEN, "loss.beta", published.BETA, (0, 0.003, 0.01, 0.03, 0.1, 0.5, 1)
+        ),
     },
     measures=_CLUSTERS,
     figures=published.BETA,

@@ -23,6 +23,7 @@ from emoviz.experiments.statistics import Spread, spread
 from emoviz.files import read_json, write_json
 from emoviz.inference.attribution import Map, grad_cam, integrated_gradients, occlusion
 from emoviz.inference.cache import fingerprint
+from emoviz.inference.clauses import in_words
 from emoviz.inference.embedding_table import Progress
 from emoviz.inference.engines import Engine, TorchEngine
 from emoviz.inference.explainer import Bytes, Explainer, load_explainer
@@ -32,10 +33,10 @@ from emoviz.inference.predict import Model
 from emoviz.inference.rollout import has_attention
 from emoviz.settings import Settings
 
-METHODS = ("gradcam", "rollout", "ig", "occlusion")  # and any plug-in's, by name
+METHODS = ("gradcam", "rollout", "ig", "occlusion", "words")  # and any plug-in's, by name
 RIVALS = 3  # random maps an image
 _STEPS = 48  # of integrated gradients; the page takes up to 160 for one image
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -232,9 +233,14 @@ class _Scorer:
             return grad_cam(explainer, pixels, [index], explainer.stages[-1])[0].values
         if name == "ig":
             return integrated_gradients(explainer, pixels, index, _STEPS).values
+        card = explainer.checkpoint.card
+        if name == "words":
+            emotion = explainer.classes[index]
+            given = card.preprocessing, card.temperature
+            return in_words(engine, pixels, emotion, index, *given).heat().values
         if name != "occlusion":
             return explain_by(name, explainer, pixels, index).values
-        lost: Map = occlusion(engine, pixels, explainer.checkpoint.card.preprocessing)[index]
+        lost: Map = occlusion(engine, pixels, card.preprocessing)[index]
         return lost
 
 

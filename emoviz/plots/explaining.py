@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from emoviz.plots.bars import percent
 
@@ -20,6 +20,7 @@ _TEXTURES = ("#f0c27b", "#e08e45", "#b85c1e", "#8a3d10", "#5e2608")
 # Values above this percentile of the strengths get the full colour: single peaks would hide the
 # rest.
 _FULL = 99.5
+_OUTLINE = (255, 255, 255)
 
 
 def overlay(
@@ -46,6 +47,39 @@ def overlay(
     ground = (1 - 0.55 * opacity) * picture + 0.55 * opacity * (0.6 * grey + 0.4 * 235)
     mixed = (1 - alpha) * ground + alpha * colour
     return Image.fromarray(np.round(mixed).clip(0, 255).astype(np.uint8))
+
+
+def numbered(picture: Image.Image, regions: Mapping[int, NDArray[np.bool_]]) -> Image.Image:
+    """The picture with the outline of each region and, at its middle, its number.
+
+    Args:
+        picture: RGB, any size.
+        regions: Number to (h, w) mask of the whole picture.
+    """
+    marked, size = np.array(picture), picture.size
+    middles = {}
+    for number, region in regions.items():
+        mask = np.asarray(Image.fromarray(region).resize(size, Image.Resampling.NEAREST))
+        inside = np.asarray(Image.fromarray(mask).convert("L").filter(ImageFilter.MinFilter(5)))
+        marked[mask & (inside == 0)] = _OUTLINE
+        rows, columns = region.nonzero()
+        scale = np.array(size) / region.shape[::-1]
+        # of its pixels the one nearest to its middle, which may lie outside of it
+        nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
+        middles[number] = (columns[nearest] * scale[0], rows[nearest] * scale[1])
+    made = Image.fromarray(marked)
+    draw, font = ImageDraw.Draw(made), ImageFont.load_default(max(12, min(size) // 14))
+    for number, place in middles.items():
+        draw.text(
+            place,
+            str(number),
+            "white",
+            font,
+            "mm",
+            stroke_width=max(2, min(size) // 140),
+            stroke_fill="black",
+        )
+    return made
 
 
 def strengths(heat: NDArray[np.floating]) -> NDArray[np.float64]:

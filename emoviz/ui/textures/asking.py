@@ -108,6 +108,23 @@ def occlusion_of(context: Context, subject: ExplanationSubject, progress: Progre
     return _computed("occlusion", context, subject, (), compute)
 
 
+def words_of(context: Context, subject: ExplanationSubject, name: str) -> Any:
+    """Regions of the image hidden in turn, as sentences; without torch things have no names."""
+    from emoviz.inference.clauses import in_words, naming_if_installed
+
+    assert context.checkpoint is not None
+    checkpoint, settings = context.checkpoint, context.settings
+    card = checkpoint.card
+
+    def compute(pixels: Any) -> Any:
+        engine = ready(checkpoint, settings).engine
+        index = card.taxonomy.names.index(name)
+        given = card.preprocessing, card.temperature
+        return in_words(engine, pixels, name, index, *given, naming=naming_if_installed())
+
+    return _computed("words", context, subject, (name,), compute)
+
+
 def faithfulness_of(
     context: Context,
     subject: ExplanationSubject,
