@@ -138,7 +138,7 @@ def test_a_comparison_of_a_network_with_itself_finds_no_difference(
     assert "on the same 12 images" in shown(found)
 
 
-@pytest.mark.parametrize("method", ["gradcam", "occlusion"])
+@pytest.mark.parametrize("method", ["gradcam", "occlusion", "words"])
 def test_an_explanation_is_a_map_over_the_input(net: Network, images: Path, method: Any) -> None:
     found = net.explain(images / "00.png", method, emotion="awe")
     assert found.emotion == "awe"

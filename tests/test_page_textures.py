@@ -93,7 +93,7 @@ def test_every_view_shows_odd_images(
     assert words in text(app)
 
 
-@pytest.mark.parametrize("method", ["gradcam", "ig", "occlusion"])
+@pytest.mark.parametrize("method", ["gradcam", "ig", "occlusion", "words"])
 def test_every_method_draws_its_maps(
     method: str, tiny_checkpoint: Checkpoint, picture: Make
 ) -> None:

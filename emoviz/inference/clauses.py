@@ -38,7 +38,7 @@ class Clause:
     """One region, and what the estimate of an emotion is without it.
 
     Attributes:
-        number: From 1, in the order of what the region matters.
+        number: From 1, by place: from the top left, as one reads; the same for every emotion.
         place: ``upper left`` ... ``middle`` ... ``lower right``, of its middle.
         region: (side, side) over the network's input.
         without: Probability of the emotion while the region is hidden.
@@ -104,10 +104,10 @@ class InWords:
         percent = f"{100 * self.share:.0f} %"
         if not for_it and not against:
             return [
-                f"{self.emotion}, {percent}: no single region matters; the estimate moves by less "
-                "than a point whichever is hidden."
+                f"{self.emotion}, estimated {percent}: no single region matters; whichever is "
+                "hidden, the estimate moves by less than a point."
             ]
-        found = [f"{self.emotion}, {percent}."]
+        found = [f"{self.emotion}, estimated {percent}."]
         for words, clauses in (("for", for_it), ("against", against)):
             found += [f"What spoke {words} it: {clause.words()}" for clause in clauses]
         return found
@@ -141,10 +141,9 @@ def in_words(
     shares = softmax(engine.run(np.stack([image, *hidden])).logits, temperature)[:, index]
     words = naming([_framed(image, mask) for mask in masks]) if naming else [None] * len(masks)
     effects = shares[0] - shares[1:]
-    order = sorted(range(len(masks)), key=lambda i: -abs(effects[i]))
     clauses = tuple(
-        Clause(n, _place(masks[i]), masks[i], float(shares[1 + i]), float(effects[i]), words[i])
-        for n, i in enumerate(order, start=1)
+        Clause(i + 1, _place(masks[i]), masks[i], float(shares[1 + i]), float(effects[i]), words[i])
+        for i in sorted(range(len(masks)), key=lambda i: -abs(effects[i]))
     )
     return InWords(emotion, float(shares[0]), clauses)
 
@@ -167,7 +166,7 @@ def _naming() -> Naming | None:
 
 
 def superpixels(image: Bytes, count: int) -> list[Mask]:
-    """At most `count` regions (H, W) of like colour that lie together; each pixel is in one.
+    """At most `count` regions (H, W) of like colour; each pixel is in one. From the top left on.
 
     Args:
         image: (H, W, 3) bytes.
@@ -188,7 +187,8 @@ def superpixels(image: Bytes, count: int) -> list[Mask]:
     labels = Image.fromarray(found.reshape(_LOOKED_AT, _LOOKED_AT).astype(np.uint8))
     labels = _joined(labels.filter(ImageFilter.ModeFilter(5)))
     whole = np.asarray(labels.resize((width, height), Image.Resampling.NEAREST))
-    return [whole == label for label in np.unique(whole)]
+    masks = [whole == label for label in np.unique(whole)]
+    return sorted(masks, key=lambda mask: _thirds(mask) + tuple(map(np.mean, mask.nonzero())))
 
 
 def _joined(labels: Image.Image) -> Image.Image:
@@ -213,10 +213,14 @@ def _framed(image: Bytes, mask: Mask) -> Bytes:
 
 
 def _place(mask: Mask) -> str:
-    """Where the middle of a region lies, in thirds."""
-    middle = [
-        float(np.mean(found)) / side for found, side in zip(mask.nonzero(), mask.shape, strict=True)
-    ]
-    row, column = (min(2, int(3 * share)) for share in middle)
+    """Where the middle of a region lies, in words."""
+    row, column = _thirds(mask)
     name = _ROWS[row] + _COLUMNS[column]
     return {"upper middle": "top", "lower middle": "bottom"}.get(name, name)
+
+
+def _thirds(mask: Mask) -> tuple[int, int]:
+    """Row and column, 0 to 2, of the third of the image in which the middle of a region lies."""
+    middle = [np.mean(found) / n for found, n in zip(mask.nonzero(), mask.shape, strict=True)]
+    row, column = (min(2, int(3 * share)) for share in middle)
+    return row, column

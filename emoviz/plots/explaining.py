@@ -60,13 +60,13 @@ def numbered(picture: Image.Image, regions: Mapping[int, NDArray[np.bool_]]) -> 
     middles = {}
     for number, region in regions.items():
         mask = np.asarray(Image.fromarray(region).resize(size, Image.Resampling.NEAREST))
-        inside = np.asarray(Image.fromarray(mask).convert("L").filter(ImageFilter.MinFilter(5)))
+        inside = np.asarray(Image.fromarray(mask).convert("L").filter(ImageFilter.MinFilter(3)))
         marked[mask & (inside == 0)] = _OUTLINE
         rows, columns = region.nonzero()
         scale = np.array(size) / region.shape[::-1]
         # of its pixels the one nearest to its middle, which may lie outside of it
         nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
-        middles[number] = (columns[nearest] * scale[0], rows[nearest] * scale[1])
+        middles[number] = tuple((np.array((columns[nearest], rows[nearest])) + 0.5) * scale)
     made = Image.fromarray(marked)
     draw, font = ImageDraw.Draw(made), ImageFont.load_default(max(12, min(size) // 14))
     for number, place in middles.items():

@@ -198,7 +198,8 @@ def _heat(
         found = asking.grad_cam_of(context, subject, name, layer)
         return found.values, None
     if method == "words":
-        words = asking.words_of(context, subject, name)
+        with st.spinner("Hiding one region after another …"):
+            words = asking.words_of(context, subject, name)
         return words.heat().values, words
     if method in EXPLANATIONS:
         return asking.explained_by(context, subject, method, name).values, None
