@@ -15,6 +15,7 @@ from emoviz.data.preprocessing import Preprocessing
 from emoviz.data.reading import read_labelled
 from emoviz.errors import TrainingError
 from emoviz.labels import EMOTION6, MIKELS8, SADNESS2, bridge_between
+from emoviz.models.backbones import Backbone
 from emoviz.models.losses import bridged_cross_entropy
 from emoviz.models.network import EmotionNetwork, NetworkConfig, Normalise
 from emoviz.models.standardise import fold, standardise
@@ -30,6 +31,7 @@ from emoviz.training.finish import (
     outputs_on_features,
 )
 from emoviz.training.loop import check_order, rate_factor, train
+from emoviz.training.precision import Precision
 from emoviz.training.prepare import prepare
 from emoviz.training.recipe import Phase, Recipe
 from emoviz.training.recipe_loading import read_recipe
@@ -452,6 +454,36 @@ def test_a_tail_phase_leaves_the_layers_before_it_alone(table: Path) -> None:
     names = {id(p): n for n, p in state.network.backbone.named_parameters()}
     assert moved
     assert moved <= {names[id(p)] for p in state.network.backbone.tail()}
+
+
+@pytest.mark.parametrize("quicker", [True, False])
+def test_a_tail_phase_takes_bfloat16_only_where_it_was_timed_as_quicker(
+    table: Path, monkeypatch: pytest.MonkeyPatch, quicker: bool
+) -> None:
+    asked, modes = list[int](), set[bool]()
+
+    def timed(module: object, images: torch.Tensor) -> Precision:
+        asked.append(len(images))
+        return Precision(quicker, "by hand")
+
+    def tail(backbone: Backbone, deepest: torch.Tensor) -> torch.Tensor:
+        if backbone.body.training or torch.is_grad_enabled():
+            modes.add(torch.is_autocast_enabled("cpu"))
+        return whole(backbone, deepest)
+
+    whole = Backbone.forward_tail
+    monkeypatch.setattr("emoviz.training.precision._TIMED", {})
+    monkeypatch.setattr("emoviz.training.precision._time", timed)
+    monkeypatch.setattr(Backbone, "forward_tail", tail)
+    recipe = read_recipe(
+        TINY.split("phases:")[0] + "phases: [{train: tail, epochs: 1, batch: 16, views: 1}]"
+    )
+    told: list[str] = []
+    state, _ = prepare(recipe, [str(table)], told.append).training(*everything(31))
+    list(train(state))
+    assert modes == {quicker}
+    assert 16 in asked, "the last stages are timed on a batch of their own"
+    assert told.count("Precision: by hand.") == 2  # of the features, and of the last stages
 
 
 def test_features_and_tail_together_are_the_whole_network(table: Path, maker: ViewMaker) -> None:

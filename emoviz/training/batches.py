@@ -25,6 +25,7 @@ from emoviz.training.state import Training
 from emoviz.training.targets import Rows
 
 _ORDER, _DRAWS = 0, 1  # what random numbers of a place are for
+_TIMED_MAPS = 64  # the last stages alone take so little that eight images tell nothing
 
 
 class Batch(NamedTuple):
@@ -175,9 +176,13 @@ def on_features(
     maps, pooled, grams = features.batch(view, rows, positions, rng)
     if state.tail_moved:
         deepest = features.deepest(view, rows).contiguous(memory_format=torch.channels_last)
-        mixed = state.network.training and precision == "bf16"
+        backbone, mixed = state.network.backbone, False
+        if state.network.training and precision == "bf16":
+            name = f"{state.network.config.backbone}, its last stages"
+            found = timed_precision(name, backbone.forward_tail, deepest, state.tell, _TIMED_MAPS)
+            mixed = found.bf16
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
-            pooled = state.network.backbone.forward_tail(deepest)
+            pooled = backbone.forward_tail(deepest)
     return state.network.head(maps, pooled.float(), grams, undivided_positions(state))
 
 

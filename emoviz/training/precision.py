@@ -33,19 +33,24 @@ _TIMED: dict[tuple[str, int, str], Precision] = {}
 
 
 def timed_precision(
-    name: str, module: Callable[[Tensor], object], images: Tensor, tell: Callable[[str], None]
+    name: str,
+    module: Callable[[Tensor], object],
+    images: Tensor,
+    tell: Callable[[str], None],
+    most: int = _MOST,
 ) -> Precision:
     """Whether a network's pass on these images is quicker in bfloat16.
 
     Args:
         name: Of the network, by which the choice is remembered.
         module: The network, or its backbone.
-        images: (N, 3, H, W), normalised, on its device.
+        images: (N, 3, H, W), normalised, on its device; or maps, where the module takes those.
         tell: Told the choice when it is made.
+        most: Images that are timed.
     """
     key = (name, images.shape[-1], images.device.type)
     if key not in _TIMED:
-        _TIMED[key] = _time(module, images[:_MOST])
+        _TIMED[key] = _time(module, images[:most])
         tell(f"Precision: {_TIMED[key].words}.")
     return _TIMED[key]
 
