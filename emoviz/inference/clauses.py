@@ -177,7 +177,7 @@ def superpixels(image: Bytes, count: int) -> list[Mask]:
     height, width = image.shape[:2]
     small = Image.fromarray(image).resize((_LOOKED_AT, _LOOKED_AT), Image.Resampling.BOX)
     colour = np.asarray(small.convert("YCbCr"), np.float64).reshape(-1, 3) * (100 / 255)
-    place = np.stack(np.indices((_LOOKED_AT, _LOOKED_AT)), axis=-1).reshape(-1, 2)
+    place = np.mgrid[:_LOOKED_AT, :_LOOKED_AT].reshape(2, -1).T
     spacing = _LOOKED_AT / np.sqrt(count)
     points = np.hstack([colour, place * (_COMPACT / spacing)])
     side = int(np.ceil(np.sqrt(count)))

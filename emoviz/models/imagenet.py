@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from timm.data import ImageNetInfo
+from timm.data.imagenet_info import ImageNetInfo
 
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.models.backbones import load_classifier
