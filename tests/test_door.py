@@ -28,9 +28,9 @@ from emoviz.data.reading import (
     expand,
     open_dataset,
     open_holder,
-    read_structure,
 )
 from emoviz.data.sources import member_names
+from emoviz.data.structure import read_structure
 from emoviz.data.tables import by_number
 from emoviz.errors import TableError
 from emoviz.labels import MIKELS8

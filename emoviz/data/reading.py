@@ -8,20 +8,18 @@ one was taken and how to have the other. Files of images are found, not opened.
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from emoviz.data.dataset import (
     MOST_CLASSES,
     NO_LABEL,
     OUTSIDE,
-    SPLIT_WORDS,
     UNLABELLED,
     Dataset,
     Holder,
     Problem,
     Record,
-    Split,
     Wish,
     absolute,
     any_taxonomy,
@@ -41,6 +39,7 @@ from emoviz.data.sources import (
     refusal,
     walk_files,
 )
+from emoviz.data.structure import read_structure
 from emoviz.errors import ImageError, TableError
 from emoviz.labels import TAXONOMIES, Taxonomy, get_taxonomy, taxonomy_of
 from emoviz.settings import Settings, load_settings
@@ -49,8 +48,6 @@ SAMPLE = "sample"
 TABLES = (".csv", ".tsv", ".tab", ".txt", ".parquet")
 _MANIFESTS = (".json", ".jsonld")
 _NO_CLASS = "it lies in no folder of a class"
-# Folders of images, whatever these show.
-_NO_CLASSES = frozenset(("images", "image", "imgs", "img", "pictures", "photos", "jpg", "png"))
 
 
 def open_dataset(
@@ -357,137 +354,3 @@ def _by_folders(
         other_level=read.other if told else None,
         unknown=dict(unknown.most_common()),
     )
-
-
-@dataclass(frozen=True)
-class Structure:
-    """What the folders above images mean.
-
-    Attributes:
-        places: (label or "", split) for each image.
-        notes: Which reading was taken, where there are two, and how to have the other.
-        other: The level that gives the other reading; None where there is none.
-    """
-
-    places: Sequence[tuple[str, Split | None]]
-    notes: tuple[str, ...] = ()
-    other: int | None = None
-
-
-def read_structure(
-    folders: Sequence[tuple[str, ...]], level: int | None = None, depth: int = 0
-) -> Structure:
-    """Which folders are wrappers, splits and classes.
-
-    Folders that hold one folder alone are wrappers, unless their name is a label; ``train``,
-    ``val``, ``test`` are splits, above the classes or below them. Classes are the folders that
-    come then; where the field knows none of them and knows all the folders in them, those are.
-
-    Args:
-        folders: (N) those above each image, from the outermost.
-        level: Which of them is the class, counted from 1; found where None.
-        depth: How many folders stand above those: levels are told from the outermost.
-    """
-    if level is not None:
-        return Structure([_at_level(above, level) for above in folders])
-    base = _base(folders)
-    inner = [above[len(base) :] if above[: len(base)] == base else () for above in folders]
-    first = {above[0] for above in inner if above}
-    above_classes = {above[0] for above in inner if len(above) > 1}
-    if any(name.casefold() in SPLIT_WORDS for name in above_classes) and not _known(first):
-        return _below_splits(inner, depth + len(base) + 1)
-    return _classes(base, inner, first, depth + len(base))
-
-
-def _below_splits(inner: Sequence[tuple[str, ...]], depth: int) -> Structure:
-    """Folders of splits, each with its classes; a class may stand beside them."""
-    by_split: dict[str, list[int]] = {}
-    for i, above in enumerate(inner):
-        by_split.setdefault(above[0] if above else "", []).append(i)
-    splits = {name: rows for name, rows in by_split.items() if name.casefold() in SPLIT_WORDS}
-    places: list[tuple[str, Split | None]] = [("", None)] * len(inner)
-    notes: dict[str, None] = {}
-    others: dict[int, None] = {}
-    for name, rows in splits.items():
-        part = read_structure([inner[i][1:] for i in rows], depth=depth)
-        for i, (label, _) in zip(rows, part.places, strict=True):
-            places[i] = label, SPLIT_WORDS[name.casefold()]
-        notes |= dict.fromkeys(part.notes)
-        others |= {} if part.other is None else {part.other: None}
-    classes = {label for label, _ in places}
-    for name in by_split.keys() - splits.keys():
-        for i in by_split[name] if name in classes else ():
-            places[i] = name, None
-    return Structure(places, tuple(notes), next(iter(others), None))
-
-
-def _classes(
-    base: tuple[str, ...], inner: Sequence[tuple[str, ...]], first: set[str], depth: int
-) -> Structure:
-    second = {above[1] for above in inner if len(above) > 1}
-    notes: tuple[str, ...] = ()
-    other: int | None = None
-    below_splits = bool(second) and all(name.casefold() in SPLIT_WORDS for name in second)
-    if below_splits:
-        places = [
-            (above[0] if above else "", SPLIT_WORDS[above[1].casefold()] if above[1:] else None)
-            for above in inner
-        ]
-        return Structure(places)
-    if second and _known(second) and not _known(first):
-        names = ", ".join(sorted(second)[:4])
-        other = depth + 1
-        notes = (
-            f"The classes are the folders {names} inside {', '.join(sorted(first)[:4])}. To take "
-            f"the outer folders as classes instead, take folder level {other}.",
-        )
-        return Structure([(above[1] if above[1:] else "", None) for above in inner], notes, other)
-    if base and first and not _known(first):
-        other = depth
-        notes = (
-            f"'{'/'.join(base)}' was taken for a folder around the classes "
-            f"({', '.join(sorted(first)[:4])}). To take '{base[-1]}' as a class instead, "
-            f"take folder level {other}.",
-        )
-    elif second and not _known(first):
-        other = depth + 2
-        notes = (
-            f"The classes are the folders {', '.join(sorted(first)[:4])}; folders in them "
-            f"count to them. To take those as classes instead, take folder level {other}.",
-        )
-    return Structure([_first_folder(above) for above in inner], notes, other)
-
-
-def _first_folder(above: tuple[str, ...]) -> tuple[str, Split | None]:
-    """The class, or the split of an image that lies in none."""
-    name = above[0] if above else ""
-    split = SPLIT_WORDS.get(name.casefold())
-    return ("", split) if split else (name, None)
-
-
-def _base(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """The folder in which the classes or splits lie: past those that hold one folder alone."""
-    base: tuple[str, ...] = ()
-    while True:
-        inside = [above[len(base) :] for above in folders if above[: len(base)] == base]
-        names = {above[0] for above in inside if above}
-        below = sum(len(above) > 1 for above in inside)
-        name = next(iter(names), "")
-        is_deep = 2 * below > sum(len(above) > 0 for above in inside)
-        if len(names) != 1 or not (is_deep or name.casefold() in _NO_CLASSES):
-            return base
-        if name.casefold() in SPLIT_WORDS or _known(names):
-            return base
-        deeper = {above[1].casefold() for above in inside if len(above) > 1}
-        if deeper and deeper <= SPLIT_WORDS.keys() and not any(len(above) > 2 for above in inside):
-            return base  # one class with its splits below it
-        base = (*base, name)
-
-
-def _known(names: Iterable[str]) -> bool:
-    return taxonomy_of(names) is not None
-
-
-def _at_level(above: tuple[str, ...], level: int) -> tuple[str, Split | None]:
-    splits = [SPLIT_WORDS[name.casefold()] for name in above if name.casefold() in SPLIT_WORDS]
-    return (above[level - 1] if len(above) >= level else ""), (splits[0] if splits else None)
