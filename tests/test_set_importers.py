@@ -340,6 +340,29 @@ def test_hugging_face_parquet_names_its_labels(tmp_path: Path, picture: Picture)
     assert {record.split for record in found.records} == {"validation"}
 
 
+def test_what_hugging_face_saved_to_disk(tmp_path: Path, picture: Picture) -> None:
+    """A stream of Arrow a split; the labels' names stand beside it."""
+    import pyarrow as pa
+
+    splits = {"train": [1, 0, None], "test": [0]}
+    about = {"features": {"label": {"names": ["awe", "fear"], "_type": "ClassLabel"}}}
+    (tmp_path / "dataset_dict.json").write_text(json.dumps({"splits": list(splits)}))
+    for split, numbers in splits.items():
+        images = [{"bytes": picture(seed=i), "path": None} for i, _ in enumerate(numbers)]
+        table = pa.table({"image": images, "label": numbers, "artist": ["Miró"] * len(numbers)})
+        path = tmp_path / split / "data-00000-of-00001.arrow"
+        path.parent.mkdir()
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+            stream.write_table(table, max_chunksize=2)
+        path.with_name("dataset_info.json").write_text(json.dumps(about))
+    found = bring_in("huggingface", tmp_path)
+    assert found.labels == ["fear", "awe", "", "awe"]
+    assert [record.split for record in found.records] == ["train", "train", "train", "test"]
+    assert {record.metadata["artist"] for record in found.records} == {"Miró"}
+    assert len(set(found.names)) == 4
+    assert found.records[1].content == picture(seed=1)
+
+
 # What cannot be brought in ----------------------------------------------------------------------
 
 

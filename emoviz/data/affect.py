@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from emoviz.data.cells import number
 from emoviz.errors import TableError
 
 Dimension = Literal["valence", "arousal"]
@@ -39,10 +40,7 @@ class Scale:
         """
         if not text.strip():
             return None
-        try:
-            value = float(text)
-        except ValueError:
-            raise TableError(f"{name} is not a number") from None
+        value = number(text, name)
         if not (math.isfinite(value) and self.low <= value <= self.high):
             raise TableError(f"{name} is not on its scale from {self}")
         return 2.0 * (value - self.low) / (self.high - self.low) - 1.0

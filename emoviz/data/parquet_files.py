@@ -39,6 +39,7 @@ class OpenedParquet:
         self._title, self._most = title, max(_SMALL, _BOMB * size)
         plain = parquet.ParquetFile(source)
         self.metadata, self.schema = plain.metadata, plain.schema_arrow
+        self.rows = int(plain.metadata.num_rows)
         leaves = [plain.schema.column(i) for i in range(plain.metadata.num_columns)]
         self.leaves = [leaf.path for leaf in leaves]
         self._widths = [leaf.length if "FIXED" in leaf.physical_type else 0 for leaf in leaves]
@@ -70,11 +71,12 @@ class OpenedParquet:
             total = self._count(total, batch.columns) if counted else 0
             yield batch
 
-    def row_group(self, number: int, columns: Iterable[str]) -> Any:
-        """The same of one group of rows."""
-        table = self._file.read_row_group(number, columns=self._checked(columns))
-        self._count(0, table.columns)
-        return table
+    def is_full(self, column: str) -> bool:
+        """Whether the file itself says that each row has something in a column, or its bytes."""
+        places = [i for i, leaf in enumerate(self.leaves) if leaf in (column, f"{column}.bytes")]
+        groups = map(self.metadata.row_group, range(self.metadata.num_row_groups))
+        told = [group.column(i).statistics for group in groups for i in places]
+        return bool(places) and all(known and known.null_count == 0 for known in told)
 
     def _checked(self, columns: Iterable[str] | None) -> list[str] | None:
         """The columns, once what the file says of their sizes fits."""
@@ -102,15 +104,51 @@ class OpenedParquet:
         return total
 
     def _refuse(self, total: int) -> None:
-        if total > self._most:
-            raise TableError(
-                f"'{self._title}' would unpack to {total / 1e6:,.0f} MB, far more than it holds."
-            )
+        _refuse_bomb(self._title, total, self._most)
+
+
+class OpenedArrow:
+    """A stream of Arrow, as ``save_to_disk`` of Hugging Face writes it, with the same methods."""
+
+    def __init__(self, source: Any, title: str) -> None:
+        import pyarrow as pa
+
+        most, total, batches = max(_SMALL, _BOMB * source.size()), 0, []
+        with pa.ipc.open_stream(source) as reader:
+            for batch in reader:
+                total += batch.nbytes + sum(map(_written_out, batch.columns))
+                _refuse_bomb(title, total, most)
+                batches.append(batch)
+            self.schema = reader.schema
+        self._table = pa.Table.from_batches(batches, self.schema)
+        self.rows = len(self._table)
+        structs = [field for field in self.schema if pa.types.is_struct(field.type)]
+        self.leaves = [f"{field.name}.{inner.name}" for field in structs for inner in field.type]
+
+    def read(self, columns: Iterable[str] | None = None) -> Any:
+        """Columns as an Arrow table; of a column of structs, all of it."""
+        names = columns if columns is not None else self.schema.names
+        return self._table.select([name.partition(".")[0] for name in names])
+
+    def batches(
+        self, rows: int, columns: Iterable[str] | None = None, counted: bool = True
+    ) -> Iterator[Any]:
+        """The same by some rows at a time."""
+        return iter(self.read(columns).to_batches(rows))
+
+    def is_full(self, column: str) -> bool:
+        """It does not say."""
+        return False
+
+
+def of_file(path: Path, source: Any) -> OpenedParquet | OpenedArrow:
+    """An opened file of Parquet, or of Arrow by its name."""
+    return (OpenedArrow if _is_arrow(path) else OpenedParquet)(source, str(path))
 
 
 @contextlib.contextmanager
-def opened_parquet(path: Path) -> Iterator[OpenedParquet]:
-    """Open a Parquet file.
+def opened_parquet(path: Path) -> Iterator[Any]:
+    """Open a Parquet file, or one of Arrow by its name.
 
     Raises:
         TableError: It is none that can be read, or unpacks to far more than it holds.
@@ -118,11 +156,22 @@ def opened_parquet(path: Path) -> Iterator[OpenedParquet]:
     import pyarrow as pa
 
     try:
-        with arrow_file(path) as stream:
-            yield OpenedParquet(stream, str(path))
+        with arrow_file(path) as source:
+            yield of_file(path, source)
     except (pa.ArrowException, OSError, ValueError, RecursionError, MemoryError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".") or "it is too deeply nested"
-        raise TableError(f"'{path}' is no readable Parquet file: {reason}.") from None
+        kind = "Arrow" if _is_arrow(path) else "Parquet"
+        raise TableError(f"'{path}' is no readable {kind} file: {reason}.") from None
+
+
+def _is_arrow(path: Path) -> bool:
+    return path.suffix.casefold() == ".arrow"
+
+
+def _refuse_bomb(title: str, total: int, most: int) -> None:
+    if total > most:
+        told = f"{total / 1e6:,.0f} MB, far more than it holds"
+        raise TableError(f"'{title}' would unpack to {told}.")
 
 
 def _written_out(array: Any) -> int:

@@ -28,10 +28,11 @@ from urllib.parse import unquote
 import numpy as np
 
 from emoviz.data.affect import Dimension, Scale, affect_columns
+from emoviz.data.cells import NO_ANSWER, plain_name
 from emoviz.data.images import SUFFIXES, Limits, read_file
-from emoviz.data.parquet_files import OpenedParquet, opened_parquet
+from emoviz.data.parquet_files import of_file, opened_parquet
 from emoviz.errors import ImageError, TableError
-from emoviz.files import arrow_file
+from emoviz.files import arrow_file, read_json
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 
 MOST_COLUMNS = 5000
@@ -44,9 +45,6 @@ _FILE = (
 _LABEL = ("label", "emotion", "class", "labels", "emotions", "classname", "labelname")
 _GROUP, _SPLIT = ("group", "artist", "source"), ("split", "subset")
 _VOTE = "p_"
-NO_ANSWER = frozenset(
-    ("", "nan", "n/a", "na", "n.a.", "<na>", "#n/a", "#na", "none", "null", "nil", "-", "?")
-)
 _PAGES = (
     *("cp1252", "cp1250", "cp1257", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1258"),
     *("cp932", "gb18030", "cp949", "cp950", "koi8_r", "mac_roman", "cp850", "cp852", "cp866"),
@@ -135,7 +133,7 @@ def read_table(path: Path, quotes: bool = True) -> Table:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no file can have such a name"
         raise TableError(f"'{path}' cannot be read: {reason}.") from None
-    if begins == b"PAR1" or path.suffix.casefold() == ".parquet":
+    if begins == b"PAR1" or path.suffix.casefold() in (".parquet", ".arrow"):
         return _parquet(path)
     return _text(path, quotes)
 
@@ -212,34 +210,6 @@ def file_told(cell: str) -> str:
     return f"{cell.strip()}: " if _names_image(cell) and len(cell) < 300 else ""
 
 
-def plain_name(name: str) -> str:
-    """A column's name in small letters, without spaces, hyphens, underscores and "#"."""
-    return re.sub(r"[\s_#-]+", "", unicodedata.normalize("NFC", name)).casefold()
-
-
-def number(text: str) -> float:
-    """A number out of a cell: ``0.75``, ``0,75``, ``75 %``; an empty cell is 0.
-
-    Raises:
-        ValueError: It is none.
-    """
-    bare = text.strip().replace("\u00a0", "").replace("\u202f", "")
-    if bare.casefold() in ("", "n/a", "na", "none", "null", "-"):
-        return 0.0
-    percent = bare.endswith("%")
-    bare = bare.rstrip("% ")
-    if "," in bare and "." not in bare:
-        bare = bare.replace(",", ".")
-    return float(bare) / 100 if percent else float(bare)
-
-
-def by_number(text: str, names: Sequence[str]) -> str:
-    """The name with a label's number, counted from 0; the text itself where it is no such one."""
-    digits = text.removesuffix(".0")
-    number = int(digits) if re.fullmatch(r"[0-9]{1,9}", digits) else len(names)
-    return names[number] if number < len(names) else text
-
-
 def read_text(path: Path) -> str:
     """A text file as text, in whatever encoding it is.
 
@@ -296,6 +266,18 @@ class Files:
             rests = ("/".join(parts[start:]) for start in range(1, len(parts)))
             return next((hit for rest in rests if (hit := self.find(rest)) is not None), None)
         return None
+
+    def there(self, names: Iterable[str]) -> set[str]:
+        """Those of some names that are there as they are written; each folder is listed once."""
+        distinct = set(names)
+        folders = {name.rpartition("/")[0] for name in distinct}
+        listed = {
+            f"{folder}/{name}" if folder else name
+            for folder in folders
+            if not folder.startswith("/") and "\\" not in folder and ".." not in folder
+            for name in self.listed(f"{self.root}/{folder}".rstrip("/"))[0]
+        }
+        return distinct & listed
 
     def listing(self) -> list[str]:
         """What the root holds, hidden names left out."""
@@ -604,7 +586,7 @@ def _code_page(path: Path, data: bytes) -> tuple[str, str]:
 
 def _parquet(path: Path) -> Table:
     with opened_parquet(path) as file:
-        schema, count = file.schema, file.metadata.num_rows
+        schema, count = file.schema, file.rows
         _check_width(path, len(schema.names))
         images = next((item.name for item in schema if _holds_images(item)), None)
         flat = [item.name for item in schema if not _is_nested(item.type)]
@@ -616,7 +598,7 @@ def _parquet(path: Path) -> Table:
     hidden = re.compile(r"__index_level_|Unnamed:")
     shown = {n: columns[n] for n in names if n in columns and not hidden.match(n)}
     made = _Columns(shown or {"row": [""] * count})
-    return Table(path, made, _repeated(names), images=images, classes=_class_names(schema))
+    return Table(path, made, _repeated(names), images=images, classes=_class_names(path, schema))
 
 
 def read_images(path: Path, column: str) -> list[bytes | None]:
@@ -631,20 +613,13 @@ def read_images(path: Path, column: str) -> list[bytes | None]:
 
 
 def rows_without_image(path: Path, column: str) -> list[int]:
-    """Rows of a Parquet file that hold no image; nothing is read where the file counts none."""
-    found, first = [], 0
+    """Rows of such a file that hold no image; none is read where the file says that all do."""
     with opened_parquet(path) as file:
-        for number in range(file.metadata.num_row_groups):
-            group = file.metadata.row_group(number)
-            parts = (group.column(i) for i in range(group.num_columns))
-            own = [p for p in parts if p.path_in_schema in (column, f"{column}.bytes")]
-            counts = [p.statistics.null_count if p.statistics else None for p in own]
-            if counts != [0]:
-                rows = file.row_group(number, [p.path_in_schema for p in own])
-                values = enumerate(rows.column(0), first)
-                found += [row for row, value in values if _content(value.as_py()) is None]
-            first += group.num_rows
-    return found
+        if file.is_full(column):
+            return []
+        batches = file.batches(_ROWS, [column], counted=False)
+        values = (value.as_py() for batch in batches for value in batch.column(0))
+        return [row for row, value in enumerate(values) if _content(value) is None]
 
 
 class ParquetImages:
@@ -670,7 +645,7 @@ class ParquetImages:
             if row < self._next - len(self._held):
                 self._next, self._held = 0, ()
             if not self._next:
-                opened = OpenedParquet(arrow_file(self._table), str(self._table))
+                opened = of_file(self._table, arrow_file(self._table))
                 self._batches = opened.batches(_ROWS, [self._column], counted=False)
             while row >= self._next:
                 self._held = next(self._batches).column(0)
@@ -720,10 +695,13 @@ def _holds_images(item: Any) -> bool:
     return named and _is_nested(item.type) and not types.is_list(item.type)
 
 
-def _class_names(schema: Any) -> dict[str, Sequence[str]]:
+def _class_names(path: Path, schema: Any) -> dict[str, Sequence[str]]:
     """Column -> names of its numbers, as the Hugging Face library writes them."""
     try:
-        features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+        told = (schema.metadata or {}).get(b"huggingface")
+        beside = path.with_name("dataset_info.json")
+        info = json.loads(told)["info"] if told else read_json(beside) or {}
+        features = info["features"]
         return {
             column: [str(name) for name in feature["names"]]
             for column, feature in features.items()
@@ -733,9 +711,9 @@ def _class_names(schema: Any) -> dict[str, Sequence[str]]:
         return {}
 
 
-def _image_names(file: OpenedParquet, path: Path, column: str) -> list[str]:
+def _image_names(file: Any, path: Path, column: str) -> list[str]:
     """The path that goes with each image, or ``<table>/<row>``."""
-    count = file.metadata.num_rows
+    count = file.rows
     digits = len(str(max(count - 1, 0)))
     given: Sequence[str | None] = [None] * count
     if f"{column}.path" in file.leaves:

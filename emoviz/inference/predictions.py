@@ -15,14 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from emoviz.data.cells import NO_ANSWER, number, plain_name
 from emoviz.data.dataset import any_taxonomy
 from emoviz.data.tables import (
-    NO_ANSWER,
     Table,
     columns_told,
     find_roles,
-    number,
-    plain_name,
     read_table,
 )
 from emoviz.errors import TableError
@@ -167,8 +165,8 @@ def _mean(cells: Sequence[str], rows: Sequence[int]) -> float | None:
     """The mean of the rows that hold a number from 0 on; None where none does."""
     found = []
     for row in rows if cells else ():
-        with contextlib.suppress(ValueError):
-            found.append(number(cells[row]))
+        with contextlib.suppress(TableError):
+            found.append(number(cells[row], "seconds"))
     found = [value for value in found if np.isfinite(value) and value >= 0]
     return float(np.mean(found)) if found else None
 
@@ -294,8 +292,8 @@ def _numbers(table: Table, columns: Sequence[str]) -> tuple[NDArray[np.float64],
         for row, cell in enumerate(table.columns[column]):
             try:
                 empty = cell.strip().casefold() in NO_ANSWER
-                values[row, c] = np.nan if empty else number(cell)
-            except ValueError:
+                values[row, c] = np.nan if empty else number(cell, column)
+            except TableError:
                 faults.setdefault(row, f"column '{column}' has no number")
             if not np.isfinite(values[row, c]):
                 faults.setdefault(row, f"column '{column}' has no number")

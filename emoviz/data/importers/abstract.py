@@ -14,9 +14,10 @@ of Mikels, where the field leaves those 52 out: drop them with a recipe (``tie``
 from collections.abc import Iterator
 from pathlib import Path
 
+from emoviz.data.cells import number
 from emoviz.data.dataset import Dataset
 from emoviz.data.importers.artphoto import SHORT
-from emoviz.data.importers.common import Gathered, Importer, expect, number
+from emoviz.data.importers.common import Gathered, Importer, expect
 from emoviz.data.tables import Files, read_table
 from emoviz.errors import TableError
 from emoviz.labels import MIKELS8

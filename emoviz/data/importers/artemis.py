@@ -20,6 +20,7 @@ all the same, each with the place where its image would be.
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from emoviz.data.cells import number
 from emoviz.data.dataset import Dataset
 from emoviz.data.importers.common import (
     FIGURATIVE,
@@ -28,7 +29,6 @@ from emoviz.data.importers.common import (
     artist_group,
     expect,
     kind_of_style,
-    number,
     plain_rows,
 )
 from emoviz.data.tables import Files

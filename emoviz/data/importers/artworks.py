@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from emoviz.data.cells import plain_name
 from emoviz.data.dataset import Dataset, Record
 from emoviz.data.importers import Found, Item, Place
 from emoviz.data.reading import open_dataset
 from emoviz.data.sources import parts_of
-from emoviz.data.tables import plain_name
 from emoviz.settings import Settings
 
 # ``vincent-van-gogh_starry-night-1889``: how collections of art for research often name files.

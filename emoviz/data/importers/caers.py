@@ -11,7 +11,7 @@ stills of one scene are not marked as such: near duplicates across the split are
 from pathlib import Path
 
 from emoviz.data.dataset import Dataset
-from emoviz.data.importers.common import Gathered, Importer, expect, images_by_class, split_folders
+from emoviz.data.importers.common import Importer, expect, read_folders
 from emoviz.labels import CAER7
 
 TITLE = "CAER-S"
@@ -23,12 +23,8 @@ def read(root: Path, labels: str = "") -> Dataset:
     Raises:
         TableError: The folder is another one.
     """
-    files = expect(root, TITLE, "train/Anger|train/Happy", "test/Anger|test/Happy")
-    found = Gathered(CAER7)
-    for folder, split in split_folders(root):
-        for place, label, image, given in images_by_class(files, folder, split):
-            found.add(place, files.name(image), image, label, split=given)
-    return found.finish(root, TITLE)
+    expect(root, TITLE, "train/Anger|train/Happy", "test/Anger|test/Happy")
+    return read_folders(root, CAER7, TITLE)
 
 
 IMPORTER = Importer(

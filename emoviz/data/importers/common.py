@@ -4,15 +4,13 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from emoviz.data import tables
 from emoviz.data.affect import Dimension
 from emoviz.data.dataset import (
-    SPLIT_WORDS,
     Dataset,
     Problem,
     Record,
@@ -21,7 +19,7 @@ from emoviz.data.dataset import (
     not_of,
     one_hot,
 )
-from emoviz.data.sources import walk_images
+from emoviz.data.reading import open_dataset
 from emoviz.data.tables import Files, file_told, read_table, read_text
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.labels import Taxonomy
@@ -186,27 +184,13 @@ def expect(root: Path, importer: str, *wanted: str) -> Files:
     )
 
 
-def images_by_class(
-    files: Files, folder: str = "", split: Split | None = None
-) -> Iterator[tuple[str, str, Path, Split | None]]:
-    """(place, label, image, split) of ``<folder>/<class>/...``, hidden files left out."""
-    base = files.find(folder) if folder else files.root
-    if base is None:
-        return
-    for image in walk_images(base):
-        inside = image.relative_to(base)
-        label = inside.parts[0] if len(inside.parts) > 1 else ""
-        place = files.name(base / label) if label else files.name(image)
-        yield place, label, image, split
+def read_folders(root: Path, taxonomy: Taxonomy, title: str) -> Dataset:
+    """One folder a class, also in folders of splits, as the door reads them.
 
-
-def split_folders(root: Path) -> list[tuple[str, Split | None]]:
-    """The folders of a root that are splits, such as ``train`` and ``val``."""
-    return [
-        (name, SPLIT_WORDS[name.casefold()])
-        for name in sorted(_visible(root))
-        if name.casefold() in SPLIT_WORDS and (root / name).is_dir()
-    ]
+    Raises:
+        TableError: No image of them could be taken.
+    """
+    return replace(open_dataset(root, None, taxonomy, labelled=True), name=title)
 
 
 def list_lines(path: Path) -> Iterator[tuple[str, str]]:
@@ -249,18 +233,6 @@ def plain_rows(
     if missing:
         raise TableError(f"'{table}' lacks the columns {', '.join(missing)}; is it of {title}?")
     yield from read.rows()
-
-
-def number(text: str, place: str) -> float:
-    """A number out of a cell.
-
-    Raises:
-        TableError: It is none.
-    """
-    try:
-        return tables.number(text)
-    except ValueError:
-        raise TableError(f"{place} is not a number") from None
 
 
 def _target(

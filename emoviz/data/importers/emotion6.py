@@ -20,8 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emoviz.data.affect import DIMENSIONS, Scale
+from emoviz.data.cells import number
 from emoviz.data.dataset import Dataset
-from emoviz.data.importers.common import PHOTOGRAPH, Gathered, Importer, expect, number
+from emoviz.data.importers.common import PHOTOGRAPH, Gathered, Importer, expect
 from emoviz.data.tables import Files, read_table
 from emoviz.errors import TableError
 from emoviz.labels import EMOTION6

@@ -17,16 +17,15 @@ the validation split, the private test the test split. Pixels are kept inside th
 """
 
 import io
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from emoviz.data.cells import by_number
 from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split
-from emoviz.data.importers.common import Gathered, Importer, expect, images_by_class, split_folders
-from emoviz.data.importers.inside import parquet_images
-from emoviz.data.tables import by_number
+from emoviz.data.importers.common import Gathered, Importer, expect, read_folders
+from emoviz.data.tables import find_roles, read_images, read_table
 from emoviz.errors import TableError
 from emoviz.labels import FER7
 
@@ -47,19 +46,16 @@ def read(root: Path, labels: str = "") -> Dataset:
     Raises:
         TableError: There is none of these.
     """
-    found = Gathered(FER7)
-    if root.is_file():
-        _from_csv(found, root)
-        return found.finish(root, TITLE)
+    table = root if root.is_file() else root / "fer2013.csv"
+    if table.is_file():
+        return _from_csv(table).finish(root, TITLE)
     expect(root, TITLE, "fer2013.csv|train.parquet|train")
-    for fits, take in _LAYOUTS:
-        if fits(root):
-            take(found, root)
-            break
-    return found.finish(root, TITLE)
+    found = _from_tables(root)
+    return found.finish(root, TITLE) if found.records else read_folders(root, FER7, TITLE)
 
 
-def _from_csv(found: Gathered, path: Path) -> None:
+def _from_csv(path: Path) -> Gathered:
+    found = Gathered(FER7)
     with path.open(encoding="utf-8-sig", errors="replace") as stream:
         header = [cell.strip().casefold() for cell in stream.readline().split(",")]
         if header != _HEADER:
@@ -75,6 +71,7 @@ def _from_csv(found: Gathered, path: Path) -> None:
                 continue
             name = f"{split}/{line - 2:05}.png"
             found.add(place, name, path, label, split=split, content=content)
+    return found
 
 
 def _csv_row(text: str) -> tuple[str, bytes, Split]:
@@ -97,39 +94,24 @@ def _csv_row(text: str) -> tuple[str, bytes, Split]:
     return _named(cells[0]), buffer.getvalue(), split
 
 
-def _from_folders(found: Gathered, root: Path) -> None:
-    files = expect(root, TITLE, "train")
-    for folder, split in split_folders(root):
-        for place, label, image, given in images_by_class(files, folder, split):
-            found.add(place, files.name(image), image, label, split=given)
-
-
-def _from_tables(found: Gathered, root: Path) -> None:
-    for table, split in _tables(root):
-        for row in parquet_images(table):
-            name = f"{split}/{row.number:05}.jpg"
-            label = _named(row.label)
-            found.add(row.place, name, table, label, split=split, content=row.content)
-
-
-def _tables(root: Path) -> Iterator[tuple[Path, Split]]:
+def _from_tables(root: Path) -> Gathered:
+    found = Gathered(FER7)
     for path in sorted(root.glob("*.parquet")):
-        if path.stem.casefold() in SPLIT_WORDS:
-            yield path, SPLIT_WORDS[path.stem.casefold()]
+        split = SPLIT_WORDS.get(path.stem.casefold())
+        if split is None:
+            continue
+        table = read_table(path)
+        roles = find_roles(table, labelled=True)
+        images = read_images(path, table.images or roles.file)
+        for row, label in enumerate(table.columns[roles.label or ""]):
+            place, name = f"{path.name}, {table.place(row)}", f"{split}/{row:05}.jpg"
+            found.add(place, name, path, _named(label), split=split, content=images[row])
+    return found
 
 
 def _named(label: str) -> str:
     return by_number(label.strip(), NUMBERED)
 
-
-_LAYOUTS: tuple[tuple[Callable[[Path], bool], Callable[[Gathered, Path], None]], ...] = (
-    (
-        lambda root: (root / "fer2013.csv").is_file(),
-        lambda found, root: _from_csv(found, root / "fer2013.csv"),
-    ),
-    (lambda root: any(_tables(root)), _from_tables),
-    (lambda root: True, _from_folders),
-)
 
 IMPORTER = Importer(
     kind="fer2013",

@@ -12,7 +12,7 @@ folders, `assign_splits` or a recipe makes one.
 from pathlib import Path
 
 from emoviz.data.dataset import Dataset
-from emoviz.data.importers.common import Gathered, Importer, expect, images_by_class, split_folders
+from emoviz.data.importers.common import Importer, expect, read_folders
 from emoviz.labels import MIKELS8
 
 TITLE = "FI-8"
@@ -24,14 +24,8 @@ def read(root: Path, labels: str = "") -> Dataset:
     Raises:
         TableError: The folder is another one.
     """
-    splits = split_folders(root)
-    wanted = [f"{splits[0][0]}/amusement"] if splits else MIKELS8.names
-    files = expect(root, TITLE, *wanted)
-    found = Gathered(MIKELS8)
-    for folder, split in splits or [("", None)]:
-        for place, label, image, given in images_by_class(files, folder, split):
-            found.add(place, files.name(image), image, label, split=given)
-    return found.finish(root, TITLE)
+    expect(root, TITLE, *(f"{name}|train/{name}" for name in MIKELS8.names))
+    return read_folders(root, MIKELS8, TITLE)
 
 
 IMPORTER = Importer(

@@ -11,18 +11,20 @@ Images are inside (bytes) or named by their paths. Labels that are numbers get t
 the set is written.
 """
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split, any_taxonomy
+from emoviz.data.cells import NO_ANSWER, by_number
+from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split, Wish, any_taxonomy
 from emoviz.data.importers.common import Gathered, Importer
-from emoviz.data.importers.inside import InsideRow, arrow_images, label_column, parquet_images
-from emoviz.data.tables import Files
+from emoviz.data.table_records import read_records
+from emoviz.data.tables import Files, find_roles, read_table
 from emoviz.errors import TableError
-from emoviz.files import arrow_file, read_json
+from emoviz.files import read_json
 from emoviz.labels import get_taxonomy
+from emoviz.settings import load_settings
 
 _SHARD = re.compile(r"([A-Za-z]+)(?:-\d+-of-\d+)?")
 
@@ -45,16 +47,25 @@ def read(root: Path, labels: str = "") -> Dataset:
             "a split, or state.json with data-*.arrow, or data/<split>-*.parquet. "
             f"Found: {names[:200]}."
         )
-    rows = [(split, table, row) for table, split in shards for row in _rows(table)]
-    found_labels = {row.label for _, _, row in rows}
-    taxonomy = get_taxonomy(labels) if labels else any_taxonomy("huggingface", found_labels)
-    found = Gathered(taxonomy)
-    files = Files(root)
-    for number, (split, table, row) in enumerate(rows):
-        name = row.name or f"{table.stem}/{row.number:06}"
-        path = table if row.content is not None else files.find(row.name)
-        unique = f"{number:06}-{name}" if row.content is not None else name
-        found.add(row.place, unique, path, row.label, None, split, "", row.cells, row.content)
+    tables = [(read_table(path), split) for path, split in shards]
+    known = set[str]()
+    for table, _ in tables:
+        column = find_roles(table, labelled=True).label or ""
+        texts = set(table.columns[column]) - NO_ANSWER
+        known |= {by_number(text, table.classes.get(column, ())) for text in texts}
+    taxonomy = get_taxonomy(labels) if labels else any_taxonomy("huggingface", known)
+    found, wish = Gathered(taxonomy), Wish(load_settings(), taxonomy, labelled=True)
+    for table, split in tables:
+        part = read_records(table, wish)
+        for record in part.records:
+            name = f"{len(found.records):06}-{record.name}" if record.is_inside else record.name
+            group = name if record.group == record.name else record.group
+            found.records.append(
+                replace(record, name=name, group=group, split=split or record.split)
+            )
+        found.problems += [
+            item._replace(key=f"{table.path.name}, {item.key}") for item in part.problems
+        ]
     return found.finish(root, root.absolute().name)
 
 
@@ -69,36 +80,6 @@ def _shards(root: Path) -> Iterator[tuple[Path, Split | None]]:
     for path in sorted([*root.glob("*.parquet"), *(root / "data").glob("*.parquet")]):
         match = _SHARD.match(path.stem)
         yield path, SPLIT_WORDS.get(match[1].casefold()) if match else None
-
-
-def _rows(table: Path) -> Iterator[InsideRow]:
-    if table.suffix == ".arrow":
-        names = _names(read_json(table.parent / "dataset_info.json") or {})
-        return arrow_images(table, names)
-    return parquet_images(table, _parquet_names(table))
-
-
-def _names(info: object) -> Sequence[str]:
-    """The label names that a description of the features gives."""
-    features = info.get("features") if isinstance(info, dict) else None
-    if not isinstance(features, dict):
-        return ()
-    label = label_column(list(features))
-    names = features[label].get("names") if label and isinstance(features[label], dict) else None
-    return [str(name) for name in names] if isinstance(names, list) else ()
-
-
-def _parquet_names(table: Path) -> Sequence[str]:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        about = (parquet.read_schema(arrow_file(table)).metadata or {}).get(b"huggingface")
-        return _names(json.loads(about)["info"]) if about else ()
-    except (pa.ArrowException, OSError) as error:
-        raise TableError(f"'{table}' is no readable Parquet file: {error}.") from None
-    except (KeyError, TypeError, ValueError):
-        return ()
 
 
 IMPORTER = Importer(

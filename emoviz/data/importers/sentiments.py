@@ -10,14 +10,8 @@ Using Progressively Trained and Domain Transferred Deep Networks", AAAI 2015.
 from pathlib import Path
 
 from emoviz.data.dataset import SPLIT_WORDS, Dataset
-from emoviz.data.importers.common import (
-    Gathered,
-    Importer,
-    expect,
-    images_by_class,
-    plain_rows,
-    split_folders,
-)
+from emoviz.data.importers.common import Gathered, Importer, expect, plain_rows
+from emoviz.data.reading import open_dataset
 from emoviz.data.tables import Files
 from emoviz.labels import SENTIMENT2
 
@@ -42,18 +36,17 @@ def read(path: Path, labels: str = "") -> Dataset:
     table = path if path.is_file() else expect(path, TITLE, _WANTED).find("labels.csv")
     found = Gathered(SENTIMENT2)
     if table is not None:
-        root = table.absolute().parent
-        files = Files(root)
+        files = Files(table.absolute().parent)
         for place, row in plain_rows(table, ("file", "sentiment"), TITLE):
             label = _WORDS.get(row["sentiment"].casefold(), row["sentiment"])
             metadata = {"kind": row.get("kind", "")}
             found.add(place, row["file"], files.find(row["file"]), label, metadata=metadata)
-        return found.finish(path, path.absolute().name)
-    files = Files(path)
-    for folder, split in split_folders(path) or [("", None)]:
-        for place, label, image, _ in images_by_class(files, folder, split):
+    else:
+        folders = open_dataset(path, labelled=True)
+        found.problems += folders.problems
+        for record, label in zip(folders.records, folders.labels, strict=True):
             word = _WORDS.get(label.casefold(), label)
-            found.add(place, files.name(image), image, word, split=split)
+            found.add(record.name, record.name, record.path, word, split=record.split)
     return found.finish(path, path.absolute().name)
 
 

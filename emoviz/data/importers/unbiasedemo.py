@@ -10,10 +10,11 @@ in a folder an object (the six emotions certain, the nesting assumed), in the ro
 of one object share what the emotion is not. The set is a test set; no split is given.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
-from emoviz.data.dataset import Dataset
-from emoviz.data.importers.common import Gathered, Importer, expect, images_by_class
+from emoviz.data.dataset import Dataset, Record
+from emoviz.data.importers.common import Importer, expect, read_folders
 from emoviz.data.tables import Files
 from emoviz.labels import own_taxonomy
 
@@ -28,14 +29,16 @@ def read(root: Path, labels: str = "") -> Dataset:
         TableError: The folder is another one.
     """
     below = "images" if Files(root).find("images/sadness") is not None else ""
-    files = expect(root, TITLE, *(f"{below}/{name}".lstrip("/") for name in EMOTIONS))
-    found = Gathered(own_taxonomy("unbiasedemo6", EMOTIONS, "UnbiasedEmo, six emotions"))
-    for place, label, image, _ in images_by_class(files, below):
-        name = files.name(image)
-        inner = Path(name).parts[2 if below else 1 : -1]
-        thing = inner[0] if inner else ""
-        found.add(place, name, image, label, metadata={"object": thing}, group=thing)
-    return found.finish(root, TITLE)
+    expect(root, TITLE, *(f"{below}/{name}".lstrip("/") for name in EMOTIONS))
+    taxonomy = own_taxonomy("unbiasedemo6", EMOTIONS, "UnbiasedEmo, six emotions")
+    found = read_folders(root, taxonomy, TITLE)
+    return replace(found, records=tuple(map(_with_object, found.records)))
+
+
+def _with_object(record: Record) -> Record:
+    folders = Path(record.name).parts[:-1]
+    inner = folders[folders.index(record.written) + 1 :]
+    return replace(record, metadata={"object": inner[0]}, group=inner[0]) if inner else record
 
 
 IMPORTER = Importer(
