@@ -282,6 +282,28 @@ def majority(shares: NDArray[np.float64], outside: NDArray[np.float64]) -> NDArr
     return np.where(wins, even.argmax(axis=1) if even.shape[1] else 0, NO_LABEL).astype(np.int64)
 
 
+def count_votes(
+    taxonomy: Taxonomy, answers: Iterable[str], shares: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """What people's answers are as votes for the labels of a taxonomy.
+
+    Args:
+        taxonomy: Of the labels.
+        answers: (A) texts; those that are no label count as answers outside of it.
+        shares: (N, A) of each answer, 0 to 1.
+
+    Returns:
+        (N,) the label of most votes, -1 for none, and (N, S) the labels' shares.
+    """
+    votes, outside = np.zeros((len(shares), len(taxonomy))), np.zeros(len(shares))
+    for answer, column in zip(answers, shares.T, strict=True):
+        if taxonomy.holds(answer):
+            votes[:, taxonomy.index(answer)] += column
+        else:
+            outside = np.maximum(outside, column)
+    return majority(votes, outside), votes
+
+
 def merge_labels(item: Dataset, bridge: Bridge) -> Dataset:
     """The set with those labels made one that a model cannot tell apart.
 
@@ -334,25 +356,18 @@ def relabelled(item: Dataset, taxonomy: Taxonomy) -> Dataset:
     """
     if taxonomy.names == item.taxonomy.names:
         return item
-    places = [taxonomy.index(x) if taxonomy.holds(x) else NO_LABEL for x in item.taxonomy.names]
+    known = item.taxonomy.names
+    shares = np.array([r.shares or [0.0] * len(known) for r in item.records])
+    most, votes = count_votes(taxonomy, known, shares.reshape(-1, len(known)))
     kept, problems, unknown = [], list(item.problems), Counter(item.unknown)
-    for record in item.records:
-        row, outside = [0.0] * len(taxonomy), 0.0
-        for place, share in zip(places, record.shares, strict=False):
-            if place == NO_LABEL:
-                outside = max(outside, share)
-            else:
-                row[place] += share
-        old = record.label
-        if item.votes:
-            label = int(majority(np.array([row]), np.array([outside]))[0])
-        else:
-            label = places[old] if old >= 0 else NO_LABEL
-            if old >= 0 and label < 0:
-                text = item.taxonomy.names[old]
+    for record, label, row in zip(item.records, most.tolist(), votes.tolist(), strict=True):
+        if record.label >= 0 and not item.votes:
+            text = known[record.label]
+            if not taxonomy.holds(text):
                 problems.append(Problem(record.name, no_label(text, taxonomy)))
                 unknown[text] += 1
                 continue
+            label = taxonomy.index(text)
         kept.append(replace(record, label=label, shares=tuple(row)))
     return replace(
         item,

@@ -25,7 +25,7 @@ from emoviz.data.dataset import (
     Wish,
     absolute,
     any_taxonomy,
-    majority,
+    count_votes,
     not_of,
     one_hot,
 )
@@ -224,15 +224,9 @@ class _Rows(Sequence[Record]):
         self.taxonomy = taxonomy = self._wish.taxonomy or any_taxonomy(
             self._table.path.stem, found, self._wish.likely
         )
-        self._shares = np.zeros((self._table.count, len(taxonomy)))
-        outside = np.zeros(self._table.count)
-        for column, answer in answers.items():
-            values = np.array(self._column(column, partial(_share, column=column), 0.0))
-            if taxonomy.holds(answer):
-                self._shares[:, taxonomy.index(answer)] += values
-            else:
-                outside = np.maximum(outside, values)
-        self._labels = majority(self._shares, outside).tolist()
+        columns = [self._column(name, partial(_share, column=name), 0.0) for name in answers]
+        labels, self._shares = count_votes(taxonomy, answers.values(), np.array(columns).T)
+        self._labels = labels.tolist()
 
     def _locate(self) -> None:
         """Where each image is: inside the table, at an address, or a file (relative to the table's

@@ -15,7 +15,7 @@ from emoviz.data.dataset import (
     Problem,
     Record,
     Split,
-    majority,
+    count_votes,
     not_of,
     one_hot,
 )
@@ -242,17 +242,12 @@ def _target(
     if shares is None:
         index = taxonomy.index(label or "")
         return index, one_hot(index, len(taxonomy))
-    row, outside = [0.0] * len(taxonomy), 0.0
     for name, share in shares.items():
         if not 0 <= share <= 1:
             raise TableError(f"the share of {name} is not between 0 and 1")
-        if taxonomy.holds(name):
-            row[taxonomy.index(name)] += share
-        else:
-            outside = max(outside, share)
-    if label is not None:
-        return taxonomy.index(label), tuple(row)
-    return int(majority(np.array([row]), np.array([outside]))[0]), tuple(row)
+    most, votes = count_votes(taxonomy, shares, np.array([list(shares.values())]))
+    index = int(most[0]) if label is None else taxonomy.index(label)
+    return index, tuple(votes[0].tolist())
 
 
 def _any_of(files: Files, names: str) -> bool:
