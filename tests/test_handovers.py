@@ -2,8 +2,8 @@
 
 A page that leads to another says in the link what the other shall show; what the session showed
 there before is always something else here. Those with a browser's part are tests of the browser:
-Classify to Why (`test_texture_journeys`), Evaluate to Compare (`test_measure_journeys`), Retrain to
-Compare (`test_train_journeys`); from Collections on: `test_page_collections`.
+Classify to Why and back (`test_texture_journeys`), Evaluate to Compare with another network
+(`test_measure_journeys`), Retrain to Compare (`test_train_journeys`).
 """
 
 import shutil
@@ -14,17 +14,23 @@ from urllib.parse import parse_qsl
 
 import pytest
 from app_pages import healthy
+from stored_tables import answers, store
 from streamlit.testing.v1 import AppTest
+from test_page_train import RECIPE
 from test_page_train import run as run  # the fixture
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.library import save_set
 from emoviz.data.reading import read_labelled
 from emoviz.jobs import Reporter
+from emoviz.labels import MIKELS8
 from emoviz.review import open_store
 from emoviz.review.acquire import AcquireRequest
 from emoviz.review.ingest import add_collection
 from emoviz.settings import PROJECT_ROOT, Settings
+from emoviz.training.promote import promote
+from emoviz.training.recipe_loading import read_recipe
+from emoviz.training.run import train_in_folder
 
 pytestmark = pytest.mark.usefixtures("jobs_end", "no_graph")
 Make = Callable[..., bytes]
@@ -122,6 +128,23 @@ def test_from_an_artwork_to_why_and_back_to_the_same(works: list[int], desk: Des
     assert desk.headers[-1]["first"] == works[2]
 
 
+def test_from_the_collections_to_an_artwork_to_why_and_back(works: list[int], desk: Desk) -> None:
+    app = start("collections", review="one")
+    app.selectbox(key="review").set_value("two").run()
+    app = press(app, "Review them")
+    assert app.selectbox(key="review").value == "two"
+    assert set(desk.headers[-1]["ahead"]) == set(works)
+    # AppTest would go on with the page that led there; a browser goes on with this one.
+    app = visit(app, "artworks", review=app.selectbox(key="review").value)
+    desk.act("why", work=works[2])
+    app = healthy(app.run())
+    image = app.selectbox(key="textures-image")
+    assert image.options[image.index or 0] == "Two 2"
+    app = follow(app, "Back")
+    assert app.selectbox(key="review").value == "two"
+    assert desk.headers[-1]["first"] == works[2]
+
+
 def test_a_link_to_why_counts_again_after_another_image(works: list[int], desk: Desk) -> None:
     app = start("textures", review="two", work=str(works[1]))
     app = visit(app, "textures", sample="images/calf.jpg")
@@ -200,3 +223,28 @@ def test_of_two_runs_the_chosen_one_is_watched(run: Path, settings: Settings) ->
     app = start("retrain", run="finished")
     app = press(visit(app, "runs", run="second"), "Watch")
     assert app.query_params["run"] in ("second", ["second"])
+
+
+def test_of_two_runs_the_chosen_one_is_compared(
+    run: Path, table: Path, settings: Settings, tiny_checkpoint: Checkpoint
+) -> None:
+    recipe, second = read_recipe(RECIPE + "seed: 7\n"), settings.runs / "second"
+    train_in_folder(recipe, [str(table)], second, settings, lambda line: None)
+    for folder, id in ((run, "zebra"), (second, "ant")):  # neither the first nor the last is meant
+        promote(folder / "checkpoints" / "little", id, {}, settings)
+    app = visit(start("runs", run="finished"), "retrain")  # and the second from there
+    app = press(visit(app, "runs", run="second"), "Compare with")
+    assert app.selectbox(key="checkpoint").value == "ant"
+    assert app.query_params["pair"] in ("tiny", ["tiny"])
+
+
+def test_what_is_evaluated_is_compared(
+    settings: Settings, tiny_checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    labels = [label for label in range(8) for _ in range(4)]
+    names = [MIKELS8.names[label] for label in labels]
+    one = store(settings, tiny_checkpoint, answers(labels), names)
+    two = store(settings, tiny_checkpoint, answers(labels[::-1]), names, title="two")
+    app = start("evaluate", collection=one)
+    app = follow(visit(app, "evaluate", collection=two), "Set it against another network")
+    assert app.selectbox(key="collection").value == two

@@ -2,13 +2,21 @@
 
 import re
 import socket
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from placed import put_checkpoint
 from playwright.sync_api import expect
-from visitors import serve, visit, wait_for
+from visitors import LATE, serve, visit, wait_for
+
+from emoviz.checkpoints import read_checkpoint
+from emoviz.jobs import Reporter
+from emoviz.review.acquire import AcquireRequest
+from emoviz.review.ingest import add_collection
+from emoviz.settings import load_settings
 
 if TYPE_CHECKING:
     from visitors import Visitor
@@ -27,17 +35,6 @@ SAID = [
     "AGREED",
     "skipped",
 ]
-# Every answer of the server comes so many milliseconds late.
-LATE = """window.WebSocket = class extends WebSocket {
-  set onmessage(heard) {
-    super.onmessage = (event) => setTimeout(() => heard.call(this, event), window.late ?? 0)
-  }
-  get onmessage() { return super.onmessage }
-  addEventListener(kind, heard, ...rest) {
-    const later = (event) => setTimeout(() => heard.call(this, event), window.late ?? 0)
-    super.addEventListener(kind, kind === "message" ? later : heard, ...rest)
-  }
-}"""
 
 
 def begin(visitor: "Visitor", name: str, query: str = "") -> None:
@@ -240,6 +237,82 @@ def test_a_server_that_is_restarted_in_mid_act_loses_nothing(
     finally:
         server.kill()
         server.wait()
+
+
+def brought_in(home: Path, name: str, folder: Path, picture: Callable[..., bytes]) -> None:
+    """A collection of six pictures that nobody else reviews."""
+    folder.mkdir()
+    for number in range(6):
+        (folder / f"{number}.jpg").write_bytes(picture(seed=number))
+    checkpoint = read_checkpoint(home / "checkpoints" / "tiny")
+    request = AcquireRequest(name, str(folder), "folder", name.title())
+    settings = load_settings({"EMOVIZ_HOME": str(home)})
+    add_collection(request, settings, Reporter(None), checkpoint)
+
+
+def sit_down(visitor: "Visitor", name: str, collection: str) -> None:
+    """A person at the desk with a collection of their own."""
+    visitor.open("?checkpoint=tiny")
+    address = f"{visitor.address}/artworks?checkpoint=tiny&order=number&review={collection}"
+    visitor.page.goto(address)
+    visitor.page.locator('input[aria-label="Your name"]').fill(name)
+    visitor.page.get_by_role("button", name="Go on").click()
+    visitor.page.wait_for_selector(READY)
+    visitor.settle()
+
+
+def test_a_colleague_removes_the_collection_under_review(
+    chromium: Any,
+    visitor: "Visitor",
+    served_home: Path,
+    tmp_path: Path,
+    picture: Callable[..., bytes],
+) -> None:
+    begin(visitor, "Stays")  # the sample is there, so that another collection is left
+    brought_in(served_home, "doomed", tmp_path / "doomed", picture)
+    page, state = visitor.page, visitor.page.locator(".ev-desk .state")
+    page.goto(f"{visitor.address}/artworks?checkpoint=tiny&order=number&review=doomed")
+    page.wait_for_selector(READY)
+    press(visitor, ["2", "Enter", "m", *"half", "Escape"])
+    decided(visitor, "1 of 6 works decided")
+    with visit(chromium, visitor.address) as other:
+        other.open_as_manager("collections?checkpoint=tiny&review=doomed", served_home)
+        other.page.get_by_role("button", name="Remove", exact=True).click()
+        other.page.get_by_role("button", name="Remove Doomed").click()
+        other.page.get_by_text("The collection is removed.").wait_for()
+    press(visitor, ["n"])
+    expect(state).to_contain_text("This collection was removed meanwhile")
+    expect(state).to_contain_text("what was decided before is kept")
+    page.reload()
+    expect(page.get_by_text("“doomed”, which is not here")).to_be_visible()
+    page.wait_for_selector(READY)
+    page.locator(".ev-desk .count", has_text="of 72 works decided").wait_for()
+    with sqlite3.connect(served_home / "review.sqlite") as store:
+        (kept,) = store.execute(
+            "select count(*) from decisions join collections on collection = collections.id"
+            " where name = 'doomed'"
+        ).fetchone()
+    assert kept == 1
+
+
+def test_a_file_that_is_replaced_is_told_and_nobody_decides_on_it(
+    visitor: "Visitor", served_home: Path, tmp_path: Path, picture: Callable[..., bytes]
+) -> None:
+    brought_in(served_home, "restored", tmp_path / "restored", picture)
+    sit_down(visitor, "Restorer", "restored")
+    page = visitor.page
+    (tmp_path / "restored" / "5.jpg").write_bytes(picture(seed=77))
+    page.locator(".ev-desk .number input").fill("6")
+    page.keyboard.press("Enter")
+    page.locator(".ev-desk .frame[aria-current=true][title^='6:']").wait_for()
+    told = page.locator(".ev-desk .stage", has_text="The picture cannot be shown")
+    expect(told).to_contain_text("another than the one that was brought in")
+    press(visitor, ["n", "2", "Enter"])
+    expect(page.locator(".ev-desk .frame[aria-current=true][title^='6:']")).to_have_count(1)
+    press(visitor, ["s"])
+    decided(visitor, "0 of 6 works decided, 1 skipped")
+    press(visitor, ["n"])
+    decided(visitor, "1 of 6 works decided, 1 skipped")
 
 
 def test_keys_live_on_after_a_control_was_touched(visitor: "Visitor") -> None:

@@ -34,6 +34,17 @@ DROP = """([key, files]) => {
     zone.dispatchEvent(
       new DragEvent(kind, {dataTransfer: transfer, bubbles: true, cancelable: true}));
 }"""
+# Every answer of the server comes so many milliseconds late.
+LATE = """window.WebSocket = class extends WebSocket {
+  set onmessage(heard) {
+    super.onmessage = (event) => setTimeout(() => heard.call(this, event), window.late ?? 0)
+  }
+  get onmessage() { return super.onmessage }
+  addEventListener(kind, heard, ...rest) {
+    const later = (event) => setTimeout(() => heard.call(this, event), window.late ?? 0)
+    super.addEventListener(kind, kind === "message" ? later : heard, ...rest)
+  }
+}"""
 
 
 @dataclass

@@ -274,7 +274,7 @@ def _decision(material: Material, item: Decision) -> str:
     words = kinds.get(item.kind) or tr("none of these")
     if item.feelings:
         said = ", ".join(
-            f"{_named(material, one.emotion)} {'●' * one.strength}" for one in item.feelings
+            f"{_named(material, one.emotion)}\u00a0{'●' * one.strength}" for one in item.feelings
         )
         words += f": {said}"
     seen = f", {tr('without seeing the estimate')}" if item.shown.blind else ""
