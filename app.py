@@ -7,6 +7,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from emoviz.ui import access, language, privacy, serving, shell, web
 from emoviz.ui.language import tr
 from emoviz.ui.review import people
+from emoviz.ui.turns import TURNS
 
 
 def pages() -> dict[str, list[StreamlitPage]]:
@@ -127,9 +128,13 @@ def visit() -> None:
         language.speak(page in menu[tr("Review")])
         access.run(page)
         shell.warm(context)
-    # A run that another has overtaken ends here, where it looks. At its very end Streamlit forgets
-    # each fragment that it has not drawn, those of the run that overtook it too: a task's progress
-    # would then stand still for good.
+    # At its very end a run that was overtaken would make Streamlit forget each fragment that it has
+    # not drawn, those of the other run too: a task's progress would then stand still for good.
+    still_wanted()
+
+
+def still_wanted() -> None:
+    """Where another run has overtaken this one, it ends here: Streamlit looks at each access."""
     _ = "overtaken" in st.session_state
 
 
@@ -142,4 +147,5 @@ if get_script_run_ctx(suppress_warning=True) is None:  # the server reads for wh
         on_script_error=web.failed,
     )
 else:
-    visit()
+    with TURNS.turn(still_wanted):
+        visit()
