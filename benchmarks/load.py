@@ -1,6 +1,6 @@
 """Many people at once: real WebSocket sessions of the app, each with a mix of what people do.
 
-    python benchmarks/load.py [--people 50] [--presses 10] [--images 10] [--works 2000]
+    python benchmarks/load.py [--people 50] [--presses 10] [--images 10] [--works 2000] [--rest 180]
 
 Each person has a connection of the app's own protocol (no browser draws anything, so the cores are
 the server's). They come within ten seconds, and each puts images of a name that nobody else
@@ -299,7 +299,13 @@ def share(values: list[float], part: float) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("people", 50), ("presses", 10), ("images", 10), ("works", 2000)):
+    for name, default in (
+        ("people", 50),
+        ("presses", 10),
+        ("images", 10),
+        ("works", 2000),
+        ("rest", 180),
+    ):
         parser.add_argument(f"--{name}", type=int, default=default)
     asked, result = parser.parse_args(), Result()
     with tempfile.TemporaryDirectory() as home:
@@ -316,7 +322,7 @@ def main() -> None:
             before, began = memory(process.pid), time.monotonic()
             most = asyncio.run(crowd(address, process.pid, asked, result))
             spent = time.monotonic() - began
-            time.sleep(30)
+            time.sleep(asked.rest)  # Streamlit keeps the sessions of those who left for two minutes
             after = memory(process.pid)
         finally:
             stop(process)
@@ -328,7 +334,7 @@ def main() -> None:
     for name, values in (("a press", result.presses), ("a page", result.pages)):
         told = ", ".join(f"{part:.0%} within {share(values, part):.2f} s" for part in (0.5, 0.95))
         print(f"{name}: n {len(values)}, {told}, longest {max(values, default=0):.2f} s")
-    print(f"memory: {before:.2f} GB before, {most:.2f} at most, {after:.2f} half a minute after")
+    print(f"memory: {before:.2f} GB before, {most:.2f} at most, {after:.2f} {asked.rest} s after")
     print(f"sent to each: {result.received / asked.people / 1e6:.1f} MB")
 
 

@@ -279,14 +279,29 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         CheckpointError: Something is missing or damaged; the message names the folder.
     """
     try:
-        card = Card.from_dict(_read_card(folder / CARD))
-        card = replace(card, id=folder.resolve().name)  # a folder may have been copied or renamed
-        _check_arrays(card, folder / WEIGHTS)
+        card = _card_of(folder.resolve(), _state(folder / CARD), _state(folder / WEIGHTS))
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise CheckpointError(f"Checkpoint '{folder.name}' cannot be read: {error}.") from None
     except CheckpointError as error:
         raise CheckpointError(f"Checkpoint '{folder.name}' cannot be used: {error}.") from None
     return Checkpoint(card, folder)
+
+
+@lru_cache(maxsize=128)
+def _card_of(folder: Path, card_state: tuple[int, ...], weights_state: tuple[int, ...]) -> Card:
+    """The card, checked; read again only where a file has changed: each page asks for all."""
+    card = Card.from_dict(_read_card(folder / CARD))
+    _check_arrays(card, folder / WEIGHTS)
+    return replace(card, id=folder.name)  # a folder may have been copied or renamed
+
+
+def _state(file: Path) -> tuple[int, ...]:
+    """What changes where a file is replaced or written."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def list_checkpoints(settings: Settings) -> tuple[list[Checkpoint], list[str]]:

@@ -7,16 +7,15 @@ others wait in the order in which they were asked for; fragments do not wait. A 
 (images that are classified, a network that is loaded) gives up its place after a moment.
 """
 
-import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Condition
+from threading import Event, Lock
 
 AT_ONCE = 2
 LONGEST = 1.0  # seconds for which a page keeps the place of another
-_LOOK = 0.2  # seconds after which one who waits looks whether it is still wanted
+_LOOK = 0.5  # seconds after which one who waits looks whether it is still wanted
 
 
 class Turns:
@@ -28,10 +27,9 @@ class Turns:
     """
 
     def __init__(self, at_once: int = AT_ONCE, longest: float = LONGEST) -> None:
-        self._at_once, self._longest = at_once, longest
-        self._changed, self._numbers = Condition(), itertools.count()
-        self._waiting: deque[int] = deque()
-        self._running: dict[int, float] = {}
+        self._at_once, self._longest, self._lock = at_once, longest, Lock()
+        self._waiting: deque[Event] = deque()
+        self._running: dict[Event, float] = {}
 
     @contextmanager
     def turn(self, still_wanted: Callable[[], object] = lambda: None) -> Iterator[None]:
@@ -40,32 +38,31 @@ class Turns:
         Args:
             still_wanted: Called while waiting; what it raises ends the wait.
         """
-        number = self._begin(still_wanted)
+        place = Event()
+        with self._lock:
+            self._waiting.append(place)
         try:
+            self._admit()
+            while not place.wait(_LOOK):
+                still_wanted()
+                self._admit()  # who runs may have run for long by now
             yield
         finally:
-            with self._changed:
-                del self._running[number]
-                self._changed.notify_all()
+            with self._lock:
+                if self._running.pop(place, None) is None:
+                    self._waiting.remove(place)
+            self._admit()
 
-    def _begin(self, still_wanted: Callable[[], object]) -> int:
-        with self._changed:
-            number = next(self._numbers)
-            self._waiting.append(number)
-            try:
-                while self._waiting[0] != number or self._busy() >= self._at_once:
-                    self._changed.wait(_LOOK)
-                    still_wanted()
-                self._running[number] = time.monotonic()
-            finally:
-                self._waiting.remove(number)
-                self._changed.notify_all()
-        return number
-
-    def _busy(self) -> int:
-        """Pages that run and have not run for long."""
-        since = time.monotonic() - self._longest
-        return sum(began > since for began in self._running.values())
+    def _admit(self) -> None:
+        """Let those in who came first, as many as there is room for."""
+        with self._lock:
+            now = time.monotonic()
+            busy = sum(began > now - self._longest for began in self._running.values())
+            while self._waiting and busy < self._at_once:
+                place = self._waiting.popleft()
+                self._running[place] = now
+                place.set()
+                busy += 1
 
 
 TURNS = Turns()
