@@ -5,7 +5,7 @@ from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from emoviz.ui import access, language, privacy, serving, shell, web
-from emoviz.ui.language import tr
+from emoviz.ui.language import plural, tr
 from emoviz.ui.review import people
 from emoviz.ui.turns import TURNS
 
@@ -133,6 +133,19 @@ def visit() -> None:
     still_wanted()
 
 
+def tell_the_crowd(ahead: int) -> None:
+    """Say why a page takes long, where many were asked for at once."""
+    st.toast(
+        plural(
+            "Many people are at work here. {count} page comes before yours.",
+            "Many people are at work here. {count} pages come before yours.",
+            ahead,
+        ),
+        icon=":material/groups:",
+        duration="long",
+    )
+
+
 def still_wanted() -> None:
     """Where another run has overtaken this one, it ends here: Streamlit looks at each access."""
     _ = "overtaken" in st.session_state
@@ -147,5 +160,5 @@ if get_script_run_ctx(suppress_warning=True) is None:  # the server reads for wh
         on_script_error=web.failed,
     )
 else:
-    with TURNS.turn(still_wanted):
+    with TURNS.turn(still_wanted, tell_the_crowd):
         visit()

@@ -96,3 +96,26 @@ def test_a_page_that_fails_gives_its_place_back() -> None:
             raise ValueError("broken")
     with turns.turn():
         assert len(turns._running) == 1
+
+
+def test_who_waits_long_is_told_once_how_many_come_first() -> None:
+    turns, order, told = Turns(at_once=1, longest=600, soon=0.0), list[int](), list[int]()
+    first = Page(turns, order, 1)
+    assert first.runs.wait(30)
+    second = Page(turns, order, 2)
+    until(lambda: len(turns._waiting) == 1)
+    looks = 0
+
+    def still_wanted() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError), turns.turn(still_wanted, told.append):
+        pass
+    assert told == [2]
+    first.end()
+    assert second.runs.wait(30)
+    second.end()
+    assert not turns._waiting
