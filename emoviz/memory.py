@@ -1,7 +1,9 @@
-"""Memory that processes which train or infer with torch on the CPU keep for themselves."""
+"""Memory that a process keeps for itself, and how it gives back what it no longer needs."""
 
 import ctypes
+import gc
 import sys
+from collections.abc import Callable
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
@@ -15,11 +17,27 @@ def keep_large_blocks() -> bool:
     Returns:
         Whether this system's allocator took the advice.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):
-        return False
+    mallopt = _of_libc("mallopt")
     size = 2**31 - 1
     return bool(mallopt(_M_MMAP_THRESHOLD, size) and mallopt(_M_TRIM_THRESHOLD, size))
+
+
+def give_back() -> bool:
+    """Collect garbage and return what the allocator holds free to the system.
+
+    Returns:
+        Whether this system's allocator had something to return.
+    """
+    gc.collect()
+    return bool(_of_libc("malloc_trim")(0))
+
+
+def _of_libc(name: str) -> Callable[..., int]:
+    """A function of glibc; one that does nothing where it is not there."""
+    try:
+        if sys.platform.startswith("linux"):
+            found: Callable[..., int] = getattr(ctypes.CDLL("libc.so.6"), name)
+            return found
+    except (OSError, AttributeError):
+        pass
+    return lambda *values: 0

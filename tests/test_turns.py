@@ -1,11 +1,14 @@
 """Whole pages take turns."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from emoviz.memory import give_back
 from emoviz.ui.turns import Turns
 
 
@@ -94,8 +97,27 @@ def test_a_page_that_fails_gives_its_place_back() -> None:
     for _ in range(3):
         with pytest.raises(ValueError, match="broken"), turns.turn():
             raise ValueError("broken")
+    assert 0 < turns.quiet < 60
     with turns.turn():
         assert len(turns._running) == 1
+        assert turns.quiet == 0
+
+
+def test_memory_that_is_no_longer_needed_goes_back_to_the_system() -> None:
+    page, status = os.sysconf("SC_PAGE_SIZE"), Path("/proc/self/statm")
+    if not status.exists():
+        pytest.skip("no /proc here")
+
+    def resident() -> int:
+        return int(status.read_text().split()[1]) * page
+
+    blocks = [bytearray(b"x") * 40_000 for _ in range(4_000)]  # below what is mapped by itself
+    pinned = bytearray(b"x") * 40_000  # above them, so that the heap cannot shrink from its end
+    full = resident()
+    del blocks
+    give_back()
+    assert full - resident() > 100e6
+    assert len(pinned) == 40_000
 
 
 def test_who_waits_long_is_told_once_how_many_come_first() -> None:

@@ -35,6 +35,7 @@ class Turns:
         self._at_once, self._longest, self._soon, self._lock = at_once, longest, soon, Lock()
         self._waiting: deque[Event] = deque()
         self._running: dict[Event, float] = {}
+        self._ended = -math.inf
 
     @contextmanager
     def turn(
@@ -65,7 +66,14 @@ class Turns:
             with self._lock:
                 if self._running.pop(place, None) is None:
                     self._waiting.remove(place)
+                self._ended = time.monotonic()
             self._admit()
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since a page ran; 0 while one does."""
+        with self._lock:
+            return 0.0 if self._running else time.monotonic() - self._ended
 
     def _ahead(self, place: Event) -> int:
         """Pages that come before this one; 0 where it has its place by now."""

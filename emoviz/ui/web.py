@@ -4,6 +4,7 @@ Streamlit checks hosts and origins of its WebSocket alone, takes pages on other 
 machine for its own, and lets any page put the app into a frame. ``app.py`` hands this to `st.App`.
 """
 
+import asyncio
 import contextlib
 import json
 import sys
@@ -29,9 +30,11 @@ from streamlit.web.server.starlette.starlette_websocket import (
 
 from emoviz.errors import SettingsError
 from emoviz.files import sweep
+from emoviz.memory import give_back
 from emoviz.review.rights import has
 from emoviz.settings import load_settings
 from emoviz.ui import access
+from emoviz.ui.turns import TURNS
 
 # Nothing is fetched from outside, the app is in nobody's frame, and no plug-in runs.
 _POLICY = (
@@ -51,6 +54,7 @@ _HEADERS = {
 }
 _BEHIND_LOGIN = ("/media/", "/_stcore/upload_file", "/_stcore/metrics")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_TIDY = 60.0  # seconds; Streamlit forgets a session two minutes after its last connection
 
 
 class Guard:
@@ -86,7 +90,17 @@ async def started(app: st.App) -> AsyncIterator[None]:
     if not st.get_option("server.headless"):
         address = server_util.get_display_address(st.get_option("server.address") or "localhost")
         cli_util.open_browser(server_util.get_url(address))
+    tidying = asyncio.create_task(_tidy())
     yield
+    tidying.cancel()
+
+
+async def _tidy() -> None:
+    """Give memory back while nobody opens a page, until the last who left are forgotten."""
+    while True:
+        await asyncio.sleep(_TIDY)
+        if _TIDY / 2 < TURNS.quiet < 5 * _TIDY:
+            await run_in_threadpool(give_back)
 
 
 def failed(error: Exception) -> bool:
