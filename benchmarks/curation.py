@@ -1,8 +1,8 @@
 """A set of EmoSet's size: imported, examined without a network, split; and its near duplicates.
 
-    python benchmarks/curation.py [--images 118102] [--folder DIR] [--hashes-only]
+    python benchmarks/curation.py [--images 118102] [--side 96] [--folder DIR] [--hashes-only]
 
-The images are small JPEGs (96 x 96), each another but for one in a hundred, which comes back in
+The images are JPEGs (96 x 96, or so many pixels as are asked for), each another but for one in a hundred, which comes back in
 another split. Every step is the command itself in a process of its own, start-up included, on a
 tenth of the images and on all, so that one sees what memory does. The rates stand against two bare
 ones in one thread, over the same files in the same order: reading their bytes, and reading and
@@ -42,6 +42,7 @@ sys.exit(code)
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--images", type=int, default=118_102)
+    parser.add_argument("--side", type=int, default=96, help="pixels of each image")
     parser.add_argument("--folder", type=Path, help="where the images are made, and removed again")
     parser.add_argument("--hashes-only", action="store_true")
     wanted = parser.parse_args()
@@ -51,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=wanted.folder) as name:
         for count in (wanted.images // 10, wanted.images):
             root = Path(name) / f"set{count}"
-            make(root, count)
+            make(root, count, wanted.side)
             steps(root, Path(name) / f"work{count}", count)
 
 
@@ -69,7 +70,7 @@ def hashes(count: int) -> None:
         print(f"{count:,} hashes, {words}: {len(pairs):,} pairs in {seconds:.1f} s", flush=True)
 
 
-def make(root: Path, count: int) -> None:
+def make(root: Path, count: int, side: int) -> None:
     """An EmoSet in its layout, without attributes."""
     rows: dict[str, list[list[str]]] = {split: [] for split in SPLITS}
     for name in MIKELS8.names:
@@ -78,19 +79,19 @@ def make(root: Path, count: int) -> None:
     data = b""
     for i in range(count):
         if i % 100:  # else the one before once more
-            data = _jpeg(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8))
+            data = _jpeg(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8), side)
         label = MIKELS8.names[i % 8]
         name = f"image/{label}/{label}_{i:06}.jpg"
-        (root / name).write_bytes(data or _jpeg(np.zeros((12, 12, 3), np.uint8)))
+        (root / name).write_bytes(data or _jpeg(np.zeros((12, 12, 3), np.uint8), side))
         [split] = chance.choices(list(SPLITS), list(SPLITS.values()))
         rows[split].append([label, name])
     for split, listed in rows.items():
         (root / f"{split}.json").write_text(json.dumps(listed))
 
 
-def _jpeg(values: np.ndarray) -> bytes:
+def _jpeg(values: np.ndarray, side: int) -> bytes:
     buffer = io.BytesIO()
-    image = Image.fromarray(values).resize((96, 96), Image.Resampling.BILINEAR)
+    image = Image.fromarray(values).resize((side, side), Image.Resampling.BILINEAR)
     image.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
 

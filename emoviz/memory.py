@@ -1,11 +1,19 @@
-"""Memory that a process keeps for itself, and how it gives back what it no longer needs."""
+"""What a process takes of the machine: its cores, and memory that it keeps or gives back."""
 
 import ctypes
 import gc
+import os
 import sys
 from collections.abc import Callable
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def keep_large_blocks() -> bool:

@@ -13,11 +13,11 @@ from emoviz.errors import CheckpointError, SettingsError
 from emoviz.inference.engines import (
     OnnxEngine,
     TorchEngine,
-    available_cores,
     has_gpu,
     open_engine,
 )
 from emoviz.inference.predict import softmax
+from emoviz.memory import available_cores
 from emoviz.settings import Settings, load_settings
 
 no_gpu = pytest.mark.skipif(has_gpu(), reason="needs a machine without a GPU")

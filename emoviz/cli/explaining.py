@@ -298,7 +298,7 @@ def beside_a_page(arguments: argparse.Namespace, settings: Settings) -> Settings
 
     Threads that wait for each other on a busy core are slower than fewer threads.
     """
-    from emoviz.inference.engines import available_cores
+    from emoviz.memory import available_cores
 
     if arguments.progress is None or settings.threads:
         return settings

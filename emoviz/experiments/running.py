@@ -10,8 +10,7 @@ from multiprocessing.context import SpawnProcess
 
 from emoviz.errors import EmovizError
 from emoviz.experiments.cells import ExperimentCell, Measures, Tell
-from emoviz.inference.engines import available_cores
-from emoviz.memory import keep_large_blocks
+from emoviz.memory import available_cores, keep_large_blocks
 from emoviz.settings import Settings
 
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from emoviz.errors import WeightsError, require_training_packages
-from emoviz.inference.engines import available_cores
+from emoviz.memory import available_cores
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from emoviz.checkpoints import Checkpoint, check_graph, load_network
 from emoviz.errors import CheckpointError, SettingsError, require_training_packages
+from emoviz.memory import available_cores
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
@@ -179,10 +180,3 @@ def has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -22,8 +22,8 @@ from emoviz.data.dataset import Record
 from emoviz.data.images import Limits, open_image, own_fault
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.errors import ImageError
-from emoviz.inference.engines import available_cores
 from emoviz.inference.prefetch import ahead
+from emoviz.memory import available_cores
 from emoviz.training.recipe import AugmentPart
 
 _INTERPOLATION = {

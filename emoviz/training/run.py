@@ -15,7 +15,7 @@ from emoviz.checkpoints import Checkpoint, load_network, open_checkpoint, save_c
 from emoviz.data.dataset import fold_indices
 from emoviz.errors import PausedError, TrainingError
 from emoviz.files import write_json
-from emoviz.inference.engines import available_cores
+from emoviz.memory import available_cores
 from emoviz.models.fusion import FusedNetwork
 from emoviz.models.network import EmotionNetwork
 from emoviz.settings import Settings
