@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from page import FLAGS
 from PIL import Image
-from playwright.async_api import async_playwright
+from playwright.async_api import TimeoutError, async_playwright
 from review_page import READY, start, stop
 
 from emoviz.review import Decision, open_store
@@ -48,10 +48,6 @@ HAS_FOCUS = """() => {
   if (!found?.matches("button, a, input, textarea, [role=combobox]")) return ""
   const label = found.getAttribute("aria-label") || found.labels?.[0]?.innerText
   return (label || found.innerText).trim()
-}"""
-NUMBER = """() => {
-  const here = document.querySelector(".ev-desk .frame[aria-current]")
-  return here && parseInt(here.title)
 }"""
 
 
@@ -80,9 +76,15 @@ class Person:
     acts: int = 0
 
     async def review(self) -> None:
-        """Until every artwork has a decision that stands."""
+        """Until every artwork has a decision that stands, or nothing comes any more."""
         while len(self.undecided) > 0:
-            await self.act()
+            try:
+                await self.act()
+            except TimeoutError:
+                words = await self.page.locator(".ev-desk").inner_text()
+                left = f"{len(self.undecided)} undecided, the next {self.undecided[:3]}"
+                print(f"{self.name} waits in vain, {left}; the desk: {words!r}")
+                return
             self.acts += 1
 
     @property
@@ -133,7 +135,6 @@ class Person:
             self.here = rng.randrange(self.here + 1, min(self.here + 25, self.works))
             await tab_to(page, "Go to the artwork with this number")
             await self.press(*str(self.here), "Enter")
-            await page.wait_for_function(f"({NUMBER})() === {self.here}")
 
     def note_of(self, number: int) -> str:
         said = self.stands.get(number)

@@ -5,13 +5,15 @@
 Needs Chromium and playwright (requirements-dev.txt). A collection of that many works is made out of
 the project's sample images with random estimates; then one person decides, once with a second to
 look at each work (its picture is there by then), and once as fast as the desk allows. Wanted: the
-next artwork within 100 ms, each decision stored in the end. The server's own part of it, without
+next artwork within 100 ms, each decision stored in the end. Then steps back through the filmstrip
+and jumps by number, for which the server is asked. The server's own part of it, without
 pictures and without Streamlit, is timed by itself in this process; wanted: below 50 ms.
 """
 
 import argparse
 import hashlib
 import os
+import random
 import shutil
 import socket
 import statistics
@@ -35,12 +37,28 @@ from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.ui.review import desk_protocol
 
 READY = ".ev-desk[data-shown=yes]"
-PRESS = """async () => {
+# Milliseconds from a key, or from a number in the filmstrip, until another artwork stands there;
+# an arrow is held down, as at the end of what the browser knows of the strip.
+TURN = """async ([key, number]) => {
   const desk = document.querySelector(".ev-desk"), work = desk.dataset.work
+  const field = desk.querySelector(".number input")
+  if (number) field.value = number
   const began = performance.now()
-  document.dispatchEvent(new KeyboardEvent("keydown", {key: "a", bubbles: true}))
-  while (desk.dataset.work === work || desk.dataset.shown !== "yes")
+  const press = (repeat) => (number ? field : document).dispatchEvent(
+    new KeyboardEvent("keydown", {key, bubbles: true, repeat}))
+  press(false)
+  for (let said = began; desk.dataset.work === work || desk.dataset.shown !== "yes"; ) {
     await new Promise((done) => requestAnimationFrame(done))
+    if (!key.startsWith("Arrow") || performance.now() - said < 30) continue
+    said = performance.now()
+    if (desk.dataset.work === work) press(true)
+  }
+  return performance.now() - began
+}"""
+
+FRAMES = """async () => {
+  const began = performance.now()
+  for (let n = 0; n < 2; n++) await new Promise((done) => requestAnimationFrame(done))
   return performance.now() - began
 }"""
 
@@ -67,8 +85,14 @@ def main() -> None:
             waited, computed = served(Settings(home=Path(home)), collection, 100)
             report("the server's part", waited)
             report("of that, the processor", computed)
-            report("with a second to look", [press(page, 1000) for _ in range(asked.presses)])
-            report("as fast as it goes", [press(page, 0) for _ in range(asked.presses)])
+            report("with a second to look", [turn(page, 1000) for _ in range(asked.presses)])
+            empty = [float(page.evaluate(FRAMES)) for _ in range(asked.presses)]
+            report("two frames in which nothing happens, of which a turn waits for", empty)
+            report("as fast as it goes", [turn(page, 0) for _ in range(asked.presses)])
+            back = [turn(page, 0, "ArrowLeft") for _ in range(asked.presses)]
+            report("through the filmstrip", back)
+            places = random.Random(0).sample(range(1, asked.works + 1), 20)
+            report("to a number", [turn(page, 0, "Enter", place) for place in places])
             page.wait_for_selector(f"{READY}[data-waiting='0']", timeout=60_000)
             store = open_store(Settings(home=Path(home)))
             person = store.reviewer("Benchmark").id
@@ -132,10 +156,10 @@ def served(settings: Settings, collection: int, presses: int) -> tuple[list[floa
     return waited, computed
 
 
-def press(page: Any, wait: int) -> float:
+def turn(page: Any, wait: int, key: str = "a", number: int = 0) -> float:
     """Milliseconds from the press to the next picture."""
     page.wait_for_timeout(wait)
-    return float(page.evaluate(PRESS))
+    return float(page.evaluate(TURN, [key, number]))
 
 
 def report(name: str, times: list[float]) -> None:

@@ -175,6 +175,7 @@ def test_dates_decimals_and_lists_are_those_of_the_language(
 ) -> None:
     monkeypatch.setattr(language, "language", lambda: "de")
     assert language.number(0.625, 2).startswith("0,6")
+    assert language.number(-0.001, 2) == "0,00"
     assert language.moment(datetime(2026, 3, 1, 14, 5)) == "1. März 2026, 14:05"
     assert language.listed(["Angst", "Wut", "Ekel"]) == "Angst, Wut und Ekel"
     monkeypatch.setattr(language, "language", lambda: "lt")

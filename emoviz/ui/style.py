@@ -201,6 +201,9 @@ button.ev-picture { cursor: zoom-in; }
 .ev-heat thead th span { writing-mode: vertical-rl; transform: rotate(200deg); white-space: nowrap;
   max-height: 11rem; overflow: hidden; text-overflow: ellipsis; }
 .ev-heat tbody td { min-width: 3.2rem; height: 2.4rem; border-radius: 3px; }
+@media (max-width: 60rem) { /* eight classes fit beside the sidebar */
+  .ev-heat :is(th, td) { padding: .2rem; }
+  .ev-heat tbody td { min-width: 2.4rem; } }
 .ev-heat td.ev-short { outline: 3px solid #d1495b; outline-offset: -3px; }
 .ev-tree { margin: 0; max-width: 44rem; font-size: .9rem; }
 .ev-tree > div { position: relative; }

@@ -24,8 +24,8 @@ VIEWS = {
     "sentiment": "Sentiment",
 }
 INTRODUCTIONS = {
-    "pair": "A is the checkpoint in the sidebar. B answers on the same images.",
-    "ensemble": "A is the checkpoint in the sidebar. B is the mean of several, as if it were one.",
+    "pair": "A is the network in the sidebar. B answers on the same images.",
+    "ensemble": "A is the network in the sidebar. B is the mean of several, as if it were one.",
     "runs": "Trainings of one recipe with several seeds: mean and standard deviation.",
     "sets": "Each network on each set, through the proposed bridges.",
 }

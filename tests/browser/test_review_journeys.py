@@ -385,6 +385,38 @@ def test_after_a_jump_comes_what_follows_there_however_late_the_server(visitor: 
     assert {18: "awe", 19: "skipped"}.items() <= own.items()
 
 
+def test_keys_after_a_step_or_a_jump_wait_until_the_server_names_the_work(
+    visitor: "Visitor",
+) -> None:
+    begin(visitor, "Stepper")
+    page, number = visitor.page, visitor.page.locator(".ev-desk .number input")
+    number.fill("72")
+    page.keyboard.press("Enter")
+    page.locator(".ev-desk .frame[aria-current=true][title^='72:']").wait_for()
+    page.wait_for_selector(READY)
+    page.evaluate("window.late = 2000")
+    press(visitor, ["n", "s"])  # on from 1, which is not in the strip that the browser has
+    press(visitor, ["ArrowLeft", "2", "Enter"])
+    number.fill("40")
+    press(visitor, ["Enter", "3", "Enter"])
+    page.evaluate("window.late = 0")
+    decided(visitor, "3 of 72 works decided")
+    again(visitor)
+    own = {n: words for n, words in stored(visitor).items() if words}
+    assert own == {1: "awe"}
+    number.fill("40")
+    page.keyboard.press("Enter")
+    page.locator(".ev-desk .frame[aria-current=true][title^='40:']").wait_for()
+    own = {n: words for n, words in stored(visitor).items() if words}
+    assert own == {40: "contentment"}
+    number.fill("73")  # there is none: the keys that follow are for the work that stands there
+    press(visitor, ["Enter", "n"])
+    page.locator(".ev-desk .state", has_text="no artwork with the number 73").wait_for()
+    decided(visitor, "3 of 72 works decided")
+    own = {n: words for n, words in stored(visitor).items() if words}
+    assert own == {40: "none of these"}
+
+
 def test_a_note_that_is_too_long_is_told_and_kept(visitor: "Visitor") -> None:
     begin(visitor, "Note")
     page = visitor.page

@@ -158,8 +158,10 @@ def emotions(taxonomy: Taxonomy) -> dict[str, str]:
 
 def number(value: float, digits: int | None = None) -> str:
     """A number as people of this language write it, with `digits` after the sign where given."""
-    pattern = None if digits is None else "#,##0" + ("." + "0" * digits if digits else "")
-    return format_decimal(value, pattern, locale=_locale())
+    if digits is None:
+        return format_decimal(value, locale=_locale())
+    pattern = "#,##0" + ("." + "0" * digits if digits else "")
+    return format_decimal(round(value, digits) + 0.0, pattern, locale=_locale())  # never "-0.00"
 
 
 def moment(value: datetime) -> str:

@@ -161,7 +161,7 @@ def _table(
 def _words(item: MetricEstimate, measure: str) -> str:
     if item.value is None:
         return item.reason
-    return f"{numbers.with_interval(item, METRICS[measure])} · n {item.n:,}"
+    return f"{numbers.with_interval(item, METRICS[measure])} · n\u00a0{item.n:,}"
 
 
 def capital(title: str) -> str:

@@ -162,7 +162,7 @@ def _score_cell(item: MetricEstimate) -> str:
     under = interval(item, kind) or (
         item.reason if item.value is None else "too few for an interval"
     )
-    under += f" · n {item.n:,}" if item.n else ""
+    under += f" · n\u00a0{item.n:,}" if item.n else ""
     return (
         f'<td><span class="ev-score"><span class="ev-track"><span class="ev-fill" '
         f'style="width:{100 * (item.value or 0):.1f}%"></span></span>'
@@ -173,7 +173,7 @@ def _score_cell(item: MetricEstimate) -> str:
 def _tile(kind: Metric, item: MetricEstimate, waiting: bool) -> str:
     ends = interval(item, kind)
     under = ends or (item.reason if item.reason else "interval follows …" if waiting else "")
-    under += f" · n {item.n:,}" if ends and item.n else ""
+    under += f" · n\u00a0{item.n:,}" if ends and item.n else ""
     less = "" if kind.better == "more" else ' <span class="ev-less">less is better</span>'
     return (
         f'<li title="{escape(kind.plain)}"><span class="ev-tile-name">{escape(kind.title)}{less}'

@@ -49,6 +49,7 @@ _PLACE = """<style>
 [data-testid=stHeader] { background: none; pointer-events: none; }
 [data-testid=stHeader] * { pointer-events: auto; }
 [data-testid=stMainBlockContainer] > div > [data-testid=stVerticalBlock] { gap: .6rem; }
+[data-testid=stMainBlockContainer] [data-testid=stForm] { margin-top: .6rem; }
 [data-testid=stMainBlockContainer]:has(.st-key-not-asked) { --ev-notice: 3.2rem; }
 </style>"""
 

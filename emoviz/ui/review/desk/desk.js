@@ -19,11 +19,12 @@ class Desk {
     this.keys = new Keys()
     this.known = new Map() // id -> all that is known of a work
     this.drafts = new Map() // id -> what was begun on it
-    this.early = [] // keys pressed before their artwork stood on the screen
+    this.early = [] // keys, and numbers to go to, before their artwork stood on the screen
     this.current = null // id of the work on the screen
     this.awaited = null // id of a work that was decided blind, whose estimate comes
     this.over = false // the last of a queue of works that stay in it was passed
     this.goes = 0
+    this.stepping = 0 // a step that waits until the server says what lies beside this work
     this.polls = 0
     this.byPointer = true // how the control that has the focus was reached
     this.build()
@@ -154,7 +155,12 @@ class Desk {
     } else if (before === null && !this.over) this.turn(this.free(this.talk.at))
     this.goes = header.go[0]
     this.draw()
-    if (this.root.dataset.shown !== "yes") this.settle()
+    const step = header.first === this.current ? this.stepping : 0
+    if (step) {
+      this.stepping = 0
+      this.step(step)
+    }
+    if (this.root.dataset.shown !== "yes" && !this.isLeaving) this.settle()
     else this.ask()
   }
 
@@ -217,6 +223,7 @@ class Desk {
   turn(id) {
     if (id === this.current && this.root.dataset.shown) return
     this.current = id
+    this.stepping = 0
     if (this.awaited !== id) this.awaited = null
     this.talk.at = id ?? this.talk.at // what comes next comes after it
     this.polls = 0
@@ -248,16 +255,33 @@ class Desk {
   }
 
   step(by) {
-    const { strip } = this.header
+    const { strip, first } = this.header
     const place = strip.findIndex(({ id }) => id === this.current)
     const frame = strip[place + by]
     if (place >= 0 && frame) this.goTo(frame)
+    else if (this.current !== null && first !== this.current) {
+      this.stepping = by
+      this.talk.say()
+      this.leave()
+    }
   }
 
   jump(number) {
+    if (this.root.dataset.shown !== "yes") return void this.early.push({ number })
     const frame = this.header.strip.find((item) => item.number === number)
-    if (frame) this.goTo(frame)
-    else this.say({ does: "go", number })
+    if (frame) return this.goTo(frame)
+    this.say({ does: "go", number })
+    this.leave()
+  }
+
+  // One is on the way to another work, which the server has to name: keys wait for that one.
+  leave() {
+    this.root.dataset.shown = "no"
+    this.ask()
+  }
+
+  get isLeaving() {
+    return this.stepping !== 0 || this.talk.acts.some(({ does }) => does === "go")
   }
 
   forward() {
@@ -285,8 +309,9 @@ class Desk {
   }
 
   // A key that came before its artwork stood there; what follows the note's key is the note.
-  hear({ name, key }) {
-    if (document.activeElement !== this.note) this.press(name)
+  hear({ name, key, number }) {
+    if (number) this.jump(number)
+    else if (document.activeElement !== this.note) this.press(name)
     else if (name === "escape") this.focus()
     else {
       const text = name === "enter" ? "\n" : key.length === 1 ? key : ""
@@ -302,7 +327,7 @@ class Desk {
     const missing = this.header.works.some(
       (work) => work.due && !this.talk.pictures.has(work.large),
     )
-    if (!missing && !this.work?.wanting && !this.work?.is_partial) return
+    if (!missing && !this.work?.wanting && !this.work?.is_partial && !this.stepping) return
     this.poll = setTimeout(() => {
       this.polls += 1
       if (!this.talk.sent.size) this.talk.say()
