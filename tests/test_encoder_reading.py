@@ -160,6 +160,18 @@ def test_a_folder_of_transformers_that_does_not_fit_is_told(
         encoder_network(read_encoder(str(tmp_path)), 3)
 
 
+def test_parts_that_no_weights_fill_are_counted_before_they_are_made(tmp_path: Path) -> None:
+    write_vision(tmp_path, "dinov2_with_registers")
+    _edit(tmp_path, "config.json", num_register_tokens=10**9)
+    with pytest.raises(WeightsError, match="far larger than its weights"):
+        read_encoder(str(tmp_path))
+
+
+def _giant_text(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    _edit(folder, "config.json", text_config={**config["text_config"], "num_hidden_layers": 10**9})
+
+
 def _no_tokenizer(folder: Path) -> None:
     for name in ("tokenizer.json", "vocab.json", "merges.txt"):
         (folder / name).unlink(missing_ok=True)
@@ -179,6 +191,7 @@ def _small_vocabulary(folder: Path) -> None:
         (_no_tokenizer, "has no tokenizer"),
         (lambda f: (f / "tokenizer.json").write_text("{"), "cannot be read"),
         (_small_vocabulary, "belongs to another text tower"),
+        (_giant_text, "far larger than its weights"),
         (lambda f: _without(f, "text_model.final_layer_norm"), "text tower .* does not fit"),
         (lambda f: _without(f, "visual_projection"), "lacks or misstates a part"),
     ],

@@ -233,8 +233,8 @@ def test_half_a_line_of_a_killed_process_costs_one_image(
     states.write_bytes(states.read_bytes()[:-30])
     assert read_gathered(settings, "local").waiting == 1
     found = gather(request, settings, quiet)
-    assert (len(found.ready), found.waiting) == (3, 0)
-    assert all(json.loads(line) for line in states.read_text().splitlines()[-1:])
+    assert (len(found.ready), found.waiting, found.problems) == (3, 0, ())
+    assert all(json.loads(line) for line in states.read_text().splitlines())
 
 
 def test_the_table_is_one_that_embed_takes(

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -659,6 +660,25 @@ def test_a_database_held_by_another_program_is_told(
     say(store, ona, work, "awe", token="t")
     other.close()
     open_database.cache_clear()
+
+
+def test_whoever_reads_a_store_that_is_kept_by_another_program_is_told_soon(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page asks several times, and waited 20 seconds each time."""
+    open_store(settings).engine.dispose()
+    open_database.cache_clear()
+    monkeypatch.setattr(database, "PATIENCE", 0.2)
+    other = sqlite3.connect(settings.home / "review.sqlite", isolation_level=None)
+    other.execute("PRAGMA locking_mode=EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    begun = time.monotonic()
+    with pytest.raises(ReviewError, match="held by another program"):
+        open_store(settings).reviewers()
+    assert time.monotonic() - begun < 10
+    other.close()
+    open_database.cache_clear()
+    assert open_store(settings).reviewers() == []
 
 
 def test_a_full_disk_is_told_and_nothing_is_half_stored(settings: Settings) -> None:

@@ -136,11 +136,45 @@ def test_a_transformers_folder_answers_as_transformers_says(
         ({"id2label": {str(i): f"LABEL_{i}" for i in range(8)}}, "numbers for names"),
         ({"model_type": "own", "auto_map": {"AutoModel": "evil.Net"}}, "cannot open"),
         ({"num_hidden_layers": 2}, "lack 'vit"),
+        ({"num_hidden_layers": 10**9}, "far larger than its weights"),
+        ({"hidden_size": 10**6}, "far larger than its weights"),
+        ({"model_type": "timm_wrapper", "architecture": "hf-hub:some/body"}, "offline|cannot open"),
     ):
         (tmp_path / "evil.py").write_text("raise SystemExit('run')")
         (tmp_path / "config.json").write_text(json.dumps(told | change))
         with pytest.raises(WeightsError, match=words):
             open_classifier(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model_args": {"depth_multiplier": 10**6}}, "'depth_multiplier' 1000000; at most"),
+        ({"model_args": {"depth_multiplier": 50}}, "far larger than its weights"),
+        ({"model_args": {"channel_multiplier": 2000}}, "far larger than its weights"),
+        ({"model_args": {"checkpoint_path": "/etc/hosts"}}, "may not set 'checkpoint_path'"),
+        ({"model_args": {"pretrained_cfg": {"file": "/x"}}}, "may not set 'pretrained_cfg'"),
+        ({"architecture": "vit_giant_patch14_224", "model_args": []}, "far larger than its"),
+        ({"architecture": "swin_tiny_patch4_window7_224"}, "far larger than its"),
+        (
+            {"pretrained_cfg": {"input_size": [3, 10**6, 10**6]}},
+            "'input_size' 1000000; at most 4,096",
+        ),
+        ({"pretrained_cfg": {"crop_pct": 1e-9}}, "less than 0.05 of an image's side"),
+        ({"pretrained_cfg": {"mean": "x"}}, "how images are prepared|cannot answer"),
+        ({"model_args": 3, "pretrained_cfg": [], "label_names": EIGHT}, ""),
+    ],
+)
+def test_a_timm_folder_asks_for_nothing_beyond_its_weights(
+    tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    config = timm_folder(tmp_path / "mine") / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | change))
+    if not words:  # parts that are no tables count as left out
+        assert open_classifier(config.parent).classes == tuple(EIGHT)
+        return
+    with pytest.raises(WeightsError, match=words):
+        open_classifier(config.parent)
 
 
 def onnx_folder(folder: Path, ends: str = "") -> Path:

@@ -1,7 +1,10 @@
 """Tables of embeddings on disk: what is written is read again, damaged files are told."""
 
+import io
 import json
 import os
+import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -230,6 +233,70 @@ def test_arrays_for_others(made: Made, settings: Settings, tmp_path: Path) -> No
     assert again.labels == wanted.label_names
 
 
+def test_values_of_another_kind_in_one_table_take_no_other_down(
+    file: Path, settings: Settings
+) -> None:
+    """Tables are listed by when they were made, which was a number in one of them."""
+    folder = settings.home / "tables" / "one-111111111111"
+    folder.mkdir(parents=True)
+    shutil.copy(file, folder / "a.parquet")
+    table = pq.read_table(file)
+    about = json.loads(table.schema.metadata[b"emoviz"])
+    about["origin"]["created"] = 3
+    told = {b"emoviz": json.dumps(about).encode()}
+    pq.write_table(table.replace_schema_metadata(told), folder / "b.parquet")
+    found, refused = list_tables(settings)
+    assert [item.path.name for item in found] == ["a.parquet"]
+    assert len(refused) == 1
+    assert "b.parquet" in refused[0]
+
+
+def _npz(file: Path, arrays: dict[str, bytes]) -> None:
+    """The file with other members, packed."""
+    with zipfile.ZipFile(file) as archive:
+        held = {item.filename: archive.read(item) for item in archive.infolist()}
+    held |= {f"{name}.npy": data for name, data in arrays.items()}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in held.items():
+            archive.writestr(name, data)
+
+
+def _npy(shape: tuple[int, ...], kind: str, held: int = 0) -> bytes:
+    stream = io.BytesIO()
+    about = {"descr": kind, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, about)
+    return stream.getvalue() + bytes(held)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"label": _npy((2**40,), "<U1")}, "would unpack to"),
+        ({"label": _npy((2**40,), "<U0")}, "would unpack to"),
+        ({"u": _npy((10**8, 8), "<f4")}, "would unpack to"),
+        ({"label": _npy((500_000,), "<U1", 2_000_000)}, "would unpack to"),
+        ({"label": _npy((9,), "<U1", 36)}, "rows of 'label'"),
+        ({"path": _npy((), "<U1", 4)}, "rows of 'path'"),
+        ({"path": _npy((5,), "|O", 40)}, "no readable npz"),
+        ({"u": b"\x93NUMPY\x01\x00\x02\x00(("}, "no readable npz"),
+    ],
+)
+def test_arrays_are_counted_before_they_are_unpacked(
+    made: Made,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arrays: dict[str, bytes],
+    words: str,
+) -> None:
+    monkeypatch.setattr(stored, "_SMALL_ARRAYS", 1_000_000)
+    path = tmp_path / "t.npz"
+    write_embeddings(path, made().parts(settings))
+    _npz(path, arrays)
+    with pytest.raises(TableError, match=words):
+        read_embeddings(path)
+
+
 def test_one_image_is_a_table(made: Made, settings: Settings, tmp_path: Path) -> None:
     write_embeddings(tmp_path / "t.parquet", made(1).parts(settings))
     table = read_embeddings(tmp_path / "t.parquet")
@@ -372,7 +439,10 @@ def test_foreign_and_damaged_files_are_told(file: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"format": 99}, {"taxonomy": {}}, {"origin": {"x": 1}}, {"width": "wide"}, {"refused": 3}],
+    [
+        *({"format": 99}, {"taxonomy": {}}, {"width": "wide"}, {"refused": 3}),
+        *({"origin": origin} for origin in ({"x": 1}, None, "x", 3)),
+    ],
 )
 def test_table_of_another_version_is_told(file: Path, change: dict[str, Any]) -> None:
     table = pq.read_table(file)

@@ -16,8 +16,10 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +39,8 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".joblib")
 _NAMELESS = re.compile(r"label_\d+", re.IGNORECASE)
 _MOST_BYTES = 2_000_000_000  # of a graph with its arrays inside
 _LOCAL: Mapping[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+_MOST_PIXELS, _LEAST_CROP = 4096, 0.05  # a side; the share of it that is taken
+_MOST_ARGUMENT = 10_000  # widths, blocks, multipliers: a library may make lists of them
 _IMAGENET: Mapping[str, Any] = {
     "input_size": (3, 224, 224),
     "interpolation": "bilinear",
@@ -135,40 +139,61 @@ def no_weights(folder: Path, wanted: str) -> WeightsError:
 
 def _timm(folder: Path) -> Classifier:
     import timm
+    from torch import device
+
+    from emoviz.models.bounded import no_larger_than
 
     config = timm_config(folder)
-    classes = _classes(folder, config)
-    options = {**config.get("model_args", {}), "num_classes": len(classes)}
+    classes, arrays = _classes(folder, config), load_weights(folder)
+    given = _part(config, "model_args")
+    # What says where weights and files come from is not the folder's to say.
+    if own := sorted(set(given) & set(signature(timm.create_model).parameters)):
+        raise WeightsError(f"'{folder.name}/{CONFIG}' may not set '{own[0]}' of its network.")
+    _check_numbers(folder, given, "builds its network", _MOST_ARGUMENT)
+    options = {**given, "num_classes": len(classes)}
     try:
-        network: Any = timm.create_model(config["architecture"], pretrained=False, **options)
-    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        with no_larger_than(arrays), device("meta"), suppress(NotImplementedError):
+            timm.create_model(config["architecture"], pretrained=False, **options)
+        with no_larger_than(arrays):
+            network: Any = timm.create_model(config["architecture"], pretrained=False, **options)
+    except WeightsError:
+        raise
+    except Exception as error:  # a network raises whatever its arguments make it stumble on
         raise WeightsError(f"timm cannot build '{folder.name}': {_first(error)}.") from None
-    expected = {**config, **config.get("pretrained_cfg", {})}
-    prepare = _timm_steps(expected)
-    return _of_torch(folder, f"{config['architecture']} (timm)", classes, network, prepare)
+    prepare = _timm_steps(folder, {**config, **_part(config, "pretrained_cfg")})
+    title = f"{config['architecture']} (timm)"
+    return _of_torch(folder, title, classes, network, prepare, arrays)
 
 
 def _torchvision(folder: Path, config: Mapping[str, Any]) -> Classifier:
     from torchvision.models import get_model, get_model_weights, list_models
 
+    from emoviz.models.bounded import no_larger_than
+
     name = str(config.get("architecture", ""))
     if name not in list_models() or "." in name or "/" in name:
         raise WeightsError(f"torchvision has no classifier '{name}' ('{folder.name}/{CONFIG}').")
-    classes = _classes(folder, config)
-    network: Any = get_model(name, weights=None, num_classes=len(classes))
-    given = config.get("pretrained_cfg")
-    prepare = _timm_steps(given) if given else get_model_weights(name).DEFAULT.transforms()
-    return _of_torch(folder, f"{name} (torchvision)", classes, network, prepare)
+    classes, arrays = _classes(folder, config), load_weights(folder)
+    with no_larger_than(arrays):
+        network: Any = get_model(name, weights=None, num_classes=len(classes))
+    given = _part(config, "pretrained_cfg")
+    prepare = _timm_steps(folder, given) if given else get_model_weights(name).DEFAULT.transforms()
+    return _of_torch(folder, f"{name} (torchvision)", classes, network, prepare, arrays)
 
 
 def _of_torch(
-    folder: Path, title: str, classes: tuple[str, ...], network: Any, prepare: Any
+    folder: Path,
+    title: str,
+    classes: tuple[str, ...],
+    network: Any,
+    prepare: Any,
+    arrays: "Mapping[str, Tensor]",
 ) -> Classifier:
     """A network of PyTorch with its own weights, one image at a time."""
     import torch
 
     try:
-        network.load_state_dict(load_weights(folder))
+        network.load_state_dict(arrays)
     except RuntimeError as error:
         raise WeightsError(f"The weights of '{folder.name}' do not fit: {_first(error)}") from None
     network.eval()
@@ -190,16 +215,22 @@ def _transformers(folder: Path, config: Mapping[str, Any]) -> Classifier:
         raise WeightsError(
             f"'{folder.name}' is a network of transformers, which is not installed here."
         ) from None
+    from emoviz.models.bounded import no_larger_than
+
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     classes = _classes(folder, config)
     if not (folder / PREPROCESSOR).is_file():
         raise WeightsError(f"'{folder.name}' has no {PREPROCESSOR}: how are images prepared?")
-    load_weights(folder)  # says in our words what is wrong with them
+    arrays = load_weights(folder)
     try:
-        prepare = _processor(folder)
-        network, told = AutoModelForImageClassification.from_pretrained(
-            folder, use_safetensors=True, output_loading_info=True, **_LOCAL
-        )
+        with _no_hub(), no_larger_than(arrays):
+            prepare = _processor(folder)
+            network, told = AutoModelForImageClassification.from_pretrained(
+                folder, use_safetensors=True, output_loading_info=True, **_LOCAL
+            )
+    except WeightsError:
+        raise
     except Exception as error:  # the library raises whatever a folder makes it stumble on
         raise WeightsError(
             f"transformers cannot open '{folder.name}' ({config.get('model_type')}): "
@@ -260,33 +291,78 @@ def _steps(
     require_training_packages()
     if (folder / PREPROCESSOR).is_file():
         try:
-            given = _processor(folder)
+            with _no_hub():
+                given = _processor(folder)
+        except WeightsError:
+            raise
         except Exception as error:  # as above
             raise WeightsError(f"'{folder.name}/{PREPROCESSOR}': {_first(error)}") from None
         return lambda image: np.asarray(
             given(images=image, return_tensors="np")["pixel_values"][0], np.float32
         ), ()
-    expected, notes = config.get("pretrained_cfg"), tuple[str, ...]()
-    if expected is None:
+    expected, notes = _part(config, "pretrained_cfg"), tuple[str, ...]()
+    if not expected:
         expected = {**_IMAGENET, "input_size": (3, side or 224, side or 224)}
         told = "Its folder does not say how images are prepared: taken as for ImageNet (middle of "
         notes = (f"{told}the image, {side or 224} x {side or 224} pixels).",)
-    steps = _timm_steps(expected)
+    steps = _timm_steps(folder, expected)
     return lambda image: np.asarray(steps(image).numpy(), np.float32), notes
 
 
 def _processor(folder: Path) -> Any:
     from transformers import AutoImageProcessor
 
+    _check_steps(folder, read_json(folder / PREPROCESSOR))
     return AutoImageProcessor.from_pretrained(folder, **_LOCAL)  # type: ignore[no-untyped-call]
 
 
-def _timm_steps(expected: Mapping[str, Any]) -> Any:
+def _timm_steps(folder: Path, expected: Mapping[str, Any]) -> Any:
     from timm.data.config import resolve_data_config
     from timm.data.transforms_factory import create_transform
 
-    config: Any = resolve_data_config({}, pretrained_cfg=dict(expected))  # type: ignore[no-untyped-call]
-    return create_transform(**config)
+    try:
+        config: Any = resolve_data_config({}, pretrained_cfg=dict(expected))  # type: ignore[no-untyped-call]
+        _check_steps(folder, config)
+        return create_transform(**config)
+    except WeightsError:
+        raise
+    except Exception as error:  # as `_tried`
+        raise WeightsError(
+            f"'{folder.name}/{CONFIG}' does not say how images are prepared: {_first(error)}."
+        ) from None
+
+
+def _check_steps(folder: Path, values: Any) -> None:
+    """No step makes an image giant: none has a number in it that only such a step would have."""
+    _check_numbers(folder, values, "prepares images", _MOST_PIXELS)
+    taken = values.get("crop_pct") if isinstance(values, dict) else None
+    if isinstance(taken, int | float) and not taken >= _LEAST_CROP:
+        raise WeightsError(f"'{folder.name}' takes less than {_LEAST_CROP} of an image's side.")
+
+
+def _check_numbers(folder: Path, value: Any, what: str, most: int, name: str = "") -> None:
+    """Each number of a configuration is one that somebody may mean."""
+    parts = list(value.items()) if isinstance(value, dict) else []
+    if isinstance(value, list | tuple):
+        parts = [(name, item) for item in value]
+    for key, part in parts:
+        _check_numbers(folder, part, what, most, str(key))
+    if isinstance(value, int | float) and not abs(value) <= most:
+        raise WeightsError(
+            f"'{folder.name}' {what} with '{name[:60]}' {str(value)[:20]}; at most {most:,}."
+        )
+
+
+@contextmanager
+def _no_hub() -> Iterator[None]:
+    """A folder that names networks of a hub has none asked for."""
+    from huggingface_hub import constants
+
+    was, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = was
 
 
 def _tried(item: Classifier) -> Classifier:
@@ -319,10 +395,13 @@ def _probabilities(scores: NDArray[np.float64], several: bool = False) -> NDArra
 
 def _classes(folder: Path, config: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the classes in the order of the outputs."""
-    given: Any = config.get("label_names") or config.get("pretrained_cfg", {}).get("label_names")
+    given: Any = config.get("label_names") or _part(config, "pretrained_cfg").get("label_names")
     given = given or config.get("id2label")
     if given is None and (folder / _LABELS[0]).is_file():
-        given = (folder / _LABELS[0]).read_text(encoding="utf-8").split("\n")
+        try:
+            given = (folder / _LABELS[0]).read_text(encoding="utf-8").split("\n")
+        except (OSError, ValueError) as error:
+            raise WeightsError(f"'{folder.name}/{_LABELS[0]}' cannot be read: {error}.") from None
         given = [line.strip() for line in given if line.strip()]
     if given is None and (folder / _LABELS[1]).is_file():
         given = read_json(folder / _LABELS[1])
@@ -349,6 +428,12 @@ def _config(folder: Path) -> dict[str, Any]:
     if not (folder / CONFIG).is_file():
         return {}
     found = read_json(folder / CONFIG)
+    return found if isinstance(found, dict) else {}
+
+
+def _part(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A table within a configuration; an empty one where it is missing or none."""
+    found = config.get(name)
     return found if isinstance(found, dict) else {}
 
 

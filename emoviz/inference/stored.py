@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import re
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
@@ -24,9 +23,10 @@ from emoviz.data.dataset import NO_LABEL
 from emoviz.data.parquet_files import OpenedParquet, opened_parquet
 from emoviz.data.parts import Merged, texts_of
 from emoviz.errors import TableError, TaxonomyError
-from emoviz.files import arrow_file, replaced_file
+from emoviz.files import arrow_file, made_of, replaced_file
 from emoviz.inference.embedding_table import EmbeddingTable, Origin
 from emoviz.inference.text_column import TextColumn, coded
+from emoviz.inference.vectors import UNREADABLE, unpacked_size
 from emoviz.labels import Taxonomy
 from emoviz.settings import Settings
 
@@ -36,6 +36,8 @@ _ROW_GROUP = 4096
 _MOST_REFUSALS = 10_000  # listed in a file; the count is of all
 _MAPPED_FROM = 50_000  # rows; fewer are read within a second
 _STAMP = b"emoviz_stamp"
+# Arrays may not grow more than this many times when unpacked; emoviz itself packs none.
+_BOMB, _SMALL_ARRAYS = 50, 200_000_000
 
 
 @dataclass(frozen=True)
@@ -265,7 +267,7 @@ class _About:
             Taxonomy.from_dict(values["taxonomy"]),
             Taxonomy.from_dict(labels) if labels is not None else None,
             int(values["width"]),
-            Origin(**{name: text for name, text in values["origin"].items() if name != "part"}),
+            made_of(Origin, {k: v for k, v in dict(values["origin"]).items() if k != "part"}),
             tuple((str(name), str(reason)) for name, reason in values["refused"]),
         )
 
@@ -282,7 +284,7 @@ def _read_about(path: Path, text: str | bytes | None) -> _About:
         )
     try:
         return _About.from_dict(json.loads(text))
-    except (KeyError, TypeError, ValueError, TaxonomyError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, TaxonomyError) as error:
         raise TableError(f"'{path}' cannot be read: {error}. Make it anew with embed.") from None
 
 
@@ -384,12 +386,23 @@ def _write_npz(path: Path, parts: Sequence[EmbeddingTable]) -> None:
 
 def _read_npz(path: Path) -> EmbeddingTable:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            held = {name: arrays[name] for name in arrays.files}
+        with path.open("rb") as stream:
+            size = unpacked_size(stream)
+            if size > max(_SMALL_ARRAYS, _BOMB * path.stat().st_size):
+                raise TableError(
+                    f"'{path}' would unpack to {size / 1e6:,.0f} MB, far more than it holds."
+                )
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as arrays:
+                held = {name: np.asarray(arrays[name]) for name in arrays.files}
     except FileNotFoundError:
         raise TableError(f"There is no table '{path}'.") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise TableError(f"'{path}' is no readable npz file: {error}.") from None
+    count = len(held["u"]) if "u" in held and held["u"].ndim == 2 else -1
+    for name, column in held.items():  # counted before each text becomes an object
+        if name not in ("classes", _ABOUT.decode()) and column.shape[:1] != (count,):
+            raise TableError(f"'{path}' does not fit what it says of itself: rows of '{name}'.")
     known = held.get(_ABOUT.decode())
     about = _read_about(path, None if known is None else str(known))
     try:
@@ -414,7 +427,7 @@ def _read_npz(path: Path) -> EmbeddingTable:
                 origin=about.origin,
             )
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise TableError(f"'{path}' does not fit what it says of itself: {error}.") from None
 
 

@@ -3,12 +3,14 @@
 import csv
 import io
 import math
+import tokenize
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,11 @@ from emoviz.errors import TableError
 
 # What a file may unpack to, as its own tables say before anything is: a million vectors of 500.
 _MAX_UNPACKED, _MAX_ROWS, _MAX_COLUMNS = 2_000_000_000, 2_000_000, 20_000
+# What zipfile, zlib and numpy's own reader of headers raise over files that are none.
+UNREADABLE = (
+    *(OSError, ValueError, TypeError, KeyError, EOFError, MemoryError, RuntimeError, SyntaxError),
+    *(OverflowError, zipfile.BadZipFile, zlib.error, tokenize.TokenError),
+)
 _NUMBER = 4  # bytes of one as it is kept
 _LABELS = ("label", "emotion", "class", "labels", "target")
 _NAMES = ("path", "file", "filename", "image", "name", "paths", "files", "names")
@@ -198,10 +205,10 @@ def _from_parquet(title: str, data: bytes) -> _Found:
 
 def _from_arrays(title: str, data: bytes) -> _Found:
     try:
-        _check_size(title, _npz_size(data))
+        _check_size(title, unpacked_size(io.BytesIO(data)))
         loaded = np.load(io.BytesIO(data), allow_pickle=False)
         arrays = {"u": loaded} if isinstance(loaded, np.ndarray) else _arrays(loaded)
-    except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise TableError(f"'{title}' holds no plain arrays of numbers or text: {error}.") from None
     flat = [name for name, array in arrays.items() if array.ndim == 2 and array.dtype.kind in "fiu"]
     vector = _named(flat, _VECTORS) or (flat[0] if len(flat) == 1 else None)
@@ -242,17 +249,24 @@ def _check_size(title: str, size: int) -> None:
         )
 
 
-def _npz_size(data: bytes) -> int:
-    """Bytes of all arrays of an npz, or of an npy as its header has it."""
-    if not data.startswith(b"PK"):
-        return _npy_size(io.BytesIO(data))
+def unpacked_size(source: IO[bytes]) -> int:
+    """Bytes of all arrays of an npz, or of an npy as its header has it; none of them is read.
+
+    Raises:
+        UNREADABLE: It is neither.
+    """
+    is_npy = source.read(2) != b"PK"
+    source.seek(0)
+    if is_npy:
+        return _npy_size(source)
     total = 0
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    with zipfile.ZipFile(source) as archive:
         for member in archive.infolist():
-            total += member.file_size
+            size = member.file_size
             if member.filename.endswith(".npy") and total <= _MAX_UNPACKED:
                 with archive.open(member) as stream:  # its header may claim more than it holds
-                    total = max(total, _npy_size(stream))
+                    size = max(size, _npy_size(stream))
+            total += size
     return total
 
 

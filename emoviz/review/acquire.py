@@ -256,7 +256,7 @@ def gather(
             listed = [row for row in rows if isinstance(row, Item)]
             moved = _moved(before, listed, _Bringer(request, folder, settings, fetcher))
             with (folder / "states.jsonl").open("a+b") as states:
-                _end_line(states)
+                _drop_half_line(states)
                 states.writelines(
                     json.dumps(asdict(Brought(key))).encode() + b"\n" for key in moved
                 )
@@ -502,7 +502,7 @@ def _bring_all(
     assert found.request is not None
     bring = _Bringer(found.request, folder, settings, fetcher)
     with Thumbnails(settings) as kept, (folder / "states.jsonl").open("a+b") as states:
-        _end_line(states)
+        _drop_half_line(states)
         for item in missing:
             state, line_broke = bring.one(item, kept)
             broken = broken + 1 if line_broke else 0
@@ -515,12 +515,11 @@ def _bring_all(
     return ""
 
 
-def _end_line(stream: Any) -> None:
-    """A line that a killed process left half must not swallow the next one."""
-    if stream.seek(0, 2):
-        stream.seek(-1, 2)
-        if stream.read(1) != b"\n":
-            stream.write(b"\n")
+def _drop_half_line(stream: Any) -> None:
+    """A line that a killed process or a full disk left half is none, and swallows no next one."""
+    stream.seek(0)
+    end = sum(len(line) for line in stream if line.endswith(b"\n"))
+    stream.truncate(end)
 
 
 class _Bringer:

@@ -150,7 +150,7 @@ class Database:
         if _revision(self.engine) == HEAD:
             return
         with self.engine.connect() as connection:
-            connection = connection.execution_options(**{_WRITES: True})
+            connection = connection.execution_options(**{_WRITES: _WAIT})
             with connection.begin():
                 if not self.is_sqlite:
                     connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
@@ -231,7 +231,10 @@ def _sqlite(url: Any, text: str) -> Engine:
     place = read_only(file) if is_closed else file
 
     def connected() -> sqlite3.Connection:
-        return sqlite3.connect(place, timeout=_WAIT, check_same_thread=False, uri=is_closed)
+        # A reader waits only for a program that keeps the file to itself, and a page asks several
+        # times; of a new file others may be making the tables.
+        wait = PATIENCE if file.is_file() and file.stat().st_size else _WAIT
+        return sqlite3.connect(place, timeout=wait, check_same_thread=False, uri=is_closed)
 
     engine = create_engine(url, creator=connected, pool_size=8, max_overflow=8)
 

@@ -36,7 +36,8 @@ from emoviz.inference.classifiers import (
     read_json,
     timm_config,
 )
-from emoviz.models.backbones import VISION_TRANSFORMER
+from emoviz.models.backbones import VISION_TRANSFORMER, Backbone
+from emoviz.models.bounded import no_larger_than
 from emoviz.plugins import PluginError, Registry
 
 OPEN_CLIP_WEIGHTS, OPEN_CLIP_CONFIG = "open_clip_model.safetensors", "open_clip_config.json"
@@ -124,7 +125,7 @@ def read_encoder(place: str) -> Encoder:
         )
     for name in FORMS:
         if _reads(name, folder):
-            return FORMS.guarded(name, partial(FORMS[name].read, folder))
+            return _bounded(FORMS.guarded(name, partial(FORMS[name].read, folder)))
     config = _table(folder, CONFIG)
     raise WeightsError(
         f"'{folder.name}' is no network that can be brought in: {CONFIG} names the kind "
@@ -133,6 +134,18 @@ def read_encoder(place: str) -> Encoder:
         "others (SigLIP, DINOv3, Swin, ConvNeXt, BEiT, ResNet) timm has in a form of its own: "
         "bring that."
     )
+
+
+def _bounded(encoder: Encoder) -> Encoder:
+    """The encoder, once the network that its folder asks for is no larger than its weights."""
+    try:
+        with torch.device("meta"), no_larger_than(encoder.arrays):
+            Backbone(encoder.architecture, (), encoder.options)
+    except WeightsError:
+        raise
+    except Exception:  # whatever else is wrong with it is told where it is built for use
+        logging.getLogger(__name__).debug("%s is none", encoder.name, exc_info=True)
+    return encoder
 
 
 def _reads(name: str, folder: Path) -> bool:

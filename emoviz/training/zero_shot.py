@@ -28,6 +28,7 @@ from emoviz.files import read_json, write_json
 from emoviz.inference.cache import fingerprint
 from emoviz.inference.trust import remember
 from emoviz.labels import TAXONOMIES, Taxonomy, get_taxonomy, own_taxonomy, taxonomy_of
+from emoviz.models.bounded import no_larger_than
 from emoviz.settings import Settings
 from emoviz.training.encoder import encoder_network, versions
 from emoviz.training.encoder_reading import Clip, read_encoder
@@ -267,7 +268,8 @@ def _text_tower(clip: Clip) -> Any:
     from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
     try:
-        tower: Any = CLIPTextModelWithProjection(CLIPTextConfig(**clip.text_config))
+        with no_larger_than(clip.text):
+            tower: Any = CLIPTextModelWithProjection(CLIPTextConfig(**clip.text_config))
         wanted = tower.state_dict()
         short = {key: key.removeprefix("text_model.") for key in wanted}
         tower.load_state_dict({key: clip.text[name] for key, name in short.items()})
