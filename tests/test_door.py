@@ -5,6 +5,7 @@ else does (without); found = taken + problems in either.
 """
 
 import json
+import os
 import time
 import unicodedata
 import zipfile
@@ -19,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from emoviz.cli import main
 from emoviz.data import parquet_files
 from emoviz.data.cells import by_number
 from emoviz.data.dataset import Dataset, Record, majority
@@ -121,6 +123,9 @@ def rows(delimiter: str = ",", header: str = "file{}label", end: str = "\n") -> 
         rows(header="file{}what it evokes"),
         rows().replace("/a.jpg", "/%61.jpg"),
         rows().replace(".jpg", ""),
+        rows().replace(",label", ", label").replace(",joy", ', "joy"').replace(",fear", ', "fear"'),
+        rows().encode() + b"\x1a\0\0",
+        rows(header="file{}label{}".replace("{}", ",")).replace("joy\n", "joy,\n"),
         '"file";"label";"title, artist, year, place"\n'
         + "".join(f"{n};{w};x\n" for n, w in zip(NAMES, LABELS, strict=True)),
     ],
@@ -157,13 +162,29 @@ def test_that_code_page_is_taken_under_which_the_files_exist(
     assert "under which the files exist" in found.notes[0]
 
 
-def test_letters_say_the_code_page_where_no_file_does(make: Callable[..., Path]) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "titles"),
+    [
+        (
+            "cp1251",
+            ("Чюрлёнис, художник и композитор", "Малевич Казимир", "Кандинский Василий"),
+        ),
+        (
+            "cp1257",
+            ("Čiurlionis, Jūros sonata", "Žmuidzinavičius, Jūra", "Ąžuolai prie kelio"),
+        ),
+        ("cp1252", ("Käthe Kollwitz", "Albrecht Dürer, Hände", "Bäume im Frühling")),
+        ("cp932", ("葛飾北斎 神奈川沖浪裏", "喜多川歌麿、ビードロを吹く娘", "歌川広重")),
+    ],
+)
+def test_letters_say_the_code_page_where_no_file_does(
+    make: Callable[..., Path], encoding: str, titles: tuple[str, ...]
+) -> None:
     text = rows(header="file{}label{}artist".replace("{}", ",")).split("\n")
-    titles = ("Чюрлёнис, художник и композитор", "Малевич Казимир", "Кандинский Василий")
     lines = [text[0], *(f'{line},"{title}"' for line, title in zip(text[1:4], titles, strict=True))]
-    found = both(make("\n".join(lines).encode("cp1251")))
-    assert found.records[1].metadata["artist"] == "Малевич Казимир"
-    assert "read as cp1251" in found.notes[0]
+    found = both(make("\n".join(lines).encode(encoding)))
+    assert [record.metadata["artist"] for record in found.records] == list(titles)
+    assert "which its letters look like" in found.notes[0]
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
@@ -403,6 +424,9 @@ STRUCTURES: dict[str, tuple[str, ...]] = {
     "classes below kinds": tuple(
         f"{kind}/{name}" for kind, name in zip(("photos", "art") * 2, BASE, strict=True)
     ),
+    "splits below kinds": tuple(
+        f"{kind}/{name}" for kind, name in zip(("photos/train", "art/test") * 2, BASE, strict=True)
+    ),
     "backslashes": tuple(name.replace("/", "\\") for name in BASE),
     "a wrapper and backslashes": tuple(f"set\\{name}".replace("/", "\\") for name in BASE),
 }  # fmt: skip
@@ -532,6 +556,47 @@ def test_a_zip_that_unpacks_itself_is_read_by_every_verb(tmp_path: Path, picture
     assert open_holder(place, SETTINGS).read(record.inside, Limits()) == record.read(Limits())
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("a.jsonl", b"{}", "not an image"),
+        ("a.gz", b"\x1f\x8b\x08" + bytes(30), "gzip"),
+        ("a.xlsx", b"PK\x03\x04" + bytes(30), "workbook; save its sheet as CSV"),
+        ("a.csv", b"", "has no rows"),
+        ("a.zip", b"PK\x05\x06" + bytes(18), "holds no images"),
+    ],
+)
+def test_a_file_that_holds_no_image_is_told_alike(
+    tmp_path: Path, name: str, data: bytes, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    for labelled in (True, False):
+        with pytest.raises(TableError, match=words):
+            open_dataset(tmp_path / name, SETTINGS, labelled=labelled)
+    assert main(["collection", "add", f"no-{name}", str(tmp_path / name)]) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a", "a.json", "a.csv"])
+def test_one_image_serves_every_verb_whatever_its_name(
+    tmp_path: Path, picture: Picture, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_bytes(picture())
+    assert len(open_dataset(tmp_path / name, SETTINGS)) == 1
+    words = [str(tmp_path / name), "--checkpoint", "none", "--format", "json"]
+    assert main(["collection", "add", f"one-{name}", *words]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["found"], told["taken"]) == (1, 1)
+
+
+def test_what_is_no_ordinary_file_is_told(tmp_path: Path, picture: Picture) -> None:
+    (tmp_path / "joy").mkdir()
+    (tmp_path / "joy" / "a.jpg").write_bytes(picture())
+    os.mkfifo(tmp_path / "joy" / "b.jpg")
+    found = both(tmp_path)
+    assert found.problems == (("joy/b.jpg", "it is not an ordinary file"),)
+
+
 def test_class_folders_may_be_links(tmp_path: Path, picture: Picture) -> None:
     for label in ("joy", "fear"):
         (tmp_path / "elsewhere" / label).mkdir(parents=True)
@@ -549,8 +614,6 @@ def test_paths_of_any_bytes_serve_every_verb(
     tmp_path: Path, picture: Picture, home: str, monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    from emoviz.cli import main
-
     root = tmp_path / home
     for label in ("joy", "fear"):
         (root / "set" / label).mkdir(parents=True)

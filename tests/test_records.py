@@ -184,9 +184,9 @@ def test_numbers_in_a_text_table_are_labels_in_the_order_of_the_taxonomy(read: R
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "has 0 columns, none of them of files or labels; wanted: file, and label"),
-        ("\n\n\n", "has 0 columns"),
-        ("file,label\n", "has no labels"),
+        ("", "has no rows; wanted: one for each image"),
+        ("\n\n\n", "has no rows"),
+        ("file,label\n", "has no rows"),
         ("file,mood\na,5\n", "has 2 columns, none of them of labels; wanted: file, and label"),
         ("name,label\na,awe\n", "has 2 columns, none of them of files; wanted: file"),
         ("file,label\na,boredom\nb,x\n", "holds no image that can be used.*line 2: its label"),

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from emoviz.data.dataset import (
     MOST_CLASSES,
@@ -27,6 +28,7 @@ from emoviz.data.dataset import (
     one_hot,
     relabelled,
 )
+from emoviz.data.images import SUFFIXES
 from emoviz.data.sources import (
     ImageSource,
     ZipImages,
@@ -38,6 +40,7 @@ from emoviz.data.sources import (
     parts_of,
     refusal,
     walk_files,
+    why_no_image,
 )
 from emoviz.data.structure import read_structure
 from emoviz.errors import ImageError, TableError
@@ -45,7 +48,8 @@ from emoviz.labels import TAXONOMIES, Taxonomy, get_taxonomy, taxonomy_of
 from emoviz.settings import Settings, load_settings
 
 SAMPLE = "sample"
-TABLES = (".csv", ".tsv", ".tab", ".txt", ".parquet")
+TABLES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".arrow")
+_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _MANIFESTS = (".json", ".jsonld")
 _NO_CLASS = "it lies in no folder of a class"
 
@@ -102,36 +106,61 @@ def _opened(place: str | Path, wish: Wish) -> Dataset:
     return replace(found, path=absolute(given))
 
 
-def _file(path: Path, wish: Wish) -> Dataset:
-    """What a file holds: its bytes say that it is an image, a ZIP or Parquet, else its name."""
+def kind_of_file(path: Path) -> Literal["zip", "table", "manifest", "image"]:
+    """What a file is for the door: its bytes say image, ZIP or Parquet, else its name.
+
+    Raises:
+        TableError: It is a workbook.
+    """
     suffix = path.suffix.casefold()
+    if suffix in _WORKBOOKS:
+        raise TableError(f"'{path}' is a workbook; save its sheet as CSV, and open that.")
     try:
         begins = first_bytes(path)
     except ImageError:
         begins = b""
     if _is_zip(path.name, begins):
+        return "zip"
+    if not is_image(begins):
+        if suffix in TABLES or begins.startswith(b"PAR1"):
+            return "table"
+        if suffix in _MANIFESTS:
+            return "manifest"
+    return "image"
+
+
+def _file(path: Path, wish: Wish) -> Dataset:
+    kind = kind_of_file(path)
+    if kind == "zip":
         return open_zip(path, str(path), wish)
-    if not is_image(begins) and suffix == ".parquet":
-        from emoviz.data.dataset_file import read_set
-
-        own = read_set(path)
-        if own is not None:
-            # Those of the library were looked at when they were brought in.
-            if wish.sent or not absolute(path).is_relative_to(absolute(wish.settings.home)):
-                own = confined(own, wish)
-            return relabelled(own, wish.taxonomy) if wish.taxonomy is not None else own
-    if not is_image(begins) and (suffix in TABLES or begins.startswith(b"PAR1")):
-        from emoviz.data.table_records import read_records
-        from emoviz.data.tables import read_table
-
-        return read_records(read_table(path), wish)
-    if not is_image(begins) and suffix in _MANIFESTS:
+    if kind == "manifest":
         from emoviz.data.importers.iiif_reading import read_address
 
         return read_address(str(path), wish.settings)
-    record = Record(path.name, path, group=path.name)
-    shown = str(path).removesuffix(path.name)
-    return Dataset(path.name, UNLABELLED, (record,), root=Path.cwd(), shown=shown)
+    if kind == "table":
+        from emoviz.data.dataset_file import read_set
+        from emoviz.data.table_records import read_records
+        from emoviz.data.tables import read_table
+
+        own = read_set(path) if path.suffix.casefold() == ".parquet" else None
+        if own is None:
+            return read_records(read_table(path), wish)
+        # Those of the library were looked at when they were brought in.
+        if wish.sent or not absolute(path).is_relative_to(absolute(wish.settings.home)):
+            own = confined(own, wish)
+        return relabelled(own, wish.taxonomy) if wish.taxonomy is not None else own
+    # Asked for by its name, whatever that says: its bytes decide.
+    known = path.name if path.suffix.casefold() in SUFFIXES else ""
+    reason = why_no_image(known, lambda: first_bytes(path))
+    record, problem = Record(path.name, path, group=path.name), Problem(path.name, reason)
+    return Dataset(
+        path.name,
+        UNLABELLED,
+        () if reason else (record,),
+        (problem,) if reason else (),
+        root=Path.cwd(),
+        shown=str(path).removesuffix(path.name),
+    )
 
 
 def _is_zip(name: str, begins: bytes) -> bool:
@@ -254,6 +283,8 @@ def fitted(found: Dataset, likely: Taxonomy | None = None) -> Dataset:
 def _checked(place: str | Path, found: Dataset, wish: Wish) -> Dataset:
     """A set of which something can be used; `TableError` says why where nothing can."""
     known = len(found.taxonomy) > 0
+    if not len(found.records) and not found.problems:
+        raise TableError(f"'{place}' holds no images.")
     if len(found.records) and (known or not wish.labelled):
         return found
     first = "".join(f" First: {key}: {why}" for key, why in found.problems[:1])

@@ -5,7 +5,6 @@ be read is an `ImageError` of that one source.
 """
 
 import io
-import math
 import os
 import re
 import stat
@@ -15,11 +14,11 @@ import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from emoviz.data import image_formats
 from emoviz.data.dataset import Problem
+from emoviz.data.encodings import guess_encoding
 from emoviz.data.images import SUFFIXES, Limits, read_file
 from emoviz.errors import ImageError
 from emoviz.settings import Settings
@@ -161,10 +160,13 @@ def _walk(
         for name in sorted(files):
             if not is_junk(parts_of(name)):
                 path = Path(root, name)
-                if path.is_symlink() and not os.path.exists(path):  # noqa: PTH110 - no error
+                try:
+                    is_file = stat.S_ISREG(path.stat().st_mode)
+                except OSError:
                     yield path, "it is a link that leads nowhere"
-                else:
-                    yield path, why_no_image(name, lambda path=path: first_bytes(path))  # type: ignore[misc]
+                    continue
+                reason = why_no_image(name, lambda path=path: first_bytes(path))  # type: ignore[misc]
+                yield path, reason if is_file else "it is not an ordinary file"
     yield from closed
 
 
@@ -293,7 +295,7 @@ def member_names(members: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[s
     if not asked:
         return names, ()
     raw = {i: members[i].orig_filename.encode("cp437", errors="replace") for i in asked}
-    encoding = _encoding_of(list(raw.values()))
+    encoding = guess_encoding(list(raw.values()))
     for i, data in raw.items():
         text = data.decode(encoding, errors="replace").split("\0")[0]
         names[i] = unicodedata.normalize("NFC", text)
@@ -301,54 +303,6 @@ def member_names(members: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[s
         return names, ()
     return names, (f"Names in the ZIP do not say how they are written; they were read as "
                    f"{encoding}.",)  # fmt: skip
-
-
-_PAGES = (
-    *("shift_jis", "euc_kr", "gb2312", "big5", "cp437", "cp850", "cp1252", "cp852", "cp866"),
-    *("cp1251", "koi8_r", "cp775", "cp1257", "cp1250", "cp737", "cp1253", "cp857", "cp1254"),
-    *("cp862", "cp1255", "cp1256"),
-)
-_WIDE_PAGES = ("cp932", "cp936", "cp949", "cp950")  # the first four with signs that are rare
-_RARE = frozenset("þðÞÐÿ")  # of single languages, and where others have theirs
-
-
-def _encoding_of(names: Sequence[bytes]) -> str:
-    try:
-        b"".join(names).decode("utf-8")
-        return "utf-8"
-    except UnicodeDecodeError:
-        return min((*_PAGES, *_WIDE_PAGES), key=lambda encoding: _oddness(names, encoding))
-
-
-def _oddness(names: Sequence[bytes], encoding: str) -> float:
-    """How little names make sense.
-
-    They do where they are letters of one alphabet, small after the first. Latin letters with
-    accents stand among those without, letters of other alphabets among their own.
-    """
-    try:
-        text = "\n".join(name.decode(encoding) for name in names)
-    except UnicodeDecodeError:
-        return math.inf
-    foreign = [sign for sign in text if not sign.isascii()]
-    kinds = {sign: _alphabet(sign) for sign in set(text)}
-    odd = sum(not (sign.isalpha() or kinds[sign] == "COMBINING") for sign in foreign)
-    rare = sum(sign in _RARE or kinds[sign] == "HALFWIDTH" for sign in foreign)
-    upper = mixed = 0
-    for one, other in pairwise(text):
-        upper += other.isupper() and one.isalpha() and not (one.isupper() and other.isascii())
-        accents = not (one.isascii() or other.isascii()) and kinds[one] == kinds[other] == "LATIN"
-        joined = {kinds[one], kinds[other]} - {""}
-        mixed += accents or (one.isascii() != other.isascii() and len(joined) > 1)
-    alphabets = {kinds[sign] for sign in foreign} - {""}
-    each = (3 * odd + 2 * upper + mixed + rare) / max(len(foreign), 1)
-    return each + len(alphabets) / 2 + (encoding in _WIDE_PAGES)
-
-
-def _alphabet(sign: str) -> str:
-    """Of a letter; "" of what is none. Chinese and Japanese signs stand in one word."""
-    name = unicodedata.name(sign, "?").split()[0] if sign.isalpha() else ""
-    return "CJK" if name in ("HIRAGANA", "KATAKANA") else name
 
 
 def _unicode_path(member: zipfile.ZipInfo) -> str:

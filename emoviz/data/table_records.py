@@ -56,6 +56,8 @@ def read_records(table: Table, wish: Wish) -> Dataset:
     Raises:
         TableError: A column is missing or stands twice, or the labels have to be asked about.
     """
+    if not table.count:
+        raise TableError(f"'{table.path}' has no rows; wanted: one for each image.")
     roles = find_roles(table, wish.taxonomy, wish.labelled)
     rows = _Rows(table, roles, wish)
     title = "/".join(absolute(table.path).parts[-2:])

@@ -29,6 +29,7 @@ import numpy as np
 
 from emoviz.data.affect import Dimension, Scale, affect_columns
 from emoviz.data.cells import NO_ANSWER, plain_name
+from emoviz.data.encodings import OTHER_PAGES, PAGES, WIDE_PAGES, guess_encoding
 from emoviz.data.images import SUFFIXES, Limits, read_file
 from emoviz.data.parquet_files import of_file, opened_parquet
 from emoviz.errors import ImageError, TableError
@@ -45,13 +46,6 @@ _FILE = (
 _LABEL = ("label", "emotion", "class", "labels", "emotions", "classname", "labelname")
 _GROUP, _SPLIT = ("group", "artist", "source"), ("split", "subset")
 _VOTE = "p_"
-_PAGES = (
-    *("cp1252", "cp1250", "cp1257", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1258"),
-    *("cp932", "gb18030", "cp949", "cp950", "koi8_r", "mac_roman", "cp850", "cp852", "cp866"),
-    *("cp775", "cp437", "cp737", "cp857", "cp874"),
-)
-# Taken where the files exist that are named, and never for what the letters look like.
-_RARE_PAGES = ("iso8859_2", "iso8859_4", "iso8859_5", "euc_jp", "mac_latin2", "mac_cyrillic")
 # What may stand above the names of columns: empty lines, the separator, a remark.
 _ABOVE = re.compile(rb'[\r\n]+|\s*"?sep=(.)"?[ ,;\t]*\r?\n|(#[^\r\n]*)[\r\n]+', re.IGNORECASE)
 _ROWS = 64  # of images that are held at a time
@@ -367,6 +361,7 @@ def _bytes(path: Path) -> tuple[bytes, tuple[str, ...]]:
             raise TableError(f"'{path}' cannot be read: {error}.") from None
         data = b""
     data, notes = _as_utf8(path, data)
+    data = data.rstrip(b"\x00\x1a")  # the ends that old programs put to a file
     if b"\x00" in data:
         raise TableError(f"'{path}' is no text table (CSV or TSV).")
     return data, notes
@@ -385,7 +380,8 @@ def _text(path: Path, quotes: bool) -> Table:
             header = [f"column {i}" for i in range(1, len(header) + 1)]
             data, skipped = f"{delimiter.join(header)}\n".encode() + data, skipped - 1
             notes = (*notes, f"'{path.name}' has no names of columns: its first line is an image.")
-        made = _by_arrow(data, delimiter, len(header), quotes)
+        spaced = re.search(re.escape(delimiter).encode() + rb' +"', data) if quotes else None
+        made = [] if spaced else _by_arrow(data, delimiter, len(header), quotes)
         made = made or _by_csv(data, delimiter, len(header), quotes)
     except csv.Error as error:
         line = max(_line_numbers(data, delimiter, quotes), default=0) + skipped + 1
@@ -410,7 +406,7 @@ def _text(path: Path, quotes: bool) -> Table:
 def _reader(data: bytes, delimiter: str, quotes: bool) -> Any:
     stream = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
     if quotes:
-        return csv.reader(stream, delimiter=delimiter)
+        return csv.reader(stream, delimiter=delimiter, skipinitialspace=True)
     return csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_NONE)
 
 
@@ -569,16 +565,13 @@ def _code_page(path: Path, data: bytes) -> tuple[str, str]:
         except UnicodeDecodeError:
             return 0
 
-    found = {encoding: there(encoding) for encoding in (*_PAGES, *_RARE_PAGES)} if names else {}
-    if found and max(found.values()):
-        return max(found, key=lambda name: found[name]), "under which the files exist that it names"
-    import charset_normalizer
-
-    guess = charset_normalizer.from_bytes(b"\n".join(lines)[:200_000], cp_isolation=list(_PAGES))
-    best = guess.best()
-    if best is None:
-        return "cp1252", "as most tables that are not in UTF-8 are"
-    return best.encoding, "which its letters look like"
+    some = [line[:300] for line in lines[:200]]  # each of 25 pages is tried on them
+    pages = (*PAGES, *WIDE_PAGES, *OTHER_PAGES) if names else ()
+    found = {page: count for page in pages if (count := there(page))}
+    if not found:
+        return guess_encoding(some), "which its letters look like"
+    best = [page for page, count in found.items() if count == max(found.values())]
+    return guess_encoding(some, best), "under which the files exist that it names"
 
 
 # Parquet -----------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ from emoviz.data.importers.artworks import read_artworks
 from emoviz.data.importers.iiif import ReadManifest, read_iiif
 from emoviz.data.importers.iiif_reading import SIDE, Documents, fetch_image
 from emoviz.data.importers.wikiart_emotions import is_wikiart_emotions, read_wikiart_emotions
-from emoviz.data.reading import TABLES, open_holder
+from emoviz.data.reading import kind_of_file, open_holder
 from emoviz.data.sources import is_address
 from emoviz.errors import EmovizError, FetchError, ImageError, TableError
 from emoviz.files import made_of, read_json, read_lines, replaced_file, write_json
@@ -172,7 +172,7 @@ class AcquiredWorks:
 
 
 def guess_kind(source: str) -> Kind:
-    """What lies at a path or address, by its ending or, of a table, its first line.
+    """What lies at a path or address; an image by itself is read as a folder of one.
 
     Raises:
         TableError: There is nothing there, or nothing that is taken in.
@@ -193,13 +193,11 @@ def guess_kind(source: str) -> Kind:
             f"There is no '{source}'. Wanted: a folder, a ZIP, a table (CSV, TSV), the address or "
             f"file of a IIIF manifest, or '{SAMPLE}'."
         )
-    suffix = path.suffix.casefold()
-    if suffix in TABLES:
+    kind = kind_of_file(path)
+    if kind == "table":
         return "wikiart-emotions" if is_wikiart_emotions(path) else "table"
-    kinds: dict[str, Kind] = {".zip": "zip", ".json": "iiif", ".jsonld": "iiif"}
-    if suffix not in kinds:
-        raise TableError(f"'{source}' is no folder, ZIP, table or IIIF manifest (.json).")
-    return kinds[suffix]
+    kinds: dict[str, Kind] = {"zip": "zip", "manifest": "iiif", "image": "folder"}
+    return kinds[kind]
 
 
 def collection_folder(settings: Settings, name: str) -> Path:
