@@ -46,7 +46,7 @@ def test_two_people_and_the_model(gallery: str, settings: Settings) -> None:
     (pair,) = [row for row in rows if {row["who"], row["with"]} == {"Ona", "Jonas"}]
     # Five of six the same; by chance (3/6)(2/6) + (3/6)(4/6) = 1/2: kappa = (5/6 - 1/2) / (1/2).
     assert pair["kappa"] == "0.67"
-    assert pair["same"] == "83 %"
+    assert pair["same"] == "83\u00a0% (44\u00a0% to 100\u00a0%)"
 
 
 def test_the_wall_is_filtered_by_what_people_answered(

@@ -42,7 +42,6 @@ from emoviz.data.sources import (
     walk_files,
     why_no_image,
 )
-from emoviz.data.structure import read_structure
 from emoviz.errors import ImageError, TableError
 from emoviz.labels import TAXONOMIES, Taxonomy, get_taxonomy, taxonomy_of
 from emoviz.settings import Settings, load_settings
@@ -339,6 +338,8 @@ def _by_folders(
     title: str, files: Sequence[Record], problems: Sequence[Problem], wish: Wish, shown: str
 ) -> Dataset:
     """Images with the labels and splits that their folders give."""
+    from emoviz.data.structure import read_structure
+
     folders = [parts_of(record.name)[:-1] for record in files]
     read = read_structure(folders, wish.level)
     names = sorted({label for label, _ in read.places if label})

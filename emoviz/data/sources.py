@@ -18,7 +18,6 @@ from pathlib import Path, PurePosixPath
 
 from emoviz.data import image_formats
 from emoviz.data.dataset import Problem
-from emoviz.data.encodings import guess_encoding
 from emoviz.data.images import SUFFIXES, Limits, read_file
 from emoviz.errors import ImageError
 from emoviz.settings import Settings
@@ -295,6 +294,8 @@ def member_names(members: Sequence[zipfile.ZipInfo]) -> tuple[list[str], tuple[s
     if not asked:
         return names, ()
     raw = {i: members[i].orig_filename.encode("cp437", errors="replace") for i in asked}
+    from emoviz.data.encodings import guess_encoding
+
     encoding = guess_encoding(list(raw.values()))
     for i, data in raw.items():
         text = data.decode(encoding, errors="replace").split("\0")[0]

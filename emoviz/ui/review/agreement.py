@@ -1,10 +1,11 @@
 """Who agrees with whom: people with the model, people with each other, and what divides them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from emoviz.analysis.resampling import FEWEST, MetricEstimate
+from emoviz.analysis.resampling import FEWEST, MetricEstimate, share
+from emoviz.plots import percent
 from emoviz.plots.reviewing import confusion_table
 from emoviz.review import Decision, ReviewStore, Work
 from emoviz.review.agreement import MODEL, Agreement, ReviewerPair, compare
@@ -80,9 +81,10 @@ def _with_model(found: Agreement) -> None:
     _table(rows)
     st.caption(
         tr(
-            "Cohen's kappa, in brackets its 95 % confidence interval from {least} works on: 1 is "
-            "perfect agreement, 0 what chance alone gives. Who sees the estimate before deciding "
-            "agrees with it more readily; **blind only** leaves those decisions out.",
+            "Cohen's kappa: 1 is perfect agreement, 0 what chance alone gives. In brackets stand "
+            "95 % confidence intervals, of kappa from {least} works on. Who sees the estimate "
+            "before deciding agrees with it more readily; **blind only** leaves those decisions "
+            "out.",
             least=FEWEST,
         )
     )
@@ -121,7 +123,7 @@ def _row(pair: ReviewerPair) -> dict[str, str | int]:
         tr("who"): _name(pair.first),
         tr("with"): _name(pair.second),
         tr("works"): pair.works,
-        tr("same"): f"{100 * pair.same / max(pair.works, 1):.0f} %",
+        tr("same"): _number(share(pair.same, pair.works), percent),
         tr("kappa"): _number(pair.kappa),
         tr("in words"): in_words(pair.kappa),
     }
@@ -132,17 +134,19 @@ def _name(who: str) -> str:
     return tr("model") if who == MODEL else who
 
 
-def _number(item: MetricEstimate) -> str:
+def _number(
+    item: MetricEstimate, words: Callable[[float], str] = lambda value: number(value, 2)
+) -> str:
     """``0.62 (0.41 to 0.78)``."""
     if item.value is None:
         return "–"
     if item.low is None or item.high is None:
-        return number(item.value, 2)
+        return words(item.value)
     return tr(
         "{value} ({low} to {high})",
-        value=number(item.value, 2),
-        low=number(item.low, 2),
-        high=number(item.high, 2),
+        value=words(item.value),
+        low=words(item.low),
+        high=words(item.high),
     )
 
 
