@@ -589,6 +589,17 @@ def test_one_image_serves_every_verb_whatever_its_name(
     assert (told["found"], told["taken"]) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    "words", [["data", "import", "table", "--library", "x"], ["embed"], ["predict"], ["evaluate"]]
+)
+def test_an_address_is_one_for_every_verb(
+    words: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    to_data = ["--checkpoint", "emotion6", "--data"] if words == ["evaluate"] else []
+    main([*words, *to_data, "http://127.0.0.1:9/manifest.json"])
+    assert "an address of this machine" in "".join(capfd.readouterr())
+
+
 def test_what_is_no_ordinary_file_is_told(tmp_path: Path, picture: Picture) -> None:
     (tmp_path / "joy").mkdir()
     (tmp_path / "joy" / "a.jpg").write_bytes(picture())

@@ -6,6 +6,7 @@ one was taken and how to have the other. Files of images are found, not opened.
 """
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -85,7 +86,7 @@ def _opened(place: str | Path, wish: Wish) -> Dataset:
     if is_address(place):
         from emoviz.data.importers.iiif_reading import read_address
 
-        return read_address(str(place), wish.settings)
+        return read_address(re.sub("(?<=:)/+", "//", str(place), count=1), wish.settings)
     given = Path(place)
     sample = absolute(wish.settings.sample_data)
     if (str(place) == SAMPLE and not os.path.lexists(given)) or absolute(given) == sample:
@@ -283,7 +284,9 @@ def _checked(place: str | Path, found: Dataset, wish: Wish) -> Dataset:
     """A set of which something can be used; `TableError` says why where nothing can."""
     known = len(found.taxonomy) > 0
     if not len(found.records) and not found.problems:
-        raise TableError(f"'{place}' holds no images.")
+        raise TableError(
+            f"'{place}' holds no images. Wanted: some, in a folder a class where they have labels."
+        )
     if len(found.records) and (known or not wish.labelled):
         return found
     first = "".join(f" First: {key}: {why}" for key, why in found.problems[:1])

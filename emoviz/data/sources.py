@@ -74,8 +74,8 @@ def refusal(name: str, reason: str) -> ImageSource:
 
 
 def is_address(place: str | Path) -> bool:
-    """Whether it lies on the web."""
-    return re.match(r"https?://", str(place), re.IGNORECASE) is not None
+    """Whether it lies on the web; a `Path` has made one slash of two."""
+    return re.match(r"https?:/", str(place), re.IGNORECASE) is not None
 
 
 def parts_of(name: str) -> tuple[str, ...]:
