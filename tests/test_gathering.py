@@ -275,14 +275,14 @@ def test_votes_of_the_source_are_in_the_table(settings: Settings, tmp_path: Path
 
 
 def test_what_lies_at_a_source_is_seen(tmp_path: Path) -> None:
-    for name in ("a.zip", "a.csv", "a.json", "a.pdf"):
+    for name in ("a.zip", "a.csv", "a.json", "a.xlsx"):
         (tmp_path / name).write_text("x")
     assert guess_kind("https://museum.example/manifest") == "iiif"
     assert guess_kind("sample") == "sample"
     assert guess_kind(str(tmp_path)) == "folder"
     kinds = [guess_kind(str(tmp_path / name)) for name in ("a.zip", "a.csv", "a.json")]
     assert kinds == ["zip", "table", "iiif"]
-    for bad in ("a.pdf", "gone", "x" * 5000):
+    for bad in ("a.xlsx", "gone", "x" * 5000):
         with pytest.raises(TableError):
             guess_kind(str(tmp_path / bad))
 

@@ -175,7 +175,8 @@ def guess_kind(source: str) -> Kind:
     """What lies at a path or address; an image by itself is read as a folder of one.
 
     Raises:
-        TableError: There is nothing there, or nothing that is taken in.
+        TableError: There is nothing there, or a workbook; what else cannot be taken in is told by
+            what opens it.
     """
     if source == SAMPLE:
         return "sample"
