@@ -59,7 +59,7 @@ class Clause:
         seen = ""
         if self.looks_like is not None:
             word, share = self.looks_like
-            seen = f" (taken for “{word}”, {100 * share:.0f} %, by a network that names things)"
+            seen = f" (taken for “{word}”, {100 * share:.0f} %)"
         points = abs(round(100 * self.effect, 1))
         way = "less" if self.effect > 0 else "more"
         return (
