@@ -149,7 +149,7 @@ class Person:
         self.here = next(iter(self.undecided), number)
 
 
-async def tab_to(page: Any, name: str, most: int = 150) -> None:
+async def tab_to(page: Any, name: str, most: int = 500) -> None:
     """Press Tab until something of that name has the focus."""
     for _ in range(most):
         await page.keyboard.press("Tab")

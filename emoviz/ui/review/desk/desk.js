@@ -6,7 +6,7 @@ const desks = new WeakMap()
 const POLL = 120 // milliseconds until a picture that is not ready is asked for again; then longer
 const POLLS = 150
 const LATE = 1000 // milliseconds after which a person is told that something waits
-const MOST_EARLY = 64
+const MOST_EARLY = 1000 // a note may be among them
 const LONGEST = 100000 // letters of a note that the store takes
 const READING = 4000 // milliseconds that a refusal stays, whatever is done next
 const CONTROLS = "button, a, summary, input, [role=button], [role=radio], [role=switch], [role=tab]"
@@ -301,7 +301,7 @@ class Desk {
     const image = this.stage.querySelector("img")
     if (image) await image.decode().catch(() => {})
     await painted()
-    if (current !== this.current) return
+    if (current !== this.current || this.isLeaving) return
     this.root.dataset.shown = "yes"
     this.ask()
     await null // whoever watches hears that it stood there
@@ -395,7 +395,7 @@ class Desk {
     if (isArrow && !this.byPointer && !isHere && target !== document.body) return
     if (isArrow && target?.matches?.("[role=slider], [role=radio], [role=tab], [role=option]")) return
     const isNoted = this.early.some((early) => early.name === this.keys.of("note"))
-    if (!isNoted && !this.doings.has(name)) return
+    if (name === "tab" || (!isNoted && !this.doings.has(name))) return // Tab is never held
     event.preventDefault()
     event.stopPropagation()
     // Otherwise the next Enter would press what has the focus, and not save what was chosen here.
