@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from emoviz.inference.predict import Prediction
 
 
+_FETCHED_WITHIN = 1800.0  # seconds
+
+
 def add_verbs(verbs: Any) -> None:
     """Add this module's verbs to the parser."""
     _add_predict(verbs)
@@ -61,10 +64,15 @@ def _add_checkpoint(verbs: Any) -> None:
     actions = verb.add_subparsers(required=True, metavar="ACTION")
     action = actions.add_parser("import", help="look at a stranger's checkpoint, then bring it in")
     action.add_argument("source", type=Path, metavar="ZIP|FOLDER")
-    action.add_argument("--id", help="what it is called here (its own id)")
-    action.add_argument("--yes", action="store_true", help="bring it in without asking")
-    action.add_argument("--signed-by", metavar="NAME", help="refuse unless signed so")
+    _add_wishes(action)
     action.set_defaults(verb=_import_checkpoint)
+    action = actions.add_parser("fetch", help="the same for a ZIP at an address")
+    action.add_argument("address", metavar="ADDRESS")
+    action.add_argument(
+        "--sha256", required=True, metavar="HEX", help="of the ZIP, from whoever vouches for it"
+    )
+    _add_wishes(action)
+    action.set_defaults(verb=_fetch_checkpoint)
     action = actions.add_parser("seal", help="write the files' hashes into the card of one's own")
     action.add_argument("checkpoint", help="id or folder")
     action.set_defaults(verb=_seal)
@@ -251,11 +259,46 @@ def _checkpoints(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _add_wishes(action: argparse.ArgumentParser) -> None:
+    action.add_argument("--id", help="what it is called here (its own id)")
+    action.add_argument("--yes", action="store_true", help="bring it in without asking")
+    action.add_argument("--signed-by", metavar="NAME", help="refuse unless signed so")
+
+
 def _import_checkpoint(arguments: argparse.Namespace, settings: Settings) -> int:
+    return _bring_in(arguments.source, arguments.source.name, arguments, settings)
+
+
+def _fetch_checkpoint(arguments: argparse.Namespace, settings: Settings) -> int:
+    import hashlib
+    from urllib.parse import unquote, urlsplit
+
+    from emoviz.checkpoints import MAX_WEIGHTS_BYTES
+    from emoviz.data.fetch import FetchCaps, Fetcher
+    from emoviz.errors import CheckpointError
+
+    caps = FetchCaps(bytes=MAX_WEIGHTS_BYTES, seconds=_FETCHED_WITHIN)
+    fetcher = Fetcher(settings.allow_private_urls, settings.fetch_pause, caps)
+    print(f"Fetching {arguments.address} ...", file=sys.stderr)
+    data = fetcher.get(arguments.address).body
+    found, wanted = hashlib.sha256(data).hexdigest(), arguments.sha256.strip().casefold()
+    if found != wanted:
+        raise CheckpointError(
+            f"What came from there is another file: its SHA-256 is {found}, wanted {wanted}. "
+            "Nothing was done."
+        )
+    name = Path(unquote(urlsplit(arguments.address).path)).name or "checkpoint.zip"
+    return _bring_in(data, name, arguments, settings)
+
+
+def _bring_in(
+    source: Path | bytes, name: str, arguments: argparse.Namespace, settings: Settings
+) -> int:
+    """Look at a stranger's checkpoint, say what it is, and bring it in where a person says so."""
     from emoviz.errors import CheckpointError
     from emoviz.inference.incoming import bring_in, discard, look_at
 
-    incoming = look_at(arguments.source, arguments.source.name, settings)
+    incoming = look_at(source, name, settings)
     card, id = incoming.card, arguments.id or incoming.id
     print(f"{card.title}: {card.summary}\nLicence: {card.licence}\nLimits: {card.limits}")
     print("\n".join(incoming.remarks))
