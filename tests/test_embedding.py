@@ -525,3 +525,39 @@ def _count(file: Path) -> int:
         return 0
     finally:
         database.close()
+
+
+@pytest.mark.parametrize("mode", ["NORMAL", "EXCLUSIVE"])
+def test_a_read_does_not_wait_a_minute_for_a_program_that_holds_the_file(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    monkeypatch.setattr("emoviz.inference.cache._READ_PATIENCE", 0.1)
+    with Thumbnails(settings) as kept:
+        kept.put({"ab" * 32: b"small"})
+    holder = sqlite3.connect(settings.home / "thumbnails.sqlite", isolation_level=None)
+    holder.execute(f"PRAGMA locking_mode = {mode}")
+    holder.execute("BEGIN EXCLUSIVE")
+    began = time.monotonic()
+    if mode == "NORMAL":  # who writes holds up no reader
+        with Thumbnails(settings) as kept:
+            assert kept.get_many(["ab" * 32])
+    else:
+        with pytest.raises(TableError, match="locked"):
+            Thumbnails(settings)
+    assert time.monotonic() - began < 20
+    holder.close()
+
+
+def test_a_write_waits_for_who_writes(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emoviz.inference.cache._READ_PATIENCE", 0.05)
+    with Thumbnails(settings) as kept:
+        holder = sqlite3.connect(
+            settings.home / "thumbnails.sqlite", isolation_level=None, check_same_thread=False
+        )
+        holder.execute("BEGIN IMMEDIATE")
+        later = threading.Timer(1.0, holder.rollback)
+        later.start()
+        kept.put({"cd" * 32: b"small"})
+        later.join()
+        assert kept.get_many(["cd" * 32])
+        holder.close()

@@ -36,6 +36,7 @@ THUMBNAIL_SIDE = 256
 _VERSION = 1  # of what is kept and how it is computed
 _AT_ONCE = 500  # keys in one query; every SQLite takes 999
 _PATIENCE = 60.0  # seconds that one process waits until another has written
+_READ_PATIENCE = 2.0  # of a read: who writes holds up no reader, so another program has the file
 _SETTLED = 2.0  # seconds after which a file's time of change tells one content from the next
 
 
@@ -61,7 +62,8 @@ class Store:
     Where its folder cannot be written, what is there is read.
 
     Raises:
-        TableError: The file is damaged, the disk is full, or another process writes for a minute.
+        TableError: The file is damaged, the disk is full, or another program holds it: reads wait
+            for two seconds, writes for a minute.
     """
 
     columns: Mapping[str, str]
@@ -72,12 +74,13 @@ class Store:
         with self._told():
             if file.is_file() and unwritable(file.parent):
                 self._database = sqlite3.connect(
-                    read_only(file), _PATIENCE, uri=True, check_same_thread=False
+                    read_only(file), _READ_PATIENCE, uri=True, check_same_thread=False
                 )
                 return
             file.parent.mkdir(parents=True, exist_ok=True)
             # A generator that a worker thread leaves behind may be closed in any thread.
-            self._database = sqlite3.connect(file, timeout=_PATIENCE, check_same_thread=False)
+            patience = _READ_PATIENCE if file.is_file() else _PATIENCE
+            self._database = sqlite3.connect(file, timeout=patience, check_same_thread=False)
             try:
                 self._database.execute("PRAGMA journal_mode = WAL")
                 self._database.execute("PRAGMA synchronous = NORMAL")
@@ -102,7 +105,7 @@ class Store:
 
     def _put(self, rows: Iterable[Sequence[Any]]) -> None:
         places = ", ".join("?" * len(self.columns))
-        with self._told(), self._database:
+        with self._told(), self._patient(), self._database:
             self._database.executemany(f"INSERT OR REPLACE INTO kept VALUES ({places})", rows)
 
     def _rows(self, keys: Iterable[bytes], wanted: str = "*") -> Iterator[Sequence[Any]]:
@@ -115,6 +118,15 @@ class Store:
             with self._told():
                 query = f"SELECT {wanted} FROM kept WHERE {key} IN ({places})"
                 yield from self._database.execute(query, part)
+
+    @contextlib.contextmanager
+    def _patient(self) -> Iterator[None]:
+        """Wait for others who write, as long as it takes."""
+        self._database.execute(f"PRAGMA busy_timeout = {1000 * _PATIENCE:.0f}")
+        try:
+            yield
+        finally:
+            self._database.execute(f"PRAGMA busy_timeout = {1000 * _READ_PATIENCE:.0f}")
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
