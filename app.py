@@ -135,6 +135,7 @@ def visit() -> None:
 
 def tell_the_crowd(ahead: int) -> None:
     """Say why a page takes long, where many were asked for at once."""
+    language.begin()
     st.toast(
         plural(
             "Many people are at work here. {count} page comes before yours.",

@@ -287,7 +287,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(card, folder)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=1024)
 def _card_of(folder: Path, card_state: tuple[int, ...], weights_state: tuple[int, ...]) -> Card:
     """The card, checked; read again only where a file has changed: each page asks for all."""
     card = Card.from_dict(_read_card(folder / CARD))

@@ -48,6 +48,11 @@ def test_it_is_brought_in_where_it_is_the_file_that_was_vouched_for(
     assert fetch(server, digest, "--id", "fetched", "--yes") == 0
     assert (home / "checkpoints" / "fetched" / "card.json").is_file()
     assert "Limits:" in capsys.readouterr().out
+    asked = len(server.asked)
+    for none in ("", "sha256:" + digest, digest[:40]):
+        assert fetch(server, none, "--yes") == 2
+        assert "64 digits" in capsys.readouterr().err
+    assert len(server.asked) == asked, "nothing is fetched for a hash that is none"
     wrong = "0" * 64
     assert fetch(server, wrong, "--id", "other", "--yes") == 2
     told = capsys.readouterr().err

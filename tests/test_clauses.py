@@ -20,12 +20,12 @@ def told(image: np.ndarray, **given: object) -> InWords:
     return in_words(RedCorner(), image, "joy", 0, PLAIN, **given)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("count", [1, 4, 9])
+@pytest.mark.parametrize("count", [1, 4, 9, 100])
 def test_every_pixel_is_in_one_region_and_none_is_tiny(count: int) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
     for image in (noise, np.zeros((60, 80, 3), np.uint8)):
         masks = superpixels(image, count)
-        assert 1 <= len(masks) <= count
+        assert min(count, 5) - 4 <= len(masks) <= min(count, 25)
         assert (np.sum(masks, axis=0) == 1).all()
         assert min(mask.mean() for mask in masks) > 0.015
         assert masks[0][:20].any(), "the first lies at the top"

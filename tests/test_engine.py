@@ -1,6 +1,7 @@
 """The training engine's rules: batches, mixup, optimisers, splits, events, best and last."""
 
 import json
+import os
 import sqlite3
 import struct
 import time
@@ -267,7 +268,8 @@ def test_a_tracker_that_is_not_installed_is_told_before_anything_is_done(
 def test_another_tracker_gets_the_same_curves(
     table: Path, tmp_path: Path, settings: Settings, no_graph: None, name: str
 ) -> None:
-    pytest.importorskip(name)
+    if "EMOVIZ_REQUIRE_TRACKERS" not in os.environ:
+        pytest.importorskip(name)
     run, told = tmp_path / "run", list[str]()
     recipe = read_recipe(BASE + HEADS + f"tracker: {name}\n")
     train_in_folder(recipe, [str(table)], run, settings, told.append)

@@ -1,6 +1,7 @@
 """Whole pages take turns."""
 
 import os
+import platform
 import threading
 import time
 from collections.abc import Callable
@@ -97,16 +98,14 @@ def test_a_page_that_fails_gives_its_place_back() -> None:
     for _ in range(3):
         with pytest.raises(ValueError, match="broken"), turns.turn():
             raise ValueError("broken")
-    assert 0 < turns.quiet < 60
     with turns.turn():
         assert len(turns._running) == 1
-        assert turns.quiet == 0
 
 
 def test_memory_that_is_no_longer_needed_goes_back_to_the_system() -> None:
     page, status = os.sysconf("SC_PAGE_SIZE"), Path("/proc/self/statm")
-    if not status.exists():
-        pytest.skip("no /proc here")
+    if not status.exists() or platform.libc_ver()[0] != "glibc" or "LD_PRELOAD" in os.environ:
+        pytest.skip("another allocator than glibc's, or no /proc")
 
     def resident() -> int:
         return int(status.read_text().split()[1]) * page

@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from emoviz.inference.predict import Prediction
 
 
-_FETCHED_WITHIN = 1800.0  # seconds
+_FETCHED_WITHIN, _MOST_FETCHED = 1800.0, 500_000_000  # seconds, bytes (in memory meanwhile)
 
 
 def add_verbs(verbs: Any) -> None:
@@ -273,15 +274,17 @@ def _fetch_checkpoint(arguments: argparse.Namespace, settings: Settings) -> int:
     import hashlib
     from urllib.parse import unquote, urlsplit
 
-    from emoviz.checkpoints import MAX_WEIGHTS_BYTES
     from emoviz.data.fetch import FetchCaps, Fetcher
     from emoviz.errors import CheckpointError
 
-    caps = FetchCaps(bytes=MAX_WEIGHTS_BYTES, seconds=_FETCHED_WITHIN)
+    wanted = arguments.sha256.strip().casefold()
+    if not re.fullmatch(r"[0-9a-f]{64}", wanted):
+        raise CheckpointError("--sha256 wants 64 digits, 0 to 9 and a to f.")
+    caps = FetchCaps(bytes=_MOST_FETCHED, seconds=_FETCHED_WITHIN)
     fetcher = Fetcher(settings.allow_private_urls, settings.fetch_pause, caps)
     print(f"Fetching {arguments.address} ...", file=sys.stderr)
     data = fetcher.get(arguments.address).body
-    found, wanted = hashlib.sha256(data).hexdigest(), arguments.sha256.strip().casefold()
+    found = hashlib.sha256(data).hexdigest()
     if found != wanted:
         raise CheckpointError(
             f"What came from there is another file: its SHA-256 is {found}, wanted {wanted}. "

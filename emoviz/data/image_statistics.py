@@ -4,16 +4,11 @@ Everything is read from one thumbnail of 32 x 32 pixels. A JPEG is decoded at a 
 size where that suffices, so looking at an image costs less than decoding it whole.
 """
 
-import contextlib
-import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from functools import cache
 from itertools import chain
-from multiprocessing import get_context, parent_process
 from typing import Any
 
 import numpy as np
@@ -23,7 +18,6 @@ from PIL import Image
 from emoviz.data.dataset import Record
 from emoviz.data.images import Limits, open_image, own_fault, thumbnail
 from emoviz.errors import ImageError
-from emoviz.memory import available_cores
 
 SIDE = 32  # of the thumbnail that everything is read from
 _LOW = 8  # frequencies of the hash in each direction
@@ -31,8 +25,6 @@ _TINY = 8  # side of the picture by which near duplicates are told from chance
 _DECODED = 2 * SIDE  # least short side of what is decoded; with less, fewer copies are found
 _BATCH = 256
 _READERS = 2
-_WORTH_PROCESSES = 2_000  # images: starting a process takes as long as looking at some hundreds
-_SECONDS_A_BATCH, _MOST_MEMORY = 60, 4_000_000_000
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 Floats = NDArray[np.float32]
@@ -159,73 +151,12 @@ def perceptual_hash(grey: NDArray[np.floating]) -> NDArray[np.uint64]:
 
 
 def _batches(records: Sequence[Record], limits: Limits) -> Iterator[Looks]:
-    """Looks batch by batch, by processes of their own where that is worth their start."""
-    done = 0
-    if len(records) >= _WORTH_PROCESSES and available_cores() > 1:
-        with contextlib.suppress(BrokenProcessPool):
-            for part in _by_processes(records, limits):
-                yield part
-                done += len(part)
-    # Where one of them was ended, by a limit or for want of memory, what is left is read with a
-    # guard around each image, which names the one that did it.
-    rest = records[done:]
-
     def seen(start: int) -> Looks:
-        return _looks_of(rest[start : start + _BATCH], limits)
+        return _measured([_see(record, limits) for record in records[start : start + _BATCH]])
 
     # A thread takes a whole batch: handing over image by image costs a quarter of the time.
     with ThreadPoolExecutor(_READERS, thread_name_prefix="emoviz-look") as readers:
-        yield from readers.map(seen, range(0, len(rest), _BATCH))
-
-
-def _by_processes(
-    records: Sequence[Record], limits: Limits, seconds: int = _SECONDS_A_BATCH
-) -> Iterator[Looks]:
-    """The same by a process for each core; those are guards enough, so they decode themselves.
-
-    Args:
-        records: Files alone: what reads ZIPs and tables stays in this process.
-        limits: Caps for each image.
-        seconds: Of a processor that a batch may take before its process is ended.
-
-    Raises:
-        BrokenProcessPool: A process was ended.
-    """
-    if any(record.is_inside for record in records):
-        return
-    parts = [records[i : i + _BATCH] for i in range(0, len(records), _BATCH)]
-    count, how = len(parts), get_context("spawn")
-    with ProcessPoolExecutor(available_cores(), how, _end_with_the_parent) as processes:
-        yield from processes.map(_limited, parts, [limits] * count, [seconds] * count)
-
-
-def _end_with_the_parent() -> None:
-    """A process that waits for work does not notice that nobody will give it any."""
-    parent = parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _limited(records: Sequence[Record], limits: Limits, seconds: int) -> Looks:
-    """A batch under limits of this process, as `emoviz.data.decoding_process` has them."""
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource  # not on Windows
-
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        end = int(used.ru_utime + used.ru_stime) + seconds
-        resource.setrlimit(resource.RLIMIT_CPU, (end, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
-    return _looks_of(records, limits)
-
-
-def _looks_of(records: Sequence[Record], limits: Limits) -> Looks:
-    return _measured([_see(record, limits) for record in records])
+        yield from readers.map(seen, range(0, len(records), _BATCH))
 
 
 def _see(record: Record, limits: Limits) -> _Seen:

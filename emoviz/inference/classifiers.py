@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -353,16 +354,20 @@ def _check_numbers(folder: Path, value: Any, what: str, most: int, name: str = "
         )
 
 
+_OFFLINE = threading.RLock()
+
+
 @contextmanager
 def _no_hub() -> Iterator[None]:
     """A folder that names networks of a hub has none asked for."""
     from huggingface_hub import constants
 
-    was, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = was
+    with _OFFLINE:  # it holds for the whole process
+        was, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+        try:
+            yield
+        finally:
+            constants.HF_HUB_OFFLINE = was
 
 
 def _tried(item: Classifier) -> Classifier:

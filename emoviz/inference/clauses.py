@@ -23,7 +23,7 @@ from emoviz.inference.engines import Engine
 from emoviz.inference.explainer import Bytes
 from emoviz.inference.predict import softmax
 
-REGIONS = 9
+REGIONS, _MOST_REGIONS = 9, 25
 Naming = Callable[[Sequence[Bytes]], list[tuple[str, float] | None]]
 Mask = NDArray[np.bool_]
 # k-means looks at so small a picture; weight of the place against the colour, as SLIC's m of 20.
@@ -132,7 +132,7 @@ def in_words(
         index: Its place among the outputs.
         preprocessing: Gives the mean colour that hides.
         temperature: Of the checkpoint's calibration.
-        regions: At most; one of 2 % of the image or less joins its neighbour.
+        regions: At most, and 25; one of 2 % of the image or less joins its neighbour.
         naming: Gives a word and its probability for each picture, as
             `emoviz.models.imagenet.load_naming`; None leaves regions unnamed.
     """
@@ -170,10 +170,11 @@ def superpixels(image: Bytes, count: int) -> list[Mask]:
 
     Args:
         image: (H, W, 3) bytes.
-        count: At most; an image of one colour gives regions of about one size.
+        count: At most, and 25; an image of one colour gives regions of about one size.
     """
     from sklearn.cluster import KMeans
 
+    count = min(count, _MOST_REGIONS)
     height, width = image.shape[:2]
     small = Image.fromarray(image).resize((_LOOKED_AT, _LOOKED_AT), Image.Resampling.BOX)
     colour = np.asarray(small.convert("YCbCr"), np.float64).reshape(-1, 3) * (100 / 255)

@@ -248,11 +248,9 @@ def _sqlite(url: Any, text: str) -> Engine:
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
         seconds = connection.get_execution_options().get(_WRITES)
-        if seconds is None:
-            connection.exec_driver_sql("BEGIN")
-            return
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * seconds:.0f}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        patience = PATIENCE if seconds is None else seconds
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * patience:.0f}")
+        connection.exec_driver_sql("BEGIN" if seconds is None else "BEGIN IMMEDIATE")
 
     return engine
 

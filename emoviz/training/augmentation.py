@@ -181,11 +181,10 @@ def open_each(
     def opened(record: Record) -> tuple[str, str]:
         try:
             with own_fault():
-                data = record.read(limits)
-                open_image(data, limits, preprocessing.short_side)
+                found = open_image(record.read(limits), limits, preprocessing.short_side)
         except ImageError as error:
             return str(error), ""
-        return "", hashlib.sha256(data).hexdigest()
+        return "", found.sha256
 
     with ThreadPoolExecutor(available_cores()) as readers:
         found = dict(zip((r.name for r in records), readers.map(opened, records), strict=True))

@@ -151,7 +151,7 @@ def prepare(
             reasons[text], digests[text] = dict(known[text]), {}
         else:
             reasons[text], digests[text] = open_each(item.records, preprocessing)
-        _check_some_read(item, reasons[text])
+            _check_some_read(item, reasons[text])
         item = without_refused(item, reasons[text])
         tell(f"{item.name}: {count_words(len(item.records), len(item.problems))}")
         for line in (*item.notes, *(f"{key}: {why}" for key, why in item.problems[:_TOLD])):
@@ -164,8 +164,10 @@ def prepare(
             asked = recipe.data if own else replace(recipe.data, test=0.0)
             for line in missed_shares(after, asked):
                 tell(f"  {line}")
+    taxonomy = recipe.classes
+    targets = make_targets(sets, recipe, taxonomy)
     if not recipe.data.folds:
-        copies = copies_of_held_out(sets, [digests[text] for text in texts])
+        copies = copies_of_held_out(targets, [digests[text] for text in texts])
         for k, (text, found) in enumerate(zip(texts, copies, strict=True)):
             reasons[text].update(found)
             sets[k] = without_refused(sets[k], found)
@@ -174,9 +176,8 @@ def prepare(
                     f"{sets[k].name}: left out because the same files are among the images that "
                     f"the network is judged by: {len(found):,}"
                 )
-    taxonomy = recipe.classes
-    targets = make_targets(sets, recipe, taxonomy)
-    if not recipe.data.folds:
+        if any(copies):
+            targets = make_targets(sets, recipe, taxonomy)
         check_splits(targets, needs_validation=recipe.data.validation > 0)
     _check_classes(targets, taxonomy, tell)
     maker = ViewMaker(preprocessing, recipe.augment, recipe.augment.view_seed)
@@ -263,25 +264,24 @@ def without_refused(item: Dataset, reasons: Mapping[str, str]) -> Dataset:
 
 
 def copies_of_held_out(
-    sets: Sequence[Dataset], digests: Sequence[Mapping[str, str]]
+    targets: Targets, digests: Sequence[Mapping[str, str]]
 ) -> list[dict[str, str]]:
     """Images to learn from, or to choose by, whose very files are also held out.
 
     Args:
-        sets: Labelled sets with splits.
+        targets: Of the images that take part, with their splits.
         digests: For each set, image to SHA-256 of its file.
 
     Returns:
         For each set, image to reason.
     """
     held: dict[str, Split] = {}
-    found: list[dict[str, str]] = [{} for _ in sets]
+    found: list[dict[str, str]] = [{} for _ in digests]
     for split in reversed(SPLITS):  # the test first: it gives up nothing
         members = [
-            (k, record.name, digest)
-            for k, item in enumerate(sets)
-            for record in item.of_split(split)
-            if (digest := digests[k].get(record.name))
+            (int(k), record.name, digest)
+            for k, record in zip(targets.sets, targets.records, strict=True)
+            if record.split == split and (digest := digests[k].get(record.name))
         ]
         for k, name, digest in members:
             if digest in held:

@@ -3,8 +3,9 @@
 All sessions run in one Python process, which does one thing at a time. Where fifty people open
 pages at once, fifty runs share it, and a decision on the desk, a hundredth of a second of work in a
 fragment of its page, would have a fiftieth of the processor. Here few pages run at a time and the
-others wait in the order in which they were asked for; fragments do not wait. A page that takes long
-(images that are classified, a network that is loaded) gives up its place after a moment.
+others wait in the order in which they were asked for, one that is asked for anew at the end of the
+line; fragments do not wait. A page that takes long (images that are classified, a network that is
+loaded) gives up its place after a moment.
 """
 
 import math
@@ -35,7 +36,6 @@ class Turns:
         self._at_once, self._longest, self._soon, self._lock = at_once, longest, soon, Lock()
         self._waiting: deque[Event] = deque()
         self._running: dict[Event, float] = {}
-        self._ended = -math.inf
 
     @contextmanager
     def turn(
@@ -66,14 +66,7 @@ class Turns:
             with self._lock:
                 if self._running.pop(place, None) is None:
                     self._waiting.remove(place)
-                self._ended = time.monotonic()
             self._admit()
-
-    @property
-    def quiet(self) -> float:
-        """Seconds since a page ran; 0 while one does."""
-        with self._lock:
-            return 0.0 if self._running else time.monotonic() - self._ended
 
     def _ahead(self, place: Event) -> int:
         """Pages that come before this one; 0 where it has its place by now."""

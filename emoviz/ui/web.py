@@ -34,7 +34,6 @@ from emoviz.memory import give_back
 from emoviz.review.rights import has
 from emoviz.settings import load_settings
 from emoviz.ui import access
-from emoviz.ui.turns import TURNS
 
 # Nothing is fetched from outside, the app is in nobody's frame, and no plug-in runs.
 _POLICY = (
@@ -54,7 +53,7 @@ _HEADERS = {
 }
 _BEHIND_LOGIN = ("/media/", "/_stcore/upload_file", "/_stcore/metrics")
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_TIDY = 60.0  # seconds; Streamlit forgets a session two minutes after its last connection
+_TIDY = 300.0  # seconds; Streamlit forgets a session two minutes after its last connection
 
 
 class Guard:
@@ -91,16 +90,17 @@ async def started(app: st.App) -> AsyncIterator[None]:
         address = server_util.get_display_address(st.get_option("server.address") or "localhost")
         cli_util.open_browser(server_util.get_url(address))
     tidying = asyncio.create_task(_tidy())
-    yield
-    tidying.cancel()
+    try:
+        yield
+    finally:
+        tidying.cancel()
 
 
 async def _tidy() -> None:
-    """Give memory back while nobody opens a page, until the last who left are forgotten."""
+    """Give back what those who left took: now and then, for nothing says when they have gone."""
     while True:
         await asyncio.sleep(_TIDY)
-        if _TIDY / 2 < TURNS.quiet < 5 * _TIDY:
-            await run_in_threadpool(give_back)
+        await run_in_threadpool(give_back)
 
 
 def failed(error: Exception) -> bool:

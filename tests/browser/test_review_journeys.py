@@ -409,9 +409,13 @@ def test_keys_after_a_step_or_a_jump_wait_until_the_server_names_the_work(
     page.locator(".ev-desk .frame[aria-current=true][title^='40:']").wait_for()
     own = {n: words for n, words in stored(visitor).items() if words}
     assert own == {40: "contentment"}
-    number.fill("73")  # there is none: the keys that follow are for the work that stands there
+    number.fill("73")  # there is none: the keys that follow are for no other work
     press(visitor, ["Enter", "n"])
     page.locator(".ev-desk .state", has_text="no artwork with the number 73").wait_for()
+    page.wait_for_selector(READY)
+    own = {n: words for n, words in stored(visitor).items() if words}
+    assert own == {40: "contentment"}
+    press(visitor, ["n"])
     decided(visitor, "3 of 72 works decided")
     own = {n: words for n, words in stored(visitor).items() if words}
     assert own == {40: "none of these"}
@@ -434,7 +438,7 @@ def test_a_note_that_is_too_long_is_told_and_kept(visitor: "Visitor") -> None:
 
 def test_a_note_typed_ahead_is_a_note_and_no_acts(visitor: "Visitor") -> None:
     begin(visitor, "Typist")
-    press(visitor, ["n", "m", *"An sun", "Escape", "2", "Enter"], 0)
+    press(visitor, ["n", "m", *"An sn", "Backspace", *"un", "Escape", "2", "Enter"], 0)
     decided(visitor, "2 of 72 works decided")
     visitor.page.keyboard.press("ArrowLeft")
     said = visitor.page.locator(".ev-desk .verdict", has_text="You said: awe (with a note)")

@@ -7,6 +7,7 @@ const POLL = 120 // milliseconds until a picture that is not ready is asked for 
 const POLLS = 150
 const LATE = 1000 // milliseconds after which a person is told that something waits
 const MOST_EARLY = 1000 // a note may be among them
+const WRITING = ["enter", "escape", "backspace"] // beside letters, in a note that is typed ahead
 const LONGEST = 100000 // letters of a note that the store takes
 const READING = 4000 // milliseconds that a refusal stays, whatever is done next
 const CONTROLS = "button, a, summary, input, [role=button], [role=radio], [role=switch], [role=tab]"
@@ -138,6 +139,7 @@ class Desk {
   // ------------------------------------------------------------------ what comes from the server
 
   receive(data) {
+    const wasGoing = this.isGoing
     this.header = this.talk.receive(data)
     const { header } = this
     speak(header.language, header.messages)
@@ -146,6 +148,9 @@ class Desk {
     const turned = header.queue !== this.talk.queue
     this.talk.queue = header.queue
     const before = this.current
+    const isRefused = wasGoing && !this.isGoing && header.go[0] === this.goes
+    // What was pressed for a work that does not come is for no other.
+    if (turned || isRefused || (before !== null && header.gone === before)) this.early = []
     if (turned) this.begin(before !== null)
     else if (header.go[0] > this.goes) this.turn(header.go[1])
     else if (before !== null && header.gone === before) {
@@ -259,7 +264,7 @@ class Desk {
     const place = strip.findIndex(({ id }) => id === this.current)
     const frame = strip[place + by]
     if (place >= 0 && frame) this.goTo(frame)
-    else if (this.current !== null && first !== this.current) {
+    else if (this.current !== null && first !== null && first !== this.current) {
       this.stepping = by
       this.talk.say()
       this.leave()
@@ -277,11 +282,16 @@ class Desk {
   // One is on the way to another work, which the server has to name: keys wait for that one.
   leave() {
     this.root.dataset.shown = "no"
+    this.polls = 0
     this.ask()
   }
 
   get isLeaving() {
-    return this.stepping !== 0 || this.talk.acts.some(({ does }) => does === "go")
+    return this.stepping !== 0 || this.isGoing
+  }
+
+  get isGoing() {
+    return this.talk.acts.some(({ does }) => does === "go")
   }
 
   forward() {
@@ -314,8 +324,10 @@ class Desk {
     else if (document.activeElement !== this.note) this.press(name)
     else if (name === "escape") this.focus()
     else {
-      const text = name === "enter" ? "\n" : key.length === 1 ? key : ""
-      this.note.setRangeText(text, this.note.selectionStart, this.note.selectionEnd, "end")
+      const { selectionStart: start, selectionEnd: end } = this.note
+      const isBack = name === "backspace"
+      const text = name === "enter" ? "\n" : isBack ? "" : key
+      this.note.setRangeText(text, isBack && start === end ? Math.max(0, start - 1) : start, end, "end")
       this.note.dispatchEvent(new Event("input"))
     }
   }
@@ -395,7 +407,8 @@ class Desk {
     if (isArrow && !this.byPointer && !isHere && target !== document.body) return
     if (isArrow && target?.matches?.("[role=slider], [role=radio], [role=tab], [role=option]")) return
     const isNoted = this.early.some((early) => early.name === this.keys.of("note"))
-    if (name === "tab" || (!isNoted && !this.doings.has(name))) return // Tab is never held
+    const isWritten = isNoted && (event.key.length === 1 || WRITING.includes(name))
+    if (name === "tab" || (!isWritten && !this.doings.has(name))) return // Tab is never held
     event.preventDefault()
     event.stopPropagation()
     // Otherwise the next Enter would press what has the focus, and not save what was chosen here.
