@@ -488,6 +488,30 @@ def test_one_class_alone_is_a_class() -> None:
     assert [label for label, _ in read_structure([("cats",)] * 2).places] == ["cats"] * 2
 
 
+@pytest.mark.parametrize(
+    ("folders", "places"),
+    [
+        ("cats/x/test dogs/y", [("cats", None), ("dogs", None)]),
+        ("cats/test cats/other dogs/other", [("cats", None), ("cats", None), ("dogs", None)]),
+        (
+            "monet/train monet/awe rembrandt/awe",
+            [("monet", None), ("monet", None), ("rembrandt", None)],
+        ),
+        ("cats cats/test dogs/train", [("cats", None), ("cats", "test"), ("dogs", "train")]),
+        ("photos/joy/train art/joy/test", [("joy", "train"), ("joy", "test")]),
+        ("train/train/cats test/test/dogs", [("cats", "train"), ("dogs", "test")]),
+        (
+            "positive negative test/positive notes",
+            [("positive", None), ("negative", None), ("positive", "test"), ("", None)],
+        ),
+    ],
+)
+def test_a_split_below_classes_has_no_other_folder_beside_it(
+    folders: str, places: list[tuple[str, str | None]]
+) -> None:
+    assert read_structure([tuple(above.split("/")) for above in folders.split()]).places == places
+
+
 def test_files_without_a_suffix_are_tried_by_their_bytes(tmp_path: Path, picture: Picture) -> None:
     for name, data in {
         "a.jpg": picture(),
@@ -577,7 +601,7 @@ def test_a_file_that_holds_no_image_is_told_alike(
     assert words in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a", "a.json", "a.csv"])
+@pytest.mark.parametrize("name", ["a.jpg", "a", "a.json", "a.csv", "a.numbers"])
 def test_one_image_serves_every_verb_whatever_its_name(
     tmp_path: Path, picture: Picture, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -587,6 +611,26 @@ def test_one_image_serves_every_verb_whatever_its_name(
     assert main(["collection", "add", f"one-{name}", *words]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["found"], told["taken"]) == (1, 1)
+
+
+def test_a_text_that_a_program_calls_a_workbook_is_a_table(make: Callable[..., Path]) -> None:
+    assert counts(both(make(rows("\t"), name="cat.xls"))) == {"joy": 2, "fear": 1}
+
+
+def test_arrow_is_read_as_a_stream_and_as_a_file(make: Callable[..., Path]) -> None:
+    import pyarrow as pa
+
+    table = pa.table({"file": NAMES, "label": LABELS})
+    for new in (pa.ipc.new_stream, pa.ipc.new_file):
+        place = make(b"", name="t.arrow")
+        with new(str(place), table.schema) as writer:
+            writer.write_table(table, max_chunksize=2)
+        assert counts(both(place)) == {"joy": 2, "fear": 1}
+
+
+def test_an_address_in_a_table_has_both_of_its_slashes(make: Callable[..., Path]) -> None:
+    place = make("file,label\nhttp:/museum.example/a.jpg,joy\n")
+    assert both(place).records[0].url == "http://museum.example/a.jpg"
 
 
 @pytest.mark.parametrize(

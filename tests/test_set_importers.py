@@ -95,6 +95,15 @@ def test_fi8_and_imagefolder_and_caers(fill: Callable[..., Path]) -> None:
     }
 
 
+def test_fi8_in_folders_of_splits(fill: Callable[..., Path]) -> None:
+    for place, words in enumerate((("training", "testing"), ("test",))):
+        names = (f"{word}/{label}/1.jpg" for word in words for label in MIKELS8.names)
+        found = bring_in("fi8", fill(dict.fromkeys(names), f"set {place}"))
+        assert len(found.records) == 8 * len(words)
+        wanted = {word.removesuffix("ing") for word in words}
+        assert {record.split for record in found.records} == wanted
+
+
 def test_webemo_numbers_levels_and_spaces(fill: Callable[..., Path]) -> None:
     root = fill(
         {
@@ -361,6 +370,70 @@ def test_what_hugging_face_saved_to_disk(tmp_path: Path, picture: Picture) -> No
     assert {record.metadata["artist"] for record in found.records} == {"Miró"}
     assert len(set(found.names)) == 4
     assert found.records[1].content == picture(seed=1)
+
+
+def hugging_face(place: Path, columns: Mapping[str, object]) -> Path:
+    """A Parquet file of a repository."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    place.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(pa.table(dict(columns)), place)
+    return place
+
+
+def test_paths_of_hugging_face_are_below_the_set_or_beside_the_file(
+    fill: Callable[..., Path],
+) -> None:
+    import pyarrow as pa
+
+    root = fill({"images/a.png": None, "data/b.png": None})
+    paths = ["images/a.png", "b.png", "c.png"]
+    images = pa.array(
+        [{"bytes": None, "path": path} for path in paths],
+        pa.struct({"bytes": pa.binary(), "path": pa.string()}),
+    )
+    place = root / "data" / "train-00000-of-00001.parquet"
+    for column in (images, paths):
+        hugging_face(place, {"image": column, "label": ["awe", "fear", "awe"]})
+        found = bring_in("huggingface", root)
+        assert labels(found) == {"images/a.png": "awe", "b.png": "fear"}
+        assert [r.path for r in found.records] == [root / "images/a.png", root / "data/b.png"]
+        assert len(found.problems) == 1
+
+
+def test_columns_of_hugging_face_that_mean_something_else(tmp_path: Path, picture: Picture) -> None:
+    """The file's name says the split; folds are none, nor is where images come from a group."""
+    images = [{"bytes": picture(seed=i), "path": None} for i in (0, 1, 2)]
+    columns = {"image": images, "label": ["awe", "fear", " N/A "], "source": ["flickr"] * 3}
+    for name, split, wanted in (
+        ("train-00000-of-00001", ["fold1", "fold2", "test"], ["train"] * 3),
+        ("shard-00000-of-00001", ["fold1", "fold2", "fold3"], [None] * 3),
+        ("shard-00000-of-00001", ["train", "", "test"], ["train", None, "test"]),
+    ):
+        place = hugging_face(tmp_path / f"{name}.parquet", {**columns, "split": split})
+        found = bring_in("huggingface", tmp_path)
+        place.unlink()
+        assert [record.split for record in found.records] == wanted
+        assert found.taxonomy == MIKELS8
+        assert found.labels == ["awe", "fear", ""]
+        assert len({record.group for record in found.records}) == 3
+        assert found.records[0].metadata["source"] == "flickr"
+
+
+@pytest.mark.parametrize("kind", ["huggingface", "fer2013"])
+def test_images_with_votes_alone_are_told(kind: str, tmp_path: Path, picture: Picture) -> None:
+    images = [{"bytes": picture(), "path": None}]
+    hugging_face(tmp_path / "train.parquet", {"image": images, "p_awe": [0.6], "p_fear": [0.4]})
+    with pytest.raises(TableError, match=r"3 columns, none of them of labels; wanted: image and"):
+        bring_in(kind, tmp_path)
+
+
+def test_fer2013_tells_what_its_tables_lack(tmp_path: Path, picture: Picture) -> None:
+    images = [{"bytes": picture(), "path": None}]
+    hugging_face(tmp_path / "train.parquet", {"image": images, "label": ["calm"]})
+    with pytest.raises(TableError, match=r"First: train.parquet, row 0: its label is none"):
+        bring_in("fer2013", tmp_path)
 
 
 # What cannot be brought in ----------------------------------------------------------------------

@@ -111,6 +111,22 @@ def test_link_to_an_image_is_read_and_a_dangling_one_is_refused(folder: Path) ->
     assert results["d.jpg"] == "it is a link that leads nowhere"
 
 
+def test_a_file_that_is_closed_to_us_is_no_link(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "link.jpg").symlink_to(folder / "b.jpg")
+    there = Path.stat
+
+    def closed(path: Path, **how: bool) -> os.stat_result:
+        if path.name in ("b.jpg", "link.jpg"):
+            raise PermissionError(13, "Permission denied")
+        return there(path, **how)
+
+    monkeypatch.setattr(Path, "stat", closed)
+    told = {path.name: reason for path, reason in walk_files(folder)}
+    assert told["b.jpg"] == told["link.jpg"] == "it cannot be read: Permission denied"
+
+
 def test_empty_folder_is_mentioned(tmp_path: Path) -> None:
     (source,) = expand([tmp_path], CAPPED)
     assert source.name == str(tmp_path)

@@ -108,14 +108,17 @@ class OpenedParquet:
 
 
 class OpenedArrow:
-    """A stream of Arrow, as ``save_to_disk`` of Hugging Face writes it, with the same methods."""
+    """Arrow, a file or a stream as Hugging Face's ``save_to_disk`` writes it; the same methods."""
 
     def __init__(self, source: Any, title: str) -> None:
         import pyarrow as pa
 
         most, total, batches = max(_SMALL, _BOMB * source.size()), 0, []
-        with pa.ipc.open_stream(source) as reader:
-            for batch in reader:
+        is_file = source.read(6) == b"ARROW1"
+        source.seek(0)
+        with (pa.ipc.open_file if is_file else pa.ipc.open_stream)(source) as reader:
+            numbers = range(reader.num_record_batches) if is_file else ()
+            for batch in map(reader.get_batch, numbers) if is_file else reader:
                 total += batch.nbytes + sum(map(_written_out, batch.columns))
                 _refuse_bomb(title, total, most)
                 batches.append(batch)

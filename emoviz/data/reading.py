@@ -6,7 +6,6 @@ one was taken and how to have the other. Files of images are found, not opened.
 """
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -33,6 +32,7 @@ from emoviz.data.images import SUFFIXES
 from emoviz.data.sources import (
     ImageSource,
     ZipImages,
+    as_address,
     first_bytes,
     from_bytes,
     from_path,
@@ -49,7 +49,8 @@ from emoviz.settings import Settings, load_settings
 
 SAMPLE = "sample"
 TABLES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".arrow")
-_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+# Workbooks, and text that programs call so.
+_SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _MANIFESTS = (".json", ".jsonld")
 _NO_CLASS = "it lies in no folder of a class"
 
@@ -66,8 +67,8 @@ def open_dataset(
     """Open whatever lies at a path, or ``sample`` for the images that come with the project.
 
     Args:
-        place: A folder, a ZIP, a table (CSV, TSV, Parquet), an image, or the address of a IIIF
-            manifest or collection, which is then asked for.
+        place: A folder, a ZIP, a table (CSV, TSV, Parquet, Arrow), an image, or the address of a
+            IIIF manifest or collection, which is then asked for.
         settings: Caps, and where the sample is; the environment's where None.
         taxonomy, likely, labelled, level, sent: See `Wish`.
 
@@ -86,7 +87,7 @@ def _opened(place: str | Path, wish: Wish) -> Dataset:
     if is_address(place):
         from emoviz.data.importers.iiif_reading import read_address
 
-        return read_address(re.sub("(?<=:)/+", "//", str(place), count=1), wish.settings)
+        return read_address(as_address(place), wish.settings)
     given = Path(place)
     sample = absolute(wish.settings.sample_data)
     if (str(place) == SAMPLE and not os.path.lexists(given)) or absolute(given) == sample:
@@ -99,8 +100,8 @@ def _opened(place: str | Path, wish: Wish) -> Dataset:
         is_folder = is_file = False
     if not (is_folder or is_file):
         raise TableError(
-            f"There is no '{place}'. Wanted: a folder, a ZIP, a CSV or Parquet table, an image, a "
-            f"IIIF address, or '{SAMPLE}' for the images that come with the project."
+            f"There is no '{place}'. Wanted: a folder, a ZIP, a table (CSV, TSV, Parquet, Arrow), "
+            f"an image, a IIIF address, or '{SAMPLE}' for the images that come with the project."
         )
     found = _folder(given, wish) if is_folder else _file(given, wish)
     return replace(found, path=absolute(given))
@@ -113,16 +114,16 @@ def kind_of_file(path: Path) -> Literal["zip", "table", "manifest", "image"]:
         TableError: It is a workbook.
     """
     suffix = path.suffix.casefold()
-    if suffix in _WORKBOOKS:
-        raise TableError(f"'{path}' is a workbook; save its sheet as CSV, and open that.")
     try:
         begins = first_bytes(path)
     except ImageError:
         begins = b""
+    if suffix in _SHEETS and begins.startswith((b"PK", b"\xd0\xcf\x11\xe0")):
+        raise TableError(f"'{path}' is a workbook; save its sheet as CSV, and open that.")
     if _is_zip(path.name, begins):
         return "zip"
     if not is_image(begins):
-        if suffix in TABLES or begins.startswith(b"PAR1"):
+        if suffix in (*TABLES, *_SHEETS) or begins.startswith(b"PAR1"):
             return "table"
         if suffix in _MANIFESTS:
             return "manifest"

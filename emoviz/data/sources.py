@@ -78,6 +78,11 @@ def is_address(place: str | Path) -> bool:
     return re.match(r"https?:/", str(place), re.IGNORECASE) is not None
 
 
+def as_address(place: str | Path) -> str:
+    """An address with both of its slashes."""
+    return re.sub("(?<=:)/+", "//", str(place), count=1)
+
+
 def parts_of(name: str) -> tuple[str, ...]:
     """The folders and the file of a relative name, whichever way its separators lean."""
     return tuple(part for part in re.split(r"[/\\]+", name) if part not in ("", "."))
@@ -161,8 +166,11 @@ def _walk(
                 path = Path(root, name)
                 try:
                     is_file = stat.S_ISREG(path.stat().st_mode)
-                except OSError:
-                    yield path, "it is a link that leads nowhere"
+                except OSError as error:
+                    is_link = os.path.islink(path)  # noqa: PTH114 - no error
+                    lost = is_link and not isinstance(error, PermissionError)
+                    why = f"it cannot be read: {error.strerror}"
+                    yield path, "it is a link that leads nowhere" if lost else why
                     continue
                 reason = why_no_image(name, lambda path=path: first_bytes(path))  # type: ignore[misc]
                 yield path, reason if is_file else "it is not an ordinary file"

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TypeVar, overload
 
 import numpy as np
@@ -29,7 +30,7 @@ from emoviz.data.dataset import (
     not_of,
     one_hot,
 )
-from emoviz.data.sources import is_address
+from emoviz.data.sources import as_address, is_address
 from emoviz.data.tables import Files, Roles, Table, file_told, find_roles, read_table
 from emoviz.errors import TableError
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
@@ -50,16 +51,25 @@ def read_sample(wish: Wish) -> Dataset:
     return replace(found, path=absolute(folder), name="sample images")
 
 
-def read_records(table: Table, wish: Wish) -> Dataset:
+def read_records(
+    table: Table, wish: Wish, roles: Roles | None = None, folders: Sequence[Path] = ()
+) -> Dataset:
     """The images that a table names or holds; its rows become records when they are asked for.
+
+    Args:
+        table: Any.
+        wish: What it is opened for.
+        roles: Of its columns; found by their names where None.
+        folders: In which the files are that it names, the first that has one; its own where empty.
 
     Raises:
         TableError: A column is missing or stands twice, or the labels have to be asked about.
     """
     if not table.count:
         raise TableError(f"'{table.path}' has no rows; wanted: one for each image.")
-    roles = find_roles(table, wish.taxonomy, wish.labelled)
-    rows = _Rows(table, roles, wish)
+    roles = roles or find_roles(table, wish.taxonomy, wish.labelled)
+    roots = [absolute(folder) for folder in folders or [table.path.parent]]
+    rows = _Rows(table, roles, wish, roots)
     title = "/".join(absolute(table.path).parts[-2:])
     return Dataset(
         title,
@@ -67,7 +77,7 @@ def read_records(table: Table, wish: Wish) -> Dataset:
         rows,
         tuple(Problem(table.place(row), rows.refused[row]) for row in sorted(rows.refused)),
         bool(roles.votes) and roles.label is None,
-        root=absolute(table.path).parent,
+        root=roots[0],
         notes=(*table.notes, *roles.notes),
         unknown=dict(rows.unknown.most_common()),
     )
@@ -80,6 +90,7 @@ class _Rows(Sequence[Record]):
         table: Any.
         roles: Of its columns.
         wish: What it is opened for.
+        roots: Absolute folders of the files that it names.
 
     Attributes:
         taxonomy: Of the labels.
@@ -87,11 +98,11 @@ class _Rows(Sequence[Record]):
         unknown: Labels that the taxonomy lacks -> how many rows have them.
     """
 
-    def __init__(self, table: Table, roles: Roles, wish: Wish) -> None:
+    def __init__(self, table: Table, roles: Roles, wish: Wish, roots: Sequence[Path]) -> None:
         self._table, self._roles, self._wish = table, roles, wish
         self.refused: dict[int, str] = {}
         self.unknown: Counter[str] = Counter()
-        self._root = absolute(table.path).parent
+        self._root, self._folders = roots[0], [Files(root) for root in roots]
         self._names = self._image_names()
         self._written: list[str] = []
         self._shares: NDArray[np.float64] | None = None
@@ -146,7 +157,7 @@ class _Rows(Sequence[Record]):
             str(row) if self._holder else "",
             self._holder,
             self._written[row] if self._written else "",
-            file if is_address(file) else "",
+            as_address(file) if is_address(file) else "",
         )
 
     def _column(self, name: str | None, read: Callable[[str], T], otherwise: T) -> list[T]:
@@ -243,19 +254,19 @@ class _Rows(Sequence[Record]):
         elif table.images is not None:
             self._holder = tables.ParquetImages(table.path, table.images, self._names)
             rows = tables.rows_without_image(table.path, table.images)
-        files = Files(self._root)
-        there = set() if wish.sent else files.there(self._names[row] for row in rows)
+        there = set() if wish.sent else self._folders[0].there(self._names[row] for row in rows)
         if wish.folders:
             there = {name for name in there if wish.allows(self._root / name)}
         for row in rows:
             name = self._names[row]
             if name not in there and row not in self.refused and not is_address(name):
-                self._files[row] = self._file(files, row, name)
+                self._files[row] = self._file(row, name)
 
-    def _file(self, files: Files, row: int, name: str) -> str:
+    def _file(self, row: int, name: str) -> str:
         """The file that a row means, once it is there and may be named."""
         unnamed = self._table.images is not None and name.startswith(f"{self._table.path.stem}/")
-        found = None if self._wish.sent else files.locate(name)
+        folders = () if self._wish.sent else self._folders
+        found = next(filter(None, (files.locate(name) for files in folders)), None)
         reason = f"{file_told(name)}there is no such file"
         if unnamed and found is None:
             reason = "the row has no image"

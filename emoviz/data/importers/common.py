@@ -20,7 +20,16 @@ from emoviz.data.dataset import (
     one_hot,
 )
 from emoviz.data.reading import open_dataset
-from emoviz.data.tables import Files, file_told, read_table, read_text
+from emoviz.data.tables import (
+    Files,
+    Roles,
+    Table,
+    columns_told,
+    file_told,
+    find_roles,
+    read_table,
+    read_text,
+)
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.labels import Taxonomy
 
@@ -191,6 +200,19 @@ def read_folders(root: Path, taxonomy: Taxonomy, title: str) -> Dataset:
         TableError: No image of them could be taken.
     """
     return replace(open_dataset(root, None, taxonomy, labelled=True), name=title)
+
+
+def roles_with_label(table: Table) -> tuple[Roles, str]:
+    """What the columns of a table are, and that of the labels.
+
+    Raises:
+        TableError: It has none, be it that votes are given instead.
+    """
+    roles = find_roles(table, labelled=True)
+    if roles.label is None:
+        told = columns_told(list(table.columns), "labels")
+        raise TableError(f"'{table.path}' has {told}; wanted: image and label.")
+    return roles, roles.label
 
 
 def list_lines(path: Path) -> Iterator[tuple[str, str]]:

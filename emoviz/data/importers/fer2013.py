@@ -17,6 +17,7 @@ the validation split, the private test the test split. Pixels are kept inside th
 """
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,8 @@ from PIL import Image
 
 from emoviz.data.cells import by_number
 from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split
-from emoviz.data.importers.common import Gathered, Importer, expect, read_folders
-from emoviz.data.tables import find_roles, read_images, read_table
+from emoviz.data.importers.common import Gathered, Importer, expect, read_folders, roles_with_label
+from emoviz.data.tables import read_images, read_table
 from emoviz.errors import TableError
 from emoviz.labels import FER7
 
@@ -50,8 +51,12 @@ def read(root: Path, labels: str = "") -> Dataset:
     if table.is_file():
         return _from_csv(table).finish(root, TITLE)
     expect(root, TITLE, "fer2013.csv|train.parquet|train")
-    found = _from_tables(root)
-    return found.finish(root, TITLE) if found.records else read_folders(root, FER7, TITLE)
+    tables = [
+        path for path in sorted(root.glob("*.parquet")) if path.stem.casefold() in SPLIT_WORDS
+    ]
+    if tables:
+        return _from_tables(tables).finish(root, TITLE)
+    return read_folders(root, FER7, TITLE)
 
 
 def _from_csv(path: Path) -> Gathered:
@@ -94,16 +99,13 @@ def _csv_row(text: str) -> tuple[str, bytes, Split]:
     return _named(cells[0]), buffer.getvalue(), split
 
 
-def _from_tables(root: Path) -> Gathered:
+def _from_tables(paths: Iterable[Path]) -> Gathered:
     found = Gathered(FER7)
-    for path in sorted(root.glob("*.parquet")):
-        split = SPLIT_WORDS.get(path.stem.casefold())
-        if split is None:
-            continue
-        table = read_table(path)
-        roles = find_roles(table, labelled=True)
+    for path in paths:
+        split, table = SPLIT_WORDS[path.stem.casefold()], read_table(path)
+        roles, column = roles_with_label(table)
         images = read_images(path, table.images or roles.file)
-        for row, label in enumerate(table.columns[roles.label or ""]):
+        for row, label in enumerate(table.columns[column]):
             place, name = f"{path.name}, {table.place(row)}", f"{split}/{row:05}.jpg"
             found.add(place, name, path, _named(label), split=split, content=images[row])
     return found

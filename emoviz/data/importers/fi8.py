@@ -11,8 +11,9 @@ folders, `assign_splits` or a recipe makes one.
 
 from pathlib import Path
 
-from emoviz.data.dataset import Dataset
+from emoviz.data.dataset import SPLIT_WORDS, Dataset
 from emoviz.data.importers.common import Importer, expect, read_folders
+from emoviz.data.tables import Files
 from emoviz.labels import MIKELS8
 
 TITLE = "FI-8"
@@ -24,7 +25,8 @@ def read(root: Path, labels: str = "") -> Dataset:
     Raises:
         TableError: The folder is another one.
     """
-    expect(root, TITLE, *(f"{name}|train/{name}" for name in MIKELS8.names))
+    split = next(filter(Files(root).find, SPLIT_WORDS), None)
+    expect(root, TITLE, *([f"{split}/amusement"] if split else MIKELS8.names))
     return read_folders(root, MIKELS8, TITLE)
 
 

@@ -6,9 +6,9 @@ Layouts (certain)::
     state.json, dataset_info.json, data-*.arrow                                 one split of it
     data/<split>-00000-of-00001.parquet                                         a repository
 
-Images are inside (bytes) or named by their paths. Labels that are numbers get their names from
-``dataset_info.json`` or from the Parquet file's own metadata. Images inside stay in memory until
-the set is written.
+Images are inside (bytes) or named by their paths, from the set's folder or the file's. Labels that
+are numbers get their names from ``dataset_info.json`` or from the Parquet file's own metadata.
+Images inside stay in memory until the set is written.
 """
 
 import re
@@ -18,9 +18,9 @@ from pathlib import Path
 
 from emoviz.data.cells import NO_ANSWER, by_number
 from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split, Wish, any_taxonomy
-from emoviz.data.importers.common import Gathered, Importer
+from emoviz.data.importers.common import Gathered, Importer, roles_with_label
 from emoviz.data.table_records import read_records
-from emoviz.data.tables import Files, find_roles, read_table
+from emoviz.data.tables import Files, Roles, Table, read_table
 from emoviz.errors import TableError
 from emoviz.files import read_json
 from emoviz.labels import get_taxonomy
@@ -50,13 +50,14 @@ def read(root: Path, labels: str = "") -> Dataset:
     tables = [(read_table(path), split) for path, split in shards]
     known = set[str]()
     for table, _ in tables:
-        column = find_roles(table, labelled=True).label or ""
-        texts = set(table.columns[column]) - NO_ANSWER
+        _, column = roles_with_label(table)
+        texts = {text.strip() for text in table.columns[column]}
+        texts = {text for text in texts if text.casefold() not in NO_ANSWER}
         known |= {by_number(text, table.classes.get(column, ())) for text in texts}
     taxonomy = get_taxonomy(labels) if labels else any_taxonomy("huggingface", known)
     found, wish = Gathered(taxonomy), Wish(load_settings(), taxonomy, labelled=True)
     for table, split in tables:
-        part = read_records(table, wish)
+        part = read_records(table, wish, _roles(table, split), (root, table.path.parent))
         for record in part.records:
             name = f"{len(found.records):06}-{record.name}" if record.is_inside else record.name
             group = name if record.group == record.name else record.group
@@ -67,6 +68,19 @@ def read(root: Path, labels: str = "") -> Dataset:
             item._replace(key=f"{table.path.name}, {item.key}") for item in part.problems
         ]
     return found.finish(root, root.absolute().name)
+
+
+def _roles(table: Table, split: Split | None) -> Roles:
+    """A file's name says the split before a column does; what a ``source`` is, nobody knows here.
+
+    A column without one word for a split is of something else, such as folds.
+    """
+    roles, _ = roles_with_label(table)
+    words = set(table.columns[roles.split]) if roles.split and not split else ()
+    is_split = any(word.strip().casefold() in SPLIT_WORDS for word in words)
+    is_source = (roles.group or "").casefold() == "source"
+    group = None if is_source else roles.group
+    return replace(roles, split=roles.split if is_split else None, group=group)
 
 
 def _shards(root: Path) -> Iterator[tuple[Path, Split | None]]:
