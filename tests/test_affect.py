@@ -18,14 +18,15 @@ from emoviz.errors import TableError
         (Scale(1, 9), "7", 0.5),
         (Scale(0, 100), "25", -0.5),
         (Scale(-1, 1), "-0.3", -0.3),
-        (Scale(0, 1), " ", None),
+        *((Scale(0, 9), text, None) for text in (" ", "n/a", "nan", "-")),
+        (Scale(-1, 1), "n/a", None),
     ],
 )
 def test_scales_are_turned_to_one(scale: Scale, text: str, wanted: float | None) -> None:
     assert scale.turned(text, "valence") == (wanted if wanted is None else pytest.approx(wanted))
 
 
-@pytest.mark.parametrize("text", ["10", "0.9", "nan", "inf", "high"])
+@pytest.mark.parametrize("text", ["10", "0.9", "-nan", "inf", "high"])
 def test_what_is_not_on_the_scale_is_named(text: str) -> None:
     with pytest.raises(TableError, match="valence"):
         Scale(1, 9).turned(text, "valence")

@@ -22,7 +22,7 @@ import pytest
 
 from emoviz.cli import main
 from emoviz.data import parquet_files
-from emoviz.data.cells import by_number
+from emoviz.data.cells import by_number, number
 from emoviz.data.dataset import Dataset, Record, majority
 from emoviz.data.dataset_file import write_set
 from emoviz.data.images import Limits
@@ -34,6 +34,7 @@ from emoviz.data.reading import (
 )
 from emoviz.data.sources import member_names
 from emoviz.data.structure import read_structure
+from emoviz.data.tables import read_table
 from emoviz.errors import TableError
 from emoviz.labels import MIKELS8
 from emoviz.settings import Settings
@@ -187,6 +188,31 @@ def test_letters_say_the_code_page_where_no_file_does(
     assert "which its letters look like" in found.notes[0]
 
 
+@pytest.mark.parametrize("before", ["", "a" * 320, "a" * 321])
+@pytest.mark.parametrize(
+    ("encoding", "title"),
+    [("cp1257", "Čiurlionis: ąžuolai prie jūros " * 12), ("shift_jis", "神奈川沖浪裏" * 26)],
+)
+def test_letters_of_long_lines_say_the_code_page(
+    make: Callable[..., Path], encoding: str, title: str, before: str
+) -> None:
+    text = f"file,description,artist\nimages/a.jpg,{before},{title}\n"
+    found = open_dataset(make(text.encode(encoding)), SETTINGS)
+    assert found.records[0].metadata["artist"] == title.strip()
+    assert "which its letters look like" in found.notes[0]
+
+
+def test_of_pages_under_which_files_exist_that_of_far_letters_counts(
+    make: Callable[..., Path],
+) -> None:
+    """A file named in ASCII and one letter exists under several pages."""
+    text = f"description,artist,file\n{'a' * 320},Čiurlionis,Jūra.png\n"
+    found = open_dataset(make(text.encode("cp1257"), files=("Jūra.png",)), SETTINGS)
+    assert [record.name for record in found.records] == ["Jūra.png"]
+    assert found.records[0].metadata["artist"] == "Čiurlionis"
+    assert "read as cp1257, under which the files exist" in found.notes[0]
+
+
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_one_damaged_byte_costs_one_letter(make: Callable[..., Path], mark: str) -> None:
     whole = (mark + "file,label,artist\nimages/a.jpg,joy,Čiurlionis – ąžuolas\n").encode()
@@ -217,6 +243,50 @@ def test_a_name_that_two_files_fit_is_told(make: Callable[..., Path]) -> None:
 def test_words_for_nothing_are_no_label(make: Callable[..., Path], word: str) -> None:
     found = both(make(rows().replace("fear", word)))
     assert (len(found), counts(found)) == (3, {"joy": 2})
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ('file,title\na, "Sunrise, by Monet"\nb, "a, ""b"""', ["Sunrise, by Monet", 'a, "b"']),
+        ('file,title\n "a","Sunrise ""over"" it"\n "b" ,x', ['Sunrise "over" it', "x"]),
+        ('file,title\na, "open, by Monet\nb, "Moon"', ['"open', "Moon"]),
+        ('file\ttitle\na\t "Sunrise" over, the sea\nb\t "x', ['"Sunrise" over, the sea', '"x']),
+        ('file,title\na, "x"\nb,"y, """", ""z"""', ["x", 'y, "", "z"']),
+    ],
+)
+def test_spaces_before_quoted_cells(tmp_path: Path, table: str, column: list[str]) -> None:
+    (tmp_path / "t.csv").write_text(table + "\n")
+    cells = [row for _, row in read_table(tmp_path / "t.csv").rows()]
+    assert cells == [{"file": a, "title": b} for a, b in zip("ab", column, strict=True)]
+
+
+def test_words_in_quotation_marks_keep_a_table_quick(
+    make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emoviz.data.tables._by_csv", None)
+    text = rows().replace("joy", '"a title, ""word"" and more"')
+    assert read_table(make(text)).columns["label"][0] == 'a title, "word" and more'
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        *(("0.75", 0.75), ("0,75", 0.75), ("75 %", 0.75), ("75\u00a0%", 0.75), (" -1e-3", -0.001)),
+        *(("1.234,5", 1234.5), ("1,234.5", 1234.5), ("1 234", 1234)),
+        *(("1\u202f234\u202f567,5", 1234567.5), ("1.234.567,8", 1234567.8)),
+        *(("1,234", 1.234), ("1.234", 1.234)),
+        *((text, None) for text in ("", " ", "n/a", "NaN", "-", "?")),
+        *((text, "no") for text in ("inf", "-nan", "1e999", "1_000", "1 2", "12 34", "1,234,567")),
+        *((text, "no") for text in ("1.2.3", "1234 567", "0.123,4", "1.234,567.8", "many", "%")),
+    ],
+)  # fmt: skip
+def test_numbers_as_people_write_them(text: str, wanted: Any) -> None:
+    if wanted == "no":
+        with pytest.raises(TableError, match="seconds is not a number"):
+            number(text, "seconds")
+    else:
+        assert number(text, "seconds") == wanted
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t"])

@@ -254,11 +254,11 @@ def test_tied_votes_go_to_the_first_class_of_the_taxonomy(read: Read) -> None:
 
 
 def test_row_without_votes_has_no_label(read: Read) -> None:
-    table = read("file,p_joy,p_fear\na,,\nb,0,0\nc\nd,1,0\n", EMOTION6)
+    table = read("file,p_joy,p_fear\na,,n/a\nb,0,nan\nc\nd,1,0\n", EMOTION6)
     assert labels_of(table) == [None, None, None, "joy"]
 
 
-@pytest.mark.parametrize("share", ["-0.1", "1.1", "nan", "inf", "many", "150%"])
+@pytest.mark.parametrize("share", ["-0.1", "1.1", "1_0", "inf", "many", "150%"])
 def test_vote_that_is_no_share_is_refused_with_its_line(read: Read, share: str) -> None:
     table = read(f"file,p_joy,p_fear\na,{share},0\nb,1,0\n", EMOTION6)
     assert [record.name for record in table.records] == ["b"]

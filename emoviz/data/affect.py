@@ -4,7 +4,6 @@ Valence runs from unpleasant (-1) to pleasant (1), arousal from calm (-1) to exc
 middle of the scale that people were given (Russell's circumplex, 1980).
 """
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -33,15 +32,15 @@ class Scale:
         return f"{self.low:g} to {self.high:g}"
 
     def turned(self, text: str, name: str) -> float | None:
-        """A cell's value on -1 to 1; None where the cell is empty.
+        """A cell's value on -1 to 1; None where the cell gives no answer.
 
         Raises:
             TableError: It is no number, or lies outside the scale.
         """
-        if not text.strip():
-            return None
         value = number(text, name)
-        if not (math.isfinite(value) and self.low <= value <= self.high):
+        if value is None:
+            return None
+        if not self.low <= value <= self.high:
             raise TableError(f"{name} is not on its scale from {self}")
         return 2.0 * (value - self.low) / (self.high - self.low) - 1.0
 

@@ -1,5 +1,6 @@
 """What the cells of tables and the names of columns mean, however people write them."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ from emoviz.errors import TableError
 NO_ANSWER = frozenset(
     ("", "nan", "n/a", "na", "n.a.", "<na>", "#n/a", "#na", "none", "null", "nil", "-", "?")
 )
+# Thousands apart by spaces, or by the one of "." and "," that is not before the decimals.
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([ .,])\d{3}(?:\1\d{3})*(?:(?!\1)[.,]\d+|(?<= \d{3}))")
 
 
 def plain_name(name: str) -> str:
@@ -16,20 +19,27 @@ def plain_name(name: str) -> str:
     return re.sub(r"[\s_#-]+", "", unicodedata.normalize("NFC", name)).casefold()
 
 
-def number(text: str, name: str) -> float:
-    """A number out of a cell: ``0.75``, ``0,75``, ``75 %``; 0 where there is none.
+def number(text: str, name: str) -> float | None:
+    """A finite number out of a cell, None where there is no answer.
+
+    It may be ``0.75``, ``0,75``, ``75 %``; thousands may stand apart where no doubt is:
+    ``1 234``, ``1.234,5``, ``1,234.5``, but ``1,234`` is little more than 1.
 
     Raises:
         TableError: It is none; the message says so of `name`.
     """
-    bare = text.strip().replace("\u00a0", "").replace("\u202f", "")
+    bare = re.sub(r"\s", " ", text.strip())
+    if bare.casefold() in NO_ANSWER:
+        return None
     value = bare.rstrip("% ")
+    if grouped := _GROUPED.fullmatch(value):
+        value = value.replace(grouped[1], "")
     try:
-        figure = float(value if "." in value else value.replace(",", "."))
+        figure = math.nan if "_" in value else float(value.replace(",", "."))
     except ValueError:
-        if bare.casefold() in NO_ANSWER:
-            return 0.0
-        raise TableError(f"{name} is not a number") from None
+        figure = math.nan
+    if not math.isfinite(figure):
+        raise TableError(f"{name} is not a number")
     return figure / 100 if bare.endswith("%") else figure
 
 

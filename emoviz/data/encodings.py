@@ -5,6 +5,7 @@ small tables of titles right, and 9 of 15 sets of names; neighbouring letters te
 """
 
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
@@ -21,15 +22,26 @@ OTHER_PAGES = (
     *("cp1258", "gb18030", "mac_roman", "cp874", "iso8859_2", "iso8859_4", "iso8859_5", "euc_jp"),
     *("mac_latin2", "mac_cyrillic"),
 )
+# From the first letter that is not ASCII on, and the one before it.
+_FOREIGN = re.compile(rb"[\x00-\x7f]?[\x80-\xff].*", re.DOTALL)
 
 
-def guess_encoding(texts: Sequence[bytes], pages: Sequence[str] = (*PAGES, *WIDE_PAGES)) -> str:
-    """UTF-8 where all are, else that of some code pages in which they make most sense."""
+def guess_encoding(texts: Sequence[bytes]) -> str:
+    """UTF-8 where all are, else their code page."""
     try:
         b"".join(texts).decode("utf-8")
         return "utf-8"
     except UnicodeDecodeError:
-        return min(pages, key=lambda encoding: _oddness(texts, encoding))
+        return guess_page(texts)
+
+
+def guess_page(texts: Sequence[bytes], pages: Sequence[str] = (*PAGES, *WIDE_PAGES)) -> str:
+    """That of some code pages in which texts make most sense that are not in UTF-8.
+
+    Of each, 300 letters count, from its first that is not ASCII on.
+    """
+    some = [found[0] for text in texts if (found := _FOREIGN.search(text))]
+    return min(pages, key=lambda encoding: _oddness(some, encoding))
 
 
 def _oddness(names: Sequence[bytes], encoding: str) -> float:
@@ -39,7 +51,7 @@ def _oddness(names: Sequence[bytes], encoding: str) -> float:
     accents stand among those without, letters of other alphabets among their own.
     """
     try:
-        text = "\n".join(name.decode(encoding) for name in names)
+        text = "\n".join(name.decode(encoding)[:300] for name in names)
     except UnicodeDecodeError:
         return math.inf
     foreign = [sign for sign in text if not sign.isascii()]

@@ -295,7 +295,7 @@ def _split_of(text: str) -> Split | None:
 
 
 def _share(text: str, column: str) -> float:
-    value = number(text, column)
+    value = number(text, column) or 0.0
     if not 0 <= value <= 1:
         raise TableError(f"{column} is not a share between 0 and 1")
     return value

@@ -29,7 +29,7 @@ import numpy as np
 
 from emoviz.data.affect import Dimension, Scale, affect_columns
 from emoviz.data.cells import NO_ANSWER, plain_name
-from emoviz.data.encodings import OTHER_PAGES, PAGES, WIDE_PAGES, guess_encoding
+from emoviz.data.encodings import OTHER_PAGES, PAGES, WIDE_PAGES, guess_page
 from emoviz.data.images import SUFFIXES, Limits, read_file
 from emoviz.data.parquet_files import of_file, opened_parquet
 from emoviz.errors import ImageError, TableError
@@ -374,14 +374,14 @@ def _text(path: Path, quotes: bool) -> Table:
     first = _first_line(data, quotes)
     delimiter = told or _delimiter(first.decode("utf-8"), quotes)
     _check_width(path, first.count(delimiter.encode()) + 1)
+    data = _unspaced(data, delimiter) if quotes and delimiter != " " else data
     try:
         header = next(_rows(data, delimiter, quotes), [])
         if any(map(_names_image, header)):
             header = [f"column {i}" for i in range(1, len(header) + 1)]
             data, skipped = f"{delimiter.join(header)}\n".encode() + data, skipped - 1
             notes = (*notes, f"'{path.name}' has no names of columns: its first line is an image.")
-        spaced = re.search(re.escape(delimiter).encode() + rb' +"', data) if quotes else None
-        made = [] if spaced else _by_arrow(data, delimiter, len(header), quotes)
+        made = _by_arrow(data, delimiter, len(header), quotes)
         made = made or _by_csv(data, delimiter, len(header), quotes)
     except csv.Error as error:
         line = max(_line_numbers(data, delimiter, quotes), default=0) + skipped + 1
@@ -406,7 +406,7 @@ def _text(path: Path, quotes: bool) -> Table:
 def _reader(data: bytes, delimiter: str, quotes: bool) -> Any:
     stream = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
     if quotes:
-        return csv.reader(stream, delimiter=delimiter, skipinitialspace=True)
+        return csv.reader(stream, delimiter=delimiter)
     return csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_NONE)
 
 
@@ -497,6 +497,17 @@ def _header_place(data: bytes) -> tuple[int, str]:
     return start, told
 
 
+def _unspaced(data: bytes, delimiter: str) -> bytes:
+    """Without the spaces around quoted cells, where the first rows have some: ``a.jpg, "joy"``.
+
+    A cell whose quotation marks enclose a part of it stays as it is, and so does one that is open.
+    """
+    ends = re.escape("\r\n" + delimiter)
+    cell = rf'(?<![^{ends}]) *("[^"]*(?:""[^"]*)*") *(?=[{ends}]|\Z)'.encode()
+    first = data[:50_000]
+    return data if re.sub(cell, rb"\1", first) == first else re.sub(cell, rb"\1", data)
+
+
 def _first_line(data: bytes, quotes: bool) -> bytes:
     """The first line; a quoted cell may hold line ends."""
     pattern = rb'(?:"[^"]*"|[^\r\n"])*' if quotes else rb"[^\r\n]*"
@@ -550,10 +561,13 @@ def _as_utf8(path: Path, data: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 def _code_page(path: Path, data: bytes) -> tuple[str, str]:
     """The regional code page, and why this one."""
-    lines = [line for line in re.split(rb"[\r\n]+", data[:4_000_000]) if not line.isascii()]
+    # Whole lines, for a cut might fall inside a letter.
+    blocks = (block for block in io.BytesIO(data) if not block.isascii())
+    foreign = (line for block in blocks for line in block.splitlines() if not line.isascii())
+    lines = list(islice(foreign, 2000))
     names = [
         cell
-        for line in lines[:2000]
+        for line in lines
         for cell in re.split(rb'[,;\t|"]', line)
         if not cell.isascii() and cell.strip().lower().endswith(tuple(s.encode() for s in SUFFIXES))
     ]
@@ -565,13 +579,13 @@ def _code_page(path: Path, data: bytes) -> tuple[str, str]:
         except UnicodeDecodeError:
             return 0
 
-    some = [line[:300] for line in lines[:200]]  # each of 25 pages is tried on them
+    some = lines[:200]  # each of 25 pages is tried on them
     pages = (*PAGES, *WIDE_PAGES, *OTHER_PAGES) if names else ()
     found = {page: count for page in pages if (count := there(page))}
     if not found:
-        return guess_encoding(some), "which its letters look like"
+        return guess_page(some), "which its letters look like"
     best = [page for page, count in found.items() if count == max(found.values())]
-    return guess_encoding(some, best), "under which the files exist that it names"
+    return guess_page(some, best), "under which the files exist that it names"
 
 
 # Parquet -----------------------------------------------------------------------------------------

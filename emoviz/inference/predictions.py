@@ -166,8 +166,8 @@ def _mean(cells: Sequence[str], rows: Sequence[int]) -> float | None:
     found = []
     for row in rows if cells else ():
         with contextlib.suppress(TableError):
-            found.append(number(cells[row], "seconds"))
-    found = [value for value in found if np.isfinite(value) and value >= 0]
+            value = number(cells[row], "seconds")
+            found += [] if value is None or value < 0 else [value]
     return float(np.mean(found)) if found else None
 
 
@@ -290,12 +290,12 @@ def _numbers(table: Table, columns: Sequence[str]) -> tuple[NDArray[np.float64],
     faults: dict[int, str] = {}
     for c, column in enumerate(columns):
         for row, cell in enumerate(table.columns[column]):
-            try:
-                empty = cell.strip().casefold() in NO_ANSWER
-                values[row, c] = np.nan if empty else number(cell, column)
-            except TableError:
-                faults.setdefault(row, f"column '{column}' has no number")
-            if not np.isfinite(values[row, c]):
+            value = None
+            with contextlib.suppress(TableError):
+                value = number(cell, column)
+            if value is not None:
+                values[row, c] = value
+            else:
                 faults.setdefault(row, f"column '{column}' has no number")
     return values, faults
 

@@ -57,7 +57,7 @@ def _rows(table: Path, found: Gathered) -> Iterator[tuple[str, str, dict[str, fl
         raise TableError(f"'{table}' lacks the columns {', '.join(missing)}.")
     for place, cells in read.rows():
         try:
-            votes = {label: number(cells[header[label]], label) for label in MIKELS8.names}
+            votes = {label: number(cells[header[label]], label) or 0.0 for label in MIKELS8.names}
             if min(votes.values()) < 0:
                 raise TableError("a count of votes is below 0")
         except TableError as error:

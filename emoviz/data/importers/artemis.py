@@ -104,7 +104,7 @@ def _counts(table: Path, found: Gathered) -> Iterator[_Painting]:
     """One row a painting."""
     for place, row in plain_rows(table, ("file", "style", "artist", *_ANSWERS), TITLE):
         try:
-            counts = {answer: number(row[answer] or "0", answer) for answer in _ANSWERS}
+            counts = {answer: number(row[answer], answer) or 0.0 for answer in _ANSWERS}
             if min(counts.values()) < 0 or sum(counts.values()) <= 0:
                 raise TableError("the row has no vote")
         except TableError as error:

@@ -61,7 +61,7 @@ def _take(found: Gathered, files: Files, place: str, row: dict[str, str], by_key
     name = next(row[key] for key in _FILE if key in row)
     name = name if name.startswith("images/") else f"images/{name}"
     keyword = row.get("folder_keyword") or Path(name).parent.name
-    shares = {answer: number(row[f"p_{answer}"], f"p_{answer}") for answer in _ANSWERS}
+    shares = {answer: number(row[f"p_{answer}"], f"p_{answer}") or 0.0 for answer in _ANSWERS}
     found.add(
         place,
         name,
