@@ -276,7 +276,7 @@ def test_votes_of_the_source_are_in_the_table(settings: Settings, tmp_path: Path
 
 def test_what_lies_at_a_source_is_seen(tmp_path: Path) -> None:
     for name in ("a.zip", "a.csv", "a.json", "a.xlsx"):
-        (tmp_path / name).write_text("x")
+        (tmp_path / name).write_text("PK" if name == "a.xlsx" else "x")
     assert guess_kind("https://museum.example/manifest") == "iiif"
     assert guess_kind("sample") == "sample"
     assert guess_kind(str(tmp_path)) == "folder"
