@@ -314,7 +314,7 @@ def test_what_each_experiment_varies() -> None:
 
     assert values("gram-gain", lambda r: len(r.network.layers)) == [0, 1, 2, 3]
     assert values("gram-gain", lambda r: r.loss.beta) == [0] * 4
-    assert values("beta", lambda r: r.loss.beta) == [0, 0.003, 0.1, 0.5, 1]
+    assert values("beta", lambda r: r.loss.beta) == [0, 0.003, 0.01, 0.03, 0.1, 0.5, 1]
     assert values("margin", lambda r: r.loss.margin) == [1.5, 3, 5, 10]
     assert values("lambda", lambda r: r.loss.lambda_) == [0.1, 1, 5, 20]
     assert values("sadness", lambda r: r.network.parallel) == [1, 2, 3, 4, 5]

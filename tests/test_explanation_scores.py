@@ -72,7 +72,7 @@ def test_scores_are_those_of_each_image_and_are_kept(
     given = ["explain", str(table), "--score", "--checkpoint", "tiny", "--images", "3"]
     assert main([*given, "--format", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert set(told["methods"]) == {"gradcam", "ig", "occlusion"}
+    assert set(told["methods"]) == {"gradcam", "ig", "occlusion", "words"}
 
     def never(*_: object) -> None:
         raise AssertionError("computed again")

@@ -351,7 +351,7 @@ def test_zips_that_hold_no_classes_are_told(picture: Make, tmp_path: Path) -> No
     assert len(found.records) == 2
     assert "leads out of the ZIP" in dict(found.problems)["../out/1.jpg"]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TableError, match="one folder a class"):
+    with pytest.raises(TableError, match="in a folder a class"):
         read_labelled(tmp_path / "empty")
 
 
