@@ -111,7 +111,15 @@ class Job:
         if self.is_cancelled:
             return "cancelled"
         late = time.time() - self.started > _STARTS_WITHIN
-        return "lost" if late or (self.folder / "alive").exists() else "waiting"
+        return "lost" if late or self._has_lived else "waiting"
+
+    @property
+    def _has_lived(self) -> bool:
+        """Whether its process has held its file: it writes there only then."""
+        try:
+            return (self.folder / "alive").stat().st_size > 0
+        except OSError:
+            return False
 
     @property
     def is_live(self) -> bool:

@@ -263,6 +263,17 @@ def test_job_that_never_came_to_life_is_lost_after_a_while(settings: Settings) -
     assert states == {"1": "waiting", "2": "lost"}
 
 
+def test_a_process_that_has_made_its_file_and_does_not_hold_it_yet_is_not_lost(
+    settings: Settings,
+) -> None:
+    folder = folder_of(settings, "1", started=time.time())
+    (folder / "alive").touch()
+    (job,) = list_jobs(settings)
+    assert job.state == "waiting"
+    (folder / "alive").write_text("1")
+    assert job.state == "lost"
+
+
 def test_old_jobs_are_swept_when_one_is_started(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
