@@ -582,6 +582,16 @@ def test_a_split_below_classes_has_no_other_folder_beside_it(
     assert read_structure([tuple(above.split("/")) for above in folders.split()]).places == places
 
 
+def test_a_folder_beside_splits_is_told_as_such(opened: Callable[..., Dataset]) -> None:
+    found = opened(("train/cats/1.jpg", "test/cats/2.jpg", "dogs/3.jpg", "test/4.jpg", "5.jpg"))
+    assert counts(found) == {"cats": 2}
+    assert dict(found.problems) == {
+        "dogs/3.jpg": "its folder is no class of the splits",
+        "test/4.jpg": "it lies in no folder of a class",
+        "5.jpg": "it lies in no folder of a class",
+    }
+
+
 def test_files_without_a_suffix_are_tried_by_their_bytes(tmp_path: Path, picture: Picture) -> None:
     for name, data in {
         "a.jpg": picture(),

@@ -53,6 +53,7 @@ TABLES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".arrow")
 _SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _MANIFESTS = (".json", ".jsonld")
 _NO_CLASS = "it lies in no folder of a class"
+_NO_CLASS_OF_SPLITS = "its folder is no class of the splits"
 
 
 def open_dataset(
@@ -359,12 +360,15 @@ def _by_folders(
     spelt = {name: taxonomy.index(name) if taxonomy.holds(name) else NO_LABEL for name in names}
     spelt[""] = NO_LABEL
     records, problems = [], list(problems)
+    has_splits = any(split for _, split in read.places)
     unknown: Counter[str] = Counter()
     for record, above, (label, split) in zip(files, folders, read.places, strict=True):
         index = spelt[label]
         if wish.labelled and index < 0:
             unknown.update([label] if label else [])
-            reason = no_label(label, taxonomy) if label else _NO_CLASS
+            beside = has_splits and above and split is None
+            none = _NO_CLASS_OF_SPLITS if beside else _NO_CLASS
+            reason = no_label(label, taxonomy) if label else none
             problems.append(Problem(record.name, reason))
             continue
         records.append(
