@@ -285,8 +285,8 @@ def test_a_colleague_removes_the_collection_under_review(
     expect(state).to_contain_text("what was decided before is kept")
     page.reload()
     expect(page.get_by_text("“doomed”, which is not here")).to_be_visible()
-    page.wait_for_selector(READY)
-    page.locator(".ev-desk .count", has_text="of 72 works decided").wait_for()
+    page.wait_for_selector(READY)  # of another collection that is left
+    page.locator(".ev-desk .count").wait_for()
     with sqlite3.connect(served_home / "review.sqlite") as store:
         (kept,) = store.execute(
             "select count(*) from decisions join collections on collection = collections.id"
