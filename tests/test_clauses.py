@@ -7,17 +7,21 @@ import torch
 from PIL import Image
 from test_attribution import PLAIN, SIDE, RedCorner, planted
 
+from emoviz.checkpoints import Card
 from emoviz.inference.attribution import grey
-from emoviz.inference.clauses import InWords, in_words, superpixels
+from emoviz.inference.clauses import InWords, hide_regions, superpixels
 from emoviz.inference.predict import softmax
+from emoviz.labels import SADNESS2
 from emoviz.models.backbones import _copy_by_order, _packaged_file
 from emoviz.models.imagenet import GROUPS, SURE, load_naming
 from emoviz.plots.explaining import numbered
 from emoviz.settings import PROJECT_ROOT
 
+CARD = Card("red", "Red", "", SADNESS2, {}, PLAIN)
+
 
 def told(image: np.ndarray, **given: object) -> InWords:
-    return in_words(RedCorner(), image, "joy", 0, PLAIN, **given)  # type: ignore[arg-type]
+    return hide_regions(RedCorner(), image, CARD, **given).about(CARD.taxonomy.names[0])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("count", [1, 4, 9, 100])
@@ -49,7 +53,7 @@ def test_the_region_that_matters_comes_first_and_says_what_was_tried() -> None:
     heat = found.heat()
     assert heat.values[16, 40] == pytest.approx(first.effect)
     lines = found.lines()
-    assert lines[0] == f"joy, estimated {100 * whole:.0f} %."
+    assert lines[0] == f"{CARD.taxonomy.names[0]}, estimated {100 * whole:.0f} %."
     assert f"Without it the estimate is {100 * first.without:.0f} %" in lines[1]
     assert "less" in lines[1]
 

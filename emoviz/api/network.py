@@ -22,7 +22,6 @@ from emoviz.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from emoviz.inference.attribution import HeatMap
-    from emoviz.inference.clauses import InWords
 
 Baseline = Literal["mean", "black", "blurred"]
 
@@ -114,25 +113,16 @@ class Network:
         pixels = preprocessing.to_array(opened.pixels)
         if emotion is None:
             emotion = self.classes[int(self.model.engine.run(pixels[None]).logits[0].argmax())]
-        index = self.classes.index(emotion)
         if method == "words":
-            words = self._in_words(pixels, index)
+            from emoviz.inference.clauses import hide_regions, naming_if_installed
+
+            hidden = hide_regions(
+                self.model.engine, pixels, self.card, naming=naming_if_installed()
+            )
+            words = hidden.about(emotion)
             return Explanation(path, method, words.heat(), pixels, tuple(words.lines()))
-        return Explanation(path, method, self._heat(method, pixels, index, baseline), pixels)
-
-    def _in_words(self, pixels: NDArray[np.uint8], index: int) -> "InWords":
-        from emoviz.inference.clauses import in_words, naming_if_installed
-
-        card = self.card
-        return in_words(
-            self.model.engine,
-            pixels,
-            self.classes[index],
-            index,
-            card.preprocessing,
-            card.temperature,
-            naming=naming_if_installed(),
-        )
+        heat = self._heat(method, pixels, self.classes.index(emotion), baseline)
+        return Explanation(path, method, heat, pixels)
 
     def _heat(
         self, method: str, pixels: NDArray[np.uint8], index: int, baseline: Baseline

@@ -23,7 +23,7 @@ from emoviz.experiments.statistics import Spread, spread
 from emoviz.files import read_json, write_json
 from emoviz.inference.attribution import Map, grad_cam, integrated_gradients, occlusion
 from emoviz.inference.cache import fingerprint
-from emoviz.inference.clauses import in_words
+from emoviz.inference.clauses import hide_regions
 from emoviz.inference.embedding_table import Progress
 from emoviz.inference.engines import Engine, TorchEngine
 from emoviz.inference.explainer import Bytes, Explainer, load_explainer
@@ -235,9 +235,7 @@ class _Scorer:
             return integrated_gradients(explainer, pixels, index, _STEPS).values
         card = explainer.checkpoint.card
         if name == "words":
-            emotion = explainer.classes[index]
-            given = card.preprocessing, card.temperature
-            return in_words(engine, pixels, emotion, index, *given).heat().values
+            return hide_regions(engine, pixels, card).about(explainer.classes[index]).heat().values
         if name != "occlusion":
             return explain_by(name, explainer, pixels, index).values
         lost: Map = occlusion(engine, pixels, card.preprocessing)[index]

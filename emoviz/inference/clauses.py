@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from emoviz.data.preprocessing import Preprocessing
+from emoviz.checkpoints import Card
 from emoviz.errors import WeightsError
 from emoviz.inference.attribution import HeatMap, grey
 from emoviz.inference.engines import Engine
@@ -113,39 +113,55 @@ class InWords:
         return found
 
 
-def in_words(
+@dataclass(frozen=True)
+class HiddenRegions:
+    """What a network says of an image while each of its regions is hidden; of all emotions at once.
+
+    Attributes:
+        card: Of the network.
+        regions: (R) masks (side, side), from the top left on.
+        shares: (R + 1, C) probabilities: of the whole image, then without each region.
+        words: (R) what each looks like; None where nobody was sure, or asked.
+    """
+
+    card: Card
+    regions: Sequence[Mask]
+    shares: NDArray[np.float64]
+    words: Sequence[tuple[str, float] | None]
+
+    def about(self, emotion: str) -> InWords:
+        """Regions in the order of what they matter for one of the network's classes."""
+        whole, *without = self.shares[:, self.card.taxonomy.names.index(emotion)].tolist()
+        rows = zip(self.regions, without, self.words, strict=True)
+        clauses = [
+            Clause(number, _place(mask), mask, share, whole - share, word)
+            for number, (mask, share, word) in enumerate(rows, start=1)
+        ]
+        return InWords(emotion, whole, tuple(sorted(clauses, key=lambda x: -abs(x.effect))))
+
+
+def hide_regions(
     engine: Engine,
     image: Bytes,
-    emotion: str,
-    index: int,
-    preprocessing: Preprocessing,
-    temperature: float = 1.0,
+    card: Card,
     regions: int = REGIONS,
     naming: Naming | None = None,
-) -> InWords:
-    """Regions of an image in the order of what they matter for an emotion.
+) -> HiddenRegions:
+    """Cut an image into regions and hide each in turn.
 
     Args:
         engine: What answers; needs no gradients.
         image: (side, side, 3) bytes.
-        emotion: The class's name.
-        index: Its place among the outputs.
-        preprocessing: Gives the mean colour that hides.
-        temperature: Of the checkpoint's calibration.
+        card: Of the network: the mean colour that hides, and the temperature.
         regions: At most, and 25; one of 2 % of the image or less joins its neighbour.
         naming: Gives a word and its probability for each picture, as
             `emoviz.models.imagenet.load_naming`; None leaves regions unnamed.
     """
     masks = superpixels(image, regions)
-    hidden = [np.where(mask[..., None], grey(preprocessing), image) for mask in masks]
-    shares = softmax(engine.run(np.stack([image, *hidden])).logits, temperature)[:, index]
+    hidden = [np.where(mask[..., None], grey(card.preprocessing), image) for mask in masks]
+    shares = softmax(engine.run(np.stack([image, *hidden])).logits, card.temperature)
     words = naming([_framed(image, mask) for mask in masks]) if naming else [None] * len(masks)
-    effects = shares[0] - shares[1:]
-    clauses = tuple(
-        Clause(i + 1, _place(masks[i]), masks[i], float(shares[1 + i]), float(effects[i]), words[i])
-        for i in sorted(range(len(masks)), key=lambda i: -abs(effects[i]))
-    )
-    return InWords(emotion, float(shares[0]), clauses)
+    return HiddenRegions(card, masks, shares, words)
 
 
 def naming_if_installed() -> Naming | None:

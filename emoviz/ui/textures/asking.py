@@ -108,21 +108,18 @@ def occlusion_of(context: Context, subject: ExplanationSubject, progress: Progre
     return _computed("occlusion", context, subject, (), compute)
 
 
-def words_of(context: Context, subject: ExplanationSubject, name: str) -> Any:
-    """Regions of the image hidden in turn, as sentences; without torch things have no names."""
-    from emoviz.inference.clauses import in_words, naming_if_installed
+def hidden_regions_of(context: Context, subject: ExplanationSubject) -> Any:
+    """Regions of the image hidden in turn, for all classes; without torch things have no names."""
+    from emoviz.inference.clauses import hide_regions, naming_if_installed
 
     assert context.checkpoint is not None
-    checkpoint, settings = context.checkpoint, context.settings
-    card = checkpoint.card
+    model = ready(context.checkpoint, context.settings)
 
     def compute(pixels: Any) -> Any:
-        engine = ready(checkpoint, settings).engine
-        index = card.taxonomy.names.index(name)
-        given = card.preprocessing, card.temperature
-        return in_words(engine, pixels, name, index, *given, naming=naming_if_installed())
+        card = model.checkpoint.card
+        return hide_regions(model.engine, pixels, card, naming=naming_if_installed())
 
-    return _computed("words", context, subject, (name,), compute)
+    return _computed("regions", context, subject, (), compute)
 
 
 def faithfulness_of(

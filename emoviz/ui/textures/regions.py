@@ -199,7 +199,7 @@ def _heat(
         return found.values, None
     if method == "words":
         with st.spinner("Hiding one region after another …"):
-            words = asking.words_of(context, subject, name)
+            words = asking.hidden_regions_of(context, subject).about(name)
         return words.heat().values, words
     if method in EXPLANATIONS:
         return asking.explained_by(context, subject, method, name).values, None
