@@ -127,6 +127,8 @@ def rows(delimiter: str = ",", header: str = "file{}label", end: str = "\n") -> 
         rows().replace(",label", ", label").replace(",joy", ', "joy"').replace(",fear", ', "fear"'),
         rows().encode() + b"\x1a\0\0",
         rows(header="file{}label{}".replace("{}", ",")).replace("joy\n", "joy,\n"),
+        rows(" "),
+        rows("  ").partition("\n")[2].replace("\n", "  \n"),
         '"file";"label";"title, artist, year, place"\n'
         + "".join(f"{n};{w};x\n" for n, w in zip(NAMES, LABELS, strict=True)),
     ],
@@ -259,6 +261,18 @@ def test_spaces_before_quoted_cells(tmp_path: Path, table: str, column: list[str
     (tmp_path / "t.csv").write_text(table + "\n")
     cells = [row for _, row in read_table(tmp_path / "t.csv").rows()]
     assert cells == [{"file": a, "title": b} for a, b in zip("ab", column, strict=True)]
+
+
+def test_spaces_before_quoted_cells_may_come_late(tmp_path: Path) -> None:
+    rows = "".join(f"{i},x\n" for i in range(20_000))
+    (tmp_path / "t.csv").write_text(f'file,title\n{rows}a, "Sunrise, by Monet"\n')
+    assert read_table(tmp_path / "t.csv").columns["title"][-1] == "Sunrise, by Monet"
+
+
+@pytest.mark.parametrize("text", ["file name\nmy photo.jpg\n", "my a.jpg\nhis b.jpg\n"])
+def test_blanks_in_names_separate_no_cells(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    assert len(read_table(tmp_path / "t.csv").columns) == 1
 
 
 def test_words_in_quotation_marks_keep_a_table_quick(
@@ -508,15 +522,19 @@ def opened(
 ) -> Callable[..., Dataset]:
     """Files as a folder, as a ZIP on the disk, and as a ZIP that came through a browser."""
 
-    def open_files(names: tuple[str, ...], **content: bytes) -> Dataset:
-        def data(name: str) -> bytes:
-            return picture(size=(8, 8)) if name.endswith(".jpg") else b"no image"
+    def open_files(images: tuple[str, ...], **content: str | bytes) -> Dataset:
+        names = (*images, *content)
+
+        def data(name: str) -> str | bytes:
+            given = picture(size=(8, 8)) if name.endswith(".jpg") else b"no image"
+            return content.get(name, given)
 
         if request.param == "folder":
             for name in names:
                 path = tmp_path / "place" / name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data(name))
+                held = data(name)
+                path.write_bytes(held if isinstance(held, bytes) else held.encode())
             return both(tmp_path / "place")
         with zipfile.ZipFile(tmp_path / "place.zip", "w") as archive:
             for name in names:
@@ -590,6 +608,127 @@ def test_a_folder_beside_splits_is_told_as_such(opened: Callable[..., Dataset]) 
         "test/4.jpg": "it lies in no folder of a class",
         "5.jpg": "it lies in no folder of a class",
     }
+
+
+# A table beside its images ----------------------------------------------------------------------
+
+BESIDE = tuple(f"images/{i}.jpg" for i in range(3))
+NAMED = "file,label,artist\n0.jpg,joy,Ona\n1.jpg,fear,\n2.jpg,joy,Jonas\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "tables"),
+    [
+        (BESIDE, {"labels.csv": NAMED}),
+        (BESIDE, {"images/labels.csv": NAMED}),
+        (BESIDE, {"annotations/labels.tsv": NAMED.replace(",", "\t")}),
+        (BESIDE, {"labels.csv": NAMED.replace(".jpg", "").replace("file", "image_id")}),
+        (BESIDE, {"labels.csv": NAMED, "README.txt": "file, label", "metadata.csv": "a,b\n1,2\n"}),
+        (BESIDE, {"labels.csv": NAMED, "works.csv": "file,title\n0.jpg,A\n1.jpg,B\n2.jpg,C\n"}),
+        (tuple(f"set/{name}" for name in BESIDE), {"set/labels.csv": NAMED}),
+        (tuple(f"set/{name}" for name in BESIDE), {"labels.csv": NAMED}),
+        (("0.jpg", "1.jpg", "2.jpg"), {"labels.txt": NAMED.replace(",", " ")}),
+        (("0.jpg", "1.jpg", "2.jpg"), {"labels.csv": NAMED.encode("utf-16")}),
+        (("0.jpg", "1.jpg", "2.jpg"), {"labels.csv": NAMED.replace("\n", "\nC:\\me\\", 3)}),
+        (("awe/0.jpg", "awe/1.jpg", "fear/2.jpg"), {"labels.csv": NAMED}),
+        (("a/1.jpg", "b/0.jpg", "b/2.jpg"), {"labels.csv": NAMED.replace("0.", "b\\0.")}),
+        (
+            ("train/0.jpg", "train/1.jpg", "test/0.jpg"),
+            {
+                "train.csv": "file,label\ntrain/0.jpg,joy\ntrain/1.jpg,fear\n",
+                "test.csv": "file,label\ntest/0.jpg,joy\n",
+            },
+        ),
+    ],
+)
+def test_a_table_beside_its_images_says_what_they_are(
+    opened: Callable[..., Dataset], files: tuple[str, ...], tables: dict[str, str | bytes]
+) -> None:
+    found = opened(files, **tables)
+    assert counts(found) == {"joy": 2, "fear": 1}
+    assert {record.name for record in found.records} == set(files)
+    assert "folder level 0" in found.notes[0]
+    assert all(record.read(Limits())[:2] == b"\xff\xd8" for record in found.records)
+    splits = {record.name: record.split for record in found.records}
+    assert all((splits[name] or "") in name for name in files)
+    assert any(splits.values()) == ("train.csv" in tables)
+    others = {"README.txt", "metadata.csv", "works.csv"} & tables.keys()
+    assert {key for key, _ in found.problems} == others
+
+
+@pytest.mark.parametrize(
+    ("files", "tables", "key", "words"),
+    [
+        (BASE, {"a.csv": "file,label\njoy/0.jpg,0\nfear/0.jpg,1\n"}, "a.csv", "without words"),
+        (BASE, {"a.csv": "file,artist\njoy/0.jpg,A\nfear/0.jpg,B\n"}, "a.csv", "without words"),
+        (BASE, {"a.csv": "file,label\njoy/0.jpg,awe\nx.jpg,awe\ny.jpg,awe\n"}, "a.csv", "half"),
+        (BASE, {"a.csv": "file,label\n0.jpg,awe\n1.jpg,awe\n"}, "a.csv", "half"),
+        (BASE, {"joy/a.csv": "file,label\n0.jpg,awe\n1.jpg,awe\n"}, "joy/a.csv", "by itself"),
+        (BASE, {"a.csv": "size,of\n1,2\n"}, "a.csv", "2 columns, none of them of files"),
+        (
+            BASE,
+            {f"{x}.csv": f"file,label\n{BASE[0]},awe\n{BASE[1]},awe\n" for x in "ab"},
+            "b.csv",
+            "several tables name images here (a.csv, b.csv)",
+        ),
+        (BASE, {"a.csv": f"file,label\n{BASE[0]},awe\n/etc/x.jpg,awe\n../y.jpg,awe\n"},
+            "a.csv", "half"),
+    ],
+)  # fmt: skip
+def test_a_table_beside_images_that_does_not_say_what_they_are_is_told(
+    opened: Callable[..., Dataset],
+    files: tuple[str, ...],
+    tables: dict[str, str],
+    key: str,
+    words: str,
+) -> None:
+    found = opened(files, **tables)
+    assert counts(found) == CLASSES
+    assert dict(found.problems).keys() == tables.keys()
+    assert words in dict(found.problems)[key] or "numbers" in dict(found.problems)[key]
+
+
+def test_what_a_table_beside_images_leaves_out_is_told(opened: Callable[..., Dataset]) -> None:
+    lines = "file,label\n0.jpg,joy\n1.jpg,happy?\n/etc/x.jpg,joy\n0.jpg,fear\n"
+    found = opened((*BESIDE, "images/notes.pdf"), **{"labels.csv": lines})
+    assert counts(found) == {"joy": 1, "happy?": 1, "fear": 1}
+    assert dict(found.problems) == {
+        "images/notes.pdf": "it is a text, whatever its name says, not an image",
+        "labels.csv, line 4": "/etc/x.jpg: there is no such file",
+        "images/2.jpg": "it is not named in labels.csv",
+    }
+
+
+def test_folders_are_read_without_the_table_where_asked_for(
+    opened: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    found = opened(BASE, **{"labels.csv": "".join(["file,label\n", *(f"{n},awe\n" for n in BASE)])})
+    assert (counts(found), found.other_level) == ({"awe": 4}, 0)
+    other = open_dataset(found.path, SETTINGS, labelled=True, level=0)
+    assert counts(other) == CLASSES
+    assert [key for key, _ in other.problems] == ["labels.csv"]
+
+
+def test_a_table_in_a_zip_that_was_sent_is_read(tmp_path: Path, picture: Picture) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("labels.csv", "file,label\n0.jpg,joy\n/etc/x.jpg,joy\n")
+        archive.writestr("0.jpg", picture(size=(8, 8)))
+    found = open_dataset(tmp_path / "a.zip", replace(SETTINGS, paths="/nowhere"), sent=True)
+    assert counts(found) == {"joy": 1}
+    assert dict(found.problems) == {"labels.csv, line 3": "/etc/x.jpg: there is no such file"}
+
+
+def test_a_table_beside_images_is_no_link_out_of_open_folders(
+    make: Callable[..., Path], tmp_path: Path
+) -> None:
+    make(rows())
+    (tmp_path / "set").mkdir()
+    (tmp_path / "images").rename(tmp_path / "set" / "images")
+    (tmp_path / "set" / "t.csv").symlink_to(tmp_path / "t.csv")
+    settings = replace(SETTINGS, paths=str(tmp_path / "set"))
+    found = open_dataset(tmp_path / "set", settings)
+    assert not any(found.labels)
+    assert "outside" in dict(found.problems)["t.csv"]
 
 
 def test_files_without_a_suffix_are_tried_by_their_bytes(tmp_path: Path, picture: Picture) -> None:

@@ -436,6 +436,14 @@ def test_fer2013_tells_what_its_tables_lack(tmp_path: Path, picture: Picture) ->
         bring_in("fer2013", tmp_path)
 
 
+def test_a_row_of_fer2013_without_its_image_is_told(tmp_path: Path, picture: Picture) -> None:
+    images = [{"bytes": picture(), "path": None}, {"bytes": None, "path": None}]
+    hugging_face(tmp_path / "train.parquet", {"image": images, "label": ["fear", "fear"]})
+    found = bring_in("fer2013", tmp_path)
+    assert len(found) == 1
+    assert found.problems == (("train.parquet, row 1", "the row has no image"),)
+
+
 # What cannot be brought in ----------------------------------------------------------------------
 
 

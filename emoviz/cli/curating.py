@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import account, print_account, print_json
+from emoviz.cli.output import account, add_level, print_account, print_json
 from emoviz.cli.parts import add_parts, done_in_parts
 from emoviz.errors import TableError
 from emoviz.files import read_json
@@ -41,7 +41,7 @@ def _add_import(parts: Any) -> None:
     verb.add_argument("kind", metavar="KIND", help="such as emoset; a wrong one lists them all")
     verb.add_argument("path", metavar="PATH", type=Path, help="the unpacked folder, or the file")
     verb.add_argument("--labels", default="", help="which labels, where the set has several")
-    verb.add_argument("--level", type=int, help="which folder is the class, 1 for the outermost")
+    add_level(verb)
     verb.add_argument("--title", default="", help="for people")
     verb.add_argument("--out", type=Path, metavar="T.parquet")
     verb.add_argument("--library", metavar="ID", help="keep it as a set of the library")

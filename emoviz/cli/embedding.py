@@ -5,7 +5,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, account, print_account, print_json
+from emoviz.cli.output import (
+    DEFAULT_CHECKPOINT,
+    NOTHING_READ,
+    account,
+    add_level,
+    print_account,
+    print_json,
+)
 from emoviz.cli.parts import add_parts, done_in_parts
 from emoviz.jobs import Reporter
 from emoviz.settings import Settings
@@ -31,7 +38,7 @@ def _add_embed(verbs: Any) -> None:
     )
     verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
     verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
-    verb.add_argument("--level", type=int, help="which folder is the class, 1 for the outermost")
+    add_level(verb)
     verb.add_argument(
         "--out", type=Path, metavar="F", help=".parquet or .npz (default: the store at home)"
     )

@@ -12,6 +12,7 @@ from emoviz.cli.output import (
     DEFAULT_CHECKPOINT,
     NOTHING_READ,
     account,
+    add_level,
     estimate_text,
     number_text,
     print_account,
@@ -97,7 +98,7 @@ def _add_ask(verbs: Any) -> None:
     verb.add_argument(
         "--classes", metavar="TAXONOMY", help="to ask a language model for, where there are none"
     )
-    verb.add_argument("--level", type=int, help="which folder is the class, 1 for the outermost")
+    add_level(verb)
     _add_question(verb)
     verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
     verb.set_defaults(verb=_ask)
@@ -130,7 +131,7 @@ def _add_set_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
     verb.add_argument("--split", choices=("train", "validation", "test"), help="only this split")
-    verb.add_argument("--level", type=int, help="which folder is the class, 1 for the outermost")
+    add_level(verb)
     verb.add_argument(
         "--bridge",
         type=Path,

@@ -1,5 +1,6 @@
 """What the verbs share: exit codes, and how values reach the terminal."""
 
+import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,15 @@ NOTHING_READ = 2
 SOME_FAILED = 1
 PAUSED = 3
 _SHOWN = 20
+
+
+def add_level(verb: argparse.ArgumentParser) -> None:
+    """The option that says how a folder or ZIP is read."""
+    verb.add_argument(
+        "--level",
+        type=int,
+        help="which folder is the class, 1 for the outermost; 0: found, and no table beside read",
+    )
 
 
 def print_json(values: Any, out: TextIO) -> None:

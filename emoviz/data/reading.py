@@ -28,7 +28,7 @@ from emoviz.data.dataset import (
     one_hot,
     relabelled,
 )
-from emoviz.data.images import SUFFIXES
+from emoviz.data.images import SUFFIXES, Limits, read_file
 from emoviz.data.sources import (
     ImageSource,
     ZipImages,
@@ -312,14 +312,23 @@ def _folder(path: Path, wish: Wish) -> Dataset:
     files, problems = [], []
     for file, reason in walk_files(path):
         name = file.relative_to(path).as_posix()
-        reason = reason or ("" if wish.allows(file) else OUTSIDE)
+        reason = reason if wish.allows(file) else OUTSIDE
         if reason:
             problems.append(Problem(name, reason))
         else:
             files.append((name, file))
     shown = os.path.join(path, "")  # noqa: PTH118 - with the separator at its end
     records = [Record(name, file) for name, file in files]
-    return _by_folders(absolute(path).name or str(path), records, problems, wish, shown)
+
+    def content(name: str) -> bytes:
+        from emoviz.data.tables import LARGEST
+
+        if not wish.allows(path / name):
+            raise ImageError(OUTSIDE)
+        return read_file(path / name, Limits(max_bytes=LARGEST))
+
+    title = absolute(path).name or str(path)
+    return _by_folders(title, path, records, problems, wish, shown, content)
 
 
 def open_zip(archive: Path | bytes, name: str, wish: Wish) -> Dataset:
@@ -335,19 +344,40 @@ def open_zip(archive: Path | bytes, name: str, wish: Wish) -> Dataset:
     path = archive if isinstance(archive, Path) else Path(name)
     records = [Record(x, path, inside=x, holder=holder) for x in holder.names]
     title = Path(name).name if not wish.labelled else Path(name).stem
-    found = _by_folders(title, records, holder.problems, wish, f"{name}/")
+
+    def content(inside: str) -> bytes:
+        return holder.read(inside, wish.limits)
+
+    found = _by_folders(title, path, records, holder.problems, wish, f"{name}/", content)
     return replace(found, path=absolute(path), notes=(*holder.notes, *found.notes))
 
 
 def _by_folders(
-    title: str, files: Sequence[Record], problems: Sequence[Problem], wish: Wish, shown: str
+    title: str,
+    place: Path,
+    files: Sequence[Record],
+    problems: Sequence[Problem],
+    wish: Wish,
+    shown: str,
+    content: Callable[[str], bytes],
 ) -> Dataset:
-    """Images with the labels and splits that their folders give."""
+    """Images with the labels and splits that a table among them gives, or their folders."""
     from emoviz.data.structure import read_structure
 
     folders = [parts_of(record.name)[:-1] for record in files]
-    read = read_structure(folders, wish.level)
+    read = read_structure(folders, wish.level or None)
     names = sorted({label for label, _ in read.places if label})
+    if wish.level is None and any(problem.key.casefold().endswith(TABLES) for problem in problems):
+        from emoviz.data.table_beside import read_beside
+
+        images = {
+            "/".join((*above, *parts_of(record.name)[-1:])): replace(record, split=split)
+            for record, above, (_, split) in zip(files, folders, read.places, strict=True)
+        }
+        classes = len(names) > 1 or taxonomy_of(names) is not None
+        found, problems = read_beside(absolute(place), images, problems, wish, classes, content)
+        if found is not None:
+            return replace(found, name=title, root=Path.cwd(), shown=shown)
     if len(names) > MOST_CLASSES and wish.labelled:
         raise TableError(
             f"'{title}' has {len(names):,} folders with images; at most {MOST_CLASSES:,} classes "

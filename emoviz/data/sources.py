@@ -243,12 +243,12 @@ class ZipImages:
             if not reason and name in self._members:
                 reason = "the ZIP holds two files of this name; the first one counts"
             if not reason:
+                self._members[name] = member
                 reason = why_no_image(parts[-1], lambda member=member: self._head(member))  # type: ignore[misc]
             if reason:
                 self.problems.append(Problem(name, reason))
                 continue
             self.names.append(name)
-            self._members[name] = member
             total += member.file_size
         if total > settings.max_archive_mb * 1e6:
             raise ImageError(
@@ -257,7 +257,7 @@ class ZipImages:
             )
 
     def read(self, inside: str, limits: Limits) -> bytes:
-        """The bytes of an image, or `ImageError` with the reason."""
+        """The bytes of an image or a table, or `ImageError` with the reason."""
         member = self._members.get(inside)
         if member is None:
             raise ImageError("the ZIP no longer holds it")

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TypeVar, overload
 
 import numpy as np
@@ -52,7 +51,7 @@ def read_sample(wish: Wish) -> Dataset:
 
 
 def read_records(
-    table: Table, wish: Wish, roles: Roles | None = None, folders: Sequence[Path] = ()
+    table: Table, wish: Wish, roles: Roles | None = None, folders: Sequence[Files] = ()
 ) -> Dataset:
     """The images that a table names or holds; its rows become records when they are asked for.
 
@@ -60,7 +59,7 @@ def read_records(
         table: Any.
         wish: What it is opened for.
         roles: Of its columns; found by their names where None.
-        folders: In which the files are that it names, the first that has one; its own where empty.
+        folders: Absolute, of the files that it names, the first that has one; its own where empty.
 
     Raises:
         TableError: A column is missing or stands twice, or the labels have to be asked about.
@@ -68,8 +67,8 @@ def read_records(
     if not table.count:
         raise TableError(f"'{table.path}' has no rows; wanted: one for each image.")
     roles = roles or find_roles(table, wish.taxonomy, wish.labelled)
-    roots = [absolute(folder) for folder in folders or [table.path.parent]]
-    rows = _Rows(table, roles, wish, roots)
+    folders = folders or [Files(absolute(table.path.parent))]
+    rows = _Rows(table, roles, wish, folders)
     title = "/".join(absolute(table.path).parts[-2:])
     return Dataset(
         title,
@@ -77,7 +76,7 @@ def read_records(
         rows,
         tuple(Problem(table.place(row), rows.refused[row]) for row in sorted(rows.refused)),
         bool(roles.votes) and roles.label is None,
-        root=roots[0],
+        root=folders[0].root,
         notes=(*table.notes, *roles.notes),
         unknown=dict(rows.unknown.most_common()),
     )
@@ -90,7 +89,7 @@ class _Rows(Sequence[Record]):
         table: Any.
         roles: Of its columns.
         wish: What it is opened for.
-        roots: Absolute folders of the files that it names.
+        folders: Of the files that it names.
 
     Attributes:
         taxonomy: Of the labels.
@@ -98,11 +97,11 @@ class _Rows(Sequence[Record]):
         unknown: Labels that the taxonomy lacks -> how many rows have them.
     """
 
-    def __init__(self, table: Table, roles: Roles, wish: Wish, roots: Sequence[Path]) -> None:
+    def __init__(self, table: Table, roles: Roles, wish: Wish, folders: Sequence[Files]) -> None:
         self._table, self._roles, self._wish = table, roles, wish
         self.refused: dict[int, str] = {}
         self.unknown: Counter[str] = Counter()
-        self._root, self._folders = roots[0], [Files(root) for root in roots]
+        self._root, self._folders = folders[0].root, folders
         self._names = self._image_names()
         self._written: list[str] = []
         self._shares: NDArray[np.float64] | None = None

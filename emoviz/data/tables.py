@@ -37,11 +37,12 @@ from emoviz.files import arrow_file, read_json
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 
 MOST_COLUMNS = 5000
+LARGEST = 4_000_000_000  # bytes of a text table
 # Where a column is looked for by its name: in small letters, without spaces, "-" and "_".
 _FILE = (
     *("file", "path", "image", "filename", "filepath", "imagefile", "imagepath", "imagename"),
     *("img", "imgpath", "imgfile", "imgname", "relativepath", "picture", "photo", "images"),
-    *("imagefilename", "fname", "url", "imageurl", "link", "src"),
+    *("imagefilename", "fname", "url", "imageurl", "link", "src", "imageid"),
 )
 _LABEL = ("label", "emotion", "class", "labels", "emotions", "classname", "labelname")
 _GROUP, _SPLIT = ("group", "artist", "source"), ("split", "subset")
@@ -51,6 +52,7 @@ _ABOVE = re.compile(rb'[\r\n]+|\s*"?sep=(.)"?[ ,;\t]*\r?\n|(#[^\r\n]*)[\r\n]+', 
 _ROWS = 64  # of images that are held at a time
 # Blocks as pyarrow reads them; large enough for a cell as long as Python's csv takes one.
 _BLOCK = 1 << 22
+_NOTHING = (frozenset[str](), dict[str, str]())
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,21 @@ def read_table(path: Path, quotes: bool = True) -> Table:
         raise TableError(f"'{path}' cannot be read: {reason}.") from None
     if begins == b"PAR1" or path.suffix.casefold() in (".parquet", ".arrow"):
         return _parquet(path)
-    return _text(path, quotes)
+    return _text(path, *_bytes(path), quotes)
+
+
+def read_held(path: Path, data: bytes, files: "Files") -> Table:
+    """Read a text table that lies in a ZIP, or beside the images of a folder.
+
+    Args:
+        path: What it is called in messages.
+        data: What it holds.
+        files: Those that it may name: they say its code page.
+
+    Raises:
+        TableError: It is no table, or has more than 5,000 columns.
+    """
+    return _text(path, *_plain(path, data, files))
 
 
 def find_roles(
@@ -249,16 +265,21 @@ class Files:
             spelt = (*spelt, *(text + suffix for suffix in SUFFIXES))
         if found := next(filter(None, map(self.find, spelt)), None):
             return found
+        if outside := self._outside(text):
+            return outside
+        parts = [part for part in re.split(r"[/\\]+", text) if part]
+        if len(parts) > 1 and (text.startswith(("/", "\\")) or ":" in parts[0]):
+            rests = ("/".join(parts[start:]) for start in range(1, len(parts)))
+            return next((hit for rest in rests if (hit := self.find(rest)) is not None), None)
+        return None
+
+    def _outside(self, text: str) -> Path | None:
         try:
             path = Path(text.replace("\\", "/"))
             if (path.is_absolute() or ".." in path.parts) and (self.root / path).is_file():
                 return self.root / path
         except (OSError, ValueError):
-            return None
-        parts = [part for part in re.split(r"[/\\]+", text) if part]
-        if len(parts) > 1 and (text.startswith(("/", "\\")) or ":" in parts[0]):
-            rests = ("/".join(parts[start:]) for start in range(1, len(parts)))
-            return next((hit for rest in rests if (hit := self.find(rest)) is not None), None)
+            pass
         return None
 
     def there(self, names: Iterable[str]) -> set[str]:
@@ -289,11 +310,62 @@ class Files:
                     names = [item.name for item in items if _exists(item)]
             except (OSError, ValueError):
                 names = []
-            folded: dict[str, str] = {}
-            for name in names:
-                folded[_folded(name)] = "" if _folded(name) in folded else name
-            self._known[folder] = frozenset(names), folded
+            self._known[folder] = _listing(names)
         return self._known[folder]
+
+
+class Members(Files):
+    """Files of which the names are known: those of a ZIP, or the images of a folder.
+
+    A name that none has as it is written is that of the one file whose path ends so.
+
+    Args:
+        root: What they are relative to.
+        names: With ``/`` between folders.
+    """
+
+    def __init__(self, root: Path, names: Iterable[str]) -> None:
+        super().__init__(root)
+        self._ends: dict[str, list[str]] = {}
+        folders: dict[str, dict[str, None]] = {}
+        for name in names:
+            last = _folded(name.rpartition("/")[2])
+            for end in dict.fromkeys((last, last.rpartition(".")[0])):
+                self._ends.setdefault(end, []).append(name)
+            inner = name
+            while inner:
+                above, _, inner_name = inner.rpartition("/")
+                folders.setdefault(f"{root}/{above}".rstrip("/"), {})[inner_name] = None
+                inner = above
+        self._known = {folder: _listing(list(inside)) for folder, inside in folders.items()}
+
+    def locate(self, name: str) -> Path | None:
+        """As `Files.locate`; nothing outside is any."""
+        if found := super().locate(name):
+            return found
+        parts = [part for part in re.split(r"[/\\]+", _folded(name.strip())) if part.strip(".")]
+        end = "/".join(["", *parts])
+        hits = [
+            path
+            for path in self._ends.get(parts[-1] if parts else "", ())
+            if (folded := _folded(f"/{path}")).endswith(end)
+            or folded.rpartition(".")[0].endswith(end)
+        ]
+        return self.root / hits[0] if len(hits) == 1 else None
+
+    def _outside(self, text: str) -> Path | None:
+        return None
+
+    def listed(self, folder: str) -> tuple[frozenset[str], Mapping[str, str]]:
+        """As `Files.listed`."""
+        return self._known.get(folder, _NOTHING)
+
+
+def _listing(names: Sequence[str]) -> tuple[frozenset[str], dict[str, str]]:
+    folded: dict[str, str] = {}
+    for name in names:
+        folded[_folded(name)] = "" if _folded(name) in folded else name
+    return frozenset(names), folded
 
 
 def _folded(name: str) -> str:
@@ -355,22 +427,27 @@ class _Columns(UserDict[str, Any]):
 def _bytes(path: Path) -> tuple[bytes, tuple[str, ...]]:
     """What a text file holds, in UTF-8, and notes on how it was read."""
     try:
-        data = read_file(path, Limits(max_bytes=4_000_000_000))
+        data = read_file(path, Limits(max_bytes=LARGEST))
     except ImageError as error:
         if str(error) != "the file is empty":
             raise TableError(f"'{path}' cannot be read: {error}.") from None
         data = b""
-    data, notes = _as_utf8(path, data)
+    return _plain(path, data, Files(path.absolute().parent))
+
+
+def _plain(path: Path, data: bytes, files: Files) -> tuple[bytes, tuple[str, ...]]:
+    """The text in UTF-8, and notes on how it was read."""
+    data, notes = _as_utf8(path, data, files)
     data = data.rstrip(b"\x00\x1a")  # the ends that old programs put to a file
     if b"\x00" in data:
         raise TableError(f"'{path}' is no text table (CSV or TSV).")
     return data, notes
 
 
-def _text(path: Path, quotes: bool) -> Table:
-    data, notes = _bytes(path)
+def _text(path: Path, data: bytes, notes: tuple[str, ...], quotes: bool = True) -> Table:
     start, told = _header_place(data)
     skipped, data = len(re.findall(rb"\r\n|\r|\n", data[:start])), data[start:]
+    data = _of_blanks(data) if not told else data
     first = _first_line(data, quotes)
     delimiter = told or _delimiter(first.decode("utf-8"), quotes)
     _check_width(path, first.count(delimiter.encode()) + 1)
@@ -498,14 +575,30 @@ def _header_place(data: bytes) -> tuple[int, str]:
 
 
 def _unspaced(data: bytes, delimiter: str) -> bytes:
-    """Without the spaces around quoted cells, where the first rows have some: ``a.jpg, "joy"``.
+    """Without the spaces around quoted cells: ``a.jpg, "joy"``.
 
     A cell whose quotation marks enclose a part of it stays as it is, and so does one that is open.
     """
+    mark = delimiter.encode()
+    around = (mark + b' "', b'\n "', b'\r "', b'  "', b'" ' + mark, b'" \n', b'" \r', b'"  ')
+    if b'"' not in data or not any(sign in data for sign in around):
+        return data
     ends = re.escape("\r\n" + delimiter)
     cell = rf'(?<![^{ends}]) *("[^"]*(?:""[^"]*)*") *(?=[{ends}]|\Z)'.encode()
-    first = data[:50_000]
-    return data if re.sub(cell, rb"\1", first) == first else re.sub(cell, rb"\1", data)
+    return re.sub(cell, rb"\1", data)
+
+
+def _of_blanks(data: bytes) -> bytes:
+    """With tabs in the place of blanks, where these alone separate cells: ``a.jpg  joy``."""
+    lines = data[:10_000].splitlines()[:2]
+    cells = [line.decode(errors="replace").split() for line in lines]
+    if re.search(rb'[,;\t|"]', b"".join(lines)) or len(set(map(len, cells))) != 1:
+        return data
+    places = [i for i, cell in enumerate(cells[-1]) if _names_image(cell)]
+    name = cells[0][places[0]] if places and len(cells[0]) > 1 else ""
+    if not (plain_name(name) in _FILE or (_names_image(name) and places[0] == 0)):
+        return data
+    return re.sub(rb"(?m)^ +| +$", b"", re.sub(rb" +", b" ", data)).replace(b" ", b"\t")
 
 
 def _first_line(data: bytes, quotes: bool) -> bytes:
@@ -526,7 +619,7 @@ def _delimiter(line: str, quotes: bool) -> str:
     return max(",;\t|", key=fits)
 
 
-def _as_utf8(path: Path, data: bytes) -> tuple[bytes, tuple[str, ...]]:
+def _as_utf8(path: Path, data: bytes, files: Files) -> tuple[bytes, tuple[str, ...]]:
     """The table in UTF-8 without a mark before it, and how it was read where that is no matter of
     course."""
     for mark, encoding in (
@@ -554,12 +647,12 @@ def _as_utf8(path: Path, data: bytes) -> tuple[bytes, tuple[str, ...]]:
         line = text[: text.index("\ufffd")].count("\n") + 1
         note = f"'{path.name}' is in UTF-8 with {damaged} damaged byte(s), the first in line {line}"
         return text.encode(), (f"{note}; '\ufffd' stands for them.",)
-    encoding, why = _code_page(path, data)
+    encoding, why = _code_page(data, files)
     note = f"'{path.name}' was read as {encoding}, {why}."
     return data.decode(encoding, errors="replace").encode(), (note,)
 
 
-def _code_page(path: Path, data: bytes) -> tuple[str, str]:
+def _code_page(data: bytes, files: Files) -> tuple[str, str]:
     """The regional code page, and why this one."""
     # Whole lines, for a cut might fall inside a letter.
     blocks = (block for block in io.BytesIO(data) if not block.isascii())
@@ -571,7 +664,6 @@ def _code_page(path: Path, data: bytes) -> tuple[str, str]:
         for cell in re.split(rb'[,;\t|"]', line)
         if not cell.isascii() and cell.strip().lower().endswith(tuple(s.encode() for s in SUFFIXES))
     ]
-    files = Files(path.absolute().parent)
 
     def there(encoding: str) -> int:
         try:

@@ -199,7 +199,7 @@ def read_folders(root: Path, taxonomy: Taxonomy, title: str) -> Dataset:
     Raises:
         TableError: No image of them could be taken.
     """
-    return replace(open_dataset(root, None, taxonomy, labelled=True), name=title)
+    return replace(open_dataset(root, None, taxonomy, labelled=True, level=0), name=title)
 
 
 def roles_with_label(table: Table) -> tuple[Roles, str]:

@@ -107,6 +107,9 @@ def _from_tables(paths: Iterable[Path]) -> Gathered:
         images = read_images(path, table.images or roles.file)
         for row, label in enumerate(table.columns[column]):
             place, name = f"{path.name}, {table.place(row)}", f"{split}/{row:05}.jpg"
+            if images[row] is None:
+                found.refuse(place, "the row has no image")
+                continue
             found.add(place, name, path, _named(label), split=split, content=images[row])
     return found
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from emoviz.data.cells import NO_ANSWER, by_number
-from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split, Wish, any_taxonomy
+from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split, Wish, absolute, any_taxonomy
 from emoviz.data.importers.common import Gathered, Importer, roles_with_label
 from emoviz.data.table_records import read_records
 from emoviz.data.tables import Files, Roles, Table, read_table
@@ -57,7 +57,8 @@ def read(root: Path, labels: str = "") -> Dataset:
     taxonomy = get_taxonomy(labels) if labels else any_taxonomy("huggingface", known)
     found, wish = Gathered(taxonomy), Wish(load_settings(), taxonomy, labelled=True)
     for table, split in tables:
-        part = read_records(table, wish, _roles(table, split), (root, table.path.parent))
+        folders = [Files(absolute(folder)) for folder in (root, table.path.parent)]
+        part = read_records(table, wish, _roles(table, split), folders)
         for record in part.records:
             name = f"{len(found.records):06}-{record.name}" if record.is_inside else record.name
             group = name if record.group == record.name else record.group
