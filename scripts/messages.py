@@ -41,6 +41,7 @@ SPOKEN = (
     "emoviz/ui/problems.py",
     "emoviz/ui/shell.py",
     "emoviz/ui/stepping.py",
+    "emoviz/ui/tables.py",
     "emoviz/ui/words.py",
     *sorted(
         str(file.relative_to(PROJECT_ROOT))

@@ -1,9 +1,10 @@
 """Commands that are interrupted at the n-th thing that they write: run as a program by test_faults.
 
 Reads a JSON object a line, {"home", "command", "at", "kind"}, forks, runs the command in the child
-and answers {"code", "writes", "said"}. A write is what Python opens for writing, renames or removes
-below the home, and each row that a review store is sent; nothing in the project knows of it, for
-Python tells of its files (`sys.addaudithook`) and SQLAlchemy of its statements.
+and answers {"code", "writes", "said"}. What a command imported that nothing struck is imported here
+before the next one, for that takes most of its time. A write is what Python opens for writing,
+renames or removes below the home, and each row that a review store is sent; nothing in the project
+knows of it, for Python tells of its files (`sys.addaudithook`) and SQLAlchemy of its statements.
 
 kind "error" raises what a full disk raises, "short" lets no file grow any more from there on,
 "kill" ends the process at once.
@@ -11,6 +12,7 @@ kind "error" raises what a full disk raises, "short" lets no file grow any more 
 
 import contextlib
 import errno
+import importlib
 import io
 import json
 import os
@@ -117,23 +119,21 @@ def child(order: dict[str, Any], answer: Path) -> None:
         code = f"{type(error).__name__}: {error}"
     fault.is_off = True
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    answer.write_text(
-        json.dumps({"code": code, "writes": fault.writes, "said": said.getvalue()[-2000:]})
-    )
+    told = {"code": code, "writes": fault.writes, "said": said.getvalue()[-2000:]}
+    answer.write_text(json.dumps(told | {"modules": [] if order["at"] else list(sys.modules)}))
     os._exit(0)
 
 
 def serve() -> None:
-    """One child an order, for the imports of a second each are made once."""
-    import sqlalchemy.dialects.sqlite  # noqa: F401
-    import timm  # noqa: F401
+    """One child an order."""
     import torch
 
+    import emoviz.data.decoding_process
     import emoviz.models.export
-    import emoviz.training.run
 
     torch.set_num_threads(1)
     emoviz.models.export.export_graph = lambda *_: None  # takes seconds, and is tested elsewhere
+    emoviz.data.decoding_process.decode = emoviz.data.decoding_process.decode_here  # likewise
     answer = Path(tempfile.mkdtemp()) / "answer"
     for line in sys.stdin:
         order = json.loads(line)
@@ -143,8 +143,11 @@ def serve() -> None:
             child(order, answer)
         _, status = os.waitpid(process, 0)
         killed = {"code": -os.WTERMSIG(status), "writes": order["at"], "said": ""}
-        text = answer.read_text() if answer.exists() else json.dumps(killed)
-        print(text, flush=True)
+        told = json.loads(answer.read_text()) if answer.exists() else killed
+        for name in told.pop("modules", ()):
+            with contextlib.suppress(Exception):  # some can be imported within another alone
+                importlib.import_module(name)
+        print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":

@@ -542,10 +542,19 @@ def test_a_read_does_not_wait_a_minute_for_a_program_that_holds_the_file(
         with Thumbnails(settings) as kept:
             assert kept.get_many(["ab" * 32])
     else:
-        with pytest.raises(TableError, match="locked"):
-            Thumbnails(settings)
+        asked = []
+        opened = sqlite3.connect
+        monkeypatch.setattr(
+            sqlite3, "connect", lambda file, **how: (asked.append(how), opened(file, **how))[1]
+        )
+        for _ in range(3):
+            with pytest.raises(TableError, match="locked"):
+                Thumbnails(settings)
+        assert [how["timeout"] for how in asked] == [0.1, 0.0, 0.0], "waited for once"
     assert time.monotonic() - began < 20
     holder.close()
+    with Thumbnails(settings) as kept:  # at once, when it is free
+        assert kept.get_many(["ab" * 32])
 
 
 def test_a_write_waits_for_who_writes(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

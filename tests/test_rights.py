@@ -150,6 +150,7 @@ LOOKED_AT = {
     "emoviz.ui.problems": "reasons of the page",
     "emoviz.ui.review.taking": "`show` was asked",
     "emoviz.ui.shell": "the card of the page",
+    "emoviz.ui.tables": "numbers of the page",
     "emoviz.ui.textures.pictures": "pictures of the page",
     "emoviz.ui.training.promotion": "`_downloads` was asked",
     "emoviz.ui.training.run_table": "the recipe of the page",

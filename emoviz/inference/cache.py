@@ -37,7 +37,9 @@ _VERSION = 1  # of what is kept and how it is computed
 _AT_ONCE = 500  # keys in one query; every SQLite takes 999
 _PATIENCE = 60.0  # seconds that one process waits until another has written
 _READ_PATIENCE = 2.0  # of a read: who writes holds up no reader, so another program has the file
+_GONE_AROUND = 60.0  # seconds in which nobody waits again for a file that was waited for in vain
 _SETTLED = 2.0  # seconds after which a file's time of change tells one content from the next
+_held: dict[Path, float] = {}  # until when a file that another program holds is gone around
 
 
 class CachedEmbedding(NamedTuple):
@@ -62,8 +64,8 @@ class Store:
     Where its folder cannot be written, what is there is read.
 
     Raises:
-        TableError: The file is damaged, the disk is full, or another program holds it: reads wait
-            for two seconds, writes for a minute.
+        TableError: The file is damaged, the disk is full, or another program holds it: the first
+            read waits for two seconds, those of the next minute not at all; writes for a minute.
     """
 
     columns: Mapping[str, str]
@@ -80,13 +82,16 @@ class Store:
             file.parent.mkdir(parents=True, exist_ok=True)
             # A generator that a worker thread leaves behind may be closed in any thread.
             patience = _READ_PATIENCE if file.is_file() else _PATIENCE
+            patience *= time.monotonic() > _held.get(file, 0.0)
             self._database = sqlite3.connect(file, timeout=patience, check_same_thread=False)
             try:
                 self._database.execute("PRAGMA journal_mode = WAL")
                 self._database.execute("PRAGMA synchronous = NORMAL")
                 self._database.execute(f"CREATE TABLE IF NOT EXISTS kept ({columns})")
-            except sqlite3.Error:
+            except sqlite3.Error as error:
                 self._database.close()
+                if "locked" in str(error):
+                    _held[file] = time.monotonic() + _GONE_AROUND
                 raise
 
     def __enter__(self) -> Self:

@@ -15,7 +15,7 @@ from emoviz.checkpoints import WEIGHTS, Checkpoint, check_graph, read_checkpoint
 from emoviz.errors import CheckpointError, EmovizError
 from emoviz.inference.engines import OnnxEngine, TorchEngine
 from emoviz.inference.predict import softmax
-from emoviz.inference.trust import BYTES, can_compare
+from emoviz.inference.trust import BYTES, SECONDS, can_compare
 
 # Engines differ by rounding alone, 1e-4 in probability where the weights are ordinary ones.
 TOLERANCE = 2e-3
@@ -49,7 +49,7 @@ def examine(checkpoint: Checkpoint) -> None:
 
 def main() -> int:
     """Take the folder from the command line and the limits from `emoviz.inference.trust`."""
-    _limit_memory()
+    _limit()
     try:
         examine(read_checkpoint(Path(sys.argv[1])))
     except EmovizError as error:
@@ -58,12 +58,13 @@ def main() -> int:
     return 0
 
 
-def _limit_memory() -> None:
+def _limit() -> None:
     try:
         import resource
     except ImportError:  # Windows
         return
     resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
 
 
 if __name__ == "__main__":

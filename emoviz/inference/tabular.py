@@ -1,6 +1,9 @@
 """Predictions as rows of a table that a spreadsheet can open without being tricked."""
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from emoviz.inference.flags import FLAGS, Flag, flags_of
 from emoviz.inference.predict import Prediction
@@ -60,3 +63,11 @@ def safe_cell(text: str) -> str:
     """Text that no spreadsheet takes for a formula: those get a leading apostrophe."""
     risky = text.startswith(_FORMULA_SIGNS) or text.lstrip(_UNSEEN).startswith(_FORMULA_SIGNS)
     return f"'{text}" if risky else text
+
+
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    """A table as CSV, whose texts are safe as cells."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerows([safe_cell(c) if isinstance(c, str) else c for c in row] for row in rows)
+    return out.getvalue()

@@ -10,7 +10,6 @@ What comes in are the plain values of `emoviz.experiments.assess`; what goes out
     references.bib                          of the statistics, and of the set where it says one
 """
 
-import csv
 import io
 import re
 import threading
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emoviz.analysis.metrics import METRICS
-from emoviz.inference.tabular import safe_cell
+from emoviz.inference.tabular import csv_text
 from emoviz.plots.document import Document, DocumentTable, markdown_table
 from emoviz.plots.svg import COLOURS
 
@@ -105,7 +104,7 @@ class PaperFigure:
         with _DRAWING:
             for suffix in ("svg", "pdf"):
                 yield f"figures/{self.name}.{suffix}", self._drawn(suffix)
-        yield f"figures/{self.name}.csv", _csv([self.header, *self.rows])
+        yield f"figures/{self.name}.csv", csv_text([self.header, *self.rows]).encode()
 
     def _drawn(self, suffix: str) -> bytes:
         import matplotlib
@@ -362,13 +361,6 @@ def _latex(cell: Any) -> str:
         return "--"
     text = f"{cell:,}" if isinstance(cell, int) else " ".join(str(cell).split(" "))
     return "".join(_SPECIAL.get(sign, sign) for sign in text)
-
-
-def _csv(rows: Rows) -> bytes:
-    buffer = io.StringIO()
-    safe = [[safe_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
-    csv.writer(buffer, lineterminator="\n").writerows(safe)
-    return buffer.getvalue().encode()
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

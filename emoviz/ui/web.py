@@ -7,9 +7,10 @@ machine for its own, and lets any page put the app into a frame. ``app.py`` hand
 import asyncio
 import contextlib
 import json
-import sys
+import logging
 import traceback
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -83,6 +84,7 @@ class Guard:
 @contextlib.asynccontextmanager
 async def started(app: st.App) -> AsyncIterator[None]:
     """Before the first request: sweep what killed processes left half written, open the browser."""
+    logging.setLogRecordFactory(wordless)
     PagesManager.uses_pages_directory = False  # else the first link of all is "Page not found"
     with contextlib.suppress(SettingsError):  # told on the page
         sweep(load_settings().home)
@@ -103,18 +105,21 @@ async def _tidy() -> None:
         await run_in_threadpool(give_back)
 
 
-def failed(error: Exception) -> bool:
-    """Instead of Streamlit's words for what nobody foresaw: what can be done, and no more.
+def wordless(*args: Any, **options: Any) -> logging.LogRecord:
+    """A record of Python's logs that tells an error's kind and where it happened, never its words.
 
-    The log gets the kind of the error and where it happened, never its words: they may hold names
-    of people or what stands in a file.
+    They may hold names of people or what stands in a file. Streamlit and uvicorn log what nobody
+    foresaw, whatever an app does about it.
     """
-    where = "".join(traceback.format_tb(error.__traceback__))
-    print(
-        f"emoviz: Traceback of a page:\n{where}{type(error).__name__}",
-        file=sys.stderr,
-        flush=True,
-    )
+    record = logging.LogRecord(*args, **options)
+    if record.exc_info and record.exc_info[0] is not None:
+        where = "".join(traceback.format_tb(record.exc_info[2]))
+        record.exc_text = f"{where}{record.exc_info[0].__name__}"  # so no formatter makes its own
+    return record
+
+
+def failed(error: Exception) -> bool:
+    """Instead of Streamlit's words for what nobody foresaw: what can be done, and no more."""
     st.error(
         f"Something here could not be read or drawn ({type(error).__name__}). Nothing that was "
         "kept is lost. Go on with another page of the menu, or begin anew; whoever runs emoviz "

@@ -16,6 +16,7 @@ from emoviz.data.library import SAMPLE
 from emoviz.inference.stored import table_path
 from emoviz.plots.bars import counts_by_class
 from emoviz.settings import Settings
+from emoviz.ui import tables
 from emoviz.ui.curation.pictures import ShownImages, wall
 from emoviz.ui.curation.subject import CurationSubject
 from emoviz.ui.library import sets
@@ -54,7 +55,7 @@ def show_counts(subject: CurationSubject) -> None:
         table.index = [readable(str(name)) for name in table.index]
         if len(counts) > 1:
             table["all"] = table.sum(axis=1)
-        st.dataframe(table, key="datasets-numbers", height=min(38 + 35 * len(table), 460))
+        tables.show(table, "datasets-numbers", height=min(38 + 35 * len(table), 460))
 
 
 def show_wall(subject: CurationSubject, settings: Settings) -> None:

@@ -6,6 +6,7 @@ import streamlit as st
 from emoviz.curation.checks import LOOKS
 from emoviz.curation.telling import light_words
 from emoviz.plots.curation import light_by_class
+from emoviz.ui import tables
 from emoviz.ui.curation.subject import CurationSubject
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.words import plain, readable
@@ -59,7 +60,7 @@ def show(subject: CurationSubject) -> None:
         for name, found in classes["looks"].items()
     }
     with st.expander("Medians of all measures", icon=":material/table:"):
-        st.dataframe(pd.DataFrame(rows).T, key="datasets-medians")
+        tables.show(pd.DataFrame(rows).T, "datasets-medians")
         st.caption(
             "The first column says how much of a measure's variance lies between the classes (eta "
             "squared): 0 % where the classes are alike in it."

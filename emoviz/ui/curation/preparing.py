@@ -1,7 +1,5 @@
 """What a recipe leaves and what it throws out, and the prepared set."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -16,10 +14,10 @@ from emoviz.curation.telling import leaks_left
 from emoviz.data.library import free_id, save_set
 from emoviz.data.lineage import with_step
 from emoviz.errors import EmovizError
-from emoviz.inference.tabular import safe_cell
+from emoviz.inference.tabular import csv_text
 from emoviz.plots.curation import before_and_after
 from emoviz.settings import Settings
-from emoviz.ui import access
+from emoviz.ui import access, tables
 from emoviz.ui.curation import choices
 from emoviz.ui.curation.pictures import ShownImages, wall
 from emoviz.ui.curation.subject import CurationSubject, mark, read_marks
@@ -80,7 +78,7 @@ def _stays(subject: CurationSubject, made: PreparedSet) -> None:
         table.index = [readable(str(name)) for name in table.index]
         table["all"] = table.sum(axis=1)
         table = table[table["all"] > 0]
-        st.dataframe(table, key="datasets-after", height=min(38 + 35 * len(table), 420))
+        tables.show(table, "datasets-after", height=min(38 + 35 * len(table), 420))
 
 
 def _warnings(subject: CurationSubject, made: PreparedSet) -> list[str]:
@@ -260,9 +258,5 @@ def _reason(row: Dropped) -> str:
 
 
 def _listed(rows: Sequence[Dropped]) -> bytes:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["name", "sha256", "label", "reason"])
-    for row in rows:
-        writer.writerow(map(safe_cell, (row.name, row.sha256, row.label, row.reason)))
-    return out.getvalue().encode(errors="replace")
+    told = [(row.name, row.sha256, row.label, row.reason) for row in rows]
+    return csv_text([("name", "sha256", "label", "reason"), *told]).encode(errors="replace")

@@ -1,8 +1,5 @@
 """Text and faces: a threshold, the pictures just below and just above it, what would go."""
 
-import csv
-import io
-
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
@@ -10,7 +7,7 @@ from numpy.typing import NDArray
 from emoviz.checkpoints import Checkpoint
 from emoviz.curation.checks import FindingLimits
 from emoviz.curation.examined import Detected
-from emoviz.inference.tabular import safe_cell
+from emoviz.inference.tabular import csv_text
 from emoviz.plots.curation import share_histogram
 from emoviz.settings import Settings
 from emoviz.ui.curation import choices, examining
@@ -146,15 +143,12 @@ def _use(
 
 def _listed(subject: CurationSubject, gone: NDArray[np.int64], share: NDArray[np.float64]) -> bytes:
     assert subject.item is not None
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["name", "sha256", "label", "share"])
-    for i in gone[np.argsort(-share[gone], kind="stable")].tolist():
-        name, sha256 = subject.item.names[i], subject.item.looks.sha256[i]
-        writer.writerow(
-            [safe_cell(name), sha256, safe_cell(label_of(subject, i)), f"{share[i]:.5f}"]
-        )
-    return out.getvalue().encode(errors="replace")
+    names, hashes = subject.item.names, subject.item.looks.sha256
+    rows = [
+        (names[i], hashes[i], label_of(subject, i), f"{share[i]:.5f}")
+        for i in gone[np.argsort(-share[gone], kind="stable")].tolist()
+    ]
+    return csv_text([("name", "sha256", "label", "share"), *rows]).encode(errors="replace")
 
 
 def _number_of(kind: str, seen: Detected, i: int) -> str:

@@ -1,23 +1,16 @@
 """A selection to take away: CSV, JSON, or a plain list of files."""
 
-import csv
-import io
 import json
 from typing import Any
 
-from emoviz.inference.tabular import safe_cell
+from emoviz.inference.tabular import csv_text
 from emoviz.ui.explorer.points import Points
 
 
 def to_csv(points: Points) -> str:
     """One row an image: name, hash, label, estimate, probabilities, metadata."""
-    out = io.StringIO()
     rows = records(points)
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(map(safe_cell, rows[0] if rows else ["path"]))
-    for row in rows:
-        writer.writerow(map(_cell, row.values()))
-    return out.getvalue()
+    return csv_text([rows[0] if rows else ["path"], *(row.values() for row in rows)])
 
 
 def to_json(points: Points) -> str:
@@ -45,7 +38,3 @@ def _record(points: Points, i: int) -> dict[str, Any]:
         for name, share in zip(points.taxonomy.names, points.probabilities[i], strict=True):
             row[f"p_{name}"] = round(float(share), 6)
     return {**row, **{key: values[i] for key, values in points.columns.items() if key not in row}}
-
-
-def _cell(value: Any) -> Any:
-    return safe_cell(value) if isinstance(value, str) else value

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import pandas as pd
 import streamlit as st
 
 from emoviz.analysis.resampling import FEWEST, MetricEstimate, share
@@ -10,6 +11,7 @@ from emoviz.plots.reviewing import confusion_table
 from emoviz.review import Decision, ReviewStore, Work
 from emoviz.review.agreement import MODEL, Agreement, ReviewerPair, compare
 from emoviz.settings import Settings
+from emoviz.ui import tables
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.language import emotion, number, plural, tr
@@ -78,7 +80,7 @@ def _with_model(found: Agreement) -> None:
     for pair in found.model:
         alone = blind.get(pair.first)
         rows.append(_row(pair) | {tr("blind only"): _with_works(alone.kappa) if alone else "–"})
-    _table(rows)
+    _table(rows, "agreement-model")
     st.caption(
         tr(
             "Cohen's kappa: 1 is perfect agreement, 0 what chance alone gives. In brackets stand "
@@ -92,7 +94,7 @@ def _with_model(found: Agreement) -> None:
 
 def _with_each_other(found: Agreement) -> None:
     st.markdown(f"**{tr('People with each other')}**")
-    _table([_row(pair) for pair in found.pairs])
+    _table([_row(pair) for pair in found.pairs], "agreement-people")
     lines = [
         tr(
             "Krippendorff's alpha, works that at least two decided: **{value}**: {meaning}.",
@@ -113,9 +115,10 @@ def _with_each_other(found: Agreement) -> None:
     st.markdown("\n".join(f"- {line}" for line in lines))
 
 
-def _table(rows: Sequence[Mapping[str, str | int]]) -> None:
+def _table(rows: Sequence[Mapping[str, str | int]], key: str) -> None:
     whole = st.column_config.Column(width=170)  # a value with its interval
-    st.dataframe(rows, hide_index=True, column_config={tr("kappa"): whole, tr("blind only"): whole})
+    wide = {tr("kappa"): whole, tr("blind only"): whole}
+    tables.show(pd.DataFrame(rows), key, hide_index=True, column_config=wide)
 
 
 def _row(pair: ReviewerPair) -> dict[str, str | int]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from emoviz.analysis.neighbours import nearest_others
 from emoviz.analysis.textures import style_distances
 from emoviz.checkpoints import Checkpoint
-from emoviz.errors import AnalysisError
+from emoviz.errors import AnalysisError, TableError
 from emoviz.inference.cache import StyleCache
 from emoviz.inference.stored import describe, mapped_embeddings
 from emoviz.inference.style import kept_grams
@@ -26,7 +26,7 @@ from emoviz.ui import access, background
 from emoviz.ui.explorer.board import short_name
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.explorer.points import Points
-from emoviz.ui.language import tr
+from emoviz.ui.language import tr, translated
 from emoviz.ui.review import desk_images
 from emoviz.ui.review.queue import Chosen
 from emoviz.ui.shell import Context
@@ -66,7 +66,10 @@ def rows(
     made = desk_images.made_later(key, lambda: _in_feeling(work, table))
     if made.is_waiting or made.error:
         return {"no_near": made.error}
-    style, waits = _in_style(work, table, context.checkpoint, context.settings)
+    try:
+        style, waits = _in_style(work, table, context.checkpoint, context.settings)
+    except TableError as error:  # another program holds what is kept: the desk goes on without
+        style, waits = [{**_style_head(), "note": translated(error)}], False
     feeling = {
         "title": tr("Alike in feeling"),
         "note": tr("What the network takes to be most alike in what it evokes."),
@@ -107,11 +110,15 @@ def _in_feeling(work: Work, table: _Table) -> list[dict[str, str]]:
     return _tiles(points, near.indices[0], work)
 
 
+def _style_head() -> dict[str, Any]:
+    return {"title": tr("Alike in style"), "tiles": []}
+
+
 def _in_style(
     work: Work, table: _Table, checkpoint: Checkpoint, settings: Settings
 ) -> tuple[list[dict[str, Any]], bool]:
     """The row of style, and whether it is worth asking again."""
-    head = {"title": tr("Alike in style"), "tiles": []}
+    head = _style_head()
     reading = tr("The style of the works is being read; this row fills by itself.")
     hashes = tuple(table.points.sha256)
     with StyleCache(settings, checkpoint) as cache:

@@ -1,7 +1,5 @@
 """Texture pictures: made in a process of their own, shown as they grow, found again later."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +7,7 @@ import streamlit as st
 from PIL import Image
 
 from emoviz.files import replaced_file
+from emoviz.inference.tabular import csv_text
 from emoviz.inference.texture_pictures import (
     TexturePicture,
     TextureRequest,
@@ -153,7 +152,7 @@ def _sheet(made: TextureSet, subject: ExplanationSubject, context: Context, size
             )
             st.download_button(
                 "Loss (CSV)",
-                _csv(first.losses),
+                csv_text([("step", "loss"), *enumerate(first.losses, start=1)]),
                 "loss.csv",
                 "text/csv",
                 key=f"csv-{made.folder.name}",
@@ -167,11 +166,3 @@ def _caption(picture: TexturePicture) -> str:
     words = "All layers together" if several else f"{picture.layers[0]} alone"
     loss = f"loss {picture.losses[-1]:.2g}" if picture.losses else "loss unknown"
     return f"{words}, {loss}" if picture.done else f"{words}, step {len(picture.losses)}, {loss}"
-
-
-def _csv(losses: Sequence[float]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["step", "loss"])
-    writer.writerows(enumerate(losses, start=1))
-    return out.getvalue()

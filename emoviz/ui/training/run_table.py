@@ -19,7 +19,7 @@ from emoviz.training.runs import (
     write_notes,
 )
 from emoviz.training.sweep import MEASURES, recipe_text
-from emoviz.ui import access, removed
+from emoviz.ui import access, removed, tables
 from emoviz.ui.training import watching, work
 from emoviz.ui.words import counted, plain, readable
 
@@ -40,9 +40,9 @@ def choose(runs: list[Run]) -> list[Run]:
     asked = st.query_params.get("run", "").split(",")
     first = [i for i, run in enumerate(runs) if run.id in asked] or [0]
     table = pd.DataFrame([_row(run) for run in runs])
-    event = st.dataframe(
+    event = tables.show(
         table,
-        key="runs-table",
+        "runs-table",
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
@@ -75,7 +75,7 @@ def compare(chosen: list[Run]) -> None:
     st.markdown("**In what they differ**")
     columns = {key: [_text(value) for value in row] for key, row in found.items()}
     index = [f"{number}. {name}" for number, name in enumerate(names, start=1)]
-    st.dataframe(pd.DataFrame(columns, index=index), key="runs-differences")
+    tables.show(pd.DataFrame(columns, index=index), "runs-differences")
 
 
 def _short_names(titles: list[str]) -> list[str]:

@@ -24,6 +24,7 @@ from emoviz.training.sweep import (
     read_sweep,
     sweep_rows,
 )
+from emoviz.ui import tables
 from emoviz.ui.linked import write_parameter
 from emoviz.ui.training import work
 from emoviz.ui.words import counted, plain
@@ -135,7 +136,7 @@ def show(settings: Settings, folder: Path) -> None:
     best = best_row(rows, by)
     done = [row for row in rows if row.state == "done"]
     st.markdown(f"**{len(done)} of {counted(len(rows), 'network')}** trained.")
-    st.dataframe(_table(rows, best), hide_index=True, key=f"sweep-table-{folder.name}")
+    tables.show(_table(rows, best), f"sweep-table-{folder.name}", hide_index=True)
     st.caption(
         "Percent, but for the entropy. All of validation images, the last column of test images. "
         "More is better but for ASR and entropy."
@@ -191,7 +192,7 @@ def _over_seeds(done: Sequence[SweepRow], by: str) -> None:
         for key, values in groups.items()
     ]
     st.markdown("**Over the seeds**")
-    st.dataframe(pd.DataFrame(table), hide_index=True, key="sweep-seeds")
+    tables.show(pd.DataFrame(table), "sweep-seeds", hide_index=True)
 
 
 def _leads(

@@ -1,0 +1,39 @@
+"""Tables on pages, each with a way home that no spreadsheet takes for formulas.
+
+Streamlit's own "Download as CSV" writes cells as they are; `.streamlit/config.toml` takes it away.
+"""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from emoviz.inference.tabular import csv_text
+from emoviz.ui.language import tr
+
+
+def show(table: pd.DataFrame, key: str, **options: Any) -> Any:
+    """`st.dataframe`, with the table as CSV below it.
+
+    Args:
+        table: Its index goes home too, unless it is hidden.
+        key: Of the element, and the name of the file.
+        options: As for `st.dataframe`.
+
+    Returns:
+        What `st.dataframe` does.
+    """
+    event = st.dataframe(table, key=key, **options)
+    named = table if options.get("hide_index") else table.reset_index(names="")
+    rows = (list(named.columns), *named.itertuples(index=False))
+    st.download_button(
+        tr("Table as CSV"),
+        lambda: csv_text(rows).encode("utf-8-sig", "replace"),
+        f"{key}.csv",
+        "text/csv",
+        key=f"{key}-csv",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
+    )
+    return event
