@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from emoviz.data import decoding_process
 from emoviz.data.decoding import Limits
 from emoviz.data.decoding import decode as decode_here
-from emoviz.data.images import open_image
+from emoviz.data.images import open_image, open_small
 from emoviz.errors import ImageError
 
 Picture = Callable[..., bytes]
@@ -24,7 +25,7 @@ HOSTILE = """
 from emoviz.data import decoding_process as process
 import os, signal, time
 real = process.decode_here
-def decode(data, limits, short_side):
+def decode(data, limits, short_side, square):
     if data.startswith(b"crash"): os.kill(os.getpid(), signal.SIGSEGV)
     if data.startswith(b"sleep"): time.sleep(600)
     if data.startswith(b"spin"):
@@ -32,7 +33,7 @@ def decode(data, limits, short_side):
     if data.startswith(b"grow"): bytearray(10 ** 12)
     if data.startswith(b"bug"): raise KeyError("x")
     if data.startswith(b"print"): print("noise" * 1000, flush=True)
-    return real(data, limits, short_side)
+    return real(data, limits, short_side, square)
 process.decode_here = decode
 process._seconds_for = lambda size: 0.5
 process.serve()
@@ -124,6 +125,43 @@ def test_a_hostile_file_costs_only_itself(
         open_image(data)
     assert open_image(picture("GIF", size=(30, 20))).size == (30, 20)
     assert not pool._busy
+
+
+@pytest.mark.usefixtures("hostile")
+def test_of_many_handed_over_at_once_each_is_answered_by_itself(
+    pool: decoding_process._Pool, picture: Picture
+) -> None:
+    sound = [picture("GIF", size=(20 + n, 30), seed=n) for n in range(5)]
+    unread = ImageError("there is no such file")
+    files = [sound[0], b"crash", sound[1], unread, b"text", sound[2], b"", b"spin", *sound[3:]]
+    found = list(open_small(iter(files), 16, Limits(max_bytes=10_000)))
+    assert [str(item)[:24] if isinstance(item, ImageError) else item.size for item in found] == [
+        (20, 30),
+        "it is damaged in a way t",
+        (21, 30),
+        "there is no such file",
+        "it is a text, whatever i",
+        (22, 30),
+        "the file is empty",
+        "it took more than 0 seco",
+        (23, 30),
+        (24, 30),
+    ]
+    assert not pool._busy
+
+
+@pytest.mark.parametrize("count", [1, 64, 150])
+def test_small_pictures_are_those_of_the_image(
+    pool: decoding_process._Pool, picture: Picture, count: int
+) -> None:
+    files = [picture("JPEG", size=(200 + n, 150), seed=n) for n in range(count)]
+    awake(pool, picture)
+    for data, found in zip(files, open_small(files, 32), strict=True):
+        assert not isinstance(found, ImageError)
+        whole = open_image(data, short_side=64)
+        assert (found.sha256, found.size) == (whole.sha256, whole.size)
+        small = whole.pixels.resize((32, 32), Image.Resampling.BOX, reducing_gap=2.0)
+        assert np.array_equal(found.pixels, small)
 
 
 @pytest.mark.usefixtures("hostile")

@@ -83,14 +83,19 @@ class OpenedImage:
     notes: tuple[str, ...] = ()
 
 
-def decode(data: bytes, limits: Limits, short_side: int | None = None) -> OpenedImage:
-    """`emoviz.data.images.open_image` in this very process."""
+def decode(
+    data: bytes, limits: Limits, short_side: int | None = None, square: int | None = None
+) -> OpenedImage:
+    """`emoviz.data.images.open_image` in this very process; of `square` pixels a side if wanted."""
     limits.check_bytes(len(data))
     with own_fault():
         try:
             pixels, size, notes = _decode(data, limits, short_side)
         except UnidentifiedImageError:
             raise ImageError(image_formats.what_it_is(data)) from None
+        if square is not None:
+            side = (square, square)
+            pixels = pixels.resize(side, Image.Resampling.BOX, reducing_gap=2.0)
     return OpenedImage(pixels, hashlib.sha256(data).hexdigest(), size, notes)
 
 

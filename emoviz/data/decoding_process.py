@@ -25,6 +25,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,13 +44,14 @@ _SECONDS, _SECONDS_A_MB = 5.0, 1.0  # of a processor that a file may take
 _PATIENCE = 4.0  # times as long by the clock, on a machine that does much else
 _STARTS_WITHIN = 60.0
 _MEMORY, _MEMORY_A_PIXEL = 1_000_000_000, 16  # bytes
-_RESTED = 2000  # images after which a process makes room for a fresh one
+_RESTED = 20_000  # images after which a process makes room for a fresh one
 _ROOMY = 500_000_000  # bytes that a process may hold on to and go on
 _PAGE = 4096
 _COMMAND = "from emoviz.data.decoding_process import serve; serve()"
-_REQUEST = struct.Struct("<QQQQQ")
+_REQUEST = struct.Struct("<QQQQQQ")
 _REPLY = struct.Struct("<BIQII")
 _PICTURE, _REFUSED, _LAST = 0, 1, 2  # what a reply holds; _LAST is added where no more will come
+_TOGETHER, _SAID_AFTER = 250_000, 1.0  # bytes and seconds after which answers are sent
 _ORDINARY = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
 
@@ -59,17 +61,49 @@ def decode(data: bytes, limits: Limits, short_side: int | None) -> OpenedImage:
     Raises:
         ImageError: As there; also where the process had to be stopped, or ended by itself.
     """
+    [found] = _asked([data], limits, short_side)
+    if isinstance(found, ImageError):
+        raise found
+    return found
+
+
+def decode_many(
+    files: Sequence[bytes], limits: Limits, short_side: int | None, square: int
+) -> list[OpenedImage | ImageError]:
+    """Small pictures of several files by one question, as `emoviz.data.images.open_small` has them.
+
+    Where the process ends over one of them, those without an answer are asked for one by one.
+    """
+    found = _asked(files, limits, short_side, square)
+    for data in files[len(found) :]:
+        found += _asked([data], limits, short_side, square)
+    return found
+
+
+def _asked(
+    files: Sequence[bytes], limits: Limits, short_side: int | None, square: int | None = None
+) -> list[OpenedImage | ImageError]:
+    """An answer for each file; for the first of several only, where a process ended over them."""
     # A process that was started to read images would guard nothing by another one.
     started = sys.modules.get("multiprocessing.process")
-    if started is not None and started.parent_process() is not None:
-        return decode_here(data, limits, short_side)
-    worker = _pool.taken(may_wait=not data.startswith(_ORDINARY))
+    is_guarded = started is not None and started.parent_process() is not None
+    may_wait = not all(data.startswith(_ORDINARY) for data in files)
+    worker = None if is_guarded else _pool.taken(may_wait)
     if worker is None:
-        return decode_here(data, limits, short_side)
+        return [_decoded_here(data, limits, short_side, square) for data in files]
     try:
-        return worker.ask(data, limits, short_side)
+        return worker.ask(files, limits, short_side, square)
     finally:
         _pool.give_back(worker)
+
+
+def _decoded_here(
+    data: bytes, limits: Limits, short_side: int | None, square: int | None
+) -> OpenedImage | ImageError:
+    try:
+        return decode_here(data, limits, short_side, square)
+    except ImageError as error:
+        return error
 
 
 class _Worker:
@@ -111,27 +145,43 @@ class _Worker:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, data: bytes, limits: Limits, short_side: int | None) -> OpenedImage:
-        seconds = _seconds_for(len(data))
-        self.deadline = time.monotonic() + _PATIENCE * seconds
+    def ask(
+        self, files: Sequence[bytes], limits: Limits, short_side: int | None, square: int | None
+    ) -> list[OpenedImage | ImageError]:
+        """Answers in the order of the files, as far as the process came; to one always."""
+        found: list[OpenedImage | ImageError] = []
+        seconds = _seconds_for(max(map(len, files)))
+        caps = (limits.max_bytes, limits.max_pixels, limits.max_side)
+        asked = _REQUEST.pack(len(files), *caps, short_side or 0, square or 0)
+        sizes = struct.pack(f"<{len(files)}Q", *map(len, files))
+        kind = 0
         try:
-            sizes = (limits.max_bytes, limits.max_pixels, limits.max_side)
-            _write(self._to, _REQUEST.pack(len(data), *sizes, short_side or 0))
-            _write(self._to, data)
-            kind, words, pixels, width, height = _REPLY.unpack(_read(self._back, _REPLY.size))
-            text = _read(self._back, words).decode()
-            content = _read(self._back, pixels)
+            self.deadline = time.monotonic() + _PATIENCE * seconds
+            _write(self._to, b"".join((asked, sizes, *files)))
+            for _ in files:
+                self.deadline = time.monotonic() + _PATIENCE * seconds
+                kind, answer = self._answer()
+                found.append(answer)
         except (OSError, EOFError):
-            raise ImageError(self._what_happened(seconds)) from None
+            why = self._what_happened(seconds)
+            if len(files) == 1:
+                found.append(ImageError(why))
         finally:
             self.deadline = math.inf
         if kind & _LAST:
             self.end()
+        return found
+
+    def _answer(self) -> tuple[int, OpenedImage | ImageError]:
+        kind, words, pixels, width, height = _REPLY.unpack(_read(self._back, _REPLY.size))
+        content = memoryview(_read(self._back, words + pixels))
+        text = bytes(content[:words]).decode()
         if kind & _REFUSED:
-            raise ImageError(text)
+            return kind, ImageError(text)
         told = json.loads(text)
-        image = Image.frombytes("RGB", (width, height), content)
-        return OpenedImage(image, told["sha256"], tuple(told["size"]), tuple(told["notes"]))
+        image = Image.frombytes("RGB", (width, height), content[words:])
+        size, notes = tuple(told["size"]), tuple(told["notes"])
+        return kind, OpenedImage(image, told["sha256"], size, notes)
 
     def end(self) -> None:
         """Stop it at once."""
@@ -246,30 +296,39 @@ def serve() -> None:
     to, back = os.fdopen(os.dup(0), "rb", 0), os.fdopen(os.dup(1), "wb", 0)
     os.dup2(2, 1)
     _write(back, b"R")
-    for asked in range(1, _RESTED + 1):
+    asked, kind = 0, 0
+    while not kind & _LAST:
         try:
-            size, *caps, short_side = _REQUEST.unpack(_read(to, _REQUEST.size))
-            data = bytes(_read(to, size))
+            count, *caps, short_side, square = _REQUEST.unpack(_read(to, _REQUEST.size))
+            sizes = struct.unpack(f"<{count}Q", _read(to, 8 * count))
+            content = memoryview(_read(to, sum(sizes)))
         except EOFError:
             return
-        limits = Limits(*caps)
-        _bound(size, limits)
-        kind, told, pixels, (width, height) = _answer(data, limits, short_side or None)
-        if asked == _RESTED or _has_grown():
-            kind |= _LAST
-        _write(back, _REPLY.pack(kind, len(told), len(pixels), width, height))
-        _write(back, told)
-        _write(back, pixels)
-        if kind & _LAST:
-            return
+        limits, place, answers = Limits(*caps), 0, bytearray()
+        asked += count
+        said = time.monotonic()
+        for number, size in enumerate(sizes, 1):
+            _bound(size, len(content), limits)
+            data = bytes(content[place : place + size])
+            place += size
+            kind, told, pixels, (width, height) = _answer(
+                data, limits, short_side or None, square or None
+            )
+            if number == count and (asked >= _RESTED or _has_grown()):
+                kind |= _LAST
+            answers += _REPLY.pack(kind, len(told), len(pixels), width, height) + told + pixels
+            waited = time.monotonic() - said
+            if number == count or len(answers) > _TOGETHER or waited > _SAID_AFTER:
+                _write(back, answers)
+                answers, said = bytearray(), time.monotonic()
 
 
 def _answer(
-    data: bytes, limits: Limits, short_side: int | None
+    data: bytes, limits: Limits, short_side: int | None, square: int | None
 ) -> tuple[int, bytes, bytes, tuple[int, int]]:
     try:
         with own_fault():
-            opened = decode_here(data, limits, short_side)
+            opened = decode_here(data, limits, short_side, square)
             told = {"sha256": opened.sha256, "size": opened.size, "notes": opened.notes}
             content, side = opened.pixels.tobytes(), opened.pixels.size
             return _PICTURE, json.dumps(told).encode(), content, side
@@ -277,13 +336,13 @@ def _answer(
         return _REFUSED, str(error).encode(errors="replace"), b"", (0, 0)
 
 
-def _bound(size: int, limits: Limits) -> None:
+def _bound(size: int, held: int, limits: Limits) -> None:
     """Limit this process for the next file; the system ends it where it goes beyond."""
     if resource is None:
         return
     seconds = math.ceil(time.process_time() + _seconds_for(size)) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
-    memory = _MEMORY + size + _MEMORY_A_PIXEL * limits.max_pixels
+    memory = _MEMORY + held + _MEMORY_A_PIXEL * limits.max_pixels
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     if most == resource.RLIM_INFINITY or memory < most:
         resource.setrlimit(resource.RLIMIT_AS, (memory, most))

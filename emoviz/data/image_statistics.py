@@ -13,16 +13,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from emoviz.data.dataset import Record
-from emoviz.data.images import Limits, open_image, own_fault, thumbnail
+from emoviz.data.images import (
+    Limits,
+    OpenedImage,
+    open_image,
+    open_small,
+    own_fault,
+    thumbnail,
+)
 from emoviz.errors import ImageError
 
 SIDE = 32  # of the thumbnail that everything is read from
 _LOW = 8  # frequencies of the hash in each direction
 _TINY = 8  # side of the picture by which near duplicates are told from chance
-_DECODED = 2 * SIDE  # least short side of what is decoded; with less, fewer copies are found
 _BATCH = 256
 _READERS = 2
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -91,8 +96,6 @@ class Looks:
         return cls(**values)
 
 
-# sha256, width, height, thumbnail, reason
-_Seen = tuple[str, int, int, Bytes, str]
 _NOTHING = np.zeros((SIDE, SIDE, 3), np.uint8)
 
 
@@ -152,33 +155,38 @@ def perceptual_hash(grey: NDArray[np.floating]) -> NDArray[np.uint64]:
 
 def _batches(records: Sequence[Record], limits: Limits) -> Iterator[Looks]:
     def seen(start: int) -> Looks:
-        return _measured([_see(record, limits) for record in records[start : start + _BATCH]])
+        files = (_read(record, limits) for record in records[start : start + _BATCH])
+        return _measured(list(open_small(files, SIDE, limits)))
 
     # A thread takes a whole batch: handing over image by image costs a quarter of the time.
     with ThreadPoolExecutor(_READERS, thread_name_prefix="emoviz-look") as readers:
         yield from readers.map(seen, range(0, len(records), _BATCH))
 
 
-def _see(record: Record, limits: Limits) -> _Seen:
+def _read(record: Record, limits: Limits) -> bytes | ImageError:
     try:
         with own_fault():
-            opened = open_image(record.read(limits), limits, _DECODED)
-            small = opened.pixels.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=2.0)
+            return record.read(limits)
     except ImageError as error:
-        return "", 0, 0, _NOTHING, str(error)
-    return opened.sha256, *opened.size, np.asarray(small, np.uint8), ""
+        return error
 
 
-def _measured(seen: Sequence[_Seen]) -> Looks:
-    thumbnails = np.stack([row[3] for row in seen])
+def _measured(seen: Sequence[OpenedImage | ImageError]) -> Looks:
+    rows = [
+        ("", 0, 0, _NOTHING, str(one))
+        if isinstance(one, ImageError)
+        else (one.sha256, *one.size, np.asarray(one.pixels, np.uint8), "")
+        for one in seen
+    ]
+    thumbnails = np.stack([row[3] for row in rows])
     planes = [thumbnails[..., k].astype(np.float32) for k in range(3)]
     grey = _LUMA[0] * planes[0] + _LUMA[1] * planes[1] + _LUMA[2] * planes[2]
     tiny = np.stack([_projected(plane, _averages()) for plane in planes], axis=-1)
     return Looks(
-        sha256=tuple(row[0] for row in seen),
-        reason=tuple(row[4] for row in seen),
-        width=np.array([row[1] for row in seen], np.int32),
-        height=np.array([row[2] for row in seen], np.int32),
+        sha256=tuple(row[0] for row in rows),
+        reason=tuple(row[4] for row in rows),
+        width=np.array([row[1] for row in rows], np.int32),
+        height=np.array([row[2] for row in rows], np.int32),
         hash=perceptual_hash(grey),
         tiny=tiny.astype(np.uint8),
         **measure(thumbnails),

@@ -9,6 +9,7 @@ written anywhere.
 import io
 import os
 import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -23,6 +24,7 @@ __all__ = [
     "Limits",
     "OpenedImage",
     "open_image",
+    "open_small",
     "own_fault",
     "read_file",
     "thumbnail",
@@ -31,6 +33,8 @@ __all__ = [
 # Raised whenever some file gives other pixels than before: what was computed from them is kept
 # apart (`emoviz.inference.cache`).
 PIXELS = 2
+
+_TOGETHER, _TOGETHER_BYTES = 64, 8_000_000  # images, and their bytes, handed over at once
 
 # JPEG XL is not read, but tried, so that it is named.
 _WORDS = (
@@ -79,6 +83,46 @@ def open_image(
     limits = limits or Limits()
     limits.check_bytes(len(data))
     return decoding_process.decode(data, limits, short_side)
+
+
+def open_small(
+    files: Iterable[bytes | ImageError], side: int, limits: Limits | None = None
+) -> Iterator[OpenedImage | ImageError]:
+    """Tiny pictures of many images, for which most of the time would go into handing them over.
+
+    Args:
+        files: Each file's bytes, or why they could not be had, which is handed on.
+        side: Height and width in pixels of every picture, whatever the image's shape.
+        limits: As for `open_image`.
+
+    Yields:
+        For each file, in order: `open_image`'s answer with such a picture, or the error.
+    """
+    limits = limits or Limits()
+    waiting: list[bytes | ImageError] = []
+    held = 0
+    for data in files:
+        try:
+            if not isinstance(data, ImageError):
+                limits.check_bytes(len(data))
+                held += len(data)
+        except ImageError as error:
+            data = error
+        waiting.append(data)
+        if len(waiting) == _TOGETHER or held > _TOGETHER_BYTES:
+            yield from _opened(waiting, side, limits)
+            waiting, held = [], 0
+    yield from _opened(waiting, side, limits)
+
+
+def _opened(
+    files: list[bytes | ImageError], side: int, limits: Limits
+) -> Iterator[OpenedImage | ImageError]:
+    read = [data for data in files if not isinstance(data, ImageError)]
+    # With fewer pixels than twice the side, fewer copies of an image are found.
+    found = iter(decoding_process.decode_many(read, limits, 2 * side, side) if read else ())
+    for data in files:
+        yield data if isinstance(data, ImageError) else next(found)
 
 
 def thumbnail(image: Image.Image, side: int = 480, quality: int = 82) -> bytes:
