@@ -2,9 +2,11 @@
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -238,6 +240,37 @@ def test_parts_that_do_not_fit_are_told(tmp_path: Path) -> None:
     places[0] = pq.read_table(one)["place"].to_numpy()[0]
     pq.write_table(fewer.set_column(1, "place", pa.array(np.sort(places))), cut)
     told([one, cut, three], "in two parts")
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [
+        ("[" * 100_000, "cannot be read"),
+        ({"held": float("inf")}, "cannot be read"),
+        ({"refused": [[2**70, "key", "why"]]}, "cannot be read"),
+        ({"part": {"number": 1, "count": 10**9}}, "missing: 2, 3, 4, .*, 21"),
+        ({}, "has other columns|cannot be put together"),
+    ],
+)
+def test_what_a_strangers_part_says_is_told(
+    tmp_path: Path, said: Any, match: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (path,) = written(numbers(3), 1, tmp_path)
+    table = pq.read_table(path)
+    head = json.loads(table.schema.metadata[parts._ABOUT])
+    head["whole"]["verb"] = "style"
+    text = said if isinstance(said, str) else json.dumps(head | said)
+    pq.write_table(table.replace_schema_metadata({parts._ABOUT: text}), path)
+    assert main(["merge", str(path), "--out", str(tmp_path / "out.csv")]) == 2
+    assert re.search(match, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("places", [["a"] * 3, [0.0, 1.0, 2.0], [None, 1, 2]])
+def test_places_are_whole_numbers(tmp_path: Path, places: list[Any]) -> None:
+    (path,) = written(numbers(3), 1, tmp_path)
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(1, parts.PLACE, pa.array(places)), path)
+    told([path], "holds no part|tell of 3")
 
 
 def test_parts_of_two_works_are_told(tmp_path: Path) -> None:

@@ -520,6 +520,7 @@ def test_distributions_are_read_as_models_write_them(text: str, wanted: list[flo
         ("", "no distribution"),
         ('{"positive": 0.5}', "1 classes add up to 0.5"),
         ('{"positive": 0, "negative": 0}', "add up to 0"),
+        ('{"positive": 1e308, "negative": 1e308}', "add up to inf"),
         ('{"positive": 0.5, "negative": 0.4, "boredom": 0.1}', "'boredom', which is no class"),
         ('{"positive": -1, "negative": 2}', "is no share"),
         ('{"positive": NaN, "negative": 1}', "is no share"),

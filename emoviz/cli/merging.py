@@ -37,5 +37,9 @@ def _merge(arguments: argparse.Namespace, settings: Settings) -> int:
         if finish is None:
             raise TableError(f"No verb '{whole.whole.verb}' has parts; a newer emoviz made them.")
         print(f"{whole.count:,} rows of {len(arguments.parts)} parts")
-        finish(whole, arguments.out, settings)
+        try:
+            finish(whole, arguments.out, settings)
+        except (KeyError, TypeError, ValueError) as error:  # not as the verb writes them
+            words = f"cannot be put together ({type(error).__name__}: {error}). Make them anew."
+            raise TableError(f"The parts of '{whole.whole.verb}' {words}") from None
     return 0

@@ -194,9 +194,10 @@ def distribution(text: str, classes: Sequence[str]) -> NDArray[np.float64]:
             raise _no_distribution(f"'{str(value)[:_SHOWN]}' for {name} is no share")
         shares[at] = share
         given.add(at)
-    total = float(shares.sum())
+    with np.errstate(over="ignore"):
+        total = float(shares.sum())
     whole = any(abs(total - one) <= _ROUNDING * one for one in (1, 100))
-    if total <= 0 or not (whole or len(given) == len(classes)):
+    if not 0 < total < math.inf or not (whole or len(given) == len(classes)):
         raise _no_distribution(f"its shares of {len(given)} classes add up to {total:g}")
     return np.asarray(shares / total)
 

@@ -117,7 +117,7 @@ def _parsed(text: str) -> Any:
 def _state(value: Any, depth: int = 0) -> ContentState:
     """The first target; an annotation's, a part's, or a resource by itself."""
     if isinstance(value, list):
-        return _state(value[0], depth) if value else ContentState("")
+        return _state(value[0], depth + 1) if value and depth < 5 else ContentState("")
     if isinstance(value, str):
         return ContentState(value.partition("#")[0])
     if not isinstance(value, Mapping) or depth > 5:
