@@ -168,7 +168,9 @@ def test_an_interrupted_command_leaves_nothing_half_and_goes_on(
         settings = whole(place)
         struck = ask(name, at, kind)
         told = (name, kind, at, writes, struck)
-        assert struck["code"] in ((-9,) if kind == "kill" else (0, 1, 2)), told
+        # A training writes a little oftener the first time, when it is slow.
+        is_struck = kind == "kill" and struck["writes"] >= at
+        assert struck["code"] in ((-9,) if is_struck else (0, 1, 2)), told
         if struck["code"] in (1, 2):
             assert "emoviz: " in struck["said"], told
         outcome(settings)

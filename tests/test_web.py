@@ -1,5 +1,9 @@
-"""What stands before Streamlit on the network: hosts, origins, frames, logins, leftovers."""
+"""What stands before Streamlit on the network: hosts, origins, frames, logins, leftovers.
 
+And what its own protocol lets do whoever speaks it past the pages.
+"""
+
+import asyncio
 import json
 import os
 import socket
@@ -8,13 +12,21 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 from starlette.datastructures import Headers
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.web.server.starlette import starlette_app_utils
+from websockets import Subprotocol
+from websockets.asyncio.client import connect
 
+from emoviz.cli import main
 from emoviz.files import replaced_file, sweep
 from emoviz.review import Role, open_store
 from emoviz.settings import PROJECT_ROOT, Settings
@@ -28,6 +40,7 @@ client_id = "x"
 client_secret = "x"
 server_metadata_url = "https://login.invalid/.well-known/openid-configuration"
 """
+WHO: dict[str, object] = {"is_logged_in": True, "iss": "https://login.example", "sub": "1"}
 
 
 def answer(
@@ -60,9 +73,13 @@ def handshake(port: int, origin: str, host: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def port(place: Path) -> Iterator[int]:
     """The app as people start it, on a free port, with a login set up."""
-    place = tmp_path_factory.mktemp("served")
     secrets = place / "secrets.toml"
     secrets.write_text(SECRETS)
     left = place / "home" / "runs" / "one" / ".card.json.abcd1234"
@@ -77,7 +94,11 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", *options],
             cwd=PROJECT_ROOT,
-            env={**os.environ, "EMOVIZ_HOME": str(place / "home")},
+            env={
+                **os.environ,
+                "EMOVIZ_HOME": str(place / "home"),
+                "EMOVIZ_MANAGERS": f"{WHO['iss']} boss",
+            },
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -158,9 +179,6 @@ def signed(secret: str = "for this test alone", **claims: object) -> str:
     return f"_streamlit_user={value.decode()}"
 
 
-WHO: dict[str, object] = {"is_logged_in": True, "iss": "https://login.example", "sub": "1"}
-
-
 def test_files_uploads_and_counts_need_somebody_who_was_let_in(port: int) -> None:
     forged = ("", "_streamlit_user=forged", '_streamlit_user="2|1:0|x"; a=b; ;=')
     for path in ("/media/abc.png", "/_stcore/upload_file/session/file", "/_stcore/metrics"):
@@ -191,6 +209,85 @@ def test_a_role_that_was_taken_away_counts_for_files_at_once(
     assert not may(**{**WHO, "is_logged_in": "yes"})
     assert not may(**{**WHO, "sub": ["1"]})
     assert not may(is_logged_in=True)
+
+
+def spoken(port: int, page: str, sub: str, pressed: Iterable[WidgetState] = ()) -> list[Any]:
+    """A page's elements with an id, after a browser said that all those were pressed on it."""
+    own = f"http://127.0.0.1:{port}"
+    _, headers, _ = answer(port, "/_stcore/health")
+    cookie = next(value for name, value in headers.items() if name.lower() == "set-cookie")
+    cookie = cookie.partition(";")[0]  # against forged requests: a browser says it twice
+    token = cookie.partition("=")[2]
+    cookie += f"; {signed(**WHO | {'sub': sub, 'origin': own})}" if sub else ""
+    found: dict[tuple[int, ...], Any] = {}
+
+    async def talk() -> None:
+        async with connect(
+            own.replace("http", "ws") + "/_stcore/stream",
+            origin=own,
+            subprotocols=[Subprotocol("streamlit"), Subprotocol(token)],
+            additional_headers={"Cookie": cookie},
+            max_size=None,
+            ping_timeout=None,
+        ) as socket:
+            for states in ((), tuple(pressed)):
+                message, told = BackMsg(), ForwardMsg()
+                message.rerun_script.page_name = page
+                message.rerun_script.query_string = "set=little"
+                message.rerun_script.widget_states.widgets.extend(states)
+                await socket.send(message.SerializeToString())
+                early = ForwardMsg.ScriptFinishedStatus.Value("FINISHED_EARLY_FOR_RERUN")
+                while not told.HasField("script_finished") or told.script_finished == early:
+                    told.ParseFromString(await socket.recv())
+                    if told.HasField("delta") and told.delta.HasField("new_element"):
+                        kind = told.delta.new_element.WhichOneof("type")
+                        item = getattr(told.delta.new_element, kind)
+                        found[tuple(told.metadata.delta_path)] = item
+
+    asyncio.run(talk())
+    return [item for item in found.values() if getattr(item, "id", "")]
+
+
+def test_what_a_manager_could_press_does_nothing_for_others(
+    port: int, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = place / "home"
+    monkeypatch.setenv("EMOVIZ_HOME", str(home))
+    for number, label in enumerate(("awe", "fear")):
+        (place / "images" / label).mkdir(parents=True)
+        Image.new("RGB", (8, 8), (99 * number,) * 3).save(place / "images" / label / "1.png")
+    words = ("data", "import", "imagefolder", str(place / "images"), "--library", "little")
+    assert main(list(words)) == 0
+    store = open_store(Settings(home=home))
+    boss = store.login(f"{WHO['iss']} boss", "Boss", manages=True)
+    for role in ("viewer", "reviewer"):
+        store.set_role(store.login(f"{WHO['iss']} {role}", role).id, role, by=boss.id)
+
+    def state() -> tuple[object, ...]:
+        rows = [(one.name, one.role) for one in store.reviewers() if one.role != "waiting"]
+        kept = ("sets", "collections", "runs", "checkpoints")
+        return rows, [path for name in kept for path in sorted((home / name).rglob("*"))]
+
+    def pressed(items: Iterable[Any]) -> list[WidgetState]:
+        written = [item for item in items if hasattr(item, "max_chars")]
+        buttons = [item for item in items if hasattr(item, "is_form_submitter")]
+        return [
+            *(WidgetState(id=item.id, string_value="/etc/passwd") for item in written),
+            *(WidgetState(id=item.id, trigger_value=True) for item in buttons),
+        ]
+
+    known = {page: spoken(port, page, "boss") for page in ("collections", "datasets")}
+    theirs = {"Remove images", "Bring it in"}
+    assert {getattr(it, "label", "") for items in known.values() for it in items} >= theirs
+    before = state()
+    for who in ("", "waits", "viewer", "reviewer"):
+        for page, items in known.items():
+            seen = {getattr(item, "label", "") for item in spoken(port, page, who, pressed(items))}
+            assert not seen & theirs, (who, page)
+            assert who in ("viewer", "reviewer") or len(seen) == 1, (who, page, seen)
+    assert state() == before
+    spoken(port, "datasets", "boss", pressed(known["datasets"]))
+    assert state() != before, "it was pressed"
 
 
 def test_what_stands_aside_is_swept_once_it_is_old(tmp_path: Path) -> None:
