@@ -4,6 +4,7 @@ Each kind of place is opened as all that learns and measures opens it (with labe
 else does (without); found = taken + problems in either.
 """
 
+import io
 import json
 import os
 import time
@@ -128,6 +129,13 @@ def rows(delimiter: str = ",", header: str = "file{}label", end: str = "\n") -> 
         rows().encode() + b"\x1a\0\0",
         rows(header="file{}label{}".replace("{}", ",")).replace("joy\n", "joy,\n"),
         rows(" "),
+        "Emotions of 2020\n\n" + rows(),
+        "Emotions of 2020,\n,\n" + rows(header="Datei{}Emotion"),
+        rows(header="file{}label{}emotion".replace("{}", ",")).replace(",joy", ",1,joy").replace(
+            ",fear", ",2,fear"
+        ),
+        "title,file,label\n"
+        + "".join(f'"a\nb.jpg, so",{n},{w}\n' for n, w in zip(NAMES, LABELS, strict=True)),
         rows("  ").partition("\n")[2].replace("\n", "  \n"),
         '"file";"label";"title, artist, year, place"\n'
         + "".join(f"{n};{w};x\n" for n, w in zip(NAMES, LABELS, strict=True)),
@@ -273,6 +281,36 @@ def test_spaces_before_quoted_cells_may_come_late(tmp_path: Path) -> None:
 def test_blanks_in_names_separate_no_cells(tmp_path: Path, text: str) -> None:
     (tmp_path / "t.csv").write_text(text)
     assert len(read_table(tmp_path / "t.csv").columns) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('file,label\na.jpg,"joy\nb.jpg,fear\nc.jpg,joy\n', 4),
+        ('file,label,title\na.jpg,joy,"A\nb.jpg,fear,"B"\nc.jpg,joy,"C"\n', 3),
+    ],
+)
+def test_a_quote_that_is_open_swallows_no_rows(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(TableError, match=f"line {line}: a cell ends here that holds whole lines"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_windows_pages_come_before_those_of_dos(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("fichier;émotion\na.jpg;joy\n".encode("cp1252"))
+    assert list(read_table(tmp_path / "t.csv").columns) == ["fichier", "émotion"]
+
+
+def test_lines_of_json_are_a_table(make: Callable[..., Path]) -> None:
+    pairs = zip(NAMES, LABELS, strict=True)
+    lines = [json.dumps({"file_name": n, "label": w, "size": [8, 8], "n": 1}) for n, w in pairs]
+    found = both(make("\n".join([*lines, "", json.dumps({"file_name": None})]), name="t.jsonl"))
+    assert counts(found) == {"joy": 2, "fear": 1}
+    assert found.records[0].metadata == {"n": "1"}
+    assert found.problems == (("line 5", "the row has no image"),)
+    for text in ("[1]", '{"file": ', "[" * 100_000):
+        with pytest.raises(TableError, match="line 2: it is no object of JSON"):
+            read_table(make(f"\n{text}\n", name="t.jsonl"))
 
 
 def test_words_in_quotation_marks_keep_a_table_quick(
@@ -699,6 +737,54 @@ def test_what_a_table_beside_images_leaves_out_is_told(opened: Callable[..., Dat
     }
 
 
+@pytest.mark.parametrize("name", ["metadata.jsonl", "labels.parquet"])
+def test_tables_of_other_kinds_say_what_images_beside_them_are(
+    opened: Callable[..., Dataset], name: str
+) -> None:
+    pairs = zip(BESIDE, LABELS, strict=True)
+    lines = "\n".join(json.dumps({"file_name": n, "label": w}) for n, w in pairs)
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"file": BESIDE, "label": LABELS}), buffer)
+    data = lines.encode() if name.endswith(".jsonl") else buffer.getvalue()
+    found = opened(BESIDE, **{name: data, "labels.xlsx": b"PK"})
+    assert counts(found) == {"joy": 2, "fear": 1}
+    assert dict(found.problems) == {"labels.xlsx": "it is a workbook; save its sheet as CSV"}
+
+
+def test_a_table_of_images_beside_images_is_told(
+    opened: Callable[..., Dataset], picture: Picture
+) -> None:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"image": [picture()], "label": ["awe"]}), buffer)
+    found = opened(BASE, **{"t.parquet": buffer.getvalue(), "u.parquet": b"PAR1 no more"})
+    assert counts(found) == CLASSES
+    assert "holds images of its own" in dict(found.problems)["t.parquet"]
+    assert "no readable Parquet file" in dict(found.problems)["u.parquet"]
+
+
+def test_of_splits_and_another_table_the_splits_are_read(opened: Callable[..., Dataset]) -> None:
+    names = ("train", "val", "sample_submission")
+    tables = {f"{x}.csv": f"file,label\n{i}.jpg,joy\n" for i, x in enumerate(names)}
+    found = opened(BESIDE, **tables)
+    assert {record.name: record.split for record in found.records} == {
+        "images/0.jpg": "train",
+        "images/1.jpg": "validation",
+    }
+    assert [key for key, _ in found.problems] == ["sample_submission.csv", "images/2.jpg"]
+
+
+def test_names_that_differ_in_their_separators_are_one_in_a_zip(
+    tmp_path: Path, picture: Picture
+) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("joy/a.jpg", "joy\\a.jpg"):
+            info = zipfile.ZipInfo()
+            info.filename = name
+            archive.writestr(info, picture(size=(8, 8)))
+    found = both(tmp_path / "a.zip")
+    assert (len(found), [key for key, _ in found.problems]) == (1, ["joy\\a.jpg"])
+
+
 def test_folders_are_read_without_the_table_where_asked_for(
     opened: Callable[..., Dataset], tmp_path: Path
 ) -> None:
@@ -802,7 +888,8 @@ def test_a_zip_that_unpacks_itself_is_read_by_every_verb(tmp_path: Path, picture
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
-        ("a.jsonl", b"{}", "not an image"),
+        ("a.yaml", b"a: b", "not an image"),
+        ("a.xls", b"<html><table>", "workbook; save its sheet as CSV"),
         ("a.gz", b"\x1f\x8b\x08" + bytes(30), "gzip"),
         ("a.xlsx", b"PK\x03\x04" + bytes(30), "workbook; save its sheet as CSV"),
         ("a.csv", b"", "has no rows"),

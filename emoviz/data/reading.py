@@ -28,8 +28,11 @@ from emoviz.data.dataset import (
     one_hot,
     relabelled,
 )
-from emoviz.data.images import SUFFIXES, Limits, read_file
+from emoviz.data.images import SUFFIXES, read_file
 from emoviz.data.sources import (
+    LISTS,
+    SHEETS,
+    TABLES,
     ImageSource,
     ZipImages,
     as_address,
@@ -48,9 +51,7 @@ from emoviz.labels import TAXONOMIES, Taxonomy, get_taxonomy, taxonomy_of
 from emoviz.settings import Settings, load_settings
 
 SAMPLE = "sample"
-TABLES = (".csv", ".tsv", ".tab", ".txt", ".parquet", ".arrow")
-# Workbooks, and text that programs call so.
-_SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+BESIDE = (*TABLES, *LISTS)
 _MANIFESTS = (".json", ".jsonld")
 _NO_CLASS = "it lies in no folder of a class"
 _NO_CLASS_OF_SPLITS = "its folder is no class of the splits"
@@ -119,12 +120,12 @@ def kind_of_file(path: Path) -> Literal["zip", "table", "manifest", "image"]:
         begins = first_bytes(path)
     except ImageError:
         begins = b""
-    if suffix in _SHEETS and begins.startswith((b"PK", b"\xd0\xcf\x11\xe0")):
+    if suffix in SHEETS and begins.startswith((b"PK", b"\xd0\xcf\x11\xe0", b"<")):
         raise TableError(f"'{path}' is a workbook; save its sheet as CSV, and open that.")
     if _is_zip(path.name, begins):
         return "zip"
     if not is_image(begins):
-        if suffix in (*TABLES, *_SHEETS) or begins.startswith(b"PAR1"):
+        if suffix in (*TABLES, *LISTS, *SHEETS) or begins.startswith(b"PAR1"):
             return "table"
         if suffix in _MANIFESTS:
             return "manifest"
@@ -321,11 +322,9 @@ def _folder(path: Path, wish: Wish) -> Dataset:
     records = [Record(name, file) for name, file in files]
 
     def content(name: str) -> bytes:
-        from emoviz.data.tables import LARGEST
-
         if not wish.allows(path / name):
             raise ImageError(OUTSIDE)
-        return read_file(path / name, Limits(max_bytes=LARGEST))
+        return read_file(path / name, wish.limits)
 
     title = absolute(path).name or str(path)
     return _by_folders(title, path, records, problems, wish, shown, content)
@@ -367,7 +366,8 @@ def _by_folders(
     folders = [parts_of(record.name)[:-1] for record in files]
     read = read_structure(folders, wish.level or None)
     names = sorted({label for label, _ in read.places if label})
-    if wish.level is None and any(problem.key.casefold().endswith(TABLES) for problem in problems):
+    tables = [problem for problem in problems if problem.key.casefold().endswith(BESIDE)]
+    if wish.level is None and tables:
         from emoviz.data.table_beside import read_beside
 
         images = {

@@ -36,7 +36,11 @@ _JUNK = frozenset(
         "system volume information",
     )
 )
-_TEXTS = frozenset((".txt", ".json", ".jsonl", ".xml", ".html", ".md", ".yaml", ".yml", ".py"))
+# Of tables whose names say so, of lists that may be tables, and of workbooks, which are none yet.
+TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".arrow")
+LISTS = (".txt",)
+SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+_TEXTS = frozenset((".txt", ".json", ".xml", ".html", ".md", ".yaml", ".yml", ".py"))
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP")
 
 
@@ -105,8 +109,10 @@ def why_no_image(name: str, head: Callable[[], bytes]) -> str:
         return ""
     if suffix == ".zip":
         return "it is a ZIP of its own; unpack it, or bring it in by itself"
-    if suffix in (".csv", ".tsv"):
+    if suffix in TABLES:
         return "it is a table; open it by itself to have what it says of the images"
+    if suffix in SHEETS:
+        return "it is a workbook; save its sheet as CSV"
     if suffix in _TEXTS:
         return f"it is no image by its name ({suffix})"
     try:
@@ -234,16 +240,17 @@ class ZipImages:
         self.names: list[str] = []
         self.problems: list[Problem] = []
         self._members: dict[str, zipfile.ZipInfo] = {}
-        total = 0
+        total, places = 0, set[tuple[str, ...]]()
         for name, member in zip(names, members, strict=True):
             parts = parts_of(name)
             if not parts or name.endswith(("/", "\\")) or is_junk(p for p in parts if p != ".."):
                 continue
             reason = _why_unsafe(name, member, limits)
-            if not reason and name in self._members:
+            if not reason and parts in places:
                 reason = "the ZIP holds two files of this name; the first one counts"
             if not reason:
                 self._members[name] = member
+                places.add(parts)
                 reason = why_no_image(parts[-1], lambda member=member: self._head(member))  # type: ignore[misc]
             if reason:
                 self.problems.append(Problem(name, reason))

@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emoviz.data.dataset import SPLIT_WORDS, Dataset, Problem, Record, Wish
-from emoviz.data.sources import parts_of
+from emoviz.data.sources import LISTS, TABLES, parts_of
 from emoviz.data.table_records import read_records
 from emoviz.data.tables import Members, Roles, Table, find_roles, read_held
 from emoviz.errors import ImageError, TableError
 
 _MOST = 20  # of each kind that are looked into: where there are more, each is of one image
-_TABLES, _LISTS = (".csv", ".tsv", ".tab"), (".txt",)
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def read_beside(
         except ImageError:  # its reason is known
             continue
         except TableError as error:
-            if key.casefold().endswith(_TABLES):
+            if key.casefold().endswith(TABLES):
                 reasons[key] = f"it is a table that is not read here: {error}"
             continue
         if one.is_named():
@@ -103,7 +102,7 @@ def read_beside(
 def _candidates(images: Mapping[str, Record], others: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Tables, each with the folder of the images that it may name: its own, or the one around it,
     where all of them are."""
-    for kind in (_TABLES, _LISTS):
+    for kind in (TABLES, LISTS):
         keys = [key for key in others if key.casefold().endswith(kind)]
         for key in keys if len(keys) <= _MOST else ():
             above = parts_of(key)[:-1]
@@ -120,6 +119,8 @@ def _naming(
 ) -> _Naming:
     files = Members(place / base, [path.removeprefix(base) for path in images])
     table = read_held(Path(key), data, files)
+    if table.images is not None:
+        raise TableError("it holds images of its own")
     roles = find_roles(table, wish.taxonomy)
     cells = {cell.strip() for cell in table.columns[roles.file]}
     named = {cell: base + cell for cell in files.there(cells)}
@@ -132,21 +133,23 @@ def _naming(
 
 def _as_one(found: list[_Naming]) -> list[_Naming]:
     """Tables called train, val and test, with the same columns, as one; else as they are."""
+    every = found
+    found = [one for one in every if one.table.path.stem.casefold() in SPLIT_WORDS]
     if len(found) < 2:
-        return found
+        return every
     first = found[0]
-    splits = [SPLIT_WORDS.get(one.table.path.stem.casefold()) for one in found]
+    splits = [SPLIT_WORDS[one.table.path.stem.casefold()] for one in found]
     columns = list(first.table.columns)
     alike = all(
         list(one.table.columns) == columns and one.files.root == first.files.root for one in found
     )
-    if not alike or None in splits or len(set(splits)) < len(found) or first.roles.split:
-        return found
+    if not alike or len(set(splits)) < len(found) or first.roles.split:
+        return every
     tables = [one.table for one in found]
     places = [table.place(row) for table in tables for row in range(table.count)]
     joined = {name: [cell for table in tables for cell in table.columns[name]] for name in columns}
     joined["split"] = [
-        str(split) for table, split in zip(tables, splits, strict=True) for _ in range(table.count)
+        split for table, split in zip(tables, splits, strict=True) for _ in range(table.count)
     ]
     notes = tuple(note for table in tables for note in table.notes)
     whole = replace(first.table, columns=joined, place=places.__getitem__, notes=notes)

@@ -28,7 +28,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from emoviz.data.affect import Dimension, Scale, affect_columns
-from emoviz.data.cells import NO_ANSWER, plain_name
+from emoviz.data.cells import NO_ANSWER, number, plain_name
 from emoviz.data.encodings import OTHER_PAGES, PAGES, WIDE_PAGES, guess_page
 from emoviz.data.images import SUFFIXES, Limits, read_file
 from emoviz.data.parquet_files import of_file, opened_parquet
@@ -37,7 +37,6 @@ from emoviz.files import arrow_file, read_json
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 
 MOST_COLUMNS = 5000
-LARGEST = 4_000_000_000  # bytes of a text table
 # Where a column is looked for by its name: in small letters, without spaces, "-" and "_".
 _FILE = (
     *("file", "path", "image", "filename", "filepath", "imagefile", "imagepath", "imagename"),
@@ -52,6 +51,7 @@ _ABOVE = re.compile(rb'[\r\n]+|\s*"?sep=(.)"?[ ,;\t]*\r?\n|(#[^\r\n]*)[\r\n]+', 
 _ROWS = 64  # of images that are held at a time
 # Blocks as pyarrow reads them; large enough for a cell as long as Python's csv takes one.
 _BLOCK = 1 << 22
+_OF_DOS = ("cp437", "cp850", "cp852", "cp866", "cp775", "cp737", "cp857", "cp862")
 _NOTHING = (frozenset[str](), dict[str, str]())
 
 
@@ -129,13 +129,17 @@ def read_table(path: Path, quotes: bool = True) -> Table:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no file can have such a name"
         raise TableError(f"'{path}' cannot be read: {reason}.") from None
-    if begins == b"PAR1" or path.suffix.casefold() in (".parquet", ".arrow"):
+    if _is_columnar(path, begins):
         return _parquet(path)
     return _text(path, *_bytes(path), quotes)
 
 
+def _is_columnar(path: Path, begins: bytes) -> bool:
+    return begins.startswith(b"PAR1") or path.suffix.casefold() in (".parquet", ".arrow")
+
+
 def read_held(path: Path, data: bytes, files: "Files") -> Table:
-    """Read a text table that lies in a ZIP, or beside the images of a folder.
+    """Read a table that lies in a ZIP, or beside the images of a folder.
 
     Args:
         path: What it is called in messages.
@@ -145,6 +149,8 @@ def read_held(path: Path, data: bytes, files: "Files") -> Table:
     Raises:
         TableError: It is no table, or has more than 5,000 columns.
     """
+    if _is_columnar(path, data):
+        return _parquet(path, data)
     return _text(path, *_plain(path, data, files))
 
 
@@ -170,7 +176,11 @@ def find_roles(
     def first_of(wanted: Iterable[str]) -> str | None:
         return next((by_name[name] for name in wanted if name in by_name), None)
 
-    file, label, notes = first_of(_FILE), first_of(_LABEL), list[str]()
+    file, notes = first_of(_FILE), list[str]()
+    labels = [by_name[name] for name in _LABEL if name in by_name]
+    label = next((name for name in labels if not _are_numbers(table, name)), first_of(_LABEL))
+    if labels and label != labels[0]:
+        notes.append(f"The labels are in '{label}'; '{labels[0]}' holds numbers.")
     if table.images is not None and (file is None or plain_name(file) == "image"):
         file = table.images
     votes = {
@@ -402,6 +412,15 @@ def _name_images(cells: Sequence[str]) -> bool:
     return 2 * sum(map(_names_image, cells)) > len(cells)
 
 
+def _are_numbers(table: Table, name: str) -> bool:
+    """Whether a column's first cells are numbers that nothing gives names to."""
+    try:
+        some = [number(cell, name) for cell in table.columns[name][:50]]
+    except TableError:
+        return False
+    return name not in table.classes and any(value is not None for value in some)
+
+
 def _names_image(cell: str) -> bool:
     return cell.strip().casefold().endswith(tuple(SUFFIXES))
 
@@ -427,7 +446,7 @@ class _Columns(UserDict[str, Any]):
 def _bytes(path: Path) -> tuple[bytes, tuple[str, ...]]:
     """What a text file holds, in UTF-8, and notes on how it was read."""
     try:
-        data = read_file(path, Limits(max_bytes=LARGEST))
+        data = read_file(path, Limits(max_bytes=4_000_000_000))
     except ImageError as error:
         if str(error) != "the file is empty":
             raise TableError(f"'{path}' cannot be read: {error}.") from None
@@ -445,7 +464,12 @@ def _plain(path: Path, data: bytes, files: Files) -> tuple[bytes, tuple[str, ...
 
 
 def _text(path: Path, data: bytes, notes: tuple[str, ...], quotes: bool = True) -> Table:
+    if path.suffix.casefold() in (".jsonl", ".ndjson"):
+        return _json_lines(path, data, notes)
     start, told = _header_place(data)
+    if title := _title(data[start:]):
+        notes = (*notes, f"'{path.name}': what stands above the names of columns was left out.")
+        start += title
     skipped, data = len(re.findall(rb"\r\n|\r|\n", data[:start])), data[start:]
     data = _of_blanks(data) if not told else data
     first = _first_line(data, quotes)
@@ -463,11 +487,6 @@ def _text(path: Path, data: bytes, notes: tuple[str, ...], quotes: bool = True) 
     except csv.Error as error:
         line = max(_line_numbers(data, delimiter, quotes), default=0) + skipped + 1
         raise TableError(f"'{path}', line {line}: {error}. Is a quote open?") from None
-    names = [name.strip() for name in header]
-    columns = _Columns()
-    for name, column in zip(names, made, strict=True):
-        if name and not name.startswith("Unnamed:"):
-            columns.setdefault(name, column)
 
     @cache
     def line_numbers() -> Sequence[int]:
@@ -477,6 +496,15 @@ def _text(path: Path, data: bytes, notes: tuple[str, ...], quotes: bool = True) 
         lines = line_numbers()
         return f"line {lines[row] + skipped}" if row < len(lines) else f"row {row}"
 
+    names = [name.strip() for name in header]
+    columns = _Columns()
+    for name, column in zip(names, made, strict=True):
+        if name and not name.startswith("Unnamed:"):
+            columns.setdefault(name, column)
+    if quotes and (row := _swallowing(data, made, delimiter)) is not None:
+        raise TableError(
+            f"'{path}', {place(row)}: a cell ends here that holds whole lines. Is a quote open?"
+        )
     return Table(path, columns, _repeated(names), place, notes=notes)
 
 
@@ -601,6 +629,59 @@ def _of_blanks(data: bytes) -> bytes:
     return re.sub(rb"(?m)^ +| +$", b"", re.sub(rb" +", b" ", data)).replace(b" ", b"\t")
 
 
+def _title(data: bytes) -> int:
+    """The bytes of lines of one cell that stand above a table's first line of several."""
+    end = 0
+    for line in data[:10_000].splitlines(keepends=True)[:10]:
+        cells = [cell.strip(b' "\r\n') for cell in re.split(rb"[,;\t|]", line)]
+        filled = [cell.decode(errors="replace") for cell in cells if cell]
+        if len(filled) > 1:
+            return end
+        if any(plain_name(cell) in _FILE or _names_image(cell) for cell in filled):
+            return 0
+        if line.count(b'"') % 2:
+            return 0
+        end += len(line)
+    return 0
+
+
+def _swallowing(data: bytes, columns: Sequence[Any], delimiter: str) -> int | None:
+    """The first row with a cell that holds whole rows, as one does whose quote was never closed."""
+    if len(columns) < 2 or max(map(data.rstrip().count, (b"\n", b"\r"))) <= len(columns[0]):
+        return None  # no cell holds an end of a line
+    from pyarrow import array, compute
+
+    for column in columns:
+        texts = array(column) if isinstance(column, list) else column
+        for row in compute.indices_nonzero(compute.match_substring_regex(texts, r"[\r\n]")):
+            for line in texts[row.as_py()].as_py().splitlines()[1:]:
+                cells = line.split(delimiter)
+                if len(cells) >= len(columns) and any(map(_names_image, cells)):
+                    return int(row.as_py())
+    return None
+
+
+def _json_lines(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
+    """A table of an object a line; what is no text and no number in one is left out."""
+    rows, lines = list[dict[str, str]](), list[int]()
+    for line, text in enumerate(data.splitlines(), 1):
+        if not text.strip():
+            continue
+        try:
+            values = json.loads(text).items()
+        except (ValueError, RecursionError, AttributeError):
+            raise TableError(f"'{path}', line {line}: it is no object of JSON.") from None
+        flat = {k: v for k, v in values if not isinstance(v, (dict, list)) and v is not None}
+        rows.append(
+            {key: value if isinstance(value, str) else str(value) for key, value in flat.items()}
+        )
+        lines.append(line)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    _check_width(path, len(names))
+    columns = {name: [row.get(name, "") for row in rows] for name in names}
+    return Table(path, columns, place=lambda row: f"line {lines[row]}", notes=notes)
+
+
 def _first_line(data: bytes, quotes: bool) -> bytes:
     """The first line; a quoted cell may hold line ends."""
     pattern = rb'(?:"[^"]*"|[^\r\n"])*' if quotes else rb"[^\r\n]*"
@@ -675,7 +756,9 @@ def _code_page(data: bytes, files: Files) -> tuple[str, str]:
     pages = (*PAGES, *WIDE_PAGES, *OTHER_PAGES) if names else ()
     found = {page: count for page in pages if (count := there(page))}
     if not found:
-        return guess_page(some), "which its letters look like"
+        # Of those in which letters make as much sense, Windows' before those of DOS.
+        likely = sorted((*PAGES, *WIDE_PAGES), key=_OF_DOS.__contains__)
+        return guess_page(some, likely), "which its letters look like"
     best = [page for page, count in found.items() if count == max(found.values())]
     return guess_page(some, best), "under which the files exist that it names"
 
@@ -683,8 +766,8 @@ def _code_page(data: bytes, files: Files) -> tuple[str, str]:
 # Parquet -----------------------------------------------------------------------------------------
 
 
-def _parquet(path: Path) -> Table:
-    with opened_parquet(path) as file:
+def _parquet(path: Path, data: bytes | None = None) -> Table:
+    with opened_parquet(path, data) as file:
         schema, count = file.schema, file.rows
         _check_width(path, len(schema.names))
         images = next((item.name for item in schema if _holds_images(item)), None)
