@@ -10,7 +10,8 @@ from emoviz.data.table_records import read_records
 from emoviz.data.tables import Members, Roles, Table, find_roles, read_held
 from emoviz.errors import ImageError, TableError
 
-_MOST = 20  # of each kind that are looked into: where there are more, each is of one image
+_MOST = 10  # of each kind that are looked into: where there are more, each is of one image
+_LOOKED_AT = 200  # rows, spread over a table
 
 
 @dataclass(frozen=True)
@@ -22,19 +23,28 @@ class _Naming:
         table: Whose rows have its name in their places.
         roles: Of its columns.
         files: That it may name.
-        named: Cell -> the path in the place of the image that it names.
+        base: Their folder in the place, with a ``/`` at its end.
     """
 
     keys: tuple[str, ...]
     table: Table
     roles: Roles
     files: Members
-    named: Mapping[str, str]
+    base: str
 
     def is_named(self) -> bool:
         """Whether half of its rows at least name images."""
         cells = self.table.columns[self.roles.file]
-        return 2 * sum(cell.strip() in self.named for cell in cells) >= self.table.count > 0
+        some = cells[:: max(1, len(cells) // _LOOKED_AT)]
+        return 2 * sum(self.files.locate(cell) is not None for cell in some) >= len(some) > 0
+
+    def named(self) -> dict[str, str]:
+        """Cell -> path in the place, of those that name images."""
+        cells = {cell.strip() for cell in self.table.columns[self.roles.file]}
+        there = self.files.there(cells)
+        found = {cell: self.files.locate(cell) for cell in cells - there}
+        more = {cell: self.base + self.files.name(path) for cell, path in found.items() if path}
+        return {cell: self.base + cell for cell in there} | more
 
 
 def read_beside(
@@ -122,13 +132,9 @@ def _naming(
     if table.images is not None:
         raise TableError("it holds images of its own")
     roles = find_roles(table, wish.taxonomy)
-    cells = {cell.strip() for cell in table.columns[roles.file]}
-    named = {cell: base + cell for cell in files.there(cells)}
-    found = {cell: files.locate(cell) for cell in cells - named.keys()}
-    named |= {cell: base + files.name(path) for cell, path in found.items() if path}
     said = table.place
     table = replace(table, place=lambda row: f"{key}, {said(row)}")
-    return _Naming((key,), table, roles, files, named)
+    return _Naming((key,), table, roles, files, base)
 
 
 def _as_one(found: list[_Naming]) -> list[_Naming]:
@@ -159,7 +165,7 @@ def _as_one(found: list[_Naming]) -> list[_Naming]:
             whole,
             replace(first.roles, split="split"),
             first.files,
-            {cell: path for one in found for cell, path in one.named.items()},
+            first.base,
         )
     ]
 
@@ -169,9 +175,9 @@ def _records(one: _Naming, images: Mapping[str, Record], wish: Wish) -> Dataset:
     # Images of the place alone can be named; none leads out of it.
     anywhere = replace(wish, sent=False, settings=replace(wish.settings, paths=""))
     told = read_records(one.table, anywhere, one.roles, [one.files])
-    records = []
+    records, named = [], one.named()
     for record in told.records:
-        image = images.get(one.named.get(record.name, ""))
+        image = images.get(named.get(record.name, ""))
         if image is not None:
             record = replace(
                 record,
@@ -183,10 +189,10 @@ def _records(one: _Naming, images: Mapping[str, Record], wish: Wish) -> Dataset:
                 split=record.split or image.split,
             )
         records.append(record)
-    named, problems = set(one.named.values()), list(told.problems)
+    problems, taken = list(told.problems), set(named.values())
     for path, image in images.items():
-        if path not in named and wish.labelled:
+        if path not in taken and wish.labelled:
             problems.append(Problem(image.name, f"it is not named in {' or '.join(one.keys)}"))
-        elif path not in named:
+        elif path not in taken:
             records.append(replace(image, group=image.name))
     return replace(told, records=tuple(records), problems=tuple(problems))

@@ -52,6 +52,7 @@ _ROWS = 64  # of images that are held at a time
 # Blocks as pyarrow reads them; large enough for a cell as long as Python's csv takes one.
 _BLOCK = 1 << 22
 _OF_DOS = ("cp437", "cp850", "cp852", "cp866", "cp775", "cp737", "cp857", "cp862")
+_IMAGE_BELOW = rf"(?i)[\r\n].*\.(?:{'|'.join(suffix[1:] for suffix in SUFFIXES)})"
 _NOTHING = (frozenset[str](), dict[str, str]())
 
 
@@ -653,7 +654,7 @@ def _swallowing(data: bytes, columns: Sequence[Any], delimiter: str) -> int | No
 
     for column in columns:
         texts = array(column) if isinstance(column, list) else column
-        for row in compute.indices_nonzero(compute.match_substring_regex(texts, r"[\r\n]")):
+        for row in compute.indices_nonzero(compute.match_substring_regex(texts, _IMAGE_BELOW)):
             for line in texts[row.as_py()].as_py().splitlines()[1:]:
                 cells = line.split(delimiter)
                 if len(cells) >= len(columns) and any(map(_names_image, cells)):
