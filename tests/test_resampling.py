@@ -7,6 +7,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from emoviz.analysis.alignment import AlignedPredictions, ModelOutputs, judge
 from emoviz.analysis.calibration_error import (
@@ -14,7 +15,7 @@ from emoviz.analysis.calibration_error import (
     expected_calibration_error,
 )
 from emoviz.analysis.clustering import group_images
-from emoviz.analysis.metrics import METRICS, measure
+from emoviz.analysis.metrics import METRICS, measure, ranking_areas
 from emoviz.analysis.resampling import (
     Intervals,
     LeaveOut,
@@ -27,9 +28,9 @@ from emoviz.analysis.resampling import (
 from emoviz.labels import MIKELS8, bridge_between
 
 
-def benchmark() -> ModuleType:
-    file = Path(__file__).parents[1] / "benchmarks" / "coverage.py"
-    spec = importlib.util.spec_from_file_location("coverage_benchmark", file)
+def benchmark(name: str = "coverage") -> ModuleType:
+    file = Path(__file__).parents[1] / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"{name}_benchmark", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -132,6 +133,23 @@ def test_a_perfectly_calibrated_model_may_have_no_calibration_error() -> None:
     assert low == 0.0 < 0.05 < value < high
 
 
+def test_no_wrong_answer_of_thirty_may_be_a_model_that_is_too_sure() -> None:
+    """None of 30 is not rare where one in ten is wrong: .9 ** 30 is .04."""
+    confidence = np.full(30, 0.99)
+    assert calibration_error_interval(confidence, np.ones(30, bool))[1] > 0.07
+
+
+def test_areas_without_a_group_are_scikit_learns_on_the_rest() -> None:
+    rng, without = np.random.default_rng(3), LeaveOut(240, seed=1)
+    scores, member = rng.random(240).round(2), rng.random(240) < 0.2
+    roc, precision = ranking_areas(scores, member, without)
+    for row in (0, 1, 50, 100):
+        left = np.ones(240, bool) if row == 0 else without.groups != row - 1
+        assert roc[row] == pytest.approx(roc_auc_score(member[left], scores[left]))
+        wanted = average_precision_score(member[left], scores[left])
+        assert precision[row] == pytest.approx(wanted)
+
+
 def test_parts_are_scaled_to_all_images() -> None:
     """Means of parts of 100 of 400 images spread sqrt(3) times as far as the mean of all does."""
     rng = np.random.default_rng(2)
@@ -155,6 +173,24 @@ def test_intervals_hold_the_truth_in_a_simulation(images: int) -> None:
         truth = module.true_values(world, names, 100_000)
         found = module.coverage(world, images, 120, names, truth)
         assert min(found.values()) > 0.87, (world.name, found)
+
+
+@pytest.mark.parametrize(
+    ("place", "images", "names"),
+    [
+        (0, 30, ["balanced_accuracy", "macro_precision"]),  # .71, .84 before rare labels counted
+        (15, 72, ["average_precision"]),  # .82 before its bias counted
+        (1, 72, ["ece_after", "temperature"]),  # .85, .78 before the temperature counted
+    ],
+)
+def test_intervals_hold_the_truth_in_other_worlds(
+    place: int, images: int, names: list[str]
+) -> None:
+    """The small form of benchmarks/coverage_elsewhere.py; values lie within, too."""
+    module = benchmark("coverage_elsewhere")
+    after = "temperature" in names
+    found = module.coverage(module.WORLDS[place], images, 60 if after else 120, after, 60_000)
+    assert min(float(found[name].strip("<>")) for name in names) > 0.87, found
 
 
 def test_intervals_of_clusters_hold_what_more_images_give() -> None:

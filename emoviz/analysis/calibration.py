@@ -5,6 +5,7 @@ Guo et al. 2017, On Calibration of Modern Neural Networks; Brier 1950.
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from math import hypot, sqrt
 from statistics import NormalDist
 from typing import Any
 
@@ -81,8 +82,8 @@ def calibration(judged: AlignedPredictions, how: Intervals = USUAL) -> Calibrati
 
     With 50 images or more the temperature's effect is cross-validated: each of five parts is
     judged with the temperature that fits the other four. With fewer it is measured on the images
-    that it was fitted on, which `how` says; with fewer than ten there is none. The intervals of
-    what comes after it do not count that other images would give another temperature.
+    that it was fitted on, without an interval, which `how` says; with fewer than ten there is none.
+    The intervals of what comes after it count that other images would give another temperature.
 
     Args:
         judged: Answers beside labels.
@@ -105,7 +106,7 @@ def calibration(judged: AlignedPredictions, how: Intervals = USUAL) -> Calibrati
     return Calibration(**known, **_tempered(judged, how))
 
 
-def _scored(judged: AlignedPredictions, how: Intervals) -> Iterable[MetricEstimate]:
+def _scored(judged: AlignedPredictions, how: Intervals | None) -> Iterable[MetricEstimate]:
     """ECE and Brier score."""
     return measured(added_up(judged, None, how), how, ("ece", "brier")).values()
 
@@ -149,34 +150,74 @@ def _tempered(judged: AlignedPredictions, how: Intervals) -> dict[str, Any]:
     )
     best = float(fitted.x)
     fits = float(np.exp(best))
-    each: Floats | float = fits
-    temperature = MetricEstimate(fits, n=n, reason=few_words(n, _FEWEST_FOR_FOLDS))
-    validated = n >= _FEWEST_FOR_FOLDS
-    if validated:
+    if n < _FEWEST_FOR_FOLDS:
+        few = few_words(n, _FEWEST_FOR_FOLDS)
+        known = _scored(_at_temperature(judged, fits), None)
+        ece, brier = (replace(item, reason=few) for item in known)
+        how_found = "in-sample: on the very images that the temperature was fitted on"
+        temperature = MetricEstimate(fits, n=n, reason=few)
+    else:
         near = np.stack([losses.at(float(np.exp(t))) for t in best + _AROUND])
-        temperature = MetricEstimate(fits, *_ends(near, best, how), n)
-        each = _left_out_temperatures(near, best, how.seed)
-    scores = with_temperature(judged, each)
-    ece, brier = _scored(replace(judged, scores=scores, predicted=scores.argmax(axis=1)), how)
-    return {
-        "temperature": temperature,
-        "ece_after": ece,
-        "brier_after": brier,
-        "how": (
+        low, high = _ends(losses, near, best, how)
+        temperature = MetricEstimate(fits, low, high, n)
+        found = _scored(_at_temperature(judged, _left_out_temperatures(near, best, how.seed)), how)
+        at = [_scored(_at_temperature(judged, t), None) for t in (fits, low, high)]
+        ece, brier = (_with_its_error(*rows) for rows in zip(found, *at, strict=True))
+        how_found = (
             f"cross-validated: each of {FOLDS} parts with the temperature that fits the others"
-            if validated
-            else "in-sample: on the very images that the temperature was fitted on"
-        ),
-    }
+        )
+    return {"temperature": temperature, "ece_after": ece, "brier_after": brier, "how": how_found}
 
 
-def _ends(near: Floats, best: float, how: Intervals) -> tuple[float, float]:
-    """The temperature's interval: the jackknife's of its logarithm."""
+def _at_temperature(judged: AlignedPredictions, temperature: Floats | float) -> AlignedPredictions:
+    scores = with_temperature(judged, temperature)
+    return replace(judged, scores=scores, predicted=scores.argmax(axis=1))
+
+
+def _with_its_error(found: MetricEstimate, *at: MetricEstimate) -> MetricEstimate:
+    """A score with a temperature, whose interval counts that other images would give another.
+
+    MOVER (Zou and Donner 2008): to how far the score of a given temperature may be off comes how
+    far the ends of the temperature's interval move it. Images that a temperature was not fitted on
+    score worse than with the best one, those that it was fitted on better: the interval reaches
+    down from the smaller of the two.
+
+    Args:
+        found: With the interval of a given temperature.
+        at: With the fitted temperature, and with the two ends of its interval.
+    """
+    fitted, *ends = (item.value or 0.0 for item in at)
+    if found.value is None or found.low is None or found.high is None:
+        return found
+    down = hypot(found.value - found.low, max(0.0, fitted - min(ends)))
+    up = hypot(found.high - found.value, max(0.0, max(ends) - fitted))
+    return replace(found, low=max(0.0, min(found.value, fitted) - down), high=found.value + up)
+
+
+def _ends(losses: "_Losses", near: Floats, best: float, how: Intervals) -> tuple[float, float]:
+    """The temperature's interval: where the images are not much less likely (Wilks 1938).
+
+    How much is as for a true model, or more by as much as the jackknife finds the temperature to
+    vary more. Where few answers are wrong the likelihood hardly bounds it to one side, which no
+    multiple of a standard error tells.
+    """
     without = LeaveOut(near.shape[1], how.seed)
-    sums = np.stack([without.sums(losses) for losses in near])  # (T, G + 1)
+    sums = np.stack([without.sums(row) for row in near])  # (T, G + 1)
     fitted = np.array([_lowest(best + _AROUND, column) for column in sums.T])
-    half = NormalDist().inv_cdf(0.5 + how.level / 2) * np.sqrt(jackknife_variance(fitted))
-    return float(np.exp(best - half)), float(np.exp(best + half))
+    total, middle = sums[:, 0], len(_AROUND) // 2
+    bend = (total[middle - 1] - 2 * total[middle] + total[middle + 1]) / _AROUND[middle + 1] ** 2
+    wider = max(1.0, bend * jackknife_variance(fitted))
+    cut = sqrt(wider / 2) * NormalDist().inv_cdf(0.5 + how.level / 2)
+    grid = best + _AROUND
+    if np.sqrt(max(min(total[0], total[-1]) - total[middle], 0.0)) < cut:
+        grid = np.sort(np.append(grid, np.linspace(np.log(_LOWEST), np.log(_HIGHEST), 60)))
+        total = np.array([losses.at(float(np.exp(t))).sum() for t in grid])
+    # The square root of a parabola is straight.
+    away = np.sqrt(np.maximum(total - near[middle].sum(), 0.0))
+    above, below = grid >= best, grid <= best
+    low = np.interp(cut, away[below][::-1], grid[below][::-1])
+    high = np.interp(cut, away[above], grid[above])
+    return float(np.exp(min(low, best))), float(np.exp(max(high, best)))
 
 
 def _left_out_temperatures(near: Floats, best: float, seed: int) -> Floats:

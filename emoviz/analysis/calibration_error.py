@@ -5,7 +5,9 @@ has about .10 on 72 images, and an interval around the value leaves out the trut
 holds every true ECE under which a value as large, and one as small, would not be rare (inversion of
 a test): the gap of each bin is drawn around a true gap with the variance that its images have, and
 the true gaps are the measured ones, drawn together as far as chance explains them apart and scaled
-until they give the ECE that is tried.
+until they give the ECE that is tried. Few wrong answers make counts skewed, and hardly say to which
+side the model is off: with none of 30 wrong it may still be too sure, as far as none would not be
+rare.
 """
 
 from collections.abc import Callable
@@ -51,26 +53,43 @@ def calibration_error_interval(
 ) -> tuple[float, float]:
     """Confidence interval of the ECE; the arguments are those of `expected_calibration_error`."""
     gaps, spread, weights, means = _gaps(confidence, right, bins)
-    value = float(np.abs(gaps).sum())
+    value = expected_calibration_error(confidence, right, bins)
     shape = _true_gaps(gaps, spread, weights)
-    rng = np.random.default_rng(seed)
+    rng, n = np.random.default_rng(seed), len(right)
     # Gaps are measured around rates that the same images gave: a degree of freedom a bin.
-    free = max(len(right) - len(gaps), len(right) / 2)
-    chance = rng.normal(size=(_DRAWS, len(gaps))) * np.sqrt(weights / free)
+    free = max(n - len(gaps), n / 2)
+    chance = rng.normal(size=(_DRAWS, len(gaps)))
+    skewed = (chance**2 - 1) / 6
     # Other images also fall into other bins, which matters as much as the gaps of these differ.
-    mass = rng.normal(size=(_DRAWS, len(gaps))) * np.sqrt(weights / len(right))
+    mass = rng.normal(size=(_DRAWS, len(gaps))) * np.sqrt(weights / n)
     mass -= weights * mass.sum(axis=1, keepdims=True)
+
+    def drawn(true: float) -> Floats:
+        """(R, B) gaps that images would show of a true ECE; below 0 one to the other side."""
+        gap = true * shape / weights
+        wrong = np.clip(1 - means + gap, _RAREST, 1 - _RAREST)  # rates, were it so
+        spread = np.sqrt(wrong * (1 - wrong))
+        # Counts of wrong answers are skewed where few are expected (Cornish and Fisher 1938).
+        skew = (1 - 2 * wrong) / (np.sqrt(weights * n) * spread)
+        more = (chance + skew * skewed) * spread * np.sqrt(weights / free)
+        more = np.clip(more, -wrong * weights, (1 - wrong) * weights)
+        shown: Floats = gap * (weights + mass) + more
+        return shown
 
     def at_least(true: float) -> float:
         """How often a true ECE gives a value as large as this one."""
-        gap = true * shape / weights
-        rate = np.clip(means - gap, _RAREST, 1 - _RAREST)  # of right answers, were it so
-        drawn = gap * (weights + mass) + chance * np.sqrt(rate * (1 - rate))
-        return float((np.abs(drawn).sum(axis=1) >= value).mean())
+        return float((np.abs(drawn(true)).sum(axis=1) >= value - 1e-12).mean())
+
+    def turned(true: float) -> float:
+        """How often one to the other side gives gaps that lie as far to this one."""
+        along = np.sign(shape)
+        return float((drawn(-true) @ along >= gaps @ along - 1e-12).mean())
 
     tail = (1 - level) / 2
     low, high = (_lowest(at_least, share) for share in (tail, 1 - tail))
-    return min(low, value), max(high, value)
+    # Few wrong answers, or none, may be chance of images on which the model is too sure.
+    other = min(_lowest(lambda true: at_least(-true), 1 - tail), _lowest(turned, tail, False))
+    return min(low, value), max(high, other, value)
 
 
 def _gaps(
@@ -99,12 +118,12 @@ def _true_gaps(gaps: Floats, spread: Floats, weights: Floats) -> Floats:
     return weights if total < 1e-9 else shape / total
 
 
-def _lowest(at_least: Callable[[float], float], wanted: float) -> float:
-    """The smallest true ECE in 0-1 whose values are as large so often; 0 where all are."""
+def _lowest(share: Callable[[float], float], wanted: float, rises: bool = True) -> float:
+    """The smallest true ECE in 0-1 whose share is no less; no more, where shares fall with it."""
     low, high = 0.0, 1.0
-    if at_least(low) >= wanted:
+    if (share(low) >= wanted) == rises:
         return low
-    for _ in range(20):
+    for _ in range(15):
         middle = (low + high) / 2
-        low, high = (low, middle) if at_least(middle) >= wanted else (middle, high)
+        low, high = (low, middle) if (share(middle) >= wanted) == rises else (middle, high)
     return (low + high) / 2

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions
-from emoviz.analysis.metrics import label_images, mean_known, ranking_areas
+from emoviz.analysis.metrics import AREAS, label_images, mean_known, ranking_areas
 from emoviz.analysis.resampling import FEWEST, USUAL, LeaveOut, interval
 
 Floats = NDArray[np.float64]
@@ -107,20 +107,20 @@ def _with_intervals(
     areas |= {MICRO: ranking_areas(*both, pairs), MACRO: (mean[0], mean[1])}
     images, freedom = label_images(judged.truth)
 
-    def measured(name: str, curve: Curve, values: Floats) -> Curve:
+    def measured(name: str, curve: Curve, values: Floats, drifts: bool) -> Curve:
         if name in (MICRO, MACRO):
             n, count, degrees = len(judged), images, freedom
         else:
-            n = int(member[:, names.index(name)].sum())
-            count, degrees = float(n), max(3.0 * n - 1, 2.0)
+            own = member[:, names.index(name)]
+            n, (count, degrees) = int(own.sum()), label_images(own.astype(np.int64))
         if len(judged) < FEWEST:
             return replace(curve, n=n)
-        low, high = interval(values, count, freedom=degrees)
+        low, high = interval(values, count, (0.0, 1.0), degrees, most=AREAS, drifts=drifts)
         return replace(curve, low=low, high=high, n=n)
 
     return (
-        {name: measured(name, curve, areas[name][0]) for name, curve in roc.items()},
-        {name: measured(name, curve, areas[name][1]) for name, curve in pr.items()},
+        {name: measured(name, curve, areas[name][0], False) for name, curve in roc.items()},
+        {name: measured(name, curve, areas[name][1], True) for name, curve in pr.items()},
     )
 
 

@@ -41,6 +41,7 @@ from emoviz.analysis.resampling import (
     interval,
     paired_share_difference,
     share,
+    share_interval,
     subsample_interval,
     wilson,
 )
@@ -50,6 +51,7 @@ from emoviz.plugins import PluginError, Registry
 Bools = NDArray[np.bool_]
 _ONE_LABEL = "all images have one label"
 LEAST_SCORE = 1e-12
+AREAS = 2.0  # an image of a label is held against all others: it tells more than one right answer
 _BRIER_OF_WRONG = 1.2  # what one wrong answer that nobody saw is taken to have, see `_brier_ends`
 
 
@@ -80,7 +82,9 @@ class Metric:
         counted: Of a share of images: which have the property, and which it is a share of.
         values: Of any other: (G + 1,) from what is left when groups are left out; NaN where it is
             not defined.
-        by_label: Whether it is a mean over labels, each of which has few of the images.
+        by_label: Of a metric to which each label counts alike, so that it stands on the images of
+            the labels that have few: how many times so many its effective number may be; else 0.
+        drifts: Whether it is larger, or smaller, the fewer the images are.
         clustered: Whether it is about clusters of u.
     """
 
@@ -92,7 +96,8 @@ class Metric:
     span: Span = (0.0, 1.0)
     counted: "Callable[[MeasuredImages], tuple[Bools, Bools]] | None" = None
     values: "Callable[[MeasuredImages], Floats] | None" = None
-    by_label: bool = False
+    by_label: float = 0.0
+    drifts: bool = False
     clustered: bool = False
 
 
@@ -224,14 +229,13 @@ def class_estimates(
         hits, called, support = (
             int(x) for x in (counts[c, c], counts[:, c].sum(), counts[c].sum())
         )
-        values = images.label_scores[2][:, c]
+        # F1 rises with the share of right ones among these: 2 x / (1 + x) of it.
         n = called + support - hits
-        few = few_words(n) if n < FEWEST else ""
-        low, high = (None, None) if few else interval(values, n, level=how.level)
+        low, high = (2 * end / (1 + end) for end in share_interval(hits, n, how.level))
         found[aligned.labels.names[c]] = {
             "precision": share(hits, called, how.level, "no answer names it"),
             "recall": share(hits, support, how.level, "no image has it"),
-            "F1": MetricEstimate(float(values[0]), low, high, n, few),
+            "F1": MetricEstimate(2 * hits / (called + support), low, high, n),
         }
     return found
 
@@ -308,23 +312,31 @@ def ranking_areas(scores: Floats, member: Bools, without: LeaveOut) -> tuple[Flo
         without: Which groups are left out.
     """
     order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    step = np.zeros(len(scores), np.int64)
-    step[order] = np.searchsorted(ends, np.arange(len(scores)))
-    roc, precision = [], []
-    for row in range(without.number + 1):
-        left = np.ones(len(scores), np.bool_) if row == 0 else without.groups != row - 1
-        hits = np.bincount(step[left & member], minlength=len(ends)).astype(np.float64)
-        false = np.bincount(step[left & ~member], minlength=len(ends)).astype(np.float64)
-        inside, outside = np.cumsum(hits), np.cumsum(false)
-        if not inside[-1] or not outside[-1]:
-            roc.append(np.nan)
-            precision.append(np.nan)
-            continue
-        below = outside[-1] - outside + false / 2
-        roc.append(float(hits @ below / (inside[-1] * outside[-1])))
-        precision.append(float(hits @ _ratio(inside, inside + outside) / inside[-1]))
-    return np.array(roc), np.array(precision)
+    inside, groups = member[order], without.groups[order]
+    bounds = np.flatnonzero(np.diff(scores[order])) + 1
+    having, lacking = np.flatnonzero(inside), np.flatnonzero(~inside)
+    block = np.searchsorted(bounds, having, side="right")
+    # Of each image with the label: where images of its score begin, and where they end.
+    start, end = np.append(0, bounds)[block], np.append(bounds, len(order))[block]
+    hits, ahead, so_far = (
+        np.searchsorted(of, to) for of, to in ((having, end), (lacking, start), (lacking, end))
+    )
+    leaving = [np.empty(0, np.int64)]
+    if without.number:
+        sizes = np.bincount(groups, minlength=without.number)
+        leaving += np.split(np.argsort(groups, kind="stable"), np.cumsum(sizes)[:-1])
+    roc, precision = np.full((2, len(leaving)), np.nan)
+    for row, out in enumerate(leaving):
+        mine, others = out[inside[out]], out[~inside[out]]
+        left = slice(None) if row == 0 else groups[having] != row - 1
+        own = hits[left] - np.searchsorted(mine, end[left])
+        above = ahead[left] - np.searchsorted(others, start[left])
+        level = so_far[left] - np.searchsorted(others, end[left])
+        rest = len(lacking) - len(others)
+        if len(own) and rest:
+            roc[row] = (rest - (above + level) / 2).mean() / rest
+            precision[row] = (own / (own + level)).mean()
+    return roc, precision
 
 
 def _macro(index: int, images: MeasuredImages) -> Floats:
@@ -393,7 +405,7 @@ _OWN: Mapping[str, Metric] = {
         f"How many of a label's images the model finds; {_LABELS} that images have.",
         "sklearn.metrics.balanced_accuracy_score",
         values=_balanced_accuracy,
-        by_label=True,
+        by_label=1,
     ),
     "macro_precision": Metric(
         "Macro precision",
@@ -402,7 +414,7 @@ _OWN: Mapping[str, Metric] = {
         f"How often the model is right when it names a label; {_LABELS}.",
         "sklearn.metrics.precision_score(average='macro')",
         values=lambda images: _macro(0, images),
-        by_label=True,
+        by_label=1,
     ),
     "macro_recall": Metric(
         "Macro recall",
@@ -411,7 +423,7 @@ _OWN: Mapping[str, Metric] = {
         f"How many of a label's images the model finds; {_LABELS} that occur.",
         "sklearn.metrics.recall_score(average='macro')",
         values=lambda images: _macro(1, images),
-        by_label=True,
+        by_label=1,
     ),
     "macro_f1": Metric(
         "Macro F1",
@@ -420,7 +432,7 @@ _OWN: Mapping[str, Metric] = {
         f"Precision and recall in one; {_LABELS}.",
         "sklearn.metrics.f1_score(average='macro')",
         values=lambda images: _macro(2, images),
-        by_label=True,
+        by_label=1,
     ),
     "weighted_f1": Metric(
         "Weighted F1",
@@ -438,6 +450,7 @@ _OWN: Mapping[str, Metric] = {
         "Gorodkin 2004; sklearn.metrics.matthews_corrcoef",
         span=(-1.0, 1.0),
         values=_matthews,
+        by_label=5,
     ),
     "top2": Metric(
         "Top-2 accuracy",
@@ -471,7 +484,7 @@ _OWN: Mapping[str, Metric] = {
         "over the labels. A coin has 0.5.",
         "sklearn.metrics.roc_auc_score(multi_class='ovr', average='macro')",
         values=lambda images: images.ranking_areas[0],
-        by_label=True,
+        by_label=AREAS,
     ),
     "average_precision": Metric(
         "Average precision, macro",
@@ -480,7 +493,8 @@ _OWN: Mapping[str, Metric] = {
         f"Precision over all recalls; {_LABELS}. A coin has the label's share.",
         "sklearn.metrics.average_precision_score(average='macro')",
         values=lambda images: images.ranking_areas[1],
-        by_label=True,
+        by_label=AREAS,
+        drifts=True,
     ),
     "cross_sentiment": Metric(
         "Top-2 cross-sentiment",
@@ -641,7 +655,8 @@ def _estimated(name: str, images: MeasuredImages, how: Intervals | None) -> Metr
     few = few_words(n) if n < FEWEST else _few_for_clusters(images) if metric.clustered else ""
     if few:
         return MetricEstimate(value, n=n, reason=few)
-    return MetricEstimate(value, *_ends(name, values, images, how), n)
+    low, high = _ends(name, values, images, how)
+    return MetricEstimate(value, min(low, value), max(high, value), n)  # whatever is rounded
 
 
 def _ends(name: str, values: Floats, images: MeasuredImages, how: Intervals) -> tuple[float, float]:
@@ -656,10 +671,10 @@ def _ends(name: str, values: Floats, images: MeasuredImages, how: Intervals) -> 
         return calibration_error_interval(confidence, right, level=how.level, seed=how.seed)
     if name == "brier":
         return _brier_ends(images.aligned, how.level)
-    freedom, count = None, float(n)
-    if metric.by_label:
-        count, freedom = label_images(images.aligned.truth)
-    return interval(values, count, metric.span, freedom, how.level)
+    if not metric.by_label:
+        return interval(values, n, metric.span, level=how.level, drifts=metric.drifts)
+    count, freedom = label_images(images.aligned.truth)
+    return interval(values, count, metric.span, freedom, how.level, metric.by_label, metric.drifts)
 
 
 def _brier_ends(aligned: AlignedPredictions, level: float) -> tuple[float, float]:
