@@ -455,6 +455,12 @@ def test_quickstatements_are_those_of_the_model_of_others(visit: Visit) -> None:
     }
 
 
+def test_quickstatements_without_a_statement_are_no_empty_file(visit: Visit) -> None:
+    with pytest.raises(ReviewError, match="nothing to write"):
+        visit.take("quickstatements", "x.txt", terms="property = P1\nawe = Q2")
+    assert not (visit.out / "x.txt").exists()
+
+
 @pytest.mark.parametrize("text", ["", "awe = Q1", "property = P1", "property = Q1\nawe = Q2", "a"])
 def test_terms_that_say_too_little_are_refused(text: str) -> None:
     with pytest.raises(ReviewError, match=r"wanted such as|of its own"):

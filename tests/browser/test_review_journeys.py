@@ -446,6 +446,93 @@ def test_a_note_typed_ahead_is_a_note_and_no_acts(visitor: "Visitor") -> None:
     expect(visitor.page.locator(".ev-desk textarea")).to_have_value("An sun")
 
 
+def test_a_note_typed_ahead_leaves_the_focus_to_who_types_elsewhere(visitor: "Visitor") -> None:
+    begin(visitor, "Elsewhere")
+    page, number = visitor.page, visitor.page.locator(".ev-desk .number input")
+    number.fill("72")
+    page.keyboard.press("Enter")
+    page.locator(".ev-desk .frame[aria-current=true][title^='72:']").wait_for()
+    page.wait_for_selector(READY)
+    page.evaluate("window.late = 2000")
+    press(visitor, ["n", "s"])  # on from 1, which is not in the strip that the browser has
+    press(visitor, ["ArrowLeft", "m", *"sun"])
+    number.click()
+    press(visitor, ["4"])
+    page.evaluate("window.late = 0")
+    expect(page.locator(".ev-desk textarea")).to_have_value("sun")  # of the artwork that came
+    expect(number).to_be_focused()
+    press(visitor, ["0"])
+    expect(number).to_have_value("40")
+    press(visitor, ["Enter"])
+    page.locator(".ev-desk .frame[aria-current=true][title^='40:']").wait_for()
+    expect(page.locator(".ev-desk textarea")).to_have_value("")
+
+
+def test_more_keys_than_artworks_are_known_ahead_wait_for_the_next(visitor: "Visitor") -> None:
+    begin(visitor, "Far ahead")
+    page = visitor.page
+    page.locator(".ev-desk .number input").fill("72")
+    page.keyboard.press("Enter")
+    page.locator(".ev-desk .frame[aria-current=true][title^='72:']").wait_for()
+    page.wait_for_selector(READY)
+    page.evaluate("window.late = 2000")
+    press(visitor, ["n", "s"])  # on from 1, which is not in the strip that the browser has
+    press(visitor, ["ArrowLeft", *"n" * 20, "2", "2", "Enter", "s"], 0)
+    expect(page.locator(".ev-desk .state")).to_contain_text("Keys that wait for their artwork: 2")
+    page.evaluate("window.late = 0")
+    decided(visitor, "22 of 72 works decided, 1 skipped")
+    own = {n: words for n, words in stored(visitor).items() if words}
+    assert {20: "none of these", 21: "strongly awe", 22: "skipped"}.items() <= own.items()
+
+
+def test_an_element_that_is_drawn_anew_costs_nothing_that_was_begun(visitor: "Visitor") -> None:
+    """Streamlit may put another element in the desk's place; a person knows nothing of it."""
+    begin(visitor, "Redrawn")
+    page = visitor.page
+    press(visitor, ["2", "m", *"sun"])
+    anew = """() => {
+      const desk = window.emovizDesk, old = desk.root
+      desk.leaveElement()
+      const root = old.cloneNode(false)
+      old.replaceWith(root)
+      window.enter = () => desk.enter(root)
+    }"""
+    page.evaluate(anew)
+    press(visitor, [*" ah"])  # nothing stands there
+    page.evaluate("window.enter()")
+    page.wait_for_selector(READY)
+    expect(page.locator(".ev-desk textarea")).to_be_focused()
+    press(visitor, [*"!"])
+    expect(page.locator(".ev-desk textarea")).to_have_value("sun ah!")
+    press(visitor, ["Escape", "Enter"])
+    decided(visitor, "1 of 72 works decided")
+    page.evaluate(anew)
+    press(visitor, ["3", "Enter", "n"])
+    page.evaluate("window.enter()")
+    decided(visitor, "3 of 72 works decided")
+    again(visitor)
+    own = {n: words for n, words in stored(visitor).items() if words}
+    assert own == {1: "awe", 2: "contentment", 3: "none of these"}
+
+
+def test_a_frame_pressed_while_keys_wait_comes_after_them(visitor: "Visitor") -> None:
+    begin(visitor, "Hasty")
+    page, number = visitor.page, visitor.page.locator(".ev-desk .number input")
+    number.fill("72")
+    page.keyboard.press("Enter")
+    page.locator(".ev-desk .frame[aria-current=true][title^='72:']").wait_for()
+    page.wait_for_selector(READY)
+    page.evaluate("window.late = 2000")
+    press(visitor, ["n", "s", "ArrowLeft", "2", "Enter"])
+    page.locator(".ev-desk .frame[title^='70:']").click()
+    page.evaluate("window.late = 0")
+    page.locator(".ev-desk .frame[aria-current=true][title^='70:']").wait_for()
+    decided(visitor, "2 of 72 works decided")
+    again(visitor)
+    own = {n: words for n, words in stored(visitor).items() if words}
+    assert own == {1: "awe"}
+
+
 def test_a_note_stays_where_the_answer_changes(visitor: "Visitor") -> None:
     begin(visitor, "Changing")
     page, field = visitor.page, visitor.page.locator(".ev-desk textarea")

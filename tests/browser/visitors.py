@@ -34,15 +34,24 @@ DROP = """([key, files]) => {
     zone.dispatchEvent(
       new DragEvent(kind, {dataTransfer: transfer, bubbles: true, cancelable: true}));
 }"""
-# Every answer of the server comes so many milliseconds late.
+# Every answer of the server comes so many milliseconds late, and none before an earlier one.
 LATE = """window.WebSocket = class extends WebSocket {
-  set onmessage(heard) {
-    super.onmessage = (event) => setTimeout(() => heard.call(this, event), window.late ?? 0)
+  #held = []
+  #later(heard) {
+    return (event) => {
+      const due = performance.now() + (window.late ?? 0)
+      this.#held.push({due, tell: () => heard.call(this, event)})
+      this.#tell()
+    }
   }
+  #tell() {
+    while (this.#held[0]?.due <= performance.now()) this.#held.shift().tell()
+    if (this.#held.length) setTimeout(() => this.#tell(), this.#held[0].due - performance.now())
+  }
+  set onmessage(heard) { super.onmessage = this.#later(heard) }
   get onmessage() { return super.onmessage }
   addEventListener(kind, heard, ...rest) {
-    const later = (event) => setTimeout(() => heard.call(this, event), window.late ?? 0)
-    super.addEventListener(kind, kind === "message" ? later : heard, ...rest)
+    super.addEventListener(kind, kind === "message" ? this.#later(heard) : heard, ...rest)
   }
 }"""
 

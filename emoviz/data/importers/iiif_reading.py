@@ -75,8 +75,9 @@ def parsed(body: bytes) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         head = body[:200].lstrip().lower()
-        what = "a web page" if head.startswith((b"<!doctype", b"<html")) else "no readable JSON"
-        raise FetchError(f"it is {what}, not a IIIF manifest") from None
+        if head.startswith((b"<!doctype", b"<html")):
+            raise FetchError("it is a web page, not a IIIF manifest") from None
+        raise FetchError("it is no readable JSON, not a IIIF manifest") from None
 
 
 def fetch_image(

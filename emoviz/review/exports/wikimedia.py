@@ -66,6 +66,9 @@ def write_quickstatements(
 
     Returns:
         How many, and (work, reason) of decided works that are left out.
+
+    Raises:
+        ReviewError: There is no statement to write.
     """
     lines: list[str] = []
     left_out: LeftOut = []
@@ -76,6 +79,11 @@ def write_quickstatements(
             lines.append(_statement(material, work, terms))
         except ReviewError as error:
             left_out.append((work.title or work.key, str(error)))
+    if not lines:
+        raise ReviewError(
+            "No work has both an item of Wikidata, named in what is known of it, and an emotion "
+            "that most people named and that you gave an item: there is nothing to write."
+        )
     with replaced_file(out) as aside:
         aside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return len(lines), left_out

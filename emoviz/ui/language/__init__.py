@@ -134,7 +134,7 @@ def translated(error: BaseException | str) -> str:
     """What an error says, in the session's language where the catalogue has it.
 
     Errors come from floors that know of no language, with their values filled in: the catalogue has
-    them as they are written there, ``{}`` for each value.
+    them as they are written there, ``{}`` for each value, which may be an error itself.
     """
     said = str(error)
     chosen = language()
@@ -142,7 +142,7 @@ def translated(error: BaseException | str) -> str:
         return said
     for pattern, form in _errors(chosen):
         if found := pattern.fullmatch(said):
-            return form.format(*found.groups())
+            return form.format(*map(translated, found.groups()))
     return said
 
 

@@ -2,25 +2,25 @@
 //
 // The browser holds the next works and turns to the next one as soon as an act is made; `talk.js`
 // brings the acts to the server, in order, while one looks at the next artwork.
-const desks = new WeakMap()
 const POLL = 120 // milliseconds until a picture that is not ready is asked for again; then longer
 const POLLS = 150
 const LATE = 1000 // milliseconds after which a person is told that something waits
 const MOST_EARLY = 1000 // a note may be among them
 const WRITING = ["enter", "escape", "backspace"] // beside letters, in a note that is typed ahead
 const LONGEST = 100000 // letters of a note that the store takes
+const AWAY = 15000 // that a desk waits for another element, where Streamlit took its own away
 const READING = 4000 // milliseconds that a refusal stays, whatever is done next
 const CONTROLS = "button, a, summary, input, [role=button], [role=radio], [role=switch], [role=tab]"
 const TEXT_FIELDS = /^(text|search|number|email|password|url|tel|date|time)$/
 
 class Desk {
-  constructor(root) {
-    this.root = root
+  constructor() {
     this.talk = new Talk()
     this.keys = new Keys()
     this.known = new Map() // id -> all that is known of a work
     this.drafts = new Map() // id -> what was begun on it
-    this.early = [] // keys, and numbers to go to, before their artwork stood on the screen
+    this.early = [] // keys, and acts by pointer after them, before their artwork stood on the screen
+    this.isWriting = false // early keys are a note, and a person already types elsewhere
     this.current = null // id of the work on the screen
     this.awaited = null // id of a work that was decided blind, whose estimate comes
     this.over = false // the last of a queue of works that stay in it was passed
@@ -28,11 +28,20 @@ class Desk {
     this.stepping = 0 // a step that waits until the server says what lies beside this work
     this.polls = 0
     this.byPointer = true // how the control that has the focus was reached
+    this.focused = null // what of the desk has the focus
+    this.isAway = false // its element was taken away
     this.build()
-    this.onkey = (event) => this.key(event)
-    this.onpointer = () => (this.byPointer = true)
-    document.addEventListener("keydown", this.onkey, true)
-    document.addEventListener("pointerdown", this.onpointer, true)
+    this.heard = {
+      keydown: (event) => this.key(event),
+      pointerdown: () => (this.byPointer = true),
+      focusin: ({ target }) => (this.focused = this.root.contains(target) ? target : null),
+      // What goes with its element has no focus either, and gets it back with the next one.
+      focusout: ({ target }) =>
+        setTimeout(() => {
+          if (this.focused === target && target.isConnected && document.activeElement !== target) this.focused = null
+        }),
+    }
+    for (const [kind, hear] of Object.entries(this.heard)) document.addEventListener(kind, hear, true)
     this.clock = setInterval(() => this.tick(), 500)
   }
 
@@ -58,7 +67,7 @@ class Desk {
     }
     this.note.onkeydown = (event) => {
       const leaves = event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey))
-      if (leaves) this.focus()
+      if (leaves) this.leaveNote()
       event.stopPropagation()
     }
     this.panel.append(this.head, this.told, this.choices, this.acts, this.note)
@@ -72,8 +81,32 @@ class Desk {
     this.bar.append(this.progress, this.count, this.undoPlace, this.state, this.tools)
     this.film = this.strip()
     this.below = make("div", "below")
-    this.root.tabIndex = -1
-    this.root.replaceChildren(this.stage, this.panel, this.bar, this.film.element, this.below)
+  }
+
+  // Into an element of the page; where Streamlit takes it away for another, all that was begun goes along.
+  enter(root) {
+    if (this.root === root && !this.isAway) return
+    clearTimeout(this.leaves)
+    this.isAway = false
+    this.root = root
+    this.place = location.pathname
+    root.tabIndex = -1
+    root.dataset.work = this.current ?? ""
+    root.dataset.shown = "no"
+    root.setAttribute("aria-label", tr("Review"))
+    root.replaceChildren(this.stage, this.panel, this.bar, this.film.element, this.below)
+    this.focused?.focus({ preventScroll: true })
+    if (!this.header) return
+    this.draw()
+    this.settle()
+  }
+
+  // Keys of the moment without an element wait.
+  leaveElement() {
+    if (location.pathname !== this.place) return this.close()
+    this.isAway = true
+    this.root.dataset.shown = "no"
+    this.leaves = setTimeout(() => this.close(), AWAY)
   }
 
   // Another language was chosen: what stands in the frame itself.
@@ -89,9 +122,9 @@ class Desk {
 
   strip() {
     return filmstrip(
-      (frame) => this.goTo(frame),
-      (step) => this.step(step),
-      (number) => this.jump(number),
+      (frame) => this.soon(() => this.goTo(frame)),
+      (step) => this.soon(() => this.step(step)),
+      (number) => this.soon(() => this.jump(number)),
     )
   }
 
@@ -101,8 +134,8 @@ class Desk {
   }
 
   close() {
-    document.removeEventListener("keydown", this.onkey, true)
-    document.removeEventListener("pointerdown", this.onpointer, true)
+    for (const [kind, hear] of Object.entries(this.heard)) document.removeEventListener(kind, hear, true)
+    window.emovizDesk = null
     clearInterval(this.clock)
     clearTimeout(this.poll)
     this.talk.close()
@@ -157,7 +190,7 @@ class Desk {
       this.talk.refuse(tr("This artwork was taken out of the collection meanwhile."))
       this.drafts.delete(before)
       this.turn(this.free(null))
-    } else if (before === null && !this.over) this.turn(this.free(this.talk.at))
+    } else if (before === null && !this.over) this.follow(this.talk.at)
     this.goes = header.go[0]
     this.draw()
     const step = header.first === this.current ? this.stepping : 0
@@ -165,7 +198,7 @@ class Desk {
       this.stepping = 0
       this.step(step)
     }
-    if (this.root.dataset.shown !== "yes" && !this.isLeaving) this.settle()
+    if ((this.root.dataset.shown !== "yes" || this.early.length) && !this.isLeaving) this.settle()
     else this.ask()
   }
 
@@ -272,7 +305,6 @@ class Desk {
   }
 
   jump(number) {
-    if (this.root.dataset.shown !== "yes") return void this.early.push({ number })
     const frame = this.header.strip.find((item) => item.number === number)
     if (frame) return this.goTo(frame)
     this.say({ does: "go", number })
@@ -295,14 +327,30 @@ class Desk {
   }
 
   forward() {
-    const from = this.current
     this.named = false
     this.awaited = null
-    const next = this.free(from)
-    this.over = next === null && !this.header.open
-    this.turn(next)
+    this.follow(this.current)
     this.draw()
     this.settle()
+  }
+
+  // To what comes after a work; a queue of works that stay in it ends with its last.
+  follow(from) {
+    const next = this.free(from)
+    const { open, ahead, ahead_at_most: most } = this.header
+    this.over = next === null && from !== null && !open && ahead.length < most
+    this.turn(next)
+  }
+
+  // Who types elsewhere by now, while the note's key waited, keeps the focus.
+  writeNote() {
+    this.isWriting = this.isTyping(document.activeElement)
+    if (!this.isWriting) this.note.focus()
+  }
+
+  leaveNote() {
+    if (!this.isWriting) this.focus()
+    this.isWriting = false
   }
 
   // Once the picture stands on the screen, keys that came too early are heard, one by one.
@@ -311,18 +359,39 @@ class Desk {
     const image = this.stage.querySelector("img")
     if (image) await image.decode().catch(() => {})
     await painted()
-    if (current !== this.current || this.isLeaving) return
+    if (current !== this.current || this.isLeaving || this.isAway) return
     this.root.dataset.shown = "yes"
     this.ask()
     await null // whoever watches hears that it stood there
-    while (this.early.length && this.root.dataset.shown === "yes") this.hear(this.early.shift())
+    while (this.early.length && this.root.dataset.shown === "yes" && !this.isComing)
+      this.hear(this.early.shift())
+    this.isWriting = false
+    this.drawState()
+  }
+
+  // No artwork is on the screen, and the server will name one.
+  get isComing() {
+    return !this.work && !this.over && this.talk.acts.length + this.header.ahead.length > 0
+  }
+
+  // By pointer, or by a number: after the keys that wait.
+  soon(act) {
+    if (this.early.length) this.hold({ act })
+    else act()
+  }
+
+  hold(early) {
+    if (this.early.length < MOST_EARLY) this.early.push(early)
+    this.drawState()
   }
 
   // A key that came before its artwork stood there; what follows the note's key is the note.
-  hear({ name, key, number }) {
-    if (number) this.jump(number)
-    else if (document.activeElement !== this.note) this.press(name)
-    else if (name === "escape") this.focus()
+  hear({ name, key, act }) {
+    if (act) {
+      this.isWriting = false
+      act()
+    } else if (!this.isWriting && document.activeElement !== this.note) this.press(name)
+    else if (name === "escape") this.leaveNote()
     else {
       const { selectionStart: start, selectionEnd: end } = this.note
       const isBack = name === "backspace"
@@ -371,7 +440,7 @@ class Desk {
       add("save", () => this.choice.size && this.decide("choose"))
       add("none", () => this.decide("none"))
       add("skip", () => this.decide("skip"))
-      add("note", () => this.note.focus())
+      add("note", () => this.writeNote())
     }
     add("undo", () => this.undo())
     add("previous", () => this.step(-1))
@@ -397,18 +466,22 @@ class Desk {
 
   key(event) {
     if (event.key === "Tab") this.byPointer = false
-    const target = event.composedPath()[0]
+    if (this.isAway && location.pathname !== this.place) return
+    const target = this.isAway ? (this.focused ?? document.body) : event.composedPath()[0]
+    const isWriting = this.isAway && target === this.note
     const name = this.keyOf(event)
     const isArrow = name.startsWith("arrow")
     if (event.ctrlKey || event.metaKey || event.altKey || (event.repeat && !isArrow)) return
-    if (document.querySelector("dialog[open], [data-testid=stDialog]") || this.isTyping(target)) return
+    if (document.querySelector("dialog[open], [data-testid=stDialog]") || (this.isTyping(target) && !isWriting)) return
     const isHere = this.root.contains(target)
     if (!this.byPointer && (name === "enter" || name === " ") && target?.matches?.(CONTROLS)) return
     if (isArrow && !this.byPointer && !isHere && target !== document.body) return
     if (isArrow && target?.matches?.("[role=slider], [role=radio], [role=tab], [role=option]")) return
-    const isNoted = this.early.some((early) => early.name === this.keys.of("note"))
+    const isNoted = isWriting || this.early.some((early) => early.name === this.keys.of("note"))
     const isWritten = isNoted && (event.key.length === 1 || WRITING.includes(name))
-    if (name === "tab" || (!isWritten && !this.doings.has(name))) return // Tab is never held
+    // Beside keys that wait for an artwork that nobody knows yet, the keys of all acts wait.
+    const isKnown = this.doings.has(name) || (this.early.length > 0 && this.keys.isAct(name, this.header.emotions))
+    if (name === "tab" || (!isWritten && !isKnown)) return // Tab is never held
     event.preventDefault()
     event.stopPropagation()
     // Otherwise the next Enter would press what has the focus, and not save what was chosen here.
@@ -424,12 +497,8 @@ class Desk {
   }
 
   press(name, key) {
-    if (this.root.dataset.shown !== "yes") {
-      if (this.early.length < MOST_EARLY) this.early.push({ name, key })
-      return
-    }
-    if (this.current === null && !this.doings.has(name)) return
-    this.doings.get(name)?.()
+    if (this.root.dataset.shown !== "yes" || (key && this.early.length)) this.hold({ name, key })
+    else this.doings.get(name)?.()
   }
 
   focus() {
@@ -578,7 +647,7 @@ class Desk {
   drawStage() {
     const { work, talk } = this
     if (!work) {
-      const waits = this.header.open && (talk.acts.length || this.header.ahead.length)
+      const waits = this.isComing
       const words = waits ? tr("The next artwork is on its way …") : this.header.end
       const end = make("div", "end")
       end.append(make("p", "", words))
@@ -688,7 +757,7 @@ class Desk {
     this.count.textContent = progress.words
     const last = this.undoable().at(-1)
     const words = last ? tr("Undo: {decision}", { decision: last.words }) : tr("Undo")
-    const undo = keyed(key("undo"), words, () => this.undo(), "undo")
+    const undo = keyed(key("undo"), words, () => this.soon(() => this.undo()), "undo")
     undo.disabled = !last
     if (last) undo.title = words
     this.undoPlace.replaceChildren(undo)
@@ -711,13 +780,17 @@ class Desk {
 
   // Where the acts are: stored, on their way, or refused, in a place of its own.
   drawState() {
-    const waiting = this.talk.acts.filter(({ does }) => does === "decide" || does === "undo").length
+    const acts = this.talk.acts.filter(({ does }) => does === "decide" || does === "undo").length
+    const keys = this.early.length
+    const waiting = acts + keys
     const late = this.root.classList.contains("late")
     const last = this.header.undo[0]
     const words = waiting
-      ? late
-        ? tr("Not stored yet: {count}. Waiting for the server, sent again by itself.", { count: waiting })
-        : tr("Waiting to be stored: {count} …", { count: waiting })
+      ? [
+          acts && late && tr("Not stored yet: {count}. Waiting for the server, sent again by itself.", { count: acts }),
+          acts && !late && tr("Waiting to be stored: {count} …", { count: acts }),
+          keys && tr("Keys that wait for their artwork: {count} …", { count: keys }),
+        ].filter(Boolean).join(" ")
       : this.talk.refusals.length
         ? this.talk.refusals.map((item) => item.words).join(" ")
         : last ? tr("Stored.") : ""
@@ -754,18 +827,14 @@ class Desk {
 
 export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".ev-desk")
-  let desk = desks.get(root)
-  if (!desk) {
-    desk = new Desk(root)
-    desks.set(root, desk)
-  }
+  const desk = (window.emovizDesk ??= new Desk())
+  desk.enter(root)
   desk.talk.send = (said) => setStateValue("said", said)
   if (data && desk.data !== data) {
     desk.data = data
     desk.receive(data)
   }
   return () => {
-    desk.close()
-    desks.delete(root)
+    if (desk.root === root) desk.leaveElement()
   }
 }

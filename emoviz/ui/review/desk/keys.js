@@ -44,6 +44,10 @@ class Keys {
     return [...felt, ...acts]
   }
 
+  isAct(key, emotions) {
+    return this.names(emotions).some(({ name, emotion }) => this.of(name, emotion) === key)
+  }
+
   // Two acts never share a key: they change places.
   change(name, key, emotions) {
     const rows = this.names(emotions)
