@@ -20,7 +20,7 @@ class Desk {
     this.known = new Map() // id -> all that is known of a work
     this.drafts = new Map() // id -> what was begun on it
     this.early = [] // keys, and acts by pointer after them, before their artwork stood on the screen
-    this.isWriting = false // early keys are a note, and a person already types elsewhere
+    this.isWriting = false // the early keys that are heard are a note
     this.current = null // id of the work on the screen
     this.awaited = null // id of a work that was decided blind, whose estimate comes
     this.over = false // the last of a queue of works that stay in it was passed
@@ -344,13 +344,13 @@ class Desk {
 
   // Who types elsewhere by now, while the note's key waited, keeps the focus.
   writeNote() {
-    this.isWriting = this.isTyping(document.activeElement)
-    if (!this.isWriting) this.note.focus()
+    this.isWriting = true
+    if (!this.isTyping(document.activeElement)) this.note.focus()
   }
 
   leaveNote() {
-    if (!this.isWriting) this.focus()
     this.isWriting = false
+    if (document.activeElement === this.note) this.focus()
   }
 
   // Once the picture stands on the screen, keys that came too early are heard, one by one.
@@ -385,14 +385,16 @@ class Desk {
     this.drawState()
   }
 
-  // A key that came before its artwork stood there; what follows the note's key is the note.
-  hear({ name, key, act }) {
+  // A key that came before its artwork stood there; what follows the note's key is the note,
+  // wherever a person is by now.
+  hear({ name, key, act, isNote }) {
     if (act) {
       this.isWriting = false
       act()
-    } else if (!this.isWriting && document.activeElement !== this.note) this.press(name)
+    } else if (!this.isWriting && !isNote) this.press(name)
     else if (name === "escape") this.leaveNote()
-    else {
+    else if (name === "all") this.note.select()
+    else if (key.length === 1 || WRITING.includes(name)) {
       const { selectionStart: start, selectionEnd: end } = this.note
       const isBack = name === "backspace"
       const text = name === "enter" ? "\n" : isBack ? "" : key
@@ -468,16 +470,20 @@ class Desk {
     if (event.key === "Tab") this.byPointer = false
     if (this.isAway && location.pathname !== this.place) return
     const target = this.isAway ? (this.focused ?? document.body) : event.composedPath()[0]
-    const isWriting = this.isAway && target === this.note
+    const isNote = target === this.note && (this.isAway || this.early.length > 0)
+    const isNoted = isNote || this.early.some((early) => early.name === this.keys.of("note"))
     const name = this.keyOf(event)
     const isArrow = name.startsWith("arrow")
+    if (isNoted && name === "a" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault()
+      return this.hold({ name: "all", isNote })
+    }
     if (event.ctrlKey || event.metaKey || event.altKey || (event.repeat && !isArrow)) return
-    if (document.querySelector("dialog[open], [data-testid=stDialog]") || (this.isTyping(target) && !isWriting)) return
+    if (document.querySelector("dialog[open], [data-testid=stDialog]") || (this.isTyping(target) && !isNote)) return
     const isHere = this.root.contains(target)
     if (!this.byPointer && (name === "enter" || name === " ") && target?.matches?.(CONTROLS)) return
     if (isArrow && !this.byPointer && !isHere && target !== document.body) return
     if (isArrow && target?.matches?.("[role=slider], [role=radio], [role=tab], [role=option]")) return
-    const isNoted = isWriting || this.early.some((early) => early.name === this.keys.of("note"))
     const isWritten = isNoted && (event.key.length === 1 || WRITING.includes(name))
     // Beside keys that wait for an artwork that nobody knows yet, the keys of all acts wait.
     const isKnown = this.doings.has(name) || (this.early.length > 0 && this.keys.isAct(name, this.header.emotions))
@@ -486,7 +492,7 @@ class Desk {
     event.stopPropagation()
     // Otherwise the next Enter would press what has the focus, and not save what was chosen here.
     if (target !== document.body && (this.byPointer ? !isHere : !isArrow)) this.focus()
-    this.press(name, event.key)
+    this.press(name, event.key, isNote)
   }
 
   // On keyboards whose upper row gives letters first (Lithuanian, French), its digits all the same.
@@ -496,9 +502,12 @@ class Desk {
     return digit && !this.doings.has(name) ? digit[1] : name
   }
 
-  press(name, key) {
-    if (this.root.dataset.shown !== "yes" || (key && this.early.length)) this.hold({ name, key })
-    else this.doings.get(name)?.()
+  press(name, key, isNote) {
+    if (this.root.dataset.shown !== "yes" || (key && this.early.length)) this.hold({ name, key, isNote })
+    else {
+      this.doings.get(name)?.()
+      if (key) this.isWriting = false // the browser writes what is typed now
+    }
   }
 
   focus() {
