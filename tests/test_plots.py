@@ -1,5 +1,6 @@
 """Small figures: what they say to eyes, to screen readers, and to a browser that is lied to."""
 
+import math
 import re
 from html.parser import HTMLParser
 
@@ -8,6 +9,7 @@ import pytest
 
 from emoviz.labels import MIKELS8
 from emoviz.plots import percent, probability_bars, sentiment_bar, shares_strip
+from emoviz.plots.bars import Spot, spots_by
 from emoviz.plots.centers import distance_heat_map, tree
 from emoviz.plots.heat_table import heat_table
 
@@ -104,6 +106,7 @@ def test_a_matrix_of_distances_frames_what_falls_short_and_stays_text() -> None:
     assert drawn.count('class="ev-short"') == 2
     assert 'title="&lt;b&gt;a&lt;/b&gt; – b: 1.000"' in drawn
     assert "<b>" not in drawn
+    assert_well_formed(drawn)
     # the ends of Cividis, light ink on the dark one
     assert "background:rgb(0 34 78);color:#fff" in drawn
     assert "background:rgb(254 232 56);color:#000" in drawn
@@ -136,3 +139,32 @@ def test_every_number_of_a_heat_table_can_be_read() -> None:
     for *ground, ink in cells:
         ends = sorted([light(*ground), 1.0 if ink == "f" else 0.0])
         assert (ends[1] + 0.05) / (ends[0] + 0.05) >= 4.5
+
+
+def test_spots_stand_where_their_numbers_are_and_are_told_in_words() -> None:
+    rows = [
+        Spot("<b>a</b>", 2.0, -2.0, 4.0, colour="#123456"),
+        Spot("far", 8.0, math.nan, math.nan, "too few"),
+        Spot("none", math.nan, math.nan, math.nan),
+    ]
+    drawn = spots_by(rows, "points", 0.0, "+.1f")
+    minus = "\N{MINUS SIGN}"
+    said = re.findall(r'aria-label="([^"]*)"', drawn)
+    first = f"&lt;b&gt;a&lt;/b&gt;: +2.0, from {minus}2.0 to +4.0"
+    assert said == [first, "far: +8.0; too few", "none: \N{EN DASH}"]
+    assert "<b>" not in drawn
+    assert_well_formed(drawn)
+    # From -2 to 8, with room of .4 at both ends: 10.8 in all.
+    places = re.findall(r'class="ev-(\w+)" style="left:([\d.]+)%', drawn)
+    wanted = {"zero": 2.4 / 10.8, "whisker": 0.4 / 10.8}
+    for name, place in places:
+        assert name == "spot" or float(place) == pytest.approx(100 * wanted[name], abs=0.01)
+    spots = [float(place) for name, place in places if name == "spot"]
+    assert spots == pytest.approx([100 * 4.4 / 10.8, 100 * 10.4 / 10.8], abs=0.01)
+    assert len(places) == 3 + 1 + 2
+    assert "right:calc(100% - 59.26%)" in drawn
+
+
+def test_spots_of_one_value_or_none_are_drawn_too() -> None:
+    assert "left:50.00%;background" in spots_by([Spot("a", 0.5, math.nan, math.nan)], "x", None)
+    assert 'ev-spot"' not in spots_by([Spot("a", math.nan, math.nan, math.nan)], "x", None)

@@ -358,7 +358,8 @@ class ComparisonResult(_Measured):
 
     def plot(self) -> "go.Figure":
         """The differences with their intervals."""
-        from emoviz.plots.evaluation import Spot, spots
+        from emoviz.plots.bars import Spot
+        from emoviz.plots.evaluation import spots
 
         rows = [
             Spot(str(row["metric"]), row["value"], row["low"], row["high"])

@@ -5,8 +5,10 @@ on light and dark grounds: it takes the text's colour from around it. ``emoviz/u
 the style of the class names used here.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from emoviz.labels import SENTIMENT_COLOURS
@@ -140,6 +142,71 @@ def counts_by_class(counts: Mapping[str, Mapping[str, int]]) -> str:
     )
     legend = list(counts) if len(counts) > 1 else []
     return _groups(rows, found, legend, SPLITS)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A value with its interval, on one line of a figure.
+
+    Attributes:
+        name: Beside it.
+        value: Where the dot stands; NaN where there is none.
+        low: Left end of the whisker; NaN for none.
+        high: Right end.
+        note: More on hovering.
+        colour: Of the dot.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    note: str = ""
+    colour: str = "#7b70b8"
+
+
+def spots_by(rows: Sequence[Spot], title: str, zero: float | None, form: str = ".1%") -> str:
+    """Values with intervals, one under the other: slices of a set, differences of two models.
+
+    Args:
+        rows: Top to bottom.
+        title: Under the axis.
+        zero: Where a line stands for comparison.
+        form: Of the numbers, as `format` has it.
+    """
+    ends = [end for row in rows for end in (row.value, row.low, row.high)]
+    known = [end for end in [*ends, *([] if zero is None else [zero])] if math.isfinite(end)]
+    left, right = min(known, default=0.0), max(known, default=1.0)
+    room = 0.04 * (right - left) or 1.0
+
+    def place(value: float) -> str:
+        return f"{100 * (value - left + room) / (right - left + 2 * room):.2f}%"
+
+    def told(value: float) -> str:
+        return format(value, form).replace("-", "\N{MINUS SIGN}").replace("%", f"{_NBSP}%")
+
+    line = "" if zero is None else f'<i class="ev-zero" style="left:{place(zero)}"></i>'
+    items = []
+    for row in rows:
+        number = told(row.value) if math.isfinite(row.value) else "\N{EN DASH}"
+        said, drawn = f"{row.name}: {number}", ""
+        if math.isfinite(row.low) and math.isfinite(row.high):
+            said += f", from {told(row.low)} to {told(row.high)}"
+            ends_at = f"left:{place(row.low)};right:calc(100% - {place(row.high)})"
+            drawn = f'<i class="ev-whisker" style="{ends_at}"></i>'
+        if math.isfinite(row.value):
+            looks = f"left:{place(row.value)};background:{escape(row.colour)}"
+            drawn += f'<i class="ev-spot" style="{looks}"></i>'
+        words = escape(f"{said}; {row.note}" if row.note else said)
+        items.append(
+            f'<li role="img" aria-label="{words}" title="{words}"><span class="ev-what">'
+            f'{escape(row.name)}</span><span class="ev-range">{line}{drawn}</span>'
+            f'<span class="ev-number">{number}</span></li>'
+        )
+    return (
+        f'<ul class="ev-spots">{"".join(items)}</ul><div class="ev-spots-axis" aria-hidden="true">'
+        f'<span class="ev-ends"><i>{told(left)}</i>{escape(title)}<i>{told(right)}</i></span></div>'
+    )
 
 
 def _groups(

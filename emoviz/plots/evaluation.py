@@ -11,6 +11,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from emoviz.plots.bars import Spot
+
 Floats = NDArray[np.float64]
 
 FIRST, SECOND, GOOD, BAD, GREY = "#7b70b8", "#d9822b", "#2a9d8f", "#d1495b", "#8a8f98"
@@ -36,27 +38,6 @@ class CurveLine:
     colour: str
     dash: str = "solid"
     wide: bool = False
-
-
-@dataclass(frozen=True)
-class Spot:
-    """A value with its interval, on one line of a figure.
-
-    Attributes:
-        name: Beside it.
-        value: Where the dot stands.
-        low: Left end of the whisker; NaN for none.
-        high: Right end.
-        note: More on hovering.
-        colour: Of the dot.
-    """
-
-    name: str
-    value: float
-    low: float
-    high: float
-    note: str = ""
-    colour: str = FIRST
 
 
 def reliability_diagram(

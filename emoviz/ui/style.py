@@ -220,6 +220,24 @@ button.ev-picture { cursor: zoom-in; }
 .ev-tree p { display: flex; justify-content: space-between; margin: .2rem .3rem 0 9rem;
   font-size: .8rem; color: color-mix(in srgb, currentColor 80%, transparent);
   border-top: 1px solid color-mix(in srgb, currentColor 30%, transparent); }
+.ev-spots { list-style: none; margin: 0; padding: 0 !important; }
+.ev-spots li, .ev-spots-axis { display: grid; gap: .8rem; align-items: center; margin: 0;
+  grid-template-columns: minmax(5rem, 2fr) minmax(7rem, 3fr) 4em; padding: .25rem 0; }
+.ev-spots .ev-what { text-align: right; white-space: normal; overflow-wrap: anywhere; }
+.ev-range { position: relative; align-self: stretch; min-height: 1.2rem; }
+.ev-range > i { position: absolute; }
+.ev-zero { top: -.3rem; bottom: -.3rem;
+  border-left: 1px dashed color-mix(in srgb, currentColor 55%, transparent); }
+.ev-whisker { top: calc(50% - .28rem); height: .56rem; border: solid
+  color-mix(in srgb, currentColor 60%, transparent); border-width: 0 1.5px; background:
+  linear-gradient(color-mix(in srgb, currentColor 60%, transparent) 0 0) center / 100% 1.5px
+  no-repeat; }
+.ev-spot { top: calc(50% - .34rem); width: .68rem; height: .68rem; margin-left: -.34rem;
+  border-radius: 50%; }
+.ev-spots-axis .ev-ends { grid-column: 2; margin: 0; padding-top: .2rem;
+  gap: .4rem; text-align: center;
+  border-top: 1px solid color-mix(in srgb, currentColor 30%, transparent); }
+.ev-ends i { font-style: normal; white-space: nowrap; }
 .ev-groups { list-style: none; margin: 0; padding: 0 !important; }
 .ev-groups li { display: grid; grid-template-columns: minmax(6rem, 14rem) minmax(8rem, 1fr);
   gap: .8rem; align-items: center; margin: 0 0 .3rem; font-size: .9rem; }

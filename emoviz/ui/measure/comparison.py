@@ -15,7 +15,8 @@ from emoviz.analysis.resampling import MetricEstimate, share
 from emoviz.experiments.assess import Values
 from emoviz.experiments.statistics import spread
 from emoviz.plots import percent
-from emoviz.plots.evaluation import BAD, GOOD, GREY, Spot, spots
+from emoviz.plots.bars import Spot, spots_by
+from emoviz.plots.evaluation import BAD, GOOD, GREY
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.measure import computed, numbers, sentiment
 from emoviz.ui.measure.confusion import images
@@ -55,8 +56,7 @@ def show_measures(one: EvaluationSubject, other: EvaluationSubject, values: Valu
     ]
     if rows:
         st.markdown("**Differences of the rates, B minus A**")
-        figure = spots(rows, "percentage points", 0.0, "+.1f")
-        st.plotly_chart(figure, key="differences", alt="Differences with their intervals")
+        st.html(spots_by(rows, "percentage points", 0.0, "+.1f"))
     st.markdown(agreement(values["agreement"], MetricEstimate(**values["kappa"])))
     with st.expander("How to read this", icon=":material/help:"):
         st.markdown(_GUIDE)

@@ -13,7 +13,8 @@ from emoviz.analysis.resampling import MetricEstimate
 from emoviz.analysis.slices import Slice
 from emoviz.inference.text_column import varies
 from emoviz.plots import percent
-from emoviz.plots.evaluation import FIRST, GREY, Spot, spots
+from emoviz.plots.bars import Spot, spots_by
+from emoviz.plots.evaluation import FIRST, GREY
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.measure import computed, numbers
@@ -60,8 +61,7 @@ def show_slices(item: EvaluationSubject, pictures: Pictures) -> None:
     chosen = linked_choice("Divide by", {name: readable(name) for name in columns}, "by")
     found = computed.sliced(item.key, chosen, item.judged, columns[chosen])
     whole = item.judged.right.mean() if len(item.judged) else None
-    figure = spots([_spot(part) for part in found], "accuracy", None if whole is None else whole)
-    st.plotly_chart(figure, key="slices", alt="Accuracy of each slice")
+    st.html(spots_by([_spot(part) for part in found], "accuracy", whole))
     st.caption(_SLICES)
     st.table(_table(found))
     names = {part.name: f"{readable(part.name)} ({part.n:,})" for part in found}
