@@ -202,6 +202,12 @@ def test_streamlit_lives_in_the_screens_alone() -> None:
     assert [line for item in MODULES.items() for line in outside_the_screens(*item)] == []
 
 
+def test_rows_end_by_one_writer() -> None:
+    """By `csv_writer`, where lines end with a line feed alone: it says why."""
+    found = [path for path in PACKAGE.rglob("*.py") if "lineterminator" in path.read_text("utf-8")]
+    assert not found
+
+
 @pytest.mark.parametrize("room", FORBIDDEN)
 def test_rooms_do_without_what_they_should(room: str) -> None:
     forbidden, sentence = FORBIDDEN[room]

@@ -1,5 +1,6 @@
 """Images to predictions: order, errors in the middle, batches, flags, and no thread left behind."""
 
+import csv
 import hashlib
 import io
 import threading
@@ -21,7 +22,7 @@ from emoviz.errors import CheckpointError
 from emoviz.inference.embedding_table import embed
 from emoviz.inference.engines import OnnxEngine, RawOutput
 from emoviz.inference.predict import Model, Prediction, predict, softmax
-from emoviz.inference.tabular import csv_header, csv_row, safe_cell
+from emoviz.inference.tabular import csv_header, csv_row, csv_text, safe_cell
 from emoviz.labels import EMOTION6, MIKELS8
 from emoviz.models.novelty import Novelty
 
@@ -390,6 +391,9 @@ def test_table_of_nothing_keeps_its_shapes(model: Model) -> None:
 )
 def test_cell_that_a_spreadsheet_would_run_gets_an_apostrophe(text: str) -> None:
     assert safe_cell(text) == "'" + text
+    for inside in (f"a\r{text}", f"a\n{text}", f'a"\r\n{text}'):  # a bare one would begin a row
+        rows = [[inside, "b"], [inside, inside]]
+        assert list(csv.reader(io.StringIO(csv_text(rows), newline=""))) == rows
     assert safe_cell("a" + text) == "a" + text
 
 

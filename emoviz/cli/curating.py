@@ -1,7 +1,6 @@
 """Verbs that bring labelled sets in, look at them, prepare them and hand them on: ``data``."""
 
 import argparse
-import csv
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -312,13 +311,13 @@ def _write_prepared(
 def _write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A CSV whose cells no spreadsheet takes for formulas, whole or not at all."""
     from emoviz.files import replaced_file
-    from emoviz.inference.tabular import safe_cell
+    from emoviz.inference.tabular import csv_writer, safe_cell
 
     with (
         replaced_file(path) as aside,
         aside.open("w", encoding="utf-8", errors="replace", newline="") as stream,
     ):
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = csv_writer(stream)
         writer.writerow(head)
         writer.writerows([safe_cell(cell) for cell in row] for row in rows)
 

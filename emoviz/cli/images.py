@@ -1,7 +1,6 @@
 """Verbs on images and checkpoints: ``predict``, ``checkpoints``, ``checkpoint``."""
 
 import argparse
-import csv
 import json
 import os
 import re
@@ -198,9 +197,9 @@ def _write_json(
 def _write_csv(
     results: Iterable["Prediction"], names: list[str], out: TextIO, abstains: bool
 ) -> None:
-    from emoviz.inference.tabular import csv_header, csv_row
+    from emoviz.inference.tabular import csv_header, csv_row, csv_writer
 
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv_writer(out)
     writer.writerow(csv_header(names, abstains))
     for result in results:
         writer.writerow(csv_row(result, names, abstains))

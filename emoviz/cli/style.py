@@ -162,12 +162,11 @@ def _class_rows(split: "ContentStyleSplit") -> dict[str, Any]:
 
 
 def _write_rows(path: Path, rows: "Iterable[list[str]]") -> None:
-    import csv
-
     from emoviz.files import replaced_file
+    from emoviz.inference.tabular import csv_writer
 
     with replaced_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream, lineterminator="\n").writerows(rows)
+        csv_writer(stream).writerows(rows)
 
 
 def _print_style(result: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from emoviz.data.dataset import NO_LABEL, Dataset, Record
 from emoviz.data.images import Limits
 from emoviz.errors import ImageError, TableError
 from emoviz.files import replaced_file, replaced_folder, write_json
-from emoviz.inference.tabular import safe_cell
+from emoviz.inference.tabular import csv_writer, safe_cell
 
 KINDS = ("csv", "imagefolder", "croissant")
 TABLE, METADATA, MISSING = "records.csv", "croissant.json", "missing.txt"
@@ -188,7 +188,7 @@ def _write_rows(path: Path, item: Dataset, rows: Sequence[int], files: Mapping[i
     header = ["file", *labels, "group", "split"]
     header += [f"meta_{key}" if key.casefold() in taken else key for key in meta]
     with path.open("w", encoding="utf-8", errors="replace", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = csv_writer(stream)
         writer.writerow([safe_cell(cell) for cell in header])
         for number in rows:
             record = item.records[number]

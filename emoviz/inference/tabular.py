@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from emoviz.inference.flags import FLAGS, Flag, flags_of
 from emoviz.inference.predict import Prediction
@@ -65,9 +65,28 @@ def safe_cell(text: str) -> str:
     return f"'{text}" if risky else text
 
 
+class _Lines:
+    """What a writer of CSV writes to, for lines that end with a line feed alone."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> int:
+        return self._stream.write(line.removesuffix("\r\n") + "\n")
+
+
+def csv_writer(stream: TextIO) -> Any:
+    """`csv.writer` of lines that end with a line feed, in which nothing else ends one.
+
+    Told of such lines, Python before 3.13 leaves a carriage return in a cell bare, and spreadsheets
+    begin a row there, whose first cell nobody looked at.
+    """
+    return csv.writer(_Lines(stream))
+
+
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:
     """A table as CSV, whose texts are safe as cells."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv_writer(out)
     writer.writerows([safe_cell(c) if isinstance(c, str) else c for c in row] for row in rows)
     return out.getvalue()

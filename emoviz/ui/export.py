@@ -1,12 +1,11 @@
 """Results for other programs: the command line's fields, and the checkpoint that gave them."""
 
-import csv
 import io
 import json
 from collections.abc import Sequence
 
 from emoviz.inference.predict import Prediction
-from emoviz.inference.tabular import csv_header, csv_row, safe_cell
+from emoviz.inference.tabular import csv_header, csv_row, csv_writer, safe_cell
 
 
 def to_json(predictions: Sequence[Prediction], checkpoint: str) -> str:
@@ -21,7 +20,7 @@ def to_csv(predictions: Sequence[Prediction], classes: Sequence[str], checkpoint
     Begins with a byte order mark, without which spreadsheet programs misread accents.
     """
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv_writer(buffer)
     abstains = any(item.not_sure is not None for item in predictions)
     writer.writerow([*csv_header(classes, abstains), "checkpoint"])
     writer.writerows(
