@@ -15,11 +15,13 @@ from streamlit.testing.v1 import AppTest
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.cli import main
+from emoviz.data.images import Limits
 from emoviz.errors import NotAllowedError
 from emoviz.review import ReviewStore, open_store
 from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.ui import privacy
 from emoviz.ui.textures import asking
+from emoviz.ui.textures.subject import opened
 
 Make = Callable[..., bytes]
 NAME, NOTE, LOGIN = "Ona Petraitė", "reminds me of my mother", "https://login.example 7"
@@ -50,12 +52,15 @@ def test_forgetting_a_session_leaves_nothing_of_its_images(
         folder.mkdir(parents=True)
         (folder / "original").write_bytes(content)
     asking.remembered(("gradcam", "tiny", sha256), lambda: "a heat map")
+    seen = opened(data, 64, Limits.of(settings))
+    assert opened(data, 64, Limits.of(settings)) is seen
     app.button(key="forget-session").click().run()
     assert not app.exception
     assert app.session_state["workspace"].entries == []
     assert not made.exists()
     assert (other / "original").is_file(), "somebody else's"
     assert asking.remembered(("gradcam", "tiny", sha256), lambda: "anew") == "anew"
+    assert opened(data, 64, Limits.of(settings)) is not seen
 
 
 def test_a_person_is_forgotten_with_name_login_and_notes(store: ReviewStore) -> None:

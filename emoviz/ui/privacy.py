@@ -10,6 +10,7 @@ from emoviz.settings import Settings
 from emoviz.ui import whatif
 from emoviz.ui.language import tr
 from emoviz.ui.textures import asking
+from emoviz.ui.textures.subject import opened
 from emoviz.ui.workspace import workspace
 
 
@@ -41,10 +42,16 @@ def forget_session(settings: Settings) -> None:
     st.query_params.clear()
 
 
+def let_go_of_pictures() -> None:
+    """Nothing that all sessions share holds an image that somebody brought; it is read again."""
+    opened.clear()
+    whatif.forget()
+
+
 def forget_images(hashes: Collection[str], settings: Settings) -> None:
     """Remove all that is kept outside of a session of images, by the SHA-256 of their bytes."""
     asking.forget(hashes)
-    whatif.forget()
+    let_go_of_pictures()
     for original in (settings.home / "textures").glob("*/original"):
         try:
             known = hashlib.sha256(original.read_bytes()).hexdigest() in hashes

@@ -34,7 +34,7 @@ from emoviz.files import sweep
 from emoviz.memory import give_back
 from emoviz.review.rights import has
 from emoviz.settings import load_settings
-from emoviz.ui import access
+from emoviz.ui import access, privacy
 
 # Nothing is fetched from outside, the app is in nobody's frame, and no plug-in runs.
 _POLICY = (
@@ -102,6 +102,7 @@ async def _tidy() -> None:
     """Give back what those who left took: now and then, for nothing says when they have gone."""
     while True:
         await asyncio.sleep(_TIDY)
+        await run_in_threadpool(privacy.let_go_of_pictures)
         await run_in_threadpool(give_back)
 
 

@@ -168,13 +168,14 @@ def _changed_one(context: Context, row: Result, edit: Edit) -> tuple[bytes, Pred
     key = (context.identity, row.prediction.sha256, edit, False)
     short_side = context.checkpoint.card.preprocessing.short_side
     store = _small_pictures()
-    if key not in store:
+    found = store.get(key)
+    if found is None:
         image = open_image(_data(row), Limits.of(context.settings), short_side).pixels
         changed = edit_image(image, edit)
-        store[key] = thumbnail(changed, _TILE), _estimate(key, context, changed)
+        found = store[key] = thumbnail(changed, _TILE), _estimate(key, context, changed)
         while len(store) > _KEPT:
             store.pop(next(iter(store)))
-    return store[key]
+    return found
 
 
 def forget() -> None:
