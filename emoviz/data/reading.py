@@ -28,7 +28,7 @@ from emoviz.data.dataset import (
     one_hot,
     relabelled,
 )
-from emoviz.data.images import SUFFIXES, read_file
+from emoviz.data.images import SUFFIXES
 from emoviz.data.sources import (
     LISTS,
     SHEETS,
@@ -310,24 +310,17 @@ def _checked(place: str | Path, found: Dataset, wish: Wish) -> Dataset:
 
 
 def _folder(path: Path, wish: Wish) -> Dataset:
-    files, problems = [], []
+    names, problems = [], []
     for file, reason in walk_files(path):
         name = file.relative_to(path).as_posix()
         reason = reason if wish.allows(file) else OUTSIDE
         if reason:
             problems.append(Problem(name, reason))
         else:
-            files.append((name, file))
+            names.append(name)
     shown = os.path.join(path, "")  # noqa: PTH118 - with the separator at its end
-    records = [Record(name, file) for name, file in files]
-
-    def content(name: str) -> bytes:
-        if not wish.allows(path / name):
-            raise ImageError(OUTSIDE)
-        return read_file(path / name, wish.limits)
-
     title = absolute(path).name or str(path)
-    return _by_folders(title, path, records, problems, wish, shown, content)
+    return _by_folders(title, names, problems, wish, shown, lambda name: Record(name, path / name))
 
 
 def open_zip(archive: Path | bytes, name: str, wish: Wish) -> Dataset:
@@ -341,28 +334,36 @@ def open_zip(archive: Path | bytes, name: str, wish: Wish) -> Dataset:
     except ImageError as error:
         raise TableError(f"'{name}': {error}.") from None
     path = archive if isinstance(archive, Path) else Path(name)
-    records = [Record(x, path, inside=x, holder=holder) for x in holder.names]
+
+    def member(inside: str) -> Record:
+        return Record(inside, path, inside=inside, holder=holder)
+
     title = Path(name).name if not wish.labelled else Path(name).stem
-
-    def content(inside: str) -> bytes:
-        return holder.read(inside, wish.limits)
-
-    found = _by_folders(title, path, records, holder.problems, wish, f"{name}/", content)
+    found = _by_folders(title, holder.names, holder.problems, wish, f"{name}/", member)
     return replace(found, path=absolute(path), notes=(*holder.notes, *found.notes))
 
 
 def _by_folders(
     title: str,
-    place: Path,
-    files: Sequence[Record],
+    inside: Sequence[str],
     problems: Sequence[Problem],
     wish: Wish,
     shown: str,
-    content: Callable[[str], bytes],
+    record_of: Callable[[str], Record],
 ) -> Dataset:
-    """Images with the labels and splits that a table among them gives, or their folders."""
+    """Images with the labels and splits that a table among them gives, or their folders.
+
+    Args:
+        title: For people.
+        inside: The images' names in the folder or ZIP.
+        problems: What else is in it.
+        wish: What it is opened for.
+        shown: What goes before a name.
+        record_of: From a name to what is read there.
+    """
     from emoviz.data.structure import read_structure
 
+    files = [record_of(name) for name in inside]
     folders = [parts_of(record.name)[:-1] for record in files]
     read = read_structure(folders, wish.level or None)
     names = sorted({label for label, _ in read.places if label})
@@ -375,7 +376,7 @@ def _by_folders(
             for record, above, (_, split) in zip(files, folders, read.places, strict=True)
         }
         classes = len(names) > 1 or taxonomy_of(names) is not None
-        found, problems = read_beside(absolute(place), images, problems, wish, classes, content)
+        found, problems = read_beside(images, problems, wish, classes, record_of)
         if found is not None:
             return replace(found, name=title, root=Path.cwd(), shown=shown)
     if len(names) > MOST_CLASSES and wish.labelled:

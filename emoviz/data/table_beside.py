@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from emoviz.data.dataset import SPLIT_WORDS, Dataset, Problem, Record, Wish
-from emoviz.data.sources import LISTS, TABLES, parts_of
+from emoviz.data.sources import LISTS, TABLES, parts_of, why_no_image
 from emoviz.data.table_records import read_records
 from emoviz.data.tables import Members, Roles, Table, find_roles, read_held
 from emoviz.errors import ImageError, TableError
@@ -16,17 +17,17 @@ _LOOKED_AT = 200  # rows, spread over a table
 
 @dataclass(frozen=True)
 class _Naming:
-    """A table, or several as one, and the images that it names.
+    """A table, or several as one, and the images that it may name.
 
     Attributes:
-        keys: What the place calls it.
+        told: The problems that it was so far.
         table: Whose rows have its name in their places.
         roles: Of its columns.
         files: That it may name.
         base: Their folder in the place, with a ``/`` at its end.
     """
 
-    keys: tuple[str, ...]
+    told: tuple[Problem, ...]
     table: Table
     roles: Roles
     files: Members
@@ -48,47 +49,43 @@ class _Naming:
 
 
 def read_beside(
-    place: Path,
     images: Mapping[str, Record],
     problems: Sequence[Problem],
     wish: Wish,
     classes: bool,
-    content: Callable[[str], bytes],
+    record_of: Callable[[str], Record],
 ) -> tuple[Dataset | None, list[Problem]]:
     """Read images by the one table among them, or by several that are called as splits.
 
     Args:
-        place: The folder or ZIP.
-        images: Path in it, with ``/`` -> what it holds.
+        images: Path in the folder or ZIP, with ``/`` -> what it holds.
         problems: What else it holds; the tables are among it.
         wish: What it is opened for. Where labels are needed, an image that no row names is a
             problem.
         classes: Whether the folders are classes: then a table without labels says less.
-        content: Gives a file of the place by its name, or raises `ImageError`.
+        record_of: From a name in it to what is read there.
 
     Returns:
         The set, None where there is no such table; and the problems, a table's with the reason why
         it was not read.
     """
-    found, reasons = list[_Naming](), dict[str, str]()
-    for key, base in _candidates(images, [problem.key for problem in problems]):
+    found, reasons = list[_Naming](), dict[Problem, str]()
+    for problem, base in _candidates(images, problems):
         try:
-            one = _naming(place, key, base, images, content(key), wish)
-        except ImageError:  # its reason is known
-            continue
-        except TableError as error:
-            if key.casefold().endswith(TABLES):
-                reasons[key] = f"it is a table that is not read here: {error}"
+            one = _naming(problem, base, images, record_of(problem.key).read(wish.limits), wish)
+        except (TableError, ImageError) as error:
+            if problem.key.casefold().endswith(TABLES):
+                reasons[problem] = f"it is a table that is not read here: {error}"
             continue
         if one.is_named():
             found.append(one)
         else:
-            reasons[key] = "it is a table, and more than half of its rows name no image here"
+            reasons[problem] = "it is a table, and more than half of its rows name no image here"
     found = _as_one([one for one in found if one.roles.label or one.roles.votes] or found)
-    keys = [key for one in found for key in one.keys]
-    told, why, made = ", ".join(keys), "", None
+    told = list(chain.from_iterable(one.told for one in found))
+    names, why, made = ", ".join(problem.key for problem in told), "", None
     if len(found) > 1:
-        why = f"several tables name images here ({told}): open the one that counts by itself"
+        why = f"several tables name images here ({names}): open the one that counts by itself"
     elif found:
         try:
             made = _records(found[0], images, wish)
@@ -96,78 +93,64 @@ def read_beside(
             why = str(error)
         if made is not None and classes and not len(made.taxonomy):
             why, made = "it is a table without words for labels; the folders are classes", None
-    reasons |= dict.fromkeys(keys, why)
-    read = keys if made is not None else ()
-    left = [Problem(key, reasons.get(key, reason)) for key, reason in problems if key not in read]
+    reasons |= dict.fromkeys(told, why)
+    read = told if made is not None else ()
+    left = [Problem(x.key, reasons.get(x, x.reason)) for x in problems if x not in read]
     if made is None:
         return None, left
-    note = (
-        f"What the images are was read from {told}. To read the folders without it, take folder "
-        "level 0."
-    )
-    notes, every = (note, *made.notes), (*left, *made.problems)
-    return replace(made, problems=every, notes=notes, other_level=0), left
+    note = f"What the images are was read from {names}. To read the folders alone"
+    notes = (f"{note}, take folder level 0.", *made.notes)
+    return replace(made, problems=(*left, *made.problems), notes=notes, other_level=0), left
 
 
-def _candidates(images: Mapping[str, Record], others: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _candidates(
+    images: Mapping[str, Record], problems: Sequence[Problem]
+) -> Iterator[tuple[Problem, str]]:
     """Tables, each with the folder of the images that it may name: its own, or the one around it,
     where all of them are."""
     for kind in (TABLES, LISTS):
-        keys = [key for key in others if key.casefold().endswith(kind)]
-        for key in keys if len(keys) <= _MOST else ():
-            above = parts_of(key)[:-1]
-            own = "/".join([*above, ""])
-            base = (
-                own if any(path.startswith(own) for path in images) else "/".join([*above[:-1], ""])
-            )
+        some = [item for item in problems if item.key.casefold().endswith(kind)]
+        some = [item for item in some if item.reason == why_no_image(item.key, bytes)]
+        for item in some if len(some) <= _MOST else ():
+            above = parts_of(item.key)[:-1]
+            own = "/".join((*above, ""))
+            beside = any(path.startswith(own) for path in images)
+            base = own if beside else "/".join((*above[:-1], ""))
             if all(path.startswith(base) for path in images):
-                yield key, base
+                yield item, base
 
 
 def _naming(
-    place: Path, key: str, base: str, images: Mapping[str, Record], data: bytes, wish: Wish
+    problem: Problem, base: str, images: Mapping[str, Record], data: bytes, wish: Wish
 ) -> _Naming:
-    files = Members(place / base, [path.removeprefix(base) for path in images])
-    table = read_held(Path(key), data, files)
+    files = Members(Path("/here", base), [path.removeprefix(base) for path in images])
+    table = read_held(Path(problem.key), data, files)
     if table.images is not None:
         raise TableError("it holds images of its own")
-    roles = find_roles(table, wish.taxonomy)
-    said = table.place
-    table = replace(table, place=lambda row: f"{key}, {said(row)}")
-    return _Naming((key,), table, roles, files, base)
+    roles, said = find_roles(table, wish.taxonomy), table.place
+    table = replace(table, place=lambda row: f"{problem.key}, {said(row)}")
+    return _Naming((problem,), table, roles, files, base)
 
 
 def _as_one(found: list[_Naming]) -> list[_Naming]:
     """Tables called train, val and test, with the same columns, as one; else as they are."""
-    every = found
-    found = [one for one in every if one.table.path.stem.casefold() in SPLIT_WORDS]
-    if len(found) < 2:
-        return every
-    first = found[0]
-    splits = [SPLIT_WORDS[one.table.path.stem.casefold()] for one in found]
-    columns = list(first.table.columns)
-    alike = all(
-        list(one.table.columns) == columns and one.files.root == first.files.root for one in found
-    )
-    if not alike or len(set(splits)) < len(found) or first.roles.split:
-        return every
-    tables = [one.table for one in found]
+    stems = [one.table.path.stem.casefold() for one in found]
+    pairs = zip(stems, found, strict=True)
+    parts = [(SPLIT_WORDS[stem], one) for stem, one in pairs if stem in SPLIT_WORDS]
+    kinds = {(one.base, *one.table.columns) for _, one in parts}
+    if len(parts) < 2 or len(kinds) > 1 or len(dict(parts)) < len(parts) or found[0].roles.split:
+        return found
+    first, tables = parts[0][1], [one.table for _, one in parts]
+    columns = {
+        name: list(chain.from_iterable(table.columns[name] for table in tables))
+        for name in first.table.columns
+    }
+    columns["split"] = [split for split, one in parts for _ in range(one.table.count)]
     places = [table.place(row) for table in tables for row in range(table.count)]
-    joined = {name: [cell for table in tables for cell in table.columns[name]] for name in columns}
-    joined["split"] = [
-        split for table, split in zip(tables, splits, strict=True) for _ in range(table.count)
-    ]
-    notes = tuple(note for table in tables for note in table.notes)
-    whole = replace(first.table, columns=joined, place=places.__getitem__, notes=notes)
-    return [
-        _Naming(
-            tuple(key for one in found for key in one.keys),
-            whole,
-            replace(first.roles, split="split"),
-            first.files,
-            first.base,
-        )
-    ]
+    notes = tuple(chain.from_iterable(table.notes for table in tables))
+    whole = replace(first.table, columns=columns, place=places.__getitem__, notes=notes)
+    told = tuple(chain.from_iterable(one.told for _, one in parts))
+    return [replace(first, told=told, table=whole, roles=replace(first.roles, split="split"))]
 
 
 def _records(one: _Naming, images: Mapping[str, Record], wish: Wish) -> Dataset:
@@ -189,10 +172,12 @@ def _records(one: _Naming, images: Mapping[str, Record], wish: Wish) -> Dataset:
                 split=record.split or image.split,
             )
         records.append(record)
-    problems, taken = list(told.problems), set(named.values())
-    for path, image in images.items():
-        if path not in taken and wish.labelled:
-            problems.append(Problem(image.name, f"it is not named in {' or '.join(one.keys)}"))
-        elif path not in taken:
-            records.append(replace(image, group=image.name))
+    taken = set(named.values())
+    left = [image for path, image in images.items() if path not in taken]
+    problems = list(told.problems)
+    if wish.labelled:
+        tables = " or ".join(problem.key for problem in one.told)
+        problems += [Problem(image.name, f"it is not named in {tables}") for image in left]
+    else:
+        records += [replace(image, group=image.name) for image in left]
     return replace(told, records=tuple(records), problems=tuple(problems))
