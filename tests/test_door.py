@@ -727,12 +727,13 @@ def test_a_table_beside_images_that_does_not_say_what_they_are_is_told(
 
 
 def test_what_a_table_beside_images_leaves_out_is_told(opened: Callable[..., Dataset]) -> None:
-    lines = "file,label\n0.jpg,joy\n1.jpg,happy?\n/etc/x.jpg,joy\n0.jpg,fear\n"
+    lines = "file,label\n0.jpg,joy\n1.jpg,happy?\n/etc/x.jpg,joy\n0.jpg,fear\nimages,joy\n"
     found = opened((*BESIDE, "images/notes.pdf"), **{"labels.csv": lines})
     assert counts(found) == {"joy": 1, "happy?": 1, "fear": 1}
     assert dict(found.problems) == {
         "images/notes.pdf": "it is a text, whatever its name says, not an image",
         "labels.csv, line 4": "/etc/x.jpg: there is no such file",
+        "labels.csv, line 6": "there is no such file",
         "images/2.jpg": "it is not named in labels.csv",
     }
 
@@ -783,6 +784,17 @@ def test_names_that_differ_in_their_separators_are_one_in_a_zip(
             archive.writestr(info, picture(size=(8, 8)))
     found = both(tmp_path / "a.zip")
     assert (len(found), [key for key, _ in found.problems]) == (1, ["joy\\a.jpg"])
+
+
+def test_a_table_that_stands_twice_in_a_zip_is_told(tmp_path: Path, picture: Picture) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.jpg", picture(size=(8, 8)))
+        archive.writestr("labels.csv", "file,label\na.jpg,joy\n")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("labels.csv", "file,label\na.jpg,fear\n")
+    found = both(tmp_path / "a.zip")
+    assert counts(found) == {"joy": 1}
+    assert [key for key, _ in found.problems] == ["labels.csv"]
 
 
 def test_folders_are_read_without_the_table_where_asked_for(

@@ -53,7 +53,6 @@ _ROWS = 64  # of images that are held at a time
 _BLOCK = 1 << 22
 _OF_DOS = ("cp437", "cp850", "cp852", "cp866", "cp775", "cp737", "cp857", "cp862")
 _IMAGE_BELOW = rf"(?i)[\r\n].*\.(?:{'|'.join(suffix[1:] for suffix in SUFFIXES)})"
-_NOTHING = (frozenset[str](), dict[str, str]())
 
 
 @dataclass(frozen=True)
@@ -256,10 +255,9 @@ class Files:
 
     def find(self, relative: str) -> Path | None:
         """The file or folder of that name, or None; names that lead outside have none."""
-        parts = [part for part in re.split(r"[/\\]+", relative.strip()) if part not in ("", ".")]
-        if relative.strip().startswith(("/", "\\")) or ".." in parts or (parts and ":" in parts[0]):
+        parts, here = _below(relative), str(self.root)
+        if parts is None:
             return None
-        here = str(self.root)
         for part in parts:
             exact, folded = self.listed(here)
             name = part if part in exact else folded.get(_folded(part))
@@ -335,20 +333,20 @@ class Members(Files):
         names: With ``/`` between folders.
     """
 
-    def __init__(self, root: Path, names: Iterable[str]) -> None:
+    def __init__(self, root: Path, names: Sequence[str]) -> None:
         super().__init__(root)
+        self._exact, self._composed = _listing(names)
         self._ends: dict[str, list[str]] = {}
-        folders: dict[str, dict[str, None]] = {}
         for name in names:
             last = _folded(name.rpartition("/")[2])
-            for end in dict.fromkeys((last, last.rpartition(".")[0])):
+            for end in {last, last.rpartition(".")[0]}:
                 self._ends.setdefault(end, []).append(name)
-            inner = name
-            while inner:
-                above, _, inner_name = inner.rpartition("/")
-                folders.setdefault(f"{root}/{above}".rstrip("/"), {})[inner_name] = None
-                inner = above
-        self._known = {folder: _listing(list(inside)) for folder, inside in folders.items()}
+
+    def find(self, relative: str) -> Path | None:
+        """As `Files.find`, files alone."""
+        name = "/".join(_below(relative) or ())
+        hit = name if name in self._exact else self._composed.get(_folded(name))
+        return self.root / hit if hit else None
 
     def locate(self, name: str) -> Path | None:
         """As `Files.locate`; nothing outside is any."""
@@ -364,12 +362,20 @@ class Members(Files):
         ]
         return self.root / hits[0] if len(hits) == 1 else None
 
+    def there(self, names: Iterable[str]) -> set[str]:
+        """As `Files.there`, files alone."""
+        return set(self._exact.intersection(names))
+
     def _outside(self, text: str) -> Path | None:
         return None
 
-    def listed(self, folder: str) -> tuple[frozenset[str], Mapping[str, str]]:
-        """As `Files.listed`."""
-        return self._known.get(folder, _NOTHING)
+
+def _below(relative: str) -> list[str] | None:
+    """The folders and the file of a name; None where it leads outside."""
+    text = relative.strip()
+    parts = [part for part in re.split(r"[/\\]+", text) if part not in ("", ".")]
+    outside = text.startswith(("/", "\\")) or ".." in parts or (parts and ":" in parts[0])
+    return None if outside else parts
 
 
 def _listing(names: Sequence[str]) -> tuple[frozenset[str], dict[str, str]]:
