@@ -6,7 +6,7 @@ whole set is JSON in the schema's metadata.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,7 +154,11 @@ def _schema(title: str, item: Dataset, records: Sequence[Record], about: Mapping
         **dict.fromkeys(("name", "file", "label"), pa.string()),
         **{_VOTES + name: pa.float64() for name in item.taxonomy.names},
         **dict.fromkeys(("group", "split"), pa.string()),
-        **dict.fromkeys(_known_dimensions(records), pa.float64()),
+        **{
+            name: pa.float64()
+            for name in DIMENSIONS
+            if any(getattr(record, name) is not None for record in records)
+        },
         **{META + name: pa.string() for name in meta},
     }
     if any(record.is_inside for record in records):
@@ -202,22 +206,14 @@ def _record(table: Path, row: Mapping[str, Any], taxonomy: Taxonomy) -> Record:
         group=row["group"],
         split=split,
         content=content,
-        metadata=dict(_metadata(row)),
+        metadata={
+            name.removeprefix(META): text
+            for name, text in row.items()
+            if name.startswith(META) and text
+        },
         valence=row.get("valence"),
         arousal=row.get("arousal"),
     )
-
-
-def _known_dimensions(records: Sequence[Record]) -> list[str]:
-    """Those of valence and arousal that some image has."""
-    known = (name for name in DIMENSIONS if any(getattr(r, name) is not None for r in records))
-    return list(known)
-
-
-def _metadata(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, text in row.items():
-        if name.startswith(META) and text:
-            yield name.removeprefix(META), text
 
 
 def _is_text(name: str) -> bool:

@@ -14,6 +14,7 @@ import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from emoviz.data import image_formats
@@ -251,7 +252,8 @@ class ZipImages:
             if not reason:
                 self._members[name] = member
                 places.add(parts)
-                reason = why_no_image(parts[-1], lambda member=member: self._head(member))  # type: ignore[misc]
+                head = partial(self._unpacked, member, _HEAD)
+                reason = why_no_image(parts[-1], head)
             if reason:
                 self.problems.append(Problem(name, reason))
                 continue
@@ -269,9 +271,6 @@ class ZipImages:
         if member is None:
             raise ImageError("the ZIP no longer holds it")
         return self._unpacked(member, limits.max_bytes + 1)
-
-    def _head(self, member: zipfile.ZipInfo) -> bytes:
-        return self._unpacked(member, _HEAD)
 
     def _unpacked(self, member: zipfile.ZipInfo, most: int) -> bytes:
         try:

@@ -181,8 +181,8 @@ class _Rows(Sequence[Record]):
         if self._table.images:
             inside = self._table.columns[self._table.images]
             names = [a or b.strip() for a, b in zip(names, inside, strict=True)]
-        if "" in names:
-            self._each(names, _image_name, "")
+        lacking = (row for row, name in enumerate(names) if not name)
+        self.refused |= dict.fromkeys(lacking, "the row has no image")
         return names
 
     def _read_labels(self, column: str) -> None:
@@ -277,12 +277,6 @@ class _Rows(Sequence[Record]):
         if reason:
             self.refused[row] = reason
         return name if found is None else str(found)
-
-
-def _image_name(text: str) -> str:
-    if not text:
-        raise TableError("the row has no image")
-    return text
 
 
 def _split_of(text: str) -> Split | None:

@@ -178,7 +178,7 @@ def find_roles(
 
     file, notes = first_of(_FILE), list[str]()
     labels = [by_name[name] for name in _LABEL if name in by_name]
-    label = next((name for name in labels if not _are_numbers(table, name)), first_of(_LABEL))
+    label = next((x for x in labels if not _are_numbers(table, x)), labels[0] if labels else None)
     if labels and label != labels[0]:
         notes.append(f"The labels are in '{label}'; '{labels[0]}' holds numbers.")
     if table.images is not None and (file is None or plain_name(file) == "image"):
@@ -190,16 +190,10 @@ def find_roles(
     }
     if not (label or votes):
         votes = _bare_votes({name.strip().casefold(): name for name in known}, taxonomy)
-    if file is None and image:
-        file = _first_column(table, _name_images)
-        notes += [f"The column '{file}' was taken for the images' files: it names images."] * bool(
-            file
-        )
-    if not (label or votes):
-        label = _first_column(table, partial(_are_labels, taxonomy))
-        notes += [f"The column '{label}' was taken for the labels: it holds emotions."] * bool(
-            label
-        )
+    if file is None and image and (file := _first_column(table, _name_images)):
+        notes.append(f"The column '{file}' was taken for the images' files: it names images.")
+    if not (label or votes) and (label := _first_column(table, partial(_are_labels, taxonomy))):
+        notes.append(f"The column '{label}' was taken for the labels: it holds emotions.")
     lacking = ["files"] if image and not file else []
     lacking += ["labels"] if labelled and not (label or votes) else []
     if lacking:
@@ -644,9 +638,8 @@ def _title(data: bytes) -> int:
         filled = [cell.decode(errors="replace") for cell in cells if cell]
         if len(filled) > 1:
             return end
-        if any(plain_name(cell) in _FILE or _names_image(cell) for cell in filled):
-            return 0
-        if line.count(b'"') % 2:
+        named = any(plain_name(cell) in _FILE or _names_image(cell) for cell in filled)
+        if named or line.count(b'"') % 2:
             return 0
         end += len(line)
     return 0
