@@ -143,6 +143,10 @@ def test_a_second_run_keeps_ids_and_a_lost_image_is_told(
     assert {key: after[key] for key in ("0.jpg", "1.jpg")} == {
         key: before[key] for key in ("0.jpg", "1.jpg")
     }
+    (paintings / "2.jpg").write_bytes((paintings / "0.jpg").read_bytes())
+    add_collection(request, settings, report, again=True)
+    back = next(work for work in store.works(row.id) if work.key == "2.jpg")
+    assert back.sha256 == seen["0.jpg"] != seen["2.jpg"], "gone, and back as another"
 
 
 @pytest.mark.parametrize(

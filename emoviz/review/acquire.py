@@ -254,10 +254,12 @@ def gather(
         if again and before.items:
             listed = [row for row in rows if isinstance(row, Item)]
             moved = _moved(before, listed, _Bringer(request, folder, settings, fetcher))
+            had = {item.key for item in before.items}
+            came = [item.key for item in listed if item.key not in had]  # back, perhaps, as another
             with (folder / "states.jsonl").open("a+b") as states:
                 _drop_half_line(states)
                 states.writelines(
-                    json.dumps(asdict(Brought(key))).encode() + b"\n" for key in moved
+                    json.dumps(asdict(Brought(key))).encode() + b"\n" for key in (*moved, *came)
                 )
             write_json(folder / "changes.json", asdict(_changes(before, listed, moved)))
         _write_items(folder / "items.jsonl", rows, notes)
