@@ -319,7 +319,7 @@ def ranking_areas(scores: Floats, member: Bools, without: LeaveOut) -> tuple[Flo
     # Of each image with the label: where images of its score begin, and where they end.
     start, end = np.append(0, bounds)[block], np.append(bounds, len(order))[block]
     hits, ahead, so_far = (
-        np.searchsorted(of, to) for of, to in ((having, end), (lacking, start), (lacking, end))
+        _number_before(*pair) for pair in ((having, end), (lacking, start), (lacking, end))
     )
     leaving = [np.empty(0, np.int64)]
     if without.number:
@@ -329,14 +329,20 @@ def ranking_areas(scores: Floats, member: Bools, without: LeaveOut) -> tuple[Flo
     for row, out in enumerate(leaving):
         mine, others = out[inside[out]], out[~inside[out]]
         left = slice(None) if row == 0 else groups[having] != row - 1
-        own = hits[left] - np.searchsorted(mine, end[left])
-        above = ahead[left] - np.searchsorted(others, start[left])
-        level = so_far[left] - np.searchsorted(others, end[left])
+        own = (hits - _number_before(mine, end))[left]
+        above = (ahead - _number_before(others, start))[left]
+        level = (so_far - _number_before(others, end))[left]
         rest = len(lacking) - len(others)
         if len(own) and rest:
             roc[row] = (rest - (above + level) / 2).mean() / rest
             precision[row] = (own / (own + level)).mean()
     return roc, precision
+
+
+def _number_before(places: Indices, bounds: Indices) -> Indices:
+    """(P,) how many of the places lie below each of the bounds (P,), which ascend."""
+    first = np.searchsorted(bounds, places, side="right")  # bound that a place lies below
+    return np.cumsum(np.bincount(first, minlength=len(bounds) + 1)[:-1])
 
 
 def _macro(index: int, images: MeasuredImages) -> Floats:
