@@ -217,7 +217,8 @@ async def take_home(page: Any, address: str, collection: str) -> list[dict[str, 
     await settle(page)
     await tab_to(page, "Form")
     await page.keyboard.type("IIIF")
-    await page.wait_for_timeout(500)
+    csv = page.get_by_role("option", name="CSV")
+    await csv.first.wait_for(state="detached")
     await page.keyboard.press("Enter")
     await settle(page)
     await tab_to(page, "Prepare the download")
@@ -255,9 +256,9 @@ async def journey(asked: argparse.Namespace, home: Path, address: str, museum: L
             await finish(person)
         seconds, acts = time.perf_counter() - began, sum(person.acts for person in people)
         print(f"{acts} acts in {seconds:.0f} s, {os.getloadavg()[0]:.1f} load")
+        whole = [compared(person, home, collection) for person in people]
         told = await take_home(first, address, collection)
         await browser.close()
-    whole = [compared(person, home, collection) for person in people]
     last = [said for person in people for said in person.stands.values()]
     wanted = sum(said is not None and said.kind != "skip" for said in last)
     by_people = Counter(

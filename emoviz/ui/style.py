@@ -151,6 +151,8 @@ button.ev-picture { cursor: zoom-in; }
 .ev-facts thead td, .ev-facts tbody tr:last-child > * { border-bottom-width: 0; }
 .ev-facts thead > tr > * { border-bottom-width: 1px; }
 .ev-facts summary { cursor: pointer; }
+.ev-facts a { color: inherit; }
+.st-key-artwork-large img { max-height: 74vh; width: auto; }
 .ev-facts td.ev-value { font-variant-numeric: tabular-nums; }
 .ev-facts details { margin: .3rem 0; }
 .ev-facts .ev-wide { overflow-x: auto; }

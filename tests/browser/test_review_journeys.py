@@ -487,6 +487,16 @@ def test_more_keys_than_artworks_are_known_ahead_wait_for_the_next(visitor: "Vis
     decided(visitor, "22 of 72 works decided, 1 skipped")
     own = {n: words for n, words in stored(visitor).items() if words}
     assert {20: "none of these", 21: "strongly awe", 22: "skipped"}.items() <= own.items()
+    page.evaluate("window.late = 3000")
+    press(visitor, [*"n" * 16], 0)
+    expect(page.locator(".ev-desk .end")).to_contain_text("on its way")
+    press(visitor, ["3", "3"])  # nothing stands there yet
+    page.locator(".ev-desk .frame[aria-current=true][title^='39:']").wait_for()
+    page.evaluate("window.late = 0")
+    press(visitor, ["Enter"])
+    decided(visitor, "39 of 72 works decided, 1 skipped")
+    own = {n: words for n, words in stored(visitor).items() if words}
+    assert {38: "none of these", 39: "strongly contentment"}.items() <= own.items()
 
 
 def test_an_element_that_is_drawn_anew_costs_nothing_that_was_begun(visitor: "Visitor") -> None:

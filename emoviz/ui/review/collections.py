@@ -369,14 +369,15 @@ def details(rows: Sequence[tuple[Item, Brought]], place: int) -> None:
 
 def _large(rows: Sequence[tuple[Item, Brought]]) -> None:
     item, state = rows[stepped(_PLACE, len(rows))]
+    picture, beside = st.columns([5, 3], gap="medium")
     try:
         opened = open_image(read_file(Path(state.file), Limits()), short_side=_LARGE)
-        st.image(thumbnail(opened.pixels, _LARGE), width="content")
+        with picture.container(key="artwork-large"):
+            st.image(thumbnail(opened.pixels, _LARGE), width="content")
     except ImageError as error:
-        st.warning(
-            tr("Its image cannot be shown: {reason}", reason=told(error)), icon=":material/error:"
-        )
-    st.html(details_html(item))
+        words = tr("Its image cannot be shown: {reason}", reason=told(error))
+        picture.warning(words, icon=":material/error:")
+    beside.html(details_html(item))
 
 
 def details_html(item: Item) -> str:

@@ -369,6 +369,10 @@ class Desk {
     this.drawState()
   }
 
+  get waits() {
+    return this.early.length > 0 || Boolean(this.header && this.isComing)
+  }
+
   // No artwork is on the screen, and the server will name one.
   get isComing() {
     return !this.work && !this.over && this.talk.acts.length + this.header.ahead.length > 0
@@ -485,8 +489,8 @@ class Desk {
     if (isArrow && !this.byPointer && !isHere && target !== document.body) return
     if (isArrow && target?.matches?.("[role=slider], [role=radio], [role=tab], [role=option]")) return
     const isWritten = isNoted && (event.key.length === 1 || WRITING.includes(name))
-    // Beside keys that wait for an artwork that nobody knows yet, the keys of all acts wait.
-    const isKnown = this.doings.has(name) || (this.early.length > 0 && this.keys.isAct(name, this.header.emotions))
+    // Where keys wait, or nothing stands there yet, the keys of all acts wait: none is cut in two.
+    const isKnown = this.doings.has(name) || (this.waits && this.keys.isAct(name, this.header.emotions))
     if (name === "tab" || (!isWritten && !isKnown)) return // Tab is never held
     event.preventDefault()
     event.stopPropagation()
@@ -503,7 +507,7 @@ class Desk {
   }
 
   press(name, key, isNote) {
-    if (this.root.dataset.shown !== "yes" || (key && this.early.length)) this.hold({ name, key, isNote })
+    if (this.root.dataset.shown !== "yes" || (key && this.waits)) this.hold({ name, key, isNote })
     else {
       this.doings.get(name)?.()
       if (key) this.isWriting = false // the browser writes what is typed now
