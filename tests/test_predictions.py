@@ -62,6 +62,13 @@ def test_scores_become_probabilities_and_it_is_said(
     assert words in found.notes[0]
 
 
+def test_a_row_of_zeros_is_no_answer_and_makes_no_logits_of_the_others(tmp_path: Path) -> None:
+    file = written(tmp_path / "r.csv", "file,p_warm,p_cold", "a.jpg,0,0", "b.jpg,0.2,0.8")
+    found = read_predictions(file)
+    assert found.problems == (("a.jpg", "all are 0"),)
+    assert found.probabilities[0, found.taxonomy.index("warm")] == pytest.approx(0.2)
+
+
 def test_answers_alone_count_as_certain_and_it_is_said(tmp_path: Path) -> None:
     found = read_predictions(
         written(tmp_path / "r.csv", "file,predicted", "a.jpg,fear", "b.jpg,joy", "c.jpg,")

@@ -297,6 +297,9 @@ def _numbers(table: Table, columns: Sequence[str]) -> tuple[NDArray[np.float64],
                 values[row, c] = value
             else:
                 faults.setdefault(row, f"column '{column}' has no number")
+    if np.nanmin(values, initial=0.0) >= 0 and np.nanmax(values, initial=0.0) <= 1:
+        # Without an answer; as logits they would make logits of everybody's probabilities.
+        faults |= dict.fromkeys(np.flatnonzero((values == 0).all(axis=1)).tolist(), "all are 0")
     return values, faults
 
 
