@@ -223,9 +223,10 @@ async def take_home(page: Any, address: str, collection: str) -> list[dict[str, 
     await settle(page)
     await tab_to(page, "Prepare the download")
     await page.keyboard.press("Enter")
-    await page.locator("[data-testid=stDownloadButton] button", has_text="Download").wait_for()
+    file = f"Download {collection}-iiif"  # each table of the page has a button of its own
+    await page.get_by_role("button", name=file).wait_for()
     await settle(page)
-    await tab_to(page, "Download")
+    await tab_to(page, file)
     async with page.expect_download() as download:
         await page.keyboard.press("Enter")
     taken = await (await download.value).path()
