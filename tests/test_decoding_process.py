@@ -150,6 +150,43 @@ def test_of_many_handed_over_at_once_each_is_answered_by_itself(
     assert not pool._busy
 
 
+@pytest.mark.usefixtures("hostile")
+def test_what_ended_a_process_is_not_unpacked_here(
+    pool: decoding_process._Pool, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = []
+    monkeypatch.setattr(decoding_process, "decode_here", lambda *asked: here.append(asked))
+    monkeypatch.setattr(decoding_process, "_ORDINARY", (b"crash", b"\xff\xd8\xff"))
+    with pytest.raises(ImageError):
+        open_image(b"a text wakes a process")
+    found = list(open_small([picture(), b"crash", picture()], 16))
+    assert [isinstance(item, ImageError) for item in found] == [False, True, False]
+    assert not here
+    monkeypatch.setattr(pool, "_is_usable", False)
+    found = decoding_process.decode_many([b"crash"], Limits(), 32, 16)
+    assert here  # nothing had ended a process before it
+
+
+def test_after_an_error_here_nobody_gets_the_answers_of_others(
+    pool: decoding_process._Pool, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    awake(pool, picture)
+    files = [picture("GIF", size=(20 + n, 30), seed=n) for n in range(40)]
+    real, asked = Image.frombytes, []
+
+    def short_of_memory(*values: object) -> Image.Image:
+        asked.append(values)
+        if len(asked) == 5:
+            raise MemoryError
+        return real(*values)
+
+    monkeypatch.setattr(decoding_process.Image, "frombytes", short_of_memory)
+    for _ in range(2):
+        found = list(open_small(files, 16))
+        sizes = [None if isinstance(item, ImageError) else item.size for item in found]
+        assert sizes == [(20 + n, 30) for n in range(40)]
+
+
 @pytest.mark.parametrize("count", [1, 64, 150])
 def test_small_pictures_are_those_of_the_image(
     pool: decoding_process._Pool, picture: Picture, count: int

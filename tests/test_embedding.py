@@ -26,6 +26,7 @@ from emoviz.data.images import Limits, open_image
 from emoviz.data.reading import open_dataset
 from emoviz.data.sources import from_bytes
 from emoviz.errors import TableError
+from emoviz.inference import cache
 from emoviz.inference.cache import (
     THUMBNAIL_SIDE,
     CachedEmbedding,
@@ -532,6 +533,7 @@ def test_a_read_does_not_wait_a_minute_for_a_program_that_holds_the_file(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
     monkeypatch.setattr("emoviz.inference.cache._READ_PATIENCE", 0.1)
+    monkeypatch.setattr("emoviz.inference.cache._GLANCE", 0.02)
     with Thumbnails(settings) as kept:
         kept.put({"ab" * 32: b"small"})
     holder = sqlite3.connect(settings.home / "thumbnails.sqlite", isolation_level=None)
@@ -550,11 +552,12 @@ def test_a_read_does_not_wait_a_minute_for_a_program_that_holds_the_file(
         for _ in range(3):
             with pytest.raises(TableError, match="locked"):
                 Thumbnails(settings)
-        assert [how["timeout"] for how in asked] == [0.1, 0.0, 0.0], "waited for once"
+        assert [how["timeout"] for how in asked] == [0.1, 0.02, 0.02], "waited for once"
     assert time.monotonic() - began < 20
     holder.close()
     with Thumbnails(settings) as kept:  # at once, when it is free
         assert kept.get_many(["ab" * 32])
+    assert not cache._held, "nor is it held against the file"
 
 
 def test_a_write_waits_for_who_writes(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

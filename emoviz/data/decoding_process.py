@@ -2,10 +2,10 @@
 
 Whatever a file makes a decoder do, crash, run on without end or take memory without bounds, ends
 that process: the file is refused with that as its reason, and another process takes over. There
-are as many as cores, two at most; they start when a second image is asked for, and end with this
-process.
+are as many as cores, two at most; they start with the second question (for one image, or for some
+tens of small ones), and end with this process.
 
-An ordinary JPEG or PNG is unpacked here as long as none of them is awake: one image on the command
+Ordinary JPEGs and PNGs are unpacked here as long as none of them is awake: one image on the command
 line would otherwise wait for an interpreter to start, longer than everything else takes. Those
 two decoders are the ones of every browser, and their work is bounded before it begins.
 
@@ -72,24 +72,38 @@ def decode_many(
 ) -> list[OpenedImage | ImageError]:
     """Small pictures of several files by one question, as `emoviz.data.images.open_small` has them.
 
-    Where the process ends over one of them, those without an answer are asked for one by one.
+    Where the process ends over one of them, those without an answer are asked for one by one, and
+    never unpacked here.
     """
-    found = _asked(files, limits, short_side, square)
+    try:
+        found = _asked(files, limits, short_side, square)
+    except MemoryError:
+        found = []
     for data in files[len(found) :]:
-        found += _asked([data], limits, short_side, square)
+        try:
+            with own_fault():
+                found += _asked([data], limits, short_side, square, is_suspect=True)
+        except ImageError as error:
+            found.append(error)
     return found
 
 
 def _asked(
-    files: Sequence[bytes], limits: Limits, short_side: int | None, square: int | None = None
+    files: Sequence[bytes],
+    limits: Limits,
+    short_side: int | None,
+    square: int | None = None,
+    is_suspect: bool = False,
 ) -> list[OpenedImage | ImageError]:
     """An answer for each file; for the first of several only, where a process ended over them."""
     # A process that was started to read images would guard nothing by another one.
     started = sys.modules.get("multiprocessing.process")
     is_guarded = started is not None and started.parent_process() is not None
-    may_wait = not all(data.startswith(_ORDINARY) for data in files)
+    may_wait = is_suspect or not all(data.startswith(_ORDINARY) for data in files)
     worker = None if is_guarded else _pool.taken(may_wait)
     if worker is None:
+        if is_suspect and not is_guarded:
+            raise ImageError("the program that unpacks it ended, and no other could be started")
         return [_decoded_here(data, limits, short_side, square) for data in files]
     try:
         return worker.ask(files, limits, short_side, square)
@@ -166,6 +180,9 @@ class _Worker:
             why = self._what_happened(seconds)
             if len(files) == 1:
                 found.append(ImageError(why))
+        except BaseException:  # with answers left in its pipe it would give them to others
+            self.end()
+            raise
         finally:
             self.deadline = math.inf
         if kind & _LAST:

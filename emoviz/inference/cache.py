@@ -39,6 +39,7 @@ _PATIENCE = 60.0  # seconds that one process waits until another has written
 _READ_PATIENCE = 2.0  # of a read: who writes holds up no reader, so another program has the file
 _GONE_AROUND = 60.0  # seconds in which nobody waits again for a file that was waited for in vain
 _SETTLED = 2.0  # seconds after which a file's time of change tells one content from the next
+_GLANCE = 0.3  # seconds that each waits for it nevertheless
 _held: dict[Path, float] = {}  # until when a file that another program holds is gone around
 
 
@@ -64,8 +65,8 @@ class Store:
     Where its folder cannot be written, what is there is read.
 
     Raises:
-        TableError: The file is damaged, the disk is full, or another program holds it: the first
-            read waits for two seconds, those of the next minute not at all; writes for a minute.
+        TableError: The file is damaged, the disk is full, or another program holds it: whoever
+            opens it waits for two seconds, in the minute after that a moment; writes for a minute.
     """
 
     columns: Mapping[str, str]
@@ -82,7 +83,8 @@ class Store:
             file.parent.mkdir(parents=True, exist_ok=True)
             # A generator that a worker thread leaves behind may be closed in any thread.
             patience = _READ_PATIENCE if file.is_file() else _PATIENCE
-            patience *= time.monotonic() > _held.get(file, 0.0)
+            if time.monotonic() < _held.get(file, 0.0):
+                patience = min(patience, _GLANCE)
             self._database = sqlite3.connect(file, timeout=patience, check_same_thread=False)
             try:
                 self._database.execute("PRAGMA journal_mode = WAL")
@@ -93,6 +95,7 @@ class Store:
                 if "locked" in str(error):
                     _held[file] = time.monotonic() + _GONE_AROUND
                 raise
+            _held.pop(file, None)
 
     def __enter__(self) -> Self:
         return self
