@@ -226,7 +226,9 @@ class Reader:
         self, node: yaml.Node, key: str, value: float, limits: Mapping[str, Any]
     ) -> None:
         low, high, is_open = limits["low"], limits["high"], limits["open_low"]
-        if not (low < value if is_open else low <= value) or not value <= high or math.isinf(value):
+        if not math.isfinite(value):
+            self._fail(node, f"{key} is {value:g}; it must be a finite number")
+        if not (low < value if is_open else low <= value) or not value <= high:
             words = f"above {low:g}" if is_open else f"at least {low:g}"
             words += "" if high == float("inf") else f" and at most {high:g}"
             self._fail(node, f"{key} is {value:g}; allowed: {words}")

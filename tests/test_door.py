@@ -35,7 +35,7 @@ from emoviz.data.reading import (
 )
 from emoviz.data.sources import member_names
 from emoviz.data.structure import read_structure
-from emoviz.data.tables import read_table
+from emoviz.data.tables import Members, read_table
 from emoviz.errors import TableError
 from emoviz.labels import MIKELS8
 from emoviz.settings import Settings
@@ -130,7 +130,7 @@ def rows(delimiter: str = ",", header: str = "file{}label", end: str = "\n") -> 
         rows(header="file{}label{}".replace("{}", ",")).replace("joy\n", "joy,\n"),
         rows(" "),
         "Emotions of 2020\n\n" + rows(),
-        "Emotions of 2020,\n,\n" + rows(header="Datei{}Emotion"),
+        "Emotions of 2020,\n,\n" + rows(header="Image ID{}Emotion"),
         rows(header="file{}label{}emotion".replace("{}", ",")).replace(",joy", ",1,joy").replace(
             ",fear", ",2,fear"
         ),
@@ -277,7 +277,17 @@ def test_spaces_before_quoted_cells_may_come_late(tmp_path: Path) -> None:
     assert read_table(tmp_path / "t.csv").columns["title"][-1] == "Sunrise, by Monet"
 
 
-@pytest.mark.parametrize("text", ["file name\nmy photo.jpg\n", "my a.jpg\nhis b.jpg\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "file name\nmy photo.jpg\n",
+        "my a.jpg\nhis b.jpg\n",
+        "Image File\nStarry Night.jpg\nMona Lisa.jpg\n",
+        "image path\na.jpg b.jpg\n",
+        "old photo\nStarry Night.jpg\n",
+        "file label\na.jpg awe\nc.jpg very sad\n",
+    ],
+)
 def test_blanks_in_names_separate_no_cells(tmp_path: Path, text: str) -> None:
     (tmp_path / "t.csv").write_text(text)
     assert len(read_table(tmp_path / "t.csv").columns) == 1
@@ -296,6 +306,55 @@ def test_a_quote_that_is_open_swallows_no_rows(tmp_path: Path, text: str, line: 
         read_table(tmp_path / "t.csv")
 
 
+@pytest.mark.parametrize(
+    "note",
+    [
+        '"Compare:\nb.jpg, c.jpg, d.jpg"',
+        '"Study.\nSee also, b.jpg"',
+        '"A ""study"".\nb.jpg,joy,c.jpg"',
+        '"Open at the end\nSee also, b.jpg',
+    ],
+)
+def test_notes_of_several_lines_are_no_open_quote(tmp_path: Path, note: str) -> None:
+    (tmp_path / "t.csv").write_text(f"file,label,notes\na.jpg,awe,x\nb.jpg,joy,{note}\n")
+    assert read_table(tmp_path / "t.csv").columns["label"] == ["awe", "joy"]
+
+
+@pytest.mark.parametrize(
+    "text", ["picture name,,\n,artwork\n,emotion\na.jpg,x,awe\n", "my photo,,\na.jpg,x,joy\n"]
+)
+def test_names_of_columns_are_no_title(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    table = read_table(tmp_path / "t.csv")
+    assert list(table.columns) == [text.partition(",")[0]]
+    assert not table.notes
+
+
+@pytest.mark.parametrize("other", ["works", "photo_path"])
+def test_an_id_names_images_where_nothing_else_does(make: Callable[..., Path], other: str) -> None:
+    files = ("1.jpg", "2.jpg", "3.jpg")
+    found = both(make(f"image_id,{other},label\n1,3.jpg,awe\n17,2.jpg,fear\n", files=files))
+    assert [record.name for record in found.records] == ["3.jpg", "2.jpg"]
+    assert len(both(make("image_id,label\n1,awe\n", files=files))) == 1
+
+
+def test_an_id_that_two_files_might_be_is_none(
+    make: Callable[..., Path], tmp_path: Path, picture: Picture
+) -> None:
+    place = make("image_id,label\n1,awe\n2,joy\n", files=("1.jpg", "1.png", "2.jpg"))
+    assert both(place).problems == (("line 2", "there is no such file"),)
+    assert both(tmp_path).problems[:1] == (("t.csv, line 2", "there is no such file"),)
+
+
+def test_ends_of_names_are_found_as_quickly_as_names(tmp_path: Path) -> None:
+    names = [f"set/{i}/image.jpg" for i in range(30_000)]
+    files, began = Members(tmp_path, names), time.process_time()
+    assert [files.locate(f"{i}/image") for i in range(3)] == [tmp_path / x for x in names[:3]]
+    assert all(files.locate(f"{i}\\IMAGE.jpg") for i in range(0, 30_000, 30))
+    assert files.locate("image.jpg") is None
+    assert time.process_time() - began < 5
+
+
 def test_windows_pages_come_before_those_of_dos(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes("fichier;émotion\na.jpg;joy\n".encode("cp1252"))
     assert list(read_table(tmp_path / "t.csv").columns) == ["fichier", "émotion"]
@@ -311,6 +370,30 @@ def test_lines_of_json_are_a_table(make: Callable[..., Path]) -> None:
     for text in ("[1]", '{"file": ', "[" * 100_000):
         with pytest.raises(TableError, match="line 2: it is no object of JSON"):
             read_table(make(f"\n{text}\n", name="t.jsonl"))
+    table = read_table(make('{" file ": "a", "b": true}\n{"b": [1], "c": 0.5}', name="t.jsonl"))
+    assert table.columns == {"file": ["a", ""], "b": ["true", ""], "c": ["", "0.5"]}
+    with pytest.raises(TableError, match="two columns called 'file'"):
+        both(make('{"file": "a.jpg", "file": "b.jpg", "label": "joy"}', name="t.jsonl"))
+
+
+def test_lines_of_json_with_names_of_their_own_are_refused(
+    make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emoviz.data.tables._MOST_CELLS", 8)
+    text = "\n".join(json.dumps({f"name {i}": i}) for i in range(9))
+    with pytest.raises(TableError, match="has 3 names in its first 3 lines; at most 8 cells"):
+        read_table(make(text, name="t.jsonl"))
+
+
+def test_numbers_are_labels_where_no_known_words_stand_beside_them(
+    make: Callable[..., Path],
+) -> None:
+    lines = zip(NAMES, ("0,oil", "1,print", "0,oil"), strict=True)
+    place = make("file,label,class\n" + "".join(f"{name},{rest}\n" for name, rest in lines))
+    found = open_dataset(place, SETTINGS, taxonomy=MIKELS8, labelled=True)
+    assert counts(found) == {MIKELS8.names[0]: 2, MIKELS8.names[1]: 1}
+    with pytest.raises(TableError, match="are numbers"):
+        both(place)
 
 
 def test_words_in_quotation_marks_keep_a_table_quick(
@@ -665,7 +748,10 @@ NAMED = "file,label,artist\n0.jpg,joy,Ona\n1.jpg,fear,\n2.jpg,joy,Jonas\n"
         (BESIDE, {"labels.csv": NAMED, "works.csv": "file,title\n0.jpg,A\n1.jpg,B\n2.jpg,C\n"}),
         (tuple(f"set/{name}" for name in BESIDE), {"set/labels.csv": NAMED}),
         (tuple(f"set/{name}" for name in BESIDE), {"labels.csv": NAMED}),
-        (("0.jpg", "1.jpg", "2.jpg"), {"labels.txt": NAMED.replace(",", " ")}),
+        (
+            ("0.jpg", "1.jpg", "2.jpg"),
+            {"labels.txt": NAMED.replace(",\n", ",-\n").replace(",", " ")},
+        ),
         (("0.jpg", "1.jpg", "2.jpg"), {"labels.csv": NAMED.encode("utf-16")}),
         (("0.jpg", "1.jpg", "2.jpg"), {"labels.csv": NAMED.replace("\n", "\nC:\\me\\", 3)}),
         (("awe/0.jpg", "awe/1.jpg", "fear/2.jpg"), {"labels.csv": NAMED}),
@@ -933,6 +1019,11 @@ def test_one_image_serves_every_verb_whatever_its_name(
 
 def test_a_text_that_a_program_calls_a_workbook_is_a_table(make: Callable[..., Path]) -> None:
     assert counts(both(make(rows("\t"), name="cat.xls"))) == {"joy": 2, "fear": 1}
+
+
+def test_such_a_text_says_what_images_beside_it_are(opened: Callable[..., Dataset]) -> None:
+    found = opened(BESIDE, **{"labels.xls": NAMED.replace(",", "\t")})
+    assert (counts(found), found.problems) == ({"joy": 2, "fear": 1}, ())
 
 
 def test_arrow_is_read_as_a_stream_and_as_a_file(make: Callable[..., Path]) -> None:

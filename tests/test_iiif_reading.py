@@ -87,7 +87,7 @@ def test_a_manifest_as_a_file_is_opened_and_what_is_none_is_told(
     file.write_bytes(museum.answers["/wave.json"][2])  # type: ignore[index]
     assert open_dataset(file, settings).metadata["title"] == ["Great Wave"]
     file.write_text("no manifest")
-    with pytest.raises(TableError, match="no readable JSON"):
+    with pytest.raises(TableError, match="it is no readable JSON, so it is no IIIF manifest"):
         open_dataset(file, settings)
     for bad in (f"{museum.address}/none.json", "http://me:pw@a.example/x"):
         with pytest.raises(TableError, match=r"404|password"):

@@ -42,7 +42,7 @@ def test_the_baseline_is_the_model_with_beta_zero_and_nothing_else() -> None:
         ("loss:\n  bta: 1", r"line 2: loss has no key 'bta'; allowed: beta, lambda, margin"),
         ("loss:\n  margin: 0", "line 2: margin is 0; allowed: above 0"),
         ("loss: {beta: -1}", "line 1: beta is -1; allowed: at least 0"),
-        ("loss: {beta: .inf}", "line 1: beta is inf; allowed: at least 0"),
+        ("loss: {beta: .inf}", "line 1: beta is inf; it must be a finite number"),
         ("phases:\n- epochs: 0", "line 2: epochs is 0; allowed: at least 1"),
         ("phases:\n- epochs: many", "line 2: epochs is 'many'; wanted: a whole number"),
         ("phases:\n- {train: some}", "line 2: train is 'some'; allowed: heads, tail, all"),

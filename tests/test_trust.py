@@ -28,7 +28,7 @@ from emoviz.checkpoints import (
 )
 from emoviz.cli import main
 from emoviz.errors import CheckpointError, WeightsError
-from emoviz.inference import trust
+from emoviz.inference import graph_trial, trust
 from emoviz.inference.engines import OnnxEngine, TorchEngine, open_engine
 from emoviz.inference.incoming import bring_in, discard, look_at
 from emoviz.inference.signing import SIGNATURE, sign, signed_by, trust_key
@@ -171,8 +171,18 @@ def test_a_graph_that_takes_too_long_is_refused(
     unknown: Checkpoint, cpu: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trust, "SECONDS", 0.01)
-    with pytest.raises(CheckpointError, match="two images took it over"):
+    with pytest.raises(CheckpointError, match=r"two images took it over 0\.04 seconds\."):
         open_engine(unknown, cpu)
+
+
+def test_smaller_limits_of_the_machine_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+
+    def refuse(kind: int, limits: tuple[int, int]) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    graph_trial._limit()
 
 
 def test_a_graph_changed_after_the_card_was_written_is_refused(

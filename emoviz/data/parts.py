@@ -330,7 +330,9 @@ def _check_whole(files: Sequence[_File]) -> None:
     absent = (str(number) for number in range(1, count + 1) if not given[number])
     missing = list(islice(absent, _NAMED))  # of the billions that a file may speak of
     if missing:
-        raise TableError(f"Of {count} parts, these are missing: {', '.join(missing)}.")
+        more = count - sum(1 <= number <= count for number in given) - len(missing)
+        rest = f" and {more:,} more" if more else ""
+        raise TableError(f"Of {count:,} parts, these are missing: {', '.join(missing)}{rest}.")
     twice = [str(number) for number, times in given.items() if times > 1]
     if twice:
         raise TableError(f"Parts given more than once: {', '.join(twice)}.")

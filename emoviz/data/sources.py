@@ -37,10 +37,12 @@ _JUNK = frozenset(
         "system volume information",
     )
 )
-# Of tables whose names say so, of lists that may be tables, and of workbooks, which are none yet.
+# Of tables whose names say so, of workbooks, some of which are text, and of what may be tables.
 TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".arrow")
-LISTS = (".txt",)
 SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+LISTS = (".txt", *SHEETS)
+_A_TABLE = "it is a table; open it by itself to have what it says of the images"
+_WORKBOOKS = (b"PK", b"\xd0\xcf\x11\xe0", b"<")  # what such a file begins with
 _TEXTS = frozenset((".txt", ".json", ".xml", ".html", ".md", ".yaml", ".yml", ".py"))
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP")
 
@@ -111,9 +113,7 @@ def why_no_image(name: str, head: Callable[[], bytes]) -> str:
     if suffix == ".zip":
         return "it is a ZIP of its own; unpack it, or bring it in by itself"
     if suffix in TABLES:
-        return "it is a table; open it by itself to have what it says of the images"
-    if suffix in SHEETS:
-        return "it is a workbook; save its sheet as CSV"
+        return _A_TABLE
     if suffix in _TEXTS:
         return f"it is no image by its name ({suffix})"
     try:
@@ -122,6 +122,9 @@ def why_no_image(name: str, head: Callable[[], bytes]) -> str:
             return ""
     except ImageError as error:
         return str(error)
+    if suffix in SHEETS:
+        is_workbook = begins.startswith(_WORKBOOKS)
+        return "it is a workbook; save its sheet as CSV" if is_workbook else _A_TABLE
     return image_formats.what_it_is(begins) if begins else "the file is empty"
 
 

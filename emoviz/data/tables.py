@@ -18,7 +18,7 @@ import re
 import unicodedata
 from collections import UserDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -37,17 +37,20 @@ from emoviz.files import arrow_file, read_json
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 
 MOST_COLUMNS = 5000
+_MOST_CELLS = 20_000_000  # of lines of JSON, each of which may have names of its own
 # Where a column is looked for by its name: in small letters, without spaces, "-" and "_".
 _FILE = (
     *("file", "path", "image", "filename", "filepath", "imagefile", "imagepath", "imagename"),
     *("img", "imgpath", "imgfile", "imgname", "relativepath", "picture", "photo", "images"),
-    *("imagefilename", "fname", "url", "imageurl", "link", "src", "imageid"),
+    *("imagefilename", "fname", "url", "imageurl", "link", "src"),
 )
+_ID = "imageid"  # names images where no other column does
 _LABEL = ("label", "emotion", "class", "labels", "emotions", "classname", "labelname")
 _GROUP, _SPLIT = ("group", "artist", "source"), ("split", "subset")
 _VOTE = "p_"
 # What may stand above the names of columns: empty lines, the separator, a remark.
 _ABOVE = re.compile(rb'[\r\n]+|\s*"?sep=(.)"?[ ,;\t]*\r?\n|(#[^\r\n]*)[\r\n]+', re.IGNORECASE)
+_TAIL = 8  # folders and file at the end of a path by which it is found
 _ROWS = 64  # of images that are held at a time
 # Blocks as pyarrow reads them; large enough for a cell as long as Python's csv takes one.
 _BLOCK = 1 << 22
@@ -178,9 +181,12 @@ def find_roles(
 
     file, notes = first_of(_FILE), list[str]()
     labels = [by_name[name] for name in _LABEL if name in by_name]
-    label = next((x for x in labels if not _are_numbers(table, x)), labels[0] if labels else None)
-    if labels and label != labels[0]:
-        notes.append(f"The labels are in '{label}'; '{labels[0]}' holds numbers.")
+    label = labels[0] if labels else None
+    if taxonomy is None and labels[1:] and _are_numbers(table, labels[0]):
+        words = replace(table, columns={name: table.columns[name] for name in labels[1:]})
+        if found := _first_column(words, partial(_are_labels, None)):
+            notes.append(f"The labels are in '{found}'; '{label}' holds numbers.")
+            label = found
     if table.images is not None and (file is None or plain_name(file) == "image"):
         file = table.images
     votes = {
@@ -192,6 +198,7 @@ def find_roles(
         votes = _bare_votes({name.strip().casefold(): name for name in known}, taxonomy)
     if file is None and image and (file := _first_column(table, _name_images)):
         notes.append(f"The column '{file}' was taken for the images' files: it names images.")
+    file = file or by_name.get(_ID)
     if not (label or votes) and (label := _first_column(table, partial(_are_labels, taxonomy))):
         notes.append(f"The column '{label}' was taken for the labels: it holds emotions.")
     lacking = ["files"] if image and not file else []
@@ -264,10 +271,12 @@ class Files:
         """The file that a table means: relative, absolute, or as another machine had it."""
         text = name.strip().removeprefix("file://")
         spelt = (text, unquote(text)) if "%" in text else (text,)
-        if "." not in text[-6:]:  # an image's id
-            spelt = (*spelt, *(text + suffix for suffix in SUFFIXES))
         if found := next(filter(None, map(self.find, spelt)), None):
             return found
+        if "." not in text[-6:]:  # an image's id
+            named = [hit for suffix in SUFFIXES if (hit := self.find(text + suffix)) is not None]
+            if named:
+                return named[0] if len(named) == 1 else None
         if outside := self._outside(text):
             return outside
         parts = [part for part in re.split(r"[/\\]+", text) if part]
@@ -330,11 +339,13 @@ class Members(Files):
     def __init__(self, root: Path, names: Sequence[str]) -> None:
         super().__init__(root)
         self._exact, self._composed = _listing(names)
-        self._ends: dict[str, list[str]] = {}
+        self._ends: dict[str, str] = {}  # "" where several paths end so
         for name in names:
-            last = _folded(name.rpartition("/")[2])
-            for end in {last, last.rpartition(".")[0]}:
-                self._ends.setdefault(end, []).append(name)
+            parts = _folded(name).split("/")[-_TAIL:]
+            for last in {parts[-1], parts[-1].rpartition(".")[0]}:
+                for start in range(len(parts)):
+                    end = "/".join([*parts[start:-1], last])
+                    self._ends[end] = "" if end in self._ends else name
 
     def find(self, relative: str) -> Path | None:
         """As `Files.find`, files alone."""
@@ -347,14 +358,8 @@ class Members(Files):
         if found := super().locate(name):
             return found
         parts = [part for part in re.split(r"[/\\]+", _folded(name.strip())) if part.strip(".")]
-        end = "/".join(["", *parts])
-        hits = [
-            path
-            for path in self._ends.get(parts[-1] if parts else "", ())
-            if (folded := _folded(f"/{path}")).endswith(end)
-            or folded.rpartition(".")[0].endswith(end)
-        ]
-        return self.root / hits[0] if len(hits) == 1 else None
+        hit = self._ends.get("/".join(parts)) if parts else None
+        return self.root / hit if hit else None
 
     def there(self, names: Iterable[str]) -> set[str]:
         """As `Files.there`, files alone."""
@@ -502,7 +507,7 @@ def _text(path: Path, data: bytes, notes: tuple[str, ...], quotes: bool = True) 
     for name, column in zip(names, made, strict=True):
         if name and not name.startswith("Unnamed:"):
             columns.setdefault(name, column)
-    if quotes and (row := _swallowing(data, made, delimiter)) is not None:
+    if quotes and (row := _swallowing(data, made, delimiter, line_numbers)) is not None:
         raise TableError(
             f"'{path}', {place(row)}: a cell ends here that holds whole lines. Is a quote open?"
         )
@@ -618,68 +623,100 @@ def _unspaced(data: bytes, delimiter: str) -> bytes:
 
 
 def _of_blanks(data: bytes) -> bytes:
-    """With tabs in the place of blanks, where these alone separate cells: ``a.jpg  joy``."""
-    lines = data[:10_000].splitlines()[:2]
-    cells = [line.decode(errors="replace").split() for line in lines]
-    if re.search(rb'[,;\t|"]', b"".join(lines)) or len(set(map(len, cells))) != 1:
+    """With tabs in the place of blanks, where these alone separate cells: ``a.jpg  joy``.
+
+    As many in every line, the image first; a name of a column that holds blanks is one.
+    """
+    header, *rows = data[:10_000].splitlines()[:2] or [b""]
+    first, names = rows[0].split() if rows else [], header.split()
+    if len(names) < 2 or len(first) != len(names) or re.search(rb'[,;\t|"]', data):
         return data
-    places = [i for i, cell in enumerate(cells[-1]) if _names_image(cell)]
-    name = cells[0][places[0]] if places and len(cells[0]) > 1 else ""
-    if not (plain_name(name) in _FILE or (_names_image(name) and places[0] == 0)):
+    name, whole, image = (x.decode(errors="replace") for x in (names[0], header, first[0]))
+    known = plain_name(name) in _FILE or _names_image(name)
+    if not (known and _names_image(image)) or plain_name(whole) in _FILE:
+        return data
+    if {len(line.split()) for line in data.splitlines()} - {0} != {len(names)}:
         return data
     return re.sub(rb"(?m)^ +| +$", b"", re.sub(rb" +", b" ", data)).replace(b" ", b"\t")
 
 
 def _title(data: bytes) -> int:
-    """The bytes of lines of one cell that stand above a table's first line of several."""
+    """The bytes of lines of one cell above the names of columns, of which one is of files."""
     end = 0
     for line in data[:10_000].splitlines(keepends=True)[:10]:
         cells = [cell.strip(b' "\r\n') for cell in re.split(rb"[,;\t|]", line)]
         filled = [cell.decode(errors="replace") for cell in cells if cell]
+        named = any(plain_name(cell) in (*_FILE, _ID) for cell in filled)
         if len(filled) > 1:
-            return end
-        named = any(plain_name(cell) in _FILE or _names_image(cell) for cell in filled)
-        if named or line.count(b'"') % 2:
+            return end if named else 0
+        known = named or any(plain_name(cell) in _LABEL or _names_image(cell) for cell in filled)
+        if known or line.count(b'"') % 2:
             return 0
         end += len(line)
     return 0
 
 
-def _swallowing(data: bytes, columns: Sequence[Any], delimiter: str) -> int | None:
-    """The first row with a cell that holds whole rows, as one does whose quote was never closed."""
+def _swallowing(
+    data: bytes, columns: Sequence[Any], delimiter: str, ends: Callable[[], Sequence[int]]
+) -> int | None:
+    """The first row with a cell that holds whole rows, for its quote was never closed, or only by
+    one that opens another cell."""
     if len(columns) < 2 or max(map(data.rstrip().count, (b"\n", b"\r"))) <= len(columns[0]):
         return None  # no cell holds an end of a line
     from pyarrow import array, compute
 
+    lines = list[bytes]()
     for column in columns:
         texts = array(column) if isinstance(column, list) else column
-        for row in compute.indices_nonzero(compute.match_substring_regex(texts, _IMAGE_BELOW)):
-            for line in texts[row.as_py()].as_py().splitlines()[1:]:
-                cells = line.split(delimiter)
-                if len(cells) >= len(columns) and any(map(_names_image, cells)):
-                    return int(row.as_py())
+        for index in compute.indices_nonzero(compute.match_substring_regex(texts, _IMAGE_BELOW)):
+            row = index.as_py()
+            below = [line.split(delimiter) for line in texts[row].as_py().splitlines()[1:]]
+            whole = (cells for cells in below if len(cells) == len(columns))
+            if any(any(map(_names_image, cells)) for cells in whole):
+                lines = lines or data.splitlines(keepends=True)
+                known = [0, *ends()]
+                some = b"".join(lines[slice(*known[row : row + 2])])
+                try:
+                    list(csv.reader([some.decode()], delimiter=delimiter, strict=True))
+                except csv.Error:
+                    return int(row)
     return None
 
 
 def _json_lines(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
-    """A table of an object a line; what is no text and no number in one is left out."""
-    rows, lines = list[dict[str, str]](), list[int]()
+    """A table of an object a line; what is no text, no number and no truth in one is left out."""
+    columns, lines, repeated = dict[str, list[str]](), list[int](), dict[str, None]()
     for line, text in enumerate(data.splitlines(), 1):
         if not text.strip():
             continue
         try:
-            values = json.loads(text).items()
-        except (ValueError, RecursionError, AttributeError):
-            raise TableError(f"'{path}', line {line}: it is no object of JSON.") from None
-        flat = {k: v for k, v in values if not isinstance(v, (dict, list)) and v is not None}
-        rows.append(
-            {key: value if isinstance(value, str) else str(value) for key, value in flat.items()}
-        )
+            pairs = json.loads(text, object_pairs_hook=tuple)
+        except (ValueError, RecursionError):
+            pairs = None
+        if not isinstance(pairs, tuple):
+            raise TableError(f"'{path}', line {line}: it is no object of JSON.")
+        for name, value in ((name.strip(), value) for name, value in pairs):
+            if not name or value is None or isinstance(value, (list, tuple)):
+                continue
+            column = columns.setdefault(name, [])
+            if len(column) > len(lines):
+                repeated[name] = None
+                continue
+            cell = value if isinstance(value, str) else json.dumps(value)
+            column += [""] * (len(lines) - len(column))
+            column.append(cell.encode(errors="replace").decode())
         lines.append(line)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    _check_width(path, len(names))
-    columns = {name: [row.get(name, "") for row in rows] for name in names}
-    return Table(path, columns, place=lambda row: f"line {lines[row]}", notes=notes)
+        _check_width(path, len(columns))
+        if len(columns) * len(lines) > _MOST_CELLS:
+            raise TableError(
+                f"'{path}' has {len(columns):,} names in its first {len(lines):,} lines; at most "
+                f"{_MOST_CELLS:,} cells are read. Keep the names of files, labels and what else "
+                "you want to see."
+            )
+    for column in columns.values():
+        column += [""] * (len(lines) - len(column))
+    told = tuple(repeated)
+    return Table(path, columns, told, place=lambda row: f"line {lines[row]}", notes=notes)
 
 
 def _first_line(data: bytes, quotes: bool) -> bytes:

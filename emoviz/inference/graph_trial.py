@@ -6,6 +6,7 @@ The process that `emoviz.inference.trust` makes for it; ends with 2 and a senten
 is refused.
 """
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -63,8 +64,10 @@ def _limit() -> None:
         import resource
     except ImportError:  # Windows
         return
-    resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
+    with contextlib.suppress(ValueError, OSError):  # a smaller one holds already
+        resource.setrlimit(resource.RLIMIT_DATA, (BYTES, BYTES))
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def parsed(body: bytes) -> Any:
         head = body[:200].lstrip().lower()
         if head.startswith((b"<!doctype", b"<html")):
             raise FetchError("it is a web page, not a IIIF manifest") from None
-        raise FetchError("it is no readable JSON, not a IIIF manifest") from None
+        raise FetchError("it is no readable JSON, so it is no IIIF manifest") from None
 
 
 def fetch_image(
