@@ -675,9 +675,9 @@ def _swallowing(
             if any(any(map(_names_image, cells)) for cells in whole):
                 lines = lines or data.splitlines(keepends=True)
                 known = [0, *ends()]
-                some = b"".join(lines[slice(*known[row : row + 2])])
+                some = [line.decode() for line in lines[slice(*known[row : row + 2])]]
                 try:
-                    list(csv.reader([some.decode()], delimiter=delimiter, strict=True))
+                    list(csv.reader(some, delimiter=delimiter, strict=True))
                 except csv.Error:
                     return int(row)
     return None
@@ -695,7 +695,7 @@ def _json_lines(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
             pairs = None
         if not isinstance(pairs, tuple):
             raise TableError(f"'{path}', line {line}: it is no object of JSON.")
-        for name, value in ((name.strip(), value) for name, value in pairs):
+        for name, value in ((_whole(name.strip()), value) for name, value in pairs):
             if not name or value is None or isinstance(value, (list, tuple)):
                 continue
             column = columns.setdefault(name, [])
@@ -704,7 +704,7 @@ def _json_lines(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
                 continue
             cell = value if isinstance(value, str) else json.dumps(value)
             column += [""] * (len(lines) - len(column))
-            column.append(cell.encode(errors="replace").decode())
+            column.append(_whole(cell))
         lines.append(line)
         _check_width(path, len(columns))
         if len(columns) * len(lines) > _MOST_CELLS:
@@ -717,6 +717,11 @@ def _json_lines(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
         column += [""] * (len(lines) - len(column))
     told = tuple(repeated)
     return Table(path, columns, told, place=lambda row: f"line {lines[row]}", notes=notes)
+
+
+def _whole(text: str) -> str:
+    """With "?" for the halves of letters, which JSON can hold alone."""
+    return text.encode(errors="replace").decode()
 
 
 def _first_line(data: bytes, quotes: bool) -> bytes:
