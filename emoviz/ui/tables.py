@@ -24,8 +24,13 @@ def show(table: pd.DataFrame, key: str, **options: Any) -> Any:
         What `st.dataframe` does.
     """
     event = st.dataframe(table, key=key, **options)
-    named = table if options.get("hide_index") else table.reset_index(names="")
-    rows = (list(named.columns), *named.itertuples(index=False))
+    offer(table if options.get("hide_index") else table.reset_index(names=""), key)
+    return event
+
+
+def offer(table: pd.DataFrame, key: str) -> None:
+    """The table's columns as CSV, behind a button; `key` names the file."""
+    rows = (list(table.columns), *table.itertuples(index=False))
     st.download_button(
         tr("Table as CSV"),
         lambda: csv_text(rows).encode("utf-8-sig", "replace"),
@@ -36,4 +41,3 @@ def show(table: pd.DataFrame, key: str, **options: Any) -> Any:
         type="tertiary",
         icon=":material/download:",
     )
-    return event

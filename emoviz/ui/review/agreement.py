@@ -18,7 +18,7 @@ from emoviz.ui.language import emotion, number, plural, tr
 from emoviz.ui.linked import told_apart
 from emoviz.ui.review import desk_text
 from emoviz.ui.review.queue import Chosen
-from emoviz.ui.words import readable
+from emoviz.ui.words import plain, readable
 
 _SHOWN = 24
 
@@ -116,9 +116,10 @@ def _with_each_other(found: Agreement) -> None:
 
 
 def _table(rows: Sequence[Mapping[str, str | int]], key: str) -> None:
-    whole = st.column_config.Column(width=170)  # a value with its interval
-    wide = {tr("kappa"): whole, tr("blind only"): whole}
-    tables.show(pd.DataFrame(rows), key, hide_index=True, column_config=wide)
+    """Drawn as text, so that whole sentences stand in it at any width."""
+    table = pd.DataFrame(rows)
+    st.table(table.map(lambda cell: plain(str(cell))), hide_index=True)
+    tables.offer(table, key)
 
 
 def _row(pair: ReviewerPair) -> dict[str, str | int]:
