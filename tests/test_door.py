@@ -4,7 +4,6 @@ Each kind of place is opened as all that learns and measures opens it (with labe
 else does (without); found = taken + problems in either.
 """
 
-import io
 import json
 import os
 import time
@@ -24,9 +23,11 @@ import pytest
 from emoviz.cli import main
 from emoviz.data import parquet_files
 from emoviz.data.cells import by_number, number
-from emoviz.data.dataset import Dataset, Record, majority
+from emoviz.data.dataset import Dataset, Problem, Record, majority
 from emoviz.data.dataset_file import write_set
 from emoviz.data.images import Limits
+from emoviz.data.importers import Item
+from emoviz.data.importers.artworks import read_artworks
 from emoviz.data.importers.registry import bring_in
 from emoviz.data.reading import (
     expand,
@@ -36,8 +37,8 @@ from emoviz.data.reading import (
 from emoviz.data.sources import member_names
 from emoviz.data.structure import read_structure
 from emoviz.data.tables import Members, read_table
-from emoviz.errors import TableError
-from emoviz.labels import MIKELS8
+from emoviz.errors import ImageError, TableError
+from emoviz.labels import FER7, MIKELS8
 from emoviz.settings import Settings
 
 Picture = Callable[..., bytes]
@@ -345,9 +346,10 @@ def test_an_id_names_images_where_nothing_else_does(make: Callable[..., Path], o
 def test_an_id_that_two_files_might_be_is_none(
     make: Callable[..., Path], tmp_path: Path, picture: Picture
 ) -> None:
-    place = make("image_id,label\n1,awe\n2,joy\n", files=("1.jpg", "1.png", "2.jpg"))
+    files = ("1.jpg", "1.png", "2.jpg", "3.jpg")
+    place = make("image_id,label\n1,awe\n2,joy\n3,joy\n", files=files)
     assert both(place).problems == (("line 2", "there is no such file"),)
-    assert both(tmp_path).problems[:1] == (("t.csv, line 2", "there is no such file"),)
+    assert both(tmp_path).problems[:1] == (("t.csv, line 2", "it names no image here"),)
 
 
 def test_ends_of_names_are_found_as_quickly_as_names(tmp_path: Path) -> None:
@@ -644,12 +646,10 @@ STRUCTURES: dict[str, tuple[str, ...]] = {
 
 
 @pytest.fixture(params=["folder", "zip"])
-def opened(
-    request: pytest.FixtureRequest, tmp_path: Path, picture: Picture
-) -> Callable[..., Dataset]:
-    """Files as a folder, as a ZIP on the disk, and as a ZIP that came through a browser."""
+def put(request: pytest.FixtureRequest, tmp_path: Path, picture: Picture) -> Callable[..., Path]:
+    """Files as a folder, and as a ZIP."""
 
-    def open_files(images: tuple[str, ...], **content: str | bytes) -> Dataset:
+    def put_files(images: tuple[str, ...], **content: str | bytes) -> Path:
         names = (*images, *content)
 
         def data(name: str) -> str | bytes:
@@ -662,15 +662,21 @@ def opened(
                 path.parent.mkdir(parents=True, exist_ok=True)
                 held = data(name)
                 path.write_bytes(held if isinstance(held, bytes) else held.encode())
-            return both(tmp_path / "place")
+            return tmp_path / "place"
         with zipfile.ZipFile(tmp_path / "place.zip", "w") as archive:
             for name in names:
                 info = zipfile.ZipInfo()
                 info.filename = name
                 archive.writestr(info, data(name))
-        return both(tmp_path / "place.zip")
+        return tmp_path / "place.zip"
 
-    return open_files
+    return put_files
+
+
+@pytest.fixture
+def opened(put: Callable[..., Path]) -> Callable[..., Dataset]:
+    """Such a place, opened."""
+    return lambda images, **content: both(put(images, **content))
 
 
 @pytest.mark.parametrize("kind", STRUCTURES)
@@ -760,8 +766,6 @@ NAMED = "file,label,artist\n0.jpg,joy,Ona\n1.jpg,fear,\n2.jpg,joy,Jonas\n"
         ),
         (("0.jpg", "1.jpg", "2.jpg"), {"labels.csv": NAMED.encode("utf-16")}),
         (("0.jpg", "1.jpg", "2.jpg"), {"labels.csv": NAMED.replace("\n", "\nC:\\me\\", 3)}),
-        (("awe/0.jpg", "awe/1.jpg", "fear/2.jpg"), {"labels.csv": NAMED}),
-        (("a/1.jpg", "b/0.jpg", "b/2.jpg"), {"labels.csv": NAMED.replace("0.", "b\\0.")}),
         (
             ("train/0.jpg", "train/1.jpg", "test/0.jpg"),
             {
@@ -777,7 +781,8 @@ def test_a_table_beside_its_images_says_what_they_are(
     found = opened(files, **tables)
     assert counts(found) == {"joy": 2, "fear": 1}
     assert {record.name for record in found.records} == set(files)
-    assert "folder level 0" in found.notes[0]
+    assert found.notes[0].startswith("The labels were read from ")
+    assert found.other_level is None
     assert all(record.read(Limits())[:2] == b"\xff\xd8" for record in found.records)
     splits = {record.name: record.split for record in found.records}
     assert all((splits[name] or "") in name for name in files)
@@ -787,83 +792,148 @@ def test_a_table_beside_its_images_says_what_they_are(
 
 
 @pytest.mark.parametrize(
-    ("files", "tables", "key", "words"),
+    ("tables", "words"),
     [
-        (BASE, {"a.csv": "file,label\njoy/0.jpg,0\nfear/0.jpg,1\n"}, "a.csv", "without words"),
-        (BASE, {"a.csv": "file,artist\njoy/0.jpg,A\nfear/0.jpg,B\n"}, "a.csv", "without words"),
-        (BASE, {"a.csv": "file,label\njoy/0.jpg,awe\nx.jpg,awe\ny.jpg,awe\n"}, "a.csv", "half"),
-        (BASE, {"a.csv": "file,label\n0.jpg,awe\n1.jpg,awe\n"}, "a.csv", "half"),
-        (BASE, {"joy/a.csv": "file,label\n0.jpg,awe\n1.jpg,awe\n"}, "joy/a.csv", "by itself"),
-        (BASE, {"a.csv": "size,of\n1,2\n"}, "a.csv", "2 columns, none of them of files"),
+        ({"a.csv": NAMED.replace("joy", "0").replace("fear", "1")}, "its labels are numbers"),
+        ({"a.csv": NAMED.replace("fear", "4")}, "its labels are numbers"),
+        ({"a.csv": NAMED.replace("joy", "yes").replace("fear", "no")}, "its labels are no words"),
+        ({"a.csv": NAMED.replace("label", "title")}, "it has no column of labels"),
+        ({"a.csv": NAMED.replace("file", "title")}, "none of them of files"),
+        ({"a.csv": "file,p_joy,p_fear\n0.jpg,1,0\n1.jpg,0,1\n2.jpg,1,0\n"}, "no column of labels"),
+        ({"a.csv": "file,label\n0.jpg,\n1.jpg,\n"}, "it has no label"),
+        ({"a.csv": NAMED.replace("artist", "predicted")}, "predictions"),
+        ({"a.csv": NAMED.replace("artist", "SHA256")}, "predictions"),
+        ({"a.csv": NAMED + "x.jpg,joy,\n" * 4}, "more than half of its rows name no image here"),
+        ({"a.csv": NAMED.replace("\n", "\nhttps://a.org/images/")}, "more than half of its rows"),
+        ({"a.csv": "file,label\n0.jpg,joy\n"}, "it names fewer than half of the images here"),
+        ({"a.csv": NAMED + "images/0.jpg,fear,\n"}, "several rows name one image"),
+        ({"a.csv": NAMED, "b.csv": NAMED}, "several tables could be meant: a.csv, b.csv"),
         (
-            BASE,
-            {f"{x}.csv": f"file,label\n{BASE[0]},awe\n{BASE[1]},awe\n" for x in "ab"},
-            "b.csv",
-            "several tables name images here (a.csv, b.csv)",
+            {f"{x}.csv": NAMED for x in ("train", "val", "test_of_whom")},
+            "several tables could be meant: ",
         ),
-        (BASE, {"a.csv": f"file,label\n{BASE[0]},awe\n/etc/x.jpg,awe\n../y.jpg,awe\n"},
-            "a.csv", "half"),
+        ({"train.csv": NAMED, "test.tsv": "file\tlabel\n0.jpg\tjoy\n"}, "several tables"),
+        ({"a.parquet": b"PAR1"}, ""),
+        ({"a.csv": b"PAR1"}, "it is a Parquet file"),
+        ({f"{i}.csv": NAMED for i in range(11)}, ""),
     ],
 )  # fmt: skip
-def test_a_table_beside_images_that_does_not_say_what_they_are_is_told(
+def test_a_table_that_is_none_of_labels_is_named(
+    put: Callable[..., Path], tables: dict[str, str | bytes], words: str
+) -> None:
+    found = open_dataset(put(BESIDE, **tables), SETTINGS)
+    with pytest.raises(TableError, match="has no labels"):
+        open_dataset(found.path, SETTINGS, labelled=True)
+    told = dict(found.problems)
+    assert not any(found.labels)
+    assert tables.keys() <= told.keys()
+    for key in tables:
+        assert "open it by itself to have what it says" in told[key]
+        assert words in told[key]
+        assert ("unpack the ZIP" in told[key]) == (found.path.suffix == ".zip")
+
+
+@pytest.mark.parametrize("name", ["README.txt", "ATTRIBUTION.txt", "0.txt"])
+@pytest.mark.parametrize(
+    "text",
+    ["0.jpg joy\n1.jpg fear\n", "images/0.jpg\nimages/1.jpg\n", "file, by Ona\n0.jpg, joy\n"],
+)
+def test_a_text_without_named_columns_is_no_table(
+    put: Callable[..., Path], name: str, text: str
+) -> None:
+    found = open_dataset(put(BESIDE, **{name: text}), SETTINGS)
+    assert not any(found.labels)
+    assert dict(found.problems)[name] == "it is no image by its name (.txt)"
+
+
+def test_folders_that_are_classes_count_whatever_table_lies_there(
     opened: Callable[..., Dataset],
-    files: tuple[str, ...],
-    tables: dict[str, str],
-    key: str,
-    words: str,
 ) -> None:
-    found = opened(files, **tables)
-    assert counts(found) == CLASSES
-    assert dict(found.problems).keys() == tables.keys()
-    assert words in dict(found.problems)[key] or "numbers" in dict(found.problems)[key]
+    for folders in (BASE, ("joy/0.jpg", "joy/1.jpg"), ("cats/0.jpg", "dogs/0.jpg")):
+        table = "".join(["file,label\n", *(f"{name},awe\n" for name in folders)])
+        found = opened(folders, **{"labels.csv": table})
+        assert "awe" not in found.labels
+        assert all(found.labels)
+        assert dict(found.problems)["labels.csv"].endswith(
+            "by itself to have what it says of the images"
+        )
 
 
-def test_what_a_table_beside_images_leaves_out_is_told(opened: Callable[..., Dataset]) -> None:
-    lines = "file,label\n0.jpg,joy\n1.jpg,happy?\n/etc/x.jpg,joy\n0.jpg,fear\nimages,joy\n"
-    found = opened((*BESIDE, "images/notes.pdf"), **{"labels.csv": lines})
-    assert counts(found) == {"joy": 1, "happy?": 1, "fear": 1}
-    assert dict(found.problems) == {
+def test_labels_of_another_taxonomy_than_was_asked_for_are_not_read(
+    put: Callable[..., Path],
+) -> None:
+    place = put(BESIDE, **{"labels.csv": NAMED.replace("joy", "happy")})
+    assert counts(open_dataset(place, SETTINGS, FER7)) == {"happy": 2, "fear": 1}
+    found = open_dataset(place, SETTINGS, MIKELS8)
+    assert "not all of its labels are of taxonomy 'mikels8'" in dict(found.problems)["labels.csv"]
+    with pytest.raises(TableError, match="no image that can be used"):
+        open_dataset(place, SETTINGS, MIKELS8, labelled=True)
+
+
+def test_what_a_table_beside_images_leaves_out_is_told(
+    opened: Callable[..., Dataset],
+) -> None:
+    lines = (
+        "file,label,split\n0.jpg,joy,\nhttps://a.org/2.jpg,joy,\n1.jpg,happy?,train\nimages,joy,\n"
+        "3.jpg,,\n4.jpg,joy,often\n"
+    )
+    images = (*(f"images/{i}.jpg" for i in range(6)), "images/notes.pdf")
+    found = opened(images, **{"labels.csv": lines})
+    own = {
         "images/notes.pdf": "it is a text, whatever its name says, not an image",
-        "labels.csv, line 4": "/etc/x.jpg: there is no such file",
-        "labels.csv, line 6": "there is no such file",
-        "images/2.jpg": "it is not named in labels.csv",
+        "labels.csv, line 3": "https://a.org/2.jpg: it names no image here",
+        "labels.csv, line 5": "it names no image here",
+        "labels.csv, line 7": "its split is none that is known; wanted: train, validation or test",
     }
+    lost = {f"images/{i}.jpg": "it is not named in labels.csv" for i in (2, 5)}
+    assert dict(found.problems) == own | lost
+    assert [record.name for record in found.records] == [f"images/{i}.jpg" for i in (0, 1, 3)]
+    kept = open_dataset(found.path, SETTINGS)
+    assert [record.name for record in kept.records] == [f"images/{i}.jpg" for i in (0, 1, 2, 3, 5)]
+    assert kept.labels == ["joy", "happy?", "", "", ""]
+    assert dict(kept.problems) == own
+    for item in (found, kept):
+        assert {len(record.shares) for record in item.records} == {len(item.taxonomy)}
+        assert all((sum(r.shares) == 0) == (r.label < 0) for r in item.records)
+        assert not any(record.url for record in item.records)
+        assert all(record.read(Limits())[:2] == b"\xff\xd8" for record in item.records)
 
 
-@pytest.mark.parametrize("name", ["metadata.jsonl", "labels.parquet"])
-def test_tables_of_other_kinds_say_what_images_beside_them_are(
-    opened: Callable[..., Dataset], name: str
+def test_a_table_of_labels_whose_rows_all_fail_loses_no_problem(put: Callable[..., Path]) -> None:
+    lines = "file,label,split\n" + "".join(f"{i}.jpg,joy,often\n" for i in range(3))
+    with pytest.raises(
+        TableError, match=r"no image that can be used\. First: notes\.csv: it is a table"
+    ):
+        open_dataset(put(BESIDE, **{"labels.csv": lines, "notes.csv": "a,b\n1,2\n"}), SETTINGS)
+
+
+def test_where_nobody_asks_for_labels_images_are_as_without_a_table(
+    opened: Callable[..., Dataset],
 ) -> None:
+    lines = "file,url,label,title\n1.jpg,https://a.org/1.jpg,joy,A\n0.jpg,,fear,B\nx.jpg,,joy,C\n"
+    place = opened(BESIDE, **{"labels.csv": lines}).path
+    sources = expand([place], SETTINGS)
+    assert [source.name for source in sources] == [
+        f"{place}/{name}" for name in (*BESIDE, "labels.csv")
+    ]
+    assert all(source.read()[:2] == b"\xff\xd8" for source in sources[:3])
+    with pytest.raises(
+        ImageError, match=r"it is a table; .*open it by itself to have what it says"
+    ):
+        sources[3].read()
+    *works, problem = read_artworks(place, SETTINGS)
+    assert [work.key for work in works if isinstance(work, Item)] == list(BESIDE)
+    assert not any(work.place.url or work.label for work in works if isinstance(work, Item))
+    assert isinstance(problem, Problem)
+    assert problem.key == "labels.csv"
+
+
+def test_lines_of_json_say_what_images_beside_them_are(opened: Callable[..., Dataset]) -> None:
     pairs = zip(BESIDE, LABELS, strict=True)
     lines = "\n".join(json.dumps({"file_name": n, "label": w}) for n, w in pairs)
-    buffer = io.BytesIO()
-    pq.write_table(pa.table({"file": BESIDE, "label": LABELS}), buffer)
-    data = lines.encode() if name.endswith(".jsonl") else buffer.getvalue()
-    found = opened(BESIDE, **{name: data, "labels.xlsx": b"PK"})
+    found = opened(BESIDE, **{"metadata.jsonl": lines, "labels.xlsx": b"PK"})
     assert counts(found) == {"joy": 2, "fear": 1}
     assert dict(found.problems) == {"labels.xlsx": "it is a workbook; save its sheet as CSV"}
-
-
-def test_a_table_of_images_beside_images_is_told(
-    opened: Callable[..., Dataset], picture: Picture
-) -> None:
-    buffer = io.BytesIO()
-    pq.write_table(pa.table({"image": [picture()], "label": ["awe"]}), buffer)
-    found = opened(BASE, **{"t.parquet": buffer.getvalue(), "u.parquet": b"PAR1 no more"})
-    assert counts(found) == CLASSES
-    assert "holds images of its own" in dict(found.problems)["t.parquet"]
-    assert "no readable Parquet file" in dict(found.problems)["u.parquet"]
-
-
-def test_of_splits_and_another_table_the_splits_are_read(opened: Callable[..., Dataset]) -> None:
-    names = ("train", "val", "sample_submission")
-    tables = {f"{x}.csv": f"file,label\n{i}.jpg,joy\n" for i, x in enumerate(names)}
-    found = opened(BESIDE, **tables)
-    assert {record.name: record.split for record in found.records} == {
-        "images/0.jpg": "train",
-        "images/1.jpg": "validation",
-    }
-    assert [key for key, _ in found.problems] == ["sample_submission.csv", "images/2.jpg"]
 
 
 def test_names_that_differ_in_their_separators_are_one_in_a_zip(
@@ -889,13 +959,10 @@ def test_a_table_that_stands_twice_in_a_zip_is_told(tmp_path: Path, picture: Pic
     assert [key for key, _ in found.problems] == ["labels.csv"]
 
 
-def test_folders_are_read_without_the_table_where_asked_for(
-    opened: Callable[..., Dataset], tmp_path: Path
-) -> None:
-    found = opened(BASE, **{"labels.csv": "".join(["file,label\n", *(f"{n},awe\n" for n in BASE)])})
-    assert (counts(found), found.other_level) == ({"awe": 4}, 0)
-    other = open_dataset(found.path, SETTINGS, labelled=True, level=0)
-    assert counts(other) == CLASSES
+def test_folders_are_read_without_the_table_where_asked_for(opened: Callable[..., Dataset]) -> None:
+    found = opened(BESIDE, **{"labels.csv": NAMED})
+    other = open_dataset(found.path, SETTINGS, level=0)
+    assert (other.labels, len(other)) == (["", "", ""], 3)
     assert [key for key, _ in other.problems] == ["labels.csv"]
 
 
@@ -905,7 +972,7 @@ def test_a_table_in_a_zip_that_was_sent_is_read(tmp_path: Path, picture: Picture
         archive.writestr("0.jpg", picture(size=(8, 8)))
     found = open_dataset(tmp_path / "a.zip", replace(SETTINGS, paths="/nowhere"), sent=True)
     assert counts(found) == {"joy": 1}
-    assert dict(found.problems) == {"labels.csv, line 3": "/etc/x.jpg: there is no such file"}
+    assert dict(found.problems) == {"labels.csv, line 3": "/etc/x.jpg: it names no image here"}
 
 
 def test_a_table_beside_images_is_no_link_out_of_open_folders(

@@ -18,7 +18,7 @@ def add_level(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--level",
         type=int,
-        help="which folder is the class, 1 for the outermost; 0: found, and no table beside read",
+        help="which folder is the class, 1 for the outermost; 0: found, and no table in it read",
     )
 
 

@@ -220,8 +220,8 @@ class Wish:
         likely: Taken instead of a smaller one where all labels are of it.
         labelled: Whether labels are needed: then folders are classes, and what lies in none, or
             has a label that `taxonomy` lacks, is a problem.
-        level: Which folder is the class, counted from the outermost, 1; found where 0, and where
-            None, if no table among the images says what they are.
+        level: Which folder is the class, counted from the outermost, 1; found where 0, the folders
+            alone. Where None a table of labels counts if the folders give no classes.
         sent: Whether it came through a browser: then a table may name addresses alone, and is told
             nothing of which files there are.
     """

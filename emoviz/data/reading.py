@@ -2,7 +2,8 @@
 
 A place is a folder, a ZIP, a table, a set of the library as a file, or one image. Classes are
 folders, any number of wrappers deep; where that can be read in two ways, the set's notes say which
-one was taken and how to have the other. Files of images are found, not opened.
+one was taken and how to have the other. Where folders are none, a table of labels in it may say
+what its images are. Files of images are found, not opened.
 """
 
 import os
@@ -51,7 +52,7 @@ from emoviz.labels import TAXONOMIES, Taxonomy, get_taxonomy, taxonomy_of
 from emoviz.settings import Settings, load_settings
 
 SAMPLE = "sample"
-BESIDE = (*TABLES, *LISTS)
+_BESIDE = (*TABLES, *LISTS)
 _MANIFESTS = (".json", ".jsonld")
 _NO_CLASS = "it lies in no folder of a class"
 _NO_CLASS_OF_SPLITS = "its folder is no class of the splits"
@@ -213,7 +214,7 @@ def expand(
     What cannot be taken, a path that does not exist, an empty folder or a broken ZIP is a source
     that cannot be read, so nothing asked for and nothing found goes unmentioned.
     """
-    wish, sources = Wish(settings), list[ImageSource]()
+    wish, sources = Wish(settings, level=0), list[ImageSource]()
     for path in paths:
         try:
             if is_address(path) or os.path.exists(path):  # noqa: PTH110  (Path raises)
@@ -232,7 +233,7 @@ def sent_sources(name: str, data: bytes, settings: Settings) -> list[ImageSource
     """A file that is in memory as image sources: the images of a ZIP, or itself."""
     if not _is_zip(name, data):
         return [from_bytes(name, data)]
-    wish = Wish(settings)
+    wish = Wish(settings, level=0)
     try:
         return _sources(name, open_zip(data, name, wish), wish)
     except TableError as error:
@@ -351,7 +352,7 @@ def _by_folders(
     shown: str,
     record_of: Callable[[str], Record],
 ) -> Dataset:
-    """Images with the labels and splits that a table among them gives, or their folders.
+    """Images with the labels and splits that their folders give, or a table where these are none.
 
     Args:
         title: For people.
@@ -367,16 +368,18 @@ def _by_folders(
     folders = [parts_of(record.name)[:-1] for record in files]
     read = read_structure(folders, wish.level or None)
     names = sorted({label for label, _ in read.places if label})
-    tables = [problem for problem in problems if problem.key.casefold().endswith(BESIDE)]
-    if wish.level is None and tables:
+    tables = [problem for problem in problems if problem.key.casefold().endswith(_BESIDE)]
+    classes = len(names) > 1 or taxonomy_of(names, wish.taxonomy or wish.likely) is not None
+    if wish.level is None and tables and not classes:
         from emoviz.data.table_beside import read_beside
 
         images = {
-            "/".join((*above, *parts_of(record.name)[-1:])): replace(record, split=split)
+            "/".join(parts_of(record.name)): replace(
+                record, split=split, metadata=_of_folder(above, wish)
+            )
             for record, above, (_, split) in zip(files, folders, read.places, strict=True)
         }
-        classes = len(names) > 1 or taxonomy_of(names) is not None
-        found, problems = read_beside(images, problems, wish, classes, record_of)
+        found, problems = read_beside(images, problems, wish, record_of)
         if found is not None:
             return replace(found, name=title, root=Path.cwd(), shown=shown)
     if len(names) > MOST_CLASSES and wish.labelled:
@@ -409,7 +412,7 @@ def _by_folders(
                 shares=one_hot(index, len(taxonomy)),
                 group=record.name,
                 split=split,
-                metadata={"folder": "/".join(above)} if above and not wish.labelled else {},
+                metadata=_of_folder(above, wish),
                 written=label if len(taxonomy) else "",
             )
         )
@@ -425,3 +428,7 @@ def _by_folders(
         other_level=read.other if told else None,
         unknown=dict(unknown.most_common()),
     )
+
+
+def _of_folder(above: Sequence[str], wish: Wish) -> dict[str, str]:
+    return {"folder": "/".join(above)} if above and not wish.labelled else {}

@@ -38,10 +38,13 @@ _JUNK = frozenset(
     )
 )
 # Of tables whose names say so, of workbooks, some of which are text, and of what may be tables.
-TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".arrow")
+TEXT_TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
+TABLES = (*TEXT_TABLES, ".parquet", ".arrow")
 SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 LISTS = (".txt", *SHEETS)
 _A_TABLE = "it is a table; open it by itself to have what it says of the images"
+_A_TABLE_INSIDE = _A_TABLE.replace("open it", "unpack the ZIP and open it")
+NAMED = (_A_TABLE, _A_TABLE_INSIDE)  # why a table is no image
 _WORKBOOKS = (b"PK", b"\xd0\xcf\x11\xe0", b"<")  # what such a file begins with
 _TEXTS = frozenset((".txt", ".json", ".xml", ".html", ".md", ".yaml", ".yml", ".py"))
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP")
@@ -258,6 +261,7 @@ class ZipImages:
                 head = partial(self._unpacked, member, _HEAD)
                 reason = why_no_image(parts[-1], head)
             if reason:
+                reason = _A_TABLE_INSIDE if reason == _A_TABLE else reason
                 self.problems.append(Problem(name, reason))
                 continue
             self.names.append(name)

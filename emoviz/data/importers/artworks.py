@@ -45,7 +45,7 @@ def read_artworks(
     Raises:
         TableError: It cannot be read, or holds no image.
     """
-    found = open_dataset(place, settings, sent=sent)
+    found = open_dataset(place, settings, level=0, sent=sent)
     for note in found.notes:
         tell(note)
     if found.shown and len(found.records):

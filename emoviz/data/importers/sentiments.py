@@ -42,7 +42,7 @@ def read(path: Path, labels: str = "") -> Dataset:
             metadata = {"kind": row.get("kind", "")}
             found.add(place, row["file"], files.find(row["file"]), label, metadata=metadata)
     else:
-        folders = open_dataset(path, labelled=True)
+        folders = open_dataset(path, labelled=True, level=0)
         found.problems += folders.problems
         for record, label in zip(folders.records, folders.labels, strict=True):
             word = _WORDS.get(label.casefold(), label)
