@@ -70,8 +70,8 @@ def open_dataset(
     """Open whatever lies at a path, or ``sample`` for the images that come with the project.
 
     Args:
-        place: A folder, a ZIP, a table (CSV, TSV, Parquet, Arrow), an image, or the address of a
-            IIIF manifest or collection, which is then asked for.
+        place: A folder, a ZIP, a table (CSV, TSV, JSON lines, Parquet, Arrow), an image, or
+            the address of a IIIF manifest or collection, which is then asked for.
         settings: Caps, and where the sample is; the environment's where None.
         taxonomy, likely, labelled, level, sent: See `Wish`.
 
@@ -103,8 +103,9 @@ def _opened(place: str | Path, wish: Wish) -> Dataset:
         is_folder = is_file = False
     if not (is_folder or is_file):
         raise TableError(
-            f"There is no '{place}'. Wanted: a folder, a ZIP, a table (CSV, TSV, Parquet, Arrow), "
-            f"an image, a IIIF address, or '{SAMPLE}' for the images that come with the project."
+            f"There is no '{place}'. Wanted: a folder, a ZIP, a table (CSV, TSV, JSON lines, "
+            f"Parquet, Arrow), an image, a IIIF address, or '{SAMPLE}' for the images that come "
+            "with the project."
         )
     found = _folder(given, wish) if is_folder else _file(given, wish)
     return replace(found, path=absolute(given))

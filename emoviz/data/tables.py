@@ -1,4 +1,4 @@
-"""Tables as columns of text: CSV, TSV, text that a spreadsheet exported, Parquet. Read here alone.
+"""Tables as columns of text: CSV, TSV, text of spreadsheets, JSON lines, Parquet. Read here alone.
 
 A text table may be in UTF-8 (also with a damaged byte), UTF-16 or a regional code page: of these
 the one is taken under which the files exist that the table names. Cells may be separated by commas,
