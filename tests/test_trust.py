@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import stat
+import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -172,6 +173,19 @@ def test_a_graph_that_takes_too_long_is_refused(
 ) -> None:
     monkeypatch.setattr(trust, "SECONDS", 0.01)
     with pytest.raises(CheckpointError, match=r"two images took it over 0\.04 seconds\."):
+        open_engine(unknown, cpu)
+
+
+def test_a_graph_is_tried_by_one_thread(
+    unknown: Checkpoint, cpu: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(command: list[str], env: dict[str, str], **rest: Any) -> Any:
+        assert env["OMP_NUM_THREADS"] == "1"
+        return subprocess.CompletedProcess(command, -24)
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(CheckpointError, match="it over 180 seconds of a processor"):
         open_engine(unknown, cpu)
 
 
