@@ -150,12 +150,8 @@ def of_file(path: Path, source: Any) -> OpenedParquet | OpenedArrow:
 
 
 @contextlib.contextmanager
-def opened_parquet(path: Path, data: bytes | None = None) -> Iterator[Any]:
+def opened_parquet(path: Path) -> Iterator[Any]:
     """Open a Parquet file, or one of Arrow by its name.
-
-    Args:
-        path: Of the file.
-        data: What it holds, where it is no file of its own.
 
     Raises:
         TableError: It is none that can be read, or unpacks to far more than it holds.
@@ -163,7 +159,7 @@ def opened_parquet(path: Path, data: bytes | None = None) -> Iterator[Any]:
     import pyarrow as pa
 
     try:
-        with arrow_file(path) if data is None else pa.BufferReader(data) as source:
+        with arrow_file(path) as source:
             yield of_file(path, source)
     except (pa.ArrowException, OSError, ValueError, RecursionError, MemoryError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".") or "it is too deeply nested"

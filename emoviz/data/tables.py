@@ -132,13 +132,9 @@ def read_table(path: Path, quotes: bool = True) -> Table:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no file can have such a name"
         raise TableError(f"'{path}' cannot be read: {reason}.") from None
-    if _is_columnar(path, begins):
+    if begins.startswith(b"PAR1") or path.suffix.casefold() in (".parquet", ".arrow"):
         return _parquet(path)
     return _text(path, *_bytes(path), quotes)
-
-
-def _is_columnar(path: Path, begins: bytes) -> bool:
-    return begins.startswith(b"PAR1") or path.suffix.casefold() in (".parquet", ".arrow")
 
 
 def read_held(path: Path, data: bytes, files: "Files") -> Table:
@@ -152,8 +148,6 @@ def read_held(path: Path, data: bytes, files: "Files") -> Table:
     Raises:
         TableError: It is no table, or has more than 5,000 columns.
     """
-    if _is_columnar(path, data):
-        return _parquet(path, data)
     return _text(path, *_plain(path, data, files))
 
 
@@ -808,8 +802,8 @@ def _code_page(data: bytes, files: Files) -> tuple[str, str]:
 # Parquet -----------------------------------------------------------------------------------------
 
 
-def _parquet(path: Path, data: bytes | None = None) -> Table:
-    with opened_parquet(path, data) as file:
+def _parquet(path: Path) -> Table:
+    with opened_parquet(path) as file:
         schema, count = file.schema, file.rows
         _check_width(path, len(schema.names))
         images = next((item.name for item in schema if _holds_images(item)), None)
