@@ -20,9 +20,9 @@ def offer(settings: Settings) -> None:
         st.markdown(
             tr(
                 "Images that you drop on Classify or Textures are held in memory for this session "
-                "alone; nobody else sees them, and they are gone once you close the page. Texture "
-                "pictures that you had made of them, with the originals beside them, stay on this "
-                "machine's disk until they are forgotten. Nothing leaves this machine."
+                "alone; nobody else sees them, and they are gone some minutes after you close the "
+                "page. Texture pictures that you had made of them, with the originals beside them, "
+                "stay on this machine's disk until they are forgotten. Nothing leaves this machine."
             )
         )
         st.button(
@@ -43,7 +43,10 @@ def forget_session(settings: Settings) -> None:
 
 
 def let_go_of_pictures() -> None:
-    """Nothing that all sessions share holds an image that somebody brought; it is read again."""
+    """Decoded pictures, also changed ones, leave what all sessions share; they are read again.
+
+    Explanations stay until others take their place: they hold numbers made of an image.
+    """
     opened.clear()
     whatif.forget()
 

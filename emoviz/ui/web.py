@@ -102,8 +102,11 @@ async def _tidy() -> None:
     """Give back what those who left took: now and then, for nothing says when they have gone."""
     while True:
         await asyncio.sleep(_TIDY)
-        await run_in_threadpool(privacy.let_go_of_pictures)
-        await run_in_threadpool(give_back)
+        for tidying in (privacy.let_go_of_pictures, give_back):
+            try:
+                await run_in_threadpool(tidying)
+            except Exception:  # next time again
+                logging.getLogger(__name__).exception("what is left could not be tidied")
 
 
 def wordless(*args: Any, **options: Any) -> logging.LogRecord:
@@ -113,9 +116,19 @@ def wordless(*args: Any, **options: Any) -> logging.LogRecord:
     foresaw, whatever an app does about it.
     """
     record = logging.LogRecord(*args, **options)
-    if record.exc_info and record.exc_info[0] is not None:
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            type(arg).__name__ if isinstance(arg, BaseException) else arg for arg in record.args
+        )
+    if record.exc_info and record.exc_info[1] is not None:
+        error = record.exc_info[1]
+        name = type(error).__name__
         where = "".join(traceback.format_tb(record.exc_info[2]))
-        record.exc_text = f"{where}{record.exc_info[0].__name__}"  # so no formatter makes its own
+        record.exc_text = f"{where}{name}"  # so no formatter makes its own
+        said = record.getMessage()
+        for words in (repr(error), str(error)):  # asyncio's message holds it, too
+            said = said.replace(words, name) if words else said
+        record.msg, record.args = said, ()
     return record
 
 

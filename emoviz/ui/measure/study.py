@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import streamlit as st
 
 from emoviz.analysis.metrics import METRICS
@@ -13,7 +14,7 @@ from emoviz.experiments.wikiart import CHECKPOINTS, Study, load_study, table_row
 from emoviz.plots.study import study_maps
 from emoviz.review.acquire import list_gathered, works_table
 from emoviz.settings import Settings
-from emoviz.ui import access, background
+from emoviz.ui import access, background, tables
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.linked import linked_choice
@@ -121,7 +122,7 @@ def _maps(study: Study, model: Checkpoint) -> None:
 
 def _numbers(study: Study) -> None:
     st.header("How often the two most probable emotions are opposite", anchor=False)
-    st.dataframe(table_rows(study), hide_index=True, width="stretch")
+    tables.show(pd.DataFrame(table_rows(study)), "study-rates", hide_index=True, width="stretch")
     value, low, high = (100 * number for number in study.difference)
     sure = "which these paintings do not tell from zero" if low <= 0 <= high else "beyond chance"
     st.markdown(
@@ -141,7 +142,7 @@ def _numbers(study: Study) -> None:
             shown["sentiment as people said"] = _told(side.people["right"], count)
             shown["always the commoner one"] = _told(side.people["commonest"], count)
         rows.append({"network": side.checkpoint, **shown})
-    st.dataframe(rows, hide_index=True, width="stretch")
+    tables.show(pd.DataFrame(rows), "study-networks", hide_index=True, width="stretch")
 
 
 def _told(value: float, count: int) -> str:
