@@ -491,6 +491,22 @@ def test_the_temperature_finds_back_what_was_done_to_the_logits(wrong: float) ->
     assert value_of(made.temperature) == pytest.approx(best.x, rel=0.01)
 
 
+@pytest.mark.parametrize("kind", ["all alike", "all right", "all wrong"])
+@pytest.mark.parametrize("images", [30, 120])
+def test_a_temperature_that_nothing_bounds_is_not_told(kind: str, images: int) -> None:
+    answers, labels = random_answers(images)
+    p = np.full((images, 8), 1 / 8) if kind == "all alike" else answers.probabilities
+    labels = p.argmin(axis=1) if kind == "all wrong" else p.argmax(axis=1)
+    found = judge(ModelOutputs("t", MIKELS8, p), labels, bridge_between(MIKELS8, MIKELS8))
+    made = calibration(found)
+    assert made.temperature is not None
+    assert (made.temperature.value, made.temperature.low) == (None, None)
+    assert made.temperature.reason == "these images do not bound it"
+    for score, most in ((made.ece_after, 1.0), (made.brier_after, 2.0)):
+        assert score is not None
+        assert score.high is None or score.high <= most
+
+
 def test_few_images_have_an_in_sample_temperature_and_very_few_none() -> None:
     assert calibration(judged(30)).how.startswith("in-sample")
     made = calibration(judged(9))

@@ -150,8 +150,11 @@ def test_spots_stand_where_their_numbers_are_and_are_told_in_words() -> None:
     drawn = spots_by(rows, "points", 0.0, "+.1f")
     minus = "\N{MINUS SIGN}"
     said = re.findall(r'aria-label="([^"]*)"', drawn)
-    first = f"&lt;b&gt;a&lt;/b&gt;: +2.0, from {minus}2.0 to +4.0"
-    assert said == [first, "far: +8.0; too few", "none: \N{EN DASH}"]
+    first = f"+2.0, from {minus}2.0 to +4.0"
+    assert said == ["points, compared with +0.0", first, "+8.0; too few", "\N{EN DASH}"]
+    # Names are text of a list's items, which no role takes from the list.
+    assert drawn.count("<li ") == 3 == drawn.count('class="ev-range" role="img"')
+    assert 'title="far: +8.0; too few"><span class="ev-what">far</span>' in drawn
     assert "<b>" not in drawn
     assert_well_formed(drawn)
     # From -2 to 8, with room of .4 at both ends: 10.8 in all.

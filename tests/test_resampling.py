@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from math import comb
 from pathlib import Path
 from types import ModuleType
 
@@ -15,7 +16,7 @@ from emoviz.analysis.calibration_error import (
     expected_calibration_error,
 )
 from emoviz.analysis.clustering import group_images
-from emoviz.analysis.metrics import METRICS, measure, ranking_areas
+from emoviz.analysis.metrics import METRICS, added_up, differences, measure, ranking_areas
 from emoviz.analysis.resampling import (
     Intervals,
     LeaveOut,
@@ -133,10 +134,55 @@ def test_a_perfectly_calibrated_model_may_have_no_calibration_error() -> None:
     assert low == 0.0 < 0.05 < value < high
 
 
-def test_no_wrong_answer_of_thirty_may_be_a_model_that_is_too_sure() -> None:
+@pytest.mark.parametrize("sure", [1.0, 0.9999, 0.999, 0.99])
+def test_no_wrong_answer_of_thirty_may_be_a_model_that_is_too_sure(sure: float) -> None:
     """None of 30 is not rare where one in ten is wrong: .9 ** 30 is .04."""
-    confidence = np.full(30, 0.99)
-    assert calibration_error_interval(confidence, np.ones(30, bool))[1] > 0.07
+    confidence, rank = np.full(30, sure), np.arange(30)
+    assert calibration_error_interval(confidence, rank >= 0)[1] == pytest.approx(
+        sure - 0.887, abs=0.005
+    )
+    intervals = [calibration_error_interval(confidence, rank >= wrong) for wrong in range(12)]
+    for accuracy in (0.9, 0.95, 0.97):
+        true = abs(sure - accuracy)  # with one confidence the counts are binomial
+        held = sum(
+            comb(30, wrong) * (1 - accuracy) ** wrong * accuracy ** (30 - wrong)
+            for wrong, (low, high) in enumerate(intervals)
+            if low <= true <= high
+        )
+        assert held > 0.94  # .59 at 1.0 and .97 when ties did not count
+
+
+@pytest.mark.parametrize(("images", "true"), [(30, 0.05), (60, 0.02), (200, 0.008)])
+def test_hardly_any_wrong_of_mixed_confidence_leave_room_for_more(images: int, true: float) -> None:
+    held = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        nearly = rng.random(images) < 0.6
+        below = np.clip(rng.beta(0.5, 12, images), 0, 0.49)
+        confidence = 1 - np.where(nearly, 0.001 * rng.random(images), below)
+        right = rng.random(images) < confidence - true
+        low, high = calibration_error_interval(confidence, right)
+        held.append(low <= true <= high)
+    assert np.mean(held) > 0.9
+
+
+def test_two_models_that_get_few_images_of_a_label_right_may_differ_on_others() -> None:
+    """The label has three images: both right on all of them tells little of a fourth."""
+    truth = np.repeat([0, 1, 2], [60, 60, 3])
+    p = np.full((123, 8), 0.02)
+    found = []
+    for wrong in (10, 11):
+        said = truth.copy()
+        said[:wrong] = 1
+        each = p.copy()
+        each[np.arange(123), said] = 0.86
+        outputs = ModelOutputs("m", MIKELS8, each)
+        aligned = judge(outputs, truth, bridge_between(MIKELS8, MIKELS8))
+        found.append(added_up(aligned, None, Intervals()))
+    item = differences(*found, Intervals(), ["macro_recall"])["macro_recall"]
+    assert item.low is not None
+    assert item.high is not None
+    assert item.high - item.low > 0.1
 
 
 def test_areas_without_a_group_are_scikit_learns_on_the_rest() -> None:

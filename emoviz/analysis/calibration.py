@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.calibration_error import ECE_BINS, confidence_bins
-from emoviz.analysis.metrics import LEAST_SCORE, added_up, log_losses, measured
+from emoviz.analysis.metrics import LEAST_SCORE, METRICS, added_up, log_losses, measured
 from emoviz.analysis.resampling import (
     USUAL,
     Intervals,
@@ -54,7 +54,7 @@ class Calibration:
         nll: Mean of -log of the label's score, in nats.
         temperature: What the logits behind the probabilities would have to be divided by, beyond
             the checkpoint's own temperature; above 1 where the model is too sure. No interval
-            below 50 images.
+            below 50 images, no value where the images do not bound it within 0.05 to 20.
         ece_after: ECE with such temperatures.
         brier_after: Brier score with such temperatures.
         how: On what the last two were measured.
@@ -150,6 +150,8 @@ def _tempered(judged: AlignedPredictions, how: Intervals) -> dict[str, Any]:
     )
     best = float(fitted.x)
     fits = float(np.exp(best))
+    near = np.stack([losses.at(float(np.exp(t))) for t in best + _AROUND])
+    low, high = _ends(losses, near, best, how)
     if n < _FEWEST_FOR_FOLDS:
         few = few_words(n, _FEWEST_FOR_FOLDS)
         known = _scored(_at_temperature(judged, fits), None)
@@ -157,15 +159,19 @@ def _tempered(judged: AlignedPredictions, how: Intervals) -> dict[str, Any]:
         how_found = "in-sample: on the very images that the temperature was fitted on"
         temperature = MetricEstimate(fits, n=n, reason=few)
     else:
-        near = np.stack([losses.at(float(np.exp(t))) for t in best + _AROUND])
-        low, high = _ends(losses, near, best, how)
         temperature = MetricEstimate(fits, low, high, n)
         found = _scored(_at_temperature(judged, _left_out_temperatures(near, best, how.seed)), how)
         at = [_scored(_at_temperature(judged, t), None) for t in (fits, low, high)]
-        ece, brier = (_with_its_error(*rows) for rows in zip(found, *at, strict=True))
+        ece, brier = (
+            _with_its_error(METRICS[name].span[1], *rows)
+            for name, *rows in zip(("ece", "brier"), found, *at, strict=True)
+        )
         how_found = (
             f"cross-validated: each of {FOLDS} parts with the temperature that fits the others"
         )
+    if low < 1.001 * _LOWEST or high > 0.999 * _HIGHEST:
+        # All right or all wrong, say, or all alike: what fits best then is whatever was looked at.
+        temperature = MetricEstimate(None, n=n, reason="these images do not bound it")
     return {"temperature": temperature, "ece_after": ece, "brier_after": brier, "how": how_found}
 
 
@@ -174,7 +180,7 @@ def _at_temperature(judged: AlignedPredictions, temperature: Floats | float) -> 
     return replace(judged, scores=scores, predicted=scores.argmax(axis=1))
 
 
-def _with_its_error(found: MetricEstimate, *at: MetricEstimate) -> MetricEstimate:
+def _with_its_error(most: float, found: MetricEstimate, *at: MetricEstimate) -> MetricEstimate:
     """A score with a temperature, whose interval counts that other images would give another.
 
     MOVER (Zou and Donner 2008): to how far the score of a given temperature may be off comes how
@@ -183,6 +189,7 @@ def _with_its_error(found: MetricEstimate, *at: MetricEstimate) -> MetricEstimat
     down from the smaller of the two.
 
     Args:
+        most: The largest that the score can be.
         found: With the interval of a given temperature.
         at: With the fitted temperature, and with the two ends of its interval.
     """
@@ -191,7 +198,8 @@ def _with_its_error(found: MetricEstimate, *at: MetricEstimate) -> MetricEstimat
         return found
     down = hypot(found.value - found.low, max(0.0, fitted - min(ends)))
     up = hypot(found.high - found.value, max(0.0, max(ends) - fitted))
-    return replace(found, low=max(0.0, min(found.value, fitted) - down), high=found.value + up)
+    low, high = min(found.value, fitted) - down, found.value + up
+    return replace(found, low=max(0.0, low), high=min(most, high))
 
 
 def _ends(losses: "_Losses", near: Floats, best: float, how: Intervals) -> tuple[float, float]:
@@ -199,7 +207,7 @@ def _ends(losses: "_Losses", near: Floats, best: float, how: Intervals) -> tuple
 
     How much is as for a true model, or more by as much as the jackknife finds the temperature to
     vary more. Where few answers are wrong the likelihood hardly bounds it to one side, which no
-    multiple of a standard error tells.
+    multiple of a standard error tells: an end then is that of the temperatures looked through.
     """
     without = LeaveOut(near.shape[1], how.seed)
     sums = np.stack([without.sums(row) for row in near])  # (T, G + 1)
@@ -217,7 +225,8 @@ def _ends(losses: "_Losses", near: Floats, best: float, how: Intervals) -> tuple
     above, below = grid >= best, grid <= best
     low = np.interp(cut, away[below][::-1], grid[below][::-1])
     high = np.interp(cut, away[above], grid[above])
-    return float(np.exp(min(low, best))), float(np.exp(max(high, best)))
+    ends = np.exp([min(low, best), max(high, best)])
+    return max(float(ends[0]), _LOWEST), min(float(ends[1]), _HIGHEST)
 
 
 def _left_out_temperatures(near: Floats, best: float, seed: int) -> Floats:

@@ -7,7 +7,8 @@ a test): the gap of each bin is drawn around a true gap with the variance that i
 the true gaps are the measured ones, drawn together as far as chance explains them apart and scaled
 until they give the ECE that is tried. Few wrong answers make counts skewed, and hardly say to which
 side the model is off: with none of 30 wrong it may still be too sure, as far as none would not be
-rare.
+rare. A model is off by no less than its mean confidence is from its accuracy, so the upper end
+reaches as far as accuracy's own interval does, which knows counts as whole.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.analysis.resampling import LEVEL
+from emoviz.analysis.resampling import LEVEL, share_interval
 
 Floats = NDArray[np.float64]
 ECE_BINS = 15  # of equal width, over the confidence
@@ -76,9 +77,13 @@ def calibration_error_interval(
         shown: Floats = gap * (weights + mass) + more
         return shown
 
-    def at_least(true: float) -> float:
-        """How often a true ECE gives a value as large as this one."""
-        return float((np.abs(drawn(true)).sum(axis=1) >= value - 1e-12).mean())
+    def larger(true: float, or_equal: bool = False) -> float:
+        """How often a true ECE gives a value larger than this one.
+
+        Values tie where no answer is wrong, which is common, so it matters on which side they are.
+        """
+        least = value - 1e-12 if or_equal else value + 1e-12
+        return float((np.abs(drawn(true)).sum(axis=1) > least).mean())
 
     def turned(true: float) -> float:
         """How often one to the other side gives gaps that lie as far to this one."""
@@ -86,10 +91,11 @@ def calibration_error_interval(
         return float((drawn(-true) @ along >= gaps @ along - 1e-12).mean())
 
     tail = (1 - level) / 2
-    low, high = (_lowest(at_least, share) for share in (tail, 1 - tail))
+    low, high = _lowest(lambda true: larger(true, True), tail), _lowest(larger, 1 - tail)
     # Few wrong answers, or none, may be chance of images on which the model is too sure.
-    other = min(_lowest(lambda true: at_least(-true), 1 - tail), _lowest(turned, tail, False))
-    return min(low, value), max(high, other, value)
+    other = min(_lowest(lambda true: larger(-true), 1 - tail), _lowest(turned, tail, False))
+    least = float(confidence.mean()) - share_interval(int(right.sum()), n, level)[0]
+    return min(low, value), max(high, other, least, value)
 
 
 def _gaps(

@@ -4,13 +4,14 @@ One rule for all metrics. A share of images has **Wilson's interval** (1927; nea
 Cai and DasGupta 2001 have it). Any other metric is read as a share of as many images as would give
 it the variance that the **jackknife** finds (Tukey 1958; groups of images are left out in turn),
 and has Wilson's interval of that many: its effective number of images, as survey statistics do
-(Korn and Graubard 1998). That number is bounded by the images of labels that have few, where each
-label counts alike: three right answers of three do not vary, and tell little. Average precision
-lies higher the fewer images there are: its interval also is the one around the value without the
-jackknife's bias. So an interval stays within the metric's range, never has no width, and never
-leaves out its value. Metrics of clusters are found anew in parts of the images, drawn without
-replacement (Politis, Romano and Wolf 1999); calibration error, Brier score and a temperature have
-intervals of their own (`emoviz.analysis.calibration_error`, `.metrics`, `.calibration`).
+(Korn and Graubard 1998). That number is bounded by the images of labels that have few, where these
+weigh more: three right answers of three do not vary, and tell little. So are differences of two
+models, but for those of ranking areas. Average precision lies higher the fewer images there are:
+its interval, of a difference too, also is the one around the value without the jackknife's bias.
+So an interval stays within the metric's range, never has no width, and never leaves out its value.
+Metrics of clusters are found anew in parts of the images, drawn without replacement (Politis,
+Romano and Wolf 1999); calibration error, Brier score and a temperature have intervals of their own
+(`emoviz.analysis.calibration_error`, `.metrics`, `.calibration`).
 
 Why no bootstrap: resamples with replacement hold copies of images, which lie in one cluster and
 beside each other in a ranking by construction, and draw ARI, NMI, average precision and calibration
@@ -252,19 +253,31 @@ def interval(
 
 
 def difference_interval(
-    one: Floats, other: Floats, images: int, span: Span, level: float = LEVEL
+    one: Floats,
+    other: Floats,
+    images: float,
+    span: Span,
+    freedom: float | None = None,
+    level: float = LEVEL,
+    most: float = 0.0,
+    drifts: bool = False,
 ) -> tuple[float, float]:
     """Of the second metric minus the first, both (G + 1,) with the same images left out.
 
-    What makes an image hard for both cancels. Where nothing differs, two images still might.
+    What makes an image hard for both cancels. Where nothing differs, two images still might; with
+    `most` they might in any case, of so many times `images`. The other arguments are those of
+    `interval`.
     """
     values = other - one
     spread = sqrt(jackknife_variance(values))
     width = span[1] - span[0]
-    spread = spread if spread > 1e-9 else sqrt(2.0) * width / (images + 2)
-    half = _quantile(level, max(len(values) - 2, 1)) * spread
+    if most or spread < 1e-9:
+        spread = max(spread, sqrt(2.0) * width / ((most or 1.0) * images + 2))
+    freedom = max(min(len(values) - 2, np.inf if freedom is None else freedom), 1.0)
+    half = _quantile(level, freedom) * spread
     value = float(values[0])
-    return max(-width, value - half), min(width, value + half)
+    shifted = value - jackknife_bias(values) if drifts else value
+    return max(-width, min(value, shifted) - half), min(width, max(value, shifted) + half)
 
 
 def subsample_interval(

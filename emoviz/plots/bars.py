@@ -13,10 +13,11 @@ from html import escape
 
 from emoviz.labels import SENTIMENT_COLOURS
 
+FIRST = "#7b70b8"
 _GREY = "#9d9a92"  # a label that has no colour
 # No line break between a number and its sign.
 _NBSP = "\N{NO-BREAK SPACE}"
-SPLITS = {"train": "#7b70b8", "validation": "#d9822b", "test": "#2a9d8f", "no split": "#8a8f98"}
+SPLITS = {"train": FIRST, "validation": "#d9822b", "test": "#2a9d8f", "no split": "#8a8f98"}
 _MOST = 40  # classes that a figure shows
 SENTIMENTS = {"positive": "positive", "negative": "negative", "none": "neither"}
 
@@ -162,7 +163,7 @@ class Spot:
     low: float
     high: float
     note: str = ""
-    colour: str = "#7b70b8"
+    colour: str = FIRST
 
 
 def spots_by(rows: Sequence[Spot], title: str, zero: float | None, form: str = ".1%") -> str:
@@ -189,7 +190,7 @@ def spots_by(rows: Sequence[Spot], title: str, zero: float | None, form: str = "
     items = []
     for row in rows:
         number = told(row.value) if math.isfinite(row.value) else "\N{EN DASH}"
-        said, drawn = f"{row.name}: {number}", ""
+        said, drawn = number, ""
         if math.isfinite(row.low) and math.isfinite(row.high):
             said += f", from {told(row.low)} to {told(row.high)}"
             ends_at = f"left:{place(row.low)};right:calc(100% - {place(row.high)})"
@@ -199,12 +200,14 @@ def spots_by(rows: Sequence[Spot], title: str, zero: float | None, form: str = "
             drawn += f'<i class="ev-spot" style="{looks}"></i>'
         words = escape(f"{said}; {row.note}" if row.note else said)
         items.append(
-            f'<li role="img" aria-label="{words}" title="{words}"><span class="ev-what">'
-            f'{escape(row.name)}</span><span class="ev-range">{line}{drawn}</span>'
-            f'<span class="ev-number">{number}</span></li>'
+            f'<li title="{escape(row.name)}: {words}"><span class="ev-what">{escape(row.name)}'
+            f'</span><span class="ev-range" role="img" aria-label="{words}">{line}{drawn}</span>'
+            f'<span class="ev-number" aria-hidden="true">{number}</span></li>'
         )
+    label = escape(title if zero is None else f"{title}, compared with {told(zero)}")
     return (
-        f'<ul class="ev-spots">{"".join(items)}</ul><div class="ev-spots-axis" aria-hidden="true">'
+        f'<ul class="ev-spots" aria-label="{label}">{"".join(items)}</ul>'
+        '<div class="ev-spots-axis" aria-hidden="true">'
         f'<span class="ev-ends"><i>{told(left)}</i>{escape(title)}<i>{told(right)}</i></span></div>'
     )
 

@@ -9,7 +9,9 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-FIRST, SECOND, THIRD, GREY = "#7b70b8", "#d9822b", "#2a9d8f", "#8a8f98"
+from emoviz.plots.bars import FIRST
+
+SECOND, THIRD, GREY = "#d9822b", "#2a9d8f", "#8a8f98"
 # Ends of the axes, the same for all sets, so that small differences look small.
 _ENDS = {
     "brightness": (0.0, 1.0),

@@ -11,11 +11,11 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from emoviz.plots.bars import Spot
+from emoviz.plots.bars import FIRST, Spot
 
 Floats = NDArray[np.float64]
 
-FIRST, SECOND, GOOD, BAD, GREY = "#7b70b8", "#d9822b", "#2a9d8f", "#d1495b", "#8a8f98"
+SECOND, GOOD, BAD, GREY = "#d9822b", "#2a9d8f", "#d1495b", "#8a8f98"
 _SHARE = {"range": [-0.02, 1.02], "tickformat": ".0%"}
 
 

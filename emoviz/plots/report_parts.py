@@ -144,9 +144,9 @@ def clustering_section(values: Values) -> Section:
 def _estimated(
     row: Values | None, shown: Callable[[float], str] = number, value: str = "value"
 ) -> str:
-    """``0.812 (0.780 to 0.843)``; a dash for none."""
+    """``0.812 (0.780 to 0.843)``; for none why there is none, or a dash."""
     if row is None or row[value] is None:
-        return number(None)
+        return (row or {}).get("reason") or number(None)
     low, high = row.get("low"), row.get("high")
     told = "" if low is None or high is None else f" ({shown(low)} to {shown(high)})"
     return f"{shown(row[value])}{told}"

@@ -85,7 +85,9 @@ def _rows(found: Calibration) -> dict[str, str]:
         ("Brier score with it", found.brier_after, plain),
     ]
     shown = {
-        title: f"{numbers.with_interval(item, kind)}, n {item.n:,}"
+        title: item.reason
+        if item.value is None
+        else f"{numbers.with_interval(item, kind)}, n {item.n:,}"
         for title, item, kind in rows
         if item is not None
     }

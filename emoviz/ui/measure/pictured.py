@@ -13,8 +13,8 @@ from emoviz.analysis.resampling import MetricEstimate
 from emoviz.analysis.slices import Slice
 from emoviz.inference.text_column import varies
 from emoviz.plots import percent
-from emoviz.plots.bars import Spot, spots_by
-from emoviz.plots.evaluation import FIRST, GREY
+from emoviz.plots.bars import FIRST, Spot, spots_by
+from emoviz.plots.evaluation import GREY
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.measure import computed, numbers
