@@ -548,6 +548,54 @@ def test_a_frame_pressed_while_keys_wait_comes_after_them(visitor: "Visitor") ->
     assert own == {1: "awe"}
 
 
+def test_the_next_person_types_a_name_and_finds_nothing_of_the_one_before(
+    visitor: "Visitor",
+) -> None:
+    begin(visitor, "Before")
+    page, note = visitor.page, visitor.page.locator(".ev-desk textarea")
+    press(visitor, ["2", "m", *"mine", "Escape"])
+    expect(page.locator(".ev-desk .chip[aria-pressed=true]")).to_have_count(1)
+    page.get_by_role("button", name="Before").click()
+    page.get_by_role("button", name="Somebody else").click()
+    field = page.locator('input[aria-label="Your name"]')
+    field.wait_for()
+    page.locator(".ev-desk").wait_for(state="detached")
+    press(visitor, ["n"])  # at nothing
+    field.click()
+    press(visitor, ["Control+a", *"Anna mus"])  # each is an act's key, and the desk waits
+    expect(field).to_have_value("Anna mus")
+    press(visitor, ["Enter"])
+    page.wait_for_selector(READY)
+    decided(visitor, "0 of 72 works decided")
+    expect(note).to_have_value("")
+    expect(page.locator(".ev-desk .chip[aria-pressed=true]")).to_have_count(0)
+    press(visitor, ["n"])
+    decided(visitor, "1 of 72 works decided")
+
+
+def test_a_button_pressed_while_keys_wait_comes_after_them(visitor: "Visitor") -> None:
+    begin(visitor, "Both hands")
+    page = visitor.page
+    page.evaluate("""() => {
+      const desk = window.emovizDesk, { settle } = desk
+      desk.settle = () => {} // nothing new stands on the screen
+      window.go = () => { desk.settle = settle; desk.settle() }
+    }""")
+    press(visitor, ["n", "2", "Enter", "3"])  # the first at once, the others wait
+    page.get_by_role("button", name="Skip", exact=True).click()
+    press(visitor, ["4"])
+    page.locator(".ev-desk .chip", has_text="Awe").click()
+    page.get_by_role("button", name="None of these", exact=True).focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    press(visitor, ["Enter", "1"])
+    page.evaluate("window.go()")
+    decided(visitor, "3 of 72 works decided, 1 skipped")
+    again(visitor)
+    own = [words for words in stored(visitor).values() if words]
+    assert own == ["none of these", "awe", "skipped", "none of these"]
+
+
 def test_a_note_stays_where_the_answer_changes(visitor: "Visitor") -> None:
     begin(visitor, "Changing")
     page, field = visitor.page, visitor.page.locator(".ev-desk textarea")

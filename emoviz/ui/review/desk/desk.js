@@ -11,6 +11,7 @@ const LONGEST = 100000 // letters of a note that the store takes
 const AWAY = 15000 // that a desk waits for another element, where Streamlit took its own away
 const READING = 4000 // milliseconds that a refusal stays, whatever is done next
 const CONTROLS = "button, a, summary, input, [role=button], [role=radio], [role=switch], [role=tab]"
+const DIALOGS = "dialog[open], [data-testid=stDialog]"
 const TEXT_FIELDS = /^(text|search|number|email|password|url|tel|date|time)$/
 
 class Desk {
@@ -34,7 +35,10 @@ class Desk {
     this.heard = {
       keydown: (event) => this.key(event),
       pointerdown: () => (this.byPointer = true),
-      focusin: ({ target }) => (this.focused = this.root.contains(target) ? target : null),
+      focusin: ({ target }) => {
+        this.focused = this.root.contains(target) ? target : null
+        if (this.isAway && !this.focused) this.early = [] // a person went elsewhere
+      },
       // What goes with its element has no focus either, and gets it back with the next one.
       focusout: ({ target }) =>
         setTimeout(() => {
@@ -103,6 +107,7 @@ class Desk {
 
   // Keys of the moment without an element wait.
   leaveElement() {
+    for (const dialog of this.root.querySelectorAll("dialog[open]")) dialog.close()
     if (location.pathname !== this.place) return this.close()
     this.isAway = true
     this.root.dataset.shown = "no"
@@ -177,9 +182,13 @@ class Desk {
     const { header } = this
     speak(header.language, header.messages)
     if (this.spoken !== header.language) this.translate()
-    for (const row of header.works) this.learn(row)
-    const turned = header.queue !== this.talk.queue
+    const isAnother = header.session !== this.session
+    const turned = isAnother || header.queue !== this.talk.queue
+    this.session = header.session
     this.talk.queue = header.queue
+    if (isAnother) this.drafts.clear() // nobody sees what somebody else began
+    if (turned) this.known.clear()
+    for (const row of header.works) this.learn(row)
     const before = this.current
     const isRefused = wasGoing && !this.isGoing && header.go[0] === this.goes
     // What was pressed for a work that does not come is for no other.
@@ -190,7 +199,11 @@ class Desk {
       this.talk.refuse(tr("This artwork was taken out of the collection meanwhile."))
       this.drafts.delete(before)
       this.turn(this.free(null))
-    } else if (before === null && !this.over) this.follow(this.talk.at)
+    } else if (before === null && !this.over) {
+      const { at } = this.talk
+      this.follow(at)
+      if (at !== null && this.current === at) this.early = [] // refused: they were for what comes after it
+    }
     this.goes = header.go[0]
     this.draw()
     const step = header.first === this.current ? this.stepping : 0
@@ -214,7 +227,8 @@ class Desk {
   // The first work of another queue, or of this page.
   begin(isLater) {
     const { header } = this
-    this.over = false
+    this.over = this.named = false
+    this.current = undefined // even where the same work comes, it comes anew
     this.talk.at = null
     this.awaited = header.revealed?.work === header.first ? header.first : null
     const decided = this.pending().has(header.first)
@@ -239,7 +253,7 @@ class Desk {
     if (!open) return ahead[place + 1] ?? null
     const pending = this.pending()
     const isFree = (id) => id !== from && !pending.has(id)
-    const any = ahead.find(isFree) ?? null
+    const any = ahead.find(isFree) ?? this.later(ahead[0] ?? null) // refused: back to it
     if (from === null || from === first) return any
     // The server has not heard yet that one stood there; what it tells begins elsewhere.
     if (place >= 0) {
@@ -363,7 +377,7 @@ class Desk {
     this.root.dataset.shown = "yes"
     this.ask()
     await null // whoever watches hears that it stood there
-    while (this.early.length && this.root.dataset.shown === "yes" && !this.isComing)
+    while (this.early.length && this.root.dataset.shown === "yes" && !this.isComing && !document.querySelector(DIALOGS))
       this.hear(this.early.shift())
     this.isWriting = false
     this.drawState()
@@ -375,13 +389,18 @@ class Desk {
 
   // No artwork is on the screen, and the server will name one.
   get isComing() {
-    return !this.work && !this.over && this.talk.acts.length + this.header.ahead.length > 0
+    return !this.work && !this.over && this.talk.acts.length > 0
   }
 
   // By pointer, or by a number: after the keys that wait.
   soon(act) {
-    if (this.early.length) this.hold({ act })
+    if (this.early.length && (this.work || this.isComing)) this.hold({ act })
     else act()
+  }
+
+  // A button, the same.
+  keyed(letter, words, act, ...looks) {
+    return keyed(letter, words, () => this.soon(act), ...looks)
   }
 
   hold(early) {
@@ -424,6 +443,7 @@ class Desk {
 
   tick() {
     this.talk.nudge()
+    if (this.early.length && this.root.dataset.shown === "yes") this.settle() // a dialog was closed
     const late = this.talk.acts.length > 0 && performance.now() - this.talk.since > LATE
     if (late !== this.root.classList.contains("late")) {
       this.root.classList.toggle("late", late)
@@ -473,17 +493,26 @@ class Desk {
   key(event) {
     if (event.key === "Tab") this.byPointer = false
     if (this.isAway && location.pathname !== this.place) return
-    const target = this.isAway ? (this.focused ?? document.body) : event.composedPath()[0]
+    const place = event.composedPath()[0]
+    // Who is at something else meanwhile: these keys are not ours.
+    if (this.isAway && !this.root.contains(place) && (this.isTyping(place) || place.matches(CONTROLS))) return
+    const noteKey = this.keys.of("note")
+    const last = this.early.findLast(({ name, act }) => act || name === "escape" || name === noteKey)
+    let target = this.isAway ? (this.focused ?? document.body) : place
+    if (target === this.note && last?.name === "escape") target = this.root // it is left as soon as that is heard
     const isNote = target === this.note && (this.isAway || this.early.length > 0)
-    const isNoted = isNote || this.early.some((early) => early.name === this.keys.of("note"))
+    const isNoted = isNote || last?.name === noteKey
     const name = this.keyOf(event)
     const isArrow = name.startsWith("arrow")
-    if (isNoted && name === "a" && (event.ctrlKey || event.metaKey)) {
+    const isGraph = event.getModifierState("AltGraph") // a letter, which no act has
+    if (isNoted && !isGraph && (name === "a" || name === "enter") && (event.ctrlKey || event.metaKey)) {
       event.preventDefault()
-      return this.hold({ name: "all", isNote })
+      event.stopPropagation()
+      return this.hold({ name: name === "a" ? "all" : "escape", isNote })
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || (event.repeat && !isArrow)) return
-    if (document.querySelector("dialog[open], [data-testid=stDialog]") || (this.isTyping(target) && !isNote)) return
+    if (isGraph ? !isNoted : event.ctrlKey || event.metaKey || event.altKey) return
+    if (event.repeat && !isArrow) return
+    if (document.querySelector(DIALOGS) || (this.isTyping(target) && !isNote)) return
     const isHere = this.root.contains(target)
     if (!this.byPointer && (name === "enter" || name === " ") && target?.matches?.(CONTROLS)) return
     if (isArrow && !this.byPointer && !isHere && target !== document.body) return
@@ -495,7 +524,8 @@ class Desk {
     event.preventDefault()
     event.stopPropagation()
     // Otherwise the next Enter would press what has the focus, and not save what was chosen here.
-    if (target !== document.body && (this.byPointer ? !isHere : !isArrow)) this.focus()
+    const isLost = target !== document.body && document.activeElement !== this.note
+    if (isLost && (this.byPointer ? !isHere : !isArrow)) this.focus()
     this.press(name, event.key, isNote)
   }
 
@@ -529,7 +559,7 @@ class Desk {
 
   decide(kind) {
     const { work, draft, talk } = this
-    if (!work || (work.error && kind !== "skip")) return
+    if (!work || this.awaited !== null || (work.error && kind !== "skip") || (kind === "agree" && !work.agree)) return
     if (this.letters > LONGEST) {
       this.note.focus() // what is said beside it says why
       return
@@ -586,11 +616,12 @@ class Desk {
   }
 
   why() {
-    this.say({ does: "why", work: this.work.id })
+    if (this.work?.estimate) this.say({ does: "why", work: this.work.id })
   }
 
   // Once: plain; again: strong, weak, not at all. With one key it decides.
   choose(name) {
+    if (!this.work || this.awaited !== null) return
     if (this.keys.oneKey) {
       this.choice.clear()
       this.choice.set(name, 2)
@@ -664,7 +695,7 @@ class Desk {
       const words = waits ? tr("The next artwork is on its way …") : this.header.end
       const end = make("div", "end")
       end.append(make("p", "", words))
-      if (!waits) end.append(keyed("", tr("To the overview"), () => this.say({ does: "overview" }), "save"))
+      if (!waits) end.append(this.keyed("", tr("To the overview"), () => this.say({ does: "overview" }), "save"))
       this.stage.replaceChildren(end)
       this.stage.dataset.note = ""
       return
@@ -726,14 +757,14 @@ class Desk {
       const key = keyWords(keys.of(`emotion ${emotion.name}`, emotion))
       const strength = this.choice.get(emotion.name) ?? 0
       group.append(
-        chip({ ...emotion, key }, strength, work.shares?.[emotion.name], () => this.choose(emotion.name)),
+        chip({ ...emotion, key }, strength, work.shares?.[emotion.name], () => this.soon(() => this.choose(emotion.name))),
       )
     }
     const ask = work.agree ? tr("Or which does it evoke?") : tr("Which does it evoke?")
     const how = keys.oneKey ? tr("One key decides.") : tr("Again: ●●●, ●○○")
     const title = make("p", "ask", `${ask} ${how}`)
     const agree = work.agree && !work.error
-      ? [keyed(keyWords(keys.of("agree")), tr("Agree: {emotion}", { emotion: this.label(work.agree) }), () => this.decide("agree"), "agree")]
+      ? [this.keyed(keyWords(keys.of("agree")), tr("Agree: {emotion}", { emotion: this.label(work.agree) }), () => this.decide("agree"), "agree")]
       : []
     return [...agree, title, group]
   }
@@ -753,12 +784,12 @@ class Desk {
   deeds() {
     const key = (name) => keyWords(this.keys.of(name))
     if (this.awaited !== null)
-      return [keyed(key("save"), tr("Next artwork"), () => this.forward(), "save")]
-    const save = keyed(key("save"), tr("Save"), () => this.choice.size && this.decide("choose"), "save")
-    const none = keyed(key("none"), tr("None of these"), () => this.decide("none"))
+      return [this.keyed(key("save"), tr("Next artwork"), () => this.awaited !== null && this.forward(), "save")]
+    const save = this.keyed(key("save"), tr("Save"), () => this.choice.size && this.decide("choose"), "save")
+    const none = this.keyed(key("none"), tr("None of these"), () => this.decide("none"))
     none.disabled = Boolean(this.work.error) // nobody decides on what cannot be seen
     save.disabled = none.disabled || !this.choice.size
-    return [save, none, keyed(key("skip"), tr("Skip"), () => this.decide("skip"))]
+    return [save, none, this.keyed(key("skip"), tr("Skip"), () => this.decide("skip"))]
   }
 
   drawBar() {
@@ -770,16 +801,16 @@ class Desk {
     this.count.textContent = progress.words
     const last = this.undoable().at(-1)
     const words = last ? tr("Undo: {decision}", { decision: last.words }) : tr("Undo")
-    const undo = keyed(key("undo"), words, () => this.soon(() => this.undo()), "undo")
+    const undo = this.keyed(key("undo"), words, () => this.undo(), "undo")
     undo.disabled = !last
     if (last) undo.title = words
     this.undoPlace.replaceChildren(undo)
     const { talk, work } = this
     const tools = [
-      keyed(key("heat"), tr("Heat map"), () => this.toggle("heat"), "", talk.heat),
-      keyed(key("near"), tr("Alike"), () => this.toggle("near"), "", talk.near),
-      keyed(key("why"), tr("Why?"), () => this.why()),
-      keyed(key("zoom"), tr("Zoom"), () => this.zoom()),
+      this.keyed(key("heat"), tr("Heat map"), () => this.toggle("heat"), "", talk.heat),
+      this.keyed(key("near"), tr("Alike"), () => this.toggle("near"), "", talk.near),
+      this.keyed(key("why"), tr("Why?"), () => this.why()),
+      this.keyed(key("zoom"), tr("Zoom"), () => this.zoom()),
     ]
     for (const tool of tools.slice(0, 3)) tool.disabled = !work?.estimate
     tools[3].disabled = !work

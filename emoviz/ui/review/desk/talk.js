@@ -122,6 +122,7 @@ class Talk {
     this.place = place
     const names = this.stored((storage) => Object.keys(storage).filter((name) => name.startsWith(place)))
     this.acts = []
+    this.refusals = []
     this.sent.clear()
     for (const name of (names ?? []).sort()) {
       try {
