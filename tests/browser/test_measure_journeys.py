@@ -100,7 +100,8 @@ def test_a_comparison_from_the_verdict_to_the_report(visitor: "Visitor") -> None
     open_measure(visitor, "compare?checkpoint=tiny&pair=other")
     page = visitor.page
     page.get_by_text(re.compile("McNemar's test|nothing tells them apart")).first.wait_for()
-    page.locator(".js-plotly-plot").first.wait_for()
+    spots = page.locator("ul.ev-spots[aria-label*='percentage points']")
+    expect(spots.get_by_role("img", name=re.compile("^[+−].*, from ")).first).to_be_visible()
     page.get_by_role("radio", name="Confusion").click()
     page.locator("table[aria-label='Difference'] button").first.wait_for()
     page.get_by_role("radio", name="Sentiment").click()
