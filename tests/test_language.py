@@ -86,7 +86,8 @@ def test_no_words_of_the_desk_stand_outside_of_the_catalogue(place: str) -> None
 
 def _outside_in_browser(source: str) -> Iterator[str]:
     """Texts of a file for the browser that people would read, and that no `tr` brings."""
-    known = r"Escape|Enter|Tab|AltGraph|currentColor|chips barred|frame waits|dialog\[open\].*|button, a, .*"
+    keys = "Escape|Enter|Tab|AltGraph"
+    known = rf"{keys}|currentColor|chips barred|frame waits|dialog\[open\].*|button, a, .*"
     for found in re.finditer(r'//.*|"((?:\\.|[^"\\])*)"|`((?:\\.|[^`\\])*)`', source):
         given = re.search(r"\b(tr|marked)\(\s*$", source[: found.start()])
         text = re.sub(r"\$\{[^}]*\}", "", found[1] or found[2] or "")
