@@ -51,6 +51,14 @@ HAS_FOCUS = """() => {
 }"""
 
 
+# The number of the artwork that a person sees; null while keys or an artwork are on their way.
+IN_SIGHT = """() => {
+  const desk = window.emovizDesk
+  if (desk.root.dataset.shown !== "yes" || desk.early.length) return null
+  return desk.work?.number ?? null
+}"""
+
+
 @dataclass(frozen=True)
 class Said:
     """A decision as it was meant, or as it was stored."""
@@ -74,6 +82,7 @@ class Person:
     stands: dict[int, Said | None] = field(default_factory=dict)
     taken_back: list[tuple[int, Said | None]] = field(default_factory=list)
     acts: int = 0
+    looks_up: bool = False
 
     async def review(self) -> None:
         """Until every artwork has a decision that stands, or nothing comes any more."""
@@ -103,6 +112,9 @@ class Person:
         page, rng = self.page, self.rng
         # More than the desk knows ahead cannot be decided: nothing is on the screen then.
         await page.wait_for_function("document.querySelector('.ev-desk').dataset.work !== ''")
+        if self.looks_up:
+            seen = await page.wait_for_function(IN_SIGHT)
+            self.here, self.looks_up = await seen.json_value(), False
         chance, kept = rng.random(), self.note_of(self.here)
         one, two = rng.sample(range(8), 2)
         first, second = str(one + 1), str(two + 1)
@@ -147,6 +159,8 @@ class Person:
         self.meant.setdefault(number, []).append(said)
         self.stands[number] = said
         self.here = next(iter(self.undecided), number)
+        # After the last number come those left behind; which of them first, the server says.
+        self.looks_up = self.here < number
 
 
 async def tab_to(page: Any, name: str, most: int = 500) -> None:
