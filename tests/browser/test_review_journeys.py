@@ -37,6 +37,16 @@ SAID = [
 ]
 
 
+def begin_at_the_end(visitor: "Visitor", name: str) -> None:
+    """On the last artwork, with answers two seconds late: what follows is in no strip."""
+    begin(visitor, name)
+    visitor.page.locator(".ev-desk .number input").fill("72")
+    visitor.page.keyboard.press("Enter")
+    visitor.page.locator(".ev-desk .frame[aria-current=true][title^='72:']").wait_for()
+    visitor.page.wait_for_selector(READY)
+    visitor.page.evaluate("window.late = 2000")
+
+
 def begin(visitor: "Visitor", name: str, query: str = "") -> None:
     """A person's first visit; the sample becomes a collection where nobody made it one."""
     page = visitor.page
@@ -388,13 +398,9 @@ def test_after_a_jump_comes_what_follows_there_however_late_the_server(visitor: 
 def test_keys_after_a_step_or_a_jump_wait_until_the_server_names_the_work(
     visitor: "Visitor",
 ) -> None:
-    begin(visitor, "Stepper")
-    page, number = visitor.page, visitor.page.locator(".ev-desk .number input")
-    number.fill("72")
-    page.keyboard.press("Enter")
-    page.locator(".ev-desk .frame[aria-current=true][title^='72:']").wait_for()
-    page.wait_for_selector(READY)
-    page.evaluate("window.late = 2000")
+    begin_at_the_end(visitor, "Stepper")
+    page = visitor.page
+    number = page.locator(".ev-desk .number input")
     press(visitor, ["n", "s"])  # on from 1, which is not in the strip that the browser has
     press(visitor, ["ArrowLeft", "2", "Enter"])
     number.fill("40")
@@ -451,13 +457,9 @@ def test_a_note_typed_ahead_is_a_note_and_no_acts(visitor: "Visitor") -> None:
 
 
 def test_a_note_typed_ahead_leaves_the_focus_to_who_types_elsewhere(visitor: "Visitor") -> None:
-    begin(visitor, "Elsewhere")
-    page, number = visitor.page, visitor.page.locator(".ev-desk .number input")
-    number.fill("72")
-    page.keyboard.press("Enter")
-    page.locator(".ev-desk .frame[aria-current=true][title^='72:']").wait_for()
-    page.wait_for_selector(READY)
-    page.evaluate("window.late = 2000")
+    begin_at_the_end(visitor, "Elsewhere")
+    page = visitor.page
+    number = page.locator(".ev-desk .number input")
     press(visitor, ["n", "s"])  # on from 1, which is not in the strip that the browser has
     press(visitor, ["ArrowLeft", "m", *"sun"])
     number.click()
@@ -530,13 +532,8 @@ def test_an_element_that_is_drawn_anew_costs_nothing_that_was_begun(visitor: "Vi
 
 
 def test_a_frame_pressed_while_keys_wait_comes_after_them(visitor: "Visitor") -> None:
-    begin(visitor, "Hasty")
-    page, number = visitor.page, visitor.page.locator(".ev-desk .number input")
-    number.fill("72")
-    page.keyboard.press("Enter")
-    page.locator(".ev-desk .frame[aria-current=true][title^='72:']").wait_for()
-    page.wait_for_selector(READY)
-    page.evaluate("window.late = 2000")
+    begin_at_the_end(visitor, "Hasty")
+    page = visitor.page
     press(visitor, ["n", "s", "ArrowLeft", "2", "Enter"])
     page.locator(".ev-desk textarea").focus()  # as Tab does on its way
     page.locator(".ev-desk .frame[title^='70:']").click()
