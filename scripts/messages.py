@@ -27,7 +27,6 @@ FOLDER = PROJECT_ROOT / "emoviz" / "ui" / "language"
 OTHERS = tuple(name for name in LANGUAGES if name != "en")
 # Files whose words are all in the catalogue.
 SPOKEN = (
-    "app.py",
     "pages/review/artworks.py",
     "pages/review/collections.py",
     "pages/review/overview.py",
@@ -42,6 +41,7 @@ SPOKEN = (
     "emoviz/ui/shell.py",
     "emoviz/ui/stepping.py",
     "emoviz/ui/tables.py",
+    "emoviz/ui/visit.py",
     "emoviz/ui/words.py",
     *sorted(
         str(file.relative_to(PROJECT_ROOT))

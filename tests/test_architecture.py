@@ -245,6 +245,12 @@ for name in {light}:
     assert done.stderr == ""
 
 
+def test_the_server_answers_before_what_a_visit_needs_is_imported() -> None:
+    code = "import sys, emoviz.ui.web; print({'sqlalchemy', 'emoviz.ui.shell'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "set()\n", done.stdout + done.stderr
+
+
 # The rules themselves can fail -----------------------------------------------------------------
 
 

@@ -501,7 +501,7 @@ def test_managers_name_paths_below_the_named_folders_alone(
 def test_what_was_drawn_before_a_role_was_taken_away_does_nothing(
     team: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A callback runs before app.py: it has to ask by itself."""
+    """A callback runs before the visit: it has to ask by itself."""
     presses = (
         ("datasets", {"set": SET}, "datasets-remove"),
         ("runs", {"run": RUN}, f"delete-{RUN}"),

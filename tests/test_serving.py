@@ -20,7 +20,7 @@ from emoviz.review.acquire import AcquireRequest
 from emoviz.review.ingest import add_collection
 from emoviz.review.store import ReviewStore, open_store
 from emoviz.settings import Settings
-from emoviz.ui import serving
+from emoviz.ui import serving, web
 
 HOST = "127.0.0.1:8501"
 BASE = f"http://{HOST}/iiif"
@@ -46,7 +46,7 @@ def ask(path: str, client: str = "127.0.0.1", **headers: str) -> Reply:
     async def send(message: Any) -> None:
         sent.append(dict(message))
 
-    asyncio.run(Starlette(routes=serving.ROUTES)(scope, receive, send))
+    asyncio.run(Starlette(routes=web.ROUTES)(scope, receive, send))
     body = b"".join(message.get("body", b"") for message in sent)
     told = {name.decode(): text.decode() for name, text in sent[0]["headers"]}
     return sent[0]["status"], told, json.loads(body) if body[:1] == b"{" else body.decode()

@@ -1,8 +1,8 @@
 """The one door for rights: who is at the screen, and whether they may do what they ask for.
 
-``app.py`` asks it before any page; a function that changes something, starts a job or gives out
+``visit`` asks it before any page; a function that changes something, starts a job or gives out
 what others made is marked with `acts` or `offers`, and a test finds those that are not. The store
-is asked each time, for callbacks of a page and its fragments run without ``app.py``.
+is asked each time, for callbacks of a page and its fragments run without ``visit``.
 """
 
 from collections.abc import Callable, Mapping

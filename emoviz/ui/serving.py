@@ -2,7 +2,7 @@
 
 Read-only. It answers this machine alone, unless a setting says otherwise, and nobody where a login
 is set up, for a viewer of IIIF cannot sign in. Pages of other origins may read it only where they
-are named. ``app.py`` hands the routes to `st.App`.
+are named. ``emoviz.ui.web`` mounts the routes at ``/iiif``.
 
 Sources: IIIF Presentation 3.0, IIIF Content Search 2.0.
 """
@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 import streamlit as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from streamlit.runtime.secrets import secrets_singleton
 
 from emoviz.data.importers.iiif import ReadManifest
@@ -255,11 +255,13 @@ def _documents(settings: Settings, name: str, changed: int) -> tuple[ReadManifes
     return tuple(kept_manifests(settings, name))
 
 
-ROUTES = [
-    Route("/iiif/collection.json", _answered(_collections)),
-    Route("/iiif/{name}/collection.json", _answered(_manifests)),
-    Route("/iiif/{name}/manifests/{number:int}.json", _answered(_manifest)),
-    Route("/iiif/{name}/annotations/{number:int}.json", _answered(_page)),
-    Route("/iiif/{name}/annotations/{number:int}.v2.json", _answered(_page)),
-    Route("/iiif/{name}/search", _answered(_search)),
-]
+ROUTER = Router(
+    [
+        Route("/collection.json", _answered(_collections)),
+        Route("/{name}/collection.json", _answered(_manifests)),
+        Route("/{name}/manifests/{number:int}.json", _answered(_manifest)),
+        Route("/{name}/annotations/{number:int}.json", _answered(_page)),
+        Route("/{name}/annotations/{number:int}.v2.json", _answered(_page)),
+        Route("/{name}/search", _answered(_search)),
+    ]
+)

@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import cli_util
 from streamlit.runtime.pages_manager import PagesManager
@@ -32,9 +33,7 @@ from streamlit.web.server.starlette.starlette_websocket import (
 from emoviz.errors import SettingsError
 from emoviz.files import sweep
 from emoviz.memory import give_back
-from emoviz.review.rights import has
 from emoviz.settings import load_settings
-from emoviz.ui import access, privacy
 
 # Nothing is fetched from outside, the app is in nobody's frame, and no plug-in runs.
 _POLICY = (
@@ -91,17 +90,28 @@ async def started(app: st.App) -> AsyncIterator[None]:
     if not st.get_option("server.headless"):
         address = server_util.get_display_address(st.get_option("server.address") or "localhost")
         cli_util.open_browser(server_util.get_url(address))
-    tidying = asyncio.create_task(_tidy())
+    tasks = [asyncio.create_task(_tidy()), asyncio.create_task(run_in_threadpool(_warm))]
     try:
         yield
     finally:
-        tidying.cancel()
+        for task in tasks:
+            task.cancel()
+
+
+def _warm() -> None:
+    """Import what a visit needs, while the first browser still fetches its scripts."""
+    with contextlib.suppress(Exception):  # told to who comes first
+        from emoviz.ui import intake, samples, visit  # noqa: F401
+
+        samples.small_pictures(load_settings().sample_data)
 
 
 async def _tidy() -> None:
     """Give back what those who left took: now and then, for nothing says when they have gone."""
     while True:
         await asyncio.sleep(_TIDY)
+        from emoviz.ui import privacy
+
         for tidying in (privacy.let_go_of_pictures, give_back):
             try:
                 await run_in_threadpool(tidying)
@@ -178,6 +188,9 @@ def _is_let_in(headers: Headers) -> bool:
         signed = _get_signed_cookie_with_chunks(cookies, USER_COOKIE_NAME)
         claims = json.loads(signed or b"{}")
         if claims.get("is_logged_in") is True:
+            from emoviz.review.rights import has
+            from emoviz.ui import access
+
             return has(access.entered(claims, load_settings()).role, "look")
     return False
 
@@ -193,4 +206,11 @@ def _with_headers(send: Send) -> Send:
     return guarded
 
 
+async def _iiif(scope: Scope, receive: Receive, send: Send) -> None:
+    from emoviz.ui.serving import ROUTER
+
+    await ROUTER(scope, receive, send)
+
+
 MIDDLEWARE = (Middleware(Guard),)
+ROUTES = [Mount("/iiif", _iiif)]
