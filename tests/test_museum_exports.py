@@ -2,7 +2,8 @@
 
 Read by others: IIIF's own models (iiif-prezi3), Linked Art's library (cromulent), a model of
 QuickStatements (quickstatements-client). LIDO's schema is no package: elements, their order and
-number and the attributes that must be there are checked against a table of LIDO 1.1, strictly.
+number and the attributes that must be there are checked against a table of what both published
+schemas, 1.0 and 1.1, take, strictly.
 """
 
 import csv
@@ -280,15 +281,14 @@ def test_linked_art_keeps_software_and_people_apart(visit: Visit) -> None:
 
 # LIDO --------------------------------------------------------------------------------------------
 
-# Element -> what it holds in LIDO 1.1, in this order and so often ("?", "*", "+" as in a DTD), as
-# far as an export may have it; anything else is refused. Events, actors, records and resources
-# were set beside the published schema, the rest is from its specification.
+# Element -> what it holds, in this order and so often ("?", "*", "+" as in a DTD), as far as an
+# export may have it; anything else is refused. Each line was set beside the published schemas of
+# LIDO 1.0 and 1.1, and where these differ it has what both take.
 _CONCEPT, _NAMED = "conceptID* term*", "appellationValue+ sourceAppellation*"
 _RIGHTS = "rightsType* rightsDate? rightsHolder* creditLine*"
 CONTENT = {
     "lidoWrap": "lido+",
-    "lido": "lidoRecID+ objectPublishedID* category? applicationProfile? descriptiveMetadata+"
-    " administrativeMetadata+",
+    "lido": "lidoRecID+ objectPublishedID* category? descriptiveMetadata+ administrativeMetadata+",
     "descriptiveMetadata": "objectClassificationWrap objectIdentificationWrap eventWrap?"
     " objectRelationWrap?",
     "objectClassificationWrap": "objectWorkTypeWrap classificationWrap?",
@@ -300,8 +300,8 @@ CONTENT = {
     "eventWrap": "eventSet*",
     "eventSet": "displayEvent* event?",
     "event": "eventID* eventType roleInEvent* eventName* eventActor* culture* eventDate?"
-    " periodName* eventPlace* eventMethod* eventMaterialsTech* eventObjectMeasurements*"
-    " thingPresent* relatedEventSet* eventDescriptionSet*",
+    " periodName* eventPlace* eventMethod* eventMaterialsTech* thingPresent*"
+    " relatedEventSet* eventDescriptionSet*",
     "eventActor": "displayActorInRole* actorInRole?",
     "actorInRole": "actor roleActor* attributionQualifierActor* extentActor*",
     "actor": "actorID* nameActorSet+ nationalityActor* vitalDatesActor? genderActor*",
@@ -317,12 +317,12 @@ CONTENT = {
     "administrativeMetadata": "rightsWorkWrap? recordWrap resourceWrap?",
     "rightsWorkWrap": "rightsWorkSet*",
     "rightsWorkSet": _RIGHTS,
-    "recordWrap": "recordID+ recordType recordSource+ recordRights* recordInfoSet* collection*",
+    "recordWrap": "recordID+ recordType recordSource+ recordRights* recordInfoSet*",
     "recordSource": "legalBodyID* legalBodyName* legalBodyWeblink*",
     "legalBodyName": _NAMED,
     "recordInfoSet": "recordInfoID* recordInfoLink* recordMetadataDate*",
     "resourceWrap": "resourceSet*",
-    "resourceSet": "resourceID* resourceRepresentation* resourceType? resourceRelType*"
+    "resourceSet": "resourceID? resourceRepresentation* resourceType? resourceRelType*"
     " resourcePerspective* resourceDescription* resourceDateTaken? resourceSource* rightsResource*",
     "resourceRepresentation": "linkResource resourceMeasurementsSet*",
     "rightsResource": _RIGHTS,
