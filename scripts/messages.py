@@ -158,7 +158,7 @@ def _tables() -> Iterator[tuple[str, str]]:
 
 
 def _errors(file: Path) -> Iterator[str]:
-    """What the errors of a file say, ``{}`` for each value that is filled in."""
+    """What the errors of a file say, ``{}`` for each value, ``{error}`` for an error in them."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if not (isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)):
             continue
@@ -167,9 +167,14 @@ def _errors(file: Path) -> Iterator[str]:
                 yield given.value
             elif isinstance(given, ast.JoinedStr):
                 yield "".join(
-                    str(part.value) if isinstance(part, ast.Constant) else "{}"
+                    str(part.value) if isinstance(part, ast.Constant) else _place(part)
                     for part in given.values
                 )
+
+
+def _place(part: ast.expr) -> str:
+    is_error = isinstance(part, ast.FormattedValue) and ast.unparse(part.value) == "error"
+    return "{error}" if is_error else "{}"
 
 
 if __name__ == "__main__":

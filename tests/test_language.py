@@ -189,6 +189,8 @@ def test_an_error_of_a_lower_floor_is_told_in_the_language(monkeypatch: pytest.M
     assert told(ValueError("There is no collection 'a (b)'.")).startswith("Es gibt keine Sammlung")
     assert "a \\(b\\)" in told(ValueError("There is no collection 'a (b)'."))
     assert told(ValueError("Something else")) == "Something else"
+    title = "There is no collection 'there is no such file'."  # a title that reads like an error
+    assert "there is no such file" in language.translated(title)
     page = "'https://a.example': it is a web page, not a IIIF manifest."
     assert language.translated(page).endswith("es ist eine Webseite, kein IIIF-Manifest.")
 

@@ -34,18 +34,6 @@ _WAYS: Mapping[Way, str] = {
     "path": "An image, a folder, a ZIP, or a table (CSV, Parquet) with a column `file`.",
     "set": "The images of a labelled set.",
 }
-# A reload forgets what was dropped: the browser asks first.
-_GUARD = st.components.v2.component(
-    "emoviz_guard",
-    html="<span hidden></span>\n",
-    js="""
-const ask = (event) => event.preventDefault()
-export default function () {
-  addEventListener("beforeunload", ask)
-  return () => removeEventListener("beforeunload", ask)
-}
-""",
-)
 
 
 def drop_zones(settings: Settings) -> None:
@@ -60,8 +48,6 @@ def drop_zones(settings: Settings) -> None:
             _uploader("Drop a whole folder here", f"folder-{generation}", settings, whole=True)
     each, archive = f"{settings.max_file_mb:,.0f} MB", f"{settings.max_archive_mb:,.0f} MB"
     st.caption(f"An image may have {each}, a ZIP {archive}.")
-    if any(entry.weight for entry in workspace().entries):
-        _GUARD(key="guard")
 
 
 @access.offers("try")

@@ -20,6 +20,18 @@ _KEY = "workspace"
 # dropping the files again; older ones are let go first.
 KEEP_BYTES = 512_000_000
 FORGOTTEN = "its original is no longer kept in memory; drop it again to see it with this checkpoint"
+# A reload forgets what was dropped: the browser asks first.
+_GUARD = st.components.v2.component(
+    "emoviz_guard",
+    html="<span hidden></span>\n",
+    js="""
+const ask = (event) => event.preventDefault()
+export default function () {
+  addEventListener("beforeunload", ask)
+  return () => removeEventListener("beforeunload", ask)
+}
+""",
+)
 
 
 @dataclass
@@ -165,3 +177,9 @@ def workspace() -> Workspace:
         st.session_state[_KEY] = Workspace()
     found: Workspace = st.session_state[_KEY]
     return found
+
+
+def guard() -> None:
+    """Let the browser ask before a reload of any page, where something was dropped."""
+    if any(entry.weight for entry in workspace().entries):
+        _GUARD(key="guard")

@@ -35,6 +35,20 @@ def test_two_files_are_dropped_and_read(visitor: "Visitor", picture: Make) -> No
     expect(opened.locator(".ev-name")).to_have_text("dawn.jpg")
     opened.get_by_role("button", name="Close").click()
     expect(opened).to_have_count(0)
+    for _ in range(2):  # here, and on a page that knows nothing of images that were dropped
+        visitor.page.once("dialog", lambda dialog: dialog.dismiss())
+        with visitor.page.expect_event("dialog") as asked:
+            visitor.page.evaluate("setTimeout(() => location.reload())")
+        assert asked.value.type == "beforeunload"
+        visitor.page.get_by_role("link", name="Collections").click()
+        visitor.page.wait_for_url("**/collections**")
+        visitor.settle()
+    visitor.page.get_by_role("link", name="Classify").click()
+    expect(visitor.page.locator(".ev-name")).to_have_text(["dawn.jpg", "dusk.png"])
+    visitor.page.get_by_role("button", name="Remove all").click()
+    expect(visitor.page.locator(".ev-card")).to_have_count(0)
+    visitor.page.reload()  # nothing is lost now, and a dialog would be in the way
+    visitor.page.get_by_role("heading", name="Or press a sample image").wait_for()
 
 
 def test_forty_files_with_three_broken_ones(

@@ -444,11 +444,9 @@ def test_a_note_that_is_too_long_is_told_and_kept(visitor: "Visitor") -> None:
 
 def test_a_note_typed_ahead_is_a_note_and_no_acts(visitor: "Visitor") -> None:
     begin(visitor, "Typist")
-    press(
-        visitor,
-        ["n", "m", *"old", "Control+a", *"An sn", "Backspace", *"un", "Escape", "2", "Enter"],
-        0,
-    )
+    typed = ["n", "m", *"old", "Control+a", *"Anq", "Backspace", *"xsun"]
+    mended = [*["ArrowLeft"] * 5, "ArrowRight", "Delete", " ", "Escape", "2", "Enter"]
+    press(visitor, [*typed, *mended], 0)
     decided(visitor, "2 of 72 works decided")
     visitor.page.keyboard.press("ArrowLeft")
     said = visitor.page.locator(".ev-desk .verdict", has_text="You said: awe (with a note)")

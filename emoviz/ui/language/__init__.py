@@ -134,15 +134,18 @@ def translated(error: BaseException | str) -> str:
     """What an error says, in the session's language where the catalogue has it.
 
     Errors come from floors that know of no language, with their values filled in: the catalogue has
-    them as they are written there, ``{}`` for each value, which may be an error itself.
+    them as they are written there, ``{}`` for each value, which stays as it is (a title may read
+    like an error), and ``{error}`` for one that is an error itself.
     """
     said = str(error)
     chosen = language()
     if chosen == "en":
         return said
-    for pattern, form in _errors(chosen):
+    for pattern, fields, form in _errors(chosen):
         if found := pattern.fullmatch(said):
-            return form.format(*map(translated, found.groups()))
+            parts = list(zip(fields, found.groups(), strict=True))
+            inner = {field: translated(text) for field, text in parts if field}
+            return form.format(*(text for field, text in parts if not field), **inner)
     return said
 
 
@@ -212,14 +215,17 @@ def _by_file(name: str, of: str) -> dict[str, str]:
 
 
 @lru_cache
-def _errors(name: str) -> tuple[tuple[re.Pattern[str], str], ...]:
-    """What an error looks like -> how it is said; those with the most words of their own first."""
-    rows = [row for row in _po(name) if row.context == ERROR and row.string]
-    rows.sort(key=lambda row: -len(str(row.id).replace("{}", "")))
-    return tuple(
-        (re.compile(re.escape(str(row.id)).replace(r"\{\}", "(.*?)"), re.DOTALL), str(row.string))
-        for row in rows
-    )
+def _errors(name: str) -> tuple[tuple[re.Pattern[str], list[str], str], ...]:
+    """What an error looks like, its places' names, how it is said; most words of its own first."""
+    found = []
+    for row in _po(name):
+        if row.context == ERROR and row.string:
+            words = re.split("{.*?}", str(row.id))
+            pattern = re.compile("(.*?)".join(map(re.escape, words)), re.DOTALL)
+            fields = re.findall("{(.*?)}", str(row.id))
+            found.append((-len("".join(words)), pattern, fields, str(row.string)))
+    found.sort(key=lambda row: row[0])
+    return tuple(row[1:] for row in found)
 
 
 def _locale() -> str:

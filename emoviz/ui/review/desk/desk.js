@@ -6,7 +6,9 @@ const POLL = 120 // milliseconds until a picture that is not ready is asked for 
 const POLLS = 150
 const LATE = 1000 // milliseconds after which a person is told that something waits
 const MOST_EARLY = 1000 // a note may be among them
-const WRITING = ["enter", "escape", "backspace"] // beside letters, in a note that is typed ahead
+const BACK = ["backspace", "arrowleft"]
+const ON = ["delete", "arrowright"]
+const WRITING = ["enter", "escape", ...BACK, ...ON] // beside letters, in a note that is typed ahead
 const LONGEST = 100000 // letters of a note that the store takes
 const AWAY = 15000 // that a desk waits for another element, where Streamlit took its own away
 const READING = 4000 // milliseconds that a refusal stays, whatever is done next
@@ -418,10 +420,11 @@ class Desk {
     else if (name === "escape") this.leaveNote()
     else if (name === "all") this.note.select()
     else if (key.length === 1 || WRITING.includes(name)) {
-      const { selectionStart: start, selectionEnd: end } = this.note
-      const isBack = name === "backspace"
-      const text = name === "enter" ? "\n" : isBack ? "" : key
-      this.note.setRangeText(text, isBack && start === end ? Math.max(0, start - 1) : start, end, "end")
+      let { selectionStart: start, selectionEnd: end, value } = this.note
+      if (start === end && BACK.includes(name)) start -= [...value.slice(0, start)].at(-1)?.length ?? 0
+      else if (start === end && ON.includes(name)) end += [...value.slice(end)][0]?.length ?? 0
+      if (name.startsWith("arrow")) return this.note.setSelectionRange(...(BACK.includes(name) ? [start, start] : [end, end]))
+      this.note.setRangeText(name === "enter" ? "\n" : key.length === 1 ? key : "", start, end, "end")
       this.note.dispatchEvent(new Event("input"))
     }
   }
