@@ -25,8 +25,9 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="overview-co
     if collection is not None:
         shell.entitle(tr("Overview, {title}", title=collection.title or collection.name))
         chosen = queue.choose(store, collection, context, reviewer, overview=True)
-        wanted = wall.wanted(store, chosen)
     people.badge(reviewer, store)
+    if collection is not None:
+        wanted = wall.wanted(store, chosen)
 if collection is None:
     starting.explain_no_collection(reviewer, context)
     st.stop()
