@@ -1,9 +1,8 @@
 """From one page to another, each time with two objects of which the second is meant.
 
 A page that leads to another says in the link what the other shall show; what the session showed
-there before is always something else here. Those with a browser's part are tests of the browser:
-Classify to Why and back (`test_texture_journeys`), Evaluate to Compare with another network
-(`test_measure_journeys`), Retrain to Compare (`test_train_journeys`).
+there before is always something else here. The same in a browser: `test_handover_journeys`, and
+the journeys that it names.
 """
 
 import shutil

@@ -29,9 +29,10 @@ FRAME = {
     "list": "stSidebarNavItems",  # the menu's list holds its sections' headings between its items
     "listitem": "<li class=",  # the same items, which Streamlit puts below those headings
 }
+WAVE, APE = "sample=images/hokusai_great_wave.jpg", "sample=images/mountain_gorilla.jpg"
 PAGES = {
-    "": "Classify",
-    "textures?sample=images/great_wave.jpg": "Textures",
+    f"?{WAVE}&{APE}": "Classify",
+    f"textures?{WAVE}": "Textures",
     "embeddings": "Embeddings",
     "centers": "Class centers",
     "evaluate": "Evaluate",
@@ -67,8 +68,10 @@ def test_no_page_has_serious_faults(visitor: "Visitor", scheme: str) -> None:
         page.goto(f"{visitor.address}/{path}{'&' if '?' in path else '?'}checkpoint=tiny")
         page.wait_for_function(f"document.title === {title!r} + ' - emoviz'", timeout=60 * SECONDS)
         visitor.settle()
+        expect(page.get_by_role("button", name="Stop", exact=True)).to_have_count(0)  # all is there
         page.locator("[data-stale=true]").first.wait_for(state="detached", timeout=60 * SECONDS)
         expect(page.locator("[data-testid=stMain] h1"), path).to_have_count(1)
+        expect(page.get_by_text("which is not here"), path).to_have_count(0)
         levels = page.evaluate(HEADINGS)
         assert all(next - last <= 1 for last, next in pairwise(levels)), (path, levels)
         assert page.evaluate("document.documentElement.lang") == "en", path

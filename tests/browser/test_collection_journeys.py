@@ -31,10 +31,16 @@ def test_a_museums_address_becomes_a_wall(
         page.get_by_text("2 artworks here, from IIIF").wait_for(timeout=60 * SECONDS)
         visitor.settle()
         asked = museum.paths()
+        status, head, body = museum.answers["/wave.json"]  # type: ignore[misc]
+        museum.answers["/wave.json"] = (status, head, body.replace(b"Great Wave", b"Big Wave"))
+        page.get_by_role("button", name="Look for changes").click()
+        page.get_by_text("1 described anew").click(timeout=60 * SECONDS)
+        page.get_by_text("Big Wave: is described in other words").wait_for()
+        visitor.settle()
     assert asked.count("/night.json") == 1
     assert asked.count("/image/wave/full/1280,/0/default.jpg") == 1
 
-    expect(page.locator("li button .caption")).to_have_text(["The Night", "Great Wave"])
+    expect(page.locator("li button .caption")).to_have_text(["The Night", "Big Wave"])
     page.get_by_text("3 found: 2 taken, 1 problem").click()
     page.locator(".ev-refused", has_text="status 404").wait_for()
 

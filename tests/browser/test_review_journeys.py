@@ -253,7 +253,7 @@ def brought_in(home: Path, name: str, folder: Path, picture: Callable[..., bytes
     """A collection of six pictures that nobody else reviews."""
     folder.mkdir()
     for number in range(6):
-        (folder / f"{number}.jpg").write_bytes(picture(seed=number))
+        (folder / f"{name} {number}.jpg").write_bytes(picture(seed=number))
     checkpoint = read_checkpoint(home / "checkpoints" / "tiny")
     request = AcquireRequest(name, str(folder), "folder", name.title())
     settings = load_settings({"EMOVIZ_HOME": str(home)})
@@ -311,7 +311,7 @@ def test_a_file_that_is_replaced_is_told_and_nobody_decides_on_it(
     brought_in(served_home, "restored", tmp_path / "restored", picture)
     sit_down(visitor, "Restorer", "restored")
     page = visitor.page
-    (tmp_path / "restored" / "5.jpg").write_bytes(picture(seed=77))
+    (tmp_path / "restored" / "restored 5.jpg").write_bytes(picture(seed=77))
     page.locator(".ev-desk .number input").fill("6")
     page.keyboard.press("Enter")
     page.locator(".ev-desk .frame[aria-current=true][title^='6:']").wait_for()
@@ -437,9 +437,14 @@ def test_a_note_that_is_too_long_is_told_and_kept(visitor: "Visitor") -> None:
     press(visitor, ["Escape", "n"])
     expect(field).to_be_focused()  # nothing was decided, and nothing is lost
     expect(field).to_have_value("x" * 100_001)
-    field.fill("short")
+    hostile = "<script>window.harmed = 1</script>\u05e9\u05dc\u05d5\u05dd \u202eabc\n"
+    field.fill(hostile.ljust(99_999, "x") + "y")
     press(visitor, ["Escape", "n"])
     decided(visitor, "1 of 72 works decided")
+    again(visitor)
+    press(visitor, ["ArrowLeft"])
+    expect(field).to_have_value(hostile.ljust(99_999, "x") + "y")
+    assert page.evaluate("window.harmed") is None
 
 
 def test_a_note_typed_ahead_is_a_note_and_no_acts(visitor: "Visitor") -> None:

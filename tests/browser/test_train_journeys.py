@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 SECONDS = 1000
 
 
-def test_the_sample_teaches_a_network_that_is_kept_and_compared(visitor: "Visitor") -> None:
+def test_the_sample_teaches_a_network_that_is_kept_and_compared(
+    visitor: "Visitor", served_home: Path
+) -> None:
     page = visitor.page
     visitor.open("?checkpoint=tiny")
     page.goto(f"{visitor.address}/retrain?checkpoint=tiny&from=tiny")
@@ -47,6 +50,15 @@ def test_the_sample_teaches_a_network_that_is_kept_and_compared(visitor: "Visito
     # of three networks here, the one that was kept
     expect(page).to_have_url(re.compile("checkpoint=from-the-sample"))
     page.get_by_text("McNemar").first.wait_for(timeout=120 * SECONDS)
+
+    # And from Runs, where another run is the newer one, whose network is kept as well.
+    (run,) = list_runs(load_settings({"EMOVIZ_HOME": str(served_home)}).runs)
+    shutil.copytree(run.folder, run.folder.with_name("another"))
+    for card in run.folder.with_name("another").glob("checkpoints/*/card.json"):
+        shutil.copy(served_home / "checkpoints" / "tiny" / "card.json", card)
+    page.goto(f"{visitor.address}/runs?checkpoint=tiny&run={run.id}")
+    compare.first.click()
+    page.wait_for_url(re.compile("/compare.*checkpoint=from-the-sample"))
 
     page.goto(f"{visitor.address}/?checkpoint=from-the-sample")
     page.get_by_role("button", name="Mountain gorilla").click()

@@ -1,0 +1,93 @@
+"""From one page to another in a browser, each time with two objects of which the second is meant.
+
+What the session showed before on the page that is led to is the first. Others of their kind:
+Classify to Why and back (`test_texture_journeys`), Evaluate to Compare (`test_measure_journeys`),
+Data sets to Retrain (`test_datasets_journeys`), Retrain and Runs to Compare
+(`test_train_journeys`).
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+from test_review_journeys import READY, brought_in, press
+
+from emoviz.data.library import save_set
+from emoviz.data.reading import read_labelled
+from emoviz.labels import MIKELS8
+from emoviz.settings import load_settings
+
+if TYPE_CHECKING:
+    from visitors import Visitor
+
+Make = Callable[..., bytes]
+
+
+def at_desk(visitor: "Visitor", work: str | re.Pattern[str]) -> None:
+    """Wait until the desk shows a work of the collection *Zwei*."""
+    page = visitor.page
+    page.wait_for_selector(READY)
+    expect(page.get_by_role("combobox", name="Collection")).to_have_value("Zwei")
+    expect(page.locator(".ev-desk h2")).to_have_text(work)
+
+
+def to(visitor: "Visitor", link: str) -> None:
+    visitor.page.get_by_test_id("stSidebarNav").get_by_role("link", name=link).click()
+    visitor.page.wait_for_url(f"**/{link.lower()}**")
+    visitor.settle()
+
+
+def choose(visitor: "Visitor", picker: str, option: str) -> None:
+    visitor.page.get_by_role("combobox", name=picker).click()
+    visitor.page.get_by_role("option", name=option, exact=True).click()
+    visitor.settle()
+
+
+def test_a_collection_leads_to_its_works_to_why_and_back_and_so_does_the_overview(
+    visitor: "Visitor", served_home: Path, tmp_path: Path, picture: Make
+) -> None:
+    brought_in(served_home, "eins", tmp_path / "eins", picture)
+    brought_in(served_home, "zwei", tmp_path / "zwei", picture)
+    page = visitor.page
+    visitor.open_as_manager("artworks?checkpoint=tiny&order=number&review=eins", served_home)
+    page.wait_for_selector(READY)  # so that the desk has shown the first
+    to(visitor, "Collections")
+    choose(visitor, "Collection", "Zwei")
+    page.get_by_role("button", name="Review them").click()
+    at_desk(visitor, "Zwei 0")
+    press(visitor, ["s", "s"])
+    at_desk(visitor, "Zwei 2")
+    press(visitor, ["w"])
+    page.wait_for_url("**/textures**")
+    expect(page.get_by_role("combobox", name="Image")).to_have_value("Zwei 2")
+    page.get_by_role("link", name="Back").click()
+    at_desk(visitor, "Zwei 2")
+
+    choose(visitor, "Collection", "Eins")
+    to(visitor, "Overview")
+    choose(visitor, "Collection", "Zwei")
+    page.get_by_role("button", name=re.compile("^Zwei 4")).click()
+    at_desk(visitor, "Zwei 4")
+    choose(visitor, "Collection", "Eins")
+    to(visitor, "Overview")
+    choose(visitor, "Collection", "Zwei")
+    page.get_by_role("link", name="Review", exact=True).click()
+    at_desk(visitor, re.compile("^Zwei"))
+
+
+def test_a_set_leads_to_evaluate(
+    visitor: "Visitor", served_home: Path, tmp_path: Path, make_table: Callable[..., Path]
+) -> None:
+    settings = load_settings({"EMOVIZ_HOME": str(served_home)})
+    for name, seed in (("erstes", 0), ("zweites", 50)):
+        made = make_table(tmp_path / name, MIKELS8.names, seed=seed)
+        save_set(settings, name, name.title(), read_labelled(made), {})
+    page = visitor.page
+    visitor.open("?checkpoint=tiny")
+    page.goto(f"{visitor.address}/datasets?checkpoint=tiny&set=erstes")
+    choose(visitor, "Labelled images", "Zweites, 8 images")
+    page.get_by_role("button", name="Evaluate on it").click()
+    page.wait_for_url("**/evaluate**")
+    expect(page.get_by_role("combobox", name="Collection")).to_have_value(re.compile("^Zweites"))
