@@ -276,6 +276,7 @@ class Reporter:
             self._from, self._until, self._words = self._until, until, words
             self._past.clear()
             self._say(self._from, words)
+            self._past.clear()  # what is loaded before the first item says nothing of its speed
 
     def __call__(self, done: int, total: int) -> None:
         """So many of so many in this part; may be called from any thread."""
