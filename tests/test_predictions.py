@@ -62,11 +62,31 @@ def test_scores_become_probabilities_and_it_is_said(
     assert words in found.notes[0]
 
 
-def test_a_row_of_zeros_is_no_answer_and_makes_no_logits_of_the_others(tmp_path: Path) -> None:
-    file = written(tmp_path / "r.csv", "file,p_warm,p_cold", "a.jpg,0,0", "b.jpg,0.2,0.8")
+@pytest.mark.parametrize(
+    ("cells", "whole", "told"),
+    [
+        ("0,0", 1, "all are 0"),
+        ("0,0", 100, "all are 0"),
+        ("3,4", 1, "they are no probabilities, as those of most images are"),
+        ("-0.5,1.5", 1, "they are no probabilities, as those of most images are"),
+        ("-0.000001,1", 1, ""),
+    ],
+)
+def test_one_damaged_row_makes_no_logits_of_the_others(
+    tmp_path: Path, cells: str, whole: int, told: str
+) -> None:
+    others = (f"{name}.jpg,{0.2 * whole},{0.8 * whole}" for name in "bcd")
+    file = written(tmp_path / "r.csv", "file,p_warm,p_cold", f"a.jpg,{cells}", *others)
     found = read_predictions(file)
-    assert found.problems == (("a.jpg", "all are 0"),)
-    assert found.probabilities[0, found.taxonomy.index("warm")] == pytest.approx(0.2)
+    assert dict(found.problems).get("a.jpg", "") == told
+    assert found.probabilities[-1, found.taxonomy.index("warm")] == pytest.approx(0.2)
+    assert found.notes == (("The scores are percentages.",) if whole == 100 else ())
+
+
+def test_logits_that_happen_to_add_up_to_one_are_logits(tmp_path: Path) -> None:
+    found = read_predictions(written(tmp_path / "r.csv", "file,logit_warm,logit_cold", "a.jpg,1,0"))
+    wanted = 1 / (1 + np.exp(-1.0))
+    assert found.probabilities[0, found.taxonomy.index("warm")] == pytest.approx(wanted)
 
 
 def test_answers_alone_count_as_certain_and_it_is_said(tmp_path: Path) -> None:

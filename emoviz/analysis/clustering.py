@@ -169,9 +169,10 @@ def group_images(
     if clusters < 2 or len(labels) <= clusters:
         return None
     points = checked_vectors(embedding).astype(np.float64, copy=False)
-    with ThreadPoolExecutor(1) as beside:
+    with _one_thread_each(), ThreadPoolExecutor(1) as beside:
         clustered = beside.submit(find_clusters, points, clusters, seed, 10)
         threshold, error = _threshold(points, rule, seed)
+        width = silhouette(points, labels, seed=seed).mean
         found = clustered.result()
     ambiguous = ambiguous_images(points, found.centers, threshold)
     agreement = cluster_agreement(labels, found.indices)
@@ -181,7 +182,7 @@ def group_images(
         delta=threshold,
         clusters=clusters,
         delta_error=error,
-        silhouette=silhouette(points, labels, seed=seed).mean,
+        silhouette=width,
     )
     return Grouping(found.indices, ambiguous, measures, rule)
 
@@ -233,26 +234,48 @@ def subsample_clusters(
     points = checked_vectors(embedding).astype(np.float64, copy=False)
     size = min(len(points) // 2, _LARGEST_SUBSAMPLE)
     rng = np.random.default_rng(seed)
-    rows = []
-    for _ in range(_SUBSAMPLES):
-        part = rng.permutation(len(points))[:size]
-        own = points[part]
-        found = find_clusters(own, kinds, seed, _SUBSAMPLE_STARTS)
-        delta = _percentile(own, rule.percent) if rule.given is None else rule.given
-        agreement = cluster_agreement(labels[part], found.indices)
-        agreement["asr"] = float(ambiguous_images(own, found.centers, delta).mean())
-        apart = len(np.unique(labels[part])) > 1
-        agreement["silhouette"] = silhouette(own, labels[part]).mean if apart else 0.0
-        rows.append([agreement[name] for name in CLUSTER_METRICS])
-    return Subsamples(np.array(rows), size, len(points))
+    drawn = [rng.permutation(len(points))[:size] for _ in range(_SUBSAMPLES)]
+
+    def measured(part: NDArray[np.int64]) -> list[float]:
+        return _part_metrics(points[part], labels[part], kinds, rule, seed)
+
+    with _one_thread_each(), ThreadPoolExecutor(2) as pool:
+        return Subsamples(np.array(list(pool.map(measured, drawn))), size, len(points))
 
 
-def _percentile(points: Floats, percent: float) -> float:
-    """As `pairwise_percentile`, of so few points that all distances are held."""
+def _part_metrics(
+    points: Floats, labels: NDArray[np.int64], kinds: int, rule: DeltaRule, seed: int
+) -> list[float]:
+    """The metrics of `CLUSTER_METRICS`, of clusters found in these points alone."""
+    found = find_clusters(points, kinds, seed, _SUBSAMPLE_STARTS)
     left, right = _factors(points)
     squared = left @ right.T
+    delta = _percentile(squared, rule.percent) if rule.given is None else rule.given
+    values = cluster_agreement(labels, found.indices)
+    values["asr"] = float(ambiguous_images(points, found.centers, delta).mean())
+    names, place, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    widths = np.zeros(1)
+    if len(names) > 1:
+        widths = _widths(squared, np.arange(len(points)), place, sizes)
+    values["silhouette"] = float(widths.mean())
+    return [values[name] for name in CLUSTER_METRICS]
+
+
+def _one_thread_each() -> Any:
+    """A context in which products and k-means take one thread.
+
+    Several wait for each other by spinning, which on a busy machine takes ten times as long as it
+    saves on an idle one.
+    """
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)
+
+
+def _percentile(squared: Floats, percent: float) -> float:
+    """As `pairwise_percentile`, of (N, N) squared distances, whose diagonal is changed."""
     np.fill_diagonal(squared, np.inf)
-    rank = 2 * _rank(math.comb(len(points), 2), percent)  # each pair is there twice
+    rank = 2 * _rank(math.comb(len(squared), 2), percent)  # each pair is there twice
     return math.sqrt(max(float(np.partition(squared, rank, axis=None)[rank]), 0.0))
 
 
@@ -275,12 +298,9 @@ def find_clusters(u: Any, clusters: int, seed: int = 0, starts: int = 1) -> Clus
             "one cluster at least."
         )
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
 
     clusters = min(clusters, len(np.unique(points, axis=0)))
-    # One thread: several wait for each other by spinning, which on a busy machine takes ten times
-    # as long as it saves on an idle one.
-    with threadpool_limits(1, "openmp"):
+    with _one_thread_each():
         means = KMeans(clusters, n_init=starts, random_state=seed).fit(points)
     return Clusters(means.labels_.astype(np.int64), means.cluster_centers_)
 
@@ -349,23 +369,39 @@ def _silhouette_widths(
     sizes: NDArray[np.int64],
     looked_at: NDArray[np.int64],
 ) -> Floats:
-    member = np.eye(len(sizes))[place]
     left, right = _factors(points)
-    rows = max(1, _BLOCK_BYTES // (8 * len(points)))
     widths = np.empty(len(looked_at))
-    for start in range(0, len(looked_at), rows):
-        chosen = looked_at[start : start + rows]
-        squared = left[chosen] @ right.T
-        squared[np.arange(len(chosen)), chosen] = 0.0
-        sums = np.sqrt(np.maximum(squared, 0.0)) @ member
-        own = np.arange(len(chosen)), place[chosen]
-        within = sums[own] / np.maximum(sizes[place[chosen]] - 1, 1)
-        means = sums / sizes
-        means[own] = np.inf
-        beside = means.min(axis=1)
-        larger = np.maximum(within, beside)
-        width = np.divide(beside - within, larger, out=np.zeros_like(larger), where=larger > 0)
-        widths[start : start + rows] = np.where(sizes[place[chosen]] > 1, width, 0.0)
+    room, done = _Room(len(points)), 0
+    for start in range(0, len(looked_at), room.rows):
+        chosen = looked_at[start : start + room.rows]
+        squared = room.product(left[chosen], right)
+        widths[done : done + len(chosen)] = _widths(squared, chosen, place, sizes)
+        done += len(chosen)
+    return widths
+
+
+def _widths(
+    squared: Floats, chosen: NDArray[np.int64], place: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> Floats:
+    """(R,) silhouette widths of the chosen images (R,), from squared distances (R, N) to all.
+
+    The distances take the place of their squares.
+    """
+    squared[np.arange(len(chosen)), chosen] = 0.0
+    sums = np.empty((len(chosen), len(sizes)))
+    member = np.eye(len(sizes))[place]
+    for start, piece in _pieces(squared):
+        np.maximum(piece, 0.0, out=piece)
+        np.sqrt(piece, out=piece)
+        sums[start : start + len(piece)] = piece @ member
+    own = np.arange(len(chosen)), place[chosen]
+    within = sums[own] / np.maximum(sizes[place[chosen]] - 1, 1)
+    means = sums / sizes
+    means[own] = np.inf
+    beside = means.min(axis=1)
+    larger = np.maximum(within, beside)
+    width = np.divide(beside - within, larger, out=np.zeros_like(larger), where=larger > 0)
+    widths: Floats = np.where(sizes[place[chosen]] > 1, width, 0.0)
     return widths
 
 
@@ -478,9 +514,7 @@ def _count_and_keep(
 ) -> tuple[int, Floats]:
     below, kept, seen = 0, [], 0
     for panel in _squared_distances(points):
-        rows = max(1, _PIECE_BYTES // panel[:1].nbytes)
-        for start in range(0, len(panel), rows):
-            piece = panel[start : start + rows]
+        for _, piece in _pieces(panel):
             below += int(np.count_nonzero(piece < low))
             kept.append(piece[(piece >= low) & (piece <= high)])
         seen += panel.size
@@ -490,13 +524,40 @@ def _count_and_keep(
 
 
 def _squared_distances(points: Floats) -> Iterator[Floats]:
-    """Squared distances of all pairs i < j, a panel of rows i at a time; NaN where j <= i."""
+    """Squared distances of all pairs i < j, a panel of rows i at a time; NaN where j <= i.
+
+    Each panel lies where the one before it lay.
+    """
     left, right = _factors(points)
-    rows = max(1, _BLOCK_BYTES // (8 * len(points)))
-    for start in range(0, len(points), rows):
-        panel = left[start : start + rows] @ right[start:].T
+    room = _Room(len(points))
+    for start in range(0, len(points), room.rows):
+        panel = room.product(left[start : start + room.rows], right[start:])
         panel[np.tril_indices(len(panel))] = np.nan
         yield panel
+
+
+class _Room:
+    """Memory for one panel after another: fresh memory for each takes as long as half the product.
+
+    Attributes:
+        rows: How many of them, of `width` numbers each, there is room for.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.rows = max(1, _BLOCK_BYTES // (8 * width))
+        self._room = np.empty(self.rows * width)
+
+    def product(self, left: Floats, right: Floats) -> Floats:
+        """(R, N) products of rows (R, D) and (N, D), until the next is asked for."""
+        panel = self._room[: len(left) * len(right)].reshape(len(left), len(right))
+        return np.matmul(left, right.T, out=panel)
+
+
+def _pieces(panel: Floats) -> Iterator[tuple[int, Floats]]:
+    """Rows that stay in the processor's cache, and which is their first."""
+    rows = max(1, _PIECE_BYTES // panel[:1].nbytes)
+    for start in range(0, len(panel), rows):
+        yield start, panel[start : start + rows]
 
 
 def _factors(points: Floats) -> tuple[Floats, Floats]:

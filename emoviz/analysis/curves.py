@@ -140,7 +140,7 @@ class _Points:
 
 
 def _operating_points(scores: Floats, member: NDArray[np.bool_]) -> _Points:
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores)
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     hits = np.cumsum(member[order], dtype=np.float64)[ends]
     return _Points(hits, ends + 1.0 - hits)

@@ -410,6 +410,8 @@ def _print_evaluation(result: dict[str, Any]) -> None:
     for name, row in result["cross_sentiment"].items():
         print(f"cross-sentiment {name:4} {number_text(row['rate'])} of {row['eligible']} eligible")
     print(f"{'delta':20} {number_text(result['clustering']['delta'])}")
+    by_chance = number_text(result["clustering"]["nmi_by_chance"])
+    print(f"{'nmi by chance':20} {by_chance}")
     print(f"{'seconds an image':20} {number_text(result['seconds_per_image'])}")
     print(f"{'label':20} precision  recall     f1  support")
     for label, row in result["per_class"].items():

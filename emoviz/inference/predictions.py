@@ -27,10 +27,12 @@ from emoviz.errors import TableError
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.labels import Taxonomy
 
-_SCORES = ("p_", "prob_", "probability_", "score_", "logit_")
+_LOGITS = "logit_"
+_SCORES = ("p_", "prob_", "probability_", "score_", _LOGITS)
 _ANSWERS = ("predicted", "prediction", "answer", "pred")
 _SHA256 = re.compile("[0-9a-f]{64}")
 _ROUNDING = 0.02  # that the probabilities of an image may lack to 1
+_BELOW = 1e-4  # that one of them may lie below 0, for the same reason
 
 
 @dataclass(frozen=True)
@@ -123,19 +125,22 @@ def read_predictions(path: Path) -> PredictionTable:
         elif seen[name] > 1:
             faults.setdefault(row, f"{seen[name]} rows are of this image")
     kept = [row for row in range(len(files)) if row not in faults]
+    logits = any(name.strip().casefold().startswith(_LOGITS) for name in columns)
+    probabilities, note, wrong = _as_probabilities(values[kept], logits)
+    faults |= {kept[i]: why for i, why in wrong.items()}
+    kept = [row for row in kept if row not in faults]
     if not kept:
         first = next(iter(faults.values()), "it has no row")
         raise TableError(f"'{path.name}' holds no answer that can be used: {first}.")
     placed = np.zeros((len(kept), len(taxonomy)))
-    placed[:, order] = values[kept]
-    probabilities, note = _as_probabilities(placed, order)
+    placed[:, order] = np.delete(probabilities, list(wrong), axis=0)
     notes += [note] if note else []
     labels = [cell.strip() for cell in table.columns[roles.label]] if roles.label else []
     return PredictionTable(
         title=path.name,
         taxonomy=taxonomy,
         names=tuple(files[row] for row in kept),
-        probabilities=probabilities,
+        probabilities=placed,
         labels=tuple("" if labels[row].casefold() in NO_ANSWER else labels[row] for row in kept)
         if labels
         else (),
@@ -297,9 +302,6 @@ def _numbers(table: Table, columns: Sequence[str]) -> tuple[NDArray[np.float64],
                 values[row, c] = value
             else:
                 faults.setdefault(row, f"column '{column}' has no number")
-    if np.nanmin(values, initial=0.0) >= 0 and np.nanmax(values, initial=0.0) <= 1:
-        # Without an answer; as logits they would make logits of everybody's probabilities.
-        faults |= dict.fromkeys(np.flatnonzero((values == 0).all(axis=1)).tolist(), "all are 0")
     return values, faults
 
 
@@ -327,18 +329,40 @@ def _answers_alone(
 
 
 def _as_probabilities(
-    values: NDArray[np.float64], given: Sequence[int]
-) -> tuple[NDArray[np.float64], str]:
-    """(N, C) rows that add up to 1, and how they came about."""
+    values: NDArray[np.float64], logits: bool
+) -> tuple[NDArray[np.float64], str, dict[int, str]]:
+    """(N, C) rows that add up to 1, how they came about, and row -> why it has none.
+
+    What most rows are decides for all: one damaged row makes no logits of the others'
+    probabilities.
+    """
+    sums, low = values.sum(axis=1), values.min(axis=1, initial=0.0)
+    for whole in () if logits else (1.0, 100.0):
+        even = (np.abs(sums - whole) <= _ROUNDING * whole) & (low >= -_BELOW * whole)
+        if 2 * even.sum() > len(values):
+            wrong = (sums > (1 + _ROUNDING) * whole) | (low < -_BELOW * whole)
+            return _divided(values, "The scores are percentages." if whole > 1 else "", wrong)
+    if not logits and (low >= 0).all() and (values <= 1).all():
+        return _divided(values, "", sums < 0)
+    shifted = np.exp(values - values.max(axis=1, keepdims=True, initial=-np.inf))
+    told = "The scores are no probabilities; they were taken for logits (softmax)."
+    return shifted / shifted.sum(axis=1, keepdims=True), told, {}
+
+
+def _divided(
+    values: NDArray[np.float64], note: str, wrong: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], str, dict[int, str]]:
+    """As `_as_probabilities`, each row by its sum; but for those that are wrong, or all 0."""
+    values = np.maximum(values, 0.0)
     sums = values.sum(axis=1, keepdims=True)
-    if (values >= 0).all() and (np.abs(sums - 1) <= _ROUNDING).all():
-        return values / sums, ""
-    if (values >= 0).all() and (values <= 1).all() and (sums > 0).all():
-        return (
-            values / sums,
-            "The scores of an image do not add up to 1; each was divided by their sum.",
-        )
-    shifted = np.exp(values[:, given] - values[:, given].max(axis=1, keepdims=True))
-    probabilities = np.zeros(values.shape)
-    probabilities[:, given] = shifted / shifted.sum(axis=1, keepdims=True)
-    return probabilities, "The scores are no probabilities; they were taken for logits (softmax)."
+    reasons = dict.fromkeys(
+        np.flatnonzero(wrong).tolist(), "they are no probabilities, as those of most images are"
+    )
+    reasons |= dict.fromkeys(np.flatnonzero(sums == 0).tolist(), "all are 0")
+    near = np.abs(sums[:, 0, None] - (1.0, 100.0)) <= _ROUNDING * np.array([1.0, 100.0])
+    uneven = set(np.flatnonzero(~near.any(axis=1)).tolist()) - set(reasons)
+    if uneven:
+        count = f"{len(uneven):,} of {len(values):,} images"
+        note += f" The scores of {count} do not add up to 1; each was divided by their sum."
+    quotients = np.divide(values, sums, out=np.zeros(values.shape), where=sums > 0)
+    return quotients, note.strip(), reasons

@@ -94,6 +94,11 @@ class PreparedTraining:
         loss = ContrastiveCenterLoss(classes, network.width, part.margin, part.center_spread)
         if start is not None:
             take_centers(loss, start, self.recipe.classes)
+        if part.beta:
+            apart = torch.pdist(loss.centers.detach()).mean().item()
+            self.tell(
+                f"Class centers start {apart:.3g} apart (mean); the margin is {part.margin:g}."
+            )
         state = Training(
             self.recipe,
             network,

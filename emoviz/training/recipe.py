@@ -104,7 +104,8 @@ class LossPart:
         beta: 0 turns the contrastive-center loss off.
         lambda_: Written ``lambda`` in the file.
         margin: m.
-        center_spread: Standard deviation of the random centers at the start.
+        center_spread: Standard deviation of the random centers at the start, which then lie about
+            center_spread sqrt(2 D) apart, D the width of u; from the margin on L_inter begins at 0.
         label_smoothing: Share of each target that is spread over all classes.
         kinds: Weight of the cross-entropy over the kinds of image.
         dimensions: Weight of the mean squared error of valence, arousal and division.
