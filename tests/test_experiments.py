@@ -781,6 +781,10 @@ def test_the_report_joins_experiments_in_their_order(
     assert text.count("**What it shows.**") == 2
     assert section(table).count(table.question) == 1
     assert str(tmp_path) not in text
+    changed = text.replace("# Experiments", "# Kept by hand", 1).replace("Do Gram", "Did Gram")
+    page.write_text(changed)
+    assert write_report([tmp_path / "out"], page) == changed  # what no folder tells of stays
+    assert write_report([second], page) == changed.replace("Did Gram", "Do Gram")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """``docs/experiments.md`` out of the tables of several experiments."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,7 +17,8 @@ INTRODUCTION = """# Experiments
 
 What the networks do on the data at hand, with the papers' figures in the next column. This page is
 written by `python -m emoviz experiment report FOLDER... --out docs/experiments.md` from the tables
-that `python -m emoviz experiment NAME` leaves; no number in it is typed by hand.
+that `python -m emoviz experiment NAME` leaves; no number in it is typed by hand. A section whose
+tables were not given again stands as it was written.
 
 How to read it. Each number is a mean over seeds with the sample standard deviation. A difference
 is taken seed by seed to the first row of the same set; one that the paired t-test over the seeds
@@ -29,16 +31,46 @@ networks; only the direction of a difference can be compared."""
 def write_report(folders: Sequence[Path], out: Path) -> str:
     """Write one page about the experiments in some folders, in the order of the definitions.
 
+    A page that is there keeps its head, and the verdicts and sections of every experiment on sets
+    that no folder tells of, as they stand.
+
     Raises:
         TableError: A folder holds no table, or none was named.
     """
     if not folders:
         raise TableError("Name the folders of the experiments that the report is about.")
-    tables = sorted(map(read_experiment, folders), key=_place)
-    parts = [INTRODUCTION, verdicts(tables), *(section(table) for table in tables)]
+    tables = sorted(map(read_experiment, folders), key=lambda table: _place(table.experiment))
+    head, lines, sections = _kept(out, tables)
+    made = [(_place(table.experiment), section(table)) for table in tables]
+    ordered = (text for _, text in sorted([*sections, *made], key=lambda item: item[0]))
+    parts = [head, verdicts(tables, lines), *ordered]
     text = "\n\n".join(part.strip() for part in parts if part) + "\n"
     write_text(out, text)
     return text
+
+
+def _kept(
+    out: Path, tables: Sequence[ResultTable]
+) -> tuple[str, list[list[str]], list[tuple[int, str]]]:
+    """Of the page as it is: head, lines of verdicts and placed sections that no table replaces."""
+    if not out.is_file():
+        return INTRODUCTION, [], []
+    head, *rest = re.split(r"\n(?=## )", out.read_text(encoding="utf-8"))
+    given = {(table.experiment, row.data) for table in tables for row in table.rows}
+    lines: list[list[str]] = []
+    sections = []
+    for text in rest:
+        name = re.split(r"[\n,]", text.removeprefix("## "), maxsplit=1)[0]
+        if name == "Verdicts":
+            cells = [line.strip("| \n").split(" | ") for line in text.split("\n|")[3:]]
+            lines = [
+                c for c in cells if c[-1] != UNTRIED and tuple(c[2].split(": ", 1)) not in given
+            ]
+        elif name in EXPERIMENTS and not any(
+            name == experiment and f"| {data} |" in text for experiment, data in given
+        ):
+            sections.append((_place(name), text))
+    return head, lines, sections
 
 
 def read_experiment(folder: Path) -> ResultTable:
@@ -66,6 +98,7 @@ def section(table: ResultTable) -> str:
     return "\n\n".join(part for part in (head, table.question, shows, rest) if part)
 
 
+UNTRIED = "not tried"
 VERDICTS = """## Verdicts
 
 Each claim of the papers on each set of ours. *Shown*: at least one row differs from the first as
@@ -74,9 +107,14 @@ the reverse; *mixed*: some each way; *not shown*: no row is told apart; *not tri
 tells."""
 
 
-def verdicts(tables: Iterable[ResultTable]) -> str:
-    """What became of the papers' claims, one line for each claim and set; empty without any."""
-    lines = [
+def verdicts(tables: Iterable[ResultTable], kept: Sequence[list[str]] = ()) -> str:
+    """What became of the papers' claims, one line for each claim and set; empty without any.
+
+    Args:
+        tables: Told of in their order, claim by claim.
+        kept: Lines of other tables, cell by cell.
+    """
+    made = [
         [
             claim.words,
             claim.papers,
@@ -89,9 +127,12 @@ def verdicts(tables: Iterable[ResultTable]) -> str:
         for data in dict.fromkeys(row.data for row in table.rows)
         if (rows := [r for r in table.rows if r.data == data and claim.measure in r.difference])
     ]
+    claims = [claim.words for item in EXPERIMENTS.values() for claim in item.claims]
+    known = [line for line in [*kept, *made] if line[0] in claims]
+    lines = sorted(known, key=lambda line: claims.index(line[0]))
     answered = {line[0] for line in lines}
     untried = {
-        claim.words: [claim.words, claim.papers, NOTHING, NOTHING, "not tried"]
+        claim.words: [claim.words, claim.papers, NOTHING, NOTHING, UNTRIED]
         for item in EXPERIMENTS.values()
         for claim in item.claims
         if claim.words not in answered
@@ -150,5 +191,5 @@ def _differences(rows: Sequence[ResultRow], measure: str) -> str:
     )
 
 
-def _place(table: ResultTable) -> int:
-    return list(EXPERIMENTS).index(table.experiment)
+def _place(experiment: str) -> int:
+    return list(EXPERIMENTS).index(experiment)
