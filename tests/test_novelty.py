@@ -1,11 +1,12 @@
 """The rule for "unlike the training images" against its formula, term by term."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from emoviz.models.novelty import Novelty, fit_novelty
+from emoviz.models.novelty import Content, Novelty, describe_content, fit_novelty
 
 
 def energies(count: int, width: int, seed: int = 0) -> np.ndarray:
@@ -108,3 +109,74 @@ def test_identical_training_images_give_finite_distances(count: int) -> None:
     found = novelty.distance(np.concatenate([same[:1], same[:1] * 9]))
     assert np.isfinite(found).all()
     assert found[0] <= 1 < found[1]
+
+
+def pictures(kind: int, count: int = 60, seed: int = 0) -> np.ndarray:
+    """(count, 12) h of one of three kinds; the third shows some of what each of the others does."""
+    rng = np.random.default_rng(10 * seed + kind)
+    shown = np.array([[4.0, 0.0, 0.0], [0.0, 4.0, 0.0], [2.0, 2.0, 3.0]])[kind]
+    return np.concatenate([shown, np.zeros(9)]) + rng.normal(size=(count, 12)) * 0.7
+
+
+def two_kinds() -> Content:
+    pooled, held_out = (np.concatenate([pictures(k, seed=s) for k in range(2)]) for s in (0, 1))
+    content = describe_content(energies(120, 8), pooled, np.repeat([0, 1], 60))
+    assert content is not None
+    return content.ranked(content.measures(energies(120, 8, seed=1), held_out))
+
+
+def test_a_kind_that_was_never_seen_is_farther_and_less_sure_than_those_that_were() -> None:
+    content = two_kinds()
+    known = np.concatenate([pictures(k, seed=2) for k in range(2)])
+    one, other = energies(120, 8, seed=2), energies(60, 8, seed=3)
+    measured, foreign = content.measures(one, known), content.measures(other, pictures(2))
+    assert (np.median(foreign, axis=0) > np.quantile(measured, 0.8, axis=0)).all()
+    assert (content.distance(one, known) > 1).mean() < 0.06
+    assert (content.distance(other, pictures(2)) > 1).mean() > 0.5
+
+
+def test_measures_of_content_equal_a_slow_loop() -> None:
+    content = two_kinds()
+    probes = pictures(2, 5), energies(5, 8)
+    measured = content.measures(probes[1], probes[0])
+    for h, e, (far, unsure) in zip(*probes, measured, strict=True):
+        x = [float(np.dot(row, h - content.centre)) for row in content.basis]
+        away = [[a - float(b) for a, b in zip(x, mean, strict=True)] for mean in content.means]
+        squared = [
+            sum(a * b * float(p[i, j]) for i, a in enumerate(c) for j, b in enumerate(c))
+            for c, p in zip(away, content.precisions, strict=True)
+        ]
+        weights = zip(content.weight, content.textures, content.bias, strict=True)
+        logits = [float(np.dot(w, x) + np.dot(t, np.log(e + 1e-4)) + b) for w, t, b in weights]
+        shares = [math.exp(logit) for logit in logits]
+        assert far == pytest.approx(math.sqrt(min(squared) / len(x)), rel=1e-4)
+        assert unsure == pytest.approx(1 - max(shares) / sum(shares), rel=1e-4)
+
+
+def test_textures_count_beside_content_only_where_they_are_foreign() -> None:
+    data, known = energies(500, 8), np.repeat(pictures(0, 1), 3, axis=0)
+    textures = fit_novelty(data, data)
+    both = replace(textures, content=two_kinds())
+    assert both.content is not None
+    probes = np.stack([data[0], np.zeros(8), data[1] * 1000])
+    d, far = textures.distance(probes), both.content.distance(probes, known)
+    assert both.distance(probes, known).tolist() == [far[0], max(d[1], far[1]), max(d[2], far[2])]
+    assert both.distance(probes).tolist() == d.tolist()
+    again = Novelty.from_arrays(both.to_arrays())
+    np.testing.assert_allclose(
+        again.distance(probes, known), both.distance(probes, known), rtol=1e-6
+    )
+
+
+def test_content_that_does_not_fit_itself_is_refused() -> None:
+    arrays = replace(fit_novelty(energies(9, 3), energies(9, 3)), content=two_kinds()).to_arrays()
+    with pytest.raises(ValueError, match="bias"):
+        Novelty.from_arrays({**arrays, "content.bias": arrays["content.bias"][:1]})
+    with pytest.raises(KeyError, match="basis"):
+        Novelty.from_arrays({k: v for k, v in arrays.items() if k != "content.basis"})
+
+
+@pytest.mark.parametrize("kinds", [[0] * 120, [-1] * 60 + [0] * 60, [0] * 110 + [1] * 10])
+def test_fewer_than_two_kinds_of_which_enough_is_known_give_no_content(kinds: list[int]) -> None:
+    pooled = np.concatenate([pictures(k) for k in range(2)])
+    assert describe_content(energies(120, 2), pooled, np.array(kinds)) is None

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +24,19 @@ from emoviz.settings import Settings
 from emoviz.training.augmentation import ViewMaker
 from emoviz.training.features import FrozenFeatures, frozen_features, kept_features
 from emoviz.training.finish import (
+    AREAS,
     HeldOut,
     Outputs,
     fit_temperature,
     measure_folds,
+    novelty_of_folds,
     outputs,
     outputs_on_features,
 )
 from emoviz.training.loop import check_order, rate_factor, train
 from emoviz.training.precision import Precision
 from emoviz.training.prepare import prepare
-from emoviz.training.recipe import Phase, Recipe
+from emoviz.training.recipe import NetworkPart, Phase, Recipe
 from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.run import train_in_folder
 from emoviz.training.targets import Targets, check_splits, make_targets, with_class_weights
@@ -357,6 +360,31 @@ def test_without_a_width_nothing_is_called_unlike_the_training_images() -> None:
     assert some.novelty is not None
     assert some.novelty.mean.shape == (2,)
     assert without.measures == some.measures
+
+
+def test_the_card_says_how_well_each_kind_held_out_whole_is_told() -> None:
+    kinds = ("photograph", "abstract painting", "figurative painting")
+    phases = (Phase(train="heads"),)
+    recipe = replace(Recipe(), network=NetworkPart(kinds=kinds), phases=phases)
+    rng = np.random.default_rng(0)
+    kind = np.tile(np.arange(3), 140)
+    shown = np.array([[5, 0, 0], [0, 5, 0], [0, 0, 5]])[kind]
+    pooled = np.float32(shown + rng.normal(size=shown.shape))
+    outputs = Outputs(pooled, pooled, pooled, np.exp(np.float32(rng.normal(size=(420, 2)))))
+    one = make_targets(two_sets(), recipe, MIKELS8).rows(np.zeros(420, np.int64))
+    targets = replace(one, kinds=kind)
+    held = HeldOut("out of 2 folds", targets, outputs, rng.integers(0, 2, 420))
+    novelty, words = novelty_of_folds(held, 2, recipe)
+    assert novelty is not None
+    assert novelty.content is not None
+    assert tuple(words[AREAS]) == kinds
+    assert min(words[AREAS].values()) > 0.9
+    assert words["flagged_held_out"] < 0.06
+    tuned = replace(recipe, phases=(Phase(train="all"),))  # each fold's h is another there
+    plain, words = novelty_of_folds(held, 2, tuned)
+    assert plain is not None
+    assert plain.content is None
+    assert "kind" not in str(words)
 
 
 def test_restarts_go_down_to_the_floor_every_five_epochs() -> None:

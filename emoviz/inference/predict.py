@@ -283,7 +283,7 @@ def _predictions(
     shares = sentiment_shares(taxonomy, probabilities)
     feeling = sentiments(taxonomy, probabilities)
     opposite = top2_opposite(taxonomy, probabilities)
-    distance = None if model.novelty is None else model.novelty.distance(raw.energy)
+    distance = None if model.novelty is None else model.novelty.distance(raw.energy, raw.pooled)
     names = taxonomy.names
     out = []
     for i, item in enumerate(items):

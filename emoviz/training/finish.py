@@ -3,7 +3,7 @@
 import itertools
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,14 @@ from emoviz.inference.predict import softmax
 from emoviz.labels import Bridge, bridge_between
 from emoviz.models.export import ExportedGraph
 from emoviz.models.network import EmotionNetwork
-from emoviz.models.novelty import Novelty, describe, fit_novelty, with_threshold
+from emoviz.models.novelty import (
+    Content,
+    Novelty,
+    describe,
+    describe_content,
+    fit_novelty,
+    with_threshold,
+)
 from emoviz.training.batches import on_all_features
 from emoviz.training.features import FeatureSource
 from emoviz.training.measures_beside import describe_dimensions, measure_beside
@@ -45,6 +52,13 @@ NOVELTY_RULE = (
     "An image is called unlike the training images when the strengths of its textures (log of the "
     "diagonals of the Gram matrices, all selected layers but the deepest) lie farther from theirs "
     "(Mahalanobis distance) than 1.1 times the distance that 99 in 100 held-out images keep within."
+)
+AREAS = "area under the ROC curve of a kind of image held out whole"
+CONTENT_RULE = (
+    " It is called so, too, when what it shows (128 components of the pooled vector h) is farther "
+    "from every kind of training image, and harder to assign to one of them by content and "
+    "textures, than with 99 in 100 held-out images (sum of both ranks). Where its textures are not "
+    "that far, that sum is its distance."
 )
 
 
@@ -181,11 +195,19 @@ def measure_splits(state: Training, targets: Targets) -> FinalMeasures:
     novelty, flagged = None, None
     width = novelty_width(state.network)
     if width and watched:
-        known = _outputs(state, targets.of_split("train"))[1].energy[:, :width]
-        novelty = fit_novelty(known, validation.outputs.energy[:, :width])
-        flagged = float((novelty.distance(test.outputs.energy) > 1).mean())
+        seen, known = _outputs(state, targets.of_split("train"))
+        novelty = fit_novelty(known.energy[:, :width], validation.outputs.energy[:, :width])
+        content = describe_content(known.energy, known.pooled, seen.kinds)
+        if content is not None:
+            made = validation.outputs
+            content = content.ranked(content.measures(made.energy, made.pooled))
+            novelty = replace(novelty, content=content)
+        distance = novelty.distance(test.outputs.energy, test.outputs.pooled)
+        flagged = float((distance > 1).mean())
     measures = measure(test, np.full(len(test.targets), temperature), recipe)
-    words = {"rule": NOVELTY_RULE, "flagged_test_split": _rounded(flagged)} if novelty else {}
+    words = {}
+    if novelty is not None:
+        words = {"rule": _rule(novelty), "flagged_test_split": _rounded(flagged)}
     beside = _dimensions(test, recipe)
     return FinalMeasures(temperature, calibration, measures, novelty, words, beside)
 
@@ -219,7 +241,7 @@ def measure_folds(held: HeldOut, width: int, recipe: Recipe) -> FinalMeasures:
         "ece_before": _rounded(calibration_error(held, np.ones(len(targets)))),
         "ece_after": _rounded(calibration_error(held, crossed)),
     }
-    novelty, words = _novelty_of_folds(held, width)
+    novelty, words = novelty_of_folds(held, width, recipe)
     temperature = fit_temperature(logits, targets)
     measures, beside = measure(held, crossed, recipe), _dimensions(held, recipe)
     return FinalMeasures(temperature, calibration, measures, novelty, words, beside)
@@ -445,16 +467,72 @@ def novelty_width(network: nn.Module) -> int:
     return sum(channels[: max(1, len(channels) - 1)])
 
 
-def _novelty_of_folds(held: HeldOut, width: int) -> tuple[Novelty | None, dict[str, Any]]:
+def _rule(novelty: Novelty) -> str:
+    return NOVELTY_RULE + (CONTENT_RULE if novelty.content else "")
+
+
+def novelty_of_folds(
+    held: HeldOut, width: int, recipe: Recipe
+) -> tuple[Novelty | None, dict[str, Any]]:
+    """The statistic over all images, its thresholds by what each fold is to the others.
+
+    Args:
+        held: What networks make of the folds; the energy and, of a frozen backbone, h do not hang
+            on which network it is.
+        width: As `measure_folds`.
+        recipe: Says whether the backbone was frozen; if not, h is left out. Names the kinds.
+
+    Returns:
+        It, and what the card says of it: the rule, the share of held-out images that it calls
+        unlike, and for each kind the area under the ROC curve with which a description of the
+        other kinds alone tells it from held-out images of theirs.
+    """
     if not width:
         return None, {}
-    energy, folds = held.outputs.energy[:, :width], held.folds
-    distances = np.zeros(len(energy))
+    energy, folds, kinds = held.outputs.energy[:, :width], held.folds, held.targets.kinds
+    d = np.zeros(len(energy))
     for k in np.unique(folds):
-        distances[folds == k] = describe(energy[folds != k]).distance(energy[folds == k])
-    novelty = with_threshold(describe(energy), distances)
-    flagged = float((distances > novelty.threshold).mean())
-    return novelty, {"rule": NOVELTY_RULE, "flagged_held_out": _rounded(flagged)}
+        d[folds == k] = describe(energy[folds != k]).distance(energy[folds == k])
+    novelty = with_threshold(describe(energy), d)
+    unlike, areas, found = d > novelty.threshold, {}, None
+    if all(phase.train == "heads" for phase in recipe.phases):
+        found = _content_of_folds(held, kinds)
+    if found is not None:
+        novelty, unlike = replace(novelty, content=found[0]), unlike | (found[1] > 1)
+        for number, kind in enumerate(recipe.network.kinds):
+            area = _area_of_kind(held, number)
+            areas.update({} if area is None else {kind: _rounded(area)})
+    told = {"rule": _rule(novelty), "flagged_held_out": _rounded(float(unlike.mean()))}
+    return novelty, {**told, **({AREAS: areas} if areas else {})}
+
+
+def _content_of_folds(held: HeldOut, kinds: Rows) -> tuple[Content, Floats] | None:
+    """Content of all images of known kinds, and (N,) its distance of each by the other folds."""
+    energy, pooled, folds = held.outputs.energy, held.outputs.pooled, held.folds
+    found = np.zeros((len(pooled), 2))
+    for k in np.unique(folds):
+        own = folds == k
+        part = describe_content(energy[~own], pooled[~own], kinds[~own])
+        if part is None:
+            return None
+        found[own] = part.measures(energy[own], pooled[own])
+    whole = describe_content(energy, pooled, kinds)
+    if whole is None:
+        return None
+    whole = whole.ranked(found[kinds >= 0])
+    return whole, whole.sum_of_ranks(found)
+
+
+def _area_of_kind(held: HeldOut, kind: int) -> float | None:
+    """How well a description of the other kinds tells this one from them: the area under ROC."""
+    from sklearn.metrics import roc_auc_score
+
+    kinds = held.targets.kinds
+    found = _content_of_folds(held, np.where(kinds == kind, -1, kinds))
+    some, unknown = kinds >= 0, kinds == kind
+    if found is None or not unknown.any():
+        return None
+    return float(roc_auc_score(unknown[some], found[1][some]))
 
 
 def _data_entry(item: Dataset, targets: Targets, recipe: Recipe) -> dict[str, Any]:
