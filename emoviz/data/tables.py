@@ -261,22 +261,25 @@ class Files:
             here = f"{here}/{name}"
         return self.root / os.path.relpath(here, self.root) if parts else self.root
 
+    def first(self, *names: str) -> Path | None:
+        """The first of some names that is there, as `find` has it."""
+        return next((path for name in names if (path := self.find(name)) is not None), None)
+
     def locate(self, name: str) -> Path | None:
         """The file that a table means: relative, absolute, or as another machine had it."""
         text = name.strip().removeprefix("file://")
         spelt = (text, unquote(text)) if "%" in text else (text,)
-        if found := next(filter(None, map(self.find, spelt)), None):
+        if found := self.first(*spelt):
             return found
         if "." not in text[-6:]:  # an image's id
-            named = [hit for suffix in SUFFIXES if (hit := self.find(text + suffix)) is not None]
+            named = list(filter(None, (self.find(text + suffix) for suffix in SUFFIXES)))
             if named:
                 return named[0] if len(named) == 1 else None
         if outside := self._outside(text):
             return outside
         parts = [part for part in re.split(r"[/\\]+", text) if part]
         if len(parts) > 1 and (text.startswith(("/", "\\")) or ":" in parts[0]):
-            rests = ("/".join(parts[start:]) for start in range(1, len(parts)))
-            return next((hit for rest in rests if (hit := self.find(rest)) is not None), None)
+            return self.first(*("/".join(parts[start:]) for start in range(1, len(parts))))
         return None
 
     def _outside(self, text: str) -> Path | None:

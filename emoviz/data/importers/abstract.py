@@ -1,9 +1,5 @@
 """Abstract: 280 abstract paintings, votes for the eight emotions of Mikels.
 
-Source: http://www.imageemotion.org. Terms: research; images by their owners.
-Cite: Machajdik and Hanbury, "Affective Image Classification using Features Inspired by Psychology
-and Art Theory", ACM Multimedia 2010.
-
 Layout: ``ABSTRACT_groundTruth.csv`` beside the images ``abstract_0001.jpg`` ... (certain), with an
 image's name and the count of votes for Amusement, Anger, Awe, Content, Disgust, Excitement, Fear
 and Sad in each row; names may stand in single quotes (assumed). Votes become shares; a painting
@@ -18,7 +14,7 @@ from emoviz.data.cells import number
 from emoviz.data.dataset import Dataset
 from emoviz.data.importers.artphoto import SHORT
 from emoviz.data.importers.common import Gathered, Importer, expect
-from emoviz.data.tables import Files, read_table
+from emoviz.data.tables import read_table
 from emoviz.errors import TableError
 from emoviz.labels import MIKELS8
 
@@ -37,15 +33,12 @@ def read(root: Path, labels: str = "") -> Dataset:
     assert table is not None
     found = Gathered(MIKELS8)
     for place, name, votes in _rows(table, found):
-        total = sum(votes.values())
-        if total <= 0:
-            found.refuse(place, "nobody voted")
-            continue
-        ranked = sorted(votes.values(), reverse=True)
-        tie = "yes" if ranked[0] == ranked[1] else ""
+        total, (first, second, *_) = sum(votes.values()), sorted(votes.values(), reverse=True)
+        tie = "yes" if first == second else ""
         shares = {label: count / total for label, count in votes.items()}
         metadata = {"votes": f"{total:g}", "tie": tie}
-        found.add(place, name, _image(files, name), shares=shares, metadata=metadata)
+        path = files.first(name, f"testImages_abstract/{name}")
+        found.add(place, name, path, shares=shares, metadata=metadata)
     return found.finish(root, TITLE, votes=True)
 
 
@@ -56,23 +49,18 @@ def _rows(table: Path, found: Gathered) -> Iterator[tuple[str, str, dict[str, fl
     if missing:
         raise TableError(f"'{table}' lacks the columns {', '.join(missing)}.")
     for place, cells in read.rows():
-        try:
+        with found.row(place):
             votes = {label: number(cells[header[label]], label) or 0.0 for label in MIKELS8.names}
             if min(votes.values()) < 0:
                 raise TableError("a count of votes is below 0")
-        except TableError as error:
-            found.refuse(place, str(error))
-            continue
-        yield place, next(iter(cells.values())).strip("'\""), votes
+            if not any(votes.values()):
+                raise TableError("nobody voted")
+            yield place, next(iter(cells.values())).strip("'\""), votes
 
 
 def _label(cell: str) -> str:
     word = cell.strip().strip("'\"").casefold()
     return SHORT.get(word, word)
-
-
-def _image(files: Files, name: str) -> Path | None:
-    return files.find(name) or files.find(f"testImages_abstract/{name}")
 
 
 IMPORTER = Importer(

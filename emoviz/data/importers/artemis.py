@@ -1,9 +1,5 @@
 """ArtEmis: 80,031 paintings of WikiArt, votes of five and more people over Mikels' eight emotions.
 
-Source: https://www.artemisdataset.org. Terms: annotations for research by ArtEmis' terms of use;
-paintings by WikiArt's. Cite: Achlioptas et al., "ArtEmis: Affective Language for Visual Art", CVPR
-2021.
-
 Two layouts:
 
 - ``artemis_dataset_release_v0.csv`` (certain): one row a vote, ``art_style, painting, emotion,
@@ -40,7 +36,7 @@ OUTSIDE = "something else"
 _ANSWERS = (*MIKELS8.names, OUTSIDE)
 _VOTES = ("artemis_dataset_release_v0.csv", "artemis.csv")
 _COUNTS = "labels.csv"
-_PLACES = ("images", "wikiart", "")
+_PLACES = ("images/", "wikiart/", "")
 _ENDINGS = (".jpg", ".jpeg", ".png")
 
 # (place, file, style, artist, votes by answer)
@@ -55,13 +51,10 @@ def read(root: Path, labels: str = "") -> Dataset:
     """
     files = expect(root, TITLE, "|".join((*_VOTES, _COUNTS)))
     found = Gathered(MIKELS8)
-    votes = next((path for name in _VOTES if (path := files.find(name)) is not None), None)
-    counted = files.find(_COUNTS)
-    if votes is not None:
-        paintings = list(_counted(votes, found))
-    else:
-        assert counted is not None
-        paintings = list(_counts(counted, found))
+    table = files.first(*_VOTES, _COUNTS)
+    assert table is not None
+    read_rows = _counts if table == files.find(_COUNTS) else _counted
+    paintings = list(read_rows(table, found))
     paths = [_image(files, file, style) for _, file, style, _, _ in paintings]
     without = not any(paths)
     for (place, file, style, artist, answers), path in zip(paintings, paths, strict=True):
@@ -103,22 +96,18 @@ def _counted(table: Path, found: Gathered) -> Iterator[_Painting]:
 def _counts(table: Path, found: Gathered) -> Iterator[_Painting]:
     """One row a painting."""
     for place, row in plain_rows(table, ("file", "style", "artist", *_ANSWERS), TITLE):
-        try:
+        with found.row(place):
             counts = {answer: number(row[answer], answer) or 0.0 for answer in _ANSWERS}
             if min(counts.values()) < 0 or sum(counts.values()) <= 0:
                 raise TableError("the row has no vote")
-        except TableError as error:
-            found.refuse(place, str(error))
-            continue
-        yield place, row["file"], row["style"], row["artist"], counts
+            yield place, row["file"], row["style"], row["artist"], counts
 
 
 def _image(files: Files, file: str, style: str) -> Path | None:
     """The painting's file: as the table names it, or where WikiArt's folders have it."""
     stem = Path(file).stem
     names = [file, *(f"{style}/{stem}{ending}" for ending in _ENDINGS)]
-    places = (f"{place}/{name}".lstrip("/") for place in _PLACES for name in names)
-    return next((path for place in places if (path := files.find(place)) is not None), None)
+    return files.first(*(f"{place}{name}" for place in _PLACES for name in names))
 
 
 IMPORTER = Importer(

@@ -1,9 +1,5 @@
 """ArtPhoto: 806 artistic photographs, eight emotions of Mikels, labelled by their makers.
 
-Source: http://www.imageemotion.org. Terms: research; images by their owners.
-Cite: Machajdik and Hanbury, "Affective Image Classification using Features Inspired by Psychology
-and Art Theory", ACM Multimedia 2010.
-
 Layout (certain): one folder, ``testImages_artphoto``, of ``<emotion>_<number>.jpg``; "content"
 stands for contentment.
 """

@@ -1,8 +1,5 @@
 """CAER-S: 70,000 stills of television scenes, seven emotions of the people in context.
 
-Source: https://caer-dataset.github.io. Terms: academic research.
-Cite: Lee et al., "Context-Aware Emotion Recognition Networks", ICCV 2019.
-
 Layout (certain): ``train/<Emotion>/<number>.png`` and ``test/<Emotion>/<number>.png`` with the
 folders Anger, Disgust, Fear, Happy, Neutral, Sad, Surprise. There is no validation split. The
 stills of one scene are not marked as such: near duplicates across the split are to be expected.

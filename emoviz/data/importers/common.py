@@ -1,5 +1,6 @@
 """What the importers share: what is said of a set, where its files are, what does not fit."""
 
+import contextlib
 import os
 import re
 import unicodedata
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emoviz.data.affect import Dimension
+from emoviz.data.affect import DIMENSIONS, Dimension
 from emoviz.data.dataset import (
     Dataset,
     Problem,
@@ -97,6 +98,16 @@ class Gathered:
         """List something that does not fit."""
         self.problems.append(Problem(place, reason))
 
+    @contextlib.contextmanager
+    def row(self, place: str) -> Iterator[None]:
+        """List what a row has that raises `TableError` or `TaxonomyError`, and go on."""
+        try:
+            yield
+        except TaxonomyError:
+            self.refuse(place, not_of(self.taxonomy))
+        except TableError as error:
+            self.refuse(place, str(error))
+
     def add(
         self,
         place: str,
@@ -124,38 +135,19 @@ class Gathered:
             content: The image, where a table holds it.
             affect: ``valence`` and ``arousal``, turned to -1 to 1 (`emoviz.data.affect`).
         """
-        if path is None:
-            self.refuse(
-                place, f"{file_told(name)}there is no such file; is the set unpacked whole?"
+        with self.row(place):
+            lost = "" if path else "there is no such file; is the set unpacked whole?"
+            if path and content is None and path.is_symlink() and not path.exists():
+                lost = "it is a link that leads nowhere"
+            if path is None or lost:
+                raise TableError(file_told(name) + lost)
+            index, votes = _target(self.taxonomy, label, shares)
+            kept = {key: text for key, text in (metadata or {}).items() if text}
+            valence, arousal = ((affect or {}).get(name) for name in DIMENSIONS)
+            own = group or name
+            self.records.append(
+                Record(name, path, index, votes, own, split, content, kept, valence, arousal)
             )
-            return
-        if content is None and path.is_symlink() and not path.exists():
-            self.refuse(place, f"{file_told(name)}it is a link that leads nowhere")
-            return
-        try:
-            index, row = _target(self.taxonomy, label, shares)
-        except TaxonomyError:
-            self.refuse(place, not_of(self.taxonomy))
-            return
-        except TableError as error:
-            self.refuse(place, str(error))
-            return
-        kept = {key: text for key, text in (metadata or {}).items() if text}
-        known = affect or {}
-        self.records.append(
-            Record(
-                name,
-                path,
-                index,
-                row,
-                group or name,
-                split,
-                content,
-                kept,
-                known.get("valence"),
-                known.get("arousal"),
-            )
-        )
 
     def finish(self, root: Path, title: str, votes: bool = False) -> Dataset:
         """The set; raises `TableError` where not one image could be taken."""
@@ -178,12 +170,12 @@ def expect(root: Path, importer: str, *wanted: str) -> Files:
             folder below or above holds it.
     """
     files = Files(root)
-    missing = [names for names in wanted if not _any_of(files, names)]
+    missing = [names for names in wanted if not files.first(*names.split("|"))]
     if not missing:
         return files
     if not os.path.isdir(root):  # noqa: PTH112  (Path raises for a name too long)
         raise TableError(f"There is no folder '{root}'. {_wanted(importer, wanted)}")
-    found = sorted(_visible(root))
+    found = sorted(files.listing())
     told = ", ".join(found[:_SHOWN]) + (" …" if len(found) > _SHOWN else "")
     near = _elsewhere(root, wanted)
     raise TableError(
@@ -272,20 +264,9 @@ def _target(
     return index, tuple(votes[0].tolist())
 
 
-def _any_of(files: Files, names: str) -> bool:
-    return any(files.find(name) is not None for name in names.split("|"))
-
-
 def _wanted(importer: str, wanted: Sequence[str]) -> str:
     names = ", ".join(item.replace("|", " or ") for item in wanted)
     return f"Wanted: the unpacked folder of {importer}, which holds {names}."
-
-
-def _visible(folder: Path) -> list[str]:
-    try:
-        return [name for name in os.listdir(folder) if not name.startswith(".")]  # noqa: PTH208
-    except OSError:
-        return []
 
 
 def _elsewhere(root: Path, wanted: Sequence[str]) -> Path | None:
@@ -293,12 +274,11 @@ def _elsewhere(root: Path, wanted: Sequence[str]) -> Path | None:
     below = _folders(root)
     deeper = [inner for folder in below for inner in _folders(folder)]
     for folder in [root.absolute().parent, *below, *deeper]:
-        files = Files(folder)
-        if all(_any_of(files, names) for names in wanted):
+        if all(Files(folder).first(*names.split("|")) for names in wanted):
             return folder
     return None
 
 
 def _folders(root: Path) -> list[Path]:
-    found = (root / name for name in sorted(_visible(root))[:_LOOKED_AT])
+    found = (root / name for name in sorted(Files(root).listing())[:_LOOKED_AT])
     return [folder for folder in found if folder.is_dir() and not folder.is_symlink()]

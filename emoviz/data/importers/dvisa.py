@@ -1,9 +1,5 @@
 """D-ViSA: abstract paintings of WikiArt, eight emotions, valence, arousal and dominance.
 
-Source: https://github.com/dxlabskku/D-ViSA. Terms: research; images by their owners.
-Cite: Kim et al., "D-ViSA: A Dataset for Detecting Visual Sentiment from Art Images", ICCV
-Workshops 2023.
-
 Layout: a table (CSV) whose columns name the image, its emotion, and valence, arousal and
 dominance (0-1), with the images below the same folder. Of the columns' names only these are
 certain here: ``file, label, valence, arousal, dominance, style, artist``; other spellings that
@@ -17,11 +13,11 @@ from emoviz.data.affect import DIMENSIONS, Scale
 from emoviz.data.dataset import Dataset
 from emoviz.data.importers.common import ABSTRACT, Gathered, Importer, artist_group, expect
 from emoviz.data.tables import find_roles, read_table
-from emoviz.errors import TableError
 from emoviz.labels import MIKELS8
 
 TITLE = "D-ViSA"
 SCALE = Scale(0, 1)
+_TABLES = ("labels.csv", "D-ViSA.csv", "dvisa.csv", "annotation.csv")
 _KEPT = ("valence", "arousal", "dominance", "style", "artist")
 
 
@@ -31,37 +27,28 @@ def read(root: Path, labels: str = "") -> Dataset:
     Raises:
         TableError: The folder is another one, or its table lacks a column.
     """
-    files = expect(root, TITLE, "labels.csv|D-ViSA.csv|dvisa.csv|annotation.csv", "images")
-    names = ("labels.csv", "D-ViSA.csv", "dvisa.csv", "annotation.csv")
-    table = next(path for name in names if (path := files.find(name)) is not None)
+    files = expect(root, TITLE, "|".join(_TABLES), "images")
+    table = files.first(*_TABLES)
+    assert table is not None
     found = Gathered(MIKELS8)
     read = read_table(table)
     roles = find_roles(read, MIKELS8, labelled=True)
     for place, cells in read.rows():
         file, label = cells[roles.file.casefold()], cells.get((roles.label or "").casefold(), "")
         metadata = {name: cells[name] for name in _KEPT if name in cells}
-        metadata.setdefault("artist", _artist(file))
-        path = files.find(file) or files.find(f"images/{file}")
-        try:
-            affect = {name: SCALE.turned(cells.get(name, ""), name) for name in DIMENSIONS}
-        except TableError as error:
-            found.refuse(place, str(error))
-            continue
-        found.add(
-            place,
-            file,
-            path,
-            label,
-            metadata={**metadata, "kind": ABSTRACT},
-            group=artist_group(metadata["artist"]),
-            affect=affect,
-        )
+        artist, underscore, _ = Path(file).stem.partition("_")
+        metadata.setdefault("artist", artist if underscore else "")
+        with found.row(place):
+            found.add(
+                place,
+                file,
+                files.first(file, f"images/{file}"),
+                label,
+                metadata={**metadata, "kind": ABSTRACT},
+                group=artist_group(metadata["artist"]),
+                affect={name: SCALE.turned(cells.get(name, ""), name) for name in DIMENSIONS},
+            )
     return found.finish(root, TITLE)
-
-
-def _artist(file: str) -> str:
-    stem = Path(file).stem
-    return stem.split("_", 1)[0] if "_" in stem else ""
 
 
 IMPORTER = Importer(

@@ -1,8 +1,5 @@
 """EmoSet-118K: 118,102 images, eight emotions of Mikels, six attributes, official split.
 
-Source: https://vcc.tech/EmoSet. Terms: non-commercial research; images by their owners.
-Cite: Yang et al., "EmoSet: A Large-scale Visual Emotion Dataset with Rich Attributes", ICCV 2023.
-
 Layout, as the set's own loader reads it (certain)::
 
     train.json, val.json, test.json    [[emotion, "image/awe/awe_00001.jpg",
@@ -28,12 +25,7 @@ from emoviz.labels import MIKELS8
 
 TITLE = "EmoSet-118K"
 ATTRIBUTES = (
-    "brightness",
-    "colorfulness",
-    "scene",
-    "object",
-    "facial_expression",
-    "human_action",
+    *("brightness", "colorfulness", "scene", "object", "facial_expression", "human_action"),
 )
 
 

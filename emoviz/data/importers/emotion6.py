@@ -1,9 +1,5 @@
 """Emotion6: 1,980 photographs, votes for Ekman's six and neutral, valence and arousal.
 
-Source: http://chenlab.ece.cornell.edu/downloads.html. Terms: academic research; images by their
-owners. Cite: Peng et al., "A Mixed Bag of Emotions: Model, Predict, and Transfer Emotion
-Distributions", CVPR 2015.
-
 Layout (certain)::
 
     ground_truth.txt     tab-separated: [image_filename] [valence] [arousal] [prob. (anger)] ...
@@ -45,15 +41,13 @@ def read(root: Path, labels: str = "") -> Dataset:
         TableError: The folder is another one, or its table lacks a column.
     """
     files = expect(root, TITLE, "ground_truth.txt|labels.csv", "images/joy")
-    table = files.find("ground_truth.txt") or files.find("labels.csv")
+    table = files.first("ground_truth.txt", "labels.csv")
     assert table is not None
     found = Gathered(EMOTION6)
     by_keyword = labels == "keyword"
     for place, row in _rows(table):
-        try:
+        with found.row(place):
             _take(found, files, place, row, by_keyword)
-        except TableError as error:
-            found.refuse(place, str(error))
     return found.finish(root, TITLE, votes=not by_keyword)
 
 

@@ -1,9 +1,5 @@
 """FER2013: 35,887 grey faces of 48 x 48 pixels, seven facial expressions.
 
-Source: Kaggle, "Challenges in Representation Learning: Facial Expression Recognition Challenge".
-Terms: research. Cite: Goodfellow et al., "Challenges in Representation Learning: A report on
-three machine learning contests", ICONIP 2013.
-
 Layouts::
 
     fer2013.csv                     emotion (0-6), pixels (2,304 numbers), Usage (Training,
@@ -33,11 +29,7 @@ from emoviz.labels import FER7
 TITLE = "FER2013"
 NUMBERED = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 _SIDE = 48
-_USAGE: dict[str, Split] = {
-    "training": "train",
-    "publictest": "validation",
-    "privatetest": "test",
-}
+_USAGE: dict[str, Split] = {"training": "train", "publictest": "validation", "privatetest": "test"}
 _HEADER = ["emotion", "pixels", "usage"]
 
 
@@ -69,13 +61,10 @@ def _from_csv(path: Path) -> Gathered:
             )
         for line, text in enumerate(stream, 2):
             place = f"{path.name}, line {line}"
-            try:
+            with found.row(place):
                 label, content, split = _csv_row(text)
-            except TableError as error:
-                found.refuse(place, str(error))
-                continue
-            name = f"{split}/{line - 2:05}.png"
-            found.add(place, name, path, label, split=split, content=content)
+                name = f"{split}/{line - 2:05}.png"
+                found.add(place, name, path, label, split=split, content=content)
     return found
 
 
@@ -107,10 +96,10 @@ def _from_tables(paths: Iterable[Path]) -> Gathered:
         images = read_images(path, table.images or roles.file)
         for row, label in enumerate(table.columns[column]):
             place, name = f"{path.name}, {table.place(row)}", f"{split}/{row:05}.jpg"
-            if images[row] is None:
-                found.refuse(place, "the row has no image")
-                continue
-            found.add(place, name, path, _named(label), split=split, content=images[row])
+            with found.row(place):
+                if images[row] is None:
+                    raise TableError("the row has no image")
+                found.add(place, name, path, _named(label), split=split, content=images[row])
     return found
 
 

@@ -1,9 +1,5 @@
 """FI-8 (Flickr and Instagram): about 23,000 photographs, eight emotions of Mikels.
 
-Source: https://qzyou.github.io (on request). Terms: research; images by their owners.
-Cite: You et al., "Building a Large Scale Dataset for Image Emotion Recognition: The Fine Print
-and the Benchmark", AAAI 2016.
-
 Layout: one folder of JPEGs an emotion (certain), by itself or below ``train``, ``val`` and
 ``test`` as some mirrors have it (assumed). The set has no official split: where there are no such
 folders, `assign_splits` or a recipe makes one.

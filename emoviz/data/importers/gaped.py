@@ -1,9 +1,5 @@
 """GAPED: 730 photographs with valence and arousal; six categories with a sentiment.
 
-Source: https://www.unige.ch/cisa/research/materials-and-online-research/research-material/. Terms:
-academic research only. Cite: Dan-Glauser and Scherer, "The Geneva affective picture database
-(GAPED)", Behavior Research Methods 2011.
-
 Layout: ``labels.csv`` with ``file, category, valence, arousal``; or, as the set is given away,
 one folder a category with the pictures and, beside or in it, ``<category>.txt`` whose columns begin
 with the item, its valence and its arousal (assumed). Both ratings run from 0 to 100.
@@ -15,7 +11,7 @@ positive; N (neutral) has valence and arousal alone.
 from collections.abc import Iterator
 from pathlib import Path
 
-from emoviz.data.affect import Dimension, Scale
+from emoviz.data.affect import DIMENSIONS, Scale
 from emoviz.data.dataset import Dataset
 from emoviz.data.importers.common import (
     PHOTOGRAPH,
@@ -31,14 +27,8 @@ from emoviz.labels import SENTIMENT2
 
 TITLE = "GAPED"
 SCALE = Scale(0, 100)
-_SENTIMENT = {
-    "a": "negative",
-    "h": "negative",
-    "sn": "negative",
-    "sp": "negative",
-    "p": "positive",
-    "n": "",
-}
+_SENTIMENT = {**dict.fromkeys(("a", "h", "sn", "sp"), "negative"), "p": "positive", "n": ""}
+_CONVERTED = (".bmp", ".jpg", ".png")  # the set came as bitmaps
 _CATEGORIES = ("A", "H", "N", "P", "Sn", "Sp")
 
 
@@ -54,28 +44,21 @@ def read(root: Path, labels: str = "") -> Dataset:
     rows = _from_table(table) if table is not None else _from_folders(files)
     found = Gathered(SENTIMENT2)
     for place, name, category, valence, arousal in rows:
-        path = next((p for n in _names(name) if (p := files.find(n)) is not None), None)
-        if category.casefold() not in _SENTIMENT:
-            found.refuse(place, f"its category is none of GAPED: {', '.join(_CATEGORIES)}")
-            continue
-        try:
-            affect: dict[Dimension, float | None] = {
-                "valence": SCALE.turned(valence, "valence"),
-                "arousal": SCALE.turned(arousal, "arousal"),
-            }
-        except TableError as error:
-            found.refuse(place, str(error))
-            continue
-        sentiment = _SENTIMENT[category.casefold()]
-        found.add(
-            place,
-            name,
-            path,
-            sentiment or None,
-            None if sentiment else {"neutral": 1.0},
-            metadata={"category": category, "kind": PHOTOGRAPH},
-            affect=affect,
-        )
+        with found.row(place):
+            sentiment = _SENTIMENT.get(category.casefold())
+            if sentiment is None:
+                raise TableError(f"its category is none of GAPED: {', '.join(_CATEGORIES)}")
+            rated = zip(DIMENSIONS, (valence, arousal), strict=True)
+            stem = Path(name).parent / Path(name).stem
+            found.add(
+                place,
+                name,
+                files.first(name, *(f"{stem}{end}" for end in _CONVERTED)),
+                sentiment or None,
+                None if sentiment else {"neutral": 1.0},
+                metadata={"category": category, "kind": PHOTOGRAPH},
+                affect={dimension: SCALE.turned(cell, dimension) for dimension, cell in rated},
+            )
     return found.finish(root, TITLE)
 
 
@@ -86,22 +69,11 @@ def _from_table(table: Path) -> Iterator[tuple[str, str, str, str, str]]:
 
 def _from_folders(files: Files) -> Iterator[tuple[str, str, str, str, str]]:
     for category in _CATEGORIES:
-        names = (f"{category}.txt", f"{category}/{category}.txt")
-        table = next((path for name in names if (path := files.find(name)) is not None), None)
+        table = files.first(f"{category}.txt", f"{category}/{category}.txt")
         for place, line in list_lines(table) if table is not None else ():
             cells = line.split()
-            if len(cells) > 2 and not _is_head(cells):
+            if len(cells) > 2 and any(map(str.isdigit, cells[1])):  # no names of columns
                 yield place, f"{category}/{cells[0]}", category, cells[1], cells[2]
-
-
-def _is_head(cells: list[str]) -> bool:
-    return not any(letter.isdigit() for letter in cells[1])
-
-
-def _names(name: str) -> Iterator[str]:
-    """As the table says, and as they may have been converted: the set came as bitmaps."""
-    yield name
-    yield from (Path(name).with_suffix(ending).as_posix() for ending in (".bmp", ".jpg", ".png"))
 
 
 IMPORTER = Importer(

@@ -1,9 +1,5 @@
 """UnbiasedEmo: 3,045 photographs of ten objects, each object with six emotions; for tests.
 
-Source: https://rpand002.github.io/emotion.html. Terms: research; images by their owners.
-Cite: Panda et al., "Contemplating Visual Emotions: Understanding and Overcoming Dataset Bias",
-ECCV 2018.
-
 Layout: one folder an emotion (anger, fear, joy, love, sadness, surprise) with images, directly or
 in a folder an object (the six emotions certain, the nesting assumed), in the root or below
 ``images``. Where there is a folder an object, it becomes metadata ``object`` and the group: images

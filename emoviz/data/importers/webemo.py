@@ -1,9 +1,5 @@
 """WEBEmo: about 268,000 stock photographs, three levels of emotions (25, 8 and 2).
 
-Source: https://rpand002.github.io/emotion.html. Terms: research; images by their owners.
-Cite: Panda et al., "Contemplating Visual Emotions: Understanding and Overcoming Dataset Bias",
-ECCV 2018.
-
 Layout: lists of images with one number a line (certain), and the images below the same folder.
 What the lists are called is assumed: any text file whose name holds ``train``, ``val`` or
 ``test`` and the level, such as ``train25.txt`` or ``train_test_split/test_8.txt``. Lines are
@@ -16,7 +12,7 @@ without lists is not derived from another: the hierarchy is not part of the list
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from emoviz.data.cells import by_number
@@ -59,17 +55,19 @@ def read(root: Path, labels: str = "") -> Dataset:
             f"Found: {', '.join(sorted(Files(root).listing()))[:200] or 'nothing'}."
         )
     files = Files(root)
+    names = {each: _names(root, each) for each in lists}
     others = {
-        other: _by_image(root, lists[other], _names(root, other))
-        for other in lists
-        if other != level
+        each: dict(_parts(line, names[each]) for path, _ in paths for _, line in list_lines(path))
+        for each, paths in lists.items()
+        if each != level
     }
-    found = Gathered(_taxonomy(level, _names(root, level)))
+    found = Gathered(_taxonomy(level, names[level]))
     for path, split in lists[level]:
         for place, line in list_lines(path):
             image, label = _parts(line, found.taxonomy.names)
             metadata = {f"label{key}": rows.get(image, "") for key, rows in others.items()}
-            found.add(place, image, _image(files, image), label, split=split, metadata=metadata)
+            file = files.first(image, f"images/{image}")
+            found.add(place, image, file, label, split=split, metadata=metadata)
     return found.finish(root, f"{TITLE}, {level} emotions")
 
 
@@ -100,17 +98,6 @@ def _parts(line: str, names: Sequence[str]) -> tuple[str, str]:
     """(image, label name): the label stands after the last space, comma or tab."""
     image, _, label = re.sub(r"[,\t]", " ", line).strip().rpartition(" ")
     return image.strip().replace("\\", "/"), by_number(label, names)
-
-
-def _by_image(
-    root: Path, lists: Sequence[tuple[Path, Split]], names: Sequence[str]
-) -> Mapping[str, str]:
-    rows = (_parts(line, names) for path, _ in lists for _, line in list_lines(path))
-    return dict(rows)
-
-
-def _image(files: Files, name: str) -> Path | None:
-    return files.find(name) or files.find(f"images/{name}")
 
 
 IMPORTER = Importer(

@@ -1,9 +1,5 @@
 """WikiArt Emotions as a labelled set: votes for twenty emotions, works of one artist one group.
 
-Source: http://saifmohammad.com/WebPages/wikiartemotions.html. Terms: research; images by their
-owners. Cite: Mohammad and Kiritchenko, "WikiArt Emotions: An Annotated Dataset of Emotions Evoked
-by Art", LREC 2018.
-
 Layout: ``WikiArt-Emotions-All.tsv`` (certain), and the images, which do not come with it, anywhere
 below the same folder, under names that `wikiart_emotions` can match. A work without an image is
 listed.
