@@ -796,7 +796,7 @@ def test_a_table_beside_its_images_says_what_they_are(
     [
         ({"a.csv": NAMED.replace("joy", "0").replace("fear", "1")}, "its labels are numbers"),
         ({"a.csv": NAMED.replace("fear", "4")}, "its labels are numbers"),
-        ({"a.csv": NAMED.replace("joy", "yes").replace("fear", "no")}, "its labels are no words"),
+        ({"a.csv": NAMED.replace("joy", "yes").replace("fear", "no")}, "its labels are yes and no"),
         ({"a.csv": NAMED.replace("label", "title")}, "it has no column of labels"),
         ({"a.csv": NAMED.replace("file", "title")}, "none of them of files"),
         ({"a.csv": "file,p_joy,p_fear\n0.jpg,1,0\n1.jpg,0,1\n2.jpg,1,0\n"}, "no column of labels"),
@@ -814,7 +814,7 @@ def test_a_table_beside_its_images_says_what_they_are(
         ),
         ({"train.csv": NAMED, "test.tsv": "file\tlabel\n0.jpg\tjoy\n"}, "several tables"),
         ({"a.parquet": b"PAR1"}, ""),
-        ({"a.csv": b"PAR1"}, "it is a Parquet file"),
+        ({"a.csv": b"PAR1\0PAR1"}, "is no text table"),
         ({f"{i}.csv": NAMED for i in range(11)}, ""),
     ],
 )  # fmt: skip

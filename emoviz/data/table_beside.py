@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from emoviz.data.cells import NO_ANSWER, number, plain_name
+from emoviz.data.cells import NO_ANSWER, plain_name
 from emoviz.data.dataset import (
     NO_LABEL,
     SPLIT_WORDS,
@@ -16,41 +16,31 @@ from emoviz.data.dataset import (
     one_hot,
 )
 from emoviz.data.sources import LISTS, NAMED, TEXT_TABLES, is_address, parts_of, why_no_image
-from emoviz.data.table_records import read_records
+from emoviz.data.table_records import kind_of_values, read_records
 from emoviz.data.tables import Members, Roles, Table, file_told, find_roles, read_held
 from emoviz.errors import ImageError, TableError
 from emoviz.labels import Taxonomy
 
 _MOST = 10  # of each kind that are looked into: where there are more, each is of one image
-_LOOKED_AT = 200  # rows, spread over a table
+_OF_LABELS = ("label", "shares", "valence", "arousal", "written")
 _PREDICTIONS = frozenset(("predicted", "sha256"))  # columns of what a network answered
 
 
 @dataclass(frozen=True)
-class _Naming:
-    """A table of labels, or several as one, and the images that it may name.
+class _Labels:
+    """A table of labels, or several as one.
 
     Attributes:
         told: The problems that it was so far.
-        table: Whose rows have its name in their places.
+        table: Its rows that name images, by their paths in the place.
         roles: Of its columns.
-        files: That it may name.
-        base: Their folder in the place, with a ``/`` at its end.
+        lost: A problem for each row that names none.
     """
 
     told: tuple[Problem, ...]
     table: Table
     roles: Roles
-    files: Members
-    base: str
-
-    def named(self, cells: Sequence[str]) -> dict[str, str]:
-        """Cell -> path in the place, of those that name images; an address names none."""
-        distinct = {cell.strip() for cell in cells if not is_address(cell.strip())}
-        there = self.files.there(distinct)
-        found = {cell: self.files.locate(cell) for cell in distinct - there}
-        more = {cell: self.base + self.files.name(path) for cell, path in found.items() if path}
-        return {cell: self.base + cell for cell in there} | more
+    lost: tuple[Problem, ...]
 
 
 def read_beside(
@@ -76,11 +66,11 @@ def read_beside(
         The set, its images in their order, None where there is no such table; and the problems,
         a table's with the reason why it was not read.
     """
-    found, reasons, made = list[_Naming](), dict[Problem, str](), None
+    found, reasons, made = list[_Labels](), dict[Problem, str](), None
     for problem, base in _candidates(images, problems):
         try:
             data = record_of(problem.key).read(wish.limits)
-            found.append(_naming(problem, base, images, data, wish.taxonomy))
+            found.append(_labels(problem, base, images, data, wish.taxonomy))
         except (TableError, ImageError) as error:
             if problem.reason in NAMED:
                 reasons[problem] = str(error)
@@ -125,63 +115,53 @@ def _candidates(
                 yield item, base
 
 
-def _naming(
+def _labels(
     problem: Problem,
     base: str,
     images: Mapping[str, Record],
     data: bytes,
     taxonomy: Taxonomy | None,
-) -> _Naming:
+) -> _Labels:
     """A table of labels; `TableError` says why it is none."""
-    if data.startswith(b"PAR1"):
-        raise TableError("it is a Parquet file")
     files = Members(Path("/here", base), [path.removeprefix(base) for path in images])
     table = read_held(Path(problem.key), data, files)
     # Without cells columns are found by their names alone.
-    named = find_roles(replace(table, columns=dict.fromkeys(table.columns, ())))
+    by_name = find_roles(replace(table, columns=dict.fromkeys(table.columns, ())))
     roles, place = find_roles(table, taxonomy), table.place
-    if named.label is None or roles.label is None:
+    if by_name.label is None or roles.label is None:
         raise TableError("it has no column of labels")
     if not _PREDICTIONS.isdisjoint(map(plain_name, table.columns)):
         raise TableError("it holds predictions")
-    _check_words(table.columns[roles.label], taxonomy)
-    table = replace(table, place=lambda row: f"{problem.key}, {place(row)}")
-    one = _Naming((problem,), table, roles, files, base)
-    some = table.columns[roles.file][:: max(1, table.count // _LOOKED_AT)]
-    _check_half(one, some)
-    return one
-
-
-def _check_words(cells: Sequence[str], taxonomy: Taxonomy | None) -> None:
-    words = {cell.strip() for cell in set(cells)}
+    words = {cell.strip() for cell in set(table.columns[roles.label])}
     words = {word for word in words if word.casefold() not in NO_ANSWER}
     if not words:
         raise TableError("it has no label")
-    if any(map(_is_number, words)):
-        raise TableError("its labels are numbers")
+    kinds = {kind_of_values({word}) for word in words}
+    if "numbers" in kinds or "" not in kinds:
+        raise TableError(f"its labels are {max(kinds)}")
     if taxonomy is not None and not all(map(taxonomy.holds, words)):
         raise TableError(f"not all of its labels are of taxonomy '{taxonomy.name}'")
-
-
-def _is_number(word: str) -> bool:
-    try:
-        return number(word, "label") is not None
-    except TableError:
-        return False
-
-
-def _check_half(one: _Naming, cells: Sequence[str]) -> dict[str, str]:
-    """What `_Naming.named` says of some of its cells, half of which have to name images."""
-    named = one.named(cells)
-    if 2 * sum(cell.strip() in named for cell in cells) < len(cells):
+    cells = [cell.strip() for cell in table.columns[roles.file]]
+    located = {cell: files.locate(cell) for cell in set(cells) if not is_address(cell)}
+    paths = {cell: base + files.name(path) for cell, path in located.items() if path}
+    rows = [row for row, cell in enumerate(cells) if cell in paths]
+    if 2 * len(rows) < len(cells):
         raise TableError("more than half of its rows name no image here")
-    return named
+    lost = tuple(
+        Problem(f"{problem.key}, {place(row)}", f"{file_told(cell)}it names no image here")
+        for row, cell in enumerate(cells)
+        if cell not in paths
+    )
+    columns = {name: [column[row] for row in rows] for name, column in table.columns.items()}
+    columns[roles.file] = [paths[cells[row]] for row in rows]
+    named = replace(table, columns=columns, place=lambda row: f"{problem.key}, {place(rows[row])}")
+    return _Labels((problem,), named, roles, lost)
 
 
-def _as_one(found: list[_Naming]) -> list[_Naming]:
+def _as_one(found: list[_Labels]) -> list[_Labels]:
     """Tables called train, val and test, with the same columns, as one; else as they are."""
     splits = [SPLIT_WORDS.get(one.table.path.stem.casefold()) for one in found]
-    alike = {(one.base, *one.table.columns) for one in found}
+    alike = {tuple(one.table.columns) for one in found}
     if len(found) < 2 or None in splits or len(set(splits)) < len(found) or len(alike) > 1:
         return found
     first, tables = found[0], [one.table for one in found]
@@ -197,62 +177,44 @@ def _as_one(found: list[_Naming]) -> list[_Naming]:
     places = [table.place(row) for table in tables for row in range(table.count)]
     notes = tuple(chain.from_iterable(table.notes for table in tables))
     whole = replace(first.table, columns=columns, place=places.__getitem__, notes=notes)
-    told = tuple(chain.from_iterable(one.told for one in found))
-    return [replace(first, told=told, table=whole, roles=replace(first.roles, split="split"))]
+    told, lost = (
+        tuple(chain.from_iterable(problems))
+        for problems in zip(*((one.told, one.lost) for one in found), strict=True)
+    )
+    return [_Labels(told, whole, replace(first.roles, split="split"), lost)]
 
 
-def _records(one: _Naming, images: Mapping[str, Record], wish: Wish) -> Dataset:
+def _records(one: _Labels, images: Mapping[str, Record], wish: Wish) -> Dataset:
     """The set by its table; `TableError` says why it is none."""
-    cells = [cell.strip() for cell in one.table.columns[one.roles.file]]
-    named = _check_half(one, cells)
-    rows = [row for row, cell in enumerate(cells) if cell in named]
-    paths = [named[cells[row]] for row in rows]
-    if len(set(paths)) < len(paths):
+    paths = set(one.table.columns[one.roles.file])
+    if len(paths) < one.table.count:
         raise TableError("several rows name one image")
     if 2 * len(paths) < len(images):
         raise TableError("it names fewer than half of the images here")
-    columns = {name: [column[row] for row in rows] for name, column in one.table.columns.items()}
-    place = one.table.place
-    table = replace(
-        one.table, columns={**columns, one.roles.file: paths}, place=lambda row: place(rows[row])
-    )
     # Images of the place alone can be named; none leads out of it.
     anywhere = replace(wish, sent=False, settings=replace(wish.settings, paths=""))
-    told = read_records(table, anywhere, one.roles, [Members(Path("/here"), list(images))])
-    count = len(told.taxonomy)
-    if not count:
-        raise TableError("its labels are no words")
-    lost = [
-        Problem(place(row), f"{file_told(cell)}it names no image here")
-        for row, cell in enumerate(cells)
-        if cell not in named
-    ]
+    told = read_records(one.table, anywhere, one.roles, [Members(Path("/here"), list(images))])
     taken = {record.name: record for record in told.records}
     tables = " and ".join(problem.key for problem in one.told)
-    records, told_of = list[Record](), set(paths)
+    none = one_hot(NO_LABEL, len(told.taxonomy))
+    records, unnamed = list[Record](), list[Problem]()
     for path, image in images.items():
         if row := taken.get(path):
-            group = image.name if row.group == path else row.group
-            split, metadata = row.split or image.split, {**image.metadata, **row.metadata}
             records.append(
                 replace(
                     image,
-                    group=group,
-                    split=split,
-                    metadata=metadata,
-                    label=row.label,
-                    shares=row.shares,
-                    valence=row.valence,
-                    arousal=row.arousal,
-                    written=row.written,
+                    group=image.name if row.group == path else row.group,
+                    split=row.split or image.split,
+                    metadata={**image.metadata, **row.metadata},
+                    **{name: getattr(row, name) for name in _OF_LABELS},
                 )
             )
-        elif path in told_of:
+        elif path in paths:
             pass  # its row is a problem
         elif wish.labelled:
-            lost.append(Problem(image.name, f"it is not named in {tables}"))
+            unnamed.append(Problem(image.name, f"it is not named in {tables}"))
         else:
-            records.append(replace(image, shares=one_hot(NO_LABEL, count), group=image.name))
+            records.append(replace(image, shares=none, group=image.name))
     notes = (f"The labels were read from {tables}.", *told.notes)
-    problems = (*told.problems, *lost)
+    problems = (*told.problems, *one.lost, *unnamed)
     return replace(told, records=tuple(records), problems=problems, notes=notes)

@@ -213,7 +213,7 @@ class _Rows(Sequence[Record]):
         known = self._wish.taxonomy or taxonomy_of(found, self._wish.likely)
         if known is not None:
             return known
-        kind = _are_numbers(found)
+        kind = kind_of_values(found)
         if not self._wish.labelled and (kind or len(found) > MOST_CLASSES):
             return UNLABELLED
         if kind:
@@ -294,8 +294,8 @@ def _share(text: str, column: str) -> float:
     return value
 
 
-def _are_numbers(found: set[str]) -> str:
-    """What kind of values the labels are, where they are no words."""
+def kind_of_values(found: set[str]) -> str:
+    """What kind of values labels are, where they are no words."""
     if found and {text.casefold() for text in found} <= _TRUTHS:
         return "yes and no"
     with contextlib.suppress(TableError):

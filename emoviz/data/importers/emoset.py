@@ -21,6 +21,7 @@ from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split
 from emoviz.data.importers.common import Gathered, Importer, expect
 from emoviz.data.tables import Files
 from emoviz.errors import TableError
+from emoviz.files import read_json
 from emoviz.labels import MIKELS8
 
 TITLE = "EmoSet-118K"
@@ -63,11 +64,7 @@ def _take(found: Gathered, files: Files, place: str, row: Any, split: Split) -> 
 
 
 def _attributes(path: Path) -> dict[str, str]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    known = values if isinstance(values, dict) else {}
+    known = read_json(path) or {}
     return {name: _text(known[name]) for name in ATTRIBUTES if known.get(name) is not None}
 
 
