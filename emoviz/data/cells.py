@@ -1,15 +1,17 @@
 """What the cells of tables and the names of columns mean, however people write them."""
 
+import contextlib
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from emoviz.errors import TableError
 
 NO_ANSWER = frozenset(
     ("", "nan", "n/a", "na", "n.a.", "<na>", "#n/a", "#na", "none", "null", "nil", "-", "?")
 )
+_TRUTHS = frozenset(("true", "false", "yes", "no", "t", "f", "y", "n"))
 # Thousands apart by spaces, or by the one of "." and "," that is not before the decimals.
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([ .,])\d{3}(?:\1\d{3})*(?:(?!\1)[.,]\d+|(?<= \d{3}))")
 
@@ -41,6 +43,15 @@ def number(text: str, name: str) -> float | None:
     if not math.isfinite(figure):
         raise TableError(f"{name} is not a number")
     return figure / 100 if bare.endswith("%") else figure
+
+
+def kind_of_values(texts: Collection[str]) -> str:
+    """What kind of values cells are, none of them empty; "" where they are words."""
+    if texts and {text.casefold() for text in texts} <= _TRUTHS:
+        return "yes and no"
+    with contextlib.suppress(TableError):
+        return "numbers" if [number(text, "label") for text in texts] else ""
+    return ""
 
 
 def by_number(text: str, names: Sequence[str]) -> str:

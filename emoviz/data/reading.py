@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from emoviz.data.dataset import (
     MOST_CLASSES,
@@ -34,6 +34,7 @@ from emoviz.data.sources import (
     LISTS,
     SHEETS,
     TABLES,
+    WORKBOOKS,
     ImageSource,
     ZipImages,
     as_address,
@@ -53,7 +54,6 @@ from emoviz.settings import Settings, load_settings
 
 SAMPLE = "sample"
 _BESIDE = (*TABLES, *LISTS)
-_MANIFESTS = (".json", ".jsonld")
 _NO_CLASS = "it lies in no folder of a class"
 _NO_CLASS_OF_SPLITS = "its folder is no class of the splits"
 
@@ -122,16 +122,15 @@ def kind_of_file(path: Path) -> Literal["zip", "table", "manifest", "image"]:
         begins = first_bytes(path)
     except ImageError:
         begins = b""
-    if suffix in SHEETS and begins.startswith((b"PK", b"\xd0\xcf\x11\xe0", b"<")):
+    if suffix in SHEETS and begins.startswith(WORKBOOKS):
         raise TableError(f"'{path}' is a workbook; save its sheet as CSV, and open that.")
     if _is_zip(path.name, begins):
         return "zip"
-    if not is_image(begins):
-        if suffix in (*TABLES, *LISTS, *SHEETS) or begins.startswith(b"PAR1"):
-            return "table"
-        if suffix in _MANIFESTS:
-            return "manifest"
-    return "image"
+    if is_image(begins):
+        return "image"
+    if suffix in _BESIDE or begins.startswith(b"PAR1"):
+        return "table"
+    return "manifest" if suffix in (".json", ".jsonld") else "image"
 
 
 def _file(path: Path, wish: Wish) -> Dataset:
@@ -320,9 +319,13 @@ def _folder(path: Path, wish: Wish) -> Dataset:
             problems.append(Problem(name, reason))
         else:
             names.append(name)
+
+    def record_of(name: str, **known: Any) -> Record:
+        return Record(name, path / name, **known)
+
     shown = os.path.join(path, "")  # noqa: PTH118 - with the separator at its end
     title = absolute(path).name or str(path)
-    return _by_folders(title, names, problems, wish, shown, lambda name: Record(name, path / name))
+    return _by_folders(title, names, problems, wish, shown, record_of)
 
 
 def open_zip(archive: Path | bytes, name: str, wish: Wish) -> Dataset:
@@ -337,8 +340,8 @@ def open_zip(archive: Path | bytes, name: str, wish: Wish) -> Dataset:
         raise TableError(f"'{name}': {error}.") from None
     path = archive if isinstance(archive, Path) else Path(name)
 
-    def member(inside: str) -> Record:
-        return Record(inside, path, inside=inside, holder=holder)
+    def member(inside: str, **known: Any) -> Record:
+        return Record(inside, path, inside=inside, holder=holder, **known)
 
     title = Path(name).name if not wish.labelled else Path(name).stem
     found = _by_folders(title, holder.names, holder.problems, wish, f"{name}/", member)
@@ -351,7 +354,7 @@ def _by_folders(
     problems: Sequence[Problem],
     wish: Wish,
     shown: str,
-    record_of: Callable[[str], Record],
+    record_of: Callable[..., Record],
 ) -> Dataset:
     """Images with the labels and splits that their folders give, or a table where these are none.
 
@@ -361,12 +364,11 @@ def _by_folders(
         problems: What else is in it.
         wish: What it is opened for.
         shown: What goes before a name.
-        record_of: From a name to what is read there.
+        record_of: From a name to what is read there, with what else is known of it.
     """
     from emoviz.data.structure import read_structure
 
-    files = [record_of(name) for name in inside]
-    folders = [parts_of(record.name)[:-1] for record in files]
+    folders = [parts_of(name)[:-1] for name in inside]
     read = read_structure(folders, wish.level or None)
     names = sorted({label for label, _ in read.places if label})
     tables = [problem for problem in problems if problem.key.casefold().endswith(_BESIDE)]
@@ -375,10 +377,8 @@ def _by_folders(
         from emoviz.data.table_beside import read_beside
 
         images = {
-            "/".join(parts_of(record.name)): replace(
-                record, split=split, metadata=_of_folder(above, wish)
-            )
-            for record, above, (_, split) in zip(files, folders, read.places, strict=True)
+            "/".join(parts_of(name)): record_of(name, split=split, metadata=_of_folder(above, wish))
+            for name, above, (_, split) in zip(inside, folders, read.places, strict=True)
         }
         found, problems = read_beside(images, problems, wish, record_of)
         if found is not None:
@@ -388,30 +388,27 @@ def _by_folders(
             f"'{title}' has {len(names):,} folders with images; at most {MOST_CLASSES:,} classes "
             "are read. Are the folders perhaps artists, or is each image in a folder of its own?"
         )
-    taxonomy = wish.taxonomy or taxonomy_of(names, wish.likely)
-    if taxonomy is None and wish.labelled and names:
-        taxonomy = any_taxonomy(title, names, wish.likely)
-    taxonomy = taxonomy or UNLABELLED
-    spelt = {name: taxonomy.index(name) if taxonomy.holds(name) else NO_LABEL for name in names}
-    spelt[""] = NO_LABEL
+    taxonomy = wish.taxonomy or taxonomy_of(names, wish.likely) or UNLABELLED
+    if taxonomy is UNLABELLED and wish.labelled and names:
+        taxonomy = any_taxonomy(title, names)
+    spelt = {name: taxonomy.index(name) for name in names if taxonomy.holds(name)}
     records, problems = [], list(problems)
     has_splits = any(split for _, split in read.places)
     unknown: Counter[str] = Counter()
-    for record, above, (label, split) in zip(files, folders, read.places, strict=True):
-        index = spelt[label]
+    for name, above, (label, split) in zip(inside, folders, read.places, strict=True):
+        index = spelt.get(label, NO_LABEL)
         if wish.labelled and index < 0:
             unknown.update([label] if label else [])
             beside = has_splits and above and split is None
             none = _NO_CLASS_OF_SPLITS if beside else _NO_CLASS
-            reason = no_label(label, taxonomy) if label else none
-            problems.append(Problem(record.name, reason))
+            problems.append(Problem(name, no_label(label, taxonomy) if label else none))
             continue
         records.append(
-            replace(
-                record,
+            record_of(
+                name,
                 label=index,
                 shares=one_hot(index, len(taxonomy)),
-                group=record.name,
+                group=name,
                 split=split,
                 metadata=_of_folder(above, wish),
                 written=label if len(taxonomy) else "",

@@ -45,7 +45,7 @@ LISTS = (".txt", *SHEETS)
 _A_TABLE = "it is a table; open it by itself to have what it says of the images"
 _A_TABLE_INSIDE = _A_TABLE.replace("open it", "unpack the ZIP and open it")
 NAMED = (_A_TABLE, _A_TABLE_INSIDE)  # why a table is no image
-_WORKBOOKS = (b"PK", b"\xd0\xcf\x11\xe0", b"<")  # what such a file begins with
+WORKBOOKS = (b"PK", b"\xd0\xcf\x11\xe0", b"<")  # what those begin with that are no text
 _TEXTS = frozenset((".txt", ".json", ".xml", ".html", ".md", ".yaml", ".yml", ".py"))
 _BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP")
 
@@ -126,7 +126,7 @@ def why_no_image(name: str, head: Callable[[], bytes]) -> str:
     except ImageError as error:
         return str(error)
     if suffix in SHEETS:
-        is_workbook = begins.startswith(_WORKBOOKS)
+        is_workbook = begins.startswith(WORKBOOKS)
         return "it is a workbook; save its sheet as CSV" if is_workbook else _A_TABLE
     return image_formats.what_it_is(begins) if begins else "the file is empty"
 

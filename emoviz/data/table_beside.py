@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from emoviz.data.cells import NO_ANSWER, plain_name
+from emoviz.data.cells import NO_ANSWER, kind_of_values, plain_name
 from emoviz.data.dataset import (
     NO_LABEL,
     SPLIT_WORDS,
@@ -16,7 +16,7 @@ from emoviz.data.dataset import (
     one_hot,
 )
 from emoviz.data.sources import LISTS, NAMED, TEXT_TABLES, is_address, parts_of, why_no_image
-from emoviz.data.table_records import kind_of_values, read_records
+from emoviz.data.table_records import read_records
 from emoviz.data.tables import Members, Roles, Table, file_told, find_roles, read_held
 from emoviz.errors import ImageError, TableError
 from emoviz.labels import Taxonomy

@@ -1,6 +1,5 @@
 """A table's rows as the images of a set: where each file is, its label or votes, what cannot be."""
 
-import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.data import tables
-from emoviz.data.cells import NO_ANSWER, by_number, number
+from emoviz.data.cells import NO_ANSWER, by_number, kind_of_values, number
 from emoviz.data.dataset import (
     MOST_CLASSES,
     NO_LABEL,
@@ -36,7 +35,6 @@ from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 
 T = TypeVar("T")
 _BESIDE = "neutral"  # an answer that people may give beside the labels of a taxonomy
-_TRUTHS = frozenset(("true", "false", "yes", "no", "t", "f", "y", "n"))
 
 
 def read_sample(wish: Wish) -> Dataset:
@@ -292,12 +290,3 @@ def _share(text: str, column: str) -> float:
     if not 0 <= value <= 1:
         raise TableError(f"{column} is not a share between 0 and 1")
     return value
-
-
-def kind_of_values(found: set[str]) -> str:
-    """What kind of values labels are, where they are no words."""
-    if found and {text.casefold() for text in found} <= _TRUTHS:
-        return "yes and no"
-    with contextlib.suppress(TableError):
-        return "numbers" if [number(text, "label") for text in found] else ""
-    return ""

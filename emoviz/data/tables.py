@@ -18,7 +18,7 @@ import re
 import unicodedata
 from collections import UserDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -28,10 +28,11 @@ from urllib.parse import unquote
 import numpy as np
 
 from emoviz.data.affect import Dimension, Scale, affect_columns
-from emoviz.data.cells import NO_ANSWER, number, plain_name
+from emoviz.data.cells import NO_ANSWER, kind_of_values, plain_name
 from emoviz.data.encodings import OTHER_PAGES, PAGES, WIDE_PAGES, guess_page
 from emoviz.data.images import SUFFIXES, Limits, read_file
 from emoviz.data.parquet_files import of_file, opened_parquet
+from emoviz.data.sources import parts_of
 from emoviz.errors import ImageError, TableError
 from emoviz.files import arrow_file, read_json
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
@@ -126,15 +127,12 @@ def read_table(path: Path, quotes: bool = True) -> Table:
     Raises:
         TableError: It cannot be read, is no table, or has more than 5,000 columns.
     """
-    try:
-        with path.open("rb") as stream:
-            begins = stream.read(4)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no file can have such a name"
-        raise TableError(f"'{path}' cannot be read: {reason}.") from None
-    if begins.startswith(b"PAR1") or path.suffix.casefold() in (".parquet", ".arrow"):
+    if path.suffix.casefold() in (".parquet", ".arrow"):
         return _parquet(path)
-    return _text(path, *_bytes(path), quotes)
+    data = _data(path)
+    if data.startswith(b"PAR1"):
+        return _parquet(path)
+    return _text(path, *_plain(path, data, Files(path.absolute().parent)), quotes)
 
 
 def read_held(path: Path, data: bytes, files: "Files") -> Table:
@@ -176,11 +174,11 @@ def find_roles(
     file, notes = first_of(_FILE), list[str]()
     labels = [by_name[name] for name in _LABEL if name in by_name]
     label = labels[0] if labels else None
-    if taxonomy is None and labels[1:] and _are_numbers(table, labels[0]):
-        words = replace(table, columns={name: table.columns[name] for name in labels[1:]})
-        if found := _first_column(words, partial(_are_labels, None)):
-            notes.append(f"The labels are in '{found}'; '{label}' holds numbers.")
-            label = found
+    if label and taxonomy is None and label not in table.classes:
+        words = _first_column(table, partial(_are_labels, None), labels[1:])
+        if words and _first_column(table, _are_numbers, [label]):
+            notes.append(f"The labels are in '{words}'; '{label}' holds numbers.")
+            label = words
     if table.images is not None and (file is None or plain_name(file) == "image"):
         file = table.images
     votes = {
@@ -231,7 +229,7 @@ def read_text(path: Path) -> str:
     Raises:
         TableError: It cannot be read, or is no text.
     """
-    return _bytes(path)[0].decode()
+    return _plain(path, _data(path), Files(path.absolute().parent))[0].decode()
 
 
 class Files:
@@ -277,7 +275,7 @@ class Files:
                 return named[0] if len(named) == 1 else None
         if outside := self._outside(text):
             return outside
-        parts = [part for part in re.split(r"[/\\]+", text) if part]
+        parts = parts_of(text)
         if len(parts) > 1 and (text.startswith(("/", "\\")) or ":" in parts[0]):
             return self.first(*("/".join(parts[start:]) for start in range(1, len(parts))))
         return None
@@ -354,7 +352,7 @@ class Members(Files):
         """As `Files.locate`; nothing outside is any."""
         if found := super().locate(name):
             return found
-        parts = [part for part in re.split(r"[/\\]+", _folded(name.strip())) if part.strip(".")]
+        parts = [part for part in parts_of(_folded(name.strip())) if part != ".."]
         hit = self._ends.get("/".join(parts)) if parts else None
         return self.root / hit if hit else None
 
@@ -366,10 +364,10 @@ class Members(Files):
         return None
 
 
-def _below(relative: str) -> list[str] | None:
+def _below(relative: str) -> tuple[str, ...] | None:
     """The folders and the file of a name; None where it leads outside."""
     text = relative.strip()
-    parts = [part for part in re.split(r"[/\\]+", text) if part not in ("", ".")]
+    parts = parts_of(text)
     outside = text.startswith(("/", "\\")) or ".." in parts or (parts and ":" in parts[0])
     return None if outside else parts
 
@@ -402,10 +400,13 @@ def _bare_votes(by_lower: Mapping[str, str], taxonomy: Taxonomy | None) -> dict[
     return {}
 
 
-def _first_column(table: Table, fits: Callable[[Sequence[str]], bool]) -> str | None:
-    """The first column whose first cells are such, empty ones left out."""
-    for name, column in table.columns.items():
-        some = [cell.strip() for cell in column[:50] if cell.strip().casefold() not in NO_ANSWER]
+def _first_column(
+    table: Table, fits: Callable[[Sequence[str]], bool], names: Iterable[str] | None = None
+) -> str | None:
+    """The first of some columns whose first cells are such, empty ones left out."""
+    for name in table.columns if names is None else names:
+        some = [cell.strip() for cell in table.columns[name][:50]]
+        some = [cell for cell in some if cell.casefold() not in NO_ANSWER]
         if some and fits(some):
             return name
     return None
@@ -415,13 +416,8 @@ def _name_images(cells: Sequence[str]) -> bool:
     return 2 * sum(map(_names_image, cells)) > len(cells)
 
 
-def _are_numbers(table: Table, name: str) -> bool:
-    """Whether a column's first cells are numbers that nothing gives names to."""
-    try:
-        some = [number(cell, name) for cell in table.columns[name][:50]]
-    except TableError:
-        return False
-    return name not in table.classes and any(value is not None for value in some)
+def _are_numbers(cells: Sequence[str]) -> bool:
+    return kind_of_values(cells) == "numbers"
 
 
 def _names_image(cell: str) -> bool:
@@ -446,15 +442,11 @@ class _Columns(UserDict[str, Any]):
         return texts
 
 
-def _bytes(path: Path) -> tuple[bytes, tuple[str, ...]]:
-    """What a text file holds, in UTF-8, and notes on how it was read."""
+def _data(path: Path) -> bytes:
     try:
-        data = read_file(path, Limits(max_bytes=4_000_000_000))
+        return read_file(path, Limits(max_bytes=4_000_000_000))
     except ImageError as error:
-        if str(error) != "the file is empty":
-            raise TableError(f"'{path}' cannot be read: {error}.") from None
-        data = b""
-    return _plain(path, data, Files(path.absolute().parent))
+        raise TableError(f"'{path}' cannot be read: {error}.") from None
 
 
 def _plain(path: Path, data: bytes, files: Files) -> tuple[bytes, tuple[str, ...]]:
@@ -513,9 +505,8 @@ def _text(path: Path, data: bytes, notes: tuple[str, ...], quotes: bool = True) 
 
 def _reader(data: bytes, delimiter: str, quotes: bool) -> Any:
     stream = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
-    if quotes:
-        return csv.reader(stream, delimiter=delimiter)
-    return csv.reader(stream, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    plain: dict[str, Any] = {} if quotes else {"quoting": csv.QUOTE_NONE}
+    return csv.reader(stream, delimiter=delimiter, **plain)
 
 
 def _rows(data: bytes, delimiter: str, quotes: bool) -> Iterator[list[str]]:
@@ -528,12 +519,7 @@ def _by_arrow(data: bytes, delimiter: str, count: int, quotes: bool) -> list[Any
     import pyarrow as pa
     from pyarrow import csv as arrow
 
-    names, odd = [str(i) for i in range(count)], list[Any]()
-
-    def skip(row: Any) -> str:
-        odd.append(row)
-        return "skip"
-
+    names = [str(i) for i in range(count)]
     try:
         table = arrow.read_csv(
             io.BytesIO(data),
@@ -542,7 +528,6 @@ def _by_arrow(data: bytes, delimiter: str, count: int, quotes: bool) -> list[Any
                 delimiter=delimiter,
                 quote_char='"' if quotes else False,
                 newlines_in_values=quotes and b'"' in data,
-                invalid_row_handler=skip,
             ),
             arrow.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
@@ -552,7 +537,7 @@ def _by_arrow(data: bytes, delimiter: str, count: int, quotes: bool) -> list[Any
         )
     except pa.ArrowException:
         return []
-    return [] if odd else list(table.columns)
+    return list(table.columns)
 
 
 def _by_csv(data: bytes, delimiter: str, count: int, quotes: bool) -> list[list[str]]:
@@ -682,26 +667,23 @@ def _swallowing(
 
 def _json_lines(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
     """A table of an object a line; what is no text, no number and no truth in one is left out."""
-    columns, lines, repeated = dict[str, list[str]](), list[int](), dict[str, None]()
+    columns, lines = dict[str, list[str]](), list[int]()
     for line, text in enumerate(data.splitlines(), 1):
         if not text.strip():
             continue
         try:
-            pairs = json.loads(text, object_pairs_hook=tuple)
+            values = json.loads(text)
         except (ValueError, RecursionError):
-            pairs = None
-        if not isinstance(pairs, tuple):
+            values = None
+        if not isinstance(values, dict):
             raise TableError(f"'{path}', line {line}: it is no object of JSON.")
-        for name, value in ((_whole(name.strip()), value) for name, value in pairs):
-            if not name or value is None or isinstance(value, (list, tuple)):
-                continue
-            column = columns.setdefault(name, [])
-            if len(column) > len(lines):
-                repeated[name] = None
-                continue
-            cell = value if isinstance(value, str) else json.dumps(value)
-            column += [""] * (len(lines) - len(column))
-            column.append(_whole(cell))
+        for name, value in values.items():
+            if (whole := _whole(name.strip())) and isinstance(value, str | int | float):
+                column = columns.setdefault(whole, [])
+                column += [""] * (len(lines) - len(column))
+                column[len(lines) :] = [
+                    _whole(value if isinstance(value, str) else json.dumps(value))
+                ]
         lines.append(line)
         _check_width(path, len(columns))
         if len(columns) * len(lines) > _MOST_CELLS:
@@ -712,8 +694,7 @@ def _json_lines(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
             )
     for column in columns.values():
         column += [""] * (len(lines) - len(column))
-    told = tuple(repeated)
-    return Table(path, columns, told, place=lambda row: f"line {lines[row]}", notes=notes)
+    return Table(path, columns, place=lambda row: f"line {lines[row]}", notes=notes)
 
 
 def _whole(text: str) -> str:
