@@ -23,7 +23,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
@@ -109,7 +109,7 @@ class Fetcher:
         resolve: Resolver | None = None,
     ) -> None:
         self._allow_private, self._pause, self._caps = allow_private, pause, caps or FetchCaps()
-        self._resolve = resolve or _system_addresses
+        self._resolve = resolve
         self._hosts: dict[tuple[str, int], _Host] = {}
         self._guard = threading.Lock()
         self.requests = 0
@@ -140,7 +140,8 @@ class Fetcher:
             if isinstance(found, Fetched):
                 return found
             if place.scheme == "https" and found.scheme == "http":
-                raise FetchError(f"the server sends on from https to plain http ({_shown(found)})")
+                told = urlunsplit(found)[:120]
+                raise FetchError(f"the server sends on from https to plain http ({told})")
             place = found
         raise FetchError(f"the server sent on more than {self._caps.redirects} times")
 
@@ -154,9 +155,9 @@ class Fetcher:
             except _AgainError as again:
                 wait = again.wait if again.wait is not None else min(2.0**attempt * 0.5, 8.0)
                 if attempt == self._caps.attempts:
-                    raise FetchError(again.reason, again.status, again.status is None) from None
+                    raise
                 if wait > self._caps.patience:
-                    told = f"{again.reason} and asks to wait {wait:,.0f} s; try again later"
+                    told = f"{again} and asks to wait {wait:,.0f} s; try again later"
                     raise FetchError(told, again.status, unanswered=True) from None
                 self._host(place).free_at = time.monotonic() + wait
         raise AssertionError("attempts are at least 1")
@@ -168,23 +169,15 @@ class Fetcher:
         with host.lock:
             time.sleep(max(0.0, host.free_at - time.monotonic()))
             try:
-                return self._once(place, most, marks)
+                to = self._checked_address(place)
+                self.requests += 1
+                return _exchange(place, to, "GET", _headers(marks), None, most, self._caps)
             finally:
                 host.free_at = max(host.free_at, time.monotonic() + self._pause)
 
     def _host(self, place: SplitResult) -> _Host:
         with self._guard:
             return self._hosts.setdefault((place.hostname or "", _port(place)), _Host())
-
-    def _once(
-        self, place: SplitResult, most: int, marks: Mapping[str, str]
-    ) -> Fetched | SplitResult:
-        address = self._checked_address(place)
-        self.requests += 1
-        caps = self._caps
-        return _exchange(
-            place, address, "GET", _headers(marks), None, most, caps.seconds, caps.idle
-        )
 
     def _checked_address(self, place: SplitResult) -> str:
         """The address to connect to; every address of the host must be a public one."""
@@ -223,7 +216,7 @@ def post_json(
             not allowed to leave it; nothing was sent then.
     """
     caps, place = caps or FetchCaps(bytes=4_000_000), checked_url(address)
-    to = _addresses(place, resolve or _system_addresses)
+    to = _addresses(place, resolve)
     strange = [text for text in to if not _is_loopback(text)]
     if strange and not beyond:
         told = f"'{place.hostname}' is {strange[0]}, which is not this machine; nothing was sent"
@@ -231,11 +224,8 @@ def post_json(
     head = {**_headers({}), "Content-Type": "application/json", "Accept": "application/json"}
     if key:
         head["Authorization"] = f"Bearer {key}"
-    body, seconds = json.dumps(values).encode(), caps.seconds
-    try:
-        found = _exchange(place, to[0], "POST", head, body, caps.bytes, seconds, seconds)
-    except _AgainError as again:
-        raise FetchError(again.reason, again.status, again.status is None) from None
+    body, caps = json.dumps(values).encode(), replace(caps, idle=caps.seconds)
+    found = _exchange(place, to[0], "POST", head, body, caps.bytes, caps)
     if not isinstance(found, Fetched):
         raise FetchError("the server sends on to another address, which is not followed")
     return found.body
@@ -249,7 +239,7 @@ def is_on_this_machine(address: str, resolve: Resolver | None = None) -> bool:
     """
     place = checked_url(address)
     try:
-        return all(map(_is_loopback, _addresses(place, resolve or _system_addresses)))
+        return all(map(_is_loopback, _addresses(place, resolve)))
     except FetchError:
         return False
 
@@ -263,10 +253,10 @@ def _is_loopback(text: str) -> bool:
     return (inner or address).is_loopback
 
 
-def _addresses(place: SplitResult, resolve: Resolver) -> list[str]:
-    """Those of a host, one at least."""
+def _addresses(place: SplitResult, resolve: Resolver | None) -> list[str]:
+    """Those of a host, one at least; by the system's resolver where None."""
     try:
-        found = resolve(place.hostname or "", _port(place))
+        found = (resolve or _system_addresses)(place.hostname or "", _port(place))
     except (OSError, UnicodeError):
         found = []
     if not found:
@@ -281,12 +271,11 @@ def _exchange(
     head: Mapping[str, str],
     body: bytes | None,
     most: int,
-    seconds: float,
-    idle: float,
+    caps: FetchCaps,
 ) -> Fetched | SplitResult:
     """One request and its answer, ended after so many seconds wherever it is by then."""
-    connection, late = _Wire(place, address, idle), threading.Event()
-    watch = threading.Timer(seconds, _cut, (connection, late))
+    connection, late = _Wire(place, address, caps.idle), threading.Event()
+    watch = threading.Timer(caps.seconds, _cut, (connection, late))
     watch.daemon = True
     watch.start()
     try:
@@ -299,27 +288,21 @@ def _exchange(
     except (_AgainError, OSError, http.client.HTTPException, ValueError, zlib.error) as error:
         if not late.is_set():
             known = isinstance(error, _AgainError)
-            raise error if known else _AgainError(_line_words(error, idle)) from None
+            raise error if known else _AgainError(_line_words(error, caps.idle)) from None
     finally:
         watch.cancel()
         connection.close()
     if late.is_set():  # a body without a stated length looks whole where it was cut
-        raise FetchError(f"it took longer than {seconds:g} s")
+        raise FetchError(f"it took longer than {caps.seconds:g} s")
     return found
 
 
-class _AgainError(Exception):
-    """Asking again may help.
-
-    Args:
-        reason: Why there is no answer yet.
-        wait: Seconds that the server asked for.
-        status: What it answered; None where the line broke.
-    """
+class _AgainError(FetchError):
+    """Asking again may help; `wait` is for how many seconds the server asked."""
 
     def __init__(self, reason: str, wait: float | None = None, status: int | None = None) -> None:
-        super().__init__(reason)
-        self.reason, self.wait, self.status = reason, wait, status
+        super().__init__(reason, status, unanswered=status is None)
+        self.wait = wait
 
 
 def checked_url(address: str) -> SplitResult:
@@ -440,7 +423,10 @@ def _answer(
         where = head.get("Location", "")
         if not where:
             raise FetchError(f"the server sends on (status {status}) without saying where to")
-        return _sent_on(place, where)
+        try:
+            return checked_url(urljoin(urlunsplit(place), where))
+        except ValueError:
+            raise FetchError("the server sends on to what is no address") from None
     if status in _BUSY:
         wait = _asked_wait(head.get("Retry-After"))
         raise _AgainError(f"the server is busy (status {status})", wait, status)
@@ -454,13 +440,6 @@ def _answer(
         raise FetchError(_STATUS.get(status, f"the server answers with status {status}"), status)
     body = _body(response, most)
     return Fetched(urlunsplit(place), body, kind, marks)
-
-
-def _sent_on(place: SplitResult, where: str) -> SplitResult:
-    try:
-        return checked_url(urljoin(urlunsplit(place), where))
-    except ValueError:
-        raise FetchError("the server sends on to what is no address") from None
 
 
 _STATUS = {
@@ -522,10 +501,6 @@ def _line_words(error: Exception, idle: float) -> str:
     if isinstance(error, http.client.HTTPException):
         return f"the server does not speak HTTP as it should ({type(error).__name__})"
     return f"the connection broke ({error})" if str(error) else "the connection broke"
-
-
-def _shown(place: SplitResult) -> str:
-    return urlunsplit(place)[:120]
 
 
 def url_digest(address: str) -> str:
