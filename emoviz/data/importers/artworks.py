@@ -90,18 +90,15 @@ def _of_row(found: Dataset, record: Record) -> Item:
     outside = [name for name in record.metadata if name.startswith(_VOTES) and found.votes]
     shares |= {name.removeprefix(_VOTES): float(record.metadata[name]) for name in outside}
     used = {*column.values(), *outside}
+    stem = parts_of(record.name)[-1].partition("?")[0].rpartition(".")[0]
     return Item(
         key=cells.pop("key") or record.name,
         place=_place(record),
         label=names[record.label] if record.label >= 0 else record.written,
         shares=shares,
         metadata={name: text for name, text in record.metadata.items() if name not in used},
-        **{**cells, "title": cells["title"] or _stem(record.name)},
+        **{**cells, "title": cells["title"] or stem or record.name},
     )
-
-
-def _stem(image: str) -> str:
-    return parts_of(image)[-1].partition("?")[0].rpartition(".")[0] or image
 
 
 def _named_by_artist(stems: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from emoviz.data.importers import Found, Item, Problem
-from emoviz.data.importers.iiif_images import is_image_service, place_of
+from emoviz.data.importers.iiif_images import NIL, id_of, is_image_service, listed, place_of
 from emoviz.data.importers.iiif_texts import pairs, says_something, text_of
 from emoviz.data.importers.restrictions import is_restricting
 from emoviz.errors import EmovizError, TableError
@@ -23,7 +23,6 @@ from emoviz.errors import EmovizError, TableError
 Load = Callable[[str], Any]
 
 _MEMBERS = ("items", "members", "collections", "manifests")
-_NIL = ("", "rdf:nil", "http://www.w3.org/1999/02/22-rdf-syntax-ns#nil")
 _OTHER = re.compile(r"\.(mp[34]|m4[av]|webm|og[agv]|wav|mov|pdf|txt|html?|json|xml|glb|obj)$")
 
 
@@ -221,7 +220,7 @@ class _Walk:
                 waiting.append((page, place or base))
 
     def _member(self, member: Mapping[str, Any], base: str, said: _Said) -> Iterator[Found]:
-        address = _joined(base, _id(member))
+        address = _joined(base, id_of(member))
         whole = any(member.get(key) for key in (*_MEMBERS, "sequences"))
         if not address and not whole:
             yield Problem(said.above[-1], "a member of the collection has no address")
@@ -239,7 +238,7 @@ class _Walk:
         canvases = list(self._canvases(value, address))
         if not canvases:
             yield Problem(address, "the manifest has no canvases")
-        own = address if re.match("https?:", address) else _id(value) or address
+        own = address if re.match("https?:", address) else id_of(value) or address
         about = _about(value, own, len(canvases), said)
         keys = {}
         for number, canvas in enumerate(canvases, start=1):
@@ -254,20 +253,20 @@ class _Walk:
         yield from _dicts(value.get("items"))
         seen: set[str] = set()
         for sequence in _dicts(value.get("sequences")):
-            place = _joined(address, _id(sequence))
+            place = _joined(address, id_of(sequence))
             if "canvases" not in sequence and place and not seen:
                 try:
                     loaded = self._document(place)
                 except EmovizError:
                     continue
                 sequence = loaded if isinstance(loaded, Mapping) else sequence
-            rows = [row for row in _dicts(sequence.get("canvases")) if _id(row) not in seen]
+            rows = [row for row in _dicts(sequence.get("canvases")) if id_of(row) not in seen]
             yield from rows
-            seen.update(filter(None, map(_id, rows)))
+            seen.update(filter(None, map(id_of, rows)))
 
     def _key(self, canvas: Mapping[str, Any], manifest: str, number: int) -> str:
         """What the canvas is called for good; its own id where that can be told from others."""
-        id, place = _id(canvas), f"{manifest}#canvas-{number}"
+        id, place = id_of(canvas), f"{manifest}#canvas-{number}"
         first = (id if ":" in id else f"{manifest}#{id}") if id else place
         names = chain((first, place), (f"{place}-{again}" for again in count(2)))
         key = next(name for name in names if name not in self._keys)
@@ -312,14 +311,14 @@ class _Walk:
         """Of a page of annotations, and of those that follow it."""
         told: set[str] = set()
         while True:
-            place = _joined(base, _id(page))
+            place = _joined(base, id_of(page))
             whole = self._document(place) if "items" not in page and place else page
             if not isinstance(whole, Mapping):
                 return
             told.add(place)
             yield from _dicts(whole.get("items"))
             page = next(iter(_dicts(whole.get("next"))), {})
-            if not page or _joined(base, _id(page)) in told:
+            if not page or _joined(base, id_of(page)) in told:
                 return
 
     def _document(self, address: str) -> Any:
@@ -379,7 +378,7 @@ def _item(canvas: Mapping[str, Any], key: str, about: _About, number: int) -> It
         artist=known.get("artist") or about.known.get("artist", ""),
         date=known.get("date") or text_of(canvas.get("navDate"))[:10] or about.known["date"],
         rights=rights,
-        canvas=_id(canvas),
+        canvas=id_of(canvas),
         manifest=about.address,
         page=_reference(canvas.get("homepage")) or about.page,
         metadata={**own, **about.others, **others, **own},
@@ -407,14 +406,15 @@ def _credit(value: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, str
         value: A collection, manifest or canvas.
         known: What its metadata says of ``rights``.
     """
-    licences = map(_licence, [*_list(value.get("rights")), *_list(value.get("license"))])
+    licences = map(_licence, [*listed(value.get("rights")), *listed(value.get("license"))])
     licence = "; ".join(dict.fromkeys(filter(None, licences)))
     own = known.get("rights", "")
-    agents = (text_of(_label(agent)) for agent in _list(value.get("provider")))
+    agents = listed(value.get("provider"))
+    agents = [agent.get("label") if isinstance(agent, Mapping) else agent for agent in agents]
     found = {
         "rights": licence or own,
         "attribution": _statement(value) or text_of(value.get("attribution")),
-        "provider": "; ".join(filter(None, agents)),
+        "provider": "; ".join(filter(None, map(text_of, agents))),
         "rights statement": own if licence and own != licence else "",
     }
     return {name: text for name, text in found.items() if text}
@@ -433,10 +433,6 @@ def _narrowed(above: Mapping[str, str], own: Mapping[str, str], what: str) -> di
     whole = above.get("rights", "")
     lost = whole != own.get("rights", whole) and is_restricting(whole)
     return {**above, **own, **({f"rights of the {what}": whole} if lost else {})}
-
-
-def _label(agent: Any) -> Any:
-    return agent.get("label") if isinstance(agent, Mapping) else agent
 
 
 def _licence(value: Any) -> str:
@@ -467,10 +463,10 @@ def _is_image(body: Mapping[str, Any]) -> bool:
     form = str(body.get("format") or "").casefold()
     if "image" in kind or form.startswith("image/"):
         return True
-    if any(is_image_service(service) for service in _list(body.get("service"))):
+    if any(is_image_service(service) for service in listed(body.get("service"))):
         return True
     try:
-        path = urlsplit(_id(body)).path.casefold()
+        path = urlsplit(id_of(body)).path.casefold()
     except ValueError:  # no address: http://[
         return False
     return bool(path) and not kind and not form and not _OTHER.search(path)
@@ -498,11 +494,6 @@ def _type(value: Mapping[str, Any]) -> str:
     return " ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
 
 
-def _id(value: Mapping[str, Any]) -> str:
-    found = value.get("id") or value.get("@id") or ""
-    return found.strip() if isinstance(found, str) and found.strip() not in _NIL else ""
-
-
 def _joined(base: str, address: str) -> str:
     """An address as seen from the document that names it."""
     try:
@@ -513,21 +504,11 @@ def _joined(base: str, address: str) -> str:
 
 def _reference(value: Any) -> str:
     """An address, written as text, as an object, or as a list of which the first counts."""
-    return next(map(_id, _dicts(value)), "")
+    return next(map(id_of, _dicts(value)), "")
 
 
 def _dicts(value: Any) -> list[Mapping[str, Any]]:
     """What there is of objects; a reference written as text is one with that id, nil is none."""
-    named = [{"id": row} if isinstance(row, str) else row for row in _list(value)]
-    return [row for row in named if isinstance(row, Mapping) and (_id(row) or not _is_nil(row))]
-
-
-def _is_nil(row: Mapping[str, Any]) -> bool:
-    return (row.get("id") or row.get("@id")) in _NIL and len(row) == 1
-
-
-def _list(value: Any) -> list[Any]:
-    """A list, also as JSON-LD writes one; what is alone is the only one of its list."""
-    if isinstance(value, Mapping) and isinstance(value.get("@list", value.get("@set")), list):
-        value = value.get("@list", value.get("@set"))
-    return value if isinstance(value, list) else [] if value is None else [value]
+    named = [{"id": row} if isinstance(row, str) else row for row in listed(value)]
+    rows = [row for row in named if isinstance(row, Mapping)]
+    return [row for row in rows if len(row) > 1 or (row.get("id") or row.get("@id")) not in NIL]

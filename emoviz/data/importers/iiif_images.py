@@ -11,6 +11,7 @@ from typing import Any
 from emoviz.data.importers import Place
 from emoviz.errors import FetchError
 
+NIL = ("", "rdf:nil", "http://www.w3.org/1999/02/22-rdf-syntax-ns#nil")
 _FULL = {1: "full", 2: "full", 3: "max"}  # how the versions call the whole image
 
 
@@ -20,8 +21,8 @@ def place_of(body: Mapping[str, Any]) -> Place:
     Args:
         body: An image resource of a manifest, with its service where it has one.
     """
-    url = _address(body)
-    service = next(filter(None, map(_as_service, _listed(body.get("service")))), None)
+    url = id_of(body)
+    service = next(filter(None, map(_as_service, listed(body.get("service")))), None)
     if service is None and "ImageService" in str(body.get("type") or body.get("@type")):
         url, service = "", body
     width, height = _number(body.get("width")), _number(body.get("height"))
@@ -29,7 +30,7 @@ def place_of(body: Mapping[str, Any]) -> Place:
         return Place(url=url, width=width, height=height)
     return Place(
         url=url,
-        service=_address(service).rstrip("/").removesuffix("/info.json").rstrip("/"),
+        service=id_of(service).rstrip("/").removesuffix("/info.json").rstrip("/"),
         version=_version(service),
         level=_level(service),
         width=_number(service.get("width")) or width,
@@ -108,7 +109,7 @@ def _most(info: Mapping[str, Any]) -> float:
     width, height = _number(info.get("width")), _number(info.get("height"))
     if not (width and height):
         return 1.0
-    rules = [info, *(row for row in _listed(info.get("profile")) if isinstance(row, Mapping))]
+    rules = [info, *(row for row in listed(info.get("profile")) if isinstance(row, Mapping))]
     shares = [1.0]
     for rule in rules:
         wide = _number(rule.get("maxWidth"))
@@ -130,41 +131,48 @@ def _as_service(value: Any) -> Mapping[str, Any] | None:
     """The value where it is an Image API service; others (search, login) are none."""
     if isinstance(value, str):
         value = {"id": value}
-    if not isinstance(value, Mapping) or _address(value) in ("", "rdf:nil"):
+    if not isinstance(value, Mapping) or not id_of(value):
         return None
-    named = " ".join(str(value.get(key, "")) for key in ("@context", "type", "@type", "profile"))
+    named = _named(value)
     is_image = re.search(r"image|level[012]", named, re.IGNORECASE)
     return value if is_image or not named.strip() else None
 
 
+def _named(service: Mapping[str, Any]) -> str:
+    return " ".join(str(service.get(key, "")) for key in ("@context", "type", "@type", "profile"))
+
+
 def _version(service: Mapping[str, Any]) -> int:
-    named = " ".join(str(service.get(key, "")) for key in ("@context", "type", "@type", "profile"))
+    named = _named(service)
     if re.search(r"ImageService3|image/3", named):
         return 3
     return 1 if re.search(r"ImageService1|image/1|image-api/1|stanford", named) else 2
 
 
 def _level(service: Mapping[str, Any]) -> int:
-    for value in _listed(service.get("profile")):
-        found = re.search(r"level([012])", value) if isinstance(value, str) else None
-        found = found or (re.search(r"compliance.*#level([012])", str(value)))
-        if found:
+    for value in listed(service.get("profile")):
+        pattern = r"level([012])" if isinstance(value, str) else r"compliance.*#level([012])"
+        if found := re.search(pattern, str(value)):
             return int(found[1])
     return -1
 
 
 def _sizes(service: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
-    rows = [row for row in _listed(service.get("sizes")) if isinstance(row, Mapping)]
+    rows = [row for row in listed(service.get("sizes")) if isinstance(row, Mapping)]
     sizes = [(_number(row.get("width")), _number(row.get("height"))) for row in rows]
     return tuple((width, height) for width, height in sizes if width and height)
 
 
-def _address(value: Mapping[str, Any]) -> str:
+def id_of(value: Mapping[str, Any]) -> str:
+    """The id of a resource, "" where it has none or that of nothing."""
     found = value.get("id") or value.get("@id") or ""
-    return found if isinstance(found, str) else ""
+    return found.strip() if isinstance(found, str) and found.strip() not in NIL else ""
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
+    """A list, also as JSON-LD writes one; what is alone is the only one of its list."""
+    if isinstance(value, Mapping) and isinstance(value.get("@list", value.get("@set")), list):
+        value = value.get("@list", value.get("@set"))
     return value if isinstance(value, list) else [] if value is None else [value]
 
 

@@ -51,8 +51,10 @@ class Documents:
             return parsed(read_file(Path(address), Limits(max_bytes=_DOCUMENT)))
         file = self._folder / f"{url_digest(address)}.json"
         kept = read_json(file)
-        if kept is not None and (address in self._fresh or _age(file) < self._valid):
-            return kept["document"]
+        if kept is not None:
+            age = time.time() - file.stat().st_mtime
+            if address in self._fresh or age < self._valid:
+                return kept["document"]
         if self._fetcher is None:
             raise FetchError("it is not kept on this machine")
         found = self._fetcher.get(address, _DOCUMENT, kept["marks"] if kept else None)
@@ -189,7 +191,3 @@ def _record(item: Item, file: Path, fetcher: Fetcher) -> Record:
         holder=_RemoteImage(item.place, file, fetcher),
         metadata={name: text for name, text in about.items() if text},
     )
-
-
-def _age(file: Path) -> float:
-    return time.time() - file.stat().st_mtime

@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 LANGUAGES = ("en", "none")
@@ -82,11 +83,6 @@ def says_something(label: str) -> bool:
     return any(not _SIDES.fullmatch(word) for word in named)
 
 
-def all_texts(value: Any) -> list[str]:
-    """The texts of every language."""
-    return [text for texts in _by_language(value).values() for text in texts]
-
-
 def pairs(
     value: Any, languages: Sequence[str] = LANGUAGES
 ) -> tuple[dict[str, str], dict[str, str]]:
@@ -105,7 +101,7 @@ def pairs(
         label, text = text_of(row.get("label"), languages), text_of(row.get("value"), languages)
         if not label or not text:
             continue
-        meant = _meaning(all_texts(row.get("label")))
+        meant = _meaning(chain.from_iterable(_by_language(row.get("label")).values()))
         target, name = (known, meant) if meant else (others, label)
         target[name] = f"{target[name]}; {text}" if name in target else text
     people = (text for label, text in others.items() if label.casefold() in _PEOPLE)
@@ -131,20 +127,16 @@ def _by_language(value: Any, language: str = "") -> dict[str, list[str]]:
     """Texts by language, without markup; those without a language under ``none``."""
     found: dict[str, list[str]] = {}
     for part in value if isinstance(value, list) else [value]:
-        rows: list[tuple[str, Any]] = []
+        inner: Mapping[str, Any] = {}
         if isinstance(part, Mapping) and "@value" in part:
-            inside = part["@value"]
-            told = str(part.get("@language") or language)
-            rows = [(told, text) for text in (inside if isinstance(inside, list) else [inside])]
+            inner = {str(part.get("@language") or language or "none"): part["@value"]}
         elif isinstance(part, Mapping) and not language:
-            for name, inside in part.items():
-                for own, texts in _by_language(inside, str(name)).items():
-                    found.setdefault(own, []).extend(texts)
-        else:
-            rows = [(language, part)]
-        for name, text in rows:
-            if isinstance(text, str | int | float) and not isinstance(text, bool):
-                found.setdefault(name or "none", []).extend(filter(None, [_plain(str(text))]))
+            inner = {str(name): inside for name, inside in part.items()}
+        elif isinstance(part, str | int | float) and not isinstance(part, bool):
+            found.setdefault(language or "none", []).extend(filter(None, [_plain(str(part))]))
+        for name, inside in inner.items():
+            for own, texts in _by_language(inside, name).items():
+                found.setdefault(own, []).extend(texts)
     return found
 
 
