@@ -69,16 +69,12 @@ class Fetched:
     """What a server sent.
 
     Attributes:
-        address: Where it came from, after redirects.
         body: The bytes; empty where nothing changed.
-        kind: Media type as the server calls it, in small letters, without parameters.
         marks: ``etag`` and ``last-modified`` where sent; given back, they ask for changes only.
         unchanged: Whether the server said that nothing changed since those marks.
     """
 
-    address: str
     body: bytes
-    kind: str = ""
     marks: Mapping[str, str] = field(default_factory=dict)
     unchanged: bool = False
 
@@ -433,13 +429,11 @@ def _answer(
     if status in _PASSING:
         raise _AgainError(f"the server has a fault (status {status})", status=status)
     marks = {name: head[name] for name in ("etag", "last-modified") if name in head}
-    kind = head.get_content_type().casefold()
     if status == 304:
-        return Fetched(urlunsplit(place), b"", kind, marks, unchanged=True)
+        return Fetched(b"", marks, unchanged=True)
     if status != 200:
         raise FetchError(_STATUS.get(status, f"the server answers with status {status}"), status)
-    body = _body(response, most)
-    return Fetched(urlunsplit(place), body, kind, marks)
+    return Fetched(_body(response, most), marks)
 
 
 _STATUS = {

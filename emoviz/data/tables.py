@@ -181,13 +181,11 @@ def find_roles(
             label = words
     if table.images is not None and (file is None or plain_name(file) == "image"):
         file = table.images
-    votes = {
-        name: name.strip()[len(_VOTE) :]
-        for name in known
-        if name.strip().casefold().startswith(_VOTE) and name.strip().casefold() != "p_max"
-    }
+    small = {name: name.strip().casefold() for name in known}
+    voted = [name for name in known if small[name].startswith(_VOTE) and small[name] != "p_max"]
+    votes = {name: name.strip()[len(_VOTE) :] for name in voted}
     if not (label or votes):
-        votes = _bare_votes({name.strip().casefold(): name for name in known}, taxonomy)
+        votes = _bare_votes({text: name for name, text in small.items()}, taxonomy)
     if file is None and image and (file := _first_column(table, _name_images)):
         notes.append(f"The column '{file}' was taken for the images' files: it names images.")
     file = file or by_name.get(_ID)
@@ -483,9 +481,7 @@ def _text(path: Path, data: bytes, notes: tuple[str, ...], quotes: bool = True) 
         line = max(_line_numbers(data, delimiter, quotes), default=0) + skipped + 1
         raise TableError(f"'{path}', line {line}: {error}. Is a quote open?") from None
 
-    @cache
-    def line_numbers() -> Sequence[int]:
-        return _line_numbers(data, delimiter, quotes)
+    line_numbers = cache(partial(_line_numbers, data, delimiter, quotes))
 
     def place(row: int) -> str:
         lines = line_numbers()

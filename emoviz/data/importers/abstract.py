@@ -7,14 +7,12 @@ whose first two answers are tied keeps its shares and is called by the first of 
 of Mikels, where the field leaves those 52 out: drop them with a recipe (``tie`` in the metadata).
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from emoviz.data.cells import number
 from emoviz.data.dataset import Dataset
 from emoviz.data.importers.artphoto import SHORT
-from emoviz.data.importers.common import Gathered, Importer, expect
-from emoviz.data.tables import read_table
+from emoviz.data.importers.common import Gathered, Importer, expect, plain_rows
 from emoviz.errors import TableError
 from emoviz.labels import MIKELS8
 
@@ -32,30 +30,23 @@ def read(root: Path, labels: str = "") -> Dataset:
     table = files.find(_TABLE)
     assert table is not None
     found = Gathered(MIKELS8)
-    for place, name, votes in _rows(table, found):
-        total, (first, second, *_) = sum(votes.values()), sorted(votes.values(), reverse=True)
-        tie = "yes" if first == second else ""
-        shares = {label: count / total for label, count in votes.items()}
-        metadata = {"votes": f"{total:g}", "tie": tie}
-        path = files.first(name, f"testImages_abstract/{name}")
-        found.add(place, name, path, shares=shares, metadata=metadata)
-    return found.finish(root, TITLE, votes=True)
-
-
-def _rows(table: Path, found: Gathered) -> Iterator[tuple[str, str, dict[str, float]]]:
-    read = read_table(table)
-    header = {_label(name): name.casefold() for name in read.columns}
-    missing = sorted(set(MIKELS8.names) - set(header))
-    if missing:
-        raise TableError(f"'{table}' lacks the columns {', '.join(missing)}.")
-    for place, cells in read.rows():
+    for place, row in plain_rows(table, MIKELS8.names, TITLE, _label):
         with found.row(place):
-            votes = {label: number(cells[header[label]], label) or 0.0 for label in MIKELS8.names}
+            votes = {label: number(row[label], label) or 0.0 for label in MIKELS8.names}
+            total, (first, second, *_) = sum(votes.values()), sorted(votes.values(), reverse=True)
             if min(votes.values()) < 0:
                 raise TableError("a count of votes is below 0")
-            if not any(votes.values()):
+            if not total:
                 raise TableError("nobody voted")
-            yield place, next(iter(cells.values())).strip("'\""), votes
+            name = next(iter(row.values())).strip("'\"")
+            found.add(
+                place,
+                name,
+                files.first(name, f"testImages_abstract/{name}"),
+                shares={label: count / total for label, count in votes.items()},
+                metadata={"votes": f"{total:g}", "tie": "yes" if first == second else ""},
+            )
+    return found.finish(root, TITLE, votes=True)
 
 
 def _label(cell: str) -> str:

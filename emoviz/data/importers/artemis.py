@@ -13,6 +13,7 @@ Works of one artist are one group. Where none of the paintings is there, the vot
 all the same, each with the place where its image would be.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -77,16 +78,15 @@ def read(root: Path, labels: str = "") -> Dataset:
 
 def _counted(table: Path, found: Gathered) -> Iterator[_Painting]:
     """The published table: one row a vote."""
-    answers: dict[tuple[str, str], dict[str, float]] = {}
-    places: dict[tuple[str, str], str] = {}
+    answers = defaultdict[tuple[str, str], Counter[str]](Counter)
+    places = dict[tuple[str, str], str]()
     for place, row in plain_rows(table, ("art_style", "painting", "emotion"), TITLE):
         key = (row["art_style"], row["painting"])
         emotion = row["emotion"].replace("_", " ").casefold()
         if emotion not in _ANSWERS or not key[1]:
             found.refuse(place, "its emotion is no answer of ArtEmis, or it names no painting")
             continue
-        counts = answers.setdefault(key, {})
-        counts[emotion] = counts.get(emotion, 0) + 1
+        answers[key][emotion] += 1
         places.setdefault(key, place)
     for (style, painting), votes in answers.items():
         artist = painting.split("_", 1)[0]

@@ -234,19 +234,20 @@ def kind_of_style(style: str, otherwise: str) -> str:
 
 
 def plain_rows(
-    table: Path, wanted: Sequence[str], title: str
+    table: Path, wanted: Sequence[str], title: str, called: Callable[[str], str] = str.casefold
 ) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """(``file, line n``, cells by the columns' names in small letters) of a table.
+    """(``file, line n``, cells by what their columns are `called`) of a table.
 
     Raises:
         TableError: It cannot be read, or lacks a column of `wanted`.
     """
     read = read_table(table)
-    names = {name.casefold() for name in read.columns}
+    names = [called(name) for name in read.columns]
     missing = [name for name in wanted if name not in names]
     if missing:
         raise TableError(f"'{table}' lacks the columns {', '.join(missing)}; is it of {title}?")
-    yield from read.rows()
+    for place, cells in read.rows():
+        yield place, dict(zip(names, cells.values(), strict=True))
 
 
 def _target(

@@ -12,22 +12,20 @@ as valence and arousal (1-9) do. Labels are the votes, or with ``keyword`` that 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 from emoviz.data.affect import DIMENSIONS, Scale
 from emoviz.data.cells import number
 from emoviz.data.dataset import Dataset
-from emoviz.data.importers.common import PHOTOGRAPH, Gathered, Importer, expect
-from emoviz.data.tables import Files, read_table
-from emoviz.errors import TableError
+from emoviz.data.importers.common import PHOTOGRAPH, Gathered, Importer, expect, plain_rows
+from emoviz.data.tables import Files
 from emoviz.labels import EMOTION6
 
 TITLE = "Emotion6"
 _ANSWERS = (*EMOTION6.names, "neutral")
 _CHOICES = ("votes", "keyword")
 SCALE = Scale(1, 9)
-_FILE = ("image_filename", "file")
 
 
 def read(root: Path, labels: str = "") -> Dataset:
@@ -45,15 +43,17 @@ def read(root: Path, labels: str = "") -> Dataset:
     assert table is not None
     found = Gathered(EMOTION6)
     by_keyword = labels == "keyword"
-    for place, row in _rows(table):
+    wanted = ("file", "valence", "arousal", *(f"p_{answer}" for answer in _ANSWERS))
+    for place, row in plain_rows(table, wanted, TITLE, _plain):
         with found.row(place):
             _take(found, files, place, row, by_keyword)
     return found.finish(root, TITLE, votes=not by_keyword)
 
 
-def _take(found: Gathered, files: Files, place: str, row: dict[str, str], by_keyword: bool) -> None:
-    name = next(row[key] for key in _FILE if key in row)
-    name = name if name.startswith("images/") else f"images/{name}"
+def _take(
+    found: Gathered, files: Files, place: str, row: Mapping[str, str], by_keyword: bool
+) -> None:
+    name = row["file"] if row["file"].startswith("images/") else f"images/{row['file']}"
     keyword = row.get("folder_keyword") or Path(name).parent.name
     shares = {answer: number(row[f"p_{answer}"], f"p_{answer}") or 0.0 for answer in _ANSWERS}
     found.add(
@@ -72,22 +72,9 @@ def _take(found: Gathered, files: Files, place: str, row: dict[str, str], by_key
     )
 
 
-def _rows(table: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Rows by plain column names: ``[prob. (anger)]`` is ``p_anger``."""
-    read = read_table(table)
-    header = {name.casefold(): _plain(name) for name in read.columns}
-    wanted = {"valence", "arousal", *(f"p_{answer}" for answer in _ANSWERS)}
-    given = set(header.values())
-    missing = sorted(wanted - given)
-    if missing or not set(_FILE) & given:
-        told = ", ".join([*missing, *([] if set(_FILE) & given else ["image_filename"])])
-        raise TableError(f"'{table}' lacks the columns {told}; is it Emotion6's ground truth?")
-    for place, cells in read.rows():
-        yield place, {header[name]: text for name, text in cells.items()}
-
-
 def _plain(name: str) -> str:
-    name = name.strip().strip("[]").strip().casefold()
+    """``p_anger`` for ``[prob. (anger)]``."""
+    name = name.strip().strip("[]").strip().casefold().replace("image_filename", "file")
     share = re.fullmatch(r"prob\.?\s*\(?(\w+)\)?", name)
     return f"p_{share[1]}" if share else name
 

@@ -44,19 +44,15 @@ def read(root: Path, labels: str = "") -> Dataset:
             found.refuse(item.key, item.reason)
             continue
         path = Path(item.place.path)
-        metadata = {"artist": item.artist, "title": item.title, "style": item.style}
+        known = {name: getattr(item, name) for name in ("artist", "title", "style", "date")}
+        kind = kind_of_style(item.style, FIGURATIVE)
         found.add(
             item.key,
             files.name(path) if path.is_relative_to(root) else path.name,
             path,
             shares=item.shares,
             group=artist_group(item.artist),
-            metadata={
-                **metadata,
-                "date": item.date,
-                "kind": kind_of_style(item.style, FIGURATIVE),
-                **item.metadata,
-            },
+            metadata={**known, "kind": kind, **item.metadata},
         )
     return found.finish(root, TITLE, votes=True)
 
