@@ -663,23 +663,23 @@ def _swallowing(
 
 def _json_lines(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
     """A table of an object a line; what is no text, no number and no truth in one is left out."""
-    columns, lines = dict[str, list[str]](), list[int]()
+    columns, lines, repeated = dict[str, list[str]](), list[int](), list[str]()
     for line, text in enumerate(data.splitlines(), 1):
         if not text.strip():
             continue
         try:
-            values = json.loads(text)
+            pairs = json.loads(text, object_pairs_hook=tuple)
         except (ValueError, RecursionError):
-            values = None
-        if not isinstance(values, dict):
+            pairs = None
+        if not isinstance(pairs, tuple):
             raise TableError(f"'{path}', line {line}: it is no object of JSON.")
-        for name, value in values.items():
+        for name, value in pairs:
             if (whole := _whole(name.strip())) and isinstance(value, str | int | float):
                 column = columns.setdefault(whole, [])
                 column += [""] * (len(lines) - len(column))
-                column[len(lines) :] = [
-                    _whole(value if isinstance(value, str) else json.dumps(value))
-                ]
+                repeated += [whole] if len(column) > len(lines) else []
+                column.append(_whole(value if isinstance(value, str) else json.dumps(value)))
+                del column[len(lines) + 1 :]
         lines.append(line)
         _check_width(path, len(columns))
         if len(columns) * len(lines) > _MOST_CELLS:
@@ -690,7 +690,8 @@ def _json_lines(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
             )
     for column in columns.values():
         column += [""] * (len(lines) - len(column))
-    return Table(path, columns, place=lambda row: f"line {lines[row]}", notes=notes)
+    told = tuple(dict.fromkeys(repeated))
+    return Table(path, columns, told, place=lambda row: f"line {lines[row]}", notes=notes)
 
 
 def _whole(text: str) -> str:
