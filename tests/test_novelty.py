@@ -118,6 +118,12 @@ def pictures(kind: int, count: int = 60, seed: int = 0) -> np.ndarray:
     return np.concatenate([shown, np.zeros(9)]) + rng.normal(size=(count, 12)) * 0.7
 
 
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of few components few images will do."""
+    monkeypatch.setattr("emoviz.models.novelty.FEWEST", 50)
+
+
 def two_kinds() -> Content:
     pooled, held_out = (np.concatenate([pictures(k, seed=s) for k in range(2)]) for s in (0, 1))
     content = describe_content(energies(120, 8), pooled, np.repeat([0, 1], 60))

@@ -362,7 +362,10 @@ def test_without_a_width_nothing_is_called_unlike_the_training_images() -> None:
     assert without.measures == some.measures
 
 
-def test_the_card_says_how_well_each_kind_held_out_whole_is_told() -> None:
+def test_the_card_says_how_well_each_kind_held_out_whole_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("emoviz.models.novelty.FEWEST", 50)
     kinds = ("photograph", "abstract painting", "figurative painting")
     phases = (Phase(train="heads"),)
     recipe = replace(Recipe(), network=NetworkPart(kinds=kinds), phases=phases)

@@ -30,7 +30,7 @@ _COMPONENTS = 128  # of h
 _TEXTURES = 64  # components of textures that the classifier sees beside them
 _WEAK = 500.0  # its inverse penalty for one image of length 1: a strong one is sure of anything
 _PLACES = 256  # of held-out images that a measure's rank is read from
-_FEWEST = 50  # images of a kind
+FEWEST = 500  # images of a kind; what describes 250 tells less than textures do (docs/LOG.md)
 CONTENT = "content."
 
 
@@ -244,7 +244,7 @@ def describe_content(
     from sklearn.covariance import LedoitWolf
     from sklearn.linear_model import LogisticRegression
 
-    known = [kind for kind in np.unique(kinds) if kind >= 0 and (kinds == kind).sum() >= _FEWEST]
+    known = [kind for kind in np.unique(kinds) if kind >= 0 and (kinds == kind).sum() >= FEWEST]
     if len(known) < 2:
         return None
     learned = np.isin(kinds, known)
