@@ -12,6 +12,10 @@ The names are those of `emoviz.api`, loaded when they are first used.
 """
 
 import importlib
+import os
+
+# Else ONNX Runtime (from 1.31 on) tells Microsoft of each start, by a number for this machine.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "1.0.0"
 _API = ("load", "open", "evaluate", "compare", "train", "collection")

@@ -394,6 +394,7 @@ def test_card_that_does_not_fit_is_told(
     "change",
     [
         {"size": 0},
+        {"size": 1_000_000},
         {"size": 96.5},
         {"size": "96"},
         {"crop": 0},

@@ -151,6 +151,7 @@ def _cases() -> list[tuple[str, str]]:
     return [(name, kind) for name, some in zip(COMMANDS, kinds, strict=True) for kind in some]
 
 
+@pytest.mark.timeout(0 if EVERY else 300)  # at every write some take an hour
 @pytest.mark.parametrize(("name", "kind"), _cases())
 def test_an_interrupted_command_leaves_nothing_half_and_goes_on(
     name: str, kind: str, ask: Ask, place: Path, undisturbed: dict[str, Any]

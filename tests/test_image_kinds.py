@@ -518,6 +518,9 @@ def test_jpeg_of_very_many_scans_is_refused() -> None:
     open_image(jpeg_of_many_scans(50))
     with pytest.raises(ImageError, match=r"scans; at most 100"):
         open_image(jpeg_of_many_scans(3000))
+    block = b"\xff\xe1\x00\x0aExif\0\0II"
+    with pytest.raises(ImageError, match=r"101 blocks of Exif; at most 100"):
+        open_image(b"\xff\xd8" + 101 * block + jpeg_of_many_scans(1)[2:])
 
 
 def test_scans_of_pictures_behind_a_jpeg_do_not_count() -> None:

@@ -14,6 +14,7 @@ from emoviz.inference.cache import fingerprint
 from emoviz.labels import MIKELS8
 from emoviz.review import NewEstimate, open_store
 from emoviz.settings import PROJECT_ROOT, Settings
+from emoviz.ui.review import queue
 
 pytestmark = pytest.mark.usefixtures("jobs_end")
 
@@ -98,9 +99,21 @@ def test_the_first_work_is_on_the_desk(gallery: str, desk: FakeDesk) -> None:
     assert app.query_params["review"] == [gallery] or app.query_params["review"] == gallery
 
 
-def test_blind_sends_no_estimate_to_the_browser(gallery: str, desk: FakeDesk) -> None:
-    open_page(review=gallery, blind="1")
-    for work in desk.headers[-1]["works"]:
+@pytest.mark.parametrize("how", ["by the link", "begun while the page is open"])
+def test_blind_sends_no_estimate_to_the_browser(
+    how: str, gallery: str, desk: FakeDesk, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose, store = queue.choose, open_store(settings)
+
+    def chosen(*arguments: Any, **options: Any) -> queue.Chosen:
+        found = choose(*arguments, **options)
+        store.set_blind(gallery, True, store.reviewer("Ona").id)
+        return found
+
+    if how != "by the link":
+        monkeypatch.setattr(queue, "choose", chosen)
+    open_page(review=gallery, **({"blind": "1"} if how == "by the link" else {}))
+    for work in (work for header in desk.headers for work in header["works"]):
         assert work["estimate"] is None
         assert work["shares"] is None
         assert not work["agree"]

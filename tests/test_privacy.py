@@ -1,5 +1,6 @@
 """Privacy: what is kept of images and people, and that it can be forgotten."""
 
+import gc
 import hashlib
 import io
 import logging
@@ -22,6 +23,7 @@ from emoviz.settings import PROJECT_ROOT, Settings
 from emoviz.ui import privacy
 from emoviz.ui.textures import asking
 from emoviz.ui.textures.subject import opened
+from emoviz.ui.workspace import workspace
 
 Make = Callable[..., bytes]
 NAME, NOTE, LOGIN = "Ona Petraitė", "reminds me of my mother", "https://login.example 7"
@@ -51,6 +53,7 @@ def test_forgetting_a_session_leaves_nothing_of_its_images(
     for folder, content in ((made, data), (other, picture(seed=8))):
         folder.mkdir(parents=True)
         (folder / "original").write_bytes(content)
+    app.button(key="remove").click().run()  # taken off the page is not forgotten yet
     asking.remembered(("gradcam", "tiny", sha256), lambda: "a heat map")
     seen = opened(data, 64, Limits.of(settings))
     assert opened(data, 64, Limits.of(settings)) is seen
@@ -61,6 +64,22 @@ def test_forgetting_a_session_leaves_nothing_of_its_images(
     assert (other / "original").is_file(), "somebody else's"
     assert asking.remembered(("gradcam", "tiny", sha256), lambda: "anew") == "anew"
     assert opened(data, 64, Limits.of(settings)) is not seen
+
+
+def test_explanations_end_with_the_session_that_had_the_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamlit.session_state", {})
+    space = workspace()
+    space.known.add("0" * 64)
+    monkeypatch.undo()
+    asking.remembered(("gradcam", "tiny", "0" * 64), lambda: "a heat map")
+    privacy.let_go_of_pictures()
+    assert asking.remembered(("gradcam", "tiny", "0" * 64), lambda: "anew") == "a heat map"
+    del space
+    gc.collect()
+    privacy.let_go_of_pictures()
+    assert asking.remembered(("gradcam", "tiny", "0" * 64), lambda: "anew") == "anew"
 
 
 def test_a_person_is_forgotten_with_name_login_and_notes(store: ReviewStore) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from starlette.datastructures import Headers
+from starlette.types import Message
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -171,6 +172,29 @@ def test_messages_agents_and_changes_from_elsewhere_are_refused(port: int) -> No
     assert status >= 400
     assert "does not serve the agent API" in text
     assert answer(port, "/_stcore/agent/mcp", "POST", Origin="https://evil.example")[0] == 403
+
+
+def test_only_what_pages_say_reaches_streamlit() -> None:
+    refused, passed = [BackMsg() for _ in range(5)], [BackMsg() for _ in range(3)]
+    refused[0].clear_cache = True  # of all sessions
+    refused[1].load_git_info = True
+    refused[2].set_run_on_save = True
+    refused[3].backend_operation_request.install_skills.SetInParent()  # writes files
+    passed[0].rerun_script.page_name = "overview"
+    passed[1].backend_operation_request.deferred_file.file_id = "a download"
+    passed[2].app_heartbeat = True
+    sent = [b"\xff", *(message.SerializeToString() for message in (*refused, *passed))]
+    waiting = iter([{"type": "websocket.receive", "bytes": data} for data in sent if data])
+
+    async def receive() -> Message:
+        return next(waiting)
+
+    async def heard() -> list[bytes]:
+        guarded = web._of_pages(receive)
+        return [(await guarded())["bytes"] for _ in passed]
+
+    assert asyncio.run(heard()) == [message.SerializeToString() for message in passed]
+    assert not list(waiting)
 
 
 def signed(secret: str = "for this test alone", **claims: object) -> str:

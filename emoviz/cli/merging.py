@@ -1,6 +1,7 @@
 """The verb that puts the parts of a whole together: ``merge``."""
 
 import argparse
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,11 @@ def _merge(arguments: argparse.Namespace, settings: Settings) -> int:
         print(f"{whole.count:,} rows of {len(arguments.parts)} parts")
         try:
             finish(whole, arguments.out, settings)
-        except (KeyError, TypeError, ValueError) as error:  # not as the verb writes them
-            words = f"cannot be put together ({type(error).__name__}: {error}). Make them anew."
-            raise TableError(f"The parts of '{whole.whole.verb}' {words}") from None
+        except (KeyError, TypeError, ValueError) as error:  # a stranger's, most likely
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            raise TableError(
+                f"The parts of '{whole.whole.verb}' cannot be put together "
+                f"({type(error).__name__}: {error}, {Path(at.filename).name}:{at.lineno}). Make "
+                "them anew; where those do not fit either, it is a fault of emoviz."
+            ) from error
     return 0

@@ -40,7 +40,7 @@ with contextlib.suppress(ImportError):  # Windows
     import resource
 
 _MOST = 2  # processes
-_SECONDS, _SECONDS_A_MB = 5.0, 1.0  # of a processor that a file may take
+_SECONDS, _SECONDS_A_MB, _MOST_SECONDS = 5.0, 1.0, 60.0  # of a processor that a file may take
 _PATIENCE = 4.0  # times as long by the clock, on a machine that does much else
 _STARTS_WITHIN = 60.0
 _MEMORY, _MEMORY_A_PIXEL = 1_000_000_000, 16  # bytes
@@ -376,7 +376,7 @@ def _has_grown() -> bool:
 
 
 def _seconds_for(size: int) -> float:
-    return _SECONDS + _SECONDS_A_MB * size / 1e6
+    return min(_SECONDS + _SECONDS_A_MB * size / 1e6, _MOST_SECONDS)
 
 
 def _write(pipe: IO[bytes], data: bytes | bytearray) -> None:

@@ -123,16 +123,18 @@ def mended(data: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 
 def check_scans(data: bytes) -> None:
-    """Refuse a JPEG of very many scans.
+    """Refuse a JPEG of very many scans, or of very many blocks of Exif: Pillow copies them anew.
 
     Raises:
         ImageError: It has more than `MAX_SCANS`.
     """
-    if data.count(b"\xff\xda") <= MAX_SCANS:  # also those of pictures behind it, and previews
-        return
-    scans = sum(marker == 0xDA for marker, _ in _jpeg_segments(data))
-    if scans > MAX_SCANS:
-        raise ImageError(f"it has {scans:,} scans; at most {MAX_SCANS} are unpacked")
+    marks = {"scans": b"\xff\xda", "blocks of Exif": b"Exif\0\0"}
+    for words, mark in marks.items():
+        if data.count(mark) <= MAX_SCANS:  # also those of pictures behind it, and previews
+            continue
+        found = sum(mark in (bytes((255, kind)), body[:6]) for kind, body in _jpeg_segments(data))
+        if found > MAX_SCANS:
+            raise ImageError(f"it has {found:,} {words}; at most {MAX_SCANS} are unpacked")
 
 
 def with_end(data: bytes) -> bytes | None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from emoviz.errors import CheckpointError
 
+MOST_PIXELS, LEAST_CROP = 4096, 0.05  # of a card: a side; the share of it that is taken
 _RESAMPLING = {
     "bicubic": Image.Resampling.BICUBIC,
     "bilinear": Image.Resampling.BILINEAR,
@@ -21,10 +22,10 @@ class Preprocessing:
     """How an image becomes a network's input. Part of a checkpoint's card.
 
     Attributes:
-        size: Side of the square input in pixels.
+        size: Side of the square input in pixels, `MOST_PIXELS` at most.
         fit: ``squash`` scales the whole picture to the square, so that nothing is cut off;
             ``crop`` scales the short side to ``size / crop`` and takes the middle.
-        crop: Share of the short side that ``crop`` keeps, in (0, 1].
+        crop: Share of the short side that ``crop`` keeps, `LEAST_CROP` to 1.
         interpolation: bicubic, bilinear or lanczos, always with antialiasing.
         mean: Of the channels R, G, B in 0-1, subtracted inside the network.
         std: Of the channels in 0-1, divided by inside the network.
@@ -62,8 +63,8 @@ class Preprocessing:
         return (
             all(isinstance(value, int | float) for value in numbers)
             and isinstance(self.size, int)
-            and self.size > 0
-            and 0 < self.crop <= 1
+            and 0 < self.size <= MOST_PIXELS
+            and LEAST_CROP <= self.crop <= 1
             and len(self.mean) == len(self.std) == 3
             and min(self.std) > 0
             and self.interpolation in _RESAMPLING

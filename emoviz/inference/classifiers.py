@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from emoviz.data.preprocessing import LEAST_CROP, MOST_PIXELS
 from emoviz.errors import WeightsError, require_training_packages
 from emoviz.memory import available_cores
 
@@ -40,7 +41,6 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".joblib")
 _NAMELESS = re.compile(r"label_\d+", re.IGNORECASE)
 _MOST_BYTES = 2_000_000_000  # of a graph with its arrays inside
 _LOCAL: Mapping[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-_MOST_PIXELS, _LEAST_CROP = 4096, 0.05  # a side; the share of it that is taken
 _MOST_ARGUMENT = 10_000  # widths, blocks, multipliers: a library may make lists of them
 _IMAGENET: Mapping[str, Any] = {
     "input_size": (3, 224, 224),
@@ -335,10 +335,10 @@ def _timm_steps(folder: Path, expected: Mapping[str, Any]) -> Any:
 
 def _check_steps(folder: Path, values: Any) -> None:
     """No step makes an image giant: none has a number in it that only such a step would have."""
-    _check_numbers(folder, values, "prepares images", _MOST_PIXELS)
+    _check_numbers(folder, values, "prepares images", MOST_PIXELS)
     taken = values.get("crop_pct") if isinstance(values, dict) else None
-    if isinstance(taken, int | float) and not taken >= _LEAST_CROP:
-        raise WeightsError(f"'{folder.name}' takes less than {_LEAST_CROP} of an image's side.")
+    if isinstance(taken, int | float) and not taken >= LEAST_CROP:
+        raise WeightsError(f"'{folder.name}' takes less than {LEAST_CROP} of an image's side.")
 
 
 def _check_numbers(folder: Path, value: Any, what: str, most: int, name: str = "") -> None:

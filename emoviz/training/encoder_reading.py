@@ -26,7 +26,7 @@ import timm
 import torch
 from torch import Tensor
 
-from emoviz.data.preprocessing import Preprocessing
+from emoviz.data.preprocessing import MOST_PIXELS, Preprocessing
 from emoviz.errors import CheckpointError, WeightsError
 from emoviz.inference.classifiers import (
     CONFIG,
@@ -41,7 +41,6 @@ from emoviz.models.bounded import no_larger_than
 from emoviz.plugins import PluginError, Registry
 
 OPEN_CLIP_WEIGHTS, OPEN_CLIP_CONFIG = "open_clip_model.safetensors", "open_clip_config.json"
-_MOST_PIXELS = 4096  # a side
 _RESAMPLING = {1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
@@ -292,8 +291,8 @@ def _side(size: Any) -> int:
         if size.get("height") != size.get("width"):
             raise ValueError(f"{size['height']} x {size['width']} is no square")
         size = size.get("shortest_edge") or size["height"]
-    if int(size) > _MOST_PIXELS:
-        raise ValueError(f"{size} pixels a side, of {_MOST_PIXELS} at most")
+    if int(size) > MOST_PIXELS:
+        raise ValueError(f"{size} pixels a side, of {MOST_PIXELS} at most")
     return int(size)
 
 

@@ -1,5 +1,6 @@
 """What a recipe may not say at once, though each value is possible by itself."""
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,21 @@ from emoviz.labels import TAXONOMIES
 if TYPE_CHECKING:
     from emoviz.training.recipe import NetworkPart, Recipe
 
+_LONGEST_NAME = 80
+_NO_FOLDER = re.compile(
+    r"^\.|[/\\:\x00-\x1f]"
+)  # a run writes to, and replaces, a folder of that name
+
 
 def conflicts(recipe: "Recipe") -> Iterator[str]:
     """What does not go together, in words for a message; nothing where all is well."""
     if recipe.extends:
         yield "extends works in a recipe's file alone"
+    if _NO_FOLDER.search(recipe.name) or len(recipe.name) > _LONGEST_NAME:
+        yield (
+            f"name is '{recipe.name[:_LONGEST_NAME]}', which its network's folder cannot have; "
+            f"wanted: no '/', '\\' or ':', no dot at the beginning, at most {_LONGEST_NAME} letters"
+        )
     yield from _class_conflicts(recipe)
     if not recipe.phases:
         yield "phases is an empty list; wanted: one phase or more"

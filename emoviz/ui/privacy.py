@@ -11,7 +11,7 @@ from emoviz.ui import whatif
 from emoviz.ui.language import tr
 from emoviz.ui.textures import asking
 from emoviz.ui.textures.subject import opened
-from emoviz.ui.workspace import workspace
+from emoviz.ui.workspace import LEFT, workspace
 
 
 def offer(settings: Settings) -> None:
@@ -36,8 +36,7 @@ def offer(settings: Settings) -> None:
 
 def forget_session(settings: Settings) -> None:
     """Let go of this session's images, results, explanations, texture pictures and choices."""
-    hashes = {entry.sha256 for entry in workspace().entries if entry.sha256}
-    forget_images(hashes, settings)
+    forget_images(workspace().known, settings)
     st.session_state.clear()
     st.query_params.clear()
 
@@ -45,8 +44,11 @@ def forget_session(settings: Settings) -> None:
 def let_go_of_pictures() -> None:
     """Decoded pictures, also changed ones, leave what all sessions share; they are read again.
 
-    Explanations stay until others take their place: they hold numbers made of an image.
+    Explanations, which hold numbers made of an image, go where its session has ended.
     """
+    gone = set(LEFT)
+    asking.forget(gone)
+    LEFT.difference_update(gone)
     opened.clear()
     whatif.forget()
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
+from google.protobuf.message import DecodeError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
@@ -21,6 +22,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import cli_util
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.secrets import secrets_singleton
 from streamlit.web.server import server_util
@@ -53,6 +55,9 @@ _HEADERS = {
 }
 _BEHIND_LOGIN = ("/media/", "/_stcore/upload_file", "/_stcore/metrics")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+# What this app's pages say to Streamlit. Others, which need no login, empty the caches that all
+# sessions share, name changed files of a repository, or write files of Streamlit's own.
+_SAID = ("rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "deferred_file")
 _TIDY = 300.0  # seconds; Streamlit forgets a session two minutes after its last connection
 
 
@@ -76,6 +81,8 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008, "reason": refusal})
         elif refusal:
             await PlainTextResponse(f"{refusal}\n", 403)(scope, receive, _with_headers(send))
+        elif scope["type"] == "websocket":
+            await self._app(scope, _of_pages(receive), _with_headers(send))
         else:
             await self._app(scope, receive, _with_headers(send))
 
@@ -193,6 +200,26 @@ def _is_let_in(headers: Headers) -> bool:
 
             return has(access.entered(claims, load_settings()).role, "look")
     return False
+
+
+def _of_pages(receive: Receive) -> Receive:
+    """What a browser sends, without messages that no page of this app sends."""
+
+    async def guarded() -> Message:
+        while True:
+            message = await receive()
+            data = message.get("bytes")
+            if not data:
+                return message
+            with contextlib.suppress(DecodeError):
+                said = BackMsg.FromString(data)
+                does = said.WhichOneof("type")
+                if does == "backend_operation_request":
+                    does = said.backend_operation_request.WhichOneof("payload")
+                if does in _SAID:
+                    return message
+
+    return guarded
 
 
 def _with_headers(send: Send) -> Send:

@@ -5,6 +5,7 @@ checkpoint is kept. So changing the checkpoint computes what is missing, changin
 nothing, and an interrupted run goes on where it stopped.
 """
 
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +21,7 @@ _KEY = "workspace"
 # dropping the files again; older ones are let go first.
 KEEP_BYTES = 512_000_000
 FORGOTTEN = "its original is no longer kept in memory; drop it again to see it with this checkpoint"
+LEFT: set[str] = set()  # hashes of images of sessions that have ended
 # A reload forgets what was dropped: the browser asks first.
 _GUARD = st.components.v2.component(
     "emoviz_guard",
@@ -60,7 +62,7 @@ class WorkspaceImage:
 
 @dataclass
 class Workspace:
-    """Everything on the Classify page that is not a widget."""
+    """Everything on the Classify page that is not a widget; `known` is the hash of each image."""
 
     entries: list[WorkspaceImage] = field(default_factory=list)
     predictions: dict[tuple[str, str], Prediction] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class Workspace:
     uploads: int = 0
     arrived: int = 0
     linked: bool = False
+    known: set[str] = field(default_factory=set)
 
     def add(
         self, source: ImageSource, caption: str = "", weight: int = 0, sample: str = ""
@@ -98,6 +101,7 @@ class Workspace:
                     other.error = prediction.error
             return
         entry.sha256 = prediction.sha256
+        self.known.add(entry.sha256)
         if prediction.thumbnail is not None:
             self.thumbnails[prediction.sha256] = prediction.thumbnail
         self.predictions[prediction.sha256, identity] = replace(prediction, thumbnail=None)
@@ -167,14 +171,17 @@ class Workspace:
 
     def clear(self) -> None:
         """Remove everything but the counters, so that no widget's key is used twice."""
-        fresh = Workspace(uploads=self.uploads + 1, arrived=self.arrived, linked=self.linked)
+        fresh = Workspace(
+            uploads=self.uploads + 1, arrived=self.arrived, linked=self.linked, known=self.known
+        )
         self.__dict__.update(fresh.__dict__)
 
 
 def workspace() -> Workspace:
     """The session's own."""
     if _KEY not in st.session_state:
-        st.session_state[_KEY] = Workspace()
+        st.session_state[_KEY] = begun = Workspace()
+        weakref.finalize(begun, LEFT.update, begun.known)
     found: Workspace = st.session_state[_KEY]
     return found
 

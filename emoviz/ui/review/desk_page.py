@@ -1,5 +1,6 @@
 """The desk on the page: a fragment, so that a decision runs this alone and not the whole page."""
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from typing import Any
@@ -76,7 +77,7 @@ def is_leaving(chosen: Chosen) -> bool:
 @st.fragment
 def show(store: ReviewStore, chosen: Chosen, context: Context) -> None:
     """Hear the browser, store what it asks for, and bring it what comes next."""
-    if not access.allowed("decide"):  # taken back while the page was open
+    if not access.allowed("decide") or _has_turned_blind(store, chosen):  # while it was open
         st.rerun(scope="app")
     memory = visit(chosen)
     said = desk.said(_KEY)
@@ -90,6 +91,12 @@ def show(store: ReviewStore, chosen: Chosen, context: Context) -> None:
     except EmovizError as error:
         header, pictures = _broken(translated(error), chosen, store, memory), {}
     desk.show(_KEY, header, pictures)
+
+
+def _has_turned_blind(store: ReviewStore, chosen: Chosen) -> bool:
+    with contextlib.suppress(EmovizError):  # a store that cannot be asked is told on the desk
+        return not chosen.blind and chosen.collection.name in store.blind_collections()
+    return False
 
 
 def _header(
