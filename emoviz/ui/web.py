@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
-from google.protobuf.message import DecodeError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
@@ -211,7 +210,7 @@ def _of_pages(receive: Receive) -> Receive:
             data = message.get("bytes")
             if not data:
                 return message
-            with contextlib.suppress(DecodeError):
+            with contextlib.suppress(Exception):  # what is no message at all
                 said = BackMsg.FromString(data)
                 does = said.WhichOneof("type")
                 if does == "backend_operation_request":
