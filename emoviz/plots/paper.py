@@ -58,6 +58,34 @@ _REFERENCES = """@phdthesis{motiejauskas2026,
   volume = {16}, number = {2}, pages = {101--133}, year = {2001}
 }
 
+@article{tukey1958,
+  author = {Tukey, John W.},
+  title = {Bias and confidence in not-quite large samples (abstract)},
+  journal = {The Annals of Mathematical Statistics},
+  volume = {29}, number = {2}, pages = {614}, year = {1958}
+}
+
+@article{korn1998,
+  author = {Korn, Edward L. and Graubard, Barry I.},
+  title = {Confidence intervals for proportions with small expected number of positive counts
+           estimated from survey data},
+  journal = {Survey Methodology},
+  volume = {24}, number = {2}, pages = {193--201}, year = {1998}
+}
+
+@article{zou2008,
+  author = {Zou, Guang Yong and Donner, Allan},
+  title = {Construction of confidence limits about effect measures: A general approach},
+  journal = {Statistics in Medicine},
+  volume = {27}, number = {10}, pages = {1693--1702}, year = {2008}
+}
+
+@book{politis1999,
+  author = {Politis, Dimitris N. and Romano, Joseph P. and Wolf, Michael},
+  title = {Subsampling},
+  publisher = {Springer}, year = {1999}
+}
+
 @article{bonett2012,
   author = {Bonett, Douglas G. and Price, Robert M.},
   title = {Adjusted {Wald} confidence interval for a difference of binomial proportions based on
@@ -155,18 +183,31 @@ def methods(values: Values) -> str:
         f"called and {first['refused']:,} unusable files or rows left out; SHA-256 of images and "
         f"labels {values['set_sha256'][:16]}).",
         f"Confidence intervals are at {values['level']:.0%}: Wilson's for shares of images, "
-        "modified near 0 and 1 [@wilson1927; @brown2001]; for other metrics Wilson's of the "
-        "effective number of images by a jackknife over groups of images; for the expected "
-        "calibration error of 15 bins [@guo2017] by inversion of a test; for metrics of clusters, "
-        "which k-means with as many clusters as labels and ten starts found in the penultimate "
-        "vectors, from halves of the images in which clusters and the threshold of ASR "
-        "[@motiejauskas2026] were found anew.",
+        "modified near 0 and 1 [@wilson1927; @brown2001]; for the expected calibration error of 15 "
+        "bins [@guo2017] by inversion of a test; for the Brier score from right and wrong answers "
+        "apart [@zou2008]; for other metrics of predictions Wilson's of the effective number of "
+        "images [@korn1998] by a jackknife over groups of images [@tukey1958].",
     ]
+    clusters = [side["intervals"]["ari"] for side in sides if side["intervals"]]
+    if any(row["value"] is not None for row in clusters):
+        enough = any(row["low"] is not None for row in clusters)
+        parts.append(
+            "K-means with as many clusters as labels and ten starts found clusters in the "
+            "penultimate vectors, ASR with them [@motiejauskas2026]; "
+            + (
+                "their metrics have intervals from twenty parts of the images, half of them and "
+                "1,000 at most, in which clusters and threshold were found anew [@politis1999]."
+                if enough
+                else "for intervals of their metrics there are too few images."
+            )
+        )
     if "difference" in values:
         test = values["mcnemar"]
         parts.append(
             "Both models answered the same images. Differences of shares have the interval of "
-            f"Bonett and Price [@bonett2012]; right and wrong were compared by McNemar's test "
+            "Bonett and Price [@bonett2012], of other metrics of predictions one by the jackknife "
+            "with the same groups left out of both, of the calibration error one from both "
+            f"intervals [@zou2008]; right and wrong were compared by McNemar's test "
             f"[@mcnemar1947] ({test['method']}, p = {test['p']:.3g}). {values['claim']}"
         )
     parts.append(f"Seed {values['seed']}. Software: {versions}.")
@@ -176,7 +217,7 @@ def methods(values: Values) -> str:
 def _model(row: Values) -> str:
     trained = ", ".join(row["trained_on"]) or "unknown images"
     seed = "" if row["seed"] is None else f", seed {row['seed']}"
-    return f"{row['title']} ({row['backbone']}; trained on {trained}{seed})"
+    return f"{row['title']} ({row['backbone'].rstrip('.')}; trained on {trained}{seed})"
 
 
 def _bibliography(values: Values) -> str:
