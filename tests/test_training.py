@@ -34,7 +34,7 @@ from emoviz.training.finish import (
     outputs_on_features,
 )
 from emoviz.training.loop import check_order, rate_factor, train
-from emoviz.training.precision import Precision
+from emoviz.training.precision import Precision, timed_words
 from emoviz.training.prepare import prepare
 from emoviz.training.recipe import NetworkPart, Phase, Recipe
 from emoviz.training.recipe_loading import read_recipe
@@ -515,6 +515,10 @@ def test_a_tail_phase_takes_bfloat16_only_where_it_was_timed_as_quicker(
     assert modes == {quicker}
     assert 16 in asked, "the last stages are timed on a batch of their own"
     assert told.count("Precision: by hand.") == 2  # of the features, and of the last stages
+    assert sum(line.startswith("Class centers start") for line in told) == 1
+    words = timed_words({state.network.config.backbone})
+    assert words.count(": by hand") == 2
+    assert timed_words({"another"}) == ""
 
 
 def test_features_and_tail_together_are_the_whole_network(table: Path, maker: ViewMaker) -> None:

@@ -131,7 +131,7 @@ def _write_with_coordinates(
 
 
 def _tell_map(projection: "Projection", out: Path) -> None:
-    words = f"{len(projection)} images, {projection.method}, {projection.dimensions} dimensions"
+    words = f"{len(projection)} vectors, {projection.method}, {projection.dimensions} dimensions"
     print(f"{words}, seed {projection.seed}: {out}")
     if projection.note:
         print(projection.note)

@@ -5,7 +5,7 @@ of a process, is told, and stands on the card.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import torch
@@ -53,6 +53,15 @@ def timed_precision(
         _TIMED[key] = _time(module, images[:most])
         tell(f"Precision: {_TIMED[key].words}.")
     return _TIMED[key]
+
+
+def timed_words(backbones: Collection[str]) -> str:
+    """What was chosen in this process for networks with one of these backbones, for the card."""
+    return "; ".join(
+        f"{name} at {side} pixels: {found.words}"
+        for (name, side, _), found in _TIMED.items()
+        if name.split(",")[0] in backbones
+    )
 
 
 def _time(module: Callable[[Tensor], object], images: Tensor) -> Precision:

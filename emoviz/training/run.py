@@ -49,6 +49,7 @@ from emoviz.training.folder import (
 )
 from emoviz.training.linear_probe import probe_line
 from emoviz.training.loop import FINISH, PAUSE, ValidationOutputs, check_order, train
+from emoviz.training.precision import timed_words
 from emoviz.training.prepare import PreparedTraining, Worker, keeps_whole_maps, prepare
 from emoviz.training.processes import Processes
 from emoviz.training.progress import StepResult, TrainingProgress, idle_terms
@@ -366,6 +367,9 @@ class _Run:
             "backbone_weights": pretrained,
             "trained_on": f"{prepared.worker.device}, {self._minutes()}",
         }
+        config = state.network.config.to_dict()
+        if words := timed_words({str(m["backbone"]) for m in config.get("members", [config])}):
+            origin["precision"] = words
         if self._wish() == FINISH:
             origin["stopped"] = f"by hand, after {state.place.total} steps"
         self._options.report(_MEASURED, "Writing the checkpoint")

@@ -71,8 +71,7 @@ def selection(points: Points, chosen: NDArray[np.int64], pictures: Pictures) -> 
     """The selected images; the one that was pressed just now."""
     part = points.part(chosen)
     with st.container(horizontal=True, vertical_alignment="center"):
-        noun = "vector" if points.taxonomy is None else "image"  # brought vectors have no images
-        st.header(f"{counted(len(part), noun)} selected", anchor=False, width="stretch")
+        st.header(f"{counted(len(part), points.noun)} selected", anchor=False, width="stretch")
         _downloads(part)
     _counts(part)
     pages = -(-len(part) // PER_PAGE)

@@ -99,11 +99,12 @@ def show(views: Sequence[View]) -> None:
 def _table(views: Sequence[View]) -> None:
     aligned = aligned_views([(view.points, view.rows) for view in views])
     images = len(aligned[0]) if aligned else 0
+    noun = views[0].points.noun
     if not images:
-        st.info("These images have no labels that the model's classes can be compared with.")
+        st.info(f"These {noun}s have no labels that the model's classes can be compared with.")
         return
     percent = st.slider(
-        "Delta of ASR: percentile of the distances between images",
+        f"Delta of ASR: percentile of the distances between {noun}s",
         1,
         50,
         int(DELTA_PERCENT),
@@ -112,7 +113,7 @@ def _table(views: Sequence[View]) -> None:
         help="The dissertation takes the 10th.",
     )
     exact = images > EXACT_UP_TO and st.toggle(
-        "Delta from all pairs of images, which takes minutes", key="exact"
+        f"Delta from all pairs of {noun}s, which takes minutes", key="exact"
     )
     stamp = " ".join(f"{view.file} {view.file.stat().st_mtime_ns}" for view in views)
     with st.spinner("Clustering …"):
@@ -122,9 +123,9 @@ def _table(views: Sequence[View]) -> None:
         ]
     known = [item for item in found if item is not None]
     if len(known) < len(views):
-        st.info("Two labels and some images of each are needed.")
+        st.info(f"Two labels and some {noun}s of each are needed.")
         return
-    st.caption(f"On {counted(images, 'image')} with a label.")
+    st.caption(f"On {counted(images, noun)} with a label.")
     st.table(_frame(views, known))
     for reason in {item.reason for one in known for item in one.estimates.values()} - {""}:
         st.caption(f"{reason[:1].upper()}{reason[1:]}.")

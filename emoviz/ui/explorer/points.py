@@ -54,6 +54,11 @@ class Points:
         return len(self.names)
 
     @property
+    def noun(self) -> str:
+        """What one of them is called: brought vectors have no images."""
+        return "vector" if self.taxonomy is None else "image"
+
+    @property
     def has_labels(self) -> bool:
         """Whether any image has a label."""
         return bool((self.labels >= 0).any())
