@@ -93,19 +93,20 @@ button.ev-picture { cursor: zoom-in; }
 .ev-missing { display: grid; place-items: center; height: 12.5rem; opacity: .6; }
 
 .ev-card:popover-open { position: fixed; inset: 0; margin: auto; display: grid; font-size: 1rem;
-  grid-template-columns: minmax(0, 3fr) minmax(19rem, 2fr); grid-template-rows: 1fr auto;
+  grid-template-columns: minmax(0, 3fr) minmax(19rem, 2fr); grid-template-rows: auto 1fr;
   width: min(72rem, 94vw); height: fit-content; max-height: 94vh; overflow: auto;
   box-shadow: 0 1rem 4rem rgb(0 0 0 / .35); }
 .ev-card:popover-open .ev-picture { grid-row: 1 / 3; cursor: zoom-out; display: grid;
   align-items: center; }
 .ev-card:popover-open .ev-picture img { height: auto; max-height: 92vh; }
-.ev-card:popover-open .ev-body { padding: 1.5rem 1.6rem .5rem; gap: .9rem; }
+.ev-card:popover-open .ev-body { padding: .6rem 1.6rem 1.5rem; gap: .9rem; grid-row: 2; }
 .ev-card:popover-open .ev-name { -webkit-line-clamp: 6; font-size: 1.15rem; }
 .ev-card:popover-open .ev-rest { display: revert; }
 .ev-card:popover-open .ev-bar { display: grid; gap: .6rem;
   grid-template-columns: 7em minmax(2rem, 1fr) 2.9em; }
 .ev-card:popover-open .ev-more { display: none; }
-.ev-card:popover-open .ev-shut { display: flex; gap: .5rem; padding: .8rem 1.6rem 1.3rem; }
+.ev-card:popover-open .ev-shut { display: flex; justify-content: end; padding: 1rem 1.6rem 0;
+  grid-area: 1 / 2; } /* on the screen, however long the card */
 .ev-card::backdrop { background: rgb(24 22 18 / .62); }
 
 .ev-single { display: grid; grid-template-columns: minmax(0, 3fr) minmax(18rem, 2fr); gap: 2rem;
@@ -121,7 +122,7 @@ button.ev-picture { cursor: zoom-in; }
 @container (max-width: 46rem) { .ev-single { grid-template-columns: 1fr; gap: 1.2rem; } }
 @media (max-width: 48rem) {
   .ev-card:popover-open { grid-template-columns: 1fr; grid-template-rows: auto; }
-  .ev-card:popover-open .ev-picture { grid-row: auto; }
+  .ev-card:popover-open :is(.ev-picture, .ev-body, .ev-shut) { grid-area: auto; }
   .ev-card:popover-open .ev-picture img { max-height: 55vh; }
 }
 

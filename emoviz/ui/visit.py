@@ -10,7 +10,7 @@ from emoviz.ui import access, language, privacy, shell
 from emoviz.ui.language import plural, tr
 from emoviz.ui.review import people
 from emoviz.ui.turns import TURNS
-from emoviz.ui.workspace import guard
+from emoviz.ui.workspace import frame
 
 
 def pages() -> dict[str, list[StreamlitPage]]:
@@ -128,7 +128,7 @@ def visit() -> None:
         context = shell.start(settings)
         with st.sidebar:
             privacy.offer(settings)
-            guard()
+            frame()
         language.speak(page in menu[tr("Review")])
         access.run(page)
         shell.warm(context)

@@ -22,15 +22,26 @@ _KEY = "workspace"
 KEEP_BYTES = 512_000_000
 FORGOTTEN = "its original is no longer kept in memory; drop it again to see it with this checkpoint"
 LEFT: set[str] = set()  # hashes of images of sessions that have ended
-# A reload forgets what was dropped: the browser asks first.
-_GUARD = st.components.v2.component(
-    "emoviz_guard",
+# Around every page: the browser asks before a reload forgets what was dropped, and what stands
+# outside of Streamlit's app (its dialogs, its popovers) has the colours of the app's theme.
+_FRAME = st.components.v2.component(
+    "emoviz_frame",
     html="<span hidden></span>\n",
     js="""
+const app = document.querySelector("[data-testid=stApp]")
+const { style } = document.documentElement
+const follow = () => { style.colorScheme = getComputedStyle(app).colorScheme }
+const seen = new MutationObserver(follow)
 const ask = (event) => event.preventDefault()
-export default function () {
-  addEventListener("beforeunload", ask)
-  return () => removeEventListener("beforeunload", ask)
+export default function ({ data }) {
+  follow()
+  seen.observe(app, { attributeFilter: ["class"] })
+  removeEventListener("beforeunload", ask)
+  if (data) addEventListener("beforeunload", ask)
+  return () => {
+    seen.disconnect()
+    removeEventListener("beforeunload", ask)
+  }
 }
 """,
 )
@@ -186,7 +197,6 @@ def workspace() -> Workspace:
     return found
 
 
-def guard() -> None:
-    """Let the browser ask before a reload of any page, where something was dropped."""
-    if any(entry.weight for entry in workspace().entries):
-        _GUARD(key="guard")
+def frame() -> None:
+    """What the browser does around every page."""
+    _FRAME(key="frame", data=b"kept" if any(e.weight for e in workspace().entries) else None)

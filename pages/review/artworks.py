@@ -19,7 +19,9 @@ reviewer = people.who(store, settings)
 if reviewer is None:
     st.stop()
 
-with st.container(horizontal=True, vertical_alignment="bottom", key="review-controls"):
+with st.container(
+    horizontal=True, vertical_alignment="bottom", gap="xsmall", key="review-controls"
+):
     collection = queue.collection(store, reviewer)
     if collection is not None:
         shell.entitle(tr("Review, {title}", title=collection.title or collection.name))

@@ -79,6 +79,11 @@ def test_no_page_has_serious_faults(visitor: "Visitor", scheme: str) -> None:
             page.set_viewport_size({"width": width, "height": 900})
             page.wait_for_timeout(600)  # what was stale has its full colour again
             found += [[path, width, *fault] for fault in faults(visitor)]
+        if title == "Collections":  # and what stands outside of the app, in the same theme
+            page.locator("li button").first.click()
+            page.get_by_role("dialog").locator("img").first.wait_for()
+            visitor.settle()
+            found += [["large view", *fault] for fault in faults(visitor)]
     assert found == []
 
 

@@ -91,7 +91,7 @@ def collection(store: ReviewStore, reviewer: Reviewer) -> ArtworkCollection | No
         )
         st.toast(words, icon=":material/link_off:")
     titles = {name: readable(item.title or name) for name, item in known.items()}
-    chosen = linked_choice(tr("Collection"), titles, PARAMETER, width=210)
+    chosen = linked_choice(tr("Collection"), titles, PARAMETER, width=200)
     write_parameter(PARAMETER, chosen)  # always: a link to a review must not mean another one later
     return known[chosen]
 
