@@ -63,7 +63,8 @@ def show(
         st.html(bars)
         st.caption("Bars: the estimate now. Line: the estimate for the image as it is.")
     with right:
-        st.image(changed, caption="As the model gets it now", width="stretch")
+        words = "As the model gets it now"
+        st.image(changed, caption=words, width="stretch", alt=words)
 
 
 def offer(context: Context, rows: Sequence[Result]) -> None:

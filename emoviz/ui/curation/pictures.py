@@ -122,7 +122,7 @@ def _details(subject: CurationSubject, place: int, settings: Settings) -> None:
         try:
             limits = Limits.of(settings)
             opened = open_image(record.read(limits), limits, short_side=_LARGE)
-            st.image(thumbnail(opened.pixels, _LARGE))
+            st.image(thumbnail(opened.pixels, _LARGE), alt=readable(record.name))
         except ImageError as error:
             st.warning(f"It cannot be shown: {plain(str(error))}.", icon=":material/error:")
     with facts:

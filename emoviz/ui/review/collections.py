@@ -373,7 +373,8 @@ def _large(rows: Sequence[tuple[Item, Brought]]) -> None:
     try:
         opened = open_image(read_file(Path(state.file), Limits()), short_side=_LARGE)
         with picture.container(key="artwork-large"):
-            st.image(thumbnail(opened.pixels, _LARGE), width="content")
+            shown = thumbnail(opened.pixels, _LARGE)
+            st.image(shown, width="content", alt=readable(item.title or item.key))
     except ImageError as error:
         words = tr("Its image cannot be shown: {reason}", reason=told(error))
         picture.warning(words, icon=":material/error:")

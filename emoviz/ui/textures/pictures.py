@@ -128,9 +128,11 @@ def _sheet(made: TextureSet, subject: ExplanationSubject, context: Context, size
     """The original and its pictures side by side, then the losses."""
     assert context.checkpoint is not None
     with st.container(horizontal=True):
-        st.image(subject.shown(context.checkpoint), caption="Original", width=_WIDTH)
+        before, words = subject.shown(context.checkpoint), "Original"
+        st.image(before, words, width=_WIDTH, alt=words)
         for picture in made.pictures:
-            st.image((made.folder / picture.file).read_bytes(), _caption(picture), width=_WIDTH)
+            words = _caption(picture)
+            st.image((made.folder / picture.file).read_bytes(), words, width=_WIDTH, alt=words)
     last = made.pictures[-1]
     with st.expander("How near it has come: the loss"):
         st.plotly_chart(loss_curve(last.losses), key=f"loss-{made.folder.name}-{last.file}")

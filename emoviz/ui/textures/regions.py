@@ -46,6 +46,7 @@ _BASELINES: Mapping[Baseline, str] = {
     "blurred": "the image, blurred",
 }
 _WIDTH = 224  # two side by side in a window of 800 pixels
+_SEEN = "What the model sees"
 
 
 def show(context: Context, subjects: Sequence[ExplanationSubject]) -> None:
@@ -109,7 +110,7 @@ def _row(
     assert context.checkpoint is not None
     picture = subject.shown(context.checkpoint)
     with st.container(horizontal=True, key=key):
-        st.image(picture, caption="What the model sees", width=_WIDTH)
+        st.image(picture, caption=_SEEN, width=_WIDTH, alt=_SEEN)
         for name, (values, more) in maps.items():
             drawn = smoothed(values) if method == "ig" else values
             share = subject.prediction.probabilities[name]
@@ -117,7 +118,7 @@ def _row(
             laid = overlay(picture, drawn, opacity)
             if isinstance(more, InWords):
                 laid = numbered(laid, {clause.number: clause.region for clause in more.clauses})
-            st.image(laid, caption=caption, width=_WIDTH)
+            st.image(laid, caption=caption, width=_WIDTH, alt=caption)
 
 
 def _controls(context: Context, subject: ExplanationSubject) -> tuple[str, list[str], float]:
