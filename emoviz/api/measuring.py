@@ -37,7 +37,7 @@ class SetChoice(TypedDict, total=False):
         split: Only ``train``, ``validation`` or ``test``.
         level: Which folder is the class, counted from the outermost, 1.
         bridge: What may be called what, ``{"label": ["class", ...]}``; proposed where left out.
-        without_seen: Leave out images that were in a network's training, known by content.
+        without_seen: Leave out images that were in a network's training, known by their bytes.
     """
 
     taxonomy: str | None
@@ -66,7 +66,7 @@ def evaluate(
             ``train``, ``validation`` or ``test`` alone; ``level``, which folder is the class,
             counted from the outermost, 1; ``bridge``, what may be called what
             (``{"label": ["class", ...]}``); ``without_seen=True`` to leave out images that were in
-            the network's training, known by content.
+            the network's training, known by their bytes.
 
     Raises:
         TableError: The set cannot be read, or has no label that the network knows.

@@ -141,7 +141,7 @@ def _add_set_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--without-seen",
         action="store_true",
-        help="leave out images that were in a measured network's training, known by content",
+        help="leave out images that were in a measured network's training, known by bytes",
     )
     verb.add_argument(
         "--report",
@@ -433,7 +433,7 @@ def _print_leak(result: dict[str, Any]) -> None:
     if leak and leak["seen"]:
         print(
             f"in the training of {result['checkpoint']}: {leak['seen']} of these "
-            f"{leak['accuracy']['n']} images; accuracy without them "
+            f"{leak['accuracy']['n']} images, by their bytes; accuracy without them "
             f"{estimate_text(leak['accuracy_without']).strip()} (--without-seen leaves them out)"
         )
 

@@ -1,4 +1,8 @@
-"""Measured images that a network was trained on, known by content whatever they are called."""
+"""Measured images that a network was trained on, known by their bytes whatever they are called.
+
+A copy that was saved anew has other bytes and is not seen here: filters know perceptual hashes too,
+tables of embeddings do not.
+"""
 
 from collections.abc import Sequence
 

@@ -194,12 +194,15 @@ def say_what_is_measured(item: EvaluationSubject, *others: EvaluationSubject) ->
 
 
 def _say_what_was_seen(item: EvaluationSubject) -> None:
-    """Images that the model was trained on, by their content, and the number without them."""
+    """Images that the model was trained on, by their bytes, and the number without them."""
     found = leak_of(item.members, item.table, item.judged)
     if found is None or not found.seen:
         return
     title = plain(listed([member.card.title for member in item.members]))
-    words = f"{found.seen:,} of these {found.accuracy.n:,} images were in the training of {title}."
+    words = (
+        f"{found.seen:,} of these {found.accuracy.n:,} images were in the training of {title} "
+        "(known by their bytes: copies that were saved anew are not counted)."
+    )
     if found.accuracy_without.value is None:
         words += " None is left that it has not seen."
     else:
