@@ -143,8 +143,9 @@ def _decode_by_pillow(
         limits.check_pixels(*file.size)
         size = file.size
         notes += _of_several(file)
-        if short_side is not None:
-            _draft(file, short_side)
+        scale = min(size) / max(short_side, 1) if short_side is not None else 1
+        if file.format in ("JPEG", "MPO") and scale >= 2:  # libjpeg halves as often as fits
+            file.draft(None, (int(size[0] / scale), int(size[1] / scale)))
         file.load()
         limits.check_pixels(*file.size)  # a HEIC's true size may be known only now
         # Asked after loading: Pillow turns a TIFF by itself, and says so only then.
@@ -216,10 +217,3 @@ def _opaque_bmp(image: Image.Image, data: bytes) -> Image.Image:
     if profile := image_formats.bmp_profile(data):
         image.info["icc_profile"] = profile
     return image
-
-
-def _draft(image: Image.Image, short_side: int) -> None:
-    """Let libjpeg decode at 1/2, 1/4 or 1/8 while the short side stays above what is needed."""
-    scale = min(image.size) / max(short_side, 1)
-    if image.format in ("JPEG", "MPO") and scale >= 2:
-        image.draft(None, (int(image.size[0] / scale), int(image.size[1] / scale)))

@@ -40,21 +40,19 @@ class HashFilter:
         count = max(len(keys), 1)
         size = math.ceil(-count * math.log(false_positives) / math.log(2) ** 2 / 8) * 8
         rounds = max(1, round(size / count * math.log(2)))
-        flags = np.zeros(size, bool)
-        for places in _places(keys, rounds, size):
-            flags[places] = True
+        flags, mixed = np.zeros(size, bool), _mixed(keys)
+        for i in range(rounds):
+            flags[_places(*mixed, i, size)] = True
         return cls(np.packbits(flags), rounds)
 
     def holds(self, keys: Keys) -> NDArray[np.bool_]:
         """(N,) whether each key was put in; mistaken at times where it says yes."""
         size = 8 * len(self.bits)
         alive = np.arange(len(keys))
-        first, step = _mixed(keys, 0), _mixed(keys, 1) | np.uint64(1)
+        first, step = _mixed(keys)
         for i in range(self.rounds):  # most keys are out after two rounds
-            with np.errstate(over="ignore"):
-                places = (first[alive] + np.uint64(i) * step[alive]) % np.uint64(size)
-            byte = self.bits[(places >> np.uint64(3)).astype(np.int64)]
-            bit = np.right_shift(byte, (7 - (places & np.uint64(7))).astype(np.uint8)) & 1
+            places = _places(first[alive], step[alive], i, size)
+            bit = np.right_shift(self.bits[places >> 3], (7 - (places & 7)).astype(np.uint8)) & 1
             alive = alive[bit.astype(bool)]
         found = np.zeros(len(keys), bool)
         found[alive] = True
@@ -149,18 +147,21 @@ def band_keys(hashes: Keys, shared: int = 2) -> Keys:
     return np.stack(keys, axis=1)
 
 
-def _places(keys: Keys, rounds: int, size: int) -> list[NDArray[np.int64]]:
-    """Bits of each key, round by round (Kirsch and Mitzenmacher 2006: two hashes suffice)."""
-    first, step = _mixed(keys, 0), _mixed(keys, 1) | np.uint64(1)
+def _places(first: Keys, step: Keys, number: int, size: int) -> NDArray[np.int64]:
+    """The bit of each key in a round (Kirsch and Mitzenmacher 2006: two hashes suffice)."""
     with np.errstate(over="ignore"):
-        rows = [(first + np.uint64(i) * step) % np.uint64(size) for i in range(rounds)]
-    return [row.astype(np.int64) for row in rows]
+        return ((first + np.uint64(number) * step) % np.uint64(size)).astype(np.int64)
 
 
-def _mixed(keys: Keys, salt: int) -> Keys:
+def _mixed(keys: Keys) -> tuple[Keys, Keys]:
+    """Two hashes of each key, the second of them odd."""
+    return _split_mix(keys, 1), _split_mix(keys, 2) | np.uint64(1)
+
+
+def _split_mix(keys: Keys, number: int) -> Keys:
     """SplitMix64 (Steele et al. 2014): every bit of the key moves half of the result's."""
     with np.errstate(over="ignore"):
-        z = keys + np.uint64((salt + 1) * 0x9E3779B97F4A7C15 % 2**64)
+        z = keys + np.uint64(number * 0x9E3779B97F4A7C15 % 2**64)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return np.asarray(z ^ (z >> np.uint64(31)))

@@ -6,6 +6,7 @@ A value that is repeated stands once in such a file, and a run of equal numbers 
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,7 +37,7 @@ class OpenedParquet:
                 f"'{title}' is no readable Parquet file: its description of itself would take "
                 f"{footer / 1e6:,.0f} MB."
             )
-        self._title, self._most = title, max(_SMALL, _BOMB * size)
+        self._refuse = partial(_refuse_bomb, title, max(_SMALL, _BOMB * size))
         plain = parquet.ParquetFile(source)
         self.metadata, self.schema = plain.metadata, plain.schema_arrow
         self.rows = int(plain.metadata.num_rows)
@@ -103,9 +104,6 @@ class OpenedParquet:
                 self._refuse(total)
         return total
 
-    def _refuse(self, total: int) -> None:
-        _refuse_bomb(self._title, total, self._most)
-
 
 class OpenedArrow:
     """Arrow, a file or a stream as Hugging Face's ``save_to_disk`` writes it; the same methods."""
@@ -120,7 +118,7 @@ class OpenedArrow:
             numbers = range(reader.num_record_batches) if is_file else ()
             for batch in map(reader.get_batch, numbers) if is_file else reader:
                 total += batch.nbytes + sum(map(_written_out, batch.columns))
-                _refuse_bomb(title, total, most)
+                _refuse_bomb(title, most, total)
                 batches.append(batch)
             self.schema = reader.schema
         self._table = pa.Table.from_batches(batches, self.schema)
@@ -171,7 +169,7 @@ def _is_arrow(path: Path) -> bool:
     return path.suffix.casefold() == ".arrow"
 
 
-def _refuse_bomb(title: str, total: int, most: int) -> None:
+def _refuse_bomb(title: str, most: int, total: int) -> None:
     if total > most:
         told = f"{total / 1e6:,.0f} MB, far more than it holds"
         raise TableError(f"'{title}' would unpack to {told}.")

@@ -83,12 +83,6 @@ def read_records(
 class _Rows(Sequence[Record]):
     """The rows of a table as records, made when they are asked for: a million cost columns alone.
 
-    Args:
-        table: Any.
-        roles: Of its columns.
-        wish: What it is opened for.
-        folders: Of the files that it names.
-
     Attributes:
         taxonomy: Of the labels.
         refused: Row -> why it cannot be taken.

@@ -56,6 +56,7 @@ _ROWS = 64  # of images that are held at a time
 # Blocks as pyarrow reads them; large enough for a cell as long as Python's csv takes one.
 _BLOCK = 1 << 22
 _OF_DOS = ("cp437", "cp850", "cp852", "cp866", "cp775", "cp737", "cp857", "cp862")
+_MARKS = {b"\xff\xfe\0\0": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _IMAGE_BELOW = rf"(?i)[\r\n].*\.(?:{'|'.join(suffix[1:] for suffix in SUFFIXES)})"
 
 
@@ -176,7 +177,7 @@ def find_roles(
     label = labels[0] if labels else None
     if label and taxonomy is None and label not in table.classes:
         words = _first_column(table, partial(_are_labels, None), labels[1:])
-        if words and _first_column(table, _are_numbers, [label]):
+        if words and _first_column(table, lambda x: kind_of_values(x) == "numbers", [label]):
             notes.append(f"The labels are in '{words}'; '{label}' holds numbers.")
             label = words
     if table.images is not None and (file is None or plain_name(file) == "image"):
@@ -414,10 +415,6 @@ def _name_images(cells: Sequence[str]) -> bool:
     return 2 * sum(map(_names_image, cells)) > len(cells)
 
 
-def _are_numbers(cells: Sequence[str]) -> bool:
-    return kind_of_values(cells) == "numbers"
-
-
 def _names_image(cell: str) -> bool:
     return cell.strip().casefold().endswith(tuple(SUFFIXES))
 
@@ -465,7 +462,9 @@ def _text(path: Path, data: bytes, notes: tuple[str, ...], quotes: bool = True) 
         start += title
     skipped, data = len(re.findall(rb"\r\n|\r|\n", data[:start])), data[start:]
     data = _of_blanks(data) if not told else data
-    first = _first_line(data, quotes)
+    # The first line; a quoted cell may hold ends of lines.
+    top = re.match(rb'(?:"[^"]*"|[^\r\n"])*' if quotes else rb"[^\r\n]*", data[:10_000_000])
+    first = top[0] if top else b""
     delimiter = told or _delimiter(first.decode("utf-8"), quotes)
     _check_width(path, first.count(delimiter.encode()) + 1)
     data = _unspaced(data, delimiter) if quotes and delimiter != " " else data
@@ -699,13 +698,6 @@ def _whole(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _first_line(data: bytes, quotes: bool) -> bytes:
-    """The first line; a quoted cell may hold line ends."""
-    pattern = rb'(?:"[^"]*"|[^\r\n"])*' if quotes else rb"[^\r\n]*"
-    line = re.match(pattern, data[:10_000_000])
-    return line[0] if line else b""
-
-
 def _delimiter(line: str, quotes: bool) -> str:
     """What separates most cells outside quotation marks, and leaves a column of files."""
     bare = re.sub(r'"(?:[^"]|"")*"', "x", line) if quotes else line
@@ -720,18 +712,12 @@ def _delimiter(line: str, quotes: bool) -> str:
 def _as_utf8(path: Path, data: bytes, files: Files) -> tuple[bytes, tuple[str, ...]]:
     """The table in UTF-8 without a mark before it, and how it was read where that is no matter of
     course."""
-    for mark, encoding in (
-        (b"\xff\xfe\x00\x00", "utf-32"),
-        (b"\xff\xfe", "utf-16"),
-        (b"\xfe\xff", "utf-16"),
-    ):
-        if data.startswith(mark):
-            return data.decode(encoding, errors="replace").encode(), ()
+    wide = next((encoding for mark, encoding in _MARKS.items() if data.startswith(mark)), "")
     some = data[:4000]
-    if some.count(0) > len(some) / 4:  # Latin letters in UTF-16 are half zeros
-        encoding = "utf-16-le" if some[1::2].count(0) > some[::2].count(0) else "utf-16-be"
-        text = data.decode(encoding, errors="replace")
-        return text.encode(), ()
+    if not wide and some.count(0) > len(some) / 4:  # Latin letters in UTF-16 are half zeros
+        wide = "utf-16-le" if some[1::2].count(0) > some[::2].count(0) else "utf-16-be"
+    if wide:
+        return data.decode(wide, errors="replace").encode(), ()
     marked = data.startswith(b"\xef\xbb\xbf")
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:

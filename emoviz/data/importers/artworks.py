@@ -1,7 +1,7 @@
 """Folders, ZIPs and tables of artworks as items, with what their names and columns say of them."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from emoviz.data.cells import plain_name
@@ -50,7 +50,9 @@ def read_artworks(
         tell(note)
     if found.shown and len(found.records):
         stems = [PurePosixPath(parts_of(record.name)[-1]).stem for record in found.records]
-        named = _named_by_artist(stems)
+        fitting = [stem for stem in stems if _ARTIST_TITLE.fullmatch(stem)]
+        hyphens = sum("-" in stem.partition("_")[0] for stem in fitting)
+        named = len(fitting) >= _MOSTLY * len(stems) and 2 * hyphens > len(stems)
         yield from (_of_name(record, named) for record in found.records)
     else:
         yield from (_of_row(found, record) for record in found.records)
@@ -99,12 +101,6 @@ def _of_row(found: Dataset, record: Record) -> Item:
         metadata={name: text for name, text in record.metadata.items() if name not in used},
         **{**cells, "title": cells["title"] or stem or record.name},
     )
-
-
-def _named_by_artist(stems: Sequence[str]) -> bool:
-    fitting = [stem for stem in stems if _ARTIST_TITLE.fullmatch(stem)]
-    hyphens = [stem for stem in fitting if "-" in stem.partition("_")[0]]
-    return len(fitting) >= _MOSTLY * len(stems) and 2 * len(hyphens) > len(stems)
 
 
 def _parts(stem: str) -> tuple[str, str, str]:

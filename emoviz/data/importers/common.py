@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -272,14 +273,13 @@ def _wanted(importer: str, wanted: Sequence[str]) -> str:
 
 def _elsewhere(root: Path, wanted: Sequence[str]) -> Path | None:
     """The folder that was meant: the parent, or one a little below."""
-    below = _folders(root)
-    deeper = [inner for folder in below for inner in _folders(folder)]
-    for folder in [root.absolute().parent, *below, *deeper]:
+
+    def inside(folder: Path) -> list[Path]:
+        found = (folder / name for name in sorted(Files(folder).listing())[:_LOOKED_AT])
+        return [path for path in found if path.is_dir() and not path.is_symlink()]
+
+    below = inside(root)
+    for folder in chain([root.absolute().parent], below, *map(inside, below)):
         if all(Files(folder).first(*names.split("|")) for names in wanted):
             return folder
     return None
-
-
-def _folders(root: Path) -> list[Path]:
-    found = (root / name for name in sorted(Files(root).listing())[:_LOOKED_AT])
-    return [folder for folder in found if folder.is_dir() and not folder.is_symlink()]

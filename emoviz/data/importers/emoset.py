@@ -57,15 +57,11 @@ def _take(found: Gathered, files: Files, place: str, row: Any, split: Split) -> 
     metadata: Mapping[str, str] = {}
     if annotation:
         path = files.find(annotation[0])
-        metadata = _attributes(path) if path is not None else {}
+        known = (path and read_json(path)) or {}
+        metadata = {name: _text(known[name]) for name in ATTRIBUTES if known.get(name) is not None}
         if not metadata:
             found.refuse(place, "its annotation is not there or no JSON; image kept without it")
     found.add(place, image, files.find(image), label, split=split, metadata=metadata)
-
-
-def _attributes(path: Path) -> dict[str, str]:
-    known = read_json(path) or {}
-    return {name: _text(known[name]) for name in ATTRIBUTES if known.get(name) is not None}
 
 
 def _text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -104,18 +104,12 @@ def pairs(
         meant = _meaning(chain.from_iterable(_by_language(row.get("label")).values()))
         target, name = (known, meant) if meant else (others, label)
         target[name] = f"{target[name]}; {text}" if name in target else text
-    people = (text for label, text in others.items() if label.casefold() in _PEOPLE)
-    if "artist" not in known and (named := list(_named_artists(people))):
-        known["artist"] = "; ".join(named)
+    people = [text for label, text in others.items() if label.casefold() in _PEOPLE]
+    roles = (part.partition(": ") for text in people for part in text.split("; "))
+    named = (name.strip() for role, _, name in roles if _meaning([role]) == "artist")
+    if "artist" not in known and (artists := "; ".join(filter(None, named))):
+        known["artist"] = artists
     return known, others
-
-
-def _named_artists(values: Iterable[str]) -> Iterator[str]:
-    """Who stands behind "Artist:" or the like in a museum's list of people."""
-    for part in (part for value in values for part in value.split("; ")):
-        role, colon, name = part.partition(": ")
-        if colon and name.strip() and _meaning([role]) == "artist":
-            yield name.strip()
 
 
 def _meaning(labels: Iterable[str]) -> str:

@@ -15,8 +15,8 @@ from emoviz.settings import Settings, load_settings
 
 # A kind is a module of this package with an `IMPORTER`; the order is the one that people see.
 _MODULES = (
-    *("emoset", "fi8", "webemo", "unbiasedemo", "emotion6", "caers", "wikiart", "dvisa", "artemis"),
-    *("gaped", "artphoto", "abstract", "fer2013", "sentiments", "huggingface"),
+    *("emoset", "fi8", "webemo", "unbiasedemo", "emotion6", "caers", "wikiart_emotions", "dvisa"),
+    *("artemis", "gaped", "artphoto", "abstract", "fer2013", "sentiments", "huggingface"),
 )
 
 

@@ -1,8 +1,9 @@
-"""WikiArt Emotions (Mohammad and Kiritchenko, LREC 2018): its table and a folder of images.
+"""WikiArt Emotions (Mohammad and Kiritchenko, LREC 2018), as artworks and as a labelled set.
 
-The table comes without images. Those that a person has are found by the work's id, by the last
-part of its address at WikiArt, or by artist and title; what does not match, on either side, is
-told. Works without an image in the folder may be fetched instead where no folder is given.
+Its table, ``WikiArt-Emotions-All.tsv`` (certain), comes without images. Those that a person has
+are found by the work's id, by the last part of its address at WikiArt, or by artist and title; what
+does not match, on either side, is told. Works may be fetched instead where no folder is given. In a
+labelled set, works of one artist are one group.
 """
 
 import html
@@ -14,7 +15,16 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from emoviz.data.dataset import Dataset
 from emoviz.data.importers import Found, Item, Place, Problem
+from emoviz.data.importers.common import (
+    FIGURATIVE,
+    Gathered,
+    Importer,
+    artist_group,
+    expect,
+    kind_of_style,
+)
 from emoviz.data.sources import walk_images
 from emoviz.data.tables import read_table
 from emoviz.errors import TableError
@@ -27,6 +37,8 @@ VOTERS: Mapping[str, str] = {
     "title": "TitleOnly",
 }
 GROUP = "sentiment group"
+TITLE = "WikiArt Emotions"
+_TABLE = "WikiArt-Emotions-All.tsv"
 _NEEDED = ("ID", "Artist", "Title", "Year", "Image URL")
 
 
@@ -182,3 +194,48 @@ def is_wikiart_emotions(table: Path) -> bool:
     except (OSError, ValueError):
         return False
     return {*_NEEDED, f"{VOTERS['image']}: {WIKIART20.names[0]}"} <= set(head)
+
+
+def read(root: Path, labels: str = "") -> Dataset:
+    """Bring in WikiArt Emotions.
+
+    Args:
+        root: The folder with the table and the images.
+        labels: Whose votes: ``image`` (the default), ``image and title`` or ``title``.
+
+    Raises:
+        TableError: The folder or its table is another one, or no image fits a work.
+    """
+    files = expect(root, TITLE, _TABLE)
+    table = files.find(_TABLE)
+    assert table is not None
+    found = Gathered(WIKIART20)
+    for item in read_wikiart_emotions(table, root, labels or "image"):
+        if isinstance(item, Problem):
+            found.refuse(item.key, item.reason)
+            continue
+        path = Path(item.place.path)
+        known = {name: getattr(item, name) for name in ("artist", "title", "style", "date")}
+        kind = kind_of_style(item.style, FIGURATIVE)
+        found.add(
+            item.key,
+            files.name(path) if path.is_relative_to(root) else path.name,
+            path,
+            shares=item.shares,
+            group=artist_group(item.artist),
+            metadata={**known, "kind": kind, **item.metadata},
+        )
+    return found.finish(root, TITLE, votes=True)
+
+
+IMPORTER = Importer(
+    kind="wikiart_emotions",
+    title=TITLE,
+    layout="WikiArt-Emotions-All.tsv and, anywhere below, the images that you have",
+    source="http://saifmohammad.com/WebPages/wikiartemotions.html",
+    terms="Research; the images belong to their owners.",
+    citation="Mohammad, Kiritchenko, WikiArt Emotions: An Annotated Dataset of Emotions Evoked by "
+    "Art, LREC 2018",
+    read=read,
+    choices=tuple(VOTERS),
+)
