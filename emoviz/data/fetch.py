@@ -107,7 +107,6 @@ class Fetcher:
         self._allow_private, self._pause, self._caps = allow_private, pause, caps or FetchCaps()
         self._resolve = resolve
         self._hosts: dict[tuple[str, int], _Host] = {}
-        self._guard = threading.Lock()
         self.requests = 0
 
     @classmethod
@@ -172,8 +171,7 @@ class Fetcher:
                 host.free_at = max(host.free_at, time.monotonic() + self._pause)
 
     def _host(self, place: SplitResult) -> _Host:
-        with self._guard:
-            return self._hosts.setdefault((place.hostname or "", _port(place)), _Host())
+        return self._hosts.setdefault((place.hostname or "", _port(place)), _Host())
 
     def _checked_address(self, place: SplitResult) -> str:
         """The address to connect to; every address of the host must be a public one."""

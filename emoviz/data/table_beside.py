@@ -142,8 +142,10 @@ def _labels(
     if taxonomy is not None and not all(map(taxonomy.holds, words)):
         raise TableError(f"not all of its labels are of taxonomy '{taxonomy.name}'")
     cells = [cell.strip() for cell in table.columns[roles.file]]
-    located = {cell: files.locate(cell) for cell in set(cells) if not is_address(cell)}
-    paths = {cell: base + files.name(path) for cell, path in located.items() if path}
+    there = files.there(cells)
+    others = {cell: files.locate(cell) for cell in set(cells) - there if not is_address(cell)}
+    paths = {cell: base + files.name(path) for cell, path in others.items() if path}
+    paths |= {cell: base + cell for cell in there}
     rows = [row for row, cell in enumerate(cells) if cell in paths]
     if 2 * len(rows) < len(cells):
         raise TableError("more than half of its rows name no image here")
