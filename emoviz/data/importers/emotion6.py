@@ -12,14 +12,12 @@ as valence and arousal (1-9) do. Labels are the votes, or with ``keyword`` that 
 """
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from emoviz.data.affect import DIMENSIONS, Scale
 from emoviz.data.cells import number
 from emoviz.data.dataset import Dataset
 from emoviz.data.importers.common import PHOTOGRAPH, Gathered, Importer, expect, plain_rows
-from emoviz.data.tables import Files
 from emoviz.labels import EMOTION6
 
 TITLE = "Emotion6"
@@ -45,31 +43,23 @@ def read(root: Path, labels: str = "") -> Dataset:
     by_keyword = labels == "keyword"
     wanted = ("file", "valence", "arousal", *(f"p_{answer}" for answer in _ANSWERS))
     for place, row in plain_rows(table, wanted, TITLE, _plain):
+        name = row["file"] if row["file"].startswith("images/") else f"images/{row['file']}"
+        keyword = row.get("folder_keyword") or Path(name).parent.name
+        known = {"keyword": keyword, "valence": row["valence"], "arousal": row["arousal"]}
         with found.row(place):
-            _take(found, files, place, row, by_keyword)
+            votes = {
+                answer: number(row[f"p_{answer}"], f"p_{answer}") or 0.0 for answer in _ANSWERS
+            }
+            found.add(
+                place,
+                name,
+                files.find(name),
+                keyword if by_keyword else None,
+                None if by_keyword else votes,
+                metadata={**known, "kind": PHOTOGRAPH},
+                affect={name: SCALE.turned(row[name], name) for name in DIMENSIONS},
+            )
     return found.finish(root, TITLE, votes=not by_keyword)
-
-
-def _take(
-    found: Gathered, files: Files, place: str, row: Mapping[str, str], by_keyword: bool
-) -> None:
-    name = row["file"] if row["file"].startswith("images/") else f"images/{row['file']}"
-    keyword = row.get("folder_keyword") or Path(name).parent.name
-    shares = {answer: number(row[f"p_{answer}"], f"p_{answer}") or 0.0 for answer in _ANSWERS}
-    found.add(
-        place,
-        name,
-        files.find(name),
-        keyword if by_keyword else None,
-        None if by_keyword else shares,
-        metadata={
-            "keyword": keyword,
-            "valence": row["valence"],
-            "arousal": row["arousal"],
-            "kind": PHOTOGRAPH,
-        },
-        affect={name: SCALE.turned(row[name], name) for name in DIMENSIONS},
-    )
 
 
 def _plain(name: str) -> str:

@@ -85,7 +85,7 @@ def _csv_row(text: str) -> tuple[str, bytes, Split]:
         raise TableError(f"it has {len(values)} pixels; wanted {_SIDE**2} between 0 and 255")
     buffer = io.BytesIO()
     Image.fromarray(values.astype(np.uint8).reshape(_SIDE, _SIDE)).save(buffer, "PNG")
-    return _named(cells[0]), buffer.getvalue(), split
+    return by_number(cells[0].strip(), NUMBERED), buffer.getvalue(), split
 
 
 def _from_tables(paths: Iterable[Path]) -> Gathered:
@@ -99,12 +99,9 @@ def _from_tables(paths: Iterable[Path]) -> Gathered:
             with found.row(place):
                 if images[row] is None:
                     raise TableError("the row has no image")
-                found.add(place, name, path, _named(label), split=split, content=images[row])
+                label = by_number(label.strip(), NUMBERED)
+                found.add(place, name, path, label, split=split, content=images[row])
     return found
-
-
-def _named(label: str) -> str:
-    return by_number(label.strip(), NUMBERED)
 
 
 IMPORTER = Importer(
