@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -216,16 +217,10 @@ def expand(
     """
     wish, sources = Wish(settings, level=0), list[ImageSource]()
     for path in paths:
-        try:
-            if is_address(path) or os.path.exists(path):  # noqa: PTH110  (Path raises)
-                found = _opened(path, wish)
-                sources += _sources(str(path), found, wish)
-                for note in found.notes:
-                    tell(note)
-            else:
-                sources.append(from_path(Path(path), wish.limits))
-        except TableError as error:
-            sources.append(refusal(str(path), _reason(str(path), error)))
+        if is_address(path) or os.path.exists(path):  # noqa: PTH110  (Path raises)
+            sources += _sources(str(path), wish, partial(_opened, path, wish), tell)
+        else:
+            sources.append(from_path(Path(path), wish.limits))
     return sources
 
 
@@ -234,23 +229,26 @@ def sent_sources(name: str, data: bytes, settings: Settings) -> list[ImageSource
     if not _is_zip(name, data):
         return [from_bytes(name, data)]
     wish = Wish(settings, level=0)
+    return _sources(name, wish, partial(open_zip, data, name, wish))
+
+
+def _sources(
+    name: str,
+    wish: Wish,
+    opened: Callable[[], Dataset],
+    tell: Callable[[str], None] = lambda note: None,
+) -> list[ImageSource]:
+    """What `opened` gives, one source at least."""
     try:
-        return _sources(name, open_zip(data, name, wish), wish)
+        found = opened()
     except TableError as error:
-        return [refusal(name, _reason(name, error))]
-
-
-def _sources(name: str, found: Dataset, wish: Wish) -> list[ImageSource]:
-    def source(shown: str, record: Record) -> ImageSource:
-        return ImageSource(shown, lambda: record.read(wish.limits))
-
-    made = [source(*pair) for pair in zip(found.names, found.records, strict=True)]
+        return [refusal(name, str(error).removeprefix(f"'{name}': ").rstrip("."))]
+    for note in found.notes:
+        tell(note)
+    pairs = zip(found.names, found.records, strict=True)
+    made = [ImageSource(shown, partial(record.read, wish.limits)) for shown, record in pairs]
     made += [refusal(found.shown + item.key, item.reason) for item in found.problems]
     return made or [refusal(name, "it holds no images")]
-
-
-def _reason(name: str, error: TableError) -> str:
-    return str(error).removeprefix(f"'{name}': ").rstrip(".")
 
 
 def parse_data_argument(text: str) -> tuple[Taxonomy | None, Path]:
@@ -311,14 +309,12 @@ def _checked(place: str | Path, found: Dataset, wish: Wish) -> Dataset:
 
 
 def _folder(path: Path, wish: Wish) -> Dataset:
-    names, problems = [], []
-    for file, reason in walk_files(path):
-        name = file.relative_to(path).as_posix()
-        reason = reason if wish.allows(file) else OUTSIDE
-        if reason:
-            problems.append(Problem(name, reason))
-        else:
-            names.append(name)
+    found = [
+        (file.relative_to(path).as_posix(), reason if wish.allows(file) else OUTSIDE)
+        for file, reason in walk_files(path)
+    ]
+    names = [name for name, reason in found if not reason]
+    problems = [Problem(name, reason) for name, reason in found if reason]
 
     def record_of(name: str, **known: Any) -> Record:
         return Record(name, path / name, **known)
