@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -126,13 +127,8 @@ class _RemoteImage:
     def read(self, inside: str, limits: Limits) -> bytes:
         if not self.file.is_file():
             try:
-                data, _ = fetch_image(
-                    self.fetcher,
-                    self.place,
-                    SIDE,
-                    limits,
-                    lambda data: open_image(data, limits, _SMALL),
-                )
+                opened = partial(open_image, limits=limits, short_side=_SMALL)
+                data, _ = fetch_image(self.fetcher, self.place, SIDE, limits, opened)
                 with replaced_file(self.file) as aside:
                     aside.write_bytes(data)
             except (FetchError, OSError) as error:
@@ -160,21 +156,17 @@ def read_address(source: str, settings: Settings) -> Dataset:
         documents.load(source)  # the first one: where it fails, all does
     except (FetchError, ImageError) as error:
         raise TableError(f"'{source}': {error}.") from None
-    records: dict[str, Record] = {}
-    problems = []
+    records, problems = list[Record](), list[Problem]()
     for row in read_iiif(source, documents.load):
         if isinstance(row, Problem):
             problems.append(row)
-        elif row.key in records:
-            problems.append(Problem(row.key, "the source names it twice; the first one counts"))
         else:
-            file = folder / "images" / url_digest(row.key)
-            records[row.key] = _record(row, file, fetcher)
+            records.append(_record(row, folder / "images" / url_digest(row.key), fetcher))
     name = source.rstrip("/").rpartition("/")[2] or source
     return Dataset(
         name,
         UNLABELLED,
-        tuple(records.values()),
+        tuple(records),
         tuple(problems),
         path=folder,
         root=folder,
