@@ -246,7 +246,7 @@ def test_empty_folder_is_told(tmp_path: Path, settings: Settings) -> None:
     ("text", "words"),
     [
         ("a,b\n1,2\n", "has 2 columns, none of them of files; wanted: file"),
-        ("", "the file is empty"),
+        ("", "has no rows"),
         ("file,label\n", "has no rows"),
         ("file,label\n,awe\n", "holds no image that can be used"),
         ("file\0,label\n", "no text table"),

@@ -386,7 +386,7 @@ def _by_folders(
         )
     taxonomy = wish.taxonomy or taxonomy_of(names, wish.likely) or UNLABELLED
     if taxonomy is UNLABELLED and wish.labelled and names:
-        taxonomy = any_taxonomy(title, names)
+        taxonomy = any_taxonomy(title, names, wish.likely)
     spelt = {name: taxonomy.index(name) for name in names if taxonomy.holds(name)}
     records, problems = [], list(problems)
     has_splits = any(split for _, split in read.places)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from emoviz.data.cells import NO_ANSWER, kind_of_values, plain_name
 from emoviz.data.dataset import (
+    MOST_CLASSES,
     NO_LABEL,
     SPLIT_WORDS,
     Dataset,
@@ -196,6 +197,8 @@ def _records(one: _Labels, images: Mapping[str, Record], wish: Wish) -> Dataset:
     # Images of the place alone can be named; none leads out of it.
     anywhere = replace(wish, sent=False, settings=replace(wish.settings, paths=""))
     told = read_records(one.table, anywhere, one.roles, [Members(Path("/here"), list(images))])
+    if not len(told.taxonomy):
+        raise TableError(f"it has more than {MOST_CLASSES:,} different labels")
     taken = {record.name: record for record in told.records}
     tables = " and ".join(problem.key for problem in one.told)
     none = one_hot(NO_LABEL, len(told.taxonomy))

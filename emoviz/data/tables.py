@@ -441,6 +441,8 @@ def _data(path: Path) -> bytes:
     try:
         return read_file(path, Limits(max_bytes=4_000_000_000))
     except ImageError as error:
+        if str(error) == "the file is empty":
+            return b""
         raise TableError(f"'{path}' cannot be read: {error}.") from None
 
 

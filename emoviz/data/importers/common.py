@@ -243,12 +243,12 @@ def plain_rows(
         TableError: It cannot be read, or lacks a column of `wanted`.
     """
     read = read_table(table)
-    names = [called(name) for name in read.columns]
-    missing = [name for name in wanted if name not in names]
+    names = {name: called(name) for name in (name.strip().casefold() for name in read.columns)}
+    missing = [name for name in wanted if name not in names.values()]
     if missing:
         raise TableError(f"'{table}' lacks the columns {', '.join(missing)}; is it of {title}?")
     for place, cells in read.rows():
-        yield place, dict(zip(names, cells.values(), strict=True))
+        yield place, {names[name]: text for name, text in cells.items()}
 
 
 def _target(
