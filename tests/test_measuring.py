@@ -138,6 +138,10 @@ def test_a_second_run_reads_what_was_kept_and_another_bridge_does_not(
     assert len(list((settings.home / "evaluations").iterdir())) == 2
     kept[0].write_text("{")  # damaged: made anew
     assert run(*words) == first
+    whole = kept[0].read_text()  # as is what other code made
+    kept[0].write_text(json.dumps(json.loads(whole) | {"made_by": "before", "accuracy": 0.99}))
+    assert run(*words) == first
+    assert kept[0].read_text() == whole
 
 
 def test_a_set_of_the_library_and_its_unknown_labels(

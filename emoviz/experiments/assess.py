@@ -8,9 +8,12 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from emoviz import __version__
+from emoviz.analysis import metrics
 from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.calibration import calibration
 from emoviz.analysis.clustering import Clustering, Grouping, group_images
@@ -32,7 +35,6 @@ from emoviz.labels import Bridge
 from emoviz.settings import Settings
 
 Values = dict[str, Any]
-_FORMAT = 7  # of what is kept; a change makes everything anew
 _MOST_TEXTS = 200  # different texts above which a column is none to slice by
 # What `evaluate --format json` prints; the report holds the rest too.
 PRINTED = (
@@ -198,15 +200,26 @@ def printed(values: Values) -> Values:
 
 
 def kept(settings: Settings, key: str, compute: Callable[[], Values]) -> Values:
-    """Values under a key of their content, in ``<home>/evaluations``; computed where missing."""
+    """Values under a key of their content, in ``<home>/evaluations``.
+
+    Computed where they are missing, and where other code made them: a number that is kept would
+    else stand beside one of today with another interval.
+    """
     path = settings.home / "evaluations" / f"{key}.json"
     found = read_json(path)
-    if found is not None and found.get("format") == _FORMAT:
+    if found is not None and found.get("made_by") == _code():
         return found
-    values = {"format": _FORMAT, **compute()}
+    values = {"made_by": _code(), **compute()}
     with contextlib.suppress(OSError):  # a full disk, a home that is closed: computed again
         write_json(path, values)
     return values
+
+
+@cache
+def _code() -> str:
+    """A digest of the code that measures."""
+    files = sorted(Path(metrics.__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(f.read_bytes() for f in (*files, Path(__file__)))).hexdigest()
 
 
 def model_values(
@@ -441,8 +454,6 @@ def _key(
     """40 hexadecimal digits that change with whatever decides over the values."""
     digest = hashlib.sha256()
     parts = (
-        _FORMAT,
-        __version__,
         kind,
         list(fingerprints),
         [(b.model.to_dict(), b.labels.to_dict(), b.matrix.tolist()) for b in bridges],
