@@ -1,8 +1,15 @@
-"""Going from one image to the next in a large view."""
+"""An image in a large view, and going from it to the next."""
+
+from collections.abc import Callable
 
 import streamlit as st
 
+from emoviz.data.images import open_image, thumbnail
+from emoviz.errors import ImageError
 from emoviz.ui.language import number, tr
+from emoviz.ui.words import readable, told
+
+_LARGE = 900  # pixels of the long side
 
 
 def begin_at(key: str, place: int) -> None:
@@ -31,3 +38,15 @@ def stepped(key: str, count: int) -> int:
             )
         st.caption(tr("{number} of {all}", number=number(place + 1), all=number(count)))
     return place
+
+
+def show_large(read: Callable[[], bytes], title: str) -> None:
+    """The image of these bytes, or why it cannot be shown."""
+    try:
+        opened = open_image(read(), short_side=_LARGE)
+    except ImageError as error:
+        words = tr("Its image cannot be shown: {reason}", reason=told(error))
+        st.warning(words, icon=":material/error:")
+        return
+    with st.container(key="artwork-large"):
+        st.image(thumbnail(opened.pixels, _LARGE), width="content", alt=readable(title))

@@ -42,7 +42,7 @@ votes = {item.work: label_of(item) for item in decisions if item.kind != "skip"}
 mine = {item.work: item for item in decisions if item.reviewer == reviewer.id}
 
 starting.counts(store.counts(collection.id), collection, chosen)
-pressed = wall.show(store, wanted, mine, decisions, settings)
+pressed = wall.show(store, chosen, wanted, mine, decisions, settings)
 st.header(tr("Emotions against what is known"), anchor=False)
 wall.shares(store, chosen, decided, votes)
 st.header(tr("Agreement"), anchor=False)

@@ -75,6 +75,17 @@ def test_a_collection_leads_to_its_works_to_why_and_back_and_so_does_the_overvie
     choose(visitor, "Collection", "Zwei")
     page.get_by_role("link", name="Review", exact=True).click()
     at_desk(visitor, re.compile("^Zwei"))
+    to(visitor, "Overview")
+    page.get_by_role("button", name="One by one").click()
+    large = page.get_by_role("dialog")
+    large.get_by_text("1 of 6").wait_for()
+    for place in ("2 of 6", "3 of 6"):
+        page.keyboard.press("ArrowRight")
+        large.get_by_text(place).wait_for()
+    name = large.get_by_role("heading", name=re.compile("^Zwei")).inner_text()
+    expect(large.get_by_role("img", name=name)).to_be_visible()
+    large.get_by_role("link", name="Review").click()
+    at_desk(visitor, name)
 
 
 def test_a_set_leads_to_evaluate(

@@ -9,11 +9,11 @@ from pathlib import Path
 import streamlit as st
 
 from emoviz.checkpoints import Checkpoint
-from emoviz.data.images import Limits, open_image, read_file, thumbnail
+from emoviz.data.images import Limits, read_file
 from emoviz.data.importers import Item
 from emoviz.data.importers.content_state import mirador
 from emoviz.data.importers.restrictions import restrictions
-from emoviz.errors import EmovizError, ImageError
+from emoviz.errors import EmovizError
 from emoviz.inference.stored import table_path
 from emoviz.review import open_store
 from emoviz.review.acquire import (
@@ -38,14 +38,13 @@ from emoviz.ui.linked import linked_choice, write_parameter
 from emoviz.ui.problems import show_problems
 from emoviz.ui.review import blind, people
 from emoviz.ui.review.queue import PARAMETER
-from emoviz.ui.stepping import begin_at, stepped
+from emoviz.ui.stepping import begin_at, show_large, stepped
 from emoviz.ui.words import plain, readable, told
 
 KEY, FIND = "collections", "words"  # of the form that brings them in; of the search
 _PLACE = "collections-large"  # of the artwork in the large view
 _WALL, _LISTED = 200, 200
 _FEW, _TALL = 15, 620  # artworks, and CSS pixels, above which the wall scrolls by itself
-_LARGE = 900
 _STATEMENTS = 6  # about rights that are shown
 _CREDIT = ("attribution", "provider")  # shown with the rights
 _KINDS = {
@@ -370,14 +369,8 @@ def details(rows: Sequence[tuple[Item, Brought]], place: int) -> None:
 def _large(rows: Sequence[tuple[Item, Brought]]) -> None:
     item, state = rows[stepped(_PLACE, len(rows))]
     picture, beside = st.columns([5, 3], gap="medium")
-    try:
-        opened = open_image(read_file(Path(state.file), Limits()), short_side=_LARGE)
-        with picture.container(key="artwork-large"):
-            shown = thumbnail(opened.pixels, _LARGE)
-            st.image(shown, width="content", alt=readable(item.title or item.key))
-    except ImageError as error:
-        words = tr("Its image cannot be shown: {reason}", reason=told(error))
-        picture.warning(words, icon=":material/error:")
+    with picture:
+        show_large(lambda: read_file(Path(state.file), Limits()), item.title or item.key)
     beside.html(details_html(item))
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 from emoviz.plots import percent
 from emoviz.plots.bars import shares_by
 from emoviz.review import Decision, Queue, QueuePlace, ReviewStore, Work
+from emoviz.review.images import read_work
 from emoviz.review.labelling import NOBODY, NONE, shares_of, tally
 from emoviz.settings import Settings
 from emoviz.ui.explorer.pictures import Pictures
@@ -16,9 +17,12 @@ from emoviz.ui.gallery import Tile, gallery
 from emoviz.ui.language import emotion, marked, number, plural, tr
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.review import desk_text
-from emoviz.ui.review.queue import Chosen
+from emoviz.ui.review.queue import Chosen, link
+from emoviz.ui.stepping import begin_at, show_large, stepped
+from emoviz.ui.words import plain
 
 PER_PAGE, _GROUPS = 48, 18
+_PLACE = "wall-large"  # of the work in the large view
 _NAMED = 3  # emotions of an estimate beside people's answers
 DECIDED = {
     "": marked("all"),
@@ -56,6 +60,7 @@ def wanted(store: ReviewStore, chosen: Chosen) -> Queue:
 
 def show(
     store: ReviewStore,
+    chosen: Chosen,
     queue: Queue,
     mine: Mapping[int, Decision],
     decisions: Iterable[Decision],
@@ -65,6 +70,7 @@ def show(
 
     Args:
         store: Where the works are.
+        chosen: Of which collection and checkpoint.
         queue: Order and filters.
         mine: The reviewer's own decisions by work.
         decisions: Of all people, as far as the reviewer may see them.
@@ -90,7 +96,9 @@ def show(
         if pages > 1:
             span = {"first": number(first + 1), "last": number(first + len(places))}
             words.append(tr("{first} to {last}.", **span))
-        st.caption(" ".join([*words, tr("Press one to review it.")]))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(" ".join([*words, tr("Press one to review it.")]), width="stretch")
+            one_by_one = st.button(tr("One by one"), icon=":material/fullscreen:")
         ids = {item.work.id for item in places}
         said: dict[int, list[Decision]] = {}
         for item in decisions:
@@ -101,7 +109,32 @@ def show(
             for item in places
         ]
         pressed = gallery(tiles, "review-wall", tr("Works of the collection"), side=124)
+    if one_by_one:
+        begin_at(_PLACE, 0)
+        works = [item.work for item in places]
+        st.dialog(tr("Artwork"), width="large")(_large)(works, tiles, chosen, settings)
     return None if pressed is None else places[pressed].work.id
+
+
+def _large(
+    works: Sequence[Work], tiles: Sequence[Tile], chosen: Chosen, settings: Settings
+) -> None:
+    """A work of the page in large, with what stands under its tile; arrows lead to the others."""
+    place = stepped(_PLACE, len(works))
+    work, tile = works[place], tiles[place]
+    picture, beside = st.columns([5, 3], gap="medium")
+    with picture:
+        show_large(lambda: read_work(work, settings), tile.caption)
+    with beside:
+        st.subheader(plain(tile.caption), anchor=False)
+        for line in tile.detail.splitlines():
+            st.markdown(plain(line))
+        st.page_link(
+            "pages/review/artworks.py",
+            label=tr("Review"),
+            icon=":material/palette:",
+            query_params=link(chosen, work.id),
+        )
 
 
 def shares(
