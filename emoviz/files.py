@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 import time
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -63,6 +64,26 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         _swap(aside, path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+# Signs that set the direction of writing: "gpj.exe" could be made to look like "exe.jpg".
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def printable(text: str, lines: bool = False) -> str:
+    """Foreign text without the signs that a terminal obeys or that hide what follows.
+
+    Args:
+        text: Such as a file's name.
+        lines: Whether it may have several lines.
+    """
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}"
+        if (unicodedata.category(sign) in ("Cc", "Cs") and not (lines and sign == "\n"))
+        or sign in _TURNING
+        else sign
+        for sign in text
+    )
 
 
 def write_text(path: Path, text: str) -> None:

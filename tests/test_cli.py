@@ -261,12 +261,19 @@ def test_name_that_is_no_text_gives_valid_json_and_a_table(place: Path, tmp_path
             name,
             os.fsencode(folder / "é.png"),
         }
+    obeyed = "a\nfake: joy 99%\x1b[2J\u202egnp"  # by a terminal
+    shutil.copy(place / "images" / "00.png", folder / f"{obeyed}.png")
+    (folder / f"{obeyed}.jpg").write_bytes(b"\xff\xd8\xff no image")
     done = run_cli("predict", folder, "--checkpoint", "tiny", home=place / "home")
     assert done.returncode == 0
-    head, *lines, counts = done.stdout.splitlines()
+    head, *lines, counts, problem = done.stdout.splitlines()
     assert head.startswith("The model's estimate")
-    assert len(lines) == 2
-    assert counts == "2 found: 2 taken, 0 problems"
+    assert len(lines) == 3
+    assert counts == "4 found: 3 taken, 1 problem"
+    assert problem.startswith(
+        f"problem: {folder}/a\ufffdfake: joy 99%\ufffd[2J\ufffdgnp.jpg: it is"
+    )
+    assert not {"\x1b", "\u202e"} & set(done.stdout)
 
 
 def test_broken_exif_says_nothing_on_the_console(place: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from emoviz import __version__
 from emoviz.errors import EmovizError, NotInstalledError
-from emoviz.files import unwritable
+from emoviz.files import printable, unwritable
 from emoviz.settings import load_settings
 
 # Module -> its verbs, in the order that people see: only that of the verb asked for is loaded.
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"emoviz: This needs the package {error.name}.\n{INSTALL}", file=sys.stderr)
         return 2
     except EmovizError as error:
-        print(f"emoviz: {error}", file=sys.stderr)
+        print(f"emoviz: {printable(str(error), lines=True)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("emoviz: stopped.", file=sys.stderr)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, account, print_account, print_json
 from emoviz.cli.parts import add_parts, done_in_parts
 from emoviz.errors import TableError
+from emoviz.files import printable
 from emoviz.jobs import Reporter
 from emoviz.settings import Settings
 
@@ -218,10 +219,9 @@ def _write_table(
         flags += "  [unlike the training images]" if result.unlike_training else ""
         flags += "  [not sure enough]" if result.not_sure else ""
         flags += "  [viewers are likely to differ]" if result.viewers_differ else ""
-        print(
-            f"{result.path}: {first} {p:.0%}{second}; {result.sentiment or 'no sentiment'}{flags}",
-            file=out,
-        )
+        sentiment = result.sentiment or "no sentiment"
+        path = printable(result.path)
+        print(f"{path}: {first} {p:.0%}{second}; {sentiment}{flags}", file=out)
 
 
 _WRITERS = {"json": _write_json, "csv": _write_csv, "table": _write_table}
@@ -302,8 +302,8 @@ def _bring_in(
 
     incoming = look_at(source, name, settings)
     card, id = incoming.card, arguments.id or incoming.id
-    print(f"{card.title}: {card.summary}\nLicence: {card.licence}\nLimits: {card.limits}")
-    print("\n".join(incoming.remarks))
+    said = (f"{card.title}: {card.summary}", f"Licence: {card.licence}", f"Limits: {card.limits}")
+    print(*(printable(" ".join(line.split())) for line in (*said, *incoming.remarks)), sep="\n")
     try:
         if arguments.signed_by and incoming.signer != arguments.signed_by:
             raise CheckpointError(f"It is not signed by {arguments.signed_by}; nothing was done.")

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
+from emoviz.files import printable
+
 DEFAULT_CHECKPOINT = "mikels8"
 NOTHING_READ = 2
 SOME_FAILED = 1
@@ -51,11 +53,11 @@ def print_account(values: Mapping[str, Any], out: TextIO | None = None) -> None:
     out, problems = out or sys.stdout, values["problems"]
     print(count_words(values["taken"], len(problems)), file=out)
     for row in problems[:_SHOWN]:
-        print(f"problem: {row['what']}: {row['reason']}", file=out)
+        print(f"problem: {printable(row['what'])}: {printable(row['reason'])}", file=out)
     if len(problems) > _SHOWN:
         print(f"... and {len(problems) - _SHOWN:,} more; --format json lists all", file=out)
     for note in values["notes"]:
-        print(f"note: {note}", file=out)
+        print(f"note: {printable(note)}", file=out)
 
 
 def tell(line: str) -> None:

@@ -5,8 +5,8 @@ is all there is: people differ, and nobody asked them.
 """
 
 import re
-import unicodedata
 
+from emoviz.files import printable
 from emoviz.inference.flags import certainty
 from emoviz.inference.predict import Prediction
 from emoviz.labels import Taxonomy
@@ -18,8 +18,6 @@ from emoviz.ui.wording import EVOKED, Wording
 _WORTH_NAMING = 0.1
 _MARKDOWN = frozenset(r"\`*_{}[]()#+-.!$~|<>:&")
 _SETTING = re.compile(r" \(EMOVIZ_\w+(=\w+)?\)")
-# Signs that set the direction of writing: "gpj.exe" could be made to look like "exe.jpg".
-_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def sentence(prediction: Prediction, speech: Wording = EVOKED) -> str:
@@ -97,17 +95,11 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 
 def readable(text: str) -> str:
-    """Foreign text without the signs that hide or turn round what follows.
+    """Foreign text as `printable` has it.
 
     The setting that raises a cap, in brackets at an error's end, is for the command line alone.
     """
-    text = _SETTING.sub("", text)
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}"
-        if unicodedata.category(sign) in ("Cc", "Cs") or sign in _TURNING
-        else sign
-        for sign in text
-    )
+    return printable(_SETTING.sub("", text))
 
 
 def plain(text: str) -> str:
