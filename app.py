@@ -3,9 +3,9 @@
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-if get_script_run_ctx(suppress_warning=True) is None:
-    from emoviz.ui import web
+from emoviz.ui import web
 
+if get_script_run_ctx(suppress_warning=True) is None:
     app = st.App(
         __file__,
         routes=web.ROUTES,
@@ -14,6 +14,7 @@ if get_script_run_ctx(suppress_warning=True) is None:
         on_script_error=web.failed,
     )
 else:
+    web.import_all()
     from emoviz.ui import visit
 
     visit.run()

@@ -9,20 +9,24 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from starlette.applications import Starlette
 from starlette.datastructures import Headers
+from starlette.testclient import TestClient
 from starlette.types import Message
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
+from streamlit.testing.v1 import AppTest
 from streamlit.web.server.starlette import starlette_app_utils
 from websockets import Subprotocol
 from websockets.asyncio.client import connect
@@ -183,7 +187,8 @@ def test_only_what_pages_say_reaches_streamlit() -> None:
     passed[0].rerun_script.page_name = "overview"
     passed[1].backend_operation_request.deferred_file.file_id = "a download"
     passed[2].app_heartbeat = True
-    sent = [b"\xff", *(message.SerializeToString() for message in (*refused, *passed))]
+    large = b"\xff" * 25_000_001  # for Streamlit, which closes the connection and reads nothing
+    sent = [b"\xff", *(message.SerializeToString() for message in (*refused, *passed)), large]
     waiting = iter([{"type": "websocket.receive", "bytes": data} for data in sent if data])
 
     async def receive() -> Message:
@@ -191,10 +196,45 @@ def test_only_what_pages_say_reaches_streamlit() -> None:
 
     async def heard() -> list[bytes]:
         guarded = web._of_pages(receive)
-        return [(await guarded())["bytes"] for _ in passed]
+        return [(await guarded())["bytes"] for _ in (*passed, large)]
 
-    assert asyncio.run(heard()) == [message.SerializeToString() for message in passed]
+    wanted = [*(message.SerializeToString() for message in passed), large]
+    assert asyncio.run(heard()) == wanted
     assert not list(waiting)
+
+
+def test_who_needs_what_a_visit_needs_waits_for_the_thread_that_imports_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that imported the same packages at once found them half there."""
+    monkeypatch.setattr(
+        "streamlit.web.server.starlette.starlette_websocket.get_cookie_secret", lambda: "secret"
+    )
+    cookie = Headers({"cookie": signed("secret", **WHO)})
+    web.import_all()
+    monkeypatch.setattr("emoviz.ui.visit.run", lambda: None)
+    asked: list[Callable[[], object]] = [
+        lambda: TestClient(Starlette(routes=web.ROUTES)).get("/iiif/none"),
+        lambda: web._is_let_in(cookie),
+        AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60).run,
+        web._warm,
+        web._let_go_of_pictures,
+    ]
+    ended: list[int] = []
+
+    def ask(number: int) -> None:
+        asked[number]()
+        ended.append(number)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(asked))]
+    with web._IMPORTING:
+        for thread in threads:
+            thread.start()
+        time.sleep(3)
+        assert ended == []
+    for thread in threads:
+        thread.join(60)
+    assert sorted(ended) == list(range(len(asked)))
 
 
 def signed(secret: str = "for this test alone", **claims: object) -> str:

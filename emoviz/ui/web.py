@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import threading
 import traceback
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -23,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import cli_util
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
 from streamlit.runtime.secrets import secrets_singleton
 from streamlit.web.server import server_util
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
@@ -58,6 +60,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 # sessions share, name changed files of a repository, or write files of Streamlit's own.
 _SAID = ("rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "deferred_file")
 _TIDY = 300.0  # seconds; Streamlit forgets a session two minutes after its last connection
+_IMPORTING = threading.Lock()
 
 
 class Guard:
@@ -104,10 +107,21 @@ async def started(app: st.App) -> AsyncIterator[None]:
             task.cancel()
 
 
+def import_all() -> None:
+    """What a visit, files and IIIF need; before each use of it.
+
+    By one thread at a time: where two begin at different modules of a package, Python gives both
+    up, or one of them finds the package half there.
+    """
+    with _IMPORTING:
+        from emoviz.ui import intake, samples, serving, visit  # noqa: F401
+
+
 def _warm() -> None:
-    """Import what a visit needs, while the first browser still fetches its scripts."""
+    """Import all that while the first browser still fetches its scripts."""
     with contextlib.suppress(Exception):  # told to who comes first
-        from emoviz.ui import intake, samples, visit  # noqa: F401
+        import_all()
+        from emoviz.ui import samples
 
         samples.small_pictures(load_settings().sample_data)
 
@@ -116,13 +130,18 @@ async def _tidy() -> None:
     """Give back what those who left took: now and then, for nothing says when they have gone."""
     while True:
         await asyncio.sleep(_TIDY)
-        from emoviz.ui import privacy
-
-        for tidying in (privacy.let_go_of_pictures, give_back):
+        for tidying in (_let_go_of_pictures, give_back):
             try:
                 await run_in_threadpool(tidying)
             except Exception:  # next time again
                 logging.getLogger(__name__).exception("what is left could not be tidied")
+
+
+def _let_go_of_pictures() -> None:
+    import_all()
+    from emoviz.ui import privacy
+
+    privacy.let_go_of_pictures()
 
 
 def wordless(*args: Any, **options: Any) -> logging.LogRecord:
@@ -194,6 +213,7 @@ def _is_let_in(headers: Headers) -> bool:
         signed = _get_signed_cookie_with_chunks(cookies, USER_COOKIE_NAME)
         claims = json.loads(signed or b"{}")
         if claims.get("is_logged_in") is True:
+            import_all()
             from emoviz.review.rights import has
             from emoviz.ui import access
 
@@ -208,8 +228,8 @@ def _of_pages(receive: Receive) -> Receive:
         while True:
             message = await receive()
             data = message.get("bytes")
-            if not data:
-                return message
+            if not data or len(data) > get_max_widget_state_size_bytes():
+                return message  # Streamlit closes the connection of what is too large, unread
             with contextlib.suppress(Exception):  # what is no message at all
                 said = BackMsg.FromString(data)
                 does = said.WhichOneof("type")
@@ -233,6 +253,7 @@ def _with_headers(send: Send) -> Send:
 
 
 async def _iiif(scope: Scope, receive: Receive, send: Send) -> None:
+    await run_in_threadpool(import_all)
     from emoviz.ui.serving import ROUTER
 
     await ROUTER(scope, receive, send)
