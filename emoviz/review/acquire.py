@@ -191,8 +191,8 @@ def guess_kind(source: str) -> Kind:
         is_file = False
     if not is_file:
         raise TableError(
-            f"There is no '{source}'. Wanted: a folder, a ZIP, a table (CSV, TSV), the address or "
-            f"file of a IIIF manifest, or '{SAMPLE}'."
+            f"There is no '{source}'. Wanted: a folder, a ZIP, a table (CSV, TSV, Parquet), the "
+            f"address or file of a IIIF manifest, or '{SAMPLE}'."
         )
     kind = kind_of_file(path)
     if kind == "table":
