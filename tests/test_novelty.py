@@ -180,6 +180,17 @@ def test_content_that_does_not_fit_itself_is_refused() -> None:
         Novelty.from_arrays({**arrays, "content.bias": arrays["content.bias"][:1]})
     with pytest.raises(KeyError, match="basis"):
         Novelty.from_arrays({k: v for k, v in arrays.items() if k != "content.basis"})
+    for key, changed, words in (
+        ("content.centre", arrays["content.centre"][:, None], "centre"),
+        ("content.means", np.zeros((2, 0), np.float32), "means"),
+        ("content.means", np.zeros((1001, 12), np.float32), "means"),
+        ("content.places", np.zeros((2, 0), np.float32), "places"),
+        ("content.threshold", np.zeros(1, np.float32), "threshold"),
+        ("threshold", np.zeros(1, np.float32), "threshold"),
+        ("precision", arrays["precision"][:2], "precision"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            Novelty.from_arrays({**arrays, key: changed})
 
 
 @pytest.mark.parametrize("kinds", [[0] * 120, [-1] * 60 + [0] * 60, [0] * 110 + [1] * 10])

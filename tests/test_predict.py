@@ -233,6 +233,18 @@ def test_image_far_from_training_is_flagged_by_hand(
     assert distances == pytest.approx([2.95 / 3, 3.05 / 3, 2.9 / 3, 3.1 / 3], rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("mean", "words"), [(np.zeros(3), "does not fit"), (np.full(2, np.inf), "no finite numbers")]
+)
+def test_a_statistic_of_another_network_and_a_damaged_one_are_told(
+    tiny_checkpoint: Checkpoint, picture: Picture, mean: np.ndarray, words: str
+) -> None:
+    novelty = Novelty(mean.astype(np.float32), np.eye(len(mean), dtype=np.float32))
+    model = scripted(tiny_checkpoint, [[0.0] * 8], [[1.0, 1.0]], novelty)
+    with pytest.raises(CheckpointError, match=words):
+        run_scripted(model, picture, 1)
+
+
 def test_checkpoint_without_the_statistic_flags_nothing(
     tiny_checkpoint: Checkpoint, picture: Picture
 ) -> None:

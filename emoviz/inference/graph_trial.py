@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emoviz.checkpoints import WEIGHTS, Checkpoint, check_graph, read_checkpoint
+from emoviz.checkpoints import WEIGHTS, Checkpoint, check_graph, load_novelty, read_checkpoint
 from emoviz.errors import CheckpointError, EmovizError
 from emoviz.inference.engines import OnnxEngine, TorchEngine
-from emoviz.inference.predict import softmax
+from emoviz.inference.predict import Model, distances, softmax
 from emoviz.inference.trust import BYTES, SECONDS, can_compare
 
 # Engines differ by rounding alone, 1e-4 in probability where the weights are ordinary ones.
@@ -30,7 +30,9 @@ def examine(checkpoint: Checkpoint) -> None:
     check_graph_file(checkpoint.graph, WEIGHTS)
     side = checkpoint.card.preprocessing.size
     images = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
-    ours = OnnxEngine(checkpoint.graph, 1).run(images)
+    engine = OnnxEngine(checkpoint.graph, 1)
+    ours = engine.run(images)
+    distances(Model(checkpoint, engine, load_novelty(checkpoint)), ours)
     if not can_compare():
         return
     theirs = TorchEngine(checkpoint, "cpu").run(images)

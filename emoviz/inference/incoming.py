@@ -26,6 +26,7 @@ from emoviz.checkpoints import (
     check_id,
     check_weights,
     free_checkpoint_id,
+    load_novelty,
     made_before,
     read_checkpoint,
 )
@@ -114,6 +115,7 @@ def look_at(source: Path | bytes, name: str, settings: Settings) -> Incoming:
             _unpack(source, folder)
         checkpoint = read_checkpoint(folder)
         check_weights(checkpoint)
+        load_novelty(checkpoint)
         public = signed_by(folder)
         if checkpoint.graph.is_file():
             check_graph(checkpoint)

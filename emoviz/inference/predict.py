@@ -283,7 +283,7 @@ def _predictions(
     shares = sentiment_shares(taxonomy, probabilities)
     feeling = sentiments(taxonomy, probabilities)
     opposite = top2_opposite(taxonomy, probabilities)
-    distance = None if model.novelty is None else model.novelty.distance(raw.energy, raw.pooled)
+    distance = distances(model, raw)
     names = taxonomy.names
     out = []
     for i, item in enumerate(items):
@@ -309,6 +309,30 @@ def _predictions(
             )
         )
     return out
+
+
+def distances(model: Model, raw: RawOutput) -> Probabilities | None:
+    """(N,) from the training images, in units of the threshold; None without the statistic.
+
+    Raises:
+        CheckpointError: The statistic does not fit the network, or gives no finite numbers.
+    """
+    if model.novelty is None:
+        return None
+    try:
+        with np.errstate(all="ignore"):  # of numbers that are made to overflow
+            found = model.novelty.distance(raw.energy, raw.pooled)
+    except ValueError:  # of arrays of other lengths
+        raise CheckpointError(
+            f"The novelty statistic of checkpoint '{model.checkpoint.card.id}' does not fit its "
+            "network."
+        ) from None
+    if not np.isfinite(found).all():
+        raise CheckpointError(
+            f"The novelty statistic of checkpoint '{model.checkpoint.card.id}' gives distances that "
+            "are no finite numbers: it is damaged, or was made to mislead. Choose another."
+        )
+    return found
 
 
 def _for_kind(card: Card, raw: RawOutput, kind: str | None) -> tuple[Array, Array]:
