@@ -766,6 +766,7 @@ NAMED = "file,label,artist\n0.jpg,joy,Ona\n1.jpg,fear,\n2.jpg,joy,Jonas\n"
         ),
         (("0.jpg", "1.jpg", "2.jpg"), {"labels.csv": NAMED.encode("utf-16")}),
         (("0.jpg", "1.jpg", "2.jpg"), {"labels.csv": NAMED.replace("\n", "\nC:\\me\\", 3)}),
+        (("0.jpg", "1.jpg", "2.jpg"), {"labels.csv": NAMED.replace("\n", "\n.../", 3)}),
         (
             ("train/0.jpg", "train/1.jpg", "test/0.jpg"),
             {
@@ -831,6 +832,25 @@ def test_a_table_that_is_none_of_labels_is_named(
         assert "open it by itself to have what it says" in told[key]
         assert words in told[key]
         assert ("unpack the ZIP" in told[key]) == (found.path.suffix == ".zip")
+
+
+def test_a_large_catalogue_beside_other_images_costs_a_glance(
+    put: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(Members, "locate", lambda self, name: asked.append(name))
+    rows = "".join(f"object-{i}.jpg,joy\n" for i in range(5000))
+    found = open_dataset(put(BESIDE, **{"works.csv": f"file,label\n{rows}"}), SETTINGS)
+    assert "more than half of its rows name no image here" in dict(found.problems)["works.csv"]
+    assert len(asked) < 500
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "missing.parquet", "folder.parquet", "x" * 300])
+def test_why_a_table_cannot_be_read_is_said_once(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder.parquet").mkdir()
+    with pytest.raises(TableError, match=r"' cannot be read: (?!it cannot be read)") as told:
+        read_table(tmp_path / name)
+    assert "Parquet" not in str(told.value)
 
 
 @pytest.mark.parametrize("name", ["README.txt", "ATTRIBUTION.txt", "0.txt"])

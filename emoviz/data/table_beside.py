@@ -1,5 +1,6 @@
 """A table of labels in a folder or a ZIP whose folders are no classes, beside its images."""
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -23,6 +24,7 @@ from emoviz.errors import ImageError, TableError
 from emoviz.labels import Taxonomy
 
 _MOST = 10  # of each kind that are looked into: where there are more, each is of one image
+_LOOKED_AT = 200  # rows that say first whether a table names what is here
 _OF_LABELS = ("label", "shares", "valence", "arousal", "written")
 _PREDICTIONS = frozenset(("predicted", "sha256"))  # columns of what a network answered
 
@@ -143,12 +145,13 @@ def _labels(
     if taxonomy is not None and not all(map(taxonomy.holds, words)):
         raise TableError(f"not all of its labels are of taxonomy '{taxonomy.name}'")
     cells = [cell.strip() for cell in table.columns[roles.file]]
-    there = files.there(cells)
-    others = {cell: files.locate(cell) for cell in set(cells) - there if not is_address(cell)}
-    paths = {cell: base + files.name(path) for cell, path in others.items() if path}
-    paths |= {cell: base + cell for cell in there}
+    # A catalogue of a million works is looked up whole only where it may well be of these images.
+    some = random.Random(0).sample(cells, min(len(cells), _LOOKED_AT))
+    paths = _paths(some, files, base)
+    few = 4 * sum(cell in paths for cell in some) < len(some)
+    paths = paths if few else _paths(cells, files, base)
     rows = [row for row, cell in enumerate(cells) if cell in paths]
-    if 2 * len(rows) < len(cells):
+    if few or 2 * len(rows) < len(cells):
         raise TableError("more than half of its rows name no image here")
     lost = tuple(
         Problem(f"{problem.key}, {place(row)}", f"{file_told(cell)}it names no image here")
@@ -159,6 +162,14 @@ def _labels(
     columns[roles.file] = [paths[cells[row]] for row in rows]
     named = replace(table, columns=columns, place=lambda row: f"{problem.key}, {place(rows[row])}")
     return _Labels((problem,), named, roles, lost)
+
+
+def _paths(cells: Sequence[str], files: Members, base: str) -> dict[str, str]:
+    """Cell -> path in the place, of those that name images; an address names none."""
+    there = files.there(cells)
+    others = {cell: files.locate(cell) for cell in set(cells) - there if not is_address(cell)}
+    found = {cell: base + files.name(path) for cell, path in others.items() if path}
+    return found | {cell: base + cell for cell in there}
 
 
 def _as_one(found: list[_Labels]) -> list[_Labels]:

@@ -128,7 +128,7 @@ def read_table(path: Path, quotes: bool = True) -> Table:
     Raises:
         TableError: It cannot be read, is no table, or has more than 5,000 columns.
     """
-    if path.suffix.casefold() in (".parquet", ".arrow"):
+    if path.suffix.casefold() in (".parquet", ".arrow") and path.is_file():
         return _parquet(path)
     data = _data(path)
     if data.startswith(b"PAR1"):
@@ -351,7 +351,7 @@ class Members(Files):
         """As `Files.locate`; nothing outside is any."""
         if found := super().locate(name):
             return found
-        parts = [part for part in parts_of(_folded(name.strip())) if part != ".."]
+        parts = [part for part in parts_of(_folded(name.strip())) if part.strip(".")]
         hit = self._ends.get("/".join(parts)) if parts else None
         return self.root / hit if hit else None
 
@@ -443,7 +443,8 @@ def _data(path: Path) -> bytes:
     except ImageError as error:
         if str(error) == "the file is empty":
             return b""
-        raise TableError(f"'{path}' cannot be read: {error}.") from None
+        reason = str(error).removeprefix("it cannot be read: ")
+        raise TableError(f"'{path}' cannot be read: {reason}.") from None
 
 
 def _plain(path: Path, data: bytes, files: Files) -> tuple[bytes, tuple[str, ...]]:

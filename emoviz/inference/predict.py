@@ -329,8 +329,8 @@ def distances(model: Model, raw: RawOutput) -> Probabilities | None:
         ) from None
     if not np.isfinite(found).all():
         raise CheckpointError(
-            f"The novelty statistic of checkpoint '{model.checkpoint.card.id}' gives distances that "
-            "are no finite numbers: it is damaged, or was made to mislead. Choose another."
+            f"The novelty statistic of checkpoint '{model.checkpoint.card.id}' gives "
+            "distances that are no finite numbers: it is damaged, or was made to mislead."
         )
     return found
 
