@@ -83,6 +83,21 @@ def test_one_damaged_row_makes_no_logits_of_the_others(
     assert found.notes == (("The scores are percentages.",) if whole == 100 else ())
 
 
+@pytest.mark.parametrize(
+    ("rows", "joy"),
+    [
+        (("file,p_joy,p_happy,p_sad", "a.jpg,.5,.2,.3", "b.jpg,0,.1,.9"), [0.7, 0.1]),
+        (("file,predicted", "a.jpg,joy", "b.jpg,happy", "c.jpg,sad"), [1.0, 1.0, 0.0]),
+    ],
+)
+def test_two_words_for_one_class_count_together(
+    tmp_path: Path, rows: tuple[str, ...], joy: list[float]
+) -> None:
+    found = read_predictions(written(tmp_path / "r.csv", *rows))
+    assert found.probabilities[:, found.taxonomy.index("joy")] == pytest.approx(joy)
+    assert found.probabilities.sum(axis=1) == pytest.approx(1)
+
+
 def test_logits_that_happen_to_add_up_to_one_are_logits(tmp_path: Path) -> None:
     found = read_predictions(written(tmp_path / "r.csv", "file,logit_warm,logit_cold", "a.jpg,1,0"))
     wanted = 1 / (1 + np.exp(-1.0))
