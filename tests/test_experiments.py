@@ -787,6 +787,29 @@ def test_the_report_joins_experiments_in_their_order(
     assert write_report([second], page) == changed.replace("Did Gram", "Do Gram")
 
 
+def test_a_report_on_one_of_two_sets_keeps_what_stands_of_the_other(tmp_path: Path) -> None:
+    folder, page = tmp_path / "run", tmp_path / "page.md"
+    folder.mkdir()
+
+    def write(**gains: float) -> str:
+        rows = [
+            replace(row_with(label, found), data=data)
+            for data, gain in gains.items()
+            for label, found in (("v = 0", None), ("v = 1", spread({0: gain, 1: gain + 0.001})))
+        ]
+        table = ResultTable("gram-gain", "Do they?", "lite", (0, 1), ("a",), tuple(rows))
+        (folder / "table.json").write_text(json.dumps(table.to_dict()))
+        return write_report([folder], page)
+
+    both = write(Set=0.1, Other=0.2)
+    text = write(Set=0.3)
+    assert [line for line in both.splitlines() if "Other" in line and line not in text] == []
+    assert "+10.1" not in text
+    assert text.count("- Set, accuracy") == text.count("- Other, accuracy") == 1
+    assert write(Set=0.3) == text
+    assert write(Set=0.1, Other=0.2) == both
+
+
 @pytest.mark.parametrize(
     ("differences", "verdict"),
     [

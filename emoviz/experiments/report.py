@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from emoviz.errors import TableError
@@ -31,8 +31,8 @@ networks; only the direction of a difference can be compared."""
 def write_report(folders: Sequence[Path], out: Path) -> str:
     """Write one page about the experiments in some folders, in the order of the definitions.
 
-    A page that is there keeps its head, and the verdicts and sections of every experiment on sets
-    that no folder tells of, as they stand.
+    A page that is there keeps its head, and of every experiment the verdicts, sentences and rows of
+    sets that no folder tells of, as they stand.
 
     Raises:
         TableError: A folder holds no table, or none was named.
@@ -66,11 +66,26 @@ def _kept(
             lines = [
                 c for c in cells if c[-1] != UNTRIED and tuple(c[2].split(": ", 1)) not in given
             ]
-        elif name in EXPERIMENTS and not any(
-            name == experiment and f"| {data} |" in text for experiment, data in given
-        ):
-            sections.append((_place(name), text))
+        elif name in EXPERIMENTS and (left := _left(text, {x for n, x in given if n == name})):
+            sections.append((_place(name), left))
     return head, lines, sections
+
+
+def _left(text: str, again: Collection[str]) -> str:
+    """A section without the sets that are told of again; "" where it tells of no others."""
+    rows = re.findall(r"(?m)^\| set \|.*\n\|.*\n((?:\|.*\n?)*)", text)
+    sets = set(re.findall(r"(?m)^\| (.*?) \|", "".join(rows)))
+    if not sets & set(again):
+        return text
+    if sets <= set(again):
+        return ""
+    longest = sorted(sets, key=len, reverse=True)  # "Set" begins "Set, out of 3 folds", too
+    begins = [(data, (f"| {data} |", f"- {data}, ")) for data in longest]
+
+    def whose(line: str) -> str | None:
+        return next((data for data, begin in begins if line.startswith(begin)), None)
+
+    return "\n".join(line for line in text.splitlines() if whose(line) not in again)
 
 
 def read_experiment(folder: Path) -> ResultTable:
