@@ -132,9 +132,8 @@ def read_predictions(path: Path) -> PredictionTable:
     if not kept:
         first = next(iter(faults.values()), "it has no row")
         raise TableError(f"'{path.name}' holds no answer that can be used: {first}.")
-    placed = np.zeros((len(kept), len(taxonomy)))
     # Columns that are words for one class, as joy and happy are, are added up.
-    np.add.at(placed, (slice(None), order), np.delete(probabilities, list(wrong), axis=0))
+    placed = np.delete(probabilities, list(wrong), axis=0) @ np.eye(len(taxonomy))[order]
     notes += [note] if note else []
     labels = [cell.strip() for cell in table.columns[roles.label]] if roles.label else []
     return PredictionTable(
