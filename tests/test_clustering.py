@@ -9,6 +9,7 @@ from sklearn.metrics import (
     normalized_mutual_info_score,
     silhouette_score,
 )
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from emoviz.analysis import clustering
 from emoviz.analysis.clustering import (
@@ -260,3 +261,17 @@ def test_impossible_percentiles_are_refused(size: int, percent: float) -> None:
     for ask in (pairwise_percentile, sampled_percentile):
         with pytest.raises(AnalysisError, match="two vectors at least"):
             ask(np.zeros((size, 2)), percent)
+
+
+def test_measuring_twice_at_once_leaves_products_their_threads() -> None:
+    def blas() -> set[int]:
+        return {row["num_threads"] for row in threadpool_info() if row["user_api"] == "blas"}
+
+    with threadpool_limits(2):
+        one, other = clustering._one_thread_each(), clustering._one_thread_each()
+        one.__enter__()
+        other.__enter__()
+        one.__exit__(None, None, None)
+        assert blas() == {1}
+        other.__exit__(None, None, None)
+        assert blas() == {2}

@@ -1,6 +1,8 @@
 """Clusters in the space of u: ARI, NMI, the share of ambiguous samples (ASR), silhouette."""
 
+import contextlib
 import math
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -261,7 +263,37 @@ def _part_metrics(
     return [values[name] for name in CLUSTER_METRICS]
 
 
-def _one_thread_each() -> Any:
+class _OneBlasThread:
+    """Products take one thread as long as anybody is inside, and as many as before after the last.
+
+    Two limits that overlap and end in the order in which they began would leave the second's, which
+    is one thread, to all that comes after.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._limits: Any = None
+
+    def __enter__(self) -> None:
+        from threadpoolctl import threadpool_limits
+
+        with self._lock:
+            self._limits = self._limits or threadpool_limits(1, "blas")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limits.restore_original_limits()
+                self._limits = None
+
+
+_ONE_BLAS_THREAD = _OneBlasThread()
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
     """A context in which products and k-means take one thread.
 
     Several wait for each other by spinning, which on a busy machine takes ten times as long as it
@@ -269,7 +301,8 @@ def _one_thread_each() -> Any:
     """
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(1)
+    with _ONE_BLAS_THREAD, threadpool_limits(1, "openmp"):  # OpenMP's is of each thread by itself
+        yield
 
 
 def _percentile(squared: Floats, percent: float) -> float:
