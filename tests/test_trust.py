@@ -25,6 +25,7 @@ from emoviz.checkpoints import (
     list_checkpoints,
     load_network,
     read_checkpoint,
+    save_checkpoint,
     seal_checkpoint,
 )
 from emoviz.cli import main
@@ -34,6 +35,7 @@ from emoviz.inference.engines import OnnxEngine, TorchEngine, open_engine
 from emoviz.inference.incoming import bring_in, discard, look_at
 from emoviz.inference.signing import SIGNATURE, sign, signed_by, trust_key
 from emoviz.models.graph_check import check_graph_file
+from emoviz.models.novelty import Novelty
 from emoviz.settings import Settings
 
 Change = Callable[[onnx.ModelProto], None]
@@ -358,6 +360,22 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Checkpoint]]:
     asked: list[Checkpoint] = []
     monkeypatch.setattr("emoviz.inference.incoming.examine_graph", asked.append)
     return asked
+
+
+@pytest.mark.parametrize(
+    ("mean", "precision", "words"), [(900, 900, "does not fit its network"), (2, 3, "precision")]
+)
+def test_a_statistic_that_does_not_fit_is_refused_before_it_is_brought_in(
+    tiny_checkpoint: Checkpoint, settings: Settings, mean: int, precision: int, words: str
+) -> None:
+    novelty = Novelty(np.zeros(mean, np.float32), np.eye(precision, dtype=np.float32))
+    network = load_network(tiny_checkpoint)
+    with_graph = mean == precision  # without one it is tried when it is first used
+    save_checkpoint(
+        tiny_checkpoint.folder, tiny_checkpoint.card, network, None, novelty, with_graph
+    )
+    with pytest.raises(CheckpointError, match=words):
+        look_at(zipped(tiny_checkpoint.folder), "x.zip", settings)
 
 
 @pytest.mark.parametrize("inside", ["", "given/"])
