@@ -55,6 +55,10 @@ def test_the_baseline_is_the_model_with_beta_zero_and_nothing_else() -> None:
         ("network: {pretrained: 1}", "pretrained is '1'; wanted: true or false"),
         ("data:\n  sets:\n    moods: {}", "line 3: 'moods' is no taxonomy; mikels8"),
         (
+            f"name: {'字' * 80}",
+            "at most 80 letters (200 bytes)",
+        ),
+        (
             "name: ../../elsewhere",
             "name is '../../elsewhere', which its network's folder cannot have",
         ),

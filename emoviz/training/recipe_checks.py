@@ -10,20 +10,25 @@ from emoviz.labels import TAXONOMIES
 if TYPE_CHECKING:
     from emoviz.training.recipe import NetworkPart, Recipe
 
-_LONGEST_NAME = 80
-_NO_FOLDER = re.compile(
-    r"^\.|[/\\:\x00-\x1f]"
-)  # a run writes to, and replaces, a folder of that name
+_LONGEST_NAME = 80  # letters; a run's folder adds 19, and may have 255 bytes
+_MOST_BYTES = 200
+# A run writes to, and replaces, a folder of that name.
+_NO_FOLDER = re.compile(r"^\.|[/\\:\x00-\x1f]")
 
 
 def conflicts(recipe: "Recipe") -> Iterator[str]:
     """What does not go together, in words for a message; nothing where all is well."""
     if recipe.extends:
         yield "extends works in a recipe's file alone"
-    if _NO_FOLDER.search(recipe.name) or len(recipe.name) > _LONGEST_NAME:
+    too_long = (
+        len(recipe.name) > _LONGEST_NAME
+        or len(recipe.name.encode(errors="surrogatepass")) > _MOST_BYTES
+    )
+    if _NO_FOLDER.search(recipe.name) or too_long:
         yield (
             f"name is '{recipe.name[:_LONGEST_NAME]}', which its network's folder cannot have; "
-            f"wanted: no '/', '\\' or ':', no dot at the beginning, at most {_LONGEST_NAME} letters"
+            f"wanted: no '/', '\\' or ':', no dot at the beginning, at most {_LONGEST_NAME} letters "
+            f"({_MOST_BYTES} bytes)"
         )
     yield from _class_conflicts(recipe)
     if not recipe.phases:
