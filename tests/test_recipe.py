@@ -56,7 +56,7 @@ def test_the_baseline_is_the_model_with_beta_zero_and_nothing_else() -> None:
         ("data:\n  sets:\n    moods: {}", "line 3: 'moods' is no taxonomy; mikels8"),
         (
             f"name: {'字' * 80}",
-            "at most 80 letters (200 bytes)",
+            f"name is '{'字' * 80}', which its network's folder cannot have",
         ),
         (
             "name: ../../elsewhere",

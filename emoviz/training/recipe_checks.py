@@ -27,8 +27,8 @@ def conflicts(recipe: "Recipe") -> Iterator[str]:
     if _NO_FOLDER.search(recipe.name) or too_long:
         yield (
             f"name is '{recipe.name[:_LONGEST_NAME]}', which its network's folder cannot have; "
-            f"wanted: no '/', '\\' or ':', no dot at the beginning, at most {_LONGEST_NAME} letters "
-            f"({_MOST_BYTES} bytes)"
+            f"wanted: no '/', '\\' or ':', no dot at the beginning, {_LONGEST_NAME} letters or "
+            f"{_MOST_BYTES} bytes at most"
         )
     yield from _class_conflicts(recipe)
     if not recipe.phases:
