@@ -49,14 +49,17 @@ def test_forgetting_a_session_leaves_nothing_of_its_images(
     sha256 = hashlib.sha256(data).hexdigest()
     app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=90)
     app.query_params["checkpoint"] = "tiny"
+    app.query_params["sample"] = "hokusai_great_wave.jpg"
     app.run()
     app.file_uploader(key="files-0").upload("mine.jpg", data, "image/jpeg").run()
     assert not app.exception
-    (entry,) = app.session_state["workspace"].entries
+    sample, entry = app.session_state["workspace"].entries
+    assert sample.sha256
     assert entry.sha256 == sha256
     assert not holds(settings.home, "mine.jpg"), "a dropped image is held in memory alone"
-    made, other = (settings.home / "textures" / name for name in ("made", "other"))
-    for folder, content in ((made, data), (other, picture(seed=8))):
+    made, other, shown = (settings.home / "textures" / name for name in ("made", "other", "shown"))
+    for_all = sample.source.read()
+    for folder, content in ((made, data), (other, picture(seed=8)), (shown, for_all)):
         folder.mkdir(parents=True)
         (folder / "original").write_bytes(content)
     app.button(key="remove").click().run()  # taken off the page is not forgotten yet
@@ -68,6 +71,7 @@ def test_forgetting_a_session_leaves_nothing_of_its_images(
     assert app.session_state["workspace"].entries == []
     assert not made.exists()
     assert (other / "original").is_file(), "somebody else's"
+    assert (shown / "original").is_file(), "of an image that everybody has"
     assert asking.remembered(("gradcam", "tiny", sha256), lambda: "anew") == "anew"
     assert opened(data, 64, Limits.of(settings)) is not seen
 

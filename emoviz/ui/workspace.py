@@ -73,7 +73,7 @@ class WorkspaceImage:
 
 @dataclass
 class Workspace:
-    """Everything on the Classify page that is not a widget; `known` is the hash of each image."""
+    """Everything on the Classify page that is not a widget; `known`: hashes of what was dropped."""
 
     entries: list[WorkspaceImage] = field(default_factory=list)
     predictions: dict[tuple[str, str], Prediction] = field(default_factory=dict)
@@ -112,7 +112,8 @@ class Workspace:
                     other.error = prediction.error
             return
         entry.sha256 = prediction.sha256
-        self.known.add(entry.sha256)
+        if entry.weight:  # what lies on disk is not this session's to forget
+            self.known.add(entry.sha256)
         if prediction.thumbnail is not None:
             self.thumbnails[prediction.sha256] = prediction.thumbnail
         self.predictions[prediction.sha256, identity] = replace(prediction, thumbnail=None)
