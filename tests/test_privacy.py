@@ -4,14 +4,20 @@ import gc
 import hashlib
 import io
 import logging
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import streamlit as st
 from reviews import furnish_review, new_works, say
 from sqlalchemy import text
 from streamlit.error_util import handle_user_script_exception
+from streamlit.runtime.memory_session_storage import MemorySessionStorage
+from streamlit.runtime.session_manager import SessionInfo
+from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from streamlit.testing.v1 import AppTest
 
 from emoviz.checkpoints import Checkpoint
@@ -20,10 +26,10 @@ from emoviz.data.images import Limits
 from emoviz.errors import NotAllowedError
 from emoviz.review import ReviewStore, open_store
 from emoviz.settings import PROJECT_ROOT, Settings
-from emoviz.ui import privacy
+from emoviz.ui import privacy, web
 from emoviz.ui.textures import asking
 from emoviz.ui.textures.subject import opened
-from emoviz.ui.workspace import workspace
+from emoviz.ui.workspace import Workspace, workspace
 
 Make = Callable[..., bytes]
 NAME, NOTE, LOGIN = "Ona Petraitė", "reminds me of my mother", "https://login.example 7"
@@ -84,6 +90,31 @@ def test_explanations_end_with_the_session_that_had_the_image(
     gc.collect()
     privacy.let_go_of_pictures()
     assert asking.remembered(("gradcam", "tiny", "0" * 64), lambda: "anew") == "anew"
+
+
+def test_a_session_that_has_ended_is_let_go_of_whoever_comes_and_whatever_was_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    storage, none, told = MemorySessionStorage(ttl_seconds=0), Any, list[str]()
+    manager = WebsocketSessionManager(storage, none, none, None)
+    runtime = SimpleNamespace(_session_mgr=manager)
+    monkeypatch.setattr("emoviz.ui.web.Runtime.instance", lambda: runtime)
+    held: Any = SimpleNamespace(  # by Streamlit's loop, until somebody else comes
+        id="1", session_state={"workspace": Workspace()}, shutdown=lambda: told.append("ended")
+    )
+    storage.save(SessionInfo(None, held, 1))
+    other: Any = Workspace()
+    other.itself, seen = other, weakref.ref(other)  # for the collector alone
+    del other
+    gc.freeze()  # as where a network was loaded meanwhile
+    try:
+        web._let_go_of_sessions()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+    assert told == ["ended"]
+    assert held.session_state == {}
+    assert seen() is None
 
 
 def test_a_person_is_forgotten_with_name_login_and_notes(store: ReviewStore) -> None:
@@ -153,8 +184,6 @@ def test_the_verb_forgets_and_removes_exports(
 
 
 def test_what_failed_is_logged_without_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    from emoviz.ui import web
-
     said, stream = list[str](), io.StringIO()
     monkeypatch.setattr("streamlit.error", lambda text, **_: said.append(text))
     monkeypatch.setattr("streamlit.markdown", lambda *_, **__: None)

@@ -86,7 +86,8 @@ def _run_blank(model: Model) -> None:
 def _spare_the_collector() -> None:
     """Take what is loaded by now out of garbage collection: it stays as long as the server does.
 
-    A full collection holds up everybody: 40 ms with all that is imported here, 2 ms without.
+    A full collection holds up everybody: 40 ms with all that is imported here, 2 ms without. Open
+    sessions are among it; `emoviz.ui.web` looks at it all every few minutes, for those that ended.
     """
     gc.collect()
     gc.freeze()

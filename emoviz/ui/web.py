@@ -6,6 +6,7 @@ machine for its own, and lets any page put the app into a frame. ``app.py`` hand
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import threading
@@ -23,6 +24,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import cli_util
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.runtime import Runtime
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
 from streamlit.runtime.secrets import secrets_singleton
@@ -130,11 +132,31 @@ async def _tidy() -> None:
     """Give back what those who left took: now and then, for nothing says when they have gone."""
     while True:
         await asyncio.sleep(_TIDY)
-        for tidying in (_let_go_of_pictures, give_back):
+        for tidying in (_let_go_of_sessions, _let_go_of_pictures, give_back):
             try:
                 await run_in_threadpool(tidying)
             except Exception:  # next time again
                 logging.getLogger(__name__).exception("what is left could not be tidied")
+
+
+def _let_go_of_sessions() -> None:
+    """Those that nobody can come back to.
+
+    Streamlit lets go of them when the next one ends, and its loop holds the last one until another
+    begins. Python's collector never looks at what was there when a network was loaded, sessions
+    too (`emoviz.ui.models`): here it does.
+    """
+    manager: Any = Runtime.instance()._session_mgr
+    with manager._storage_lock:
+        ended = manager._session_storage._cache.expire()
+    for _, info in ended:
+        info.session.shutdown()
+        info.session.session_state.clear()
+    was_spared = gc.get_freeze_count() > 0
+    gc.unfreeze()
+    gc.collect()
+    if was_spared:
+        gc.freeze()
 
 
 def _let_go_of_pictures() -> None:
