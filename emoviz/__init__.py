@@ -14,7 +14,7 @@ The names are those of `emoviz.api`, loaded when they are first used.
 import importlib
 import os
 
-# Else ONNX Runtime (from 1.31 on) tells Microsoft of each start, by a number for this machine.
+# Else ONNX Runtime (from 1.31 on) keeps a number of this machine and events for Microsoft.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __version__ = "1.0.0"
