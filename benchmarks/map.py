@@ -16,6 +16,7 @@ again. Wanted at a million: a search in names and metadata and a text's best mat
 
 import argparse
 import hashlib
+import itertools
 import math
 import os
 import shutil
@@ -77,9 +78,9 @@ def thumbnails():
     return found
 
 
-def card(index):
-    pictures = thumbnails()
-    return HoverCard(f"{index}.jpg", ("a line",), pictures[index % len(pictures)])
+def cards(indices):
+    kept = thumbnails()
+    return [HoverCard(f"{i}.jpg", ("a line",), kept[i % len(kept)]) for i in indices]
 
 
 @st.cache_resource
@@ -100,7 +101,7 @@ if st.toggle("Show", st.query_params.get("show", "1") == "1"):
     if kind == "map":
         categories = tuple(Category(item.name, item.colour) for item in MIKELS8.classes)
         colouring = Colouring("Emotion", categories, codes)
-        event = emotion_map([Panel("", points)], colouring, key="map", card_of=card)
+        event = emotion_map([Panel("", points)], colouring, key="map", cards_of=cards)
         chosen = [] if event.selected is None else event.selected.tolist()
     else:
         event = st.plotly_chart(
@@ -139,6 +140,12 @@ window.card = () => {
 window.gallery = () => document.querySelector("#gallery")?.textContent;
 for (const kind of ["pointerup", "pointermove"])
   addEventListener(kind, () => { window[kind] = performance.now(); }, true);
+"""
+FRAMES = """
+window.frames_seen = [];
+const seen = now => { window.frames_seen.push(now); requestAnimationFrame(seen); };
+requestAnimationFrame(seen);
+0
 """
 RENDERER = """() => {
   const gl = document.createElement("canvas").getContext("webgl");
@@ -229,6 +236,8 @@ class Round:
     down: int = 0
     up: int = 0
     hovers: list[float] = field(default_factory=list)
+    frames: list[float] = field(default_factory=list)
+    memory: str = ""
 
 
 def main() -> None:
@@ -297,6 +306,12 @@ def alone(found: Round, n: int) -> None:
     print(f"lasso release to gallery: {found.lasso:,.0f} ms ({found.chosen} chosen)")
     print(f"bytes down: {found.down:,} ({found.down / n:.1f} a point); up a lasso: {found.up:,}")
     say_hovers(found.hovers)
+    frames = sorted(found.frames)
+    print(
+        f"a frame while the wheel turns: {statistics.median(frames):.0f} ms "
+        f"({frames[0]:.0f} to {frames[-1]:.0f}, {len(frames)} frames)"
+    )
+    print(f"memory: {found.memory}")
 
 
 def say_hovers(hovers: list[float]) -> None:
@@ -334,6 +349,8 @@ def visit(browser: Browser, address: str, kind: str, n: int) -> Round:
     found.chosen = page.evaluate("gallery()").split(" ")[0]
     if kind == "map":
         found.hovers = hovers(page)
+        found.frames = wheel(page)
+        found.memory = memory(browser, page)
     found.warm = warm(page)
     context.close()
     return found
@@ -378,6 +395,38 @@ def hovers(page: Any) -> list[float]:
         if end:
             times.append(float(end - page.evaluate("pointermove")))
     return times
+
+
+def wheel(page: Any) -> list[float]:
+    """Milliseconds of each frame while the wheel zooms in and out again."""
+    x, y, width, height = plot(page)
+    page.mouse.move(x + width / 2, y + height / 2)
+    page.wait_for_timeout(1000)
+    page.evaluate(FRAMES)
+    for turn in 12 * [-100] + 12 * [100]:
+        page.mouse.wheel(0, turn)
+        page.wait_for_timeout(60)
+    times = page.evaluate("window.frames_seen")
+    return [float(b - a) for a, b in itertools.pairwise(times)]
+
+
+def memory(browser: Browser, page: Any) -> str:
+    """Of the tab and of the process that draws, after a collection of garbage."""
+    page.wait_for_timeout(1000)
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    heap = session.send("Runtime.getHeapUsage")
+    found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    resident = {"renderer": 0.0, "GPU": 0.0}
+    for process in found:
+        if process["type"] in resident:
+            pages = int(Path(f"/proc/{process['id']}/statm").read_text().split()[1])
+            resident[process["type"]] += pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    outside = heap.get("backingStorageSize", 0)
+    return (
+        f"JavaScript {heap['usedSize'] / 1e6:,.0f} MB and {outside / 1e6:,.0f} MB of typed arrays; "
+        f"resident: tab {resident['renderer']:,.0f} MB, drawing {resident['GPU']:,.0f} MB"
+    )
 
 
 def warm(page: Any) -> float:

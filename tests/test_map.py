@@ -188,6 +188,25 @@ def test_a_selection_among_other_points_is_forgotten() -> None:
     assert component_module._valid(None, 5, "new") is None
 
 
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ([7, 3, 7, True, -1, 9, "1", 2.0, [1], None], [7, 3]),
+        (list(range(9)) * 20, list(range(9))),
+        (4, []),
+        (None, []),
+    ],
+)
+def test_cards_are_of_images_that_are_there(asked: object, wanted: list[int]) -> None:
+    assert component_module._wanted(asked, 9) == wanted
+
+
+def test_a_browser_asks_for_no_more_cards_than_are_brought() -> None:
+    most = len(component_module._wanted(list(range(200)), 200))
+    thumbs = Path(__file__).parent.parent / "frontend" / "map" / "src" / "thumbs.js"
+    assert f"const MOST = {most};" in thumbs.read_text(encoding="utf-8")
+
+
 def event_of(points: NDArray[Any], region: dict[str, Any] | None, hidden: list[str]) -> Any:
     codes = np.array([0, 1, 0, NONE], np.uint8)
     state = {"hidden": hidden, "region": region, "clicked": None}

@@ -17,7 +17,7 @@ st.title("What has the network learned?", anchor=False)
 st.markdown(
     "Each point is an image. Images lie close together where the network's inner view of them, "
     "the vector u, is alike: regions of one colour are emotions that it tells apart. Draw around "
-    "points to see their pictures."
+    "points to see their pictures, or zoom in until few are in view: they become small pictures."
 )
 if context.checkpoint is None:
     shell.explain_no_checkpoint(settings)

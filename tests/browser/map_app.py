@@ -92,7 +92,7 @@ event = emotion_map(
     colouring,
     key="map",
     height=int(asked.get("height", 480)),
-    card_of=card,
+    cards_of=lambda indices: [card(index) for index in indices],
     highlighted=highlighted,
     **link,
 )

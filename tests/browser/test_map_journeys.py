@@ -266,6 +266,27 @@ def test_a_card_comes_and_is_kept(chart: Map) -> None:
     assert len(chart.up) == asked
 
 
+def test_few_images_in_view_are_pictures(chart: Map) -> None:
+    chart.open("n=3000&panels=2")
+    first, second = chart.page.get_by_role("application").all()
+    pictures = first.locator(".thumb")
+    for panel in (first, second):
+        expect(panel.locator(".thumb")).to_have_count(0)
+        panel.focus()
+        for _ in range(10):
+            chart.page.keyboard.press("+")
+        expect(panel.locator(".thumb").nth(4)).to_have_js_property("naturalWidth", 240)
+    # At its place: a click there is one on that image, whose card has the same picture.
+    pictures.first.click(force=True)
+    address = pictures.first.get_attribute("src") or ""
+    expect(chart.card.locator("img")).to_have_attribute("src", address)
+    expect(chart.page.locator("#clicked")).not_to_have_text("None")
+    first.focus()
+    chart.page.keyboard.press("0")
+    expect(pictures).to_have_count(0)
+    expect(second.locator(".thumb")).not_to_have_count(0)
+
+
 def test_a_click_reports_the_image(chart: Map) -> None:
     chart.open("n=3000")
     chart.find()

@@ -126,7 +126,7 @@ def show(
         panels(views, with_centers, settings),
         colouring,
         key=f"explore-map-{views[0].file.parent.name}-{views[0].file.stem}-{len(views)}",
-        card_of=lambda i: card(first, i, pictures),
+        cards_of=lambda indices: cards(first, indices, pictures),
         highlighted=found(first, find) if find else None,
         polygon=region.polygon if region else None,
         panel=region.panel if region else 0,
@@ -142,8 +142,13 @@ def found(points: Points, text: str) -> NDArray[np.bool_]:
     return rows_with((points.names, *points.columns.values()), text.split())
 
 
-def card(points: Points, index: int, pictures: Pictures) -> HoverCard:
-    """What hovers beside an image: thumbnail, label, the most likely classes."""
+def cards(points: Points, indices: Sequence[int], pictures: Pictures) -> list[HoverCard]:
+    """What hovers beside each of some images: thumbnail, label, the most likely classes."""
+    kept = pictures.get_many(points.sha256[i] for i in indices)
+    return [_card(points, i, kept.get(points.sha256[i])) for i in indices]
+
+
+def _card(points: Points, index: int, picture: bytes | None) -> HoverCard:
     bars: tuple[tuple[str, float, str], ...] = ()
     if points.taxonomy is not None and points.probabilities is not None:
         order = np.argsort(-points.probabilities[index], kind="stable")[:_SHOWN_BARS]
@@ -154,7 +159,6 @@ def card(points: Points, index: int, pictures: Pictures) -> HoverCard:
         )
     label = points.labels[index]
     lines = (f"Label: {points.label_names[label]}",) if label >= 0 else ()
-    picture = pictures.get(points.sha256[index])
     return HoverCard(board.short_name(points, index), lines, picture, bars)
 
 

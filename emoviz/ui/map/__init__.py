@@ -1,6 +1,6 @@
 """A map of image embeddings for the browser: one or two linked panels, up to a million images.
 
-    event = emotion_map([Panel("UMAP", points)], colouring, key="explorer", card_of=card)
+    event = emotion_map([Panel("UMAP", points)], colouring, key="explorer", cards_of=cards)
     if event.selected is not None: ...
 
 The component is a Streamlit component of version 2 around regl-scatterplot; its sources are in

@@ -25,6 +25,9 @@ from emoviz.ui.map.model import (
 )
 from emoviz.ui.map.payload import Packet, PointGrid, pack_map, quantise
 
+Cards = Callable[[Sequence[int]], Sequence[HoverCard | None]]
+
+_AT_ONCE = 80  # cards that are brought; as `MOST` in thumbs.js
 _BUNDLE = Path(__file__).parent / "bundle"
 
 
@@ -42,7 +45,7 @@ def emotion_map(
     *,
     key: str,
     height: int = 560,
-    card_of: Callable[[int], HoverCard | None] | None = None,
+    cards_of: Cards | None = None,
     highlighted: NDArray[np.bool_] | None = None,
     polygon: Sequence[tuple[float, float]] | None = None,
     panel: int = 0,
@@ -56,8 +59,9 @@ def emotion_map(
         colouring: Shared by the panels.
         key: Of the widget. Give a new one where the images are others.
         height: Of a panel, in pixels.
-        card_of: The card of an image, asked for when a pointer rests on it. It runs in a fragment
-            of its own and should take a few milliseconds. None for an image without a card.
+        cards_of: The cards of some images, None for one without: of the one that a pointer rests
+            on, and of at most 80 whose pictures take the place of their points where a view shows
+            few. It runs in a fragment of its own and should take a few milliseconds.
         highlighted: (N,) the others are dimmed, as after a search.
         polygon: Selection to begin with, as `MapEvent` gives it; out of a link.
         panel: The panel of `polygon`.
@@ -83,7 +87,7 @@ def emotion_map(
             "clicked": None,
         }
         state = _valid(result.get("state"), count, geometry) or first
-        _courier(key, state, card_of)
+        _courier(key, count, state, cards_of)
     return _event(state, grids, codes, colouring)
 
 
@@ -163,35 +167,36 @@ def _visible(
     return shown[codes]
 
 
-def _courier(
-    key: str, state: Mapping[str, Any], card_of: Callable[[int], HoverCard | None] | None
-) -> None:
+def _courier(key: str, count: int, state: Mapping[str, Any], cards_of: Cards | None) -> None:
     """Put the courier on the page; each run of the page has a number, by which cards grow old."""
     runs = st.session_state.setdefault("_emoviz_map_runs", {})
     runs[key] = runs.get(key, 0) + 1
-    _carry(key, runs[key], state, card_of)
+    _carry(key, runs[key], count, state, cards_of)
 
 
 @st.fragment
 def _carry(
-    key: str,
-    run: int,
-    state: Mapping[str, Any],
-    card_of: Callable[[int], HoverCard | None] | None,
+    key: str, run: int, count: int, state: Mapping[str, Any], cards_of: Cards | None
 ) -> None:
     place = f"{key}-courier"
-    wanted = getattr(st.session_state.get(place), "wanted", None)
+    wanted = _wanted(getattr(st.session_state.get(place), "wanted", None), count)
+    found = cards_of(wanted) if cards_of and wanted else [None] * len(wanted)
     packet = Packet()
-    header: dict[str, Any] = {"key": key, "run": run, "state": state, "card": None}
-    if isinstance(wanted, int) and card_of is not None:
-        header["card"] = _card(packet, wanted, card_of(wanted))
+    cards = [_card(packet, index, card) for index, card in zip(wanted, found, strict=True)]
+    header = {"key": key, "run": run, "state": state, "cards": cards}
     _COURIER(data=packet.to_bytes(header), key=place, on_wanted_change=_rerun, height=1)
+
+
+def _wanted(asked: Any, count: int) -> list[int]:
+    """What the browser asks for, without what is no image, each once."""
+    indices = asked if isinstance(asked, list) else []
+    known = (index for index in indices if type(index) is int and 0 <= index < count)
+    return list(dict.fromkeys(known))[:_AT_ONCE]
 
 
 def _card(packet: Packet, index: int, card: HoverCard | None) -> dict[str, Any]:
     if card is None:
-        return {"index": index, "empty": True, "size": 0}
+        return {"index": index, "empty": True, "offset": 0, "size": 0}
     words = asdict(card)
     picture = words.pop("picture") or b""
-    packet.add(picture)
-    return {"index": index, "size": len(picture), **words}
+    return {"index": index, "offset": packet.add(picture), "size": len(picture), **words}

@@ -1,20 +1,27 @@
-// The card of the image under the pointer. It is asked for after a short dwell, through the
-// courier (a second, tiny component whose fragment runs alone), and kept while the page rests.
+// The cards of images: of the one under the pointer, asked for after a short dwell, and of those
+// that are pictures on a map, asked for together when the view rests. They come through the courier
+// (a second, tiny component whose fragment runs alone) and are kept; words only until the page runs.
 
 import { make } from "./panel.js";
+import { MOST, REST } from "./thumbs.js";
 
 const DWELL = 60; // ms
 const PATIENCE = 3000; // ms until an unanswered question is put again
 const KEPT = 300; // cards
 
 export class Cards {
-  constructor(root, announce) {
+  /**
+   * @param {(text: string) => void} announce - says it aloud
+   * @param {() => void} arrived - there are pictures that were lacking
+   */
+  constructor(root, announce, arrived) {
     this.element = make("div", "card", root);
     this.element.popover = "manual";
-    this.announce = announce;
+    Object.assign(this, { announce, arrived });
+    this.lacking = [];
     this.known = new Map();
     this.wanted = -1;
-    this.asked = null;
+    this.asked = -Infinity;
   }
 
   /** Show the card of image `i` beside `where()` ([x, y] on the page), soon; -1 hides it. */
@@ -25,32 +32,79 @@ export class Cards {
     this.wanted = i;
     clearTimeout(this.dwell);
     if (i < 0) return this.hide();
-    if (this.known.has(i)) return this.#show(this.known.get(i));
+    if (this.#fresh) return this.#show(this.known.get(i));
     this.hide();
-    this.dwell = setTimeout(() => this.#ask(), DWELL);
+    this.dwell = setTimeout(() => this.#askWanted(), DWELL);
   }
 
-  #ask() {
-    if (!this.courier || this.wanted < 0 || this.known.has(this.wanted)) return;
-    if (this.asked && performance.now() - this.asked.when < PATIENCE) return;
-    this.asked = { index: this.wanted, when: performance.now() };
-    this.courier.ask(this.wanted);
+  get #fresh() {
+    return this.known.has(this.wanted) && !this.known.get(this.wanted).old;
   }
 
-  /** A card has come. */
-  receive(card, bytes) {
-    this.asked = null;
-    if (card.size) card.url = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
-    this.known.set(card.index, card);
-    if (this.known.size > KEPT) this.#forget(this.known.keys().next().value);
-    if (card.index === this.wanted) this.#show(card);
-    else this.#ask();
+  #askWanted() {
+    if (this.wanted >= 0 && !this.#fresh) this.#ask([this.wanted]);
   }
 
-  /** Cards can have changed: the page has run again. */
+  #ask(indices) {
+    if (!this.courier || performance.now() - this.asked < PATIENCE) return;
+    this.asked = performance.now();
+    this.courier.ask(indices);
+  }
+
+  /** Address of the picture of image `i`: null where it has none, undefined where none has come. */
+  picture(i) {
+    const card = this.known.get(i);
+    if (!card) return undefined;
+    this.known.delete(i); // so that it is the last to be forgotten
+    this.known.set(i, card);
+    return card.url ?? null;
+  }
+
+  /** Panel `number` would show the pictures of these images, which are not here. */
+  lack(number, indices) {
+    this.lacking[number] = indices;
+    if (!indices.length) return;
+    this.resting ??= setTimeout(() => {
+      this.resting = null;
+      this.#ask([...new Set(this.lacking.flat())].slice(0, MOST));
+    }, REST);
+  }
+
+  /** A view has moved; it does not rest yet. */
+  moved() {
+    clearTimeout(this.resting);
+    this.resting = null;
+  }
+
+  /** Cards have come. */
+  receive(cards) {
+    this.asked = -Infinity;
+    for (const { bytes, ...card } of cards) {
+      if (this.known.has(card.index)) this.#forget(card.index);
+      if (card.size) card.url = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
+      this.known.set(card.index, card);
+      if (this.known.size > KEPT) this.#forget(this.known.keys().next().value);
+    }
+    if (this.#fresh) this.#show(this.known.get(this.wanted));
+    else this.#askWanted();
+    this.arrived();
+  }
+
+  /** The page has run again: words can have changed, and what had no picture can have one. */
+  age() {
+    for (const [i, card] of [...this.known]) {
+      if (card.url || i === this.wanted) card.old = i !== this.wanted;
+      else this.#forget(i);
+    }
+    this.asked = -Infinity;
+  }
+
+  /** The images are others. */
   forget() {
-    for (const i of [...this.known.keys()]) if (i !== this.wanted) this.#forget(i);
-    this.asked = null;
+    this.want(-1, null, false);
+    this.moved();
+    for (const i of [...this.known.keys()]) this.#forget(i);
+    this.asked = -Infinity;
   }
 
   #forget(i) {
@@ -89,11 +143,6 @@ export class Cards {
     if (this.element.matches(":popover-open")) this.element.hidePopover();
   }
 
-  free() {
-    clearTimeout(this.dwell);
-    this.wanted = -1;
-    this.forget();
-  }
 }
 
 function barOf([name, share, colour]) {

@@ -121,6 +121,22 @@ export class Neighbours {
     return this.#row(y) * this.side + this.#column(x);
   }
 
+  /** Points inside [left, low, right, high] that `allowed` lets through; null if more than `most`. */
+  within([left, low, right, high], most, allowed) {
+    const found = [];
+    for (let row = this.#row(low); row <= this.#row(high); row++) {
+      const first = row * this.side;
+      const to = this.starts[first + this.#column(right) + 1];
+      for (let k = this.starts[first + this.#column(left)]; k < to; k++) {
+        const i = this.ids[k];
+        const [x, y] = [this.u[i], this.v[i]];
+        if (x < left || x > right || y < low || y > high || !allowed(i)) continue;
+        if (found.push(i) > most) return null;
+      }
+    }
+    return found;
+  }
+
   /** The nearest point within `radius` that `allowed` lets through; -1 without one. */
   nearest(x, y, radius, allowed) {
     let best = radius * radius;

@@ -41,7 +41,11 @@ class EmotionMap {
     this.status = make("div", "status", this.root);
     this.said = make("p", "said", this.root);
     this.said.setAttribute("aria-live", "polite");
-    this.cards = new Cards(this.root, (text) => this.say(text));
+    this.cards = new Cards(
+      this.root,
+      (text) => this.say(text),
+      () => this.panels.forEach((panel) => panel.paint()),
+    );
     this.observer = new ResizeObserver(() => this.resize());
     this.#watchRatio();
   }
@@ -68,6 +72,7 @@ class EmotionMap {
   #changed(geometry) {
     if (geometry === this.geometry) return false;
     if (this.geometry) this.region = null;
+    this.cards.forget();
     this.geometry = geometry;
     return true;
   }
@@ -113,11 +118,13 @@ class EmotionMap {
   }
 
   /** Python's idea of the state, from a link or after a mount; what hands did since is newer. */
-  restore(state) {
-    if (this.touched) return;
-    this.hidden = new Set(state.hidden);
-    this.region = state.region;
-    this.clicked = state.clicked ?? -1;
+  restore({ hidden, region, clicked }) {
+    const told = JSON.stringify([hidden, region, clicked ?? -1]);
+    const known = JSON.stringify([[...this.hidden], this.region, this.clicked]);
+    if (this.touched || told === known) return;
+    this.hidden = new Set(hidden);
+    this.region = region;
+    this.clicked = clicked ?? -1;
     if (this.panels.length) this.refresh(false);
   }
 
@@ -376,7 +383,7 @@ class EmotionMap {
     this.observer.disconnect();
     this.ratio.onchange = null;
     this.header = null;
-    this.cards.free();
+    this.cards.forget();
     this.#clearPanels();
     const place = meeting.get(this.key);
     if (place?.map === this) {

@@ -19,13 +19,17 @@ import {
   turned,
 } from "./geometry.js";
 import { unusedIndex } from "./renderer.js";
+import { MOST, NEAR, REST, Thumbs } from "./thumbs.js";
 
 const REACH = 14; // px around the pointer in which a point is found
+const BETWEEN = 7; // px, where it is on a picture
 const STEP = 12; // px that an arrow key moves on at least
 const MARGIN = 26; // px around the points after a reset
 const CLICK = 4; // px of movement that still are a click
 const CORNERS = 160; // of a lasso; keeps what is sent below 4 KB
 const ZOOM = [0.25, 400]; // against the view that shows everything
+const MANY = 200_000; // points; above, a part is drawn while a view moves, all when it rests
+const PART = 30_000; // of them
 const DEPTHS = 4; // steps of size and opacity from the back of a 3-D map to its front
 const OBLIQUE = turned([1, 0, 0, 0, 1, 0], 0.6, -0.35);
 export const [HIDDEN, DIMMED, NORMAL, BRIGHT] = [0, 1, 2, 3];
@@ -35,7 +39,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowD
 export class Panel {
   /**
    * @param {object} owner - the map: `stateOf(i)`, `codes`, `palette`, `theme`, `tool`, `hovered`,
-   *   `clicked`, `select(panel, region)`, `point(i, by, panel)`, `click(i)`
+   *   `clicked`, `cards`, `select(panel, region)`, `point(i, by, panel)`, `click(i)`
    */
   constructor(owner, spec, axes, number) {
     Object.assign(this, { owner, spec, axes, number });
@@ -62,6 +66,7 @@ export class Panel {
     this.stage.setAttribute("aria-roledescription", "scatter map");
     this.cloud = make("canvas", "layer density", this.stage);
     this.canvas = make("canvas", "layer", this.stage);
+    this.thumbs = new Thumbs(make("div", "layer", this.stage));
     this.overlay = make("canvas", "layer", this.stage);
     this.labels = make("div", "layer labels", this.stage);
     this.note = make("p", "empty", this.stage);
@@ -136,6 +141,8 @@ export class Panel {
       deselectOnDblClick: false,
     });
     this.index = await unusedIndex();
+    // The library draws what it has in the frame after it was made; points before it, twice.
+    await new Promise(requestAnimationFrame);
     if (this.gone) return;
     this.#makePoints();
     await this.redraw();
@@ -176,6 +183,7 @@ export class Panel {
       return;
     }
     this.drawing = true;
+    this.light = false;
     this.#restyle();
     const points = this.#inOrder();
     await this.scatter.draw(points, {
@@ -240,18 +248,18 @@ export class Panel {
 
   #styled = null;
 
-  /** Tell the library about another size and opacity, which costs it a frame. */
+  /** Tell the library about another size and opacity, which costs it a frame; the end of it. */
   #restyle() {
     const style = this.#style();
     const key = JSON.stringify(style);
-    if (key === this.#styled) return;
+    if (key === this.#styled) return null;
     this.#styled = key;
-    this.scatter.set(style);
+    return this.scatter.set(style);
   }
 
   /** Size and opacity of each state and depth, by the number of points and the zoom. */
   #style() {
-    const n = Math.max(1, this.owner.count);
+    const n = Math.max(1, this.light ? PART : this.owner.count);
     const [width, height] = this.size;
     const room = Math.sqrt((width * height) / 300000);
     const plain = Math.max(1.5, Math.min(10, (13.6 - 2.15 * Math.log10(n)) * Math.min(1.15, room)));
@@ -357,9 +365,29 @@ export class Panel {
   look(view) {
     this.view = view;
     if (!this.scatter || this.gone) return;
+    this.#lighten();
     this.#restyle();
     this.scatter.view(this.#camera());
+    this.owner.cards.moved();
     this.paint();
+  }
+
+  /** A part of many points while the view moves: of every state, class and region its share. */
+  #lighten() {
+    if (this.drawn <= MANY || this.drawing) return;
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this.#whole(), REST);
+    if (this.light) return;
+    this.light = true;
+    const part = Array.from({ length: PART }, (_, k) => Math.floor((k * this.drawn) / PART));
+    this.scatter.filter(part, { preventEvent: true });
+  }
+
+  async #whole() {
+    this.light = false;
+    if (this.gone) return;
+    await this.#restyle(); // which draws by itself: the points come with it, not before
+    if (!this.gone && !this.light && !this.drawing) this.scatter.unfilter({ preventEvent: true });
   }
 
   #camera() {
@@ -545,7 +573,10 @@ export class Panel {
 
   #find(pixel) {
     const [x, y] = this.#data(pixel);
-    return this.neighbours.nearest(x, y, REACH * this.#perPixel, (i) => this.owner.stateOf(i) > 0);
+    const picture = this.thumbs.over(pixel);
+    const reach = (picture < 0 ? REACH : BETWEEN) * this.#perPixel;
+    const found = this.neighbours.nearest(x, y, reach, (i) => this.owner.stateOf(i) > HIDDEN);
+    return found < 0 ? picture : found;
   }
 
   #hover(pixel) {
@@ -615,6 +646,7 @@ export class Panel {
       this.painting = null;
       if (this.gone || !this.size[0]) return;
       this.#paintCloud();
+      this.#putThumbs();
       this.#paintOverlay();
       this.#placeLabels();
     });
@@ -640,20 +672,42 @@ export class Panel {
     return density(this.u, this.v, (i) => (stateOf(i) > DIMMED ? colours[codes[i]] : null));
   }
 
+  #putThumbs() {
+    const { cards, codes, palette, stateOf } = this.owner;
+    const points = this.#fewInView().map((i) => {
+      const at = this.at(this.u[i], this.v[i]);
+      return { i, at, colour: palette[codes[i]], faint: stateOf(i) === DIMMED };
+    });
+    cards.lack(this.number, this.thumbs.put(points, (i) => cards.picture(i)));
+  }
+
+  /** The points in view where they are few; what stands out first, then in an order of no class. */
+  #fewInView() {
+    if (!this.points || this.view.scale < NEAR * this.home.scale) return [];
+    const { stateOf } = this.owner;
+    const box = [...this.#data([0, this.size[1]]), ...this.#data([this.size[0], 0])];
+    const found = this.neighbours.within(box, MOST, (i) => stateOf(i) > HIDDEN) ?? [];
+    const mixed = (i) => Math.imul(i, 2654435761) >>> 0;
+    return found.sort((a, b) => stateOf(b) - stateOf(a) || mixed(a) - mixed(b));
+  }
+
   #paintOverlay() {
     const { theme, region, hovered, clicked } = this.owner;
     const context = this.overlay.getContext("2d");
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, ...this.size);
+    for (const { at, colour } of this.thumbs.covered) dot(context, at, colour, theme);
     const drawn = this.path ?? this.#outline(region);
     if (drawn) outline(context, drawn, theme, Boolean(this.path));
     for (const [i, radius] of [
       [clicked, 9],
       [hovered, 7],
     ]) {
-      if (i >= 0 && !Number.isNaN(this.u[i])) {
-        ring(context, this.at(this.u[i], this.v[i]), radius, theme);
-      }
+      if (i < 0 || Number.isNaN(this.u[i])) continue;
+      context.beginPath();
+      if (this.thumbs.shown.has(i)) this.thumbs.frame(context, i);
+      else context.arc(...this.at(this.u[i], this.v[i]), radius, 0, 2 * Math.PI);
+      ring(context, theme);
     }
   }
 
@@ -739,9 +793,19 @@ function outline(context, path, theme, drawing) {
   context.setLineDash([]);
 }
 
-function ring(context, [x, y], radius, theme) {
+/** A point that lies under a picture. */
+function dot(context, at, colour, theme) {
   context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.arc(...at, 4.5, 0, 2 * Math.PI);
+  context.fillStyle = colour;
+  context.fill();
+  context.lineWidth = 1.5;
+  context.strokeStyle = theme.background;
+  context.stroke();
+}
+
+/** The pen's path as a line that is seen on any ground. */
+function ring(context, theme) {
   context.lineWidth = 4.5;
   context.strokeStyle = theme.background;
   context.stroke();
