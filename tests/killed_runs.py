@@ -58,7 +58,7 @@ def main(recipe: str, table: str, folder: Path, kills: int) -> None:
     while True:
         run = folder / f"killed-{len(attempts)}"
         process = child(recipe, table, run)
-        patience = dice.uniform(0.05, 0.6 * whole) if killed < kills else 100
+        patience = dice.uniform(0.05, 0.35 * whole) if killed < kills else 100
         code = ended(process, patience)
         if code is None:
             os.kill(process, signal.SIGKILL)

@@ -182,6 +182,7 @@ def test_a_collection_is_brought_in_decided_on_and_exported(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_graph")
 def test_a_training_gives_a_network_that_can_be_asked(images: Path, settings: Settings) -> None:
     recipe = images.parent / "tiny.yaml"
     recipe.write_text(

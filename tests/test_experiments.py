@@ -1,16 +1,16 @@
 """Experiments: printed figures, statistics, cells that resume or fail, tables, the report."""
 
 import json
-import os
 import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from odd_cell import Odd
 from scipy.stats import ttest_1samp
 from trainings import quiet
 
@@ -452,32 +452,10 @@ def test_a_failing_cell_does_not_spoil_the_others(
     assert any("Traceback" in line for line in lines)  # of the defect, not of what is told
 
 
-@dataclass(frozen=True)
-class Odd:
-    """A cell that ends as its seed says, in whatever process."""
-
-    seed: int
-    folder: Path = Path("nowhere")
-    row: ExperimentRow = ROW
-    about: str = "set"
-    taxonomy: str = "mikels8"
-
-    def check(self) -> None:
-        """Nothing to find."""
-
-    def measure(self, settings: Settings, tell: Callable[[str], None]) -> dict[str, Any]:
-        """1 is well, 2 is told, 3 dies without a word."""
-        tell(f"seed {self.seed} speaks")
-        if self.seed == 2:
-            raise TrainingError("told")
-        if self.seed == 3:
-            os._exit(7)
-        return {"Set": {"accuracy": self.seed / 2}}
-
-
 def test_several_at_once_survive_one_that_is_killed(settings: Settings) -> None:
     lines: list[str] = []
-    outcomes = run_cells([Odd(3), Odd(2), Odd(1)], settings, lines.append, at_once=2)
+    cells = [Odd(seed, ROW) for seed in (3, 2, 1)]
+    outcomes = run_cells(cells, settings, lines.append, at_once=2)
     assert [outcome.error for outcome in outcomes] == ["its process ended with 7", "told", ""]
     assert outcomes[2].measures == {"Set": {"accuracy": 0.5}}
     assert "[Row one, seed 1] seed 1 speaks" in lines
@@ -909,6 +887,7 @@ def test_a_real_experiment_is_the_same_at_once_and_one_by_one(
     assert row.measures["cross_sentiment_counts.none.eligible"].mean == 32
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_a_real_network_of_sadness_is_measured_on_the_other_set(
     tables: list[Path], little: Path, tmp_path: Path, settings: Settings
 ) -> None:

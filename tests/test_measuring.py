@@ -101,6 +101,7 @@ def test_images_of_the_training_are_left_out_on_demand(
         tiny_checkpoint.folder,
         tiny_checkpoint.card,
         load_network(tiny_checkpoint),
+        with_graph=False,
         seen=SeenImages.of(direct.sha256[:9], np.zeros(0, np.uint64)),
     )
     everything, rest = run(*words[:-1]), run(*words)

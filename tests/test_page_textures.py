@@ -56,7 +56,8 @@ def save(settings: Settings, name: str, network: object) -> None:
         network=network.config.to_dict(),  # type: ignore[attr-defined]
         preprocessing=Preprocessing(64),
     )
-    save_checkpoint(settings.user_checkpoints / name, card, network)  # type: ignore[arg-type]
+    folder = settings.user_checkpoints / name
+    save_checkpoint(folder, card, network, with_graph=False)  # type: ignore[arg-type]
 
 
 def test_without_an_image_it_offers_ways_in(tiny_checkpoint: Checkpoint) -> None:

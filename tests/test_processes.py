@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from emoviz.cli import main
 from emoviz.errors import TrainingError
 from emoviz.labels import MIKELS8
 from emoviz.training.processes import Processes
@@ -44,33 +45,36 @@ def table(tmp_path: Path, make_table: Callable[..., Path]) -> Path:
     return make_table(tmp_path / "set", MIKELS8.names * 5)
 
 
-def launched(count: int, tmp_path: Path, table: Path) -> tuple[Path, str]:
-    """A run by so many processes.
+def launched(count: int, start: Path, verb: list[str]) -> str:
+    """What so many processes said.
 
     `accelerate launch` starts processes on GPUs through torch's launcher; on a CPU it would ask
     for MPI, so the launcher is called by itself here.
     """
-    (tmp_path / "little.yaml").write_text(RECIPE)
-    (tmp_path / "start.py").write_text(SCRIPT)
-    run = tmp_path / f"by-{count}"
+    start.write_text(SCRIPT)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    launcher += ["--nproc_per_node", str(count), "--"]
-    verb = ["train", tmp_path / "little.yaml", "--data", table, "--run", run]
     done = subprocess.run(
-        [*map(str, [*launcher, tmp_path / "start.py", *verb])],
-        env={**os.environ, "EMOVIZ_READERS": "0", "OMP_NUM_THREADS": "1"},
+        [*launcher, "--nproc_per_node", str(count), "--", str(start), *verb],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         cwd=Path(__file__).resolve().parent.parent,
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    return run, done.stdout
+    return done.stdout
 
 
-def test_two_processes_do_what_one_does(table: Path, tmp_path: Path, home: Path) -> None:
-    one, _ = launched(1, tmp_path, table)
-    two, told = launched(2, tmp_path, table)
+@pytest.mark.usefixtures("home", "no_graph")
+def test_two_processes_do_what_one_does(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOVIZ_READERS", "0")
+    (tmp_path / "little.yaml").write_text(RECIPE)
+    one, two = tmp_path / "by-1", tmp_path / "by-2"
+    verb = ["train", str(tmp_path / "little.yaml"), "--data", str(table), "--run"]
+    assert main([*verb, str(one)]) == 0
+    told = launched(2, tmp_path / "start.py", [*verb, str(two)])
     file = Path("checkpoints") / "little" / "model.safetensors"
     ours, theirs = load_file(one / file), load_file(two / file)
     assert set(ours) == set(theirs)

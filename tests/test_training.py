@@ -399,6 +399,7 @@ def test_restarts_go_down_to_the_floor_every_five_epochs() -> None:
     assert rates[49] < 2e-4
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_a_whole_run_leaves_a_checkpoint_that_explains_itself(
     table: Path, tmp_path: Path, settings: Settings
 ) -> None:
@@ -435,6 +436,7 @@ def everything(count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(count), np.arange(0)
 
 
+@pytest.mark.usefixtures("no_graph")
 def test_folds_keep_every_image_out_of_the_network_that_judges_it(
     table: Path, tmp_path: Path, settings: Settings
 ) -> None:
