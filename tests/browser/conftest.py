@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from placed import put_checkpoint
 from playwright.sync_api import expect, sync_playwright
-from visitors import Visitor, serve, visit, wait_for
+from visitors import Visitor, collect, serve, visit, wait_for
+
+from emoviz.review.acquire import SAMPLE, AcquireRequest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
@@ -39,10 +41,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def served_home(tiny_source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the visited server keeps things; two tiny checkpoints are there."""
+    """Where the visited server keeps things: two tiny checkpoints and the sample's collection.
+
+    So that a journey finds it whichever others went before.
+    """
     home = tmp_path_factory.mktemp("browser-home")
     put_checkpoint(tiny_source, home)
     _second_checkpoint(home / "checkpoints" / "tiny", home / "checkpoints" / "other")
+    collect(home, AcquireRequest("sample-artworks", SAMPLE, "sample", "Sample images"))
     return home
 
 

@@ -30,7 +30,6 @@ def test_faults_are_found_and_a_clean_set_reaches_retrain(
 ) -> None:
     page, root = visitor.page, tmp_path / "journey"
     plant(root, picture)
-    visitor.open("?checkpoint=tiny")
     page.goto(f"{visitor.address}/datasets?checkpoint=tiny")
     page.get_by_text("62 images").first.wait_for()
     visitor.settle()

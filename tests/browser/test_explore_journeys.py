@@ -14,7 +14,6 @@ SECONDS = 1000
 
 def open_map(visitor: "Visitor", query: str = "") -> None:
     """The sample, embedded by a job when it is asked for the first time, laid out by PCA."""
-    visitor.open()
     visitor.page.goto(f"{visitor.address}/embeddings?checkpoint=tiny&map=pca{query}")
     visitor.page.wait_for_selector("canvas", timeout=90 * SECONDS)
     visitor.page.get_by_text("72 images").first.wait_for(timeout=30 * SECONDS)
@@ -115,7 +114,6 @@ def test_an_image_dropped_on_the_page_is_pinned_to_the_map(
 
 @pytest.mark.parametrize("scheme", ["dark"])
 def test_centers_show_their_matrix_and_open_an_image(visitor: "Visitor", scheme: str) -> None:
-    visitor.open()
     page = visitor.page
     page.goto(f"{visitor.address}/centers?checkpoint=tiny")
     page.get_by_role("heading", name="Distances between the centers").wait_for()

@@ -96,7 +96,6 @@ def test_a_set_leads_to_evaluate(
         made = make_table(tmp_path / name, MIKELS8.names, seed=seed)
         save_set(settings, name, name.title(), read_labelled(made), {})
     page = visitor.page
-    visitor.open("?checkpoint=tiny")
     page.goto(f"{visitor.address}/datasets?checkpoint=tiny&set=erstes")
     choose(visitor, "Labelled images", "Zweites, 8 images")
     page.get_by_role("button", name="Evaluate on it").click()

@@ -14,7 +14,6 @@ SECONDS = 1000
 
 def open_measure(visitor: "Visitor", query: str) -> None:
     """A page of the section Measure on the sample, which a job embeds when it is first asked."""
-    visitor.open()
     visitor.page.goto(f"{visitor.address}/{query}")
     visitor.page.get_by_text(re.compile("On 62 images")).first.wait_for(timeout=120 * SECONDS)
     visitor.settle()

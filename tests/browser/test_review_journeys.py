@@ -10,13 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from placed import put_checkpoint
 from playwright.sync_api import expect
-from visitors import LATE, serve, visit, wait_for
+from visitors import LATE, collect, serve, visit, wait_for
 
-from emoviz.checkpoints import read_checkpoint
-from emoviz.jobs import Reporter
 from emoviz.review.acquire import AcquireRequest
-from emoviz.review.ingest import add_collection
-from emoviz.settings import load_settings
 
 if TYPE_CHECKING:
     from visitors import Visitor
@@ -48,20 +44,11 @@ def begin_at_the_end(visitor: "Visitor", name: str) -> None:
 
 
 def begin(visitor: "Visitor", name: str, query: str = "") -> None:
-    """A person's first visit; the sample becomes a collection where nobody made it one."""
-    page = visitor.page
-    page.add_init_script(LATE)
-    visitor.open("?checkpoint=tiny")
-    page.goto(f"{visitor.address}/artworks?checkpoint=tiny&order=number&{SAMPLE}{query}")
-    page.locator('input[aria-label="Your name"]').fill(name)
-    page.get_by_role("button", name="Go on").click()
-    page.locator(f"{READY}, [data-testid=stAlert]").first.wait_for()
+    """A person's first visit."""
+    visitor.page.add_init_script(LATE)
+    visitor.enter(f"artworks?checkpoint=tiny&order=number&{SAMPLE}{query}", name)
+    visitor.page.wait_for_selector(READY)
     visitor.settle()
-    if not page.locator(".ev-desk .count", has_text="of 72 works").count():
-        page.goto(f"{visitor.address}/collections?checkpoint=tiny")
-        page.get_by_role("button", name="Take the sample images").click()
-        page.get_by_text("72 artworks here").first.wait_for(timeout=90 * SECONDS)
-    again(visitor, query)
 
 
 def again(visitor: "Visitor", query: str = "") -> None:
@@ -229,6 +216,9 @@ def test_a_server_that_is_restarted_in_mid_act_loses_nothing(
     try:
         wait_for(address, server, log)
         with visit(chromium, address) as visitor:
+            visitor.page.goto(f"{address}/collections?checkpoint=tiny")
+            visitor.page.get_by_role("button", name="Take the sample images").click()
+            visitor.page.get_by_text("72 artworks here").first.wait_for(timeout=90 * SECONDS)
             begin(visitor, "Restart")
             press(visitor, ["n"])
             decided(visitor, "1 of 72 works decided")
@@ -254,19 +244,12 @@ def brought_in(home: Path, name: str, folder: Path, picture: Callable[..., bytes
     folder.mkdir()
     for number in range(6):
         (folder / f"{name} {number}.jpg").write_bytes(picture(seed=number))
-    checkpoint = read_checkpoint(home / "checkpoints" / "tiny")
-    request = AcquireRequest(name, str(folder), "folder", name.title())
-    settings = load_settings({"EMOVIZ_HOME": str(home)})
-    add_collection(request, settings, Reporter(None), checkpoint)
+    collect(home, AcquireRequest(name, str(folder), "folder", name.title()))
 
 
 def sit_down(visitor: "Visitor", name: str, collection: str) -> None:
     """A person at the desk with a collection of their own."""
-    visitor.open("?checkpoint=tiny")
-    address = f"{visitor.address}/artworks?checkpoint=tiny&order=number&review={collection}"
-    visitor.page.goto(address)
-    visitor.page.locator('input[aria-label="Your name"]').fill(name)
-    visitor.page.get_by_role("button", name="Go on").click()
+    visitor.enter(f"artworks?checkpoint=tiny&order=number&review={collection}", name)
     visitor.page.wait_for_selector(READY)
     visitor.settle()
 

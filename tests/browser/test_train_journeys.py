@@ -27,7 +27,6 @@ def test_the_sample_teaches_a_network_that_is_kept_and_compared(
     visitor: "Visitor", served_home: Path
 ) -> None:
     page = visitor.page
-    visitor.open("?checkpoint=tiny")
     page.goto(f"{visitor.address}/retrain?checkpoint=tiny&from=tiny")
     page.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_url(re.compile(r"run="), timeout=30 * SECONDS)
@@ -94,7 +93,6 @@ def test_a_training_survives_its_server_and_goes_on_after_its_own_death(
         wait_for(address, server, log)
         with visit(chromium, address) as visitor:
             page = visitor.page
-            visitor.open("?checkpoint=tiny")
             page.goto(f"{address}/retrain?checkpoint=tiny&from=tiny")
             page.get_by_text("Settings", exact=True).click()
             page.get_by_role("spinbutton", name="Epochs").fill("9000")
@@ -115,7 +113,6 @@ def test_a_training_survives_its_server_and_goes_on_after_its_own_death(
         wait_for(address, server, log)
         with visit(chromium, address) as visitor:
             page = visitor.page
-            visitor.open("?checkpoint=tiny")
             page.goto(place)
             page.get_by_text("Training on the processor").first.wait_for(timeout=60 * SECONDS)
             until(lambda: len(read_curves(run.folder).epochs) > done + 2, page)

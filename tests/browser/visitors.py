@@ -16,7 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emoviz.checkpoints import read_checkpoint
+from emoviz.jobs import Reporter
 from emoviz.review import open_store
+from emoviz.review.acquire import AcquireRequest
+from emoviz.review.ingest import add_collection
 from emoviz.settings import PROJECT_ROOT, load_settings
 
 SETTLED = (
@@ -77,6 +81,12 @@ class Visitor:
         self.page.wait_for_selector(SETTLED)
         self.page.wait_for_timeout(60)
 
+    def enter(self, path: str, name: str) -> None:
+        """Go to a page and say who one is."""
+        self.page.goto(f"{self.address}/{path}")
+        self.page.get_by_role("textbox", name="Your name").fill(name)
+        self.page.get_by_role("button", name="Go on").click()
+
     def open_as_manager(self, path: str, home: Path) -> None:
         """Go to a page as somebody who may manage, whoever was on the server before."""
         store = open_store(load_settings({"EMOVIZ_HOME": str(home)}))
@@ -84,10 +94,7 @@ class Visitor:
         if registrar.role != "manager":
             first = next(person for person in store.reviewers() if person.role == "manager")
             store.set_role(registrar.id, "manager", first.id)
-        self.open()
-        self.page.goto(f"{self.address}/{path}")
-        self.page.get_by_role("textbox", name="Your name").fill("A registrar")
-        self.page.get_by_role("button", name="Go on").click()
+        self.enter(path, "A registrar")
 
     def drop(self, files: list[tuple[str, bytes]], into: str = "files") -> None:
         """Drop files as a hand with a mouse would."""
@@ -123,6 +130,13 @@ def visit(chromium: Any, server: str, scheme: str = "light") -> Iterator[Visitor
     context.close()
     assert found.strays == []
     assert found.complaints == []
+
+
+def collect(home: Path, request: AcquireRequest) -> None:
+    """A collection that nobody brought in through the page."""
+    settings = load_settings({"EMOVIZ_HOME": str(home)})
+    checkpoint = read_checkpoint(home / "checkpoints" / "tiny")
+    add_collection(request, settings, Reporter(None), checkpoint)
 
 
 def serve(home: Path, port: int) -> "subprocess.Popen[bytes]":
