@@ -116,15 +116,11 @@ def visit(chromium: Any, server: str, scheme: str = "light") -> Iterator[Visitor
     page.set_default_timeout(60_000)  # of a busy machine, too
     found = Visitor(page, server)
 
-    def gate(route: Any) -> None:
-        url = route.request.url
-        if url.startswith((server, "data:", "blob:")):
-            route.continue_()
-        else:
-            found.strays.append(url)
-            route.abort()
+    def note(request: Any) -> None:
+        if not request.url.startswith((server, "data:", "blob:")):
+            found.strays.append(request.url)
 
-    page.route("**/*", gate)
+    page.on("request", note)
     page.on("pageerror", lambda error: found.complaints.append(str(error)))
     yield found
     context.close()
