@@ -138,6 +138,16 @@ def rows(delimiter: str = ",", header: str = "file{}label", end: str = "\n") -> 
         "title,file,label\n"
         + "".join(f'"a\nb.jpg, so",{n},{w}\n' for n, w in zip(NAMES, LABELS, strict=True)),
         rows("  ").partition("\n")[2].replace("\n", "  \n"),
+        rows(header="'file'{}'label'").replace("images", "'images").replace(",", "',").replace(
+            ",joy", ",'joy'").replace(",fear", ",'fear'"),
+        "file, label, size\n" + "".join(
+            f"'images\\{n[-5:]}', '{w}', 3\n" for n, w in zip(NAMES, LABELS, strict=True)),
+        "file;label;title\n" + "".join(
+            f"'{n}';'{w}';'L''art; \"so\"'\n" for n, w in zip(NAMES, LABELS, strict=True)),
+        rows(";").replace(";joy", ";['joy']").replace(";fear", ';["fear"]'),
+        rows("\t").replace("\tjoy", "\t('joy',)").replace("\tfear", "\t[ fear ]"),
+        rows().replace("images/", ""),
+        rows(header="{}label"),
         '"file";"label";"title, artist, year, place"\n'
         + "".join(f"{n};{w};x\n" for n, w in zip(NAMES, LABELS, strict=True)),
     ],
@@ -364,6 +374,42 @@ def test_ends_of_names_are_found_as_quickly_as_names(tmp_path: Path) -> None:
 def test_windows_pages_come_before_those_of_dos(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes("fichier;émotion\na.jpg;joy\n".encode("cp1252"))
     assert list(read_table(tmp_path / "t.csv").columns) == ["fichier", "émotion"]
+
+
+def test_a_cell_with_several_labels_is_told_and_not_guessed(make: Callable[..., Path]) -> None:
+    found = both(make(rows(";").replace(";fear", ';["joy", "fear"]')))
+    assert counts(found) == {"joy": 2}
+    assert [(key, why.split(";")[0]) for key, why in found.problems] == [
+        ("line 3", "it has several labels")
+    ]
+    pairs = zip(NAMES, LABELS, strict=True)
+    lines = "\n".join(json.dumps({"file": name, "labels": [label]}) for name, label in pairs)
+    assert counts(both(make(lines, "t.jsonl"))) == {"joy": 2, "fear": 1}
+    lists = pa.table({"file": NAMES, "labels": [[label] for label in LABELS]})
+    pq.write_table(lists, make("").with_name("t.parquet"))
+    assert counts(both(make("").with_name("t.parquet"))) == {"joy": 2, "fear": 1}
+
+
+@pytest.mark.parametrize("address", ["ftp://a.org/", "S3://set/images/", "data:image/png;base64,"])
+def test_an_address_of_another_kind_is_told_as_such(
+    make: Callable[..., Path], tmp_path: Path, address: str
+) -> None:
+    found = both(make(f"file,label\n{NAMES[0]},joy\n{address}b.jpg,joy\n"))
+    ((_, why),) = found.problems
+    assert why.endswith("only addresses that begin with http:// or https:// are read")
+    make(f"file,label\na.jpg,joy\nb.jpg,joy\n{address}c.jpg,joy\n")
+    problems = dict(both(tmp_path).problems)
+    assert "it names no image here" in problems["t.csv, line 4"]
+
+
+def test_votes_outside_and_folders_in_cells_are_no_trouble_for_collections(
+    make: Callable[..., Path],
+) -> None:
+    lines = "file;p_joy;p_fear;p_Neutral\nimages/a.jpg;0,2;0,1;70 %\n./;1;0;0\n"
+    work, problem = read_artworks(make(lines), SETTINGS)
+    assert isinstance(work, Item)
+    assert dict(work.shares)["Neutral"] == 0.7
+    assert problem == Problem("line 3", "the row has no image")
 
 
 def test_lines_of_json_are_a_table(make: Callable[..., Path]) -> None:
@@ -765,6 +811,8 @@ NAMED = "file,label,artist\n0.jpg,joy,Ona\n1.jpg,fear,\n2.jpg,joy,Jonas\n"
             {"labels.txt": NAMED.replace(",\n", ",-\n").replace(",", " ")},
         ),
         (("0.jpg", "1.jpg", "2.jpg"), {"labels.csv": NAMED.encode("utf-16")}),
+        (BESIDE, {"labels.csv": "file,n_joy,n_fear\n0.jpg,3,1\n1.jpg,0,2\n2.jpg,5,1\n"}),
+        (BESIDE, {"labels.csv": NAMED.replace("joy", "['joy']").replace("fear", "['fear']")}),
         (("0.jpg", "1.jpg", "2.jpg"), {"labels.csv": NAMED.replace("\n", "\nC:\\me\\", 3)}),
         (("0.jpg", "1.jpg", "2.jpg"), {"labels.csv": NAMED.replace("\n", "\n.../", 3)}),
         (

@@ -284,9 +284,39 @@ def test_bare_columns_of_all_labels_are_votes(read: Read) -> None:
     assert shares_of(table).sum() == pytest.approx(1.3)  # people gave several answers
 
 
-def test_bare_columns_of_some_labels_are_none(read: Read) -> None:
-    with pytest.raises(TableError, match="wanted: file, and label or vote shares"):
-        read("file,anger,fear\na,0.5,0.5\n", EMOTION6)
+@pytest.mark.parametrize(
+    ("header", "rows", "shares"),
+    [
+        ("joy,fear,anger", ("3,1,0", "0,2,2"), [[0.75, 0.25, 0], [0, 0.5, 0.5]]),
+        ("Joy_votes,fear_votes,total_votes", ("3,1,4", "0,2,2"), [[0.75, 0.25], [0, 1]]),
+        ("n joy,n fear,n faces,n something else", ("3,1,9,1", "1,1,9,3"), [[0.6, 0.2], [0.2, 0.2]]),
+        ("votes_joy,votes_fear,votes_awed", ("3,1,1", "1,1,3"), [[0.6, 0.2], [0.2, 0.2]]),
+        ("p_joy,p_fear", ("33.3,66.7", "100,0"), [[0.333, 0.667], [1, 0]]),
+        ("label_joy,label_fear,label_by", ("True,False,Ona", "False,True,me"), [[1, 0], [0, 1]]),
+        ("joy,fear,neutral", (".5,.3,.2", "0,.3,.7"), [[0.5, 0.3], [0, 0.3]]),
+        ("joy_count,fear_count", ("2,2", ",0"), [[0.5, 0.5], [0, 0]]),
+    ],
+)
+def test_columns_called_as_labels_are_votes_or_counts(
+    read: Read, header: str, rows: tuple[str, str], shares: list[list[float]]
+) -> None:
+    table = read(f"file,{header}\na,{rows[0]}\nb,{rows[1]}\n")
+    assert table.votes
+    places = [table.taxonomy.index(name) for name in ("joy", "fear", "anger")[: len(shares[0])]]
+    assert np.array(shares_of(table))[:, places] == pytest.approx(np.array(shares))
+    assert ("each row was divided by its sum" in " ".join(table.notes)) == rows[0][0].isdigit()
+
+
+def test_one_column_of_numbers_and_words_called_so_are_no_votes(read: Read) -> None:
+    for text in ("file,joy,size\na,3,1\n", "file,joy,fear\na,much,little\n"):
+        with pytest.raises(TableError, match="wanted: file, and label or vote shares"):
+            read(text, EMOTION6)
+
+
+@pytest.mark.parametrize("row", ["b,-1,2", "b,many,2"])
+def test_a_count_that_is_none_is_refused_with_its_line(read: Read, row: str) -> None:
+    ((line, reason),) = read(f"file,joy,fear\na,3,1\n{row}\n", EMOTION6).problems
+    assert (line, reason[:4]) == ("line 3", "joy ")
 
 
 # Merged labels -------------------------------------------------------------------------------
@@ -433,7 +463,7 @@ def test_rows_of_the_wrong_kind_are_refused_with_their_number(parquet: Read) -> 
     with pytest.raises(
         TableError, match="has 1 column, none of them of labels; wanted: file, and label"
     ):
-        parquet({"file": ["a"], "label": [["awe"]]}, MIKELS8)
+        parquet({"file": ["a"], "label": [{"word": "awe"}]}, MIKELS8)
 
 
 def test_parquet_file_without_the_columns_is_told(parquet: Read) -> None:

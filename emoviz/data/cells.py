@@ -11,7 +11,9 @@ from emoviz.errors import TableError
 NO_ANSWER = frozenset(
     ("", "nan", "n/a", "na", "n.a.", "<na>", "#n/a", "#na", "none", "null", "nil", "-", "?")
 )
-_TRUTHS = frozenset(("true", "false", "yes", "no", "t", "f", "y", "n"))
+TRUTHS = dict.fromkeys(("true", "yes", "t", "y"), 1) | dict.fromkeys(("false", "no", "f", "n"), 0)
+_LIST = re.compile(r"""\[(.*)\]|[({]\s*(['"].*)[)}]""", re.DOTALL)
+_LISTED = re.compile(r"""'([^']*)'|"([^"]*)"|([^\s,'"][^,'"]*)""")
 # Thousands apart by spaces, or by the one of "." and "," that is not before the decimals.
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([ .,])\d{3}(?:\1\d{3})*(?:(?!\1)[.,]\d+|(?<= \d{3}))")
 
@@ -47,11 +49,20 @@ def number(text: str, name: str) -> float | None:
 
 def kind_of_values(texts: Collection[str]) -> str:
     """What kind of values cells are, none of them empty; "" where they are words."""
-    if texts and {text.casefold() for text in texts} <= _TRUTHS:
+    if texts and {text.casefold() for text in texts} <= TRUTHS.keys():
         return "yes and no"
     with contextlib.suppress(TableError):
         return "numbers" if [number(text, "label") for text in texts] else ""
     return ""
+
+
+def listed(text: str) -> list[str]:
+    """The labels that a cell holds: several where it is a list of Python or JSON, ``['joy']``."""
+    inside = _LIST.fullmatch(text)
+    if inside is None:
+        return [text] if text.casefold() not in NO_ANSWER else []
+    items = (max(item).strip() for item in _LISTED.findall(inside[1] or inside[2] or ""))
+    return [item for item in items if item.casefold() not in NO_ANSWER]
 
 
 def by_number(text: str, names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from emoviz.data.dataset import SPLIT_WORDS, Split
 from emoviz.labels import taxonomy_of
 
 # Folders of images, whatever these show.
-_NO_CLASSES = frozenset(("images", "image", "imgs", "img", "pictures", "photos", "jpg", "png"))
+OF_IMAGES = frozenset(("images", "image", "imgs", "img", "pictures", "photos", "jpg", "png"))
 _Folders = tuple[str, ...]
 
 
@@ -138,7 +138,7 @@ def _base(paths: Sequence[_Folders]) -> _Folders:
             return base
         (name,) = names
         deep = sum(len(path) > 1 for path in inside)
-        if name.casefold() not in _NO_CLASSES and 2 * deep <= sum(map(bool, inside)):
+        if name.casefold() not in OF_IMAGES and 2 * deep <= sum(map(bool, inside)):
             return base
         base = (*base, name)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from emoviz.data.cells import NO_ANSWER, kind_of_values, plain_name
+from emoviz.data.cells import kind_of_values, listed, plain_name
 from emoviz.data.dataset import (
     MOST_CLASSES,
     NO_LABEL,
@@ -17,9 +17,9 @@ from emoviz.data.dataset import (
     Wish,
     one_hot,
 )
-from emoviz.data.sources import LISTS, NAMED, TEXT_TABLES, is_address, parts_of, why_no_image
+from emoviz.data.sources import LISTS, NAMED, TEXT_TABLES, parts_of, why_no_image
 from emoviz.data.table_records import read_records
-from emoviz.data.tables import Members, Roles, Table, file_told, find_roles, read_held
+from emoviz.data.tables import BESIDE, Members, Roles, Table, file_told, find_roles, read_held
 from emoviz.errors import ImageError, TableError
 from emoviz.labels import Taxonomy
 
@@ -131,12 +131,15 @@ def _labels(
     # Without cells columns are found by their names alone.
     by_name = find_roles(replace(table, columns=dict.fromkeys(table.columns, ())))
     roles, place = find_roles(table, taxonomy), table.place
-    if by_name.label is None or roles.label is None:
+    votes = set(chain.from_iterable(table.columns[name] for name in roles.votes))
+    counts = roles.label is None and any(x.strip().isdecimal() and int(x) > 1 for x in votes)
+    if not counts and (by_name.label is None or roles.label is None):
         raise TableError("it has no column of labels")
     if not _PREDICTIONS.isdisjoint(map(plain_name, table.columns)):
         raise TableError("it holds predictions")
-    words = {cell.strip() for cell in set(table.columns[roles.label])}
-    words = {word for word in words if word.casefold() not in NO_ANSWER}
+    words = set(roles.votes.values()).difference(BESIDE)
+    if roles.label is not None:
+        words = {word for cell in set(table.columns[roles.label]) for word in listed(cell.strip())}
     if not words:
         raise TableError("it has no label")
     kinds = {kind_of_values({word}) for word in words}
@@ -167,7 +170,7 @@ def _labels(
 def _paths(cells: Sequence[str], files: Members, base: str) -> dict[str, str]:
     """Cell -> path in the place, of those that name images; an address names none."""
     there = files.there(cells)
-    others = {cell: files.locate(cell) for cell in set(cells) - there if not is_address(cell)}
+    others = {cell: files.locate(cell) for cell in set(cells) - there}
     found = {cell: base + files.name(path) for cell, path in others.items() if path}
     return found | {cell: base + cell for cell in there}
 

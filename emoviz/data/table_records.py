@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.data import tables
-from emoviz.data.cells import NO_ANSWER, by_number, kind_of_values, number
+from emoviz.data.cells import NO_ANSWER, TRUTHS, by_number, kind_of_values, listed, number
 from emoviz.data.dataset import (
     MOST_CLASSES,
     NO_LABEL,
@@ -29,12 +29,14 @@ from emoviz.data.dataset import (
     one_hot,
 )
 from emoviz.data.sources import as_address, is_address
+from emoviz.data.structure import OF_IMAGES
 from emoviz.data.tables import Files, Roles, Table, file_told, find_roles, read_table
 from emoviz.errors import TableError
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 
 T = TypeVar("T")
-_BESIDE = "neutral"  # an answer that people may give beside the labels of a taxonomy
+_ADDRESS = "only addresses that begin with http:// or https:// are read"
+_SEVERAL = "it has several labels; one is read. For several, write their shares: p_<label>"
 
 
 def read_sample(wish: Wish) -> Dataset:
@@ -57,7 +59,8 @@ def read_records(
         table: Any.
         wish: What it is opened for.
         roles: Of its columns; found by their names where None.
-        folders: Absolute, of the files that it names, the first that has one; its own where empty.
+        folders: Absolute, of the files that it names, the first that has one; where empty its own
+            and those beside it that are called images or the like.
 
     Raises:
         TableError: A column is missing or stands twice, or the labels have to be asked about.
@@ -65,7 +68,10 @@ def read_records(
     if not table.count:
         raise TableError(f"'{table.path}' has no rows; wanted: one for each image.")
     roles = roles or find_roles(table, wish.taxonomy, wish.labelled)
-    folders = folders or [Files(absolute(table.path.parent))]
+    if not folders:
+        own = Files(absolute(table.path.parent))
+        below = (name for name in own.listing() if name.casefold() in OF_IMAGES)
+        folders = [own, *(Files(own.root / name) for name in sorted(below))]
     rows = _Rows(table, roles, wish, folders)
     title = "/".join(absolute(table.path).parts[-2:])
     return Dataset(
@@ -75,7 +81,7 @@ def read_records(
         tuple(Problem(table.place(row), rows.refused[row]) for row in sorted(rows.refused)),
         bool(roles.votes) and roles.label is None,
         root=folders[0].root,
-        notes=(*table.notes, *roles.notes),
+        notes=(*table.notes, *roles.notes, *rows.notes),
         unknown=dict(rows.unknown.most_common()),
     )
 
@@ -87,16 +93,19 @@ class _Rows(Sequence[Record]):
         taxonomy: Of the labels.
         refused: Row -> why it cannot be taken.
         unknown: Labels that the taxonomy lacks -> how many rows have them.
+        notes: How votes were read that are no shares.
     """
 
     def __init__(self, table: Table, roles: Roles, wish: Wish, folders: Sequence[Files]) -> None:
         self._table, self._roles, self._wish = table, roles, wish
         self.refused: dict[int, str] = {}
         self.unknown: Counter[str] = Counter()
+        self.notes: tuple[str, ...] = ()
         self._root, self._folders = folders[0].root, folders
         self._names = self._image_names()
         self._written: list[str] = []
         self._shares: NDArray[np.float64] | None = None
+        self._outside: dict[str, NDArray[np.float64]] = {}
         self.taxonomy = UNLABELLED
         self._labels: Sequence[int] = [NO_LABEL] * table.count
         if roles.label is not None:
@@ -112,8 +121,7 @@ class _Rows(Sequence[Record]):
         self._kept = np.delete(np.arange(table.count), list(self.refused))
         used = {roles.file, roles.label, roles.split, table.images}
         used |= {column for column, _ in roles.affect.values()}
-        if roles.label is None:  # a vote for an answer that is no label stays to be seen
-            used |= {name for name, answer in roles.votes.items() if self.taxonomy.holds(answer)}
+        used |= set() if roles.label else set(roles.votes)
         self._others = [name for name in table.columns if name not in used]
 
     def __len__(self) -> int:
@@ -133,7 +141,8 @@ class _Rows(Sequence[Record]):
         name, label, columns = self._names[row], int(self._labels[row]), self._table.columns
         file, shares = self._files[row], self._shares
         content = self._contents[row] if self._contents else None
-        others = ((key, columns[key][row].strip()) for key in self._others)
+        others = [(key, columns[key][row].strip()) for key in self._others]
+        others += [(key, f"{column[row]:.6g}") for key, column in self._outside.items()]
         return Record(
             name,
             self._table.path if self._holder or content is not None else self._root / file,
@@ -173,7 +182,7 @@ class _Rows(Sequence[Record]):
         if self._table.images:
             inside = self._table.columns[self._table.images]
             names = [a or b.strip() for a, b in zip(names, inside, strict=True)]
-        lacking = (row for row, name in enumerate(names) if not name)
+        lacking = (row for row, name in enumerate(names) if not name.strip("./\\"))
         self.refused |= dict.fromkeys(lacking, "the row has no image")
         return names
 
@@ -183,15 +192,19 @@ class _Rows(Sequence[Record]):
         numbered = given or (wanted.names if wanted is not None else ())
 
         def written(text: str) -> str:
-            if text.casefold() in NO_ANSWER:
-                return ""
-            known = wanted is not None and wanted.holds(text)
-            return text if known else by_number(text, numbered)
+            labels = listed(text)
+            if len(labels) != 1:
+                return text if labels else ""
+            known = wanted is not None and wanted.holds(labels[0])
+            return labels[0] if known else by_number(labels[0], numbered)
 
         self._written = self._column(column, written, "")
-        self.taxonomy = taxonomy = self._taxonomy_of(set(self._written) - {""}, column)
+        found = {text for text in set(self._written) - {""} if len(listed(text)) == 1}
+        self.taxonomy = taxonomy = self._taxonomy_of(found, column)
 
         def index(text: str) -> int:
+            if len(listed(text)) > 1 and self._wish.labelled:
+                raise TableError(_SEVERAL)
             if text and not taxonomy.holds(text) and self._wish.labelled:
                 raise TableError(not_of(taxonomy))
             return taxonomy.index(text) if text and taxonomy.holds(text) else NO_LABEL
@@ -222,14 +235,26 @@ class _Rows(Sequence[Record]):
         return any_taxonomy(self._table.path.stem, found) if found else UNLABELLED
 
     def _read_votes(self) -> None:
-        """Shares of people's votes, and the label of most."""
+        """Shares of people's votes, or counts turned to shares, and the label of most."""
         answers = self._roles.votes
-        found = set(answers.values()) - {_BESIDE}
+        found = {answer for answer in answers.values() if answer.casefold() not in tables.BESIDE}
         self.taxonomy = taxonomy = self._wish.taxonomy or any_taxonomy(
             self._table.path.stem, found, self._wish.likely
         )
-        columns = [self._column(name, partial(_share, column=name), 0.0) for name in answers]
-        labels, self._shares = count_votes(taxonomy, answers.values(), np.array(columns).T)
+        columns = [self._column(name, partial(_votes, column=name), 0.0) for name in answers]
+        shares = np.array(columns).T
+        given, sums = shares[shares > 0], shares.sum(axis=1, keepdims=True)
+        whole = 2 * (given % 1 == 0).sum() > given.size
+        if (given > 1).any() and (whole or np.allclose(sums[sums > 0], 100, atol=1)):
+            shares /= np.where(sums > 0, sums, 1)
+            told = "The votes are counts or percentages: each row was divided by its sum."
+            self.notes = (f"{told} Shares are numbers from 0 to 1.",)
+        for row, at in np.argwhere(shares > 1).tolist():
+            reason = f"{list(answers)[at]} is not a share between 0 and 1"
+            self.refused.setdefault(row, reason)
+        outside = [(i, x) for i, x in enumerate(answers.values()) if not taxonomy.holds(x)]
+        self._outside = {f"p_{answer}": shares[:, i] for i, answer in outside}
+        labels, self._shares = count_votes(taxonomy, answers.values(), shares)
         self._labels = labels.tolist()
 
     def _locate(self) -> None:
@@ -258,7 +283,8 @@ class _Rows(Sequence[Record]):
         unnamed = self._table.images is not None and name.startswith(f"{self._table.path.stem}/")
         folders = () if self._wish.sent else self._folders
         found = next(filter(None, (files.locate(name) for files in folders)), None)
-        reason = f"{file_told(name)}there is no such file"
+        why = _ADDRESS if tables.ADDRESS.match(name) else "there is no such file"
+        reason = f"{file_told(name)}{why}"
         if unnamed and found is None:
             reason = "the row has no image"
         elif self._wish.sent:
@@ -279,8 +305,9 @@ def _split_of(text: str) -> Split | None:
     return split
 
 
-def _share(text: str, column: str) -> float:
-    value = number(text, column) or 0.0
-    if not 0 <= value <= 1:
-        raise TableError(f"{column} is not a share between 0 and 1")
+def _votes(text: str, column: str) -> float:
+    truth = TRUTHS.get(text.casefold())
+    value = number(text, column) or 0.0 if truth is None else float(truth)
+    if value < 0:
+        raise TableError(f"{column} is below 0")
     return value

@@ -48,7 +48,12 @@ _FILE = (
 _ID = "imageid"  # names images where no other column does
 _LABEL = ("label", "emotion", "class", "labels", "emotions", "classname", "labelname")
 _GROUP, _SPLIT = ("group", "artist", "source"), ("split", "subset")
-_VOTE = "p_"
+_VOTED = re.compile(
+    "(?is)((?:votes?|counts?|n|label|emotion)[ _-]|)(.*?)([ _-](?:votes?|counts?|shares?)|)"
+)
+_TOTALS = ("total", "all", "sum", "number", "max")
+BESIDE = ("neutral", "something else", "something_else")  # answers beside a taxonomy's labels
+ADDRESS = re.compile(r"(?i)(?!file:)[a-z][a-z0-9+.-]+:/|data:")  # of whatever kind
 # What may stand above the names of columns: empty lines, the separator, a remark.
 _ABOVE = re.compile(rb'[\r\n]+|\s*"?sep=(.)"?[ ,;\t]*\r?\n|(#[^\r\n]*)[\r\n]+', re.IGNORECASE)
 _TAIL = 8  # folders and file at the end of a path by which it is found
@@ -182,11 +187,11 @@ def find_roles(
             label = words
     if table.images is not None and (file is None or plain_name(file) == "image"):
         file = table.images
-    small = {name: name.strip().casefold() for name in known}
-    voted = [name for name in known if small[name].startswith(_VOTE) and small[name] != "p_max"]
-    votes = {name: name.strip()[len(_VOTE) :] for name in voted}
-    if not (label or votes):
-        votes = _bare_votes({text: name for name, text in small.items()}, taxonomy)
+    voted = re.compile(r"(?i)\s*p_(?!max\s*\Z)").match
+    votes = {name: name.strip()[2:] for name in known if voted(name)}
+    if not (label or votes) and (votes := _bare_votes(table, taxonomy)):
+        told = f"The columns {', '.join(votes)} were taken for people's votes"
+        notes.append(f"{told}; a column 'label' would count before them.")
     if file is None and image and (file := _first_column(table, _name_images)):
         notes.append(f"The column '{file}' was taken for the images' files: it names images.")
     file = file or by_name.get(_ID)
@@ -263,8 +268,11 @@ class Files:
         return next((path for name in names if (path := self.find(name)) is not None), None)
 
     def locate(self, name: str) -> Path | None:
-        """The file that a table means: relative, absolute, or as another machine had it."""
+        """The file that a table means: relative, absolute, or as another machine had it; no
+        address is one."""
         text = name.strip().removeprefix("file://")
+        if ADDRESS.match(text):
+            return None
         spelt = (text, unquote(text)) if "%" in text else (text,)
         if found := self.first(*spelt):
             return found
@@ -349,7 +357,7 @@ class Members(Files):
 
     def locate(self, name: str) -> Path | None:
         """As `Files.locate`; nothing outside is any."""
-        if found := super().locate(name):
+        if (found := super().locate(name)) or ADDRESS.match(name):
             return found
         parts = [part for part in parts_of(_folded(name.strip())) if part.strip(".")]
         hit = self._ends.get("/".join(parts)) if parts else None
@@ -390,13 +398,26 @@ def _exists(item: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _bare_votes(by_lower: Mapping[str, str], taxonomy: Taxonomy | None) -> dict[str, str]:
-    """Columns named by the labels alone, where every label of a taxonomy has one."""
-    by_size = sorted(TAXONOMIES.values(), key=len, reverse=True)
-    for candidate in [taxonomy] if taxonomy is not None else by_size:
-        if by_lower.keys() >= set(candidate.names):
-            return {by_lower[name]: name for name in candidate.names}
-    return {}
+def _bare_votes(table: Table, taxonomy: Taxonomy | None) -> dict[str, str]:
+    """Columns of numbers called as labels of one taxonomy: ``joy``, ``joy_votes``, ``n_joy``.
+
+    Other columns of ``_votes`` are of answers outside of it, and so is neutral.
+    """
+    marks: dict[str, dict[str, str]] = {}
+    for name in filter(None, table.columns):
+        before, word, after = cast(Any, _VOTED.fullmatch(name.strip())).groups()
+        marks.setdefault((before + after).casefold(), {})[name] = word
+    votes, most = dict[str, str](), 1
+    for mark, words in marks.items():
+        sets = TAXONOMIES.values() if taxonomy is None else [taxonomy]
+        held = max(({n for n, word in words.items() if item.holds(word)} for item in sets), key=len)
+        beside = {n for n, word in words.items() if "vote" in mark or word.casefold() in BESIDE}
+        if len(held) > most:
+            some = held | {n for n in beside if words[n].casefold() not in _TOTALS}
+            some = {name for name in some if _first_column(table, _are_votes, [name])}
+            if len(held & some) > most:
+                votes, most = {n: words[n] for n in words if n in some}, len(held & some)
+    return votes
 
 
 def _first_column(
@@ -417,6 +438,10 @@ def _name_images(cells: Sequence[str]) -> bool:
 
 def _names_image(cell: str) -> bool:
     return cell.strip().casefold().endswith(tuple(SUFFIXES))
+
+
+def _are_votes(cells: Sequence[str]) -> bool:
+    return 2 * sum(kind_of_values([cell]) != "" for cell in cells) >= len(cells)
 
 
 def _are_labels(taxonomy: Taxonomy | None, cells: Sequence[str]) -> bool:
@@ -465,6 +490,7 @@ def _text(path: Path, data: bytes, notes: tuple[str, ...], quotes: bool = True) 
         start += title
     skipped, data = len(re.findall(rb"\r\n|\r|\n", data[:start])), data[start:]
     data = _of_blanks(data) if not told else data
+    data = _doubled(data) if quotes else data
     # The first line; a quoted cell may hold ends of lines.
     top = re.match(rb'(?:"[^"]*"|[^\r\n"])*' if quotes else rb"[^\r\n]*", data[:10_000_000])
     first = top[0] if top else b""
@@ -491,7 +517,9 @@ def _text(path: Path, data: bytes, notes: tuple[str, ...], quotes: bool = True) 
 
     names = [name.strip() for name in header]
     columns = _Columns()
-    for name, column in zip(names, made, strict=True):
+    for i, (name, column) in enumerate(zip(names, made, strict=True), 1):
+        if not name and len(column) and _names_image(str(column[0])):  # an index of images
+            name = f"column {i}"
         if name and not name.startswith("Unnamed:"):
             columns.setdefault(name, column)
     if quotes and (row := _swallowing(data, made, delimiter, line_numbers)) is not None:
@@ -562,6 +590,8 @@ def _texts(column: Any) -> list[str]:
     from pyarrow import large_string, string, types
 
     kind = column.type
+    if types.is_list(kind) or types.is_large_list(kind):
+        return [json.dumps(value) if value else "" for value in column.to_pylist()]
     if not (types.is_dictionary(kind) and kind.value_type in (string(), large_string())):
         column = column.cast(string())
         some = column.slice(0, 1000)
@@ -600,6 +630,22 @@ def _unspaced(data: bytes, delimiter: str) -> bytes:
     ends = re.escape("\r\n" + delimiter)
     cell = rf'(?<![^{ends}]) *("[^"]*(?:""[^"]*)*") *(?=[{ends}]|\Z)'.encode()
     return re.sub(cell, rb"\1", data)
+
+
+def _doubled(data: bytes) -> bytes:
+    """With quotation marks in the place of single ones, where these enclose the cells.
+
+    They do where all of the first line below the names of columns stand in them, but numbers.
+    """
+    cell = rb"(?:'((?:[^']|'')*)'|[\d.+-]*)"
+    row = rb"[^\r\n]*(?:\r\n?|\n) *(?=')%b(?: *[,;\t|] *%b)* *(?:[\r\n]|\Z)" % (cell, cell)
+    if b"'" not in data[:10_000] or not re.match(row, data[:10_000]):
+        return data
+    return re.sub(
+        rb"(?<![^,;\t|\r\n])( *)'((?:[^']|'')*)'(?= *(?:[,;\t|\r\n]|\Z))",
+        lambda found: b'%b"%b"' % (found[1], found[2].replace(b"''", b"'").replace(b'"', b'""')),
+        data,
+    )
 
 
 def _of_blanks(data: bytes) -> bytes:
@@ -676,7 +722,8 @@ def _json_lines(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
         if not isinstance(pairs, tuple):
             raise TableError(f"'{path}', line {line}: it is no object of JSON.")
         for name, value in pairs:
-            if (whole := _whole(name.strip())) and isinstance(value, str | int | float):
+            texts = isinstance(value, list) and set(map(type, value)) == {str}
+            if (whole := _whole(name.strip())) and (texts or isinstance(value, str | int | float)):
                 column = columns.setdefault(whole, [])
                 column += [""] * (len(lines) - len(column))
                 repeated += [whole] if len(column) > len(lines) else []
@@ -873,6 +920,8 @@ def _is_nested(kind: Any) -> bool:
     from pyarrow import types
 
     binary = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
+    if types.is_list(kind) or types.is_large_list(kind):
+        return not types.is_string(kind.value_type)
     return bool(types.is_nested(kind) or any(is_so(kind) for is_so in binary))
 
 

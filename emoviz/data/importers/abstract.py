@@ -13,19 +13,13 @@ from emoviz.data.cells import number
 from emoviz.data.dataset import Dataset
 from emoviz.data.importers.artphoto import SHORT
 from emoviz.data.importers.common import Gathered, Importer, expect, plain_rows
-from emoviz.errors import TableError
 from emoviz.labels import MIKELS8
 
 TITLE = "Abstract"
 _TABLE = "ABSTRACT_groundTruth.csv"
 
 
-def read(root: Path, labels: str = "") -> Dataset:
-    """Bring in Abstract.
-
-    Raises:
-        TableError: The folder is another one, or its table lacks an emotion.
-    """
+def _read(root: Path, labels: str = "") -> Dataset:
     files = expect(root, TITLE, _TABLE)
     table = files.find(_TABLE)
     assert table is not None
@@ -33,18 +27,14 @@ def read(root: Path, labels: str = "") -> Dataset:
     for place, row in plain_rows(table, MIKELS8.names, TITLE, _label):
         with found.row(place):
             votes = {label: number(row[label], label) or 0.0 for label in MIKELS8.names}
-            total, (first, second, *_) = sum(votes.values()), sorted(votes.values(), reverse=True)
-            if min(votes.values()) < 0:
-                raise TableError("a count of votes is below 0")
-            if not total:
-                raise TableError("nobody voted")
+            first, second, *_ = sorted(votes.values(), reverse=True)
             name = next(iter(row.values())).strip("'\"")
             found.add(
                 place,
                 name,
                 files.first(name, f"testImages_abstract/{name}"),
-                shares={label: count / total for label, count in votes.items()},
-                metadata={"votes": f"{total:g}", "tie": "yes" if first == second else ""},
+                counts=votes,
+                metadata={"tie": "yes" if first == second else ""},
             )
     return found.finish(root, TITLE, votes=True)
 
@@ -62,5 +52,5 @@ IMPORTER = Importer(
     terms="Research; the images belong to their owners.",
     citation="Machajdik, Hanbury, Affective Image Classification using Features Inspired by "
     "Psychology and Art Theory, ACM Multimedia 2010",
-    read=read,
+    read=_read,
 )

@@ -29,7 +29,6 @@ from emoviz.data.importers.common import (
     plain_rows,
 )
 from emoviz.data.tables import Files
-from emoviz.errors import TableError
 from emoviz.labels import MIKELS8
 
 TITLE = "ArtEmis"
@@ -44,12 +43,7 @@ _ENDINGS = (".jpg", ".jpeg", ".png")
 _Painting = tuple[str, str, str, str, Mapping[str, float]]
 
 
-def read(root: Path, labels: str = "") -> Dataset:
-    """Bring in ArtEmis.
-
-    Raises:
-        TableError: The folder is another one, or its table lacks a column.
-    """
+def _read(root: Path, labels: str = "") -> Dataset:
     files = expect(root, TITLE, "|".join((*_VOTES, _COUNTS)))
     found = Gathered(MIKELS8)
     table = files.first(*_VOTES, _COUNTS)
@@ -59,17 +53,15 @@ def read(root: Path, labels: str = "") -> Dataset:
     paths = [_image(files, file, style) for _, file, style, _, _ in paintings]
     without = not any(paths)
     for (place, file, style, artist, answers), path in zip(paintings, paths, strict=True):
-        total = sum(answers.values())
         found.add(
             place,
             file,
             root.absolute() / "images" / file if without else path,
-            shares={answer: count / total for answer, count in answers.items()},
+            counts=answers,
             group=artist_group(artist),
             metadata={
                 "artist": artist,
                 "style": style,
-                "votes": f"{total:g}",
                 "kind": kind_of_style(style, FIGURATIVE),
             },
         )
@@ -98,8 +90,6 @@ def _counts(table: Path, found: Gathered) -> Iterator[_Painting]:
     for place, row in plain_rows(table, ("file", "style", "artist", *_ANSWERS), TITLE):
         with found.row(place):
             counts = {answer: number(row[answer], answer) or 0.0 for answer in _ANSWERS}
-            if min(counts.values()) < 0 or sum(counts.values()) <= 0:
-                raise TableError("the row has no vote")
             yield place, row["file"], row["style"], row["artist"], counts
 
 
@@ -119,5 +109,5 @@ IMPORTER = Importer(
     "copyright remains with the owners.",
     citation="Achlioptas, Ovsjanikov, Haydarov, Elhoseiny, Guibas, ArtEmis: Affective Language for "
     "Visual Art, CVPR 2021",
-    read=read,
+    read=_read,
 )

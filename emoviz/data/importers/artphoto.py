@@ -18,12 +18,7 @@ _NAME = re.compile(r"([a-z]+)_\d+", re.IGNORECASE)
 SHORT = {"content": "contentment", "sad": "sadness"}
 
 
-def read(root: Path, labels: str = "") -> Dataset:
-    """Bring in ArtPhoto.
-
-    Raises:
-        TableError: No image's name is an emotion and a number.
-    """
+def _read(root: Path, labels: str = "") -> Dataset:
     found = Gathered(MIKELS8)
     fits = 0
     for image in walk_images(root):
@@ -52,5 +47,5 @@ IMPORTER = Importer(
     terms="Research; the images belong to their owners.",
     citation="Machajdik, Hanbury, Affective Image Classification using Features Inspired by "
     "Psychology and Art Theory, ACM Multimedia 2010",
-    read=read,
+    read=_read,
 )

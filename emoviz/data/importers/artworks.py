@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from emoviz.data.cells import plain_name
+from emoviz.data.cells import number, plain_name
 from emoviz.data.dataset import Dataset, Record
 from emoviz.data.importers import Found, Item, Place
 from emoviz.data.reading import open_dataset
@@ -90,7 +90,8 @@ def _of_row(found: Dataset, record: Record) -> Item:
     names = found.taxonomy.names
     shares = dict(zip(names, record.shares, strict=False)) if found.votes else {}
     outside = [name for name in record.metadata if name.startswith(_VOTES) and found.votes]
-    shares |= {name.removeprefix(_VOTES): float(record.metadata[name]) for name in outside}
+    for name in outside:
+        shares[name.removeprefix(_VOTES)] = number(record.metadata[name], name) or 0.0
     used = {*column.values(), *outside}
     stem = parts_of(record.name)[-1].partition("?")[0].rpartition(".")[0]
     return Item(

@@ -14,12 +14,7 @@ from emoviz.labels import CAER7
 TITLE = "CAER-S"
 
 
-def read(root: Path, labels: str = "") -> Dataset:
-    """Bring in CAER-S.
-
-    Raises:
-        TableError: The folder is another one.
-    """
+def _read(root: Path, labels: str = "") -> Dataset:
     expect(root, TITLE, "train/Anger|train/Happy", "test/Anger|test/Happy")
     return read_folders(root, CAER7, TITLE)
 
@@ -31,5 +26,5 @@ IMPORTER = Importer(
     source="https://caer-dataset.github.io",
     terms="Academic research only.",
     citation="Lee, Kim, Kim, Park, Sohn, Context-Aware Emotion Recognition Networks, ICCV 2019",
-    read=read,
+    read=_read,
 )

@@ -57,7 +57,8 @@ class Importer:
         source: Where the set is had.
         terms: Under which it is given away, as far as its page says.
         citation: What to cite.
-        read: From the path, and which of several labels are wanted ("" for the first choice).
+        read: From the path, and which of several labels are wanted ("" for the first choice);
+            `TableError` says that it holds no such set, or what its tables and lists lack.
         choices: What `read` takes for labels, first choice first; empty where any taxonomy's name
             is taken, or nothing at all.
         scale: That the set's valence and arousal were given on; "" where it has none.
@@ -116,6 +117,7 @@ class Gathered:
         path: Path | None,
         label: str | None = None,
         shares: Mapping[str, float] | None = None,
+        counts: Mapping[str, float] | None = None,
         split: Split | None = None,
         group: str = "",
         metadata: Mapping[str, str] | None = None,
@@ -130,6 +132,7 @@ class Gathered:
             path: Of its file, or of the table that holds it; None where it is missing.
             label: Its label; taken from the shares where None.
             shares: Label -> share of the votes; others count as answers outside the taxonomy.
+            counts: Or how many votes each had; ``votes`` in the metadata tells their sum.
             split: Where the set puts it.
             group: What keeps images together; each by itself where empty.
             metadata: Texts by name; empty ones are left out.
@@ -142,8 +145,14 @@ class Gathered:
                 lost = "it is a link that leads nowhere"
             if path is None or lost:
                 raise TableError(file_told(name) + lost)
-            index, votes = _target(self.taxonomy, label, shares)
             kept = {key: text for key, text in (metadata or {}).items() if text}
+            if counts is not None:
+                total = sum(counts.values())
+                if min(counts.values()) < 0 or not total:
+                    raise TableError("the row has no vote" if not total else "a count is below 0")
+                shares = {answer: count / total for answer, count in counts.items()}
+                kept["votes"] = f"{total:g}"
+            index, votes = _target(self.taxonomy, label, shares)
             valence, arousal = ((affect or {}).get(name) for name in DIMENSIONS)
             own = group or name
             self.records.append(

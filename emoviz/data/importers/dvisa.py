@@ -21,12 +21,7 @@ _TABLES = ("labels.csv", "D-ViSA.csv", "dvisa.csv", "annotation.csv")
 _KEPT = ("valence", "arousal", "dominance", "style", "artist")
 
 
-def read(root: Path, labels: str = "") -> Dataset:
-    """Bring in D-ViSA.
-
-    Raises:
-        TableError: The folder is another one, or its table lacks a column.
-    """
+def _read(root: Path, labels: str = "") -> Dataset:
     files = expect(root, TITLE, "|".join(_TABLES), "images")
     table = files.first(*_TABLES)
     assert table is not None
@@ -59,6 +54,6 @@ IMPORTER = Importer(
     terms="Research; the images belong to their owners.",
     citation="Kim, Bae, Lee et al., D-ViSA: A Dataset for Detecting Visual Sentiment from Art "
     "Images, ICCV Workshops 2023",
-    read=read,
+    read=_read,
     scale=str(SCALE),
 )

@@ -30,12 +30,7 @@ ATTRIBUTES = (
 )
 
 
-def read(root: Path, labels: str = "") -> Dataset:
-    """Bring in EmoSet-118K.
-
-    Raises:
-        TableError: The folder is another one, or a list of the split is no JSON list.
-    """
+def _read(root: Path, labels: str = "") -> Dataset:
     files = expect(root, TITLE, "train.json|val.json|test.json", "image")
     found = Gathered(MIKELS8)
     for name in ("train", "val", "test"):
@@ -87,5 +82,5 @@ IMPORTER = Importer(
     terms="Non-commercial research; the images belong to their owners.",
     citation="Yang et al., EmoSet: A Large-scale Visual Emotion Dataset with Rich Attributes, "
     "ICCV 2023",
-    read=read,
+    read=_read,
 )

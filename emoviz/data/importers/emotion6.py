@@ -26,16 +26,7 @@ _CHOICES = ("votes", "keyword")
 SCALE = Scale(1, 9)
 
 
-def read(root: Path, labels: str = "") -> Dataset:
-    """Bring in Emotion6.
-
-    Args:
-        root: The unpacked folder.
-        labels: ``votes`` (the default) or ``keyword``.
-
-    Raises:
-        TableError: The folder is another one, or its table lacks a column.
-    """
+def _read(root: Path, labels: str = "") -> Dataset:
     files = expect(root, TITLE, "ground_truth.txt|labels.csv", "images/joy")
     table = files.first("ground_truth.txt", "labels.csv")
     assert table is not None
@@ -77,7 +68,7 @@ IMPORTER = Importer(
     terms="For academic research only; image copyright remains with the owners.",
     citation="Peng, Chen, Sadovnik, Gallagher, A Mixed Bag of Emotions: Model, Predict, and "
     "Transfer Emotion Distributions, CVPR 2015",
-    read=read,
+    read=_read,
     choices=_CHOICES,
     scale=str(SCALE),
 )

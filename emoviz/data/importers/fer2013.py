@@ -33,12 +33,8 @@ _USAGE: dict[str, Split] = {"training": "train", "publictest": "validation", "pr
 _HEADER = ["emotion", "pixels", "usage"]
 
 
-def read(root: Path, labels: str = "") -> Dataset:
-    """Bring in FER2013: the CSV itself, or the folder that holds it, the folders or the tables.
-
-    Raises:
-        TableError: There is none of these.
-    """
+def _read(root: Path, labels: str = "") -> Dataset:
+    """From the CSV itself, or the folder that holds it, the folders or the tables."""
     table = root if root.is_file() else root / "fer2013.csv"
     if table.is_file():
         return _from_csv(table).finish(root, TITLE)
@@ -112,5 +108,5 @@ IMPORTER = Importer(
     terms="Research.",
     citation="Goodfellow et al., Challenges in Representation Learning: A report on three machine "
     "learning contests, ICONIP 2013",
-    read=read,
+    read=_read,
 )

@@ -15,12 +15,7 @@ from emoviz.labels import MIKELS8
 TITLE = "FI-8"
 
 
-def read(root: Path, labels: str = "") -> Dataset:
-    """Bring in FI-8.
-
-    Raises:
-        TableError: The folder is another one.
-    """
+def _read(root: Path, labels: str = "") -> Dataset:
     split = next(filter(Files(root).find, SPLIT_WORDS), None)
     expect(root, TITLE, *([f"{split}/amusement"] if split else MIKELS8.names))
     return read_folders(root, MIKELS8, TITLE)
@@ -34,5 +29,5 @@ IMPORTER = Importer(
     terms="Research; the images belong to their owners.",
     citation="You, Luo, Jin, Yang, Building a Large Scale Dataset for Image Emotion Recognition: "
     "The Fine Print and the Benchmark, AAAI 2016",
-    read=read,
+    read=_read,
 )

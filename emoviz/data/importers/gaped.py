@@ -32,12 +32,7 @@ _CONVERTED = (".bmp", ".jpg", ".png")  # the set came as bitmaps
 _CATEGORIES = ("A", "H", "N", "P", "Sn", "Sp")
 
 
-def read(root: Path, labels: str = "") -> Dataset:
-    """Bring in GAPED.
-
-    Raises:
-        TableError: The folder is another one.
-    """
+def _read(root: Path, labels: str = "") -> Dataset:
     tables = (f"{c}.txt|{c}/{c}.txt" for c in _CATEGORIES)
     files = expect(root, TITLE, "|".join(("labels.csv", *tables)))
     table = files.find("labels.csv")
@@ -84,6 +79,6 @@ IMPORTER = Importer(
     terms="Academic research only; the images belong to their owners.",
     citation="Dan-Glauser, Scherer, The Geneva Affective Picture Database (GAPED), Behavior "
     "Research Methods 43, 2011",
-    read=read,
+    read=_read,
     scale=str(SCALE),
 )

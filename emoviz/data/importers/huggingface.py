@@ -29,16 +29,8 @@ from emoviz.settings import load_settings
 _SHARD = re.compile(r"([A-Za-z]+)(?:-\d+-of-\d+)?")
 
 
-def read(root: Path, labels: str = "") -> Dataset:
-    """Bring in a saved data set.
-
-    Args:
-        root: Its folder.
-        labels: Name of the taxonomy; found from the labels where empty, or made of them.
-
-    Raises:
-        TableError: The folder holds no such data set, or a file of it is damaged.
-    """
+def _read(root: Path, labels: str = "") -> Dataset:
+    """`labels` names a taxonomy; it is found from the labels where empty, or made of them."""
     shards = list(_shards(root))
     if not shards:
         names = ", ".join(sorted(Files(root).listing())) or "nothing"
@@ -104,6 +96,6 @@ IMPORTER = Importer(
     source="your own",
     terms="",
     citation="",
-    read=read,
+    read=_read,
     takes_taxonomy=True,
 )

@@ -23,16 +23,8 @@ _WORDS = {
 }
 
 
-def read(path: Path, labels: str = "") -> Dataset:
-    """Bring in a set of positive and negative images.
-
-    Args:
-        path: The table, a folder with ``labels.csv`` in it, or a folder of the two folders.
-        labels: Not used.
-
-    Raises:
-        TableError: There is no such table and no such folders.
-    """
+def _read(path: Path, labels: str = "") -> Dataset:
+    """From the table, a folder with ``labels.csv`` in it, or a folder of the two folders."""
     table = path if path.is_file() else expect(path, TITLE, _WANTED).find("labels.csv")
     found = Gathered(SENTIMENT2)
     if table is not None:
@@ -58,5 +50,5 @@ IMPORTER = Importer(
     terms="Of Twitter I: academic research only; the images belong to their owners.",
     citation="Of Twitter I: You, Luo, Jin, Yang, Robust Image Sentiment Analysis Using "
     "Progressively Trained and Domain Transferred Deep Networks, AAAI 2015",
-    read=read,
+    read=_read,
 )

@@ -18,12 +18,7 @@ TITLE = "UnbiasedEmo"
 EMOTIONS = ("anger", "fear", "joy", "love", "sadness", "surprise")
 
 
-def read(root: Path, labels: str = "") -> Dataset:
-    """Bring in UnbiasedEmo.
-
-    Raises:
-        TableError: The folder is another one.
-    """
+def _read(root: Path, labels: str = "") -> Dataset:
     below = "images" if Files(root).find("images/sadness") is not None else ""
     expect(root, TITLE, *(f"{below}/{name}".lstrip("/") for name in EMOTIONS))
     taxonomy = own_taxonomy("unbiasedemo6", EMOTIONS, "UnbiasedEmo, six emotions")
@@ -45,5 +40,5 @@ IMPORTER = Importer(
     terms="Research; the images belong to their owners.",
     citation="Panda, Zhang, Li, Lee, Lu, Roy-Chowdhury, Contemplating Visual Emotions: "
     "Understanding and Overcoming Dataset Bias, ECCV 2018",
-    read=read,
+    read=_read,
 )

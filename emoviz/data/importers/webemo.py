@@ -34,16 +34,8 @@ _SPLIT = re.compile(r"(train|val|test)")
 _LIST = re.compile(r"(?<!\d)(25|8|2)(?!\d)")
 
 
-def read(root: Path, labels: str = "") -> Dataset:
-    """Bring in WEBEmo.
-
-    Args:
-        root: The folder with the lists and the images.
-        labels: ``8`` (the default), ``25`` or ``2``.
-
-    Raises:
-        TableError: There are no lists of that level.
-    """
+def _read(root: Path, labels: str = "") -> Dataset:
+    """`labels` is the level: ``8`` (the default), ``25`` or ``2``."""
     level = labels or _LEVELS[0]
     lists = _lists(root)
     if level not in lists:
@@ -108,6 +100,6 @@ IMPORTER = Importer(
     terms="Research; the images belong to their owners.",
     citation="Panda, Zhang, Li, Lee, Lu, Roy-Chowdhury, Contemplating Visual Emotions: "
     "Understanding and Overcoming Dataset Bias, ECCV 2018",
-    read=read,
+    read=_read,
     choices=_LEVELS,
 )

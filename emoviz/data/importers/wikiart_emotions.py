@@ -196,16 +196,8 @@ def is_wikiart_emotions(table: Path) -> bool:
     return {*_NEEDED, f"{VOTERS['image']}: {WIKIART20.names[0]}"} <= set(head)
 
 
-def read(root: Path, labels: str = "") -> Dataset:
-    """Bring in WikiArt Emotions.
-
-    Args:
-        root: The folder with the table and the images.
-        labels: Whose votes: ``image`` (the default), ``image and title`` or ``title``.
-
-    Raises:
-        TableError: The folder or its table is another one, or no image fits a work.
-    """
+def _read(root: Path, labels: str = "") -> Dataset:
+    """`labels` says whose votes: ``image`` (the default), ``image and title`` or ``title``."""
     files = expect(root, TITLE, _TABLE)
     table = files.find(_TABLE)
     assert table is not None
@@ -236,6 +228,6 @@ IMPORTER = Importer(
     terms="Research; the images belong to their owners.",
     citation="Mohammad, Kiritchenko, WikiArt Emotions: An Annotated Dataset of Emotions Evoked by "
     "Art, LREC 2018",
-    read=read,
+    read=_read,
     choices=tuple(VOTERS),
 )
