@@ -17,14 +17,13 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from emoviz.data.hash_filter import SeenImages
@@ -82,7 +81,7 @@ class Card:
         calibration: Expected calibration error before and after, and on what.
         novelty: The rule for "unlike the training data" in words, with its measured rates.
         seen: How many training images the filter in the weights' file knows, and how rarely it is
-            mistaken; empty where there is none (`seen_in_training`).
+            mistaken; empty where there is none (`load_seen`).
         dimensions: For each output beside the classes: its scale in words, how well it was
             measured on held-out images, and half the width of its interval, overall and by kind of
             image.
@@ -414,28 +413,6 @@ def load_seen(checkpoint: Checkpoint) -> SeenImages | None:
         CheckpointError: It is incomplete, or the weights were changed after the card was written.
     """
     return _part(checkpoint, SEEN_PREFIX, SeenImages.from_arrays, "filter of training images")
-
-
-def seen_in_training(
-    checkpoint: Checkpoint,
-    sha256: Sequence[str],
-    perceptual: NDArray[np.uint64] | None = None,
-) -> NDArray[np.bool_] | None:
-    """(N,) whether each image, or one that looks like it, was in the checkpoint's training.
-
-    Args:
-        checkpoint: Any.
-        sha256: (N) of the files; "" where it is not known.
-        perceptual: (N,) hashes as `emoviz.data.image_statistics` has them, where they are known.
-
-    Returns:
-        None where the checkpoint says nothing of its training images.
-
-    Raises:
-        CheckpointError: Its filter cannot be read.
-    """
-    known = load_seen(checkpoint)
-    return None if known is None else known.seen(sha256, perceptual)
 
 
 def _part(

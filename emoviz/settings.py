@@ -43,9 +43,9 @@ class Settings:
             sets), `examinations` of them with what was decided by hand, `sent` (tables that came
             through the browser); `collections` (what was fetched for each), `studies`; and what is
             computed again where it is missing, so that it may be deleted while nothing runs:
-            `embeddings`, `thumbnails.sqlite`, `files.sqlite`, and `cache/features`, which training
-            fills with gigabytes. (Weights that timm fetches from a model hub lie in that hub's own
-            cache.)
+            `embeddings`, `thumbnails.sqlite`, `frequencies.sqlite`, `files.sqlite`, and
+            `cache/features`, which training fills with gigabytes. (Weights that timm fetches from a
+            model hub lie in that hub's own cache.)
         device: `auto` takes a CUDA GPU where one answers, else the processor; `cpu` or `cuda`
             insist.
         max_file_mb: An image file above this many megabytes is refused before it is read.

@@ -88,6 +88,7 @@ READ_BY: dict[str, tuple[tuple[str, ...], str]] = {
     "embeddings/": (("embeddings",), ""),
     "files.": (("collections",), ""),
     "thumbnails.": (("collections", "embeddings"), ""),
+    "frequencies.": (("evaluate",), ""),
 }
 PAGES = tuple(sorted(path.stem for path in (PROJECT_ROOT / "pages").rglob("*.py")))
 VERBS = (
@@ -163,6 +164,7 @@ def _files() -> list[str]:
         "embeddings/*.sqlite",
         "files.sqlite",
         "thumbnails.sqlite",
+        "frequencies.sqlite",
         "embeddings/*.cost.json",
     ]
 

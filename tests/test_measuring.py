@@ -20,6 +20,7 @@ from emoviz.checkpoints import (
 )
 from emoviz.cli import main
 from emoviz.data.hash_filter import SeenImages
+from emoviz.data.image_statistics import look_at
 from emoviz.data.images import Limits
 from emoviz.data.library import save_set
 from emoviz.data.reading import read_labelled
@@ -96,16 +97,20 @@ def test_images_of_the_training_are_left_out_on_demand(
     words = ("evaluate", "--checkpoint", "tiny", "--data", str(table), "--without-seen")
     assert main(list(words)) == 2  # it cannot say what it was trained on, so nothing is pretended
     assert "which images it was trained on" in capsys.readouterr().err
-    trained = np.array([sha in set(direct.sha256[:9]) for sha in direct.sha256])
+    looks = look_at(read_labelled(table).records, Limits.of(settings))
+    mine = np.isin(looks.sha256, direct.sha256[9:12])  # of these the filter knows the looks alone
+    trained = np.isin(direct.sha256, direct.sha256[:12])
     save_checkpoint(
         tiny_checkpoint.folder,
         tiny_checkpoint.card,
         load_network(tiny_checkpoint),
         with_graph=False,
-        seen=SeenImages.of(direct.sha256[:9], np.zeros(0, np.uint64)),
+        seen=SeenImages.of(direct.sha256[:9], looks.hash[mine]),
     )
     everything, rest = run(*words[:-1]), run(*words)
     assert everything["seen_in_training"]["seen"] == trained.sum()
+    assert everything["seen_in_training"]["by_looks"] == 3
+    assert everything["seen_in_training"]["unlooked"] == 0
     assert rest["n"] == (~trained).sum()
     assert rest["accuracy"] == pytest.approx(right[~trained].mean())
     assert rest["accuracy"] == everything["seen_in_training"]["accuracy_without"]["value"]

@@ -1,13 +1,10 @@
 """Confidence intervals: formulas by hand, what never may happen, and coverage in a simulation."""
 
-import importlib.util
-import sys
 from math import comb
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+from benchmarked import benchmark
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from emoviz.analysis.alignment import AlignedPredictions, ModelOutputs, judge
@@ -27,17 +24,6 @@ from emoviz.analysis.resampling import (
     wilson,
 )
 from emoviz.labels import MIKELS8, bridge_between
-
-
-def benchmark(name: str = "coverage") -> ModuleType:
-    file = Path(__file__).parents[1] / "benchmarks" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"{name}_benchmark", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # its dataclasses look themselves up
-    spec.loader.exec_module(module)
-    return module
 
 
 def exact(hits: int, size: int, u: np.ndarray | None = None) -> AlignedPredictions:
@@ -213,7 +199,7 @@ def test_intervals_hold_the_truth_in_a_simulation(images: int) -> None:
     A percentile bootstrap fails it: its calibration error held the truth in .20 to .84 of draws,
     average precision in .61, and where nearly all is right the accuracy in .26.
     """
-    module = benchmark()
+    module = benchmark("coverage")
     for world in (module.WORLDS[0], module.WORLDS[5]):
         names = ("accuracy", "macro_f1", "mcc", "roc_auc", "average_precision", "ece", "brier")
         truth = module.true_values(world, names, 100_000)
@@ -240,7 +226,7 @@ def test_intervals_hold_the_truth_in_other_worlds(
 
 
 def test_intervals_of_clusters_hold_what_more_images_give() -> None:
-    module = benchmark()
+    module = benchmark("coverage")
     world, names = module.CLUSTERED[2], ("ari", "ami", "nmi", "asr")
     truth = module.true_values(world, names, 10_000)
     found = module.coverage(world, 200, 40, names, truth)

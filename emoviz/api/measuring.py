@@ -37,7 +37,7 @@ class SetChoice(TypedDict, total=False):
         split: Only ``train``, ``validation`` or ``test``.
         level: Which folder is the class, counted from the outermost, 1.
         bridge: What may be called what, ``{"label": ["class", ...]}``; proposed where left out.
-        without_seen: Leave out images that were in a network's training, known by their bytes.
+        without_seen: Leave out images that were in a network's training, by bytes or looks.
     """
 
     taxonomy: str | None
@@ -66,7 +66,7 @@ def evaluate(
             ``train``, ``validation`` or ``test`` alone; ``level``, which folder is the class,
             counted from the outermost, 1; ``bridge``, what may be called what
             (``{"label": ["class", ...]}``); ``without_seen=True`` to leave out images that were in
-            the network's training, known by their bytes.
+            the network's training, by bytes or looks.
 
     Raises:
         TableError: The set cannot be read, or has no label that the network knows.
@@ -167,7 +167,7 @@ def measured_tables(
     labels, left_out = labels_of(tables[0][0], opened), 0
     notes = []
     if without_seen:
-        rows_left = _unseen(contenders, tables[0][0])
+        rows_left = _unseen(contenders, tables[0][0], settings)
         left_out = len(tables[0][0]) - len(rows_left)
         tables = [[table.take(rows_left) for table in own] for own in tables]
         labels = labels.take(rows_left)
@@ -193,14 +193,17 @@ def measured_tables(
     return SeenSet(measured, tables, bridges, [*opened.notes, *notes], left_out)
 
 
-def _unseen(contenders: Sequence[Contender], table: EmbeddingTable) -> NDArray[np.int64]:
+def _unseen(
+    contenders: Sequence[Contender], table: EmbeddingTable, settings: Settings
+) -> NDArray[np.int64]:
     """(K,) rows of the images that no contender was trained on."""
-    seen = seen_rows([member for item in contenders for member in item.members], table.sha256)
+    members = [member for item in contenders for member in item.members]
+    seen = seen_rows(members, table.sha256, settings)
     if seen is None:
         raise TableError("No network here says which images it was trained on: none is left out.")
-    if seen.all():
+    if seen.either.all():
         raise TableError("Every image of the set was in a training: none is left to measure on.")
-    return np.flatnonzero(~seen)
+    return np.flatnonzero(~seen.either)
 
 
 def _strangers_bridge(name: str, classes: Taxonomy, labels: Taxonomy) -> Bridge:

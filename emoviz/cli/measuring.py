@@ -431,9 +431,10 @@ def _print_left_out(result: dict[str, Any]) -> None:
 def _print_leak(result: dict[str, Any]) -> None:
     leak = result.get("seen_in_training")
     if leak and leak["seen"]:
+        from emoviz.experiments.assess import leak_words
+
         print(
-            f"in the training of {result['checkpoint']}: {leak['seen']} of these "
-            f"{leak['accuracy']['n']} images, by their bytes; accuracy without them "
+            f"{leak_words(leak, result['checkpoint'])}; accuracy without them "
             f"{estimate_text(leak['accuracy_without']).strip()} (--without-seen leaves them out)"
         )
 

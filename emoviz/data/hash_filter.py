@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Keys = NDArray[np.uint64]
-FALSE_POSITIVES = 1e-5  # of one key; an image has seven, or less
+FALSE_POSITIVES = 1e-5  # of one key; of an image a hundred are asked for at most
 MOST_BYTES = 200_000
 _BANDS = 4
 
@@ -89,22 +89,28 @@ class SeenImages:
 
     @property
     def keys(self) -> int:
-        """That are asked for each image."""
-        return 1 + math.comb(_BANDS, self.shared)
+        """That are asked for each image, where its perceptual hash is known."""
+        return 1 + (math.comb(_BANDS, self.shared) << self.unsure)
+
+    @property
+    def unsure(self) -> int:
+        """Bits of a hash to try both ways (`likely_hashes`): a mistake in 1,000 images at most."""
+        return 6 if self.shared == _BANDS else 4
 
     def seen(self, sha256: Sequence[str], perceptual: Keys | None = None) -> NDArray[np.bool_]:
         """(N,) whether each image, or one that looks like it, was in the training.
 
         Args:
             sha256: (N) of the files; "" where it is not known.
-            perceptual: (N,) where they are known (`emoviz.data.image_statistics`).
+            perceptual: (N,), or (N, K) that each may have, where they are known
+                (`emoviz.data.image_statistics`).
         """
         known = np.array([bool(text) for text in sha256], bool)
         found = np.zeros(len(sha256), bool)
         found[known] = self.exact.holds(exact_keys([text for text in sha256 if text]))
         if perceptual is not None:
-            keys = band_keys(perceptual, self.shared)
-            found |= self.alike.holds(keys.ravel()).reshape(keys.shape).any(axis=1)
+            keys = band_keys(perceptual.reshape(-1), self.shared)
+            found |= self.alike.holds(keys.ravel()).reshape(len(sha256), -1).any(axis=1)
         return found
 
     def to_arrays(self) -> dict[str, NDArray[np.uint8]]:

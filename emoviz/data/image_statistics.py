@@ -147,10 +147,31 @@ def perceptual_hash(grey: NDArray[np.floating]) -> NDArray[np.uint64]:
     The 8 x 8 lowest coefficients of the two-dimensional cosine transform, each a bit: above their
     median or not. The first coefficient is the highest bit.
     """
-    flat = _projected(np.asarray(grey, np.float32), _cosines()).reshape(len(grey), -1)
-    bits = flat > np.median(flat, axis=1, keepdims=True)
-    packed = np.packbits(bits, axis=1)
-    return np.ascontiguousarray(packed).view(">u8").astype(np.uint64).reshape(-1)
+    return likely_hashes(frequencies(grey), 0)[:, 0]
+
+
+def frequencies(grey: NDArray[np.floating]) -> Floats:
+    """(N, 64) lowest coefficients of the cosine transform of grey pictures (N, 32, 32)."""
+    return _projected(np.asarray(grey, np.float32), _cosines()).reshape(len(grey), -1)
+
+
+def likely_hashes(lowest: Floats, unsure: int) -> NDArray[np.uint64]:
+    """(N, 2 ** unsure) perceptual hashes that copies of N images may have, their own first.
+
+    The bits of those coefficients that lie nearest to the median are tried both ways: they are the
+    first to turn where an image is saved anew (Lv et al. 2007, query-directed probing).
+
+    Args:
+        lowest: (N, 64) from `frequencies`.
+        unsure: How many bits are tried.
+    """
+    above = lowest - np.median(lowest, axis=1, keepdims=True)
+    places = np.argsort(np.abs(above), axis=1)[:, :unsure]
+    packed = np.ascontiguousarray(np.packbits(above > 0, axis=1))
+    hashes = packed.view(">u8").astype(np.uint64)
+    for turned in (np.uint64(1) << (63 - places).astype(np.uint64)).T:
+        hashes = np.concatenate([hashes, hashes ^ turned[:, None]], axis=1)
+    return hashes
 
 
 def _batches(records: Sequence[Record], limits: Limits) -> Iterator[Looks]:

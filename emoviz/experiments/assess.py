@@ -121,7 +121,7 @@ def evaluation(
         return {
             **numbers,
             **_sources([contender], table, labels, measured, how),
-            "seen_in_training": _leak(contender, table, judged),
+            "seen_in_training": _leak(contender, table, judged, settings),
             "answers": describe_answers(answers_of(table)).to_dict() if len(tables) == 1 else None,
         }
 
@@ -160,7 +160,7 @@ def comparison(
         ]
         values = _comparison_values(found, (one, other), groupings, table, sources)
         for side, item, judged in zip("ab", pair, (one, other), strict=True):
-            values[side]["seen_in_training"] = _leak(item, table, judged)
+            values[side]["seen_in_training"] = _leak(item, table, judged, settings)
         return values
 
     values = kept(settings, key, compute)
@@ -395,33 +395,63 @@ class Leak:
     """How many of the measured images were in the training, and the accuracy without them.
 
     Attributes:
-        seen: Images whose file was in the training of a member.
+        seen: Images that were in the training of a member.
+        by_looks: Those of them that are known by their looks, not by their bytes.
+        unlooked: Images of other bytes whose looks are not known here.
         accuracy: On all of them.
         accuracy_without: On those that were not seen.
     """
 
     seen: int
+    by_looks: int
+    unlooked: int
     accuracy: MetricEstimate
     accuracy_without: MetricEstimate
 
 
 def leak_of(
-    members: Sequence[Checkpoint], table: EmbeddingTable, judged: AlignedPredictions
+    members: Sequence[Checkpoint],
+    table: EmbeddingTable,
+    judged: AlignedPredictions,
+    settings: Settings,
 ) -> Leak | None:
-    """What of the measured images a model's members have learned from; None where none can say.
-
-    By the files' SHA-256: the table has no perceptual hashes.
-    """
-    seen = seen_rows(members, [table.sha256[i] for i in judged.rows])
-    if seen is None:
+    """What of the measured images a model's members have learned from; None where none can say."""
+    found = seen_rows(members, [table.sha256[i] for i in judged.rows], settings)
+    if found is None:
         return None
-    right, rest = judged.right, judged.right[~seen]
+    right, rest = judged.right, judged.right[~found.either]
     without = share(int(rest.sum()), len(rest), nothing="every image was in the training")
-    return Leak(int(seen.sum()), share(int(right.sum()), len(right)), without)
+    return Leak(
+        int(found.either.sum()),
+        int(found.by_looks.sum()),
+        found.unlooked,
+        share(int(right.sum()), len(right)),
+        without,
+    )
 
 
-def _leak(contender: Contender, table: EmbeddingTable, judged: AlignedPredictions) -> Values | None:
-    found = leak_of(contender.members, table, judged)
+def leak_words(leak: Mapping[str, Any], name: str) -> str:
+    """How many of the measured images a model has learned from, and how they are known.
+
+    Args:
+        leak: A `Leak` as values.
+        name: Of the model.
+    """
+    by_bytes = leak["seen"] - leak["by_looks"]
+    words = (
+        f"{leak['seen']:,} of these {leak['accuracy']['n']:,} images were in the training of "
+        f"{name}: {by_bytes:,} by their bytes, {leak['by_looks']:,} by their looks, as copies that "
+        "were shrunk or saved anew (one in 1,000 others is taken for such by mistake)"
+    )
+    if leak["unlooked"]:
+        words += f"; of {leak['unlooked']:,} others only the bytes are known here"
+    return words
+
+
+def _leak(
+    contender: Contender, table: EmbeddingTable, judged: AlignedPredictions, settings: Settings
+) -> Values | None:
+    found = leak_of(contender.members, table, judged, settings)
     return None if found is None else asdict(found)
 
 

@@ -1,6 +1,6 @@
 """What was computed before, kept by content: embeddings, thumbnails, the hashes of files.
 
-Four kinds of SQLite files under the home. Each may be deleted while nothing runs; what is
+Five kinds of SQLite files under the home. Each may be deleted while nothing runs; what is
 missing is computed again. A transaction is there whole or not at all, so a killed process costs
 at most the batch it was at, and several processes may write at once.
 
@@ -10,6 +10,7 @@ at most the batch it was at, and several processes may write at once.
                <fingerprint>.cost.json seconds an image when it last embedded a set
     styles/<fingerprint>.sqlite       parts of the logits and Gram matrices, likewise
     thumbnails.sqlite                 small JPEGs, the same for all checkpoints
+    frequencies.sqlite                what perceptual hashes are made of, of each thumbnail
     files.sqlite                      path, size and time of change -> SHA-256
 """
 
@@ -227,9 +228,10 @@ class Thumbnails(Store):
     """Small JPEGs of every image that was embedded, long side at most `THUMBNAIL_SIDE`."""
 
     columns: Mapping[str, str] = {"sha256": "BLOB PRIMARY KEY", "jpeg": "BLOB NOT NULL"}
+    name = "thumbnails.sqlite"
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings.home / "thumbnails.sqlite")
+        super().__init__(settings.home / self.name)
 
     def known(self, hashes: Iterable[str]) -> set[str]:
         """Those of the images that have one."""
@@ -246,6 +248,13 @@ class Thumbnails(Store):
     def put(self, jpegs: Mapping[str, bytes]) -> None:
         """Keep thumbnails, all or none."""
         self._put((bytes.fromhex(key), jpeg) for key, jpeg in jpegs.items())
+
+
+class Frequencies(Thumbnails):
+    """Of the thumbnails of images: what `emoviz.inference.leaks` makes perceptual hashes of."""
+
+    columns: Mapping[str, str] = {"sha256": "BLOB PRIMARY KEY", "lowest": "BLOB NOT NULL"}
+    name = "frequencies.sqlite"
 
 
 class KnownFiles(Store):

@@ -36,6 +36,7 @@ from emoviz.inference.cache import (
     stamp,
 )
 from emoviz.inference.embedding_table import EmbeddingTable, Origin, Progress
+from emoviz.inference.leaks import keep_frequencies
 from emoviz.inference.predict import Model, Prediction, load_model, predict
 from emoviz.inference.stored import record_batches
 from emoviz.settings import Settings
@@ -215,10 +216,10 @@ class _Run:
                     waiting.append(prediction)
                     new += 1
                     if len(waiting) == batch:
-                        _keep(waiting, cache, thumbnails)
+                        _keep(waiting, cache, thumbnails, self._settings)
                         waiting.clear()
             finally:  # also when stopped: what was computed is kept
-                _keep(waiting, cache, thumbnails)
+                _keep(waiting, cache, thumbnails, self._settings)
         seconds = time.monotonic() - began
         checkpoint, hashes = self._model.checkpoint, tuple(self._hashes)
         if 2 * new > len(self._wanted):  # else looking up the others is most of it
@@ -288,9 +289,16 @@ class _Run:
             self._progress(self._done, len(self._wanted))
 
 
-def _keep(predictions: Sequence[Prediction], cache: EmbeddingCache, thumbnails: Thumbnails) -> None:
+def _keep(
+    predictions: Sequence[Prediction],
+    cache: EmbeddingCache,
+    thumbnails: Thumbnails,
+    settings: Settings,
+) -> None:
     """Thumbnails first: an image counts as seen once its embedding is there too."""
-    thumbnails.put({p.sha256: p.thumbnail for p in predictions if p.thumbnail is not None})
+    jpegs = {p.sha256: p.thumbnail for p in predictions if p.thumbnail is not None}
+    thumbnails.put(jpegs)
+    keep_frequencies(jpegs, settings)
     cache.put(
         {
             p.sha256: CachedEmbedding(

@@ -11,6 +11,7 @@ from typing import Any
 
 from emoviz.analysis.metrics import METRICS
 from emoviz.errors import TableError
+from emoviz.experiments.assess import leak_words
 from emoviz.files import replaced_file, write_text
 from emoviz.plots.document import (
     Document,
@@ -218,6 +219,7 @@ def _sources(values: Values, sides: Sequence[Values]) -> Section:
         ["Left out, unknown labels", _counts(sides[0].get("unknown_labels") or {})],
         ["Refused rows and files", sides[0].get("refused", 0)],
         ["Images that stand there twice (they count twice)", sides[0]["duplicates"]],
+        *(["Seen in a training", _seen(side)] for side in sides),
         *([f"The set's {key}", _words(value)] for key, value in about.items()),
         ["Seed", values["seed"]],
         ["Versions", ", ".join(f"{key} {value}" for key, value in values["versions"].items())],
@@ -240,6 +242,15 @@ def _sources(values: Values, sides: Sequence[Values]) -> Section:
             *bridges,
         ],
     )
+
+
+def _seen(side: Values) -> str:
+    """What of the images the model has learned from, and its accuracy without them."""
+    leak = side.get("seen_in_training")
+    if not leak:
+        return f"not known of {side['checkpoint']}"
+    words, rest = leak_words(leak, side["checkpoint"]), leak["accuracy_without"]
+    return f"{words}; accuracy without them {' '.join(_estimate(rest, 'percent'))} (n {rest['n']})"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

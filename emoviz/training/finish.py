@@ -383,7 +383,8 @@ def seen_images(records: Sequence[Record], recipe: Recipe) -> tuple[SeenImages, 
         "bytes": size,
         "false_positives": f"at most {made.keys * FALSE_POSITIVES:.0e} of images by chance",
         "rule": "An image counts as seen where its file is one of the training images, or where "
-        f"its perceptual hash (64 bits) shares {_BANDS[made.shared]} with one of theirs.",
+        f"its perceptual hash (64 bits, the {made.unsure} least certain of which are tried both "
+        f"ways) shares {_BANDS[made.shared]} with one of theirs.",
     }
     return made, told
 

@@ -75,7 +75,7 @@ if rival is not None:
 else:
     found = pairing.together(source, [context.checkpoint, *others], settings)
 if found is not None:
-    found = offer_unseen(found)
+    found = offer_unseen(found, settings)
 if found is not None and not len(found[0].judged):
     st.info(
         "No image has a label that all of these networks can answer. Tick the classes above, or "
@@ -83,7 +83,7 @@ if found is not None and not len(found[0].judged):
         icon=":material/join_inner:",
     )
 elif found is not None:
-    say_what_is_measured(*found)
+    say_what_is_measured(*found, settings=settings)
     if way == "runs":
         comparison.show_runs(found)
         st.stop()

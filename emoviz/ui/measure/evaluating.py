@@ -37,8 +37,8 @@ VIEWS = {
 
 def show(item: EvaluationSubject, pictures: Pictures, settings: Settings) -> None:
     """The views, the one that the link names first, and the report."""
-    (item,) = offer_unseen([item])
-    say_what_is_measured(item)
+    (item,) = offer_unseen([item], settings)
+    say_what_is_measured(item, settings=settings)
     if not len(item.judged):
         st.info(
             "No image has a label that a class of this model may be called. Tick the classes "

@@ -1,12 +1,13 @@
 """What is measured: a checkpoint's answers beside labels, through a bridge."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions, ensemble, judge, judge_together
 from emoviz.analysis.metrics import METRICS
@@ -14,7 +15,7 @@ from emoviz.analysis.resampling import MetricEstimate
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.dataset import NO_LABEL
 from emoviz.errors import EmovizError
-from emoviz.experiments.assess import leak_of
+from emoviz.experiments.assess import Leak, leak_of, leak_words
 from emoviz.experiments.contenders import answers_of
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import Labels, duplicates, labels_of, open_labelled
@@ -126,14 +127,14 @@ def subject(
     return EvaluationSubject(source, (checkpoint,), points, tables, labels, bridges, found, key)
 
 
-def offer_unseen(items: Sequence[EvaluationSubject]) -> list[EvaluationSubject]:
+def offer_unseen(items: Sequence[EvaluationSubject], settings: Settings) -> list[EvaluationSubject]:
     """A switch that leaves out images that any model was trained on; the rest once it is on.
 
     Args:
         items: Models on the same images, in the same order; measured on the same ones afterwards.
+        settings: Where thumbnails are kept.
     """
-    members = [member for item in items for member in item.members]
-    seen = seen_rows(members, items[0].table.sha256)
+    seen = _seen(" ".join(item.key for item in items), items, settings)
     if seen is None or not seen[items[0].judged.rows].any():
         return list(items)
     if not linked_toggle("Leave out images that were in the training", "unseen"):
@@ -164,12 +165,15 @@ def offer_unseen(items: Sequence[EvaluationSubject]) -> list[EvaluationSubject]:
     return left
 
 
-def say_what_is_measured(item: EvaluationSubject, *others: EvaluationSubject) -> None:
+def say_what_is_measured(
+    item: EvaluationSubject, *others: EvaluationSubject, settings: Settings
+) -> None:
     """How many images are measured, what was left out and why, and who may know them already.
 
     Args:
         item: What is measured.
         others: Other models on the same images.
+        settings: Where thumbnails are kept.
     """
     judged = item.judged
     parts = [f"On **{counted(len(judged), 'image')}** with a label that the model can answer"]
@@ -182,7 +186,7 @@ def say_what_is_measured(item: EvaluationSubject, *others: EvaluationSubject) ->
         parts.append(f"{counted(copies, 'copy', 'copies')} of another among all images")
     st.markdown("; ".join(parts) + ".")
     for one in (item, *others):
-        _say_what_was_seen(one)
+        _say_what_was_seen(one, settings)
     for member in (member for one in (item, *others) for member in one.members):
         if names := trained_on(member, item.source.title):
             st.warning(
@@ -193,16 +197,13 @@ def say_what_is_measured(item: EvaluationSubject, *others: EvaluationSubject) ->
     show_problems(item.table.refused, len(item.table))
 
 
-def _say_what_was_seen(item: EvaluationSubject) -> None:
-    """Images that the model was trained on, by their bytes, and the number without them."""
-    found = leak_of(item.members, item.table, item.judged)
+def _say_what_was_seen(item: EvaluationSubject, settings: Settings) -> None:
+    """Images that the model was trained on, and the number without them."""
+    found = _leak(item.key, item, settings)
     if found is None or not found.seen:
         return
     title = plain(listed([member.card.title for member in item.members]))
-    words = (
-        f"{found.seen:,} of these {found.accuracy.n:,} images were in the training of {title} "
-        "(known by their bytes: copies that were saved anew are not counted)."
-    )
+    words = f"{leak_words(asdict(found), title)}."
     if found.accuracy_without.value is None:
         words += " None is left that it has not seen."
     else:
@@ -235,6 +236,21 @@ def single(
     assert points.taxonomy is not None
     bridge = choose_bridge(points.taxonomy, labels.taxonomy)
     return subject(source, checkpoint, points, file, labels, bridge)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _seen(
+    key: str, _items: Sequence[EvaluationSubject], _settings: Settings
+) -> NDArray[np.bool_] | None:
+    """(N,) images of the table that any of the models was trained on; None where none can say."""
+    members = [member for item in _items for member in item.members]
+    found = seen_rows(members, _items[0].table.sha256, _settings)
+    return None if found is None else found.either
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def _leak(key: str, _item: EvaluationSubject, _settings: Settings) -> Leak | None:
+    return leak_of(_item.members, _item.table, _item.judged, _settings)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
