@@ -141,7 +141,7 @@ def _add_set_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "--without-seen",
         action="store_true",
-        help="leave out images that were in a measured network's training, known by bytes",
+        help="leave out images that were in a measured network's training, known by bytes or looks",
     )
     verb.add_argument(
         "--report",
