@@ -377,11 +377,12 @@ def test_windows_pages_come_before_those_of_dos(tmp_path: Path) -> None:
 
 
 def test_a_cell_with_several_labels_is_told_and_not_guessed(make: Callable[..., Path]) -> None:
-    found = both(make(rows(";").replace(";fear", ';["joy", "fear"]')))
-    assert counts(found) == {"joy": 2}
-    assert [(key, why.split(";")[0]) for key, why in found.problems] == [
-        ("line 3", "it has several labels")
-    ]
+    for several in ('["joy", "fear"]', "joy | fear", "joy, fear"):
+        found = both(make(rows(";").replace(";fear", f";{several}")))
+        assert counts(found) == {"joy": 2}
+        assert [(key, why.split(";")[0]) for key, why in found.problems] == [
+            ("line 3", "it has several labels")
+        ]
     pairs = zip(NAMES, LABELS, strict=True)
     lines = "\n".join(json.dumps({"file": name, "labels": [label]}) for name, label in pairs)
     assert counts(both(make(lines, "t.jsonl"))) == {"joy": 2, "fear": 1}

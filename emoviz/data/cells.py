@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 
 from emoviz.errors import TableError
+from emoviz.labels import taxonomy_of
 
 NO_ANSWER = frozenset(
     ("", "nan", "n/a", "na", "n.a.", "<na>", "#n/a", "#na", "none", "null", "nil", "-", "?")
@@ -57,10 +58,12 @@ def kind_of_values(texts: Collection[str]) -> str:
 
 
 def listed(text: str) -> list[str]:
-    """The labels that a cell holds: several where it is a list of Python or JSON, ``['joy']``."""
+    """The labels that a cell holds: of ``['joy', 'fear']``, or of known words in ``joy; fear``."""
     inside = _LIST.fullmatch(text)
     if inside is None:
-        return [text] if text.casefold() not in NO_ANSWER else []
+        parts = [part.strip() for part in re.split("[;|,]", text)]
+        parts = parts if len(parts) > 1 and all(parts) and taxonomy_of(parts) else [text]
+        return [part for part in parts if part.casefold() not in NO_ANSWER]
     items = (max(item).strip() for item in _LISTED.findall(inside[1] or inside[2] or ""))
     return [item for item in items if item.casefold() not in NO_ANSWER]
 

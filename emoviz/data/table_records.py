@@ -59,8 +59,7 @@ def read_records(
         table: Any.
         wish: What it is opened for.
         roles: Of its columns; found by their names where None.
-        folders: Absolute, of the files that it names, the first that has one; where empty its own
-            and those beside it that are called images or the like.
+        folders: Absolute, of its files, the first that has one; its own and ``images`` if empty.
 
     Raises:
         TableError: A column is missing or stands twice, or the labels have to be asked about.
@@ -306,8 +305,7 @@ def _split_of(text: str) -> Split | None:
 
 
 def _votes(text: str, column: str) -> float:
-    truth = TRUTHS.get(text.casefold())
-    value = number(text, column) or 0.0 if truth is None else float(truth)
+    value = number(str(TRUTHS.get(text.casefold(), text)), column) or 0.0
     if value < 0:
         raise TableError(f"{column} is below 0")
     return value

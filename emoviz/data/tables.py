@@ -268,8 +268,7 @@ class Files:
         return next((path for name in names if (path := self.find(name)) is not None), None)
 
     def locate(self, name: str) -> Path | None:
-        """The file that a table means: relative, absolute, or as another machine had it; no
-        address is one."""
+        """The file that a table means, no address: relative, absolute, as elsewhere."""
         text = name.strip().removeprefix("file://")
         if ADDRESS.match(text):
             return None

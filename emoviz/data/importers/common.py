@@ -148,8 +148,8 @@ class Gathered:
             kept = {key: text for key, text in (metadata or {}).items() if text}
             if counts is not None:
                 total = sum(counts.values())
-                if min(counts.values()) < 0 or not total:
-                    raise TableError("the row has no vote" if not total else "a count is below 0")
+                if total <= 0 or min(counts.values()) < 0:
+                    raise TableError("the row has no vote, or a count is below 0")
                 shares = {answer: count / total for answer, count in counts.items()}
                 kept["votes"] = f"{total:g}"
             index, votes = _target(self.taxonomy, label, shares)
