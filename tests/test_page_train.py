@@ -92,11 +92,17 @@ def test_the_sample_can_be_started_at_once(tiny_checkpoint: Checkpoint) -> None:
     assert app.selectbox(key="set").value == "sample"
 
 
-def test_pressing_start_trains_and_the_network_can_be_kept(
-    tiny_checkpoint: Checkpoint, settings: Settings
+def test_pressing_start_trains_as_the_command_line_does_and_the_network_can_be_kept(
+    tiny_checkpoint: Checkpoint,
+    settings: Settings,
+    make_table: Make,
+    tmp_path: Path,
 ) -> None:
-    app = open_page("retrain", **{"from": "tiny", "what": "probe"})
-    app.text_input(key="retrain-name-sample-probe").set_value("My *probe*").run()
+    """The recipe that the page gives away and the set's id: the same weights and measures."""
+    table = make_table(tmp_path / "own", ["awe", "fear", "sadness"] * 10)
+    save_set(settings, "own", "Own", read_labelled(table), {})
+    app = open_page("retrain", **{"set": "own", "from": "tiny", "what": "probe"})
+    app.text_input(key="retrain-name-own-probe").set_value("My *probe*").run()
     press(app, "Start")
     (found,) = list_runs(settings.runs)
     job = jobs.find(settings, f"train {found.folder}")
@@ -108,27 +114,9 @@ def test_pressing_start_trains_and_the_network_can_be_kept(
     assert find_run(settings.runs, found.id).title == "My *probe*"
     watching = open_page("retrain", run=found.id)
     assert "Done: trained" in said(watching)
-    assert "images: sample; linear probe, beginning with tiny" in said(watching).replace("\\", "")
+    assert "images: own; linear probe, beginning with tiny" in said(watching).replace("\\", "")
     assert len(watching.get("plotly_chart")) >= 2
     assert "Keep among the checkpoints" in labels(watching)
-
-
-def test_the_pages_numbers_are_the_command_lines(
-    tiny_checkpoint: Checkpoint,
-    settings: Settings,
-    make_table: Make,
-    tmp_path: Path,
-) -> None:
-    """The recipe that the page gives away and the set's id: the same weights and measures."""
-    table = make_table(tmp_path / "own", ["awe", "fear", "sadness"] * 10)
-    save_set(settings, "own", "Own", read_labelled(table), {})
-    app = open_page("retrain", **{"set": "own", "from": "tiny"})
-    press(app, "Start")
-    (found,) = list_runs(settings.runs)
-    job = jobs.find(settings, f"train {found.folder}")
-    assert job is not None
-    wait(lambda: not job.is_live)
-    assert job.state == "done", job.tail()
     again = tmp_path / "again"
     recipe = str(found.folder / "recipe.yaml")
     assert main(["train", recipe, "--data", "own", "--run", str(again), "--no-graph"]) == 0
