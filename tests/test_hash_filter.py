@@ -16,7 +16,7 @@ from emoviz.checkpoints import Checkpoint, load_network, save_checkpoint
 from emoviz.data.hash_filter import MOST_BYTES, HashFilter, SeenImages, band_keys
 from emoviz.data.image_statistics import likely_hashes
 from emoviz.experiments.assess import Leak, leak_of, leak_words
-from emoviz.inference.cache import Thumbnails
+from emoviz.inference.cache import Frequencies, Thumbnails
 from emoviz.inference.leaks import look_at_thumbnails, seen_rows
 from emoviz.settings import Settings
 
@@ -97,7 +97,11 @@ def test_copies_that_were_saved_anew_are_told() -> None:
 def test_a_checkpoint_knows_its_training_images(
     tiny_checkpoint: Checkpoint, tmp_path: Path, settings: Settings, picture: Callable[..., bytes]
 ) -> None:
-    """By the bytes of four files, and by the looks of the sixth, whose thumbnail is at home."""
+    """By the bytes of four files, and by the looks of the sixth, whose thumbnail is at home.
+
+    Where what is kept was damaged it is made anew, and an image without a whole thumbnail has no
+    looks.
+    """
     hexed = [f"{i:064x}"[::-1] for i in range(1, 9)]
     assert seen_rows([tiny_checkpoint], hexed, settings) is None
     seen = SeenImages.of(hexed[:4], likely_hashes(look_at_thumbnails([picture()]), 0)[:, 0])
@@ -114,8 +118,9 @@ def test_a_checkpoint_knows_its_training_images(
     assert found is not None
     assert found.by_bytes.tolist() == found.either.tolist() == [True] * 4 + [False] * 4
     assert found.unlooked == 4
-    with Thumbnails(settings) as thumbnails:
-        thumbnails.put({hexed[5]: picture()})
+    with Thumbnails(settings) as thumbnails, Frequencies(settings) as frequencies:
+        thumbnails.put({hexed[5]: picture(), hexed[6]: picture()[:200]})
+        frequencies.put({hexed[5]: b"cut short"})
     for _ in range(2):
         found = seen_rows([kept], hexed, settings)
         assert found is not None

@@ -22,6 +22,7 @@ from emoviz.inference.cache import Frequencies, Thumbnails
 from emoviz.settings import Settings
 
 _AT_ONCE = 4096  # images whose hashes are in memory
+_BYTES = 256  # of the frequencies of an image
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,10 @@ def looks_like(known: SeenImages, lowest: NDArray[np.float32]) -> NDArray[np.boo
 
 
 def look_at_thumbnails(jpegs: Iterable[bytes]) -> NDArray[np.float32]:
-    """(N, 64) of `emoviz.data.image_statistics.frequencies`, of at least one thumbnail."""
+    """(N, 64) of `emoviz.data.image_statistics.frequencies`, of at least one thumbnail.
+
+    NaN where one cannot be read.
+    """
     return frequencies(np.stack([_grey(jpeg) for jpeg in jpegs]))
 
 
@@ -95,7 +99,8 @@ def keep_frequencies(
     """
     if not jpegs:
         return {}
-    made = dict(zip(jpegs, look_at_thumbnails(jpegs.values()), strict=True))
+    rows = zip(jpegs, look_at_thumbnails(jpegs.values()), strict=True)
+    made = {sha256: lowest for sha256, lowest in rows if np.isfinite(lowest).all()}
     with contextlib.suppress(TableError), Frequencies(settings) as kept:
         kept.put({sha256: lowest.tobytes() for sha256, lowest in made.items()})
     return made
@@ -105,13 +110,18 @@ def frequencies_of(sha256: Sequence[str], settings: Settings) -> dict[str, NDArr
     """Those of images that have a thumbnail, made where they are not kept yet."""
     found, jpegs = dict[str, bytes](), dict[str, bytes]()
     with contextlib.suppress(TableError), Frequencies(settings) as kept:
-        found = kept.get_many(sha256)
+        rows = kept.get_many(sha256)
+        found = {key: row for key, row in rows.items() if len(row) == _BYTES}
     with contextlib.suppress(TableError), Thumbnails(settings) as thumbnails:
         jpegs = thumbnails.get_many(set(sha256) - set(found))
     read = {key: np.frombuffer(row, np.float32) for key, row in found.items()}
     return read | keep_frequencies(jpegs, settings)
 
 
-def _grey(jpeg: bytes) -> NDArray[np.uint8]:
-    with Image.open(io.BytesIO(jpeg)) as image:
-        return np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX))
+def _grey(jpeg: bytes) -> NDArray[np.float32]:
+    try:
+        with Image.open(io.BytesIO(jpeg)) as image:
+            small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    except (OSError, ValueError, SyntaxError):  # damaged on the disk: it has no looks
+        return np.full((SIDE, SIDE), np.nan, np.float32)
+    return np.asarray(small, np.float32)
