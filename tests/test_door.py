@@ -812,7 +812,10 @@ NAMED = "file,label,artist\n0.jpg,joy,Ona\n1.jpg,fear,\n2.jpg,joy,Jonas\n"
             {"labels.txt": NAMED.replace(",\n", ",-\n").replace(",", " ")},
         ),
         (("0.jpg", "1.jpg", "2.jpg"), {"labels.csv": NAMED.encode("utf-16")}),
-        (BESIDE, {"labels.csv": "file,n_joy,n_fear\n0.jpg,3,1\n1.jpg,0,2\n2.jpg,5,1\n"}),
+        (
+            BESIDE,
+            {"labels.csv": f"file,n_joy,n_fear\n0.jpg,{'0' * 5000}3,1\n1.jpg,0,2\n2.jpg,5,1\n"},
+        ),
         (BESIDE, {"labels.csv": NAMED.replace("joy", "['joy']").replace("fear", "['fear']")}),
         (("0.jpg", "1.jpg", "2.jpg"), {"labels.csv": NAMED.replace("\n", "\nC:\\me\\", 3)}),
         (("0.jpg", "1.jpg", "2.jpg"), {"labels.csv": NAMED.replace("\n", "\n.../", 3)}),

@@ -28,6 +28,7 @@ from emoviz.labels import (
     own_taxonomy,
     sentiment_shares,
     sentiments,
+    taxonomy_of,
     top2_opposite,
 )
 
@@ -123,6 +124,15 @@ def test_taxonomy_is_found_whatever_its_capitals_and_unknown_ones_are_told() -> 
 )
 def test_labels_are_found_by_usual_spellings(taxonomy: Taxonomy, label: str, name: str) -> None:
     assert taxonomy.names[taxonomy.index(label)] == name
+
+
+def test_no_taxonomy_is_asked_for_words_that_none_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A museum's column "label" may hold the text on the wall, in 100,000 rows."""
+    asked = list[str]()
+    monkeypatch.setattr(Taxonomy, "holds", lambda _, label: bool(asked.append(label)))
+    assert taxonomy_of(["a lake at dawn", "oil on canvas"]) is None
+    assert not asked
+    assert taxonomy_of(["JOY"]) is EMOTION6
 
 
 def test_every_class_is_found_by_its_own_name() -> None:

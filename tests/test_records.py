@@ -29,6 +29,7 @@ from emoviz.labels import (
     WIKIART20,
     Taxonomy,
     bridge_between,
+    own_taxonomy,
 )
 
 Read = Callable[..., Dataset]
@@ -288,7 +289,7 @@ def test_bare_columns_of_all_labels_are_votes(read: Read) -> None:
     ("header", "rows", "shares"),
     [
         ("joy,fear,anger", ("3,1,0", "0,2,2"), [[0.75, 0.25, 0], [0, 0.5, 0.5]]),
-        ("Joy_votes,fear_votes,total_votes", ("3,1,4", "0,2,2"), [[0.75, 0.25], [0, 1]]),
+        ("Joy_votes,fear_votes,num_votes", ("3,1,4", "0,2,2"), [[0.75, 0.25], [0, 1]]),
         ("n joy,n fear,n faces,n something else", ("3,1,9,1", "1,1,9,3"), [[0.6, 0.2], [0.2, 0.2]]),
         ("votes_joy,votes_fear,votes_awed", ("3,1,1", "1,1,3"), [[0.6, 0.2], [0.2, 0.2]]),
         ("p_joy,p_fear", ("33.3,66.7", "100,0"), [[0.333, 0.667], [1, 0]]),
@@ -307,10 +308,39 @@ def test_columns_called_as_labels_are_votes_or_counts(
     assert ("each row was divided by its sum" in " ".join(table.notes)) == rows[0][0].isdigit()
 
 
-def test_one_column_of_numbers_and_words_called_so_are_no_votes(read: Read) -> None:
-    for text in ("file,joy,size\na,3,1\n", "file,joy,fear\na,much,little\n"):
+@pytest.mark.parametrize("rows", ["joy,size\na,3,1", "joy,fear\na,much,little"])
+@pytest.mark.parametrize("scores", ["3.5,1.2", "-3,1", "0.2,-0.1"])
+def test_one_column_and_words_and_scores_are_no_votes(read: Read, rows: str, scores: str) -> None:
+    for text in (rows, f"joy,fear\na,{scores}"):
         with pytest.raises(TableError, match="wanted: file, and label or vote shares"):
-            read(text, EMOTION6)
+            read(f"file,{text}\n", EMOTION6)
+
+
+def test_a_column_of_emotions_counts_before_votes_for_some_of_a_taxonomy(read: Read) -> None:
+    table = read("file,top,happy,sad,neutral\na,happy,90,4,6\nb,neutral,1,1,98\n")
+    assert (labels_of(table), table.votes) == (["happy", "neutral"], False)
+    assert read("file,top,positive,negative\na,positive,.2,.8\n").votes
+
+
+def test_votes_outside_the_wanted_taxonomy_are_in_the_sum(read: Read) -> None:
+    table = read("file,joy,fear,anger\na,6,3,1\n", MIKELS8)
+    assert shares_of(table)[0][[MIKELS8.index("fear"), MIKELS8.index("anger")]] == pytest.approx(
+        [0.3, 0.1]
+    )
+
+
+def test_a_damaged_row_of_percentages_costs_no_other(read: Read) -> None:
+    table = read("file,p_joy,p_fear\na,33.3,66.7\nb,many,50\nc,1e300,1\nd,20.5,79.5\n", EMOTION6)
+    assert [line for line, _ in table.problems] == ["line 3", "line 4"]
+    assert labels_of(table) == ["fear", "fear"]
+
+
+def test_a_known_class_may_be_several_words_that_are_labels_too(read: Read) -> None:
+    text = "file,label\na,joy | fear\nb,awe\n"
+    assert labels_of(read(text, own_taxonomy("mine", ["joy | fear", "awe"]))) == [
+        "joy | fear",
+        "awe",
+    ]
 
 
 @pytest.mark.parametrize("row", ["b,-1,2", "b,many,2"])

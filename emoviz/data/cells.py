@@ -12,7 +12,8 @@ from emoviz.labels import taxonomy_of
 NO_ANSWER = frozenset(
     ("", "nan", "n/a", "na", "n.a.", "<na>", "#n/a", "#na", "none", "null", "nil", "-", "?")
 )
-TRUTHS = dict.fromkeys(("true", "yes", "t", "y"), 1) | dict.fromkeys(("false", "no", "f", "n"), 0)
+_TRUTHS = dict.fromkeys(("true", "yes", "t", "y"), 1) | dict.fromkeys(("false", "no", "f", "n"), 0)
+_MOST_VOTES = 1e12  # their sums are exact
 _LIST = re.compile(r"""\[(.*)\]|[({]\s*(['"].*)[)}]""", re.DOTALL)
 _LISTED = re.compile(r"""'([^']*)'|"([^"]*)"|([^\s,'"][^,'"]*)""")
 # Thousands apart by spaces, or by the one of "." and "," that is not before the decimals.
@@ -48,9 +49,21 @@ def number(text: str, name: str) -> float | None:
     return figure / 100 if bare.endswith("%") else figure
 
 
+def votes_in(text: str, name: str) -> float:
+    """The count or share of votes in a cell, of which "yes" is 1, and no answer 0.
+
+    Raises:
+        TableError: It is none; the message says so of `name`.
+    """
+    value = number(str(_TRUTHS.get(text.casefold(), text)), name) or 0.0
+    if not 0 <= value < _MOST_VOTES:
+        raise TableError(f"{name} is {'below 0' if value < 0 else 'no number of votes'}")
+    return value
+
+
 def kind_of_values(texts: Collection[str]) -> str:
     """What kind of values cells are, none of them empty; "" where they are words."""
-    if texts and {text.casefold() for text in texts} <= TRUTHS.keys():
+    if texts and {text.casefold() for text in texts} <= _TRUTHS.keys():
         return "yes and no"
     with contextlib.suppress(TableError):
         return "numbers" if [number(text, "label") for text in texts] else ""

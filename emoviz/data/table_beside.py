@@ -131,8 +131,8 @@ def _labels(
     # Without cells columns are found by their names alone.
     by_name = find_roles(replace(table, columns=dict.fromkeys(table.columns, ())))
     roles, place = find_roles(table, taxonomy), table.place
-    votes = set(chain.from_iterable(table.columns[name] for name in roles.votes))
-    counts = roles.label is None and any(x.strip().isdecimal() and int(x) > 1 for x in votes)
+    votes = map(str.strip, chain.from_iterable(table.columns[name] for name in roles.votes))
+    counts = roles.label is None and any(x.isdecimal() and x not in "01" for x in votes)
     if not counts and (by_name.label is None or roles.label is None):
         raise TableError("it has no column of labels")
     if not _PREDICTIONS.isdisjoint(map(plain_name, table.columns)):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.data import tables
-from emoviz.data.cells import NO_ANSWER, TRUTHS, by_number, kind_of_values, listed, number
+from emoviz.data.cells import NO_ANSWER, by_number, kind_of_values, listed, votes_in
 from emoviz.data.dataset import (
     MOST_CLASSES,
     NO_LABEL,
@@ -190,19 +190,23 @@ class _Rows(Sequence[Record]):
         given, wanted = self._table.classes.get(column, ()), self._wish.taxonomy
         numbered = given or (wanted.names if wanted is not None else ())
 
+        several = set[str]()
+
         def written(text: str) -> str:
-            labels = listed(text)
+            labels = [text] if wanted is not None and wanted.holds(text) else listed(text)
+            if len(labels) > 1:
+                several.add(text)
             if len(labels) != 1:
                 return text if labels else ""
             known = wanted is not None and wanted.holds(labels[0])
             return labels[0] if known else by_number(labels[0], numbered)
 
         self._written = self._column(column, written, "")
-        found = {text for text in set(self._written) - {""} if len(listed(text)) == 1}
+        found = set(self._written) - {"", *several}
         self.taxonomy = taxonomy = self._taxonomy_of(found, column)
 
         def index(text: str) -> int:
-            if len(listed(text)) > 1 and self._wish.labelled:
+            if text in several and self._wish.labelled:
                 raise TableError(_SEVERAL)
             if text and not taxonomy.holds(text) and self._wish.labelled:
                 raise TableError(not_of(taxonomy))
@@ -240,11 +244,13 @@ class _Rows(Sequence[Record]):
         self.taxonomy = taxonomy = self._wish.taxonomy or any_taxonomy(
             self._table.path.stem, found, self._wish.likely
         )
-        columns = [self._column(name, partial(_votes, column=name), 0.0) for name in answers]
+        columns = [self._column(name, partial(votes_in, name=name), 0.0) for name in answers]
         shares = np.array(columns).T
-        given, sums = shares[shares > 0], shares.sum(axis=1, keepdims=True)
+        taken = np.delete(shares, list(self.refused), axis=0)
+        given, sums = taken[taken > 0], taken.sum(axis=1)
         whole = 2 * (given % 1 == 0).sum() > given.size
         if (given > 1).any() and (whole or np.allclose(sums[sums > 0], 100, atol=1)):
+            sums = shares.sum(axis=1, keepdims=True)
             shares /= np.where(sums > 0, sums, 1)
             told = "The votes are counts or percentages: each row was divided by its sum."
             self.notes = (f"{told} Shares are numbers from 0 to 1.",)
@@ -302,10 +308,3 @@ def _split_of(text: str) -> Split | None:
     if split is None and text.casefold() not in NO_ANSWER:
         raise TableError("its split is none that is known; wanted: train, validation or test")
     return split
-
-
-def _votes(text: str, column: str) -> float:
-    value = number(str(TRUTHS.get(text.casefold(), text)), column) or 0.0
-    if value < 0:
-        raise TableError(f"{column} is below 0")
-    return value

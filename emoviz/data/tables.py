@@ -13,6 +13,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 import os
 import re
 import unicodedata
@@ -28,7 +29,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from emoviz.data.affect import Dimension, Scale, affect_columns
-from emoviz.data.cells import NO_ANSWER, kind_of_values, plain_name
+from emoviz.data.cells import NO_ANSWER, kind_of_values, plain_name, votes_in
 from emoviz.data.encodings import OTHER_PAGES, PAGES, WIDE_PAGES, guess_page
 from emoviz.data.images import SUFFIXES, Limits, read_file
 from emoviz.data.parquet_files import of_file, opened_parquet
@@ -51,7 +52,7 @@ _GROUP, _SPLIT = ("group", "artist", "source"), ("split", "subset")
 _VOTED = re.compile(
     "(?is)((?:votes?|counts?|n|label|emotion)[ _-]|)(.*?)([ _-](?:votes?|counts?|shares?)|)"
 )
-_TOTALS = ("total", "all", "sum", "number", "max")
+_TOTALS = ("total", "all", "sum", "number", "num", "n", "count", "max")
 BESIDE = ("neutral", "something else", "something_else")  # answers beside a taxonomy's labels
 ADDRESS = re.compile(r"(?i)(?!file:)[a-z][a-z0-9+.-]+:/|data:")  # of whatever kind
 # What may stand above the names of columns: empty lines, the separator, a remark.
@@ -189,13 +190,14 @@ def find_roles(
         file = table.images
     voted = re.compile(r"(?i)\s*p_(?!max\s*\Z)").match
     votes = {name: name.strip()[2:] for name in known if voted(name)}
-    if not (label or votes) and (votes := _bare_votes(table, taxonomy)):
+    words = None if label or votes else _first_column(table, partial(_are_labels, taxonomy))
+    if not (label or votes) and (votes := _bare_votes(table, taxonomy, words is not None)):
         told = f"The columns {', '.join(votes)} were taken for people's votes"
         notes.append(f"{told}; a column 'label' would count before them.")
     if file is None and image and (file := _first_column(table, _name_images)):
         notes.append(f"The column '{file}' was taken for the images' files: it names images.")
     file = file or by_name.get(_ID)
-    if not (label or votes) and (label := _first_column(table, partial(_are_labels, taxonomy))):
+    if not (label or votes) and (label := words):
         notes.append(f"The column '{label}' was taken for the labels: it holds emotions.")
     lacking = ["files"] if image and not file else []
     lacking += ["labels"] if labelled and not (label or votes) else []
@@ -397,10 +399,11 @@ def _exists(item: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _bare_votes(table: Table, taxonomy: Taxonomy | None) -> dict[str, str]:
-    """Columns of numbers called as labels of one taxonomy: ``joy``, ``joy_votes``, ``n_joy``.
+def _bare_votes(table: Table, taxonomy: Taxonomy | None, all_of_it: bool) -> dict[str, str]:
+    """Columns of votes called as labels of one taxonomy: ``joy``, ``joy_votes``, ``n_joy``.
 
-    Other columns of ``_votes`` are of answers outside of it, and so is neutral.
+    With them come other columns of ``_votes``, neutral, and where a taxonomy is wanted labels of
+    a larger one. Where `all_of_it`, each label of a taxonomy has to have a column.
     """
     marks: dict[str, dict[str, str]] = {}
     for name in filter(None, table.columns):
@@ -408,15 +411,25 @@ def _bare_votes(table: Table, taxonomy: Taxonomy | None) -> dict[str, str]:
         marks.setdefault((before + after).casefold(), {})[name] = word
     votes, most = dict[str, str](), 1
     for mark, words in marks.items():
-        sets = TAXONOMIES.values() if taxonomy is None else [taxonomy]
-        held = max(({n for n, word in words.items() if item.holds(word)} for item in sets), key=len)
+        sets = list(TAXONOMIES.values()) if taxonomy is None else [taxonomy]
+        if all_of_it:
+            folded = {word.casefold() for word in words.values()}
+            sets = [item for item in sets if folded.issuperset(item.names)]
+
+        def called(item: Taxonomy, words: Mapping[str, str] = words) -> set[str]:
+            return {name for name, word in words.items() if item.holds(word)}
+
+        held = max(map(called, sets), key=len, default=set())
+        larger = max(
+            (x for x in map(called, TAXONOMIES.values()) if x >= held), key=len, default=held
+        )
         beside = {n for n, word in words.items() if "vote" in mark or word.casefold() in BESIDE}
         if len(held) > most:
-            some = held | {n for n in beside if words[n].casefold() not in _TOTALS}
-            some = {name for name in some if _first_column(table, _are_votes, [name])}
+            some = larger | {n for n in beside if words[n].casefold() not in _TOTALS}
+            some = {name for name in some if _first_column(table, _are_numbers, [name])}
             if len(held & some) > most:
                 votes, most = {n: words[n] for n in words if n in some}, len(held & some)
-    return votes
+    return votes if _are_votes(table, votes) else {}
 
 
 def _first_column(
@@ -439,8 +452,20 @@ def _names_image(cell: str) -> bool:
     return cell.strip().casefold().endswith(tuple(SUFFIXES))
 
 
-def _are_votes(cells: Sequence[str]) -> bool:
+def _are_numbers(cells: Sequence[str]) -> bool:
     return 2 * sum(kind_of_values([cell]) != "" for cell in cells) >= len(cells)
+
+
+def _are_votes(table: Table, names: Iterable[str]) -> bool:
+    """Whether half of the first rows are shares, counts or percentages, not scores or ratings."""
+    fits = list[bool]()
+    for cells in islice(zip(*(table.columns[name] for name in names), strict=True), 50):
+        row = [math.nan]
+        with contextlib.suppress(TableError):
+            row = [votes_in(cell.strip(), "vote") for cell in cells]
+        whole = all(x % 1 == 0 for x in row)
+        fits.append(whole or max(row) <= 1 or abs(sum(row) - 100) <= 1)
+    return 2 * sum(fits) >= len(fits)
 
 
 def _are_labels(taxonomy: Taxonomy | None, cells: Sequence[str]) -> bool:
