@@ -60,7 +60,8 @@ def card(index: int) -> HoverCard:
     shares = zip(MIKELS8.classes[:3], (0.62, 0.2, 0.11), strict=True)
     bars = tuple((item.name, share, item.colour) for item, share in shares)
     lines = (f"Labelled {names[codes[index]]}", "Nearest center: awe")
-    return HoverCard(f"image_{index:06d}.jpg", lines, picture(index), bars)
+    kept = None if asked.get("late") and not again else picture(index)
+    return HoverCard(f"image_{index:06d}.jpg", lines, kept, bars)
 
 
 panels = [make(3, "Before training"), make(5, "After training")][:panels_wanted]
@@ -79,7 +80,7 @@ else:
     colouring = Colouring("Evoked emotion", categories, codes, none="no label")
 highlighted = np.arange(count) % 7 == 0 if asked.get("highlighted") else None
 
-st.button("Run again")
+again = st.button("Run again")
 if not st.toggle("Show the map", True):
     st.stop()
 link: dict[str, Any] = {}

@@ -287,6 +287,18 @@ def test_few_images_in_view_are_pictures(chart: Map) -> None:
     expect(second.locator(".thumb")).not_to_have_count(0)
 
 
+def test_pictures_that_are_made_later_come_with_the_next_run(chart: Map) -> None:
+    chart.open("n=3000&late=1")
+    chart.page.get_by_role("application").focus()
+    for _ in range(10):
+        chart.page.keyboard.press("+")
+    chart.page.wait_for_timeout(600)  # all in view were asked for
+    chart.visitor.settle()
+    expect(chart.page.locator(".thumb")).to_have_count(0)
+    chart.press("Run again")
+    expect(chart.page.locator(".thumb").nth(4)).to_be_visible()
+
+
 def test_a_click_reports_the_image(chart: Map) -> None:
     chart.open("n=3000")
     chart.find()

@@ -46,7 +46,7 @@ export class Cards {
   }
 
   #ask(indices) {
-    if (!this.courier || performance.now() - this.asked < PATIENCE) return;
+    if (!indices.length || !this.courier || performance.now() - this.asked < PATIENCE) return;
     this.asked = performance.now();
     this.courier.ask(indices);
   }
@@ -85,18 +85,24 @@ export class Cards {
       this.known.set(card.index, card);
       if (this.known.size > KEPT) this.#forget(this.known.keys().next().value);
     }
-    if (this.#fresh) this.#show(this.known.get(this.wanted));
+    const wanted = cards.some(({ index }) => index === this.wanted);
+    if (wanted) this.#show(this.known.get(this.wanted));
     else this.#askWanted();
     this.arrived();
   }
 
-  /** The page has run again: words can have changed, and what had no picture can have one. */
+  /**
+   * The page has run again: words can have changed, what had no picture can have one, and an
+   * answer that was under way does not come any more.
+   */
   age() {
     for (const [i, card] of [...this.known]) {
       if (card.url || i === this.wanted) card.old = i !== this.wanted;
       else this.#forget(i);
     }
     this.asked = -Infinity;
+    this.#askWanted();
+    this.arrived();
   }
 
   /** The images are others. */
@@ -104,6 +110,7 @@ export class Cards {
     this.want(-1, null, false);
     this.moved();
     for (const i of [...this.known.keys()]) this.#forget(i);
+    this.lacking = [];
     this.asked = -Infinity;
   }
 
@@ -142,7 +149,6 @@ export class Cards {
   hide() {
     if (this.element.matches(":popover-open")) this.element.hidePopover();
   }
-
 }
 
 function barOf([name, share, colour]) {
