@@ -1,6 +1,7 @@
 """The filter of training images: no miss, few mistakes, copies by another name or saved again."""
 
 import hashlib
+import struct
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -114,12 +115,16 @@ def test_a_checkpoint_knows_its_training_images(
         False,
         seen,
     )
+    odd = seen_rows([kept], ["1", "no hash", ""], settings)
+    assert odd is not None
+    assert (odd.either.any(), odd.unlooked) == (False, 3)
     found = seen_rows([kept, tiny_checkpoint], hexed, settings)
     assert found is not None
     assert found.by_bytes.tolist() == found.either.tolist() == [True] * 4 + [False] * 4
     assert found.unlooked == 4
     with Thumbnails(settings) as thumbnails, Frequencies(settings) as frequencies:
-        thumbnails.put({hexed[5]: picture(), hexed[6]: picture()[:200]})
+        vast = picture("PNG").replace(struct.pack(">2I", 96, 64), struct.pack(">2I", *[40_000] * 2))
+        thumbnails.put({hexed[5]: picture(), hexed[6]: picture()[:200], hexed[7]: vast})
         frequencies.put({hexed[5]: b"cut short"})
     for _ in range(2):
         found = seen_rows([kept], hexed, settings)

@@ -71,6 +71,7 @@ class Store:
     """
 
     columns: Mapping[str, str]
+    patience = _PATIENCE  # of a write
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -130,8 +131,8 @@ class Store:
 
     @contextlib.contextmanager
     def _patient(self) -> Iterator[None]:
-        """Wait for others who write, as long as it takes."""
-        self._database.execute(f"PRAGMA busy_timeout = {1000 * _PATIENCE:.0f}")
+        """Wait for others who write."""
+        self._database.execute(f"PRAGMA busy_timeout = {1000 * self.patience:.0f}")
         try:
             yield
         finally:
@@ -254,6 +255,7 @@ class Frequencies(Thumbnails):
     """Of the thumbnails of images: what `emoviz.inference.leaks` makes perceptual hashes of."""
 
     columns: Mapping[str, str] = {"sha256": "BLOB PRIMARY KEY", "lowest": "BLOB NOT NULL"}
+    patience = _READ_PATIENCE  # nothing is lost that is not made again in a moment
     name = "frequencies.sqlite"
 
 

@@ -7,6 +7,7 @@ without a thumbnail here, as in a table that was made elsewhere, is known by its
 
 import contextlib
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,12 +18,13 @@ from PIL import Image
 from emoviz.checkpoints import Checkpoint, load_seen
 from emoviz.data.hash_filter import SeenImages
 from emoviz.data.image_statistics import SIDE, frequencies, likely_hashes
-from emoviz.errors import TableError
-from emoviz.inference.cache import Frequencies, Thumbnails
+from emoviz.errors import ImageError, TableError
+from emoviz.inference.cache import THUMBNAIL_SIDE, Frequencies, Thumbnails
 from emoviz.settings import Settings
 
 _AT_ONCE = 4096  # images whose hashes are in memory
 _BYTES = 256  # of the frequencies of an image
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def seen_rows(
     filters = [known for m in members if (known := load_seen(m)) is not None]
     if not filters:
         return None
+    sha256 = [text if _SHA256.fullmatch(text) else "" for text in sha256]  # of a damaged table
     by_bytes = np.logical_or.reduce([known.seen(sha256) for known in filters])
     by_looks, unlooked = np.zeros(len(sha256), bool), 0
     rest = np.flatnonzero(~by_bytes)
@@ -121,7 +124,9 @@ def frequencies_of(sha256: Sequence[str], settings: Settings) -> dict[str, NDArr
 def _grey(jpeg: bytes) -> NDArray[np.float32]:
     try:
         with Image.open(io.BytesIO(jpeg)) as image:
+            if max(image.size) > THUMBNAIL_SIDE:  # it would be unpacked to any size
+                raise ImageError("it is no thumbnail")
             small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-    except (OSError, ValueError, SyntaxError):  # damaged on the disk: it has no looks
+    except Exception:  # damaged on the disk, in whatever way: it has no looks
         return np.full((SIDE, SIDE), np.nan, np.float32)
     return np.asarray(small, np.float32)

@@ -238,7 +238,7 @@ def single(
     return subject(source, checkpoint, points, file, labels, bridge)
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@st.cache_resource(max_entries=12, show_spinner="Looking for images that were in the training …")
 def _seen(
     key: str, _items: Sequence[EvaluationSubject], _settings: Settings
 ) -> NDArray[np.bool_] | None:
