@@ -36,7 +36,7 @@ prepare_environment() {
         for file in "$@"; do grep -qxF "$file" "$stamp" || missing=yes; done
         [ -n "$missing" ] || return 0
     fi
-    say "Installing packages; the first time this takes about a minute and 7 GB of disk ..."
+    say "Installing packages; the first time this takes some minutes and 7 GB of disk ..."
     local file="${*: -1}" requirements=()
     if [ -n "${EMOVIZ_UNLOCKED:-}" ]; then
         for file in "$@"; do requirements+=(-r "$file"); done
