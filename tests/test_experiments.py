@@ -552,7 +552,7 @@ def test_a_network_of_a_fusion_is_trained_once(tables: list[Path], tmp_path: Pat
 
 
 def test_a_fusion_waits_for_the_networks_in_its_folder() -> None:
-    cells = [Odd(1, Path("a/members/x")), Odd(1, Path("a")), Odd(1, Path("b"))]
+    cells = [Odd(1, ROW, Path(place)) for place in ("a/members/x", "a", "b")]
     assert _next([1, 2], cells, cells[:1]) == 2
     assert _next([1], cells, cells[:1]) is None
     assert _next([1, 2], cells, []) == 1

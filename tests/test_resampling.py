@@ -194,12 +194,12 @@ def test_parts_are_scaled_to_all_images() -> None:
 
 @pytest.mark.parametrize("images", [30, 300])
 def test_intervals_hold_the_truth_in_a_simulation(images: int) -> None:
-    """The small form of benchmarks/coverage.py: four standard errors around 0.95 at 120 draws.
+    """The small form of benchmarks/intervals.py: four standard errors around 0.95 at 120 draws.
 
     A percentile bootstrap fails it: its calibration error held the truth in .20 to .84 of draws,
     average precision in .61, and where nearly all is right the accuracy in .26.
     """
-    module = benchmark("coverage")
+    module = benchmark("intervals")
     for world in (module.WORLDS[0], module.WORLDS[5]):
         names = ("accuracy", "macro_f1", "mcc", "roc_auc", "average_precision", "ece", "brier")
         truth = module.true_values(world, names, 100_000)
@@ -218,15 +218,15 @@ def test_intervals_hold_the_truth_in_a_simulation(images: int) -> None:
 def test_intervals_hold_the_truth_in_other_worlds(
     place: int, images: int, names: list[str]
 ) -> None:
-    """The small form of benchmarks/coverage_elsewhere.py; values lie within, too."""
-    module = benchmark("coverage_elsewhere")
+    """The small form of benchmarks/intervals_elsewhere.py; values lie within, too."""
+    module = benchmark("intervals_elsewhere")
     after = "temperature" in names
     found = module.coverage(module.WORLDS[place], images, 60 if after else 120, after, 60_000)
     assert min(float(found[name].strip("<>")) for name in names) > 0.87, found
 
 
 def test_intervals_of_clusters_hold_what_more_images_give() -> None:
-    module = benchmark("coverage")
+    module = benchmark("intervals")
     world, names = module.CLUSTERED[2], ("ari", "ami", "nmi", "asr")
     truth = module.true_values(world, names, 10_000)
     found = module.coverage(world, 200, 40, names, truth)

@@ -16,8 +16,8 @@ Romano and Wolf 1999); calibration error, Brier score and a temperature have int
 Why no bootstrap: resamples with replacement hold copies of images, which lie in one cluster and
 beside each other in a ranking by construction, and draw ARI, NMI, average precision and calibration
 error away from the value (coverage .20 to .84 where .95 was meant); at 16 right of 16 it says 100 %
-to 100 %. `benchmarks/coverage.py` and, in other worlds, `coverage_elsewhere.py` simulate what share
-of these intervals hold the true value.
+to 100 %. `benchmarks/intervals.py` and, in other worlds, `intervals_elsewhere.py` simulate what
+share of these intervals hold the true value.
 """
 
 from dataclasses import asdict, dataclass

@@ -1,8 +1,8 @@
 """How often confidence intervals hold the true value, in worlds of another make.
 
-    python benchmarks/coverage_elsewhere.py [--draws 400] [--images 30 72 300 3000] [--world WORD]
+    python benchmarks/intervals_elsewhere.py [--draws 400] [--images 30 72 300 3000] [--world WORD]
 
-It shares nothing with `benchmarks/coverage.py`: no vectors and no Bayes' rule, but scores drawn
+It shares nothing with `benchmarks/intervals.py`: no vectors and no Bayes' rule, but scores drawn
 from beta, Dirichlet and logistic distributions, in steps of a tenth, at chance, nearly perfect,
 with rare classes. Truth is scikit-learn's on 400,000 other images, calibration error a loop over
 bins. With `--after` what comes after a fitted temperature is held against its truth with the very

@@ -1,13 +1,14 @@
 """How often confidence intervals hold the true value: a simulation.
 
-    python benchmarks/coverage.py [--draws 400] [--images 30 72 300 3000]
+    python benchmarks/intervals.py [--draws 400] [--images 30 72 300 3000]
 
 Images are drawn from worlds whose true metrics are known: classes are normal clouds, the model's
 probabilities are those of Bayes' rule, too sure by a temperature. Truth is each metric on 400,000
 images of the world. For clusters k-means is run anew on every draw, and truth is what it finds on
 40,000 images. Wanted at a level of 0.95: 0.93 to 0.97; more is an interval wider than it must be,
 less is one that lies. A dash: the project says that there are not enough images. Two standard
-errors of a share near 0.95 over 400 draws are 0.022.
+errors of a share near 0.95 over 400 draws are 0.022. (Not called coverage: Numba, and so UMAP,
+imports whatever has that name.)
 """
 
 import argparse
