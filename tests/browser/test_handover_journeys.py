@@ -34,6 +34,7 @@ def at_desk(visitor: "Visitor", work: str | re.Pattern[str]) -> None:
 
 
 def to(visitor: "Visitor", link: str) -> None:
+    visitor.settle()
     visitor.page.get_by_test_id("stSidebarNav").get_by_role("link", name=link).click()
     visitor.page.wait_for_url(f"**/{link.lower()}**")
     visitor.settle()
@@ -46,10 +47,10 @@ def choose(visitor: "Visitor", picker: str, option: str) -> None:
 
 
 def test_a_collection_leads_to_its_works_to_why_and_back_and_so_does_the_overview(
-    visitor: "Visitor", served_home: Path, tmp_path: Path, picture: Make
+    visitor: "Visitor", served_home: Path, picture: Make
 ) -> None:
-    brought_in(served_home, "eins", tmp_path / "eins", picture)
-    brought_in(served_home, "zwei", tmp_path / "zwei", picture)
+    brought_in(served_home, "eins", picture)
+    brought_in(served_home, "zwei", picture)
     page = visitor.page
     visitor.open_as_manager("artworks?checkpoint=tiny&order=number&review=eins", served_home)
     page.wait_for_selector(READY)  # so that the desk has shown the first
@@ -82,6 +83,7 @@ def test_a_collection_leads_to_its_works_to_why_and_back_and_so_does_the_overvie
     for place in ("2 of 6", "3 of 6"):
         page.keyboard.press("ArrowRight")
         large.get_by_text(place).wait_for()
+    visitor.settle()
     name = large.get_by_role("heading", name=re.compile("^Zwei")).inner_text()
     expect(large.get_by_role("img", name=name)).to_be_visible()
     large.get_by_role("link", name="Review").click()

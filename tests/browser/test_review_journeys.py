@@ -239,12 +239,14 @@ def test_a_server_that_is_restarted_in_mid_act_loses_nothing(
         server.wait()
 
 
-def brought_in(home: Path, name: str, folder: Path, picture: Callable[..., bytes]) -> None:
-    """A collection of six pictures that nobody else reviews."""
-    folder.mkdir()
+def brought_in(home: Path, name: str, picture: Callable[..., bytes]) -> Path:
+    """A collection of six pictures that nobody else reviews: their folder."""
+    folder = home.parent / f"brought-{name}"
+    folder.mkdir(exist_ok=True)  # a second try finds it there
     for number in range(6):
         (folder / f"{name} {number}.jpg").write_bytes(picture(seed=number))
     collect(home, AcquireRequest(name, str(folder), "folder", name.title()))
+    return folder
 
 
 def sit_down(visitor: "Visitor", name: str, collection: str) -> None:
@@ -258,11 +260,10 @@ def test_a_colleague_removes_the_collection_under_review(
     chromium: Any,
     visitor: "Visitor",
     served_home: Path,
-    tmp_path: Path,
     picture: Callable[..., bytes],
 ) -> None:
     begin(visitor, "Stays")  # the sample is there, so that another collection is left
-    brought_in(served_home, "doomed", tmp_path / "doomed", picture)
+    brought_in(served_home, "doomed", picture)
     page, state = visitor.page, visitor.page.locator(".ev-desk .state")
     page.goto(f"{visitor.address}/artworks?checkpoint=tiny&order=number&review=doomed")
     page.wait_for_selector(READY)
@@ -289,12 +290,12 @@ def test_a_colleague_removes_the_collection_under_review(
 
 
 def test_a_file_that_is_replaced_is_told_and_nobody_decides_on_it(
-    visitor: "Visitor", served_home: Path, tmp_path: Path, picture: Callable[..., bytes]
+    visitor: "Visitor", served_home: Path, picture: Callable[..., bytes]
 ) -> None:
-    brought_in(served_home, "restored", tmp_path / "restored", picture)
+    folder = brought_in(served_home, "restored", picture)
     sit_down(visitor, "Restorer", "restored")
     page = visitor.page
-    (tmp_path / "restored" / "restored 5.jpg").write_bytes(picture(seed=77))
+    (folder / "restored 5.jpg").write_bytes(picture(seed=77))
     page.locator(".ev-desk .number input").fill("6")
     page.keyboard.press("Enter")
     page.locator(".ev-desk .frame[aria-current=true][title^='6:']").wait_for()
