@@ -8,7 +8,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,9 @@ from emoviz.analysis.unlabelled import describe_answers
 from emoviz.checkpoints import Checkpoint
 from emoviz.experiments.contenders import Contender, answers_of, judged_of
 from emoviz.files import read_json, write_json
-from emoviz.inference import leaks
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import Labels, bridge_words, duplicates, table_digest
+from emoviz.inference.leaks import seen_rows
 from emoviz.labels import Bridge
 from emoviz.settings import Settings
 
@@ -112,25 +112,20 @@ def evaluation(
     """
     how = how or Intervals()
     key = _key("evaluation", contender.fingerprints, tables, bridges, measured, how)
-
-    found = partial(judged_of, [(contender.name, tables)], measured.labels, bridges)
+    (judged,), table, labels = judged_of([(contender.name, tables)], measured.labels, bridges)
 
     def compute() -> Values:
-        (judged,), table, labels = found()
         grouping = _grouping(judged, how.seed)
         numbers = model_values(judged, grouping, table, measure(judged, grouping, how))
         return {
             **numbers,
             **_sources([contender], table, labels, measured, how),
-            "seen_in_training": _leak(contender, table, judged, settings),
             "answers": describe_answers(answers_of(table)).to_dict() if len(tables) == 1 else None,
         }
 
     values = kept(settings, key, compute)
-    if _is_unlooked(values):
-        (judged,), table, _ = found()
-        values = {**values, "seen_in_training": _leak(contender, table, judged, settings)}
-    return _as_of_now(values, contender, measured, settings)
+    seen = _leak(contender, table, judged, settings)  # not kept: thumbnails come and go
+    return _as_of_now({**values, "seen_in_training": seen}, contender, measured, settings)
 
 
 def comparison(
@@ -154,28 +149,20 @@ def comparison(
     prints = [*pair[0].fingerprints, "against", *pair[1].fingerprints]
     all_tables, all_bridges = [*tables[0], *tables[1]], [*bridges[0], *bridges[1]]
     key = _key("comparison", prints, all_tables, all_bridges, measured, how)
-
     named = [(item.name, given) for item, given in zip(pair, tables, strict=True)]
-    judged_both = partial(judged_of, named, measured.labels, all_bridges)
+    (one, other), table, labels = judged_of(named, measured.labels, all_bridges)
 
     def compute() -> Values:
-        (one, other), table, labels = judged_both()
         groupings = _grouping(one, how.seed), _grouping(other, how.seed)
         found = compare(one, other, *groupings, how)
         sources = [
             _sources(given, table, labels, measured, how) for given in ([pair[0]], [pair[1]], pair)
         ]
-        values = _comparison_values(found, (one, other), groupings, table, sources)
-        for side, item, judged in zip("ab", pair, (one, other), strict=True):
-            values[side]["seen_in_training"] = _leak(item, table, judged, settings)
-        return values
+        return _comparison_values(found, (one, other), groupings, table, sources)
 
     values = kept(settings, key, compute)
-    if any(_is_unlooked(values[side]) for side in "ab"):
-        both, table, _ = judged_both()
-        for side, item, judged in zip("ab", pair, both, strict=True):
-            values[side]["seen_in_training"] = _leak(item, table, judged, settings)
-    for side, item in zip("ab", pair, strict=True):
+    for side, item, judged in zip("ab", pair, (one, other), strict=True):
+        values[side]["seen_in_training"] = _leak(item, table, judged, settings)
         values[side] = _as_of_now(values[side], item, measured, settings)
     return {**values, "checkpoints": [*values["a"]["checkpoints"], *values["b"]["checkpoints"]]}
 
@@ -230,8 +217,7 @@ def kept(settings: Settings, key: str, compute: Callable[[], Values]) -> Values:
 def _code() -> str:
     """A digest of the code that measures."""
     files = sorted(Path(metrics.__file__).parent.glob("*.py"))
-    files += map(Path, (__file__, leaks.__file__))
-    return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
+    return hashlib.sha256(b"".join(f.read_bytes() for f in (*files, Path(__file__)))).hexdigest()
 
 
 def model_values(
@@ -428,7 +414,7 @@ def leak_of(
     settings: Settings,
 ) -> Leak | None:
     """What of the measured images a model's members have learned from; None where none can say."""
-    found = leaks.seen_rows(members, [table.sha256[i] for i in judged.rows], settings)
+    found = seen_rows(members, [table.sha256[i] for i in judged.rows], settings)
     if found is None:
         return None
     right, rest = judged.right, judged.right[~found.either]
@@ -458,12 +444,6 @@ def leak_words(leak: Mapping[str, Any], name: str) -> str:
     if leak["unlooked"]:
         words += f"; of {leak['unlooked']:,} others only the bytes are known here"
     return words
-
-
-def _is_unlooked(values: Values) -> bool:
-    """Whether looks were not known that may be by now: thumbnails come and go."""
-    leak = values["seen_in_training"]
-    return bool(leak and leak["unlooked"])
 
 
 def _leak(
