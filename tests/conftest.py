@@ -225,3 +225,10 @@ def jobs_end(settings: Settings) -> Iterator[None]:
     yield
     for job in jobs.list_jobs(settings):
         job.cancel()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say why a first try failed, also where the second passed: that is told nowhere else."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"first try of {report.nodeid}", sep="-")
+        terminalreporter.write_line(report.longreprtext[-4000:])

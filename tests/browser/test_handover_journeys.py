@@ -6,6 +6,7 @@ Data sets to Retrain (`test_datasets_journeys`), Retrain and Runs to Compare
 (`test_train_journeys`).
 """
 
+import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from visitors import Visitor
 
 Make = Callable[..., bytes]
+TRIES = itertools.count(1)
 
 
-def at_desk(visitor: "Visitor", work: str | re.Pattern[str]) -> None:
-    """Wait until the desk shows a work of the collection *Zwei*."""
+def at_desk(visitor: "Visitor", collection: str, work: str | re.Pattern[str]) -> None:
+    """Wait until the desk shows a work of the collection."""
     page = visitor.page
     page.wait_for_selector(READY)
-    expect(page.get_by_role("combobox", name="Collection")).to_have_value("Zwei")
+    expect(page.get_by_role("combobox", name="Collection")).to_have_value(collection)
     expect(page.locator(".ev-desk h2")).to_have_text(work)
 
 
@@ -49,33 +51,36 @@ def choose(visitor: "Visitor", picker: str, option: str) -> None:
 def test_a_collection_leads_to_its_works_to_why_and_back_and_so_does_the_overview(
     visitor: "Visitor", served_home: Path, picture: Make
 ) -> None:
-    brought_in(served_home, "eins", picture)
-    brought_in(served_home, "zwei", picture)
+    number = next(TRIES)  # a second try would find the answers of the first
+    first, second = f"Eins{number}", f"Zwei{number}"
+    for title in (first, second):
+        brought_in(served_home, title.lower(), picture)
     page = visitor.page
-    visitor.open_as_manager("artworks?checkpoint=tiny&order=number&review=eins", served_home)
+    path = f"artworks?checkpoint=tiny&order=number&review={first.lower()}"
+    visitor.open_as_manager(path, served_home)
     page.wait_for_selector(READY)  # so that the desk has shown the first
     to(visitor, "Collections")
-    choose(visitor, "Collection", "Zwei")
+    choose(visitor, "Collection", second)
     page.get_by_role("button", name="Review them").click()
-    at_desk(visitor, "Zwei 0")
+    at_desk(visitor, second, f"{second} 0")
     press(visitor, ["s", "s"])
-    at_desk(visitor, "Zwei 2")
+    at_desk(visitor, second, f"{second} 2")
     press(visitor, ["w"])
     page.wait_for_url("**/textures**")
-    expect(page.get_by_role("combobox", name="Image")).to_have_value("Zwei 2")
+    expect(page.get_by_role("combobox", name="Image")).to_have_value(f"{second} 2")
     page.get_by_role("link", name="Back").click()
-    at_desk(visitor, "Zwei 2")
+    at_desk(visitor, second, f"{second} 2")
 
-    choose(visitor, "Collection", "Eins")
+    choose(visitor, "Collection", first)
     to(visitor, "Overview")
-    choose(visitor, "Collection", "Zwei")
-    page.get_by_role("button", name=re.compile("^Zwei 4")).click()
-    at_desk(visitor, "Zwei 4")
-    choose(visitor, "Collection", "Eins")
+    choose(visitor, "Collection", second)
+    page.get_by_role("button", name=re.compile(f"^{second} 4")).click()
+    at_desk(visitor, second, f"{second} 4")
+    choose(visitor, "Collection", first)
     to(visitor, "Overview")
-    choose(visitor, "Collection", "Zwei")
+    choose(visitor, "Collection", second)
     page.get_by_role("link", name="Review", exact=True).click()
-    at_desk(visitor, re.compile("^Zwei"))
+    at_desk(visitor, second, re.compile(f"^{second}"))
     to(visitor, "Overview")
     page.get_by_role("button", name="One by one").click()
     large = page.get_by_role("dialog")
@@ -84,10 +89,10 @@ def test_a_collection_leads_to_its_works_to_why_and_back_and_so_does_the_overvie
         page.keyboard.press("ArrowRight")
         large.get_by_text(place).wait_for()
     visitor.settle()
-    name = large.get_by_role("heading", name=re.compile("^Zwei")).inner_text()
+    name = large.get_by_role("heading", name=re.compile(f"^{second}")).inner_text()
     expect(large.get_by_role("img", name=name)).to_be_visible()
     large.get_by_role("link", name="Review").click()
-    at_desk(visitor, name)
+    at_desk(visitor, second, name)
 
 
 def test_a_set_leads_to_evaluate(
