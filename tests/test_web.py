@@ -4,6 +4,7 @@ And what its own protocol lets do whoever speaks it past the pages.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -13,9 +14,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from PIL import Image
@@ -28,8 +29,8 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 from streamlit.web.server.starlette import starlette_app_utils
-from websockets import Subprotocol
-from websockets.asyncio.client import connect
+from websockets import Origin, Subprotocol
+from websockets.asyncio.client import ClientConnection, connect
 
 from emoviz.cli import main
 from emoviz.files import replaced_file, sweep
@@ -82,28 +83,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("served")
 
 
-@pytest.fixture(scope="module")
-def port(place: Path) -> Iterator[int]:
-    """The app as people start it, on a free port, with a login set up."""
-    secrets = place / "secrets.toml"
-    secrets.write_text(SECRETS)
-    left = place / "home" / "runs" / "one" / ".card.json.abcd1234"
-    left.parent.mkdir(parents=True)
-    left.write_text("half")
-    os.utime(left, (1, 1))
+@contextlib.contextmanager
+def served(app: Path, place: Path, *options: str, **environment: str) -> Iterator[int]:
+    """A Streamlit app as people start it, on a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         free = int(probe.getsockname()[1])
-    options = [f"--server.port={free}", "--server.headless=true", f"--secrets.files={secrets}"]
+    given = [f"--server.port={free}", "--server.headless=true", *options]
     with (place / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", *options],
+            [sys.executable, "-m", "streamlit", "run", str(app), *given],
             cwd=PROJECT_ROOT,
-            env={
-                **os.environ,
-                "EMOVIZ_HOME": str(place / "home"),
-                "EMOVIZ_MANAGERS": f"{WHO['iss']} boss",
-            },
+            env={**os.environ, **environment},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -115,11 +106,25 @@ def port(place: Path) -> Iterator[int]:
             except OSError:
                 assert process.poll() is None, (place / "log").read_text()
                 time.sleep(0.1)
-        assert not left.exists(), "what a killed process left is swept at the start"
         yield free
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def port(place: Path) -> Iterator[int]:
+    """emoviz with a login set up."""
+    secrets = place / "secrets.toml"
+    secrets.write_text(SECRETS)
+    left = place / "home" / "runs" / "one" / ".card.json.abcd1234"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    os.utime(left, (1, 1))
+    environment = {"EMOVIZ_HOME": str(place / "home"), "EMOVIZ_MANAGERS": f"{WHO['iss']} boss"}
+    with served(Path("app.py"), place, f"--secrets.files={secrets}", **environment) as free:
+        assert not left.exists(), "what a killed process left is swept at the start"
+        yield free
 
 
 @pytest.mark.parametrize(
@@ -195,12 +200,136 @@ def test_only_what_pages_say_reaches_streamlit() -> None:
         return next(waiting)
 
     async def heard() -> list[bytes]:
-        guarded = web._of_pages(receive)
+        guarded = web._of_pages(receive, web._PagesLeft())
         return [(await guarded())["bytes"] for _ in (*passed, large)]
 
     wanted = [*(message.SerializeToString() for message in passed), large]
     assert asyncio.run(heard()) == wanted
     assert not list(waiting)
+
+
+def test_a_page_that_was_left_says_nothing_more() -> None:
+    """Streamlit would run its part after the new page, and the browser's window would be empty."""
+
+    def said(page: str, part: str = "") -> bytes:
+        message = BackMsg()
+        message.rerun_script.page_script_hash = page
+        message.rerun_script.fragment_id = part
+        return message.SerializeToString()
+
+    def told(page: str) -> bytes:
+        message = ForwardMsg()
+        message.navigation.page_script_hash = page
+        return message.SerializeToString()
+
+    left = web._PagesLeft()
+    waiting: list[bytes] = []
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.receive", "bytes": waiting.pop(0)}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def through(*messages: bytes) -> list[bytes]:
+        waiting[:] = [*messages, said("", "end")]
+        guarded, passed = web._of_pages(receive, left), list[bytes]()
+        while (data := (await guarded())["bytes"]) != said("", "end"):
+            passed.append(data)
+        return passed
+
+    async def hear(data: bytes) -> None:
+        await left.hear(send)({"type": "websocket.send", "bytes": data})
+
+    async def visit() -> None:
+        first = [said(""), said("desk", "show")]  # no page is known yet
+        assert await through(*first) == first
+        await hear(told("desk"))
+        await hear(b"\xff")  # what is no message goes through
+        here = [said("desk", "show"), said("desk")]
+        assert await through(*here) == here
+        away = said("overview")
+        assert await through(away, said("desk", "show"), said("desk", "show")) == [away]
+        await hear(told("overview"))
+        assert await through(said("desk", "show"), said("overview", "one")) == [
+            said("overview", "one")
+        ]
+        await hear(told("textures"))  # the server leads on by itself
+        assert await through(said("overview", "one")) == []
+        back = [said("desk"), said("desk", "show")]
+        assert await through(*back) == back
+
+    asyncio.run(visit())
+    assert len(sent) == 4
+
+
+PAGES = """
+import time
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from emoviz.ui import web
+
+@st.fragment
+def part():
+    st.button("Say")
+
+def one():
+    part()
+
+def two():
+    time.sleep(2)
+    st.text("drawn")
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    app = st.App(__file__, middleware=web.MIDDLEWARE)
+else:
+    st.navigation([st.Page(one), st.Page(two)]).run()
+"""
+
+
+def test_a_page_stays_where_the_one_that_was_left_still_speaks(tmp_path: Path) -> None:
+    """Without the guard, Streamlit says after the second page that the first is shown."""
+    (tmp_path / "app.py").write_text(PAGES)
+    heard: list[ForwardMsg] = []
+
+    async def until(socket: ClientConnection, reached: Callable[[ForwardMsg], bool]) -> None:
+        while not heard or not reached(heard[-1]):
+            heard.append(ForwardMsg.FromString(cast(bytes, await socket.recv())))
+
+    async def say(socket: ClientConnection, page: str, part: str = "") -> None:
+        message = BackMsg()
+        message.rerun_script.page_script_hash = page
+        message.rerun_script.fragment_id = part
+        await socket.send(message.SerializeToString())
+
+    def is_end(message: ForwardMsg) -> bool:
+        return message.HasField("script_finished")
+
+    async def leave(port: int) -> None:
+        async with line(port) as socket:
+            await say(socket, "")
+            await until(socket, is_end)
+            (told,) = (m.navigation for m in heard if m.HasField("navigation"))
+            first, second = (page.page_script_hash for page in told.app_pages)
+            part = next(m.delta.fragment_id for m in heard if m.delta.fragment_id)
+            heard.clear()
+            await say(socket, first, part)
+            await until(socket, is_end)
+            assert any(m.delta.fragment_id == part for m in heard), "a page may speak"
+            heard.clear()
+            await say(socket, second)
+            await say(socket, first, part)  # before the browser hears of the second page
+            await until(socket, lambda m: m.delta.new_element.text.body == "drawn")
+            await say(socket, first, part)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(3):
+                    await until(socket, lambda _: False)
+            shown = [m.new_session.page_script_hash for m in heard if m.HasField("new_session")]
+            assert shown == [second]
+
+    with served(tmp_path / "app.py", tmp_path) as port:
+        asyncio.run(leave(port))
 
 
 def test_who_needs_what_a_visit_needs_waits_for_the_thread_that_imports_it(
@@ -275,25 +404,32 @@ def test_a_role_that_was_taken_away_counts_for_files_at_once(
     assert not may(is_logged_in=True)
 
 
-def spoken(port: int, page: str, sub: str, pressed: Iterable[WidgetState] = ()) -> list[Any]:
-    """A page's elements with an id, after a browser said that all those were pressed on it."""
+@contextlib.asynccontextmanager
+async def line(port: int, sub: str = "") -> AsyncIterator[ClientConnection]:
+    """What a browser has to the server, of somebody who signed in."""
     own = f"http://127.0.0.1:{port}"
     _, headers, _ = answer(port, "/_stcore/health")
     cookie = next(value for name, value in headers.items() if name.lower() == "set-cookie")
     cookie = cookie.partition(";")[0]  # against forged requests: a browser says it twice
     token = cookie.partition("=")[2]
     cookie += f"; {signed(**WHO | {'sub': sub, 'origin': own})}" if sub else ""
+    async with connect(
+        own.replace("http", "ws") + "/_stcore/stream",
+        origin=Origin(own),
+        subprotocols=[Subprotocol("streamlit"), Subprotocol(token)],
+        additional_headers={"Cookie": cookie},
+        max_size=None,
+        ping_timeout=None,
+    ) as socket:
+        yield socket
+
+
+def spoken(port: int, page: str, sub: str, pressed: Iterable[WidgetState] = ()) -> list[Any]:
+    """A page's elements with an id, after a browser said that all those were pressed on it."""
     found: dict[tuple[int, ...], Any] = {}
 
     async def talk() -> None:
-        async with connect(
-            own.replace("http", "ws") + "/_stcore/stream",
-            origin=own,
-            subprotocols=[Subprotocol("streamlit"), Subprotocol(token)],
-            additional_headers={"Cookie": cookie},
-            max_size=None,
-            ping_timeout=None,
-        ) as socket:
+        async with line(port, sub) as socket:
             for states in ((), tuple(pressed)):
                 message, told = BackMsg(), ForwardMsg()
                 message.rerun_script.page_name = page

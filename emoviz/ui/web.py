@@ -24,6 +24,8 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import cli_util
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime import Runtime
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
@@ -61,6 +63,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 # What this app's pages say to Streamlit. Others, which need no login, empty the caches that all
 # sessions share, name changed files of a repository, or write files of Streamlit's own.
 _SAID = ("rerun_script", "stop_script", "app_heartbeat", "file_urls_request", "deferred_file")
+_LONGEST_PAGES = 100_000  # bytes of the message that names the app's pages: some thousands
 _TIDY = 300.0  # seconds; Streamlit forgets a session two minutes after its last connection
 _IMPORTING = threading.Lock()
 
@@ -86,7 +89,8 @@ class Guard:
         elif refusal:
             await PlainTextResponse(f"{refusal}\n", 403)(scope, receive, _with_headers(send))
         elif scope["type"] == "websocket":
-            await self._app(scope, _of_pages(receive), _with_headers(send))
+            left = _PagesLeft()
+            await self._app(scope, _of_pages(receive, left), _with_headers(left.hear(send)))
         else:
             await self._app(scope, receive, _with_headers(send))
 
@@ -243,8 +247,44 @@ def _is_let_in(headers: Headers) -> bool:
     return False
 
 
-def _of_pages(receive: Receive) -> Receive:
-    """What a browser sends, without messages that no page of this app sends."""
+class _PagesLeft:
+    """Tells what a page says that its browser has left already, on one connection.
+
+    A part of a page that runs anew by itself (`st.fragment`) may speak between the press that leads
+    to another page and the moment in which the browser hears of that page. Streamlit runs it after
+    the new page, says that the page is the old one again, and the browser empties its window: it
+    stays white, or the new page is never drawn. What was said is lost on neither side: the desk
+    holds its acts until they are answered, and widgets are told again with each later message.
+    """
+
+    def __init__(self) -> None:
+        self._page = ""  # hash of the page that was asked for, or told, last
+
+    def says(self, asked: ClientState) -> bool:
+        """Whether this is such a message; others that name a page lead to it."""
+        page = asked.page_script_hash
+        if asked.fragment_id:
+            return bool(page and self._page) and page != self._page
+        self._page = page or self._page
+        return False
+
+    def hear(self, send: Send) -> Send:
+        """Hear of pages that the server leads to by itself."""
+
+        async def heard(message: Message) -> None:
+            data = message.get("bytes")
+            if data and len(data) < _LONGEST_PAGES:
+                with contextlib.suppress(Exception):  # what is no message at all
+                    self._page = (
+                        ForwardMsg.FromString(data).navigation.page_script_hash or self._page
+                    )
+            await send(message)
+
+        return heard
+
+
+def _of_pages(receive: Receive, left: _PagesLeft) -> Receive:
+    """What a browser sends, without messages that no page of this app sends, or one it has left."""
 
     async def guarded() -> Message:
         while True:
@@ -257,7 +297,7 @@ def _of_pages(receive: Receive) -> Receive:
                 does = said.WhichOneof("type")
                 if does == "backend_operation_request":
                     does = said.backend_operation_request.WhichOneof("payload")
-                if does in _SAID:
+                if does in _SAID and not (does == "rerun_script" and left.says(said.rerun_script)):
                     return message
 
     return guarded
