@@ -183,6 +183,15 @@ def test_messages_agents_and_changes_from_elsewhere_are_refused(port: int) -> No
     assert answer(port, "/_stcore/agent/mcp", "POST", Origin="https://evil.example")[0] == 403
 
 
+@pytest.mark.parametrize("query", ["", "?checkpoint=emotion6&kind=photograph"])
+def test_the_first_page_answers_to_its_name(query: str) -> None:
+    found = TestClient(Starlette(routes=web.ROUTES)).get(
+        f"/classify{query}", follow_redirects=False
+    )
+    assert found.status_code == 307
+    assert found.headers["location"] == f"./{query}"
+
+
 def test_only_what_pages_say_reaches_streamlit() -> None:
     refused, passed = [BackMsg() for _ in range(5)], [BackMsg() for _ in range(3)]
     refused[0].clear_cache = True  # of all sessions

@@ -19,8 +19,9 @@ import streamlit as st
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import cli_util
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -321,5 +322,11 @@ async def _iiif(scope: Scope, receive: Receive, send: Send) -> None:
     await ROUTER(scope, receive, send)
 
 
+def _to_first_page(request: Request) -> RedirectResponse:
+    """Streamlit gives the first page no name, so that its own, typed by hand, was not found."""
+    query = request.url.query
+    return RedirectResponse(f"./?{query}" if query else "./")
+
+
 MIDDLEWARE = (Middleware(Guard),)
-ROUTES = [Mount("/iiif", _iiif)]
+ROUTES = [Mount("/iiif", _iiif), Route("/classify", _to_first_page)]
