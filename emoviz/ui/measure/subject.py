@@ -238,7 +238,10 @@ def single(
     return subject(source, checkpoint, points, file, labels, bridge)
 
 
-@st.cache_resource(max_entries=12, show_spinner="Looking for images that were in the training …")
+# A minute: thumbnails that are made later tell more.
+@st.cache_resource(
+    max_entries=12, ttl=60, show_spinner="Looking for images that were in the training …"
+)
 def _seen(
     key: str, _items: Sequence[EvaluationSubject], _settings: Settings
 ) -> NDArray[np.bool_] | None:
@@ -248,7 +251,7 @@ def _seen(
     return None if found is None else found.either
 
 
-@st.cache_resource(max_entries=24, show_spinner=False)
+@st.cache_resource(max_entries=24, ttl=60, show_spinner=False)
 def _leak(key: str, _item: EvaluationSubject, _settings: Settings) -> Leak | None:
     return leak_of(_item.members, _item.table, _item.judged, _settings)
 
