@@ -31,7 +31,14 @@ from emoviz.data.reading import parse_data_argument, read_labelled
 from emoviz.inference.engines import open_engine
 from emoviz.settings import Settings, load_settings
 from emoviz.training.augmentation import ViewMaker
-from emoviz.training.finish import HeldOut, Outputs, novelty_of_folds, novelty_width, seen_images
+from emoviz.training.finish import (
+    HeldOut,
+    Outputs,
+    has_frozen_backbone,
+    novelty_of_folds,
+    novelty_width,
+    seen_images,
+)
 from emoviz.training.recipe import Recipe
 from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.targets import Targets, make_targets, split_sets
@@ -63,7 +70,7 @@ def main() -> None:
         parser.error(f"{told['images']} images are left, the card names {learned}: other tables?")
     novelty, words = load_novelty(found), card.novelty
     if given.novelty:
-        if not recipe.data.folds or any(phase.train != "heads" for phase in recipe.phases):
+        if not recipe.data.folds or not has_frozen_backbone(recipe):
             parser.error("--novelty is for networks of folds on a frozen backbone.")
         held, network = looked_at(found, targets, recipe, settings), load_network(found)
         novelty, words = novelty_of_folds(held, novelty_width(network), recipe)

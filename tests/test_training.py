@@ -19,6 +19,7 @@ from emoviz.labels import EMOTION6, MIKELS8, SADNESS2, bridge_between
 from emoviz.models.backbones import Backbone
 from emoviz.models.losses import bridged_cross_entropy
 from emoviz.models.network import EmotionNetwork, NetworkConfig, Normalise
+from emoviz.models.novelty import describe_content
 from emoviz.models.standardise import fold, standardise
 from emoviz.settings import Settings
 from emoviz.training.augmentation import ViewMaker
@@ -27,6 +28,7 @@ from emoviz.training.finish import (
     AREAS,
     HeldOut,
     Outputs,
+    content_held_out,
     fit_temperature,
     measure_folds,
     novelty_of_folds,
@@ -383,8 +385,42 @@ def test_the_card_says_how_well_each_kind_held_out_whole_is_told(
     assert tuple(words[AREAS]) == kinds
     assert min(words[AREAS].values()) > 0.9
     assert words["flagged_held_out"] < 0.06
-    tuned = replace(recipe, phases=(Phase(train="all"),))  # each fold's h is another there
-    plain, words = novelty_of_folds(held, 2, tuned)
+
+
+def test_content_of_tuned_networks_is_measured_by_what_each_learned_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each fold's h is another there: here it is turned around."""
+    monkeypatch.setattr("emoviz.models.novelty.FEWEST", 50)
+    kinds = ("photograph", "abstract painting")
+    phases = (Phase(train="heads"), Phase(train="tail"))
+    recipe = replace(Recipe(), network=NetworkPart(kinds=kinds), phases=phases)
+    rng = np.random.default_rng(0)
+    kind, folds = np.tile(np.arange(2), 200), np.arange(400) // 200
+    shown = np.float32(6 * np.eye(3)[kind] + rng.normal(size=(400, 3)))
+    energy = np.exp(np.float32(rng.normal(size=(400, 2))))
+    turned = [np.float32(shown @ np.eye(3)[turn]) for turn in ([1, 2, 0], [2, 0, 1], [0, 1, 2])]
+    pooled = np.where(folds[:, None] == 0, turned[0], turned[1])
+    measures = np.zeros((400, 2))
+    for k, h in enumerate(turned[:2]):
+        own = folds == k
+        learned, out = (Outputs(h[i], h[i], h[i], energy[i]) for i in (~own, own))
+        measures[own] = content_held_out(learned, kind[~own], out)
+    one = make_targets(two_sets(), recipe, MIKELS8).rows(np.zeros(400, np.int64))
+    outputs = Outputs(pooled, pooled, pooled, energy)
+    held = HeldOut("out of 2 folds", replace(one, kinds=kind), outputs, folds, measures)
+    finished = describe_content(energy, turned[2], kind)
+    novelty, words = novelty_of_folds(held, 2, recipe, finished)
+    assert novelty is not None
+    assert novelty.content is not None
+    assert words["flagged_held_out"] < 0.04
+    assert AREAS not in words
+    third = np.float32(6 * np.eye(3)[np.full(50, 2)] + rng.normal(size=(50, 3)))
+    assert (novelty.distance(energy[:50], third) > 1).mean() > 0.9
+    assert (novelty.distance(energy[:50], turned[2][:50]) > 1).mean() < 0.1
+
+    unknown = replace(held, content_measures=np.zeros((0, 2)))
+    plain, words = novelty_of_folds(unknown, 2, recipe, finished)
     assert plain is not None
     assert plain.content is None
     assert "kind" not in str(words)

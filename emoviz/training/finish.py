@@ -112,12 +112,15 @@ class HeldOut:
         targets: Of the images.
         outputs: In the same order.
         folds: (N,) which network each came from; all 0 where it is one.
+        content_measures: (N, 2) of what each shows, from `content_held_out`; no row where h does
+            not hang on the network, or where not known.
     """
 
     words: str
     targets: Targets
     outputs: Outputs
     folds: Rows
+    content_measures: Floats = field(default_factory=lambda: np.zeros((0, 2)))
 
 
 @dataclass(frozen=True)
@@ -217,7 +220,9 @@ def counted_images(targets: Targets) -> str:
     return "1 image" if len(targets) == 1 else f"{len(targets):,} images"
 
 
-def measure_folds(held: HeldOut, width: int, recipe: Recipe) -> FinalMeasures:
+def measure_folds(
+    held: HeldOut, width: int, recipe: Recipe, content: Content | None = None
+) -> FinalMeasures:
     """Calibrate, set the novelty threshold and measure on networks' outputs out of their folds.
 
     Each fold is calibrated by the temperature of the other folds, so the measures are those of
@@ -228,6 +233,7 @@ def measure_folds(held: HeldOut, width: int, recipe: Recipe) -> FinalMeasures:
         width: Leading columns of the energy that novelty is judged by (`novelty_width`); 0 leaves
             novelty out.
         recipe: Gives the sets' titles.
+        content: As `novelty_of_folds`.
     """
     targets, logits, folds = held.targets, held.outputs.logits, held.folds
     crossed = np.ones(len(targets))
@@ -241,7 +247,7 @@ def measure_folds(held: HeldOut, width: int, recipe: Recipe) -> FinalMeasures:
         "ece_before": _rounded(calibration_error(held, np.ones(len(targets)))),
         "ece_after": _rounded(calibration_error(held, crossed)),
     }
-    novelty, words = novelty_of_folds(held, width, recipe)
+    novelty, words = novelty_of_folds(held, width, recipe, content)
     temperature = fit_temperature(logits, targets)
     measures, beside = measure(held, crossed, recipe), _dimensions(held, recipe)
     return FinalMeasures(temperature, calibration, measures, novelty, words, beside)
@@ -472,8 +478,28 @@ def _rule(novelty: Novelty) -> str:
     return NOVELTY_RULE + (CONTENT_RULE if novelty.content else "")
 
 
+def has_frozen_backbone(recipe: Recipe) -> bool:
+    """Whether h of an image is the same whichever network of the recipe is asked."""
+    return all(phase.train == "heads" for phase in recipe.phases)
+
+
+def content_held_out(learned: Outputs, kinds: Rows, held: Outputs) -> Floats:
+    """(N, 2) `Content.measures` of held-out images, by those their own network learned from.
+
+    Args:
+        learned: What the network makes of the images that it learned from.
+        kinds: (M,) theirs.
+        held: What it makes of the others.
+
+    Returns:
+        No row where fewer than two kinds have images enough.
+    """
+    content = describe_content(learned.energy, learned.pooled, kinds)
+    return np.zeros((0, 2)) if content is None else content.measures(held.energy, held.pooled)
+
+
 def novelty_of_folds(
-    held: HeldOut, width: int, recipe: Recipe
+    held: HeldOut, width: int, recipe: Recipe, content: Content | None = None
 ) -> tuple[Novelty | None, dict[str, Any]]:
     """The statistic over all images, its thresholds by what each fold is to the others.
 
@@ -481,12 +507,15 @@ def novelty_of_folds(
         held: What networks make of the folds; the energy and, of a frozen backbone, h do not hang
             on which network it is.
         width: As `measure_folds`.
-        recipe: Says whether the backbone was frozen; if not, h is left out. Names the kinds.
+        recipe: Says whether the backbone was frozen; if not, h of a fold is compared with h by the
+            same network alone (`HeldOut.content_measures`). Names the kinds.
+        content: What the images show by the finished network, where the backbone was not frozen.
 
     Returns:
         It, and what the card says of it: the rule, the share of held-out images that it calls
-        unlike, and for each kind the area under the ROC curve with which a description of the
-        other kinds alone tells it from held-out images of theirs.
+        unlike, and of a frozen backbone for each kind the area under the ROC curve with which a
+        description of the other kinds alone tells it from held-out images of theirs. Networks that
+        were tuned would have to be trained without the kind to say that.
     """
     if not width:
         return None, {}
@@ -496,13 +525,16 @@ def novelty_of_folds(
         d[folds == k] = describe(energy[folds != k]).distance(energy[folds == k])
     novelty = with_threshold(describe(energy), d)
     unlike, areas, found = d > novelty.threshold, {}, None
-    if all(phase.train == "heads" for phase in recipe.phases):
+    if has_frozen_backbone(recipe):
         found = _content_of_folds(held, kinds)
-    if found is not None:
-        novelty, unlike = replace(novelty, content=found[0]), unlike | (found[1] > 1)
-        for number, kind in enumerate(recipe.network.kinds):
+        for number, kind in enumerate(recipe.network.kinds if found else ()):
             area = _area_of_kind(held, number)
             areas.update({} if area is None else {kind: _rounded(area)})
+    elif content is not None and len(held.content_measures) == len(kinds):
+        ranked = content.ranked(held.content_measures[kinds >= 0])
+        found = ranked, ranked.sum_of_ranks(held.content_measures)
+    if found is not None:
+        novelty, unlike = replace(novelty, content=found[0]), unlike | (found[1] > 1)
     told = {"rule": _rule(novelty), "flagged_held_out": _rounded(float(unlike.mean()))}
     return novelty, {**told, **({AREAS: areas} if areas else {})}
 

@@ -10,6 +10,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from emoviz.checkpoints import Checkpoint, load_network, open_checkpoint, save_checkpoint
 from emoviz.data.dataset import fold_indices
@@ -18,12 +19,15 @@ from emoviz.files import write_json
 from emoviz.memory import available_cores
 from emoviz.models.fusion import FusedNetwork
 from emoviz.models.network import EmotionNetwork
+from emoviz.models.novelty import describe_content
 from emoviz.settings import Settings
 from emoviz.training.cost import estimate, measure_network
 from emoviz.training.finish import (
     FinalMeasures,
     HeldOut,
     Outputs,
+    content_held_out,
+    has_frozen_backbone,
     make_card,
     measure_folds,
     measure_splits,
@@ -59,6 +63,8 @@ from emoviz.training.snapshots import Looker
 from emoviz.training.state import Keeper, Training, read_tensors, read_values, write_tensors
 from emoviz.training.targets import Rows
 from emoviz.training.trackers import require_tracker
+
+Floats = NDArray[np.float64]
 
 # Shares of a run's work: up to the first step, to the last, to the measures.
 _READ, _TRAINED, _MEASURED = 0.3, 0.95, 0.98
@@ -219,7 +225,13 @@ class _Run:
             prepared.tell("All images")
             everything = np.arange(len(prepared.targets))
             state, pretrained, keeper = self._fit(everything, np.arange(0), 0)
-            measured = measure_folds(held, novelty_width(state.network), request.recipe)
+            content = None
+            if len(held.content_measures):
+                seen, made = _outputs(prepared, state, everything)
+                kinds = prepared.targets.rows(seen).kinds
+                content = describe_content(made.energy, made.pooled, kinds)
+            width = novelty_width(state.network)
+            measured = measure_folds(held, width, request.recipe, content)
         else:
             learned, watched = map(prepared.rows_of_split, ("train", "validation"))
             state, pretrained, keeper = self._fit(learned, watched, 0)
@@ -320,6 +332,7 @@ class _Run:
         groups = [record.group for record in targets.records]
         folds = fold_indices(groups, recipe.data.folds, recipe.data.split_seed)
         parts: list[Outputs] = []
+        contents: list[Floats] = []
         order: list[Rows] = []
         for k in range(recipe.data.folds):
             held, rest = np.flatnonzero(folds == k), np.flatnonzero(folds != k)
@@ -328,36 +341,51 @@ class _Run:
                     f"Fold {k + 1} of {recipe.data.folds} holds {len(held)} of {len(folds)} "
                     "images. Bring more images (or groups), or set data.folds lower."
                 )
-            seen, made = self._outputs_of_fold(k + 1, rest, held)
+            seen, made, content = self._outputs_of_fold(k + 1, rest, held)
             parts.append(made)
+            contents.append(content)
             order.append(seen)
         rows = np.concatenate(order)
         back = np.argsort(rows)
         arrays = [list(part.arrays().values()) for part in parts]
         joined = Outputs(*(np.concatenate(column)[back] for column in zip(*arrays, strict=True)))
         words, rows = f"out of {recipe.data.folds} folds", rows[back]
-        return HeldOut(words, targets.rows(rows), joined, folds[rows])
+        content = np.concatenate(contents)
+        content = content[back] if len(content) == len(back) else content[:0]
+        return HeldOut(words, targets.rows(rows), joined, folds[rows], content)
 
-    def _outputs_of_fold(self, fold: int, rest: Rows, held: Rows) -> tuple[Rows, Outputs]:
-        """What a network makes of the fold that it was trained without, and of which rows."""
+    def _outputs_of_fold(self, fold: int, rest: Rows, held: Rows) -> tuple[Rows, Outputs, Floats]:
+        """What a network makes of the fold that it was trained without, and of which rows.
+
+        The third is their `content_held_out`, which h of a frozen backbone does not need.
+        """
         file = self._folder / FOLDS / f"fold-{fold}.safetensors"
         kept = read_tensors(file)
         if kept is not None:
             arrays = {name: tensor.numpy() for name, tensor in kept[0].items()}
-            return arrays.pop("rows"), Outputs(**arrays)
+            content = arrays.pop("content_measures", np.zeros((0, 2)))
+            return arrays.pop("rows"), Outputs(**arrays), content
         count = self._request.recipe.data.folds
         self._prepared.tell(f"Fold {fold} of {count}: {len(held)} images held out")
         state, _, keeper = self._fit(rest, held, fold)
         seen, made = _outputs(self._prepared, state, held)
+        content = np.zeros((0, 2))
+        if self._request.refit and not has_frozen_backbone(self._request.recipe):
+            learned, known = _outputs(self._prepared, state, rest)
+            content = content_held_out(known, self._prepared.targets.rows(learned).kinds, made)
         if self._prepared.worker.processes.is_first:
             tensors = {
                 name: torch.from_numpy(array)
-                for name, array in {"rows": seen, **made.arrays()}.items()
+                for name, array in {
+                    "rows": seen,
+                    "content_measures": content,
+                    **made.arrays(),
+                }.items()
             }
             with _kept_for_later("What was computed cannot be kept"):
                 write_tensors(file, tensors, {"notes": {"progress": self._progress.size}})
             keeper.forget()
-        return seen, made
+        return seen, made, content
 
     def _save(
         self, state: Training, measured: FinalMeasures, pretrained: str, suffix: str
