@@ -231,6 +231,12 @@ def test_a_page_that_was_left_says_nothing_more() -> None:
         message.navigation.page_script_hash = page
         return message.SerializeToString()
 
+    def begun(page: str) -> bytes:
+        message = ForwardMsg()
+        message.new_session.page_script_hash = page
+        message.new_session.main_script_hash = "app"
+        return message.SerializeToString()
+
     left = web._PagesLeft()
     waiting: list[bytes] = []
     sent: list[Message] = []
@@ -260,6 +266,9 @@ def test_a_page_that_was_left_says_nothing_more() -> None:
         assert await through(*here) == here
         away = said("overview")
         assert await through(away, said("desk", "show"), said("desk", "show")) == [away]
+        await hear(told("desk"))  # was on its way before
+        assert await through(said("desk", "show")) == []
+        await hear(begun("overview"))
         await hear(told("overview"))
         assert await through(said("desk", "show"), said("overview", "one")) == [
             said("overview", "one")
@@ -268,9 +277,19 @@ def test_a_page_that_was_left_says_nothing_more() -> None:
         assert await through(said("overview", "one")) == []
         back = [said("desk"), said("desk", "show")]
         assert await through(*back) == back
+        await hear(begun("desk"))  # and leads on before it says so
+        await hear(told("textures"))
+        assert await through(said("desk", "show"), said("textures", "one")) == [
+            said("textures", "one")
+        ]
+        gone = said("a page that is no more")
+        assert await through(gone) == [gone]
+        await hear(begun("app"))  # it is not found, and the first is shown
+        await hear(told("desk"))
+        assert await through(said("desk", "show")) == [said("desk", "show")]
 
     asyncio.run(visit())
-    assert len(sent) == 4
+    assert len(sent) == 10
 
 
 PAGES = """
@@ -316,7 +335,7 @@ def test_a_page_stays_where_the_one_that_was_left_still_speaks(tmp_path: Path) -
         return message.HasField("script_finished")
 
     async def leave(port: int) -> None:
-        async with line(port) as socket:
+        async with asyncio.timeout(90), line(port) as socket:
             await say(socket, "")
             await until(socket, is_end)
             (told,) = (m.navigation for m in heard if m.HasField("navigation"))

@@ -351,7 +351,10 @@ class _Run:
         joined = Outputs(*(np.concatenate(column)[back] for column in zip(*arrays, strict=True)))
         words, rows = f"out of {recipe.data.folds} folds", rows[back]
         content = np.concatenate(contents)
-        content = content[back] if len(content) == len(back) else content[:0]
+        if 0 < len(content) < len(back):  # a fold from before, or of too few images of a kind
+            self._prepared.tell("What images show is not known of every fold and is left out.")
+            content = content[:0]
+        content = content[back] if len(content) else content
         return HeldOut(words, targets.rows(rows), joined, folds[rows], content)
 
     def _outputs_of_fold(self, fold: int, rest: Rows, held: Rows) -> tuple[Rows, Outputs, Floats]:
@@ -369,8 +372,9 @@ class _Run:
         self._prepared.tell(f"Fold {fold} of {count}: {len(held)} images held out")
         state, _, keeper = self._fit(rest, held, fold)
         seen, made = _outputs(self._prepared, state, held)
-        content = np.zeros((0, 2))
-        if self._request.refit and not has_frozen_backbone(self._request.recipe):
+        content, recipe = np.zeros((0, 2)), self._request.recipe
+        asks = self._request.refit and not has_frozen_backbone(recipe)
+        if asks and len(recipe.network.kinds) > 1 and novelty_width(state.network):
             learned, known = _outputs(self._prepared, state, rest)
             content = content_held_out(known, self._prepared.targets.rows(learned).kinds, made)
         if self._prepared.worker.processes.is_first:

@@ -254,19 +254,21 @@ class _PagesLeft:
     A part of a page that runs anew by itself (`st.fragment`) may speak between the press that leads
     to another page and the moment in which the browser hears of that page. Streamlit runs it after
     the new page, says that the page is the old one again, and the browser empties its window: it
-    stays white, or the new page is never drawn. What was said is lost on neither side: the desk
-    holds its acts until they are answered, and widgets are told again with each later message.
+    stays white, or the new page is never drawn. The desk says its decisions again until they are
+    answered; another press in that moment is lost, as it is with the page.
     """
 
     def __init__(self) -> None:
-        self._page = ""  # hash of the page that was asked for, or told, last
+        self._page = ""  # hash of the page that was asked for, or led to, last
+        self._awaited = ""  # that which was asked for, until the server begins with it
 
     def says(self, asked: ClientState) -> bool:
         """Whether this is such a message; others that name a page lead to it."""
         page = asked.page_script_hash
         if asked.fragment_id:
             return bool(page and self._page) and page != self._page
-        self._page = page or self._page
+        if page and page != self._page:
+            self._page = self._awaited = page
         return False
 
     def hear(self, send: Send) -> Send:
@@ -276,12 +278,18 @@ class _PagesLeft:
             data = message.get("bytes")
             if data and len(data) < _LONGEST_PAGES:
                 with contextlib.suppress(Exception):  # what is no message at all
-                    self._page = (
-                        ForwardMsg.FromString(data).navigation.page_script_hash or self._page
-                    )
+                    self._told(ForwardMsg.FromString(data))
             await send(message)
 
         return heard
+
+    def _told(self, message: ForwardMsg) -> None:
+        begun, page = message.new_session, message.navigation.page_script_hash
+        is_whole = message.HasField("new_session") and not message.metadata.run.fragment_ids
+        if is_whole and begun.page_script_hash in (self._awaited, begun.main_script_hash):
+            self._awaited = ""
+        if page and self._awaited in ("", page):  # else it was on its way before that was asked for
+            self._page, self._awaited = page, ""
 
 
 def _of_pages(receive: Receive, left: _PagesLeft) -> Receive:
