@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from emoviz.checkpoints import load_centers, load_network
+from emoviz.checkpoints import load_centers, load_network, load_novelty
 from emoviz.data.dataset import Dataset, Record, fold_indices
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.data.reading import read_labelled
@@ -41,6 +43,7 @@ from emoviz.training.prepare import prepare
 from emoviz.training.recipe import NetworkPart, Phase, Recipe
 from emoviz.training.recipe_loading import read_recipe
 from emoviz.training.run import train_in_folder
+from emoviz.training.state import read_tensors, write_tensors
 from emoviz.training.targets import Targets, check_splits, make_targets, with_class_weights
 
 TINY = """
@@ -490,6 +493,51 @@ def test_folds_keep_every_image_out_of_the_network_that_judges_it(
     assert "each of 3 folds" in card.data[0]["kept out for measuring"]
     assert set(card.calibration) == {"method", "measured_on", "ece_before", "ece_after"}
     assert 0 <= card.novelty["flagged_held_out"] < 0.2
+
+
+@pytest.mark.usefixtures("no_graph")
+def test_folds_of_tuned_networks_say_what_images_show(
+    make_table: Callable[..., Path],
+    tmp_path: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("emoviz.models.novelty.FEWEST", 4)
+    kinds = ["photograph", "abstract painting"] * 16
+    artists = [f"artist {i}" for i in range(32)]
+    table = make_table(tmp_path / "kinds", MIKELS8.names * 4, artist=artists, kind=kinds)
+    phases = "phases: [{train: tail, epochs: 1, batch: 8, views: 1, positions: 8}]"
+    text = TINY.split("data:")[0] + "data: {folds: 2}\n" + phases
+    text = text.replace("network:\n", f"network:\n  kinds: [{', '.join(kinds[:2])}]\n")
+    run, told = tmp_path / "run", list[str]()
+    recipe = read_recipe(text)
+    made = train_in_folder(recipe, [str(table)], run, settings, told.append).checkpoint
+    assert made is not None
+    novelty = load_novelty(made)
+    assert novelty is not None
+    assert novelty.content is not None
+    assert novelty.content.means.shape[0] == 2
+    assert AREAS not in made.card.novelty
+    folds = [run / "folds" / f"fold-{k}.safetensors" for k in (1, 2)]
+    kept = [load_file(fold) for fold in folds]
+    assert [part["content_measures"].shape for part in kept] == [
+        (len(part["rows"]), 2) for part in kept
+    ]
+    assert not any("left out" in line for line in told)
+    # A fold from before has none.
+    shutil.rmtree(made.folder)
+    found = read_tensors(folds[1])
+    assert found is not None
+    tensors, values = found
+    del tensors["content_measures"]
+    write_tensors(folds[1], tensors, values)
+    result = train_in_folder(recipe, [str(table)], run, settings, told.append, resume=True)
+    again = result.checkpoint
+    assert again is not None
+    novelty = load_novelty(again)
+    assert novelty is not None
+    assert novelty.content is None
+    assert any("left out" in line for line in told)
 
 
 def test_out_of_fold_outputs_come_from_networks_that_never_saw_the_image(
