@@ -10,7 +10,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from emoviz.checkpoints import Checkpoint, load_network, open_checkpoint, save_checkpoint
 from emoviz.data.dataset import fold_indices
@@ -24,6 +23,7 @@ from emoviz.settings import Settings
 from emoviz.training.cost import estimate, measure_network
 from emoviz.training.finish import (
     FinalMeasures,
+    Floats,
     HeldOut,
     Outputs,
     content_held_out,
@@ -63,8 +63,6 @@ from emoviz.training.snapshots import Looker
 from emoviz.training.state import Keeper, Training, read_tensors, read_values, write_tensors
 from emoviz.training.targets import Rows
 from emoviz.training.trackers import require_tracker
-
-Floats = NDArray[np.float64]
 
 # Shares of a run's work: up to the first step, to the last, to the measures.
 _READ, _TRAINED, _MEASURED = 0.3, 0.95, 0.98
@@ -378,14 +376,8 @@ class _Run:
             learned, known = _outputs(self._prepared, state, rest)
             content = content_held_out(known, self._prepared.targets.rows(learned).kinds, made)
         if self._prepared.worker.processes.is_first:
-            tensors = {
-                name: torch.from_numpy(array)
-                for name, array in {
-                    "rows": seen,
-                    "content_measures": content,
-                    **made.arrays(),
-                }.items()
-            }
+            arrays = {"rows": seen, "content_measures": content, **made.arrays()}
+            tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
             with _kept_for_later("What was computed cannot be kept"):
                 write_tensors(file, tensors, {"notes": {"progress": self._progress.size}})
             keeper.forget()
