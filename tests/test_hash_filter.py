@@ -5,8 +5,6 @@ import struct
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -132,17 +130,32 @@ def test_a_checkpoint_knows_its_training_images(
         assert np.flatnonzero(found.by_looks).tolist() == [5]
         assert found.unlooked == 3
         (settings.home / "thumbnails.sqlite").unlink(missing_ok=True)  # what was made of it is kept
-    table: Any = SimpleNamespace(sha256=hexed)
-    right = np.array([True, True, True, False, True])
-    judged: Any = SimpleNamespace(rows=np.array([0, 1, 3, 5, 7]), right=right)
-    leak = leak_of([kept], table, judged, settings)
+    found = seen_rows([kept], [hexed[i] for i in (0, 1, 3, 5, 7)], settings)
+    leak = leak_of(found, np.array([True, True, True, False, True]))
     assert leak == Leak(4, 1, 1, share(4, 5), share(1, 1))
-    words = leak_words(asdict(leak), "it")
-    assert "4 of these 5 images were in the training of it: 3 by their bytes, 1 by their" in words
-    assert "of 1 others only the bytes are known here" in words
-    judged.rows, judged.right = judged.rows[:3], right[:3]
-    leak = leak_of([kept], table, judged, settings)
+    leak = leak_of(seen_rows([kept], hexed[:3], settings), np.ones(3, bool))
     assert leak is not None
     assert (leak.accuracy, leak.accuracy_without.value) == (share(3, 3), None)
-    assert leak_of([tiny_checkpoint], table, judged, settings) is None
-    assert leak_of([], table, judged, settings) is None
+    assert seen_rows([], hexed, settings) is leak_of(None, np.ones(3, bool)) is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "by_looks", "unlooked", "images", "words"),
+    [
+        (2, 0, 0, 5, "2 of these 5 images were in the training of it, known by bytes"),
+        (1, 1, 0, 5, "1 of these 5 images was in the training of it, known by looks ("),
+        (1, 0, 0, 1, "1 of 1 image was in the training of it, known by bytes"),
+        (1_204, 4, 0, 2_000, "1,204 of these 2,000 images were in the training of it, 1,200 known "
+         "by bytes and 4 known by looks (shrunk or saved anew; one in 1,000 others is taken for "
+         "such by mistake)"),
+        (1, 0, 1, 5, "known by bytes; of 1 other only the bytes are known here"),
+        (0, 0, 5, 5, "none of these 5 images was in the training of it; of 5 only the bytes are"),
+    ],
+)  # fmt: skip
+def test_how_images_are_known_is_said_as_it_is(
+    seen: int, by_looks: int, unlooked: int, images: int, words: str
+) -> None:
+    leak = Leak(seen, by_looks, unlooked, share(0, images), share(0, images - seen))
+    told = leak_words(asdict(leak), "it")
+    assert words in told
+    assert ("mistake" in told, "bytes are" in told) == (by_looks > 0, unlooked > 0)

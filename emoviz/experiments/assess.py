@@ -12,6 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emoviz import __version__
 from emoviz.analysis import metrics
 from emoviz.analysis.alignment import AlignedPredictions
@@ -25,12 +28,11 @@ from emoviz.analysis.resampling import Intervals, MetricEstimate, share
 from emoviz.analysis.selective import selective
 from emoviz.analysis.slices import mistakes, slices
 from emoviz.analysis.unlabelled import describe_answers
-from emoviz.checkpoints import Checkpoint
 from emoviz.experiments.contenders import Contender, answers_of, judged_of
 from emoviz.files import read_json, write_json
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import Labels, bridge_words, duplicates, table_digest
-from emoviz.inference.leaks import seen_rows
+from emoviz.inference.leaks import SeenRows, seen_rows
 from emoviz.labels import Bridge
 from emoviz.settings import Settings
 
@@ -407,25 +409,19 @@ class Leak:
     accuracy_without: MetricEstimate
 
 
-def leak_of(
-    members: Sequence[Checkpoint],
-    table: EmbeddingTable,
-    judged: AlignedPredictions,
-    settings: Settings,
-) -> Leak | None:
-    """What of the measured images a model's members have learned from; None where none can say."""
-    found = seen_rows(members, [table.sha256[i] for i in judged.rows], settings)
+def leak_of(found: SeenRows | None, right: NDArray[np.bool_]) -> Leak | None:
+    """What of the measured images (N,) a model has learned from; None where it cannot say.
+
+    Args:
+        found: Of them (`emoviz.inference.leaks.seen_rows`).
+        right: (N,) whether they were answered rightly.
+    """
     if found is None:
         return None
-    right, rest = judged.right, judged.right[~found.either]
+    rest = right[~found.either]
     without = share(int(rest.sum()), len(rest), nothing="every image was in the training")
-    return Leak(
-        int(found.either.sum()),
-        int(found.by_looks.sum()),
-        found.unlooked,
-        share(int(right.sum()), len(right)),
-        without,
-    )
+    seen, by_looks = int(found.either.sum()), int(found.by_looks.sum())
+    return Leak(seen, by_looks, found.unlooked, share(int(right.sum()), len(right)), without)
 
 
 def leak_words(leak: Mapping[str, Any], name: str) -> str:
@@ -435,21 +431,27 @@ def leak_words(leak: Mapping[str, Any], name: str) -> str:
         leak: A `Leak` as values.
         name: Of the model.
     """
-    by_bytes = leak["seen"] - leak["by_looks"]
-    words = (
-        f"{leak['seen']:,} of these {leak['accuracy']['n']:,} images were in the training of "
-        f"{name}: {by_bytes:,} by their bytes, {leak['by_looks']:,} by their looks, as copies that "
-        "were shrunk or saved anew (one in 1,000 others is taken for such by mistake)"
-    )
+    seen, images, looks = leak["seen"], leak["accuracy"]["n"], leak["by_looks"]
+    ways = {"bytes": seen - looks, "looks": looks}
+    told = [f"{count:,} known by {way}" for way, count in ways.items() if count]
+    words = f"{seen or 'none':{',' if seen else ''}} of "
+    words += f"these {images:,} images " if images != 1 else "1 image "
+    words += f"{'were' if seen > 1 else 'was'} in the training of {name}"
+    if seen:
+        words += f", {' and '.join(told) if len(told) > 1 else told[0].partition(' ')[2]}"
+    if looks:
+        words += " (shrunk or saved anew; one in 1,000 others is taken for such by mistake)"
     if leak["unlooked"]:
-        words += f"; of {leak['unlooked']:,} others only the bytes are known here"
+        others = f" other{'s' * (leak['unlooked'] > 1)}" if seen else ""
+        words += f"; of {leak['unlooked']:,}{others} only the bytes are known here"
     return words
 
 
 def _leak(
     contender: Contender, table: EmbeddingTable, judged: AlignedPredictions, settings: Settings
 ) -> Values | None:
-    found = leak_of(contender.members, table, judged, settings)
+    shown = [table.sha256[i] for i in judged.rows]
+    found = leak_of(seen_rows(contender.members, shown, settings), judged.right)
     return None if found is None else asdict(found)
 
 

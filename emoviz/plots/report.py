@@ -250,6 +250,8 @@ def _seen(side: Values) -> str:
     if not leak:
         return f"not known of {side['checkpoint']}"
     words, rest = leak_words(leak, side["checkpoint"]), leak["accuracy_without"]
+    if not leak["seen"]:
+        return words
     return f"{words}; accuracy without them {' '.join(_estimate(rest, 'percent'))} (n {rest['n']})"
 
 

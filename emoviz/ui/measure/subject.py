@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions, ensemble, judge, judge_together
 from emoviz.analysis.metrics import METRICS
@@ -15,11 +14,11 @@ from emoviz.analysis.resampling import MetricEstimate
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.dataset import NO_LABEL
 from emoviz.errors import EmovizError
-from emoviz.experiments.assess import Leak, leak_of, leak_words
+from emoviz.experiments.assess import leak_of, leak_words
 from emoviz.experiments.contenders import answers_of
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.inference.labelled import Labels, duplicates, labels_of, open_labelled
-from emoviz.inference.leaks import seen_rows
+from emoviz.inference.leaks import SeenRows, seen_rows
 from emoviz.inference.predictions import PredictionTable
 from emoviz.labels import Bridge, own_taxonomy
 from emoviz.settings import Settings
@@ -134,12 +133,14 @@ def offer_unseen(items: Sequence[EvaluationSubject], settings: Settings) -> list
         items: Models on the same images, in the same order; measured on the same ones afterwards.
         settings: Where thumbnails are kept.
     """
-    seen = _seen(" ".join(item.key for item in items), items, settings)
-    if seen is None or not seen[items[0].judged.rows].any():
+    each_seen = (_seen(item.key, item, settings) for item in items)
+    known = [found.either for found in each_seen if found is not None]
+    seen = np.logical_or.reduce(known) if known else np.zeros(0, bool)
+    if not seen.any() or seen.all():
         return list(items)
     if not linked_toggle("Leave out images that were in the training", "unseen"):
         return list(items)
-    rows = np.flatnonzero(~seen)
+    rows = np.delete(np.arange(len(items[0].table)), items[0].judged.rows[seen])
     labels = items[0].labels.take(rows)
     tables = [[table.take(rows) for table in item.tables] for item in items]
     outputs = [
@@ -199,7 +200,7 @@ def say_what_is_measured(
 
 def _say_what_was_seen(item: EvaluationSubject, settings: Settings) -> None:
     """Images that the model was trained on, and the number without them."""
-    found = _leak(item.key, item, settings)
+    found = leak_of(_seen(item.key, item, settings), item.judged.right)
     if found is None or not found.seen:
         return
     title = plain(listed([member.card.title for member in item.members]))
@@ -240,20 +241,11 @@ def single(
 
 # A minute: thumbnails that are made later tell more.
 @st.cache_resource(
-    max_entries=12, ttl=60, show_spinner="Looking for images that were in the training …"
+    max_entries=24, ttl=60, show_spinner="Looking for images that were in the training …"
 )
-def _seen(
-    key: str, _items: Sequence[EvaluationSubject], _settings: Settings
-) -> NDArray[np.bool_] | None:
-    """(N,) images of the table that any of the models was trained on; None where none can say."""
-    members = [member for item in _items for member in item.members]
-    found = seen_rows(members, _items[0].table.sha256, _settings)
-    return None if found is None else found.either
-
-
-@st.cache_resource(max_entries=24, ttl=60, show_spinner=False)
-def _leak(key: str, _item: EvaluationSubject, _settings: Settings) -> Leak | None:
-    return leak_of(_item.members, _item.table, _item.judged, _settings)
+def _seen(key: str, _item: EvaluationSubject, _settings: Settings) -> SeenRows | None:
+    """Which of the measured images a member was trained on; None where none can say."""
+    return seen_rows(_item.members, [_item.table.sha256[i] for i in _item.judged.rows], _settings)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
