@@ -434,6 +434,8 @@ def test_nothing_is_learned_from_copies_of_what_is_held_out(
     others[3].path.write_bytes(judged[1].path.read_bytes())
     others[4].path.write_bytes(validation[0].path.read_bytes())
     validation[1].path.write_bytes(judged[2].path.read_bytes())
+    with Image.open(judged[3].path) as picture:  # saved anew, smaller
+        picture.resize((40, 40)).save(others[6].path, quality=60)
     recipe = read_recipe(BASE + HEADS)
     told: list[str] = []
     prepared = prepare(recipe, [str(table), str(other)], told.append)
@@ -444,11 +446,12 @@ def test_nothing_is_learned_from_copies_of_what_is_held_out(
     assert theirs == {
         others[3].name: "the same file is among the test images",
         others[4].name: "the same file is among the validation images",
+        others[6].name: f"it looks like {judged[3].name} of the test images",
     }
-    assert not {learned[0].path, validation[1].path, others[3].path, others[4].path} & {
+    assert not {learned[0].path, validation[1].path, *(others[k].path for k in (3, 4, 6))} & {
         record.path for record in prepared.targets.records
     }
     assert judged[0].path in {r.path for r in prepared.targets.records}
-    assert sum("judged by: 2" in line for line in told) == 2
+    assert [line[-12:] for line in told if "judged by" in line] == ["judged by: 2", "judged by: 3"]
     again = prepare(recipe, [str(table), str(other)], quiet, known=prepared.refused)
     assert again.targets.records == prepared.targets.records

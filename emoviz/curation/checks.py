@@ -19,6 +19,7 @@ from emoviz.analysis import duplicates, label_errors
 from emoviz.analysis.duplicates import Pairs
 from emoviz.curation.examined import Checked, Detected, Examined
 from emoviz.data.dataset import NO_LABEL, fold_indices
+from emoviz.data.image_statistics import Looks
 from emoviz.plugins import PluginError, Registry
 
 Floats = NDArray[np.float64]
@@ -71,6 +72,14 @@ class ImageVectors:
     u: NDArray[np.float32]
 
 
+def pairs_alike(looks: Looks, limits: FindingLimits) -> Pairs:
+    """Images that look alike, distances in bits; those of one colour look like nothing."""
+    rows = np.flatnonzero(looks.readable & (looks.spread >= limits.one_colour))
+    found = duplicates.near_pairs(looks.hash[rows], limits.bits)
+    pairs = Pairs(rows[found.first], rows[found.second], found.distance)
+    return pairs.take(duplicates.alike(pairs, looks.tiny, limits.colour))
+
+
 @dataclass(frozen=True)
 class CheckMaterial:
     """What a check judges by.
@@ -94,12 +103,9 @@ class CheckMaterial:
 
     @cached_property
     def near(self) -> Pairs:
-        """Different files that look alike; images of one colour look like nothing."""
-        looks, limits = self.item.looks, self.limits
-        rows = np.flatnonzero(looks.readable & (looks.spread >= limits.one_colour))
-        found = duplicates.near_pairs(looks.hash[rows], limits.bits)
-        pairs = Pairs(rows[found.first], rows[found.second], found.distance)
-        pairs = pairs.take(duplicates.alike(pairs, looks.tiny, limits.colour))
+        """Different files that look alike."""
+        looks = self.item.looks
+        pairs = pairs_alike(looks, self.limits)
         both = zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)
         return pairs.take(np.array([looks.sha256[i] != looks.sha256[j] for i, j in both], bool))
 

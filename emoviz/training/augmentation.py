@@ -6,7 +6,6 @@ run can be repeated and resumed to the same numbers.
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,6 @@ from emoviz.data.images import Limits, open_image, own_fault
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.errors import ImageError
 from emoviz.inference.prefetch import ahead
-from emoviz.memory import available_cores
 from emoviz.training.recipe import AugmentPart
 
 _INTERPOLATION = {
@@ -166,27 +164,3 @@ class RandomViews(Dataset[tuple[int, NDArray[np.uint8] | None]]):
         if self._transform is None:  # made where it is used: workers may be started afresh
             self._transform = augmentation(self._maker.part, self._maker.preprocessing)
         return row, self._maker.view(self._records[row], epoch, self._transform)
-
-
-def open_each(
-    records: Sequence[Record], preprocessing: Preprocessing
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Open each image once, on all cores.
-
-    Returns:
-        Names and reasons of those that cannot be read; names and SHA-256 of the files of the rest.
-    """
-    limits = Limits()
-
-    def opened(record: Record) -> tuple[str, str]:
-        try:
-            with own_fault():
-                found = open_image(record.read(limits), limits, preprocessing.short_side)
-        except ImageError as error:
-            return str(error), ""
-        return "", found.sha256
-
-    with ThreadPoolExecutor(available_cores()) as readers:
-        found = dict(zip((r.name for r in records), readers.map(opened, records), strict=True))
-    reasons = {name: reason for name, (reason, _) in found.items() if reason}
-    return reasons, {name: digest for name, (_, digest) in found.items() if digest}

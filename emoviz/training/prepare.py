@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from emoviz.analysis.duplicates import equal_pairs, groups_of
 from emoviz.checkpoints import Checkpoint
-from emoviz.data.dataset import SPLITS, Dataset, Problem, Record, Split, count_words
+from emoviz.curation.checks import FindingLimits, pairs_alike
+from emoviz.data.dataset import SPLITS, Dataset, Problem, Record, count_words
+from emoviz.data.image_statistics import Looks, look_at
+from emoviz.data.images import Limits
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.data.reading import parse_data_argument, read_labelled
 from emoviz.errors import TrainingError
@@ -16,7 +20,7 @@ from emoviz.labels import Taxonomy
 from emoviz.models.backbones import VISION_TRANSFORMER, Backbone, load_pretrained
 from emoviz.models.losses import NO_CLASS, ContrastiveCenterLoss
 from emoviz.models.network import EmotionNetwork, NetworkConfig
-from emoviz.training.augmentation import ViewMaker, open_each
+from emoviz.training.augmentation import ViewMaker
 from emoviz.training.encoder import fill_backbone
 from emoviz.training.encoder_reading import read_encoder
 from emoviz.training.features import FeatureSource
@@ -146,17 +150,21 @@ def prepare(
     worker = worker or Worker()
     preprocessing = _preprocessing(recipe, worker.start)
     reasons: dict[str, dict[str, str]] = {}
-    digests: dict[str, Mapping[str, str]] = {}
+    seen: list[Looks] = []
+    of_looks: list[tuple[int, str]] = []
     sets: list[Dataset] = []
     texts = (*tables, *test_tables)
-    for text in texts:
+    for k, text in enumerate(texts):
         taxonomy, path = parse_data_argument(text)
         item = read_labelled(path, taxonomy)
         if known is not None and text in known:
-            reasons[text], digests[text] = dict(known[text]), {}
+            reasons[text] = dict(known[text])
         else:
-            reasons[text], digests[text] = open_each(item.records, preprocessing)
+            looks, names = look_at(item.records, Limits()), [r.name for r in item.records]
+            reasons[text] = {n: why for n, why in zip(names, looks.reason, strict=True) if why}
             _check_some_read(item, reasons[text])
+            seen.append(looks)
+            of_looks += [(k, name) for name in names]
         item = without_refused(item, reasons[text])
         tell(f"{item.name}: {count_words(len(item.records), len(item.problems))}")
         for line in (*item.notes, *(f"{key}: {why}" for key, why in item.problems[:_TOLD])):
@@ -172,14 +180,14 @@ def prepare(
     taxonomy = recipe.classes
     targets = make_targets(sets, recipe, taxonomy)
     if not recipe.data.folds:
-        copies = copies_of_held_out(targets, [digests[text] for text in texts])
+        copies = copies_of_held_out(targets, len(sets), of_looks, Looks.joined(seen))
         for k, (text, found) in enumerate(zip(texts, copies, strict=True)):
             reasons[text].update(found)
             sets[k] = without_refused(sets[k], found)
             if found:
                 tell(
-                    f"{sets[k].name}: left out because the same files are among the images that "
-                    f"the network is judged by: {len(found):,}"
+                    f"{sets[k].name}: left out as copies of images that the network is judged by: "
+                    f"{len(found):,}"
                 )
         if any(copies):
             targets = make_targets(sets, recipe, taxonomy)
@@ -269,29 +277,47 @@ def without_refused(item: Dataset, reasons: Mapping[str, str]) -> Dataset:
 
 
 def copies_of_held_out(
-    targets: Targets, digests: Sequence[Mapping[str, str]]
+    targets: Targets, sets: int, names: Sequence[tuple[int, str]], looks: Looks
 ) -> list[dict[str, str]]:
-    """Images to learn from, or to choose by, whose very files are also held out.
+    """Images to learn from, or to choose by, of which a copy is held out.
+
+    A copy is the same file, or one that looks alike by the rule of a set's examination.
 
     Args:
         targets: Of the images that take part, with their splits.
-        digests: For each set, image to SHA-256 of its file.
+        sets: How many there are.
+        names: (N) set and name of the images that were looked at.
+        looks: (N) of theirs.
 
     Returns:
         For each set, image to reason.
     """
-    held: dict[str, Split] = {}
-    found: list[dict[str, str]] = [{} for _ in digests]
-    for split in reversed(SPLITS):  # the test first: it gives up nothing
-        members = [
-            (int(k), record.name, digest)
-            for k, record in zip(targets.sets, targets.records, strict=True)
-            if record.split == split and (digest := digests[k].get(record.name))
-        ]
-        for k, name, digest in members:
-            if digest in held:
-                found[k][name] = f"the same file is among the {held[digest]} images"
-        held = dict.fromkeys((digest for *_, digest in members), split) | held
+    row_of = {key: row for row, key in enumerate(names)}
+    rank = np.full(len(names), -1)  # place in SPLITS: the test gives up nothing
+    for number, record in zip(targets.sets, targets.records, strict=True):
+        place = row_of.get((int(number), record.name))
+        if place is not None and record.split is not None:
+            rank[place] = SPLITS.index(record.split)
+    near = pairs_alike(looks, FindingLimits())
+    one = groups_of(len(names), equal_pairs(looks.sha256), near.take(near.distance == 0))
+    held, first = np.full(len(names), -1), dict[tuple[int, int], str]()
+    np.maximum.at(held, one, rank)
+    for row in np.flatnonzero(rank >= 0).tolist():
+        first.setdefault((int(one[row]), int(rank[row])), names[row][1])
+    best, like = held.copy(), np.arange(len(names))
+    for some, others in ((near.first, near.second), (near.second, near.first)):
+        for mine, other in zip(one[some].tolist(), one[others].tolist(), strict=True):
+            if held[other] > best[mine]:
+                best[mine], like[mine] = held[other], other
+    files = {(int(rank[row]), sha256) for row, sha256 in enumerate(looks.sha256)}
+    found: list[dict[str, str]] = [{} for _ in range(sets)]
+    for row in np.flatnonzero((rank >= 0) & (rank < best[one])).tolist():
+        (k, name), group, split = names[row], int(one[row]), int(best[one[row]])
+        found[k][name] = (
+            f"the same file is among the {SPLITS[split]} images"
+            if (split, looks.sha256[row]) in files
+            else f"it looks like {first[int(like[group]), split]} of the {SPLITS[split]} images"
+        )
     return found
 
 
