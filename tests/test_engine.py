@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional as F
 from torchvision.transforms.functional import ten_crop
@@ -44,7 +45,7 @@ loss: {beta: 0.1, margin: 3}
 data: {validation: 0.25, test: 0.25}
 """
 HEADS = "phases: [{train: heads, epochs: 2, batch: 8, views: 1, positions: 8}]\n"
-ALL = "phases: [{train: all, epochs: 2, batch: 8}]\n"
+ALL = "phases: [{train: all, epochs: 2, batch: 8, precision: fp32}]\n"
 
 
 SPLITS = [("train", "train", "validation", "test")[i // 8] for i in range(32)]
@@ -135,7 +136,7 @@ def test_a_folder_that_vanishes_is_an_error(table: Path) -> None:
 
 def test_optimisers_get_what_the_recipe_says(table: Path) -> None:
     text = (
-        "phases: [{train: all, batch: 8, optimiser: sgd, learning_rate: 0.02, "
+        "phases: [{train: all, batch: 8, precision: fp32, optimiser: sgd, learning_rate: 0.02, "
         "backbone_learning_rate: 0.01, center_learning_rate: 3, momentum: 0.8, "
         "weight_decay: 0.1}]"
     )

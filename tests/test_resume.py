@@ -50,7 +50,7 @@ LINEAR = BASE.replace(
     "standardise: true",
     "standardise: true, kinds: [photograph, painting], kinds_from: both, linear_start: [1, 1]",
 ).replace("test: 0.25", "test: 0.25, sets: {mikels8: {kind: painting}}")
-ALL = "  - {train: all, epochs: 2, batch: 8, schedule: restarts, optimiser: sgd}\n"
+ALL = "  - {train: all, epochs: 2, batch: 8, precision: fp32, schedule: restarts, optimiser: sgd}\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")

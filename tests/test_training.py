@@ -579,7 +579,10 @@ def test_a_tail_phase_takes_bfloat16_only_where_it_was_timed_as_quicker(
 ) -> None:
     asked, modes = list[int](), set[bool]()
 
-    def timed(module: object, images: torch.Tensor) -> Precision:
+    def timed(
+        module: object, images: torch.Tensor, weights: Sequence[torch.nn.Parameter]
+    ) -> Precision:
+        assert bool(weights) == (module != state.network.backbone)
         asked.append(len(images))
         return Precision(quicker, "by hand")
 

@@ -19,7 +19,7 @@ from emoviz.training.augmentation import RandomViews
 from emoviz.training.features import FrozenFeatures
 from emoviz.training.linear_start import start_linearly
 from emoviz.training.micro_batches import backward, backward_in_pieces
-from emoviz.training.precision import timed_precision
+from emoviz.training.precision import MOST_LEARNED, timed_precision
 from emoviz.training.recipe import Phase
 from emoviz.training.state import Training
 from emoviz.training.targets import Rows
@@ -179,11 +179,17 @@ def on_features(
         backbone, mixed = state.network.backbone, False
         if state.network.training and precision == "bf16":
             name = f"{state.network.config.backbone}, its last stages"
-            found = timed_precision(name, backbone.forward_tail, deepest, state.tell, _TIMED_MAPS)
-            mixed = found.bf16
+            mixed = timed_precision(
+                name, backbone.forward_tail, deepest, state.tell, _TIMED_MAPS, learned(backbone)
+            ).bf16
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
             pooled = backbone.forward_tail(deepest)
     return state.network.head(maps, pooled.float(), grams, undivided_positions(state))
+
+
+def learned(module: nn.Module) -> list[nn.Parameter]:
+    """The weights that the phase trains."""
+    return [weight for weight in module.parameters() if weight.requires_grad]
 
 
 def undivided_positions(state: Training) -> tuple[int, ...] | None:
@@ -276,9 +282,11 @@ class ViewBatches:
         normalised: Tensor = self._state.normalise(on_device)
         prepared = normalised.contiguous(memory_format=torch.channels_last)
         if self._bf16 is None and self._phase.precision == "bf16":
-            network = self._state.network
-            name = network.config.backbone
-            self._bf16 = timed_precision(name, network.backbone, prepared, self._state.tell).bf16
+            backbone = self._state.network.backbone
+            name = f"{self._state.network.config.backbone}, learning"
+            self._bf16 = timed_precision(
+                name, backbone, prepared, self._state.tell, MOST_LEARNED, learned(backbone)
+            ).bf16
         return prepared
 
     def output_of(self, inputs: Tensor) -> Output:
