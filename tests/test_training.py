@@ -3,9 +3,11 @@
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +40,7 @@ from emoviz.training.finish import (
     outputs_on_features,
 )
 from emoviz.training.loop import check_order, rate_factor, train
-from emoviz.training.precision import Precision, timed_words
+from emoviz.training.precision import Precision, timed_precision, timed_words
 from emoviz.training.prepare import prepare
 from emoviz.training.recipe import NetworkPart, Phase, Recipe
 from emoviz.training.recipe_loading import read_recipe
@@ -577,13 +579,10 @@ def test_a_tail_phase_leaves_the_layers_before_it_alone(table: Path) -> None:
 def test_a_tail_phase_takes_bfloat16_only_where_it_was_timed_as_quicker(
     table: Path, monkeypatch: pytest.MonkeyPatch, quicker: bool
 ) -> None:
-    asked, modes = list[int](), set[bool]()
+    asked, modes = list[tuple[int, bool]](), set[bool]()
 
-    def timed(
-        module: object, images: torch.Tensor, weights: Sequence[torch.nn.Parameter]
-    ) -> Precision:
-        assert bool(weights) == (module != state.network.backbone)
-        asked.append(len(images))
+    def timed(module: object, images: torch.Tensor, weights: list[torch.nn.Parameter]) -> Precision:
+        asked.append((len(images), bool(weights)))
         return Precision(quicker, "by hand")
 
     def tail(backbone: Backbone, deepest: torch.Tensor) -> torch.Tensor:
@@ -602,12 +601,41 @@ def test_a_tail_phase_takes_bfloat16_only_where_it_was_timed_as_quicker(
     state, _ = prepare(recipe, [str(table)], told.append).training(*everything(31))
     list(train(state))
     assert modes == {quicker}
-    assert 16 in asked, "the last stages are timed on a batch of their own"
+    assert (16, True) in asked, "the last stages are timed on a batch of their own, gradients too"
     assert told.count("Precision: by hand.") == 2  # of the features, and of the last stages
     assert sum(line.startswith("Class centers start") for line in told) == 1
     words = timed_words({state.network.config.backbone})
     assert words.count(": by hand") == 2
     assert timed_words({"another"}) == ""
+
+
+class _SlowGradients(torch.autograd.Function):
+    """Quicker in bfloat16 forwards, far slower back: depthwise filters on some processors."""
+
+    @staticmethod
+    def forward(ctx: Any, images: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        ctx.mixed = torch.is_autocast_enabled("cpu")
+        time.sleep(0.01 if ctx.mixed else 0.03)
+        return images.mean() * weight
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[None, torch.Tensor]:
+        time.sleep(0.1 if ctx.mixed else 0.01)
+        return None, gradients[0].sum()
+
+
+def test_gradients_are_timed_where_there_are_any_and_none_is_kept() -> None:
+    weight = torch.nn.Parameter(torch.ones(()))
+
+    def module(images: torch.Tensor) -> torch.Tensor:
+        return _SlowGradients.apply(images, weight)  # type: ignore[no-any-return, no-untyped-call]
+
+    images, told = torch.ones(2, 3, 4, 4), list[str]()
+    learning = timed_precision("slow back, learning", module, images, told.append, 2, [weight])
+    assert timed_precision("slow back", module, images, told.append).bf16
+    assert not learning.bf16
+    assert weight.grad is None
+    assert [line.split(" (")[0] for line in told] == ["Precision: float32", "Precision: bfloat16"]
 
 
 def test_features_and_tail_together_are_the_whole_network(table: Path, maker: ViewMaker) -> None:
