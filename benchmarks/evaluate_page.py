@@ -1,4 +1,4 @@
-"""The Evaluate page in Chromium on a kept table: to each view, after theta, after a tick.
+"""Evaluate and Compare in Chromium on kept tables: to each view, after theta, after a tick.
 
     python benchmarks/evaluate_page.py [--images 17716] [--rounds 3]
 
@@ -6,7 +6,9 @@ Needs Chromium and playwright (requirements-dev.txt). The table is made up, with
 the width of `mikels8`; each view is opened by its link in a new tab of a browser and a server that
 have shown other pages. *First* is the time until all of the view is there when nothing was computed
 before, *again* when results are kept. Theta and a tick are timed from the press to the new number
-on screen.
+on screen. Compare is timed from the navigation to the values of both networks (wanted within a
+second of the tables, so of a page without figures), and to their intervals, each on tables that the
+server has not read yet.
 """
 
 import argparse
@@ -79,6 +81,11 @@ def main() -> None:
                 print(
                     f"{view:12} in a tab that drew figures before {statistics.median(spent):5.2f} s"
                 )
+            for done in range(arguments.rounds):
+                spent = compare(visitor, address, Settings(home=Path(home)), arguments.images, done)
+                ratio = spent[0] / visit(visitor, address, "", "h1")
+                print("compare: values {:.2f} s, intervals {:.2f} s".format(*spent), end=", ")
+                print(f"x {ratio:.1f} of a page without figures")
             report("theta", [move_theta(browser, address, key) for _ in range(arguments.rounds)])
             report("a tick", [tick(browser, address, key) for _ in range(arguments.rounds)])
         finally:
@@ -90,18 +97,20 @@ def report(what: str, times: list[float]) -> None:
     print(f"{what}: {statistics.median(times):.0f} ms ({min(times):.0f} to {max(times):.0f})")
 
 
-def make_table(settings: Settings, images: int) -> str:
+def make_table(
+    settings: Settings, images: int, title: str = "made up", network: str = "mikels8"
+) -> str:
     """A table of so many images, about six of ten answered rightly; gives its key in the link."""
-    checkpoint = open_checkpoint("mikels8", settings)
+    checkpoint = open_checkpoint(network, settings)
     classes, width = len(checkpoint.card.taxonomy), checkpoint.card.width
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, classes, images)
+    labels = np.random.default_rng(0).integers(0, classes, images)
+    rng = np.random.default_rng(len(network))
     logits = rng.normal(size=(images, classes))
     logits[np.arange(images), labels] += 1.6
     p = np.exp(logits)
     names = checkpoint.card.taxonomy.names
     styles = ("abstract", "cubism", "impressionism", "pop art", "realism", "romanticism")
-    collection = str(settings.home / "made-up.csv")
+    collection = str(settings.home / f"{title}.csv")
     centers = rng.normal(size=(classes, width))
     table = EmbeddingTable(
         taxonomy=checkpoint.card.taxonomy,
@@ -119,13 +128,13 @@ def make_table(settings: Settings, images: int) -> str:
             checkpoint.card.weights_sha256,
             fingerprint(checkpoint),
             collection,
-            "made up",
+            title,
             str(settings.home),
             "2026-01-01T00:00:00+00:00",
             "0",
         ),
     )
-    path = table_path(settings, collection, "made up", checkpoint.card.id)
+    path = table_path(settings, collection, title, checkpoint.card.id)
     write_embeddings(path, [table])
     return path.parent.name
 
@@ -139,6 +148,23 @@ def visit(visitor: Any, address: str, link: str, selector: str) -> float:
     seconds = time.perf_counter() - began
     page.close()
     return seconds
+
+
+def compare(
+    visitor: Any, address: str, settings: Settings, images: int, done: int
+) -> tuple[float, float]:
+    """Seconds until two networks' values are on screen, and until their intervals are."""
+    networks = ("mikels8", "mikels8-baseline")
+    key, _ = (make_table(settings, images, f"pair {done}", name) for name in networks)
+    page = visitor.new_page()
+    began = time.perf_counter()
+    page.goto(f"{address}/compare?checkpoint={networks[0]}&collection={key}&pair={networks[1]}")
+    page.wait_for_selector("table >> text=Average precision", timeout=120_000)
+    values = time.perf_counter() - began
+    page.wait_for_selector("tr:has-text('ROC area') td:has-text(' to ')", timeout=120_000)
+    intervals = time.perf_counter() - began
+    page.close()
+    return values, intervals
 
 
 def switched(visitor: Any, address: str, key: str, rounds: int) -> dict[str, list[float]]:

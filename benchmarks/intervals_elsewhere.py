@@ -14,6 +14,7 @@ before a miss: the truth mostly lies below the interval, or above.
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,6 +152,7 @@ WORLDS = (
 # Truth ---------------------------------------------------------------------------------------
 
 
+@cache
 def true_values(world: World, size: int) -> dict[str, float]:
     """By scikit-learn, on so many images that they hardly move any more."""
     from sklearn import metrics as sk

@@ -92,8 +92,8 @@ def test_slices_are_counted_and_their_names_stay_text(hand: str) -> None:
     app = open_measure("evaluate", collection=hand, view="slices", by="style")
     rows = app.table[-1].value
     assert rows.loc["cubism", "images"] == 8
-    assert rows.loc["cubism", "accuracy"].startswith("100.0")  # every second, which are right
-    assert rows.loc[r"\*pop\* \<b\>art\</b\>", "accuracy"].startswith("0.0")
+    assert rows.loc["cubism", "Accuracy"].startswith("100.0")  # every second, which are right
+    assert rows.loc[r"\*pop\* \<b\>art\</b\>", "Accuracy"].startswith("0.0")
     drawn = "".join(item.proto.body for item in app.get("html"))
     assert "&lt;b&gt;art" in drawn
     assert "<b>art" not in drawn

@@ -14,6 +14,7 @@ from emoviz.analysis.resampling import USUAL, MetricEstimate, share
 
 NOTHING = "(nothing)"
 OTHERS = "(all others)"
+SLICED = ("accuracy", "macro_f1", "sentiment_accuracy", "cross_sentiment")  # of a `Slice`
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,7 @@ class Slice:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, without the positions."""
-        estimates = ("accuracy", "macro_f1", "sentiment_accuracy", "cross_sentiment")
-        shown = {key: getattr(self, key).to_dict() for key in estimates}
+        shown = {key: getattr(self, key).to_dict() for key in SLICED}
         return {"name": self.name, "n": self.n, **shown}
 
 

@@ -23,7 +23,7 @@ from emoviz.analysis.clustering import Clustering, Grouping, group_images
 from emoviz.analysis.comparison import Comparison, claim, compare
 from emoviz.analysis.cross_sentiment import THRESHOLDS, cross_sentiment, crossing_curve
 from emoviz.analysis.curves import curves
-from emoviz.analysis.metrics import class_scores, confusion_matrix, measure
+from emoviz.analysis.metrics import class_estimates, class_scores, confusion_matrix, measure
 from emoviz.analysis.resampling import Intervals, MetricEstimate, share
 from emoviz.analysis.selective import selective
 from emoviz.analysis.slices import mistakes, slices
@@ -245,6 +245,9 @@ def model_values(
         "accuracy": intervals["accuracy"].value,
         "macro_f1": intervals["macro_f1"].value,
         "per_class": {names[c]: asdict(score) for c, score in scores.items()},
+        "label_scores": {
+            label: estimate_values(found) for label, found in class_estimates(judged).items()
+        },
         "sentiment_accuracy": intervals["sentiment_accuracy"].value,
         "ece": intervals["ece"].value,
         "cross_sentiment": {name: item.to_dict() for name, item in crossed.items()},

@@ -31,6 +31,7 @@ from emoviz.plots.report_parts import (
     confusion_section,
     crossing_section,
     curves_section,
+    estimated,
     label_section,
     mistakes_section,
     refusal_section,
@@ -199,6 +200,10 @@ def _estimate(row: Values, unit: str, signed: bool = False) -> list[str]:
     return [value, f"[{low}, {high}]"]
 
 
+def _shown(unit: str) -> Callable[[float], str]:
+    return percent if unit == "percent" else number
+
+
 def _value(value: float | None, unit: str, signed: bool = False) -> str:
     if unit == "percent":
         return percent(value, signed)
@@ -294,8 +299,7 @@ def _differences(values: Values) -> Section:
     rows = [
         [
             kind.title,
-            _value(one[name]["value"], kind.unit),
-            _value(other[name]["value"], kind.unit),
+            *(estimated(side[name], _shown(kind.unit)) for side in (one, other)),
             *_estimate(values["difference"][name], kind.unit, signed=True),
             "more" if kind.better == "more" else "less",
         ]

@@ -5,6 +5,7 @@ from typing import Any
 
 from emoviz.analysis.metrics import METRICS
 from emoviz.plots.document import Cell, Document, DocumentTable, Section, number, percent
+from emoviz.plots.report_parts import estimated
 
 Values = Mapping[str, Any]
 
@@ -48,11 +49,8 @@ def _estimate(cell: Values | None, name: str) -> str | None:
     """A value with its interval; why there is none stands in the table of origins."""
     if cell is None or cell["reason"] or cell["estimates"][name]["value"] is None:
         return None
-    row, unit = cell["estimates"][name], METRICS[name].unit
-    shown = percent if unit == "percent" else number
-    if row["low"] is None:
-        return shown(row["value"])
-    return f"{shown(row['value'])} [{shown(row['low'])}, {shown(row['high'])}]"
+    shown = percent if METRICS[name].unit == "percent" else number
+    return estimated(cell["estimates"][name], shown)
 
 
 def _labels(cells: Sequence[Values]) -> Section:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from emoviz.analysis.metrics import METRICS
+from emoviz.analysis.slices import SLICED
 from emoviz.plots.document import DocumentTable, Picture, Section, number, percent
 from emoviz.plots.svg import COLOURS, Line, line_chart, reliability_chart
 
@@ -15,16 +17,16 @@ _LISTED = 200  # rows of a list; the JSON report has all of them
 
 def label_section(values: Values, other: Values | None = None) -> Section:
     """Precision, recall, F1 and support of each label, of one model or of two."""
-    scores = ("precision", "recall", "f1")
-    sides = [values["per_class"], *([other["per_class"]] if other else [])]
+    scores = ("precision", "recall", "F1")
+    sides = [values["label_scores"], *([other["label_scores"]] if other else [])]
     names = list(dict.fromkeys(name for side in sides for name in side))
     marks = ["", ""] if len(sides) == 1 else [" A", " B"]
     header = [f"{score}{mark}" for mark, _ in zip(marks, sides, strict=False) for score in scores]
     rows = []
     for name in names:
         known = [side.get(name) for side in sides]
-        cells = [number(row[score]) if row else None for row in known for score in scores]
-        rows.append([name, *cells, next(row["support"] for row in known if row)])
+        cells = [estimated(row[score]) if row else None for row in known for score in scores]
+        rows.append([name, *cells, next(row["recall"]["n"] for row in known if row)])
     return Section("Label by label", tables=[DocumentTable(["label", *header, "support"], rows)])
 
 
@@ -54,8 +56,7 @@ def curves_section(curves: Values) -> Section:
     areas = [
         [
             name,
-            curve["n"],
-            *(_estimated(row, value="area") for row in (curve, curves["precision_recall"][name])),
+            *(estimated(row, value="area") for row in (curve, curves["precision_recall"][name])),
         ]
         for name, curve in curves["roc"].items()
     ]
@@ -75,11 +76,7 @@ def curves_section(curves: Values) -> Section:
     return Section(
         "ROC and precision-recall",
         missing,
-        [
-            DocumentTable(
-                ["label against the rest", "images", "ROC area", "average precision"], areas
-            )
-        ]
+        [DocumentTable(["label against the rest", "ROC area", "average precision"], areas)]
         if areas
         else [],
         figures,
@@ -122,10 +119,9 @@ def crossing_section(sides: Sequence[tuple[str, Values]]) -> Section:
 
 
 def clustering_section(values: Values) -> Section:
-    """ARI, NMI, ASR and what they rest on."""
+    """What ARI, AMI, NMI and ASR, which stand among the measures, rest on."""
     found = values["clustering"]
-    rows = [[key.upper(), number(found[key])] for key in ("ari", "ami", "nmi", "asr")]
-    rows += [
+    rows = [
         ["NMI by chance", number(found["nmi_by_chance"])],
         ["delta of ASR", number(found["delta"])],
         ["standard error of delta", number(found.get("delta_error"))],
@@ -141,27 +137,27 @@ def clustering_section(values: Values) -> Section:
     )
 
 
-def _estimated(
+def estimated(
     row: Values | None, shown: Callable[[float], str] = number, value: str = "value"
 ) -> str:
-    """``0.812 (0.780 to 0.843)``; for none why there is none, or a dash."""
+    """``0.812 (0.780 to 0.843), n 303``; for none why there is none, or a dash."""
     if row is None or row[value] is None:
         return (row or {}).get("reason") or number(None)
     low, high = row.get("low"), row.get("high")
     told = "" if low is None or high is None else f" ({shown(low)} to {shown(high)})"
-    return f"{shown(row[value])}{told}"
+    return f"{shown(row[value])}{told}, n {row['n']:,}"
 
 
 def calibration_section(found: Values) -> Section:
     """Reliability, ECE, Brier score, and what a fitted temperature would change."""
     facts = [
-        ["ECE", _estimated(found["ece"], percent)],
+        ["ECE", estimated(found["ece"], percent)],
         ["largest gap of a bin", percent(found["largest"])],
-        ["Brier score", _estimated(found["brier"])],
-        ["negative log-likelihood, nats", _estimated(found["nll"])],
-        ["fitted temperature", _estimated(found["temperature"])],
-        ["ECE with it", _estimated(found["ece_after"], percent)],
-        ["Brier score with it", _estimated(found["brier_after"])],
+        ["Brier score", estimated(found["brier"])],
+        ["negative log-likelihood, nats", estimated(found["nll"])],
+        ["fitted temperature", estimated(found["temperature"])],
+        ["ECE with it", estimated(found["ece_after"], percent)],
+        ["Brier score with it", estimated(found["brier_after"])],
         ["measured how", found["how"] or found["reason"]],
     ]
     bins = [
@@ -228,12 +224,10 @@ def slice_sections(values: Values) -> list[Section]:
     sections = []
     for column, found in values["slices"].items():
         rows = [
-            [row["name"], row["n"], *_interval(row["accuracy"]), *_interval(row["macro_f1"]),
-             percent(row["sentiment_accuracy"]["value"]), percent(row["cross_sentiment"]["value"])]
+            [row["name"], row["n"], *(estimated(row[name], percent) for name in SLICED)]
             for row in found
-        ]  # fmt: skip
-        header = [column, "images", "accuracy", "interval", "macro F1", "interval", "sentiment",
-                  "cross-sentiment"]  # fmt: skip
+        ]
+        header = [column, "images", *(METRICS[name].title for name in SLICED)]
         sections.append(Section(f"By {column}", tables=[DocumentTable(header, rows)]))
     return sections
 

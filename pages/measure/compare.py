@@ -8,7 +8,7 @@ from emoviz.ui.explorer import board, sources
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.library import bring_in
 from emoviz.ui.linked import linked_segments
-from emoviz.ui.measure import across, asking, comparison, computed, pairing, reporting, rivals
+from emoviz.ui.measure import across, asking, comparison, pairing, reporting, rivals
 from emoviz.ui.measure.subject import offer_unseen, say_what_is_measured
 
 WAYS = {
@@ -94,19 +94,10 @@ elif found is not None:
         comparison.show_confusion(one, other, pictures)
     elif view == "sentiment":
         comparison.show_sentiment([one.judged, other.judged])
+    elif view == "measures":
+        comparison.show_measures(one, other, settings)
     else:
-        asked = computed.comparing(one, other, settings)
-        values = asked.now()
-        waits = values is None
-        if values is None:
-            pair = (one.judged, other.judged)
-            values = computed.quick_values(f"{one.key} {other.key}", pair, one.table)
-        if view == "measures":
-            comparison.show_measures(one, other, values)
-        else:
-            comparison.show_changed(one, other, values, pictures)
-        if waits:
-            asked.wait("Clusters and intervals follow; they are kept once they are there.")
+        comparison.show_changed(one, other, pictures)
     reporting.offer_comparison(one, other, settings)
     board.show_image(one.points, pictures)
 with st.expander("Bring in images of your own", icon=":material/add_photo_alternate:"):

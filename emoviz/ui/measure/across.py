@@ -150,18 +150,13 @@ def _table(
 ) -> pd.DataFrame:
     rows = {
         readable(checkpoint.card.title): [
-            _words(cells[checkpoint.card.id, source.key][measure], measure) for source in chosen
+            numbers.on_images(cells[checkpoint.card.id, source.key][measure], METRICS[measure])
+            for source in chosen
         ]
         for checkpoint in checkpoints
     }
     columns = [capital(source.title) for source in chosen]
     return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns)
-
-
-def _words(item: MetricEstimate, measure: str) -> str:
-    if item.value is None:
-        return item.reason
-    return f"{numbers.with_interval(item, METRICS[measure])} · n\u00a0{item.n:,}"
 
 
 def capital(title: str) -> str:

@@ -84,12 +84,6 @@ def _rows(found: Calibration) -> dict[str, str]:
         ("ECE with it", found.ece_after, percent),
         ("Brier score with it", found.brier_after, plain),
     ]
-    shown = {
-        title: item.reason
-        if item.value is None
-        else f"{numbers.with_interval(item, kind)}, n {item.n:,}"
-        for title, item, kind in rows
-        if item is not None
-    }
+    shown = {title: numbers.on_images(item, kind) for title, item, kind in rows if item is not None}
     shown["Largest gap of a bin"] = f"{gap}, {shown['Largest gap of a bin']} right"
     return shown

@@ -17,6 +17,7 @@ from emoviz.experiments.statistics import spread
 from emoviz.plots import percent
 from emoviz.plots.bars import Spot, spots_by
 from emoviz.plots.evaluation import BAD, GOOD, GREY
+from emoviz.settings import Settings
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.measure import computed, numbers, sentiment
 from emoviz.ui.measure.confusion import images
@@ -37,7 +38,20 @@ _CONFUSION = (
 )
 
 
-def show_measures(one: EvaluationSubject, other: EvaluationSubject, values: Values) -> None:
+def show_measures(one: EvaluationSubject, other: EvaluationSubject, settings: Settings) -> None:
+    """Values and differences first, at once; intervals follow as soon as they are computed."""
+    place, asked = st.empty(), computed.comparing(one, other, settings)
+    with place.container():
+        _measures(one, other, computed.quick_values(one, other))
+    values = asked.now()
+    if values is None:
+        asked.wait("Clusters and intervals follow; they are kept once they are there.")
+        return
+    with place.container():
+        _measures(one, other, values)
+
+
+def _measures(one: EvaluationSubject, other: EvaluationSubject, values: Values) -> None:
     """The test in words, the table of differences, the figure of the rates."""
     names = one.judged.name, other.judged.name
     difference = computed.estimates(values["difference"])
@@ -67,17 +81,18 @@ def table(
     difference: Mapping[str, MetricEstimate],
     titles: Sequence[str],
 ) -> pd.DataFrame:
-    """Measures of both with intervals, and the differences."""
+    """Measures of both with intervals, the differences, and on how many images."""
     rows = {
         METRICS[name].title: (
             *(numbers.with_interval(side[name], METRICS[name]) for side in sides),
             numbers.difference_words(item, METRICS[name])
             if item.value is not None
             else item.reason,
+            numbers.images([side[name] for side in sides]),
         )
         for name, item in difference.items()
     }
-    columns = [*titles, "B minus A"]
+    columns = [*titles, "B minus A", "images"]
     return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns)
 
 
@@ -162,10 +177,9 @@ def difference_matrix(one: AlignedPredictions, other: AlignedPredictions) -> Mat
     return MatrixGrid(shown, cells, "label", "the models' answer, B minus A", support, "images")
 
 
-def show_changed(
-    one: EvaluationSubject, other: EvaluationSubject, values: Values, pictures: Pictures
-) -> None:
+def show_changed(one: EvaluationSubject, other: EvaluationSubject, pictures: Pictures) -> None:
     """Who changed from right to wrong, and back."""
+    values = computed.quick_values(one, other)
     place = {
         (one.table.paths[row], one.table.sha256[row]): position
         for position, row in enumerate(one.judged.rows.tolist())
@@ -223,8 +237,9 @@ def runs_table(names: Sequence[str], found: Sequence[Mapping[str, MetricEstimate
             mean = numbers.number(over.mean, kind)
             if over.sd is not None:
                 mean = f"{mean.removesuffix(numbers.PERCENT)} ± {numbers.number(over.sd, kind)}"
-        rows[kind.title] = (mean, *(numbers.number(value, kind) for value in values))
-    columns = ["mean ± SD", *(plain(name) for name in _distinct(names))]
+        on = numbers.images([item[name] for item in found])
+        rows[kind.title] = (mean, *(numbers.number(value, kind) for value in values), on)
+    columns = ["mean ± SD", *(plain(name) for name in _distinct(names)), "images"]
     return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns)
 
 

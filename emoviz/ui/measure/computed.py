@@ -154,11 +154,15 @@ def comparing(one: EvaluationSubject, other: EvaluationSubject, settings: Settin
     )
 
 
+def quick_values(one: EvaluationSubject, other: EvaluationSubject) -> Values:
+    """Two models' values, differences and changes, while their intervals are on their way."""
+    return _quick_values(f"{one.key} {other.key}", (one.judged, other.judged), one.table)
+
+
 @st.cache_resource(max_entries=12, show_spinner=False)
-def quick_values(
+def _quick_values(
     key: str, _judged: tuple[AlignedPredictions, AlignedPredictions], _table: EmbeddingTable
 ) -> Values:
-    """Two models' values, differences and changes, while their intervals are on their way."""
     return quick_comparison(_judged, _table)
 
 

@@ -1,6 +1,6 @@
 """Measures as people read them: words, tiles and tables. No Streamlit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 import pandas as pd
@@ -126,6 +126,18 @@ def with_interval(item: MetricEstimate, kind: Metric, signed: bool = False) -> s
     """``34.7 %  (30.1 to 39.2)``."""
     ends = interval(item, kind, signed)
     return f"{number(item.value, kind, signed)}{f'  ({ends})' if ends else ''}"
+
+
+def on_images(item: MetricEstimate, kind: Metric) -> str:
+    """``34.7 %  (30.1 to 39.2) · n 303``; for none why there is none."""
+    if item.value is None:
+        return item.reason or NOTHING
+    return f"{with_interval(item, kind)}{f' · n{_NBSP}{item.n:,}' if item.n else ''}"
+
+
+def images(items: Iterable[MetricEstimate]) -> str:
+    """On how many images several stand: one number where it is the same for all."""
+    return " / ".join(dict.fromkeys(f"{item.n:,}" for item in items if item.n))
 
 
 def difference_words(item: MetricEstimate, kind: Metric) -> str:

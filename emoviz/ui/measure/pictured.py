@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.metrics import METRICS
-from emoviz.analysis.resampling import MetricEstimate
-from emoviz.analysis.slices import Slice
+from emoviz.analysis.slices import SLICED, Slice
 from emoviz.inference.text_column import varies
 from emoviz.plots import percent
 from emoviz.plots.bars import FIRST, Spot, spots_by
@@ -100,24 +99,11 @@ def _spot(part: Slice) -> Spot:
 
 
 def _table(found: Sequence[Slice]) -> pd.DataFrame:
-    def words(item: MetricEstimate, name: str) -> str:
-        ends = numbers.interval(item, METRICS[name])
-        return numbers.number(item.value, METRICS[name]) + (f"  ({ends})" if ends else "")
-
-    return pd.DataFrame(
-        {
-            "images": [part.n for part in found],
-            "accuracy": [words(part.accuracy, "accuracy") for part in found],
-            "macro F1": [words(part.macro_f1, "macro_f1") for part in found],
-            "sentiment accuracy": [
-                words(part.sentiment_accuracy, "sentiment_accuracy") for part in found
-            ],
-            "top-2 cross-sentiment": [
-                words(part.cross_sentiment, "cross_sentiment") for part in found
-            ],
-        },
-        index=pd.Index([plain(part.name) for part in found]),
-    )
+    columns: dict[str, list[object]] = {"images": [part.n for part in found]}
+    for name in SLICED:
+        kind = METRICS[name]
+        columns[kind.title] = [numbers.on_images(getattr(part, name), kind) for part in found]
+    return pd.DataFrame(columns, index=pd.Index([plain(part.name) for part in found]))
 
 
 def _details(judged: AlignedPredictions, places: NDArray[np.int64]) -> list[str]:

@@ -147,8 +147,7 @@ def _numbers(study: Study) -> None:
 
 def _told(value: float, count: int) -> str:
     """A share of paintings with its interval and their number."""
-    found = share(round(value * count), count)
-    return f"{numbers.with_interval(found, METRICS['accuracy'])}, n {count:,}"
+    return numbers.on_images(share(round(value * count), count), METRICS["accuracy"])
 
 
 def _strip(study: Study, model: Checkpoint, settings: Settings) -> None:
