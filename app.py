@@ -8,7 +8,7 @@ from emoviz.ui import web
 if get_script_run_ctx(suppress_warning=True) is None:
     app = st.App(
         __file__,
-        routes=web.ROUTES,
+        routes=web.routes(),
         middleware=web.MIDDLEWARE,
         lifespan=web.started,
         on_script_error=web.failed,

@@ -276,7 +276,6 @@ class Reporter:
             self._from, self._until, self._words = self._until, until, words
             self._past.clear()
             self._say(self._from, words)
-            self._past.clear()  # what is loaded before the first item says nothing of its speed
 
     def __call__(self, done: int, total: int) -> None:
         """So many of so many in this part; may be called from any thread."""
@@ -317,6 +316,8 @@ class Reporter:
             self._past.popleft()
         before, first = self._past[0]
         gained = share - first
+        if share == self._from:  # what is loaded before the first item says nothing of its speed
+            self._past.clear()
         return round((1.0 - share) * (now - before) / gained, 1) if gained > 0 else None
 
 

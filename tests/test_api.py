@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from emoviz.errors import (
     EmovizError,
     ImageError,
     ReviewError,
+    TableError,
     TaxonomyError,
 )
 from emoviz.labels import MIKELS8
@@ -160,6 +162,36 @@ def test_what_cannot_be_done_says_so(net: Network, images: Path) -> None:
         emoviz.load("none")
     with pytest.raises(ReviewError, match="no collection 'none'"):
         emoviz.collection("none")
+    with pytest.raises(ValueError, match="no baseline 'white'"):
+        net.explain(images / "00.png", "ig", baseline="white")  # type: ignore[arg-type]
+
+
+def test_a_place_that_is_not_there_raises_alone_and_is_a_row_of_several(
+    net: Network, images: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    asked = (net.predict, net.embed, emoviz.open, partial(emoviz.evaluate, net))
+    for place in ("nowhere", tmp_path / "nowhere", tmp_path / "empty"):
+        for ask in asked:
+            with pytest.raises(TableError, match=r"There is no '|holds no images|has no labels"):
+                ask(place)
+        assert list(net.predict([place]).problems) == [str(place)]
+    for ask in asked:
+        with pytest.raises(TypeError, match="A NoneType came where a place was wanted"):
+            ask(None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="A int came"):
+        net.predict([images, 3])  # type: ignore[list-item]
+    assert net.predict([]).to_pandas().empty
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_what_opens_is_predicted(net: Network, images: Path, several: bool) -> None:
+    """A folder whatever tables lie in it, the images that come along, a set that is open."""
+    assert len(net.predict([images] if several else images)) == 13
+    sample = net.predict(["sample"] if several else "sample")
+    assert [item.path for item in sample] == emoviz.open("sample").names
+    if not several:
+        assert net.predict(emoviz.open(images.parent / "labels.csv")).problems == {}
 
 
 def test_a_collection_is_brought_in_decided_on_and_exported(

@@ -338,6 +338,17 @@ def test_progress_of_two_steps_by_hand(tmp_path: Path, clock: list[float]) -> No
     assert [line["result"] for line in lines[-2:]] == [None, {"rows": 4}]
 
 
+def test_what_is_loaded_before_the_first_share_says_nothing_of_the_speed(
+    tmp_path: Path, clock: list[float]
+) -> None:
+    report = Reporter(tmp_path / "p.jsonl")
+    for seconds, share in ((0, 0.0), (38, 0.08), (4, 0.16)):
+        clock[0] += seconds
+        report.at(share, f"looking, {share}")
+    lines = (tmp_path / "p.jsonl").read_text().splitlines()
+    assert [json.loads(line)["seconds_left"] for line in lines] == [None, None, 42.0]
+
+
 def test_time_left_follows_the_speed_of_the_last_half_minute(
     tmp_path: Path, clock: list[float]
 ) -> None:

@@ -46,7 +46,7 @@ def ask(path: str, client: str = "127.0.0.1", **headers: str) -> Reply:
     async def send(message: Any) -> None:
         sent.append(dict(message))
 
-    asyncio.run(Starlette(routes=web.ROUTES)(scope, receive, send))
+    asyncio.run(Starlette(routes=web.routes())(scope, receive, send))
     body = b"".join(message.get("body", b"") for message in sent)
     told = {name.decode(): text.decode() for name, text in sent[0]["headers"]}
     return sent[0]["status"], told, json.loads(body) if body[:1] == b"{" else body.decode()

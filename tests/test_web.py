@@ -183,13 +183,21 @@ def test_messages_agents_and_changes_from_elsewhere_are_refused(port: int) -> No
     assert answer(port, "/_stcore/agent/mcp", "POST", Origin="https://evil.example")[0] == 403
 
 
+@pytest.mark.parametrize("base", ["", "museum", "/a/b/"])
 @pytest.mark.parametrize("query", ["", "?checkpoint=emotion6&kind=photograph"])
-def test_the_first_page_answers_to_its_name(query: str) -> None:
-    found = TestClient(Starlette(routes=web.ROUTES)).get(
-        f"/classify{query}", follow_redirects=False
-    )
+def test_the_first_page_and_the_reviews_lie_below_the_base_path(
+    query: str, base: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOVIZ_HOME", str(settings.home))
+    monkeypatch.setattr(web.st, "get_option", lambda name: base)
+    address = f"http://127.0.0.1:8501/{base.strip('/')}".rstrip("/")
+    app = Starlette(routes=web.routes())
+    client = TestClient(app, "http://127.0.0.1:8501", client=("127.0.0.1", 1))
+    found = client.get(f"{address}/classify{query}", follow_redirects=False)
     assert found.status_code == 307
     assert found.headers["location"] == f"./{query}"
+    reviews = f"{address}/iiif/collection.json"
+    assert client.get(reviews).json()["id"] == reviews
 
 
 def test_only_what_pages_say_reaches_streamlit() -> None:
@@ -371,7 +379,7 @@ def test_who_needs_what_a_visit_needs_waits_for_the_thread_that_imports_it(
     web.import_all()
     monkeypatch.setattr("emoviz.ui.visit.run", lambda: None)
     asked: list[Callable[[], object]] = [
-        lambda: TestClient(Starlette(routes=web.ROUTES)).get("/iiif/none"),
+        lambda: TestClient(Starlette(routes=web.routes())).get("/iiif/none"),
         lambda: web._is_let_in(cookie),
         AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60).run,
         web._warm,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emoviz.analysis.resampling import Intervals
 from emoviz.api.network import Network
+from emoviz.api.opening import text_of
 from emoviz.api.results import ComparisonResult, EvaluationResult
 from emoviz.data.dataset import Dataset
 from emoviz.data.library import id_of
@@ -71,10 +72,11 @@ def evaluate(
     Raises:
         TableError: The set cannot be read, or has no label that the network knows.
         CheckpointError: The network is not there or cannot be used.
+        TypeError: The data are no place.
     """
     settings = settings or load_settings()
     contender = _contender(network, settings)
-    seen = measured_tables([contender], data, settings, **choice)
+    seen = measured_tables([contender], text_of(data), settings, **choice)
     return EvaluationResult(evaluation(contender, *seen.of(0), settings, Intervals(seed=seed)))
 
 
@@ -90,7 +92,7 @@ def compare(
     """Whether network `b` is better than `a` on the same images; see `evaluate`."""
     settings = settings or load_settings()
     pair = _contender(a, settings), _contender(b, settings)
-    seen = measured_tables(pair, data, settings, **choice)
+    seen = measured_tables(pair, text_of(data), settings, **choice)
     return ComparisonResult(
         comparison(
             pair,

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.api.opening import open as open_images
+from emoviz.api.opening import text_of
 from emoviz.api.results import Embeddings, Explanation, Predictions
 from emoviz.checkpoints import Card, Checkpoint, open_checkpoint
 from emoviz.data.dataset import Dataset
 from emoviz.data.images import Limits, OpenedImage, open_image, read_file
-from emoviz.data.reading import expand
+from emoviz.data.library import known_place, locate_images
+from emoviz.data.reading import expand, open_dataset, sources_of
 from emoviz.errors import CheckpointError, ImageError, TaxonomyError
 from emoviz.inference.abstention import abstention_of, with_abstention
 from emoviz.inference.embedding import embed_collection
@@ -52,19 +53,30 @@ class Network:
         """The emotions, in the order of the outputs."""
         return tuple(self.card.taxonomy.names)
 
-    def predict(self, paths: str | Path | Iterable[str | Path], *, batch: int = 32) -> Predictions:
+    def predict(
+        self, paths: str | Path | Dataset | Iterable[str | Path], *, batch: int = 32
+    ) -> Predictions:
         """The model's estimate of the emotion that each image evokes.
 
         Args:
-            paths: Files, folders, ZIPs and IIIF addresses.
+            paths: What `emoviz.open` takes, or what it gave; or several such places.
             batch: Images that the network sees at once.
 
         Returns:
-            One prediction an image, in order; one that cannot be read carries its `error`.
+            One prediction an image, in order. One that cannot be read carries its `error`, as does
+            one of several places that is not there.
+
+        Raises:
+            TableError: The one place is not there, or holds no image.
+            TypeError: It is no place.
         """
-        given = [paths] if isinstance(paths, str | Path) else list(paths)
-        sources = expand(given, self.settings)
-        found = predict(self.model, sources, Limits.of(self.settings), batch)
+        limits = Limits.of(self.settings)
+        if isinstance(paths, Iterable) and not isinstance(paths, str | Dataset):
+            given = [known_place(self.settings, text_of(place)) for place in paths]
+            sources = expand(given, self.settings)
+        else:
+            sources = sources_of(self._opened(paths, level=0), limits)
+        found = predict(self.model, sources, limits, batch)
         chosen = abstention_of(self.checkpoint, self.settings)
         return Predictions(tuple(with_abstention(found, chosen)), self.card.taxonomy)
 
@@ -74,10 +86,19 @@ class Network:
         Args:
             place: What `emoviz.open` takes, or what it gave.
             batch: Images that the network sees at once.
+
+        Raises:
+            TableError: The place is not there, or holds no image.
+            TypeError: It is no place.
         """
-        images = place if isinstance(place, Dataset) else open_images(place, settings=self.settings)
-        found = embed_collection(self.model, images, self.settings, batch=batch)
+        found = embed_collection(self.model, self._opened(place), self.settings, batch=batch)
         return Embeddings(tuple(found.parts(self.settings)))
+
+    def _opened(self, place: str | Path | Dataset, level: int | None = None) -> Dataset:
+        if isinstance(place, Dataset):
+            return place
+        found = locate_images(self.settings, text_of(place))
+        return open_dataset(found, self.settings, level=level)
 
     def explain(
         self,
@@ -103,6 +124,7 @@ class Network:
             TaxonomyError: The network has no such class.
             CheckpointError: There is no such method, or it does not fit the network.
             PluginError: The method is a plug-in's and failed.
+            ValueError: There is no such baseline.
             NotInstalledError: PyTorch is not installed.
         """
         if emotion is not None:

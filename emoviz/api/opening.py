@@ -1,10 +1,11 @@
 """Opening images by whatever a person points at."""
 
+from os import PathLike
 from pathlib import Path
 
 from emoviz.data.dataset import Dataset
-from emoviz.data.library import locate
-from emoviz.data.reading import SAMPLE, open_dataset
+from emoviz.data.library import locate_images
+from emoviz.data.reading import open_dataset
 from emoviz.labels import get_taxonomy
 from emoviz.settings import Settings, load_settings
 
@@ -32,8 +33,18 @@ def open(
 
     Raises:
         TableError: There is nothing of the kind, or no image in it.
+        TypeError: It is no place.
     """
     settings = settings or load_settings()
     known = get_taxonomy(taxonomy) if taxonomy else None
-    path = str(place) if str(place) == SAMPLE else locate(settings, str(place))
-    return open_dataset(path, settings, known, labelled=labelled)
+    return open_dataset(locate_images(settings, text_of(place)), settings, known, labelled=labelled)
+
+
+def text_of(place: str | Path) -> str:
+    """A place as text; `TypeError` says what was wanted of what is none."""
+    if isinstance(place, str | PathLike):
+        return str(place)
+    raise TypeError(
+        f"A {type(place).__name__} came where a place was wanted: a path, an address, or the id "
+        "of a set."
+    )

@@ -83,13 +83,13 @@ def _embed(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _opened(arguments: argparse.Namespace, settings: Settings) -> "tuple[Checkpoint, Dataset]":
     from emoviz.checkpoints import open_checkpoint
-    from emoviz.data.library import locate
-    from emoviz.data.reading import SAMPLE, open_dataset
+    from emoviz.data.library import locate_images
+    from emoviz.data.reading import open_dataset
     from emoviz.labels import get_taxonomy
 
     taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
-    path = arguments.path if arguments.path == SAMPLE else locate(settings, arguments.path)
+    path = locate_images(settings, arguments.path)
     likely = checkpoint.card.taxonomy
     return checkpoint, open_dataset(path, settings, taxonomy, likely, level=arguments.level)
 

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import re
 import sys
 import tempfile
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, account, print_account, print_json
 from emoviz.cli.parts import add_parts, done_in_parts
-from emoviz.errors import TableError
 from emoviz.files import printable
 from emoviz.jobs import Reporter
 from emoviz.settings import Settings
@@ -90,6 +88,7 @@ def _add_checkpoint(verbs: Any) -> None:
 def _predict(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.checkpoints import open_checkpoint
     from emoviz.data.images import Limits
+    from emoviz.data.library import known_place
     from emoviz.data.reading import expand
     from emoviz.inference.abstention import abstention_of, with_abstention
     from emoviz.inference.predict import load_model, predict
@@ -106,7 +105,8 @@ def _predict(arguments: argparse.Namespace, settings: Settings) -> int:
     chosen = abstention_of(checkpoint, settings)
     limits = Limits.of(settings)
     notes: list[str] = []
-    sources = expand([_place(path, settings) for path in arguments.paths], settings, notes.append)
+    places = [known_place(settings, path) for path in arguments.paths]
+    sources = expand(places, settings, notes.append)
     model = load_model(checkpoint, settings)
     results = predict(model, sources, limits, batch=max(1, arguments.batch), kind=arguments.kind)
     counted = _Counter(
@@ -123,11 +123,12 @@ def _predict_work(
     arguments: argparse.Namespace, settings: Settings, report: Reporter
 ) -> "PartWork":
     from emoviz.checkpoints import open_checkpoint
+    from emoviz.data.library import known_place
     from emoviz.data.reading import expand
     from emoviz.inference.prediction_table import prediction_work
 
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
-    sources = expand([_place(path, settings) for path in arguments.paths], settings)
+    sources = expand([known_place(settings, path) for path in arguments.paths], settings)
     batch = max(1, arguments.batch)
     return prediction_work(checkpoint, sources, settings, report, batch, arguments.kind)
 
@@ -155,18 +156,6 @@ def finish_predictions(merged: "Merged", out: Path, settings: Settings) -> int:
     print_account(account(taken, problems))
     print(f"Table: {out}")
     return taken
-
-
-def _place(path: str, settings: Settings) -> str | Path:
-    """A path, or the set of the library that is called so."""
-    if os.path.lexists(path):
-        return path
-    from emoviz.data.library import locate
-
-    try:
-        return locate(settings, path)
-    except TableError:
-        return path  # told when it is read
 
 
 class _Counter:

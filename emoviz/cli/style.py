@@ -47,8 +47,8 @@ def _style(arguments: argparse.Namespace, settings: Settings) -> int:
     if done_in_parts(arguments, settings):
         return 0
     from emoviz.checkpoints import open_checkpoint
-    from emoviz.data.library import locate
-    from emoviz.data.reading import SAMPLE, open_dataset
+    from emoviz.data.library import locate_images
+    from emoviz.data.reading import open_dataset
     from emoviz.inference.embedding import embed_collection
     from emoviz.inference.explainer import load_explainer
     from emoviz.inference.predict import load_model
@@ -57,7 +57,7 @@ def _style(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.jobs import Reporter
 
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
-    path = arguments.path if arguments.path == SAMPLE else locate(settings, arguments.path)
+    path = locate_images(settings, arguments.path)
     collection = open_dataset(path, settings, likely=checkpoint.card.taxonomy)
     report = Reporter(arguments.progress)
     report.step("embedding images", until=0.2)
@@ -81,12 +81,12 @@ def _style_work(
     arguments: argparse.Namespace, settings: Settings, report: "Reporter"
 ) -> "PartWork":
     from emoviz.checkpoints import open_checkpoint
-    from emoviz.data.library import locate
-    from emoviz.data.reading import SAMPLE, open_dataset
+    from emoviz.data.library import locate_images
+    from emoviz.data.reading import open_dataset
     from emoviz.inference.style import style_work
 
     checkpoint = open_checkpoint(arguments.checkpoint, settings)
-    path = arguments.path if arguments.path == SAMPLE else locate(settings, arguments.path)
+    path = locate_images(settings, arguments.path)
     collection = open_dataset(path, settings, likely=checkpoint.card.taxonomy)
     return style_work(checkpoint, collection, beside_a_page(arguments, settings), report)
 

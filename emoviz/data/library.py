@@ -149,6 +149,21 @@ def locate(settings: Settings, text: str) -> str | Path:
     )
 
 
+def locate_images(settings: Settings, text: str) -> str | Path:
+    """As `locate`, but ``sample`` is all images that come along, not those with a label alone."""
+    return text if text == SAMPLE else locate(settings, text)
+
+
+def known_place(settings: Settings, text: str) -> str | Path:
+    """As `locate_images`, of several: what is not there stays, and is told when it is read."""
+    if os.path.lexists(text):
+        return text
+    try:
+        return locate_images(settings, text)
+    except TableError:
+        return text
+
+
 def set_path(settings: Settings, id: str) -> Path:
     """Where the library keeps a set."""
     return settings.home / "sets" / f"{id}.parquet"

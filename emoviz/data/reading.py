@@ -30,7 +30,7 @@ from emoviz.data.dataset import (
     one_hot,
     relabelled,
 )
-from emoviz.data.images import SUFFIXES
+from emoviz.data.images import SUFFIXES, Limits
 from emoviz.data.sources import (
     LISTS,
     SHEETS,
@@ -217,7 +217,8 @@ def expand(
     """
     wish, sources = Wish(settings, level=0), list[ImageSource]()
     for path in paths:
-        if is_address(path) or os.path.exists(path):  # noqa: PTH110  (Path raises)
+        is_known = is_address(path) or str(path) == SAMPLE
+        if is_known or os.path.exists(path):  # noqa: PTH110  (Path raises)
             sources += _sources(str(path), wish, partial(_opened, path, wish), tell)
         else:
             sources.append(from_path(Path(path), wish.limits))
@@ -245,10 +246,14 @@ def _sources(
         return [refusal(name, str(error).removeprefix(f"'{name}': ").rstrip("."))]
     for note in found.notes:
         tell(note)
+    return sources_of(found, wish.limits) or [refusal(name, "it holds no images")]
+
+
+def sources_of(found: Dataset, limits: Limits) -> list[ImageSource]:
+    """A set's images, then its problems as sources that cannot be read."""
     pairs = zip(found.names, found.records, strict=True)
-    made = [ImageSource(shown, partial(record.read, wish.limits)) for shown, record in pairs]
-    made += [refusal(found.shown + item.key, item.reason) for item in found.problems]
-    return made or [refusal(name, "it holds no images")]
+    made = [ImageSource(shown, partial(record.read, limits)) for shown, record in pairs]
+    return made + [refusal(found.shown + item.key, item.reason) for item in found.problems]
 
 
 def parse_data_argument(text: str) -> tuple[Taxonomy | None, Path]:

@@ -239,6 +239,8 @@ def _baseline_of(explainer: Explainer, image: Bytes, baseline: Baseline) -> "Ten
         return torch.zeros_like(explainer.to_input(image[None]))  # in the same memory format
     if baseline == "black":
         return explainer.to_input(np.zeros_like(image)[None])
+    if baseline != "blurred":
+        raise ValueError(f"There is no baseline '{baseline}'. Known: mean, black, blurred.")
     blur = ImageFilter.GaussianBlur(_BLURRED * len(image))
     return explainer.to_input(np.asarray(Image.fromarray(image).filter(blur))[None])
 

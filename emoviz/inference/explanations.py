@@ -62,7 +62,8 @@ def explain_by(method: str, explainer: Explainer, image: Bytes, index: int) -> H
     """
     if method not in EXPLANATIONS:
         raise CheckpointError(
-            f"There is no method '{method}': gradcam, ig, occlusion, {', '.join(EXPLANATIONS)}."
+            f"There is no method '{method}'. Known: gradcam, ig, occlusion, words, "
+            f"{', '.join(EXPLANATIONS)}."
         )
     given = EXPLANATIONS.guarded(
         method,

@@ -90,7 +90,8 @@ def _json(value: Mapping[str, Any], context: str = CONTEXT[-1]) -> Response:
 
 
 def _base(request: Request, *parts: str) -> str:
-    address = f"{request.url.scheme}://{request.headers['host']}/iiif"
+    where = request.scope["root_path"]  # of the mount, below the app's base path
+    address = f"{request.url.scheme}://{request.headers['host']}{where}"
     return "/".join((address, *parts))
 
 

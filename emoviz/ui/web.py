@@ -21,7 +21,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import cli_util
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -31,6 +31,7 @@ from streamlit.runtime import Runtime
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.runtime_util import get_max_widget_state_size_bytes
 from streamlit.runtime.secrets import secrets_singleton
+from streamlit.url_util import make_url_path
 from streamlit.web.server import server_util
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 from streamlit.web.server.starlette.starlette_websocket import (
@@ -336,5 +337,13 @@ def _to_first_page(request: Request) -> RedirectResponse:
     return RedirectResponse(f"./?{query}" if query else "./")
 
 
+def routes() -> list[BaseRoute]:
+    """What is served beside Streamlit, below `server.baseUrlPath` as its pages are."""
+    base = st.get_option("server.baseUrlPath")
+    return [
+        Mount(make_url_path(base, "iiif"), _iiif),
+        Route(make_url_path(base, "classify"), _to_first_page),
+    ]
+
+
 MIDDLEWARE = (Middleware(Guard),)
-ROUTES = [Mount("/iiif", _iiif), Route("/classify", _to_first_page)]
