@@ -46,6 +46,7 @@ _SYNONYMS: tuple[frozenset[str], ...] = (
     frozenset({"anger", "angry"}),
     frozenset({"fear", "fearful", "scared"}),
     frozenset({"disgust", "disgusted"}),
+    frozenset({"contentment", "content"}),
     frozenset({"surprise", "surprised"}),
     frozenset({"others", "other", "not sadness", "non sadness"}),
     frozenset({"other or mixed", "mixed", "other"}),

@@ -149,8 +149,8 @@ def test_first_row_with_too_many_cells_hides_no_column(read: Read) -> None:
 
 
 def test_duplicate_rows_are_kept_and_stand_in_one_split(read: Read) -> None:
-    table = read("file,label\n" + "a.jpg,awe\na.jpg,fear\n" * 3)
-    assert len(table.records) == 6
+    table = read("file,label\na.jpg,awe\na.jpg,fear\n")
+    assert len(table.records) == 2
     assert len({record.split for record in assign_splits(table.records)}) == 1
 
 

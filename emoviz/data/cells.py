@@ -74,7 +74,7 @@ def listed(text: str) -> list[str]:
     """The labels that a cell holds: of ``['joy', 'fear']``, or of known words in ``joy; fear``."""
     inside = _LIST.fullmatch(text)
     if inside is None:
-        parts = [part.strip() for part in re.split("[;|,]", text)]
+        parts = [part.strip() for part in re.split("[;|,/+&]| and ", text)]
         parts = parts if len(parts) > 1 and all(parts) and taxonomy_of(parts) else [text]
         return [part for part in parts if part.casefold() not in NO_ANSWER]
     items = (max(item).strip() for item in _LISTED.findall(inside[1] or inside[2] or ""))

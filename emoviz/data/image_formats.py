@@ -37,12 +37,23 @@ _AVIF_BRANDS = frozenset((b"avif", b"avis"))
 _JXL = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"%PDF", "a PDF document; save its pictures as JPEG or PNG"),
-    (b"PK\x03\x04", "a ZIP archive or an office document, not an image"),
+    (b"PK\x03\x04", "a ZIP archive or an office document; of a workbook, save the sheet as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old office document; of a workbook, save the sheet as CSV"),
     (b"<svg", "an SVG drawing; save it as PNG"),
-    (b"<!doctype html", "a web page, not an image; the link may have led to an error page"),
-    (b"<html", "a web page, not an image; the link may have led to an error page"),
-    (b"<?xml", "an XML text, not an image"),
-    (b"\x1f\x8b", "a gzip archive, not an image"),
+    (b"<!doctype html", "a web page; the link may have led to an error page"),
+    (b"<html", "a web page; the link may have led to an error page"),
+    (b"<?xml", "an XML text"),
+    *(
+        (beginning, f"packed by {kind}; unpack it, and open what is in it")
+        for beginning, kind in (
+            *((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz")),
+            *(
+                (b"7z\xbc\xaf\x27\x1c", "7z"),
+                (b"Rar!\x1a", "RAR"),
+                (b"\x28\xb5\x2f\xfd", "Zstandard"),
+            ),
+        )
+    ),
     (b"8BPS", "a Photoshop file; save it as JPEG or PNG"),
     (b"8BPB", "a Photoshop file; save it as JPEG or PNG"),
     (b"FUJIFILMCCD-RAW", "a camera's raw file; export it as JPEG"),
@@ -81,14 +92,22 @@ def brands_of(data: bytes) -> frozenset[bytes]:
     return frozenset([data[8:12], *(data[i : i + 4] for i in range(16, size, 4))])
 
 
-def what_it_is(data: bytes) -> str:
-    """Why bytes that no decoder knows are no image, by their beginning."""
+def kind_told(data: bytes) -> str:
+    """What a file is that is neither an image nor a text table, by its beginning; "" where that
+    does not say."""
     head = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if head.startswith((b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in head:
         head = b"<svg"
     for beginning, words in _BEGINNINGS:
         if head.startswith(beginning.lower()) or data.startswith(beginning):
-            return f"it is {words}"
+            return words
+    return "a tar archive; unpack it, and open what is in it" if data[257:262] == b"ustar" else ""
+
+
+def what_it_is(data: bytes) -> str:
+    """Why bytes that no decoder knows are no image."""
+    if words := kind_told(data):
+        return f"it is {words}"
     if brands_of(data) & (_HEIF_BRANDS | _AVIF_BRANDS):
         return (
             "it is a HEIC or AVIF photograph that is damaged, or of a kind that is not read here; "

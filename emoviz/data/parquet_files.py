@@ -166,7 +166,7 @@ def opened_parquet(path: Path) -> Iterator[Any]:
 
 
 def _is_arrow(path: Path) -> bool:
-    return path.suffix.casefold() == ".arrow"
+    return path.suffix.casefold() in (".arrow", ".feather")
 
 
 def _refuse_bomb(title: str, most: int, total: int) -> None:

@@ -7,6 +7,7 @@ what its images are. Files of images are found, not opened.
 """
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -45,6 +46,7 @@ from emoviz.data.sources import (
     is_address,
     is_image,
     parts_of,
+    plain_suffix,
     refusal,
     walk_files,
     why_no_image,
@@ -55,6 +57,11 @@ from emoviz.settings import Settings, load_settings
 
 SAMPLE = "sample"
 _BESIDE = (*TABLES, *LISTS)
+# What a IIIF document says somewhere, and a table of images does not.
+_OF_IIIF = re.compile(
+    rb'"(@context|sequences|canvases)"|"@?type"\s*:\s*"(sc:)?(Manifest|Collection)"'
+)
+_MANIFEST = 50_000_000  # bytes
 _NO_CLASS = "it lies in no folder of a class"
 _NO_CLASS_OF_SPLITS = "its folder is no class of the splits"
 
@@ -118,20 +125,22 @@ def kind_of_file(path: Path) -> Literal["zip", "table", "manifest", "image"]:
     Raises:
         TableError: It is a workbook.
     """
-    suffix = path.suffix.casefold()
+    suffix = plain_suffix(path.name)
     try:
         begins = first_bytes(path)
     except ImageError:
         begins = b""
     if suffix in SHEETS and begins.startswith(WORKBOOKS):
         raise TableError(f"'{path}' is a workbook; save its sheet as CSV, and open that.")
-    if _is_zip(path.name, begins):
-        return "zip"
     if is_image(begins):
         return "image"
     if suffix in _BESIDE or begins.startswith(b"PAR1"):
         return "table"
-    return "manifest" if suffix in (".json", ".jsonld") else "image"
+    if _is_zip(path.name, begins):
+        return "zip"
+    if suffix == ".json":
+        return "manifest" if _OF_IIIF.search(first_bytes(path, _MANIFEST)) else "table"
+    return "manifest" if suffix == ".jsonld" else "image"
 
 
 def _file(path: Path, wish: Wish) -> Dataset:
@@ -372,7 +381,7 @@ def _by_folders(
     folders = [parts_of(name)[:-1] for name in inside]
     read = read_structure(folders, wish.level or None)
     names = sorted({label for label, _ in read.places if label})
-    tables = [problem for problem in problems if problem.key.casefold().endswith(_BESIDE)]
+    tables = [problem for problem in problems if plain_suffix(problem.key) in (*_BESIDE, ".json")]
     classes = len(names) > 1 or taxonomy_of(names, wish.taxonomy or wish.likely) is not None
     if wish.level is None and tables and not classes:
         from emoviz.data.table_beside import read_beside

@@ -38,8 +38,10 @@ _JUNK = frozenset(
     )
 )
 # Of tables whose names say so, of workbooks, some of which are text, and of what may be tables.
-TEXT_TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
-TABLES = (*TEXT_TABLES, ".parquet", ".arrow")
+JSON = (".jsonl", ".ndjson", ".json")
+TEXT_TABLES = (".csv", ".tsv", ".tab", *JSON[:2])
+TABLES_OF_ARROW = (".parquet", ".arrow", ".feather")
+TABLES = (*TEXT_TABLES, *TABLES_OF_ARROW)
 SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 LISTS = (".txt", *SHEETS)
 _A_TABLE = "it is a table; open it by itself to have what it says of the images"
@@ -93,6 +95,11 @@ def as_address(place: str | Path) -> str:
     return re.sub("(?<=:)/+", "//", str(place), count=1)
 
 
+def plain_suffix(name: str) -> str:
+    """Of a file's name, in small letters; of one packed by gzip that of what is packed."""
+    return PurePosixPath(name.casefold().removesuffix(".gz")).suffix
+
+
 def parts_of(name: str) -> tuple[str, ...]:
     """The folders and the file of a relative name, whichever way its separators lean."""
     return tuple(part for part in re.split(r"[/\\]+", name) if part not in ("", "."))
@@ -110,7 +117,7 @@ def why_no_image(name: str, head: Callable[[], bytes]) -> str:
         name: Of the file.
         head: Gives its first bytes; asked only where the suffix does not say.
     """
-    suffix = PurePosixPath(name).suffix.casefold()
+    suffix = plain_suffix(name)
     if suffix in SUFFIXES:
         return ""
     if suffix == ".zip":
@@ -199,13 +206,13 @@ def _identity(folder: str | Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def first_bytes(path: Path) -> bytes:
+def first_bytes(path: Path, count: int = _HEAD) -> bytes:
     """What tells what a file is, or `ImageError` where it is no ordinary file."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise ImageError("it is not an ordinary file")
         with path.open("rb") as stream:
-            return stream.read(_HEAD)
+            return stream.read(count)
     except OSError as error:
         raise ImageError(f"it cannot be read: {error.strerror}") from None
 

@@ -17,8 +17,16 @@ from emoviz.data.dataset import (
     Wish,
     one_hot,
 )
-from emoviz.data.sources import LISTS, NAMED, TEXT_TABLES, parts_of, why_no_image
-from emoviz.data.table_records import read_records
+from emoviz.data.sources import (
+    JSON,
+    LISTS,
+    NAMED,
+    TEXT_TABLES,
+    parts_of,
+    plain_suffix,
+    why_no_image,
+)
+from emoviz.data.table_records import read_records, tallied, with_folders
 from emoviz.data.tables import BESIDE, Members, Roles, Table, file_told, find_roles, read_held
 from emoviz.errors import ImageError, TableError
 from emoviz.labels import Taxonomy
@@ -102,10 +110,9 @@ def read_beside(
 def _candidates(
     images: Mapping[str, Record], problems: Sequence[Problem]
 ) -> Iterator[tuple[Problem, str]]:
-    """Tables, each with the folder of the images that it may name: its own, or the one around it,
-    where all of them are."""
-    for kinds in (TEXT_TABLES, LISTS):
-        some = [item for item in problems if item.key.casefold().endswith(kinds)]
+    """Tables, each with the folder of the images that it may name: its own, or the one around."""
+    for kinds in (TEXT_TABLES, LISTS, JSON[2:]):
+        some = [item for item in problems if plain_suffix(item.key) in kinds]
         some = [x for x in some if x.reason in (*NAMED, why_no_image(x.key, bytes))]
         if len(some) > _MOST:
             return
@@ -113,9 +120,7 @@ def _candidates(
             above = parts_of(item.key)[:-1]
             own = "/".join((*above, ""))
             beside = any(path.startswith(own) for path in images)
-            base = own if beside else "/".join((*above[:-1], ""))
-            if all(path.startswith(base) for path in images):
-                yield item, base
+            yield item, own if beside else "/".join((*above[:-1], ""))
 
 
 def _labels(
@@ -130,7 +135,8 @@ def _labels(
     table = read_held(Path(problem.key), data, files)
     # Without cells columns are found by their names alone.
     by_name = find_roles(replace(table, columns=dict.fromkeys(table.columns, ())))
-    roles, place = find_roles(table, taxonomy), table.place
+    roles = find_roles(table, taxonomy)
+    table, place = with_folders(table, roles, [files]), table.place
     votes = map(str.strip, chain.from_iterable(table.columns[name] for name in roles.votes))
     counts = roles.label is None and any(x.isdecimal() and x not in "01" for x in votes)
     if not counts and (by_name.label is None or roles.label is None):
@@ -164,20 +170,23 @@ def _labels(
     columns = {name: [column[row] for row in rows] for name, column in table.columns.items()}
     columns[roles.file] = [paths[cells[row]] for row in rows]
     named = replace(table, columns=columns, place=lambda row: f"{problem.key}, {place(rows[row])}")
+    named, roles = tallied(named, roles)
     return _Labels((problem,), named, roles, lost)
 
 
 def _paths(cells: Sequence[str], files: Members, base: str) -> dict[str, str]:
     """Cell -> path in the place, of those that name images; an address names none."""
     there = files.there(cells)
-    others = {cell: files.locate(cell) for cell in set(cells) - there}
-    found = {cell: base + files.name(path) for cell, path in others.items() if path}
+    others = files.located(set(cells) - there, alone=not there)
+    found = {cell: base + files.name(path) for cell, path in others.items()}
     return found | {cell: base + cell for cell in there}
 
 
 def _as_one(found: list[_Labels]) -> list[_Labels]:
-    """Tables called train, val and test, with the same columns, as one; else as they are."""
-    splits = [SPLIT_WORDS.get(one.table.path.stem.casefold()) for one in found]
+    """Tables called train, val and test, or in such folders, with the same columns, as one."""
+    names = ([one.table.path.stem, one.table.path.parent.name] for one in found)
+    words = ((SPLIT_WORDS.get(name.casefold()) for name in pair) for pair in names)
+    splits = [next(filter(None, pair), None) for pair in words]
     alike = {tuple(one.table.columns) for one in found}
     if len(found) < 2 or None in splits or len(set(splits)) < len(found) or len(alike) > 1:
         return found

@@ -1,16 +1,19 @@
 """A table's rows as the images of a set: where each file is, its label or votes, what cannot be."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
+from pathlib import Path
 from typing import TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.data import tables
-from emoviz.data.cells import NO_ANSWER, by_number, kind_of_values, listed, votes_in
+from emoviz.data.cells import NO_ANSWER, by_number, kind_of_values, listed, plain_name, votes_in
 from emoviz.data.dataset import (
     MOST_CLASSES,
     NO_LABEL,
@@ -28,13 +31,17 @@ from emoviz.data.dataset import (
     not_of,
     one_hot,
 )
+from emoviz.data.images import SUFFIXES
 from emoviz.data.sources import as_address, is_address
 from emoviz.data.structure import OF_IMAGES
-from emoviz.data.tables import Files, Roles, Table, file_told, find_roles, read_table
+from emoviz.data.tables import Files, Members, Roles, Table, file_told, find_roles, read_table
 from emoviz.errors import TableError
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 
 T = TypeVar("T")
+_FOLDERS = ("folder", "foldername", "subfolder", "dir", "directory", "path", "artstyle")
+_MOST_ANSWERS = 50  # that people gave; beyond they are texts
+_MOST_FILES = 50_000  # that are looked at for a table none of whose images is where it should be
 _ADDRESS = "only addresses that begin with http:// or https:// are read"
 _SEVERAL = "it has several labels; one is read. For several, write their shares: p_<label>"
 
@@ -68,9 +75,10 @@ def read_records(
         raise TableError(f"'{table.path}' has no rows; wanted: one for each image.")
     roles = roles or find_roles(table, wish.taxonomy, wish.labelled)
     if not folders:
-        own = Files(absolute(table.path.parent))
-        below = (name for name in own.listing() if name.casefold() in OF_IMAGES)
-        folders = [own, *(Files(own.root / name) for name in sorted(below))]
+        own = absolute(table.path.parent)
+        folders = [each for around in (own, own.parent) for each in _folders(around)]
+    table = with_folders(table, roles, () if wish.sent else folders)
+    table, roles = tallied(table, roles)
     rows = _Rows(table, roles, wish, folders)
     title = "/".join(absolute(table.path).parts[-2:])
     return Dataset(
@@ -83,6 +91,78 @@ def read_records(
         notes=(*table.notes, *roles.notes, *rows.notes),
         unknown=dict(rows.unknown.most_common()),
     )
+
+
+def _folders(around: Path) -> Iterator[Files]:
+    """A folder, and those of images in it."""
+    own = Files(around)
+    yield own
+    below = (name for name in own.listing() if name.casefold() in OF_IMAGES)
+    yield from (Files(around / name) for name in sorted(below))
+
+
+def _images_below(folder: Path) -> list[str]:
+    """The images below a folder by their names, of so many files as are looked at quickly."""
+    names = (
+        os.path.relpath(Path(above, name), folder)
+        for above, _, files in os.walk(folder)
+        for name in files
+    )
+    some = islice(names, _MOST_FILES)
+    return [name for name in some if Path(name).suffix.casefold() in SUFFIXES]
+
+
+def with_folders(table: Table, roles: Roles, folders: Sequence[Files]) -> Table:
+    """The table with paths for its images, where a column of folders and one of names make them."""
+    column = next((name for name in table.columns if plain_name(name) in _FOLDERS), None)
+    if column in (None, roles.file) or table.images is not None:
+        return table
+    files = table.columns[roles.file]
+    paths = list(map("{}/{}".format, map(str.strip, table.columns[column]), map(str.strip, files)))
+
+    def are_there(names: Sequence[str]) -> bool:
+        return any(each.located(set(names[:50]), alone=False) for each in folders)
+
+    if are_there(files) or not are_there(paths):
+        return table
+    return replace(table, columns={**table.columns, roles.file: paths})
+
+
+def tallied(table: Table, roles: Roles) -> tuple[Table, Roles]:
+    """One row an image with shares of votes, where each row, or each of three columns that are
+    called alike, holds one person's answer."""
+    if roles.label is None or table.images is not None:
+        return table, roles
+    bare = roles.label.rstrip("0123456789")
+    asked = [x for x in table.columns if x.rstrip("0123456789") == bare and x != roles.file]
+    asked = asked if len(asked) > 2 else [roles.label]
+    files = table.columns[roles.file]
+    if len(asked) == 1 and 2 * len(set(files)) >= table.count:
+        return table, roles
+    counts = defaultdict[str, Counter[str]](Counter)
+    for name in asked:
+        for file, cell in zip(files, map(str.strip, table.columns[name]), strict=True):
+            if cell.casefold() not in NO_ANSWER:
+                counts[cell][file] += 1
+    words = counts.keys() - tables.BESIDE
+    known = len(asked) == 1 or taxonomy_of(words) is not None
+    if len(counts) > _MOST_ANSWERS or not words or kind_of_values(words) or not known:
+        return table, roles
+    first = {file: row for row, file in reversed(list(enumerate(files)))}
+    rows, votes = sorted(first.values()), {f"votes {answer}": answer for answer in counts}
+    columns = {
+        name: [column[row] for row in rows]
+        for name, column in table.columns.items()
+        if name not in asked
+    }
+    totals = sum(counts.values(), Counter[str]())
+    for name, answer in votes.items():
+        given = ((counts[answer][files[row]], totals[files[row]]) for row in rows)
+        columns[name] = [str(some / max(every, 1)) for some, every in given]
+    told = "Several people's answers to each image were counted as votes"
+    notes = (*table.notes, f"{told}: {', '.join(asked)}.")
+    made = replace(table, columns=columns, place=lambda row: table.place(rows[row]), notes=notes)
+    return made, replace(roles, label=None, votes=votes)
 
 
 class _Rows(Sequence[Record]):
@@ -107,6 +187,7 @@ class _Rows(Sequence[Record]):
         self._outside: dict[str, NDArray[np.float64]] = {}
         self.taxonomy = UNLABELLED
         self._labels: Sequence[int] = [NO_LABEL] * table.count
+        self._locate()
         if roles.label is not None:
             self._read_labels(roles.label)
         elif roles.votes:
@@ -116,7 +197,6 @@ class _Rows(Sequence[Record]):
             name: self._column(column, partial(scale.turned, name=column), None)
             for name, (column, scale) in roles.affect.items()
         }
-        self._locate()
         self._kept = np.delete(np.arange(table.count), list(self.refused))
         used = {roles.file, roles.label, roles.split, table.images}
         used |= {column for column, _ in roles.affect.values()}
@@ -202,7 +282,10 @@ class _Rows(Sequence[Record]):
             return labels[0] if known else by_number(labels[0], numbered)
 
         self._written = self._column(column, written, "")
-        found = set(self._written) - {"", *several}
+        # A row of totals, or of the columns' names once more, makes no class.
+        taken = (x for row, x in enumerate(self._written) if row not in self.refused)
+        found = set(taken if len(self.refused) < self._table.count else self._written)
+        found -= {"", *several}
         self.taxonomy = taxonomy = self._taxonomy_of(found, column)
 
         def index(text: str) -> int:
@@ -278,16 +361,25 @@ class _Rows(Sequence[Record]):
         there = set() if wish.sent else self._folders[0].there(self._names[row] for row in rows)
         if wish.folders:
             there = {name for name in there if wish.allows(self._root / name)}
-        for row in rows:
-            name = self._names[row]
-            if name not in there and row not in self.refused and not is_address(name):
-                self._files[row] = self._file(row, name)
+        lost = [row for row in rows if row not in self.refused and self._names[row] not in there]
+        found = self._located({self._names[row] for row in lost}, alone=not there)
+        for row in lost:
+            if not is_address(self._names[row]):
+                self._files[row] = self._file(row, self._names[row], found.get(self._names[row]))
 
-    def _file(self, row: int, name: str) -> str:
+    def _located(self, names: set[str], alone: bool) -> dict[str, Path]:
+        """Where files are that are not as they are named: in the first folder that has one."""
+        found = dict[str, Path]()
+        for files in () if self._wish.sent else self._folders:
+            found |= files.located(names - found.keys(), alone and not found)
+        if alone and not found and not self._wish.sent:
+            anywhere = Members(self._root, _images_below(self._root))
+            found = anywhere.located(names, alone)
+        return found
+
+    def _file(self, row: int, name: str, found: Path | None) -> str:
         """The file that a row means, once it is there and may be named."""
         unnamed = self._table.images is not None and name.startswith(f"{self._table.path.stem}/")
-        folders = () if self._wish.sent else self._folders
-        found = next(filter(None, (files.locate(name) for files in folders)), None)
         why = _ADDRESS if tables.ADDRESS.match(name) else "there is no such file"
         reason = f"{file_told(name)}{why}"
         if unnamed and found is None:

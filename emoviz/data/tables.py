@@ -11,17 +11,19 @@ it names images alone.
 
 import contextlib
 import csv
+import gzip
 import io
 import json
 import math
 import os
 import re
 import unicodedata
+import zlib
 from collections import UserDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
-from itertools import chain, islice, repeat
+from itertools import chain, islice, repeat, takewhile
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote
@@ -31,26 +33,41 @@ import numpy as np
 from emoviz.data.affect import Dimension, Scale, affect_columns
 from emoviz.data.cells import NO_ANSWER, kind_of_values, plain_name, votes_in
 from emoviz.data.encodings import OTHER_PAGES, PAGES, WIDE_PAGES, guess_page
+from emoviz.data.image_formats import kind_told
 from emoviz.data.images import SUFFIXES, Limits, read_file
 from emoviz.data.parquet_files import of_file, opened_parquet
-from emoviz.data.sources import parts_of
+from emoviz.data.sources import (
+    JSON,
+    MAX_RATIO,
+    SMALL_MEMBER,
+    TABLES_OF_ARROW,
+    parts_of,
+    plain_suffix,
+)
 from emoviz.errors import ImageError, TableError
 from emoviz.files import arrow_file, read_json
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 
 MOST_COLUMNS = 5000
-_MOST_CELLS = 20_000_000  # of lines of JSON, each of which may have names of its own
+_MOST_CELLS = 20_000_000  # of JSON, each row of which may have names of its own
+_MOST_JSON = 50_000_000  # bytes of a document, which costs ten times as many
+_LINES = re.compile(rb"\s*\{[^\r\n]*\}\s*[\r\n]+\s*\{")  # an object a line
 # Where a column is looked for by its name: in small letters, without spaces, "-" and "_".
 _FILE = (
     *("file", "path", "image", "filename", "filepath", "imagefile", "imagepath", "imagename"),
     *("img", "imgpath", "imgfile", "imgname", "relativepath", "picture", "photo", "images"),
     *("imagefilename", "fname", "url", "imageurl", "link", "src"),
 )
-_ID = "imageid"  # names images where no other column does
+_ID = ("imageid", "id", "painting")  # name images where no other column does
 _LABEL = ("label", "emotion", "class", "labels", "emotions", "classname", "labelname")
 _GROUP, _SPLIT = ("group", "artist", "source"), ("split", "subset")
-_VOTED = re.compile(
-    "(?is)((?:votes?|counts?|n|label|emotion)[ _-]|)(.*?)([ _-](?:votes?|counts?|shares?)|)"
+# What stands around the answer in the name of a column of votes.
+_VOTED = frozenset(
+    re.findall(
+        "[^ ]+",
+        "vote votes count counts n num number label emotion emotions is prob probability share"
+        " shares % pct percent percentage freq frequency prop proportion ratio",
+    )
 )
 _TOTALS = ("total", "all", "sum", "number", "num", "n", "count", "max")
 BESIDE = ("neutral", "something else", "something_else")  # answers beside a taxonomy's labels
@@ -134,7 +151,7 @@ def read_table(path: Path, quotes: bool = True) -> Table:
     Raises:
         TableError: It cannot be read, is no table, or has more than 5,000 columns.
     """
-    if path.suffix.casefold() in (".parquet", ".arrow") and path.is_file():
+    if path.suffix.casefold() in TABLES_OF_ARROW and path.is_file():
         return _parquet(path)
     data = _data(path)
     if data.startswith(b"PAR1"):
@@ -196,7 +213,7 @@ def find_roles(
         notes.append(f"{told}; a column 'label' would count before them.")
     if file is None and image and (file := _first_column(table, _name_images)):
         notes.append(f"The column '{file}' was taken for the images' files: it names images.")
-    file = file or by_name.get(_ID)
+    file = file or first_of(_ID)
     if not (label or votes) and (label := words):
         notes.append(f"The column '{label}' was taken for the labels: it holds emotions.")
     lacking = ["files"] if image and not file else []
@@ -259,7 +276,7 @@ class Files:
             return None
         for part in parts:
             exact, folded = self.listed(here)
-            name = part if part in exact else folded.get(_folded(part))
+            name = part if part in exact else _hit(folded, part)
             if not name:
                 return None
             here = f"{here}/{name}"
@@ -277,16 +294,28 @@ class Files:
         spelt = (text, unquote(text)) if "%" in text else (text,)
         if found := self.first(*spelt):
             return found
-        if "." not in text[-6:]:  # an image's id
-            named = list(filter(None, (self.find(text + suffix) for suffix in SUFFIXES)))
-            if named:
-                return named[0] if len(named) == 1 else None
         if outside := self._outside(text):
             return outside
         parts = parts_of(text)
         if len(parts) > 1 and (text.startswith(("/", "\\")) or ":" in parts[0]):
             return self.first(*("/".join(parts[start:]) for start in range(1, len(parts))))
         return None
+
+    def located(self, names: Collection[str], alone: bool) -> dict[str, Path]:
+        """Where those of some names are that are found by `locate`.
+
+        Args:
+            names: Of one table.
+            alone: Whether these are all of its names; then folders around them all may be missing.
+        """
+        found = {name: self.locate(name) for name in names}
+        if alone and not any(found.values()):
+            inside = {name: parts_of(name) for name in names if not ADDRESS.match(name.strip())}
+            above = [*zip(*(parts[:-1] for parts in inside.values()), strict=False)]
+            around = len(list(takewhile(lambda names: len(set(names)) == 1, above)))
+            for name, parts in inside.items():
+                found[name] = self.first(*("/".join(parts[i:]) for i in range(1, around + 1)))
+        return {name: path for name, path in found.items() if path}
 
     def _outside(self, text: str) -> Path | None:
         try:
@@ -344,24 +373,23 @@ class Members(Files):
         self._exact, self._composed = _listing(names)
         self._ends: dict[str, str] = {}  # "" where several paths end so
         for name in names:
-            parts = _folded(name).split("/")[-_TAIL:]
-            for last in {parts[-1], parts[-1].rpartition(".")[0]}:
-                for start in range(len(parts)):
-                    end = "/".join([*parts[start:-1], last])
+            for key in {_folded(name), _stem(name)}:
+                parts = key.split("/")[-_TAIL:]
+                for end in ("/".join(parts[start:]) for start in range(len(parts))):
                     self._ends[end] = "" if end in self._ends else name
 
     def find(self, relative: str) -> Path | None:
         """As `Files.find`, files alone."""
         name = "/".join(_below(relative) or ())
-        hit = name if name in self._exact else self._composed.get(_folded(name))
+        hit = name if name in self._exact else _hit(self._composed, name)
         return self.root / hit if hit else None
 
     def locate(self, name: str) -> Path | None:
         """As `Files.locate`; nothing outside is any."""
         if (found := super().locate(name)) or ADDRESS.match(name):
             return found
-        parts = [part for part in parts_of(_folded(name.strip())) if part.strip(".")]
-        hit = self._ends.get("/".join(parts)) if parts else None
+        parts = [part for part in parts_of(name.strip()) if part.strip(".")]
+        hit = _hit(self._ends, "/".join(parts))
         return self.root / hit if hit else None
 
     def there(self, names: Iterable[str]) -> set[str]:
@@ -383,12 +411,28 @@ def _below(relative: str) -> tuple[str, ...] | None:
 def _listing(names: Sequence[str]) -> tuple[frozenset[str], dict[str, str]]:
     folded: dict[str, str] = {}
     for name in names:
-        folded[_folded(name)] = "" if _folded(name) in folded else name
+        for key in {_folded(name), _stem(name)}:
+            folded[key] = "" if key in folded else name
     return frozenset(names), folded
+
+
+def _hit(known: Mapping[str, str], name: str) -> str | None:
+    """What a name means among those known, also without its suffix, or with that of another kind
+    of image; "" where there are several."""
+    return known.get(_folded(name)) or known.get(_stem(name))
 
 
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def _stem(name: str) -> str:
+    """A name without the suffix of an image; a number without zeros in front, or as ``1.0``."""
+    folder, slash, file = _folded(name).rpartition("/")
+    stem, dot, suffix = file.rpartition(".")
+    stem = stem if f"{dot}{suffix}" in SUFFIXES else file
+    number = re.fullmatch(r"0*(\d+)(?:\.0+)?", stem)
+    return f"{folder}{slash}{number[1] if number else stem}"
 
 
 def _exists(item: "os.DirEntry[str]") -> bool:
@@ -407,28 +451,30 @@ def _bare_votes(table: Table, taxonomy: Taxonomy | None, all_of_it: bool) -> dic
     """
     marks: dict[str, dict[str, str]] = {}
     for name in filter(None, table.columns):
-        before, word, after = cast(Any, _VOTED.fullmatch(name.strip())).groups()
-        marks.setdefault((before + after).casefold(), {})[name] = word
+        words = re.findall(r"[^\W_]+|%", name)
+        mark = " ".join(word for word in words if word.casefold() in _VOTED)
+        answer = " ".join(word for word in words if word.casefold() not in _VOTED)
+        marks.setdefault(mark.casefold(), {})[name] = answer
     votes, most = dict[str, str](), 1
-    for mark, words in marks.items():
+    for mark, answers in marks.items():
         sets = list(TAXONOMIES.values()) if taxonomy is None else [taxonomy]
         if all_of_it:
-            folded = {word.casefold() for word in words.values()}
+            folded = {answer.casefold() for answer in answers.values()}
             sets = [item for item in sets if folded.issuperset(item.names)]
 
-        def called(item: Taxonomy, words: Mapping[str, str] = words) -> set[str]:
-            return {name for name, word in words.items() if item.holds(word)}
+        def called(item: Taxonomy, answers: Mapping[str, str] = answers) -> set[str]:
+            return {name for name, answer in answers.items() if item.holds(answer)}
 
         held = max(map(called, sets), key=len, default=set())
         larger = max(
             (x for x in map(called, TAXONOMIES.values()) if x >= held), key=len, default=held
         )
-        beside = {n for n, word in words.items() if "vote" in mark or word.casefold() in BESIDE}
+        beside = {n for n, x in answers.items() if "vote" in mark or x.casefold() in BESIDE}
         if len(held) > most:
-            some = larger | {n for n in beside if words[n].casefold() not in _TOTALS}
+            some = larger | {n for n in beside if answers[n].casefold() not in _TOTALS}
             some = {name for name in some if _first_column(table, _are_numbers, [name])}
             if len(held & some) > most:
-                votes, most = {n: words[n] for n in words if n in some}, len(held & some)
+                votes, most = {n: answers[n] for n in answers if n in some}, len(held & some)
     return votes if _are_votes(table, votes) else {}
 
 
@@ -497,17 +543,28 @@ def _data(path: Path) -> bytes:
 
 
 def _plain(path: Path, data: bytes, files: Files) -> tuple[bytes, tuple[str, ...]]:
-    """The text in UTF-8, and notes on how it was read."""
+    """The text in UTF-8, unpacked where it is packed by gzip, and notes on how it was read."""
+    if data.startswith(b"\x1f\x8b"):
+        most = max(SMALL_MEMBER, MAX_RATIO * len(data))
+        try:
+            with gzip.open(io.BytesIO(data)) as packed:
+                data = packed.read(most + 1)
+        except (OSError, EOFError, zlib.error):
+            raise TableError(f"'{path}' is damaged or cut short: gzip cannot unpack it.") from None
+        if len(data) > most:
+            raise TableError(f"'{path}' unpacks to far more than a table would.")
+    if kind := kind_told(data):
+        raise TableError(f"'{path}' is no table: it is {kind}.")
     data, notes = _as_utf8(path, data, files)
-    data = data.rstrip(b"\x00\x1a")  # the ends that old programs put to a file
+    data = data.rstrip(b"\x00\x1a").replace(b"\xe2\x80\x8b", b"")  # ends of old; blanks unseen
     if b"\x00" in data:
         raise TableError(f"'{path}' is no text table (CSV or TSV).")
     return data, notes
 
 
 def _text(path: Path, data: bytes, notes: tuple[str, ...], quotes: bool = True) -> Table:
-    if path.suffix.casefold() in (".jsonl", ".ndjson"):
-        return _json_lines(path, data, notes)
+    if plain_suffix(path.name) in JSON:
+        return _json(path, data, notes)
     start, told = _header_place(data)
     if title := _title(data[start:]):
         notes = (*notes, f"'{path.name}': what stands above the names of columns was left out.")
@@ -520,6 +577,11 @@ def _text(path: Path, data: bytes, notes: tuple[str, ...], quotes: bool = True) 
     first = top[0] if top else b""
     delimiter = told or _delimiter(first.decode("utf-8"), quotes)
     _check_width(path, first.count(delimiter.encode()) + 1)
+    if mark := _mark_of_rows(
+        data[len(first) : 10_000], len(first.split(delimiter.encode())) - 1, delimiter
+    ):
+        data = first.replace(delimiter.encode(), mark.encode()) + data[len(first) :]
+        delimiter = mark
     data = _unspaced(data, delimiter) if quotes and delimiter != " " else data
     try:
         header = next(_rows(data, delimiter, quotes), [])
@@ -696,7 +758,7 @@ def _title(data: bytes) -> int:
     for line in data[:10_000].splitlines(keepends=True)[:10]:
         cells = [cell.strip(b' "\r\n') for cell in re.split(rb"[,;\t|]", line)]
         filled = [cell.decode(errors="replace") for cell in cells if cell]
-        named = any(plain_name(cell) in (*_FILE, _ID) for cell in filled)
+        named = any(plain_name(cell) in (*_FILE, *_ID) for cell in filled)
         if len(filled) > 1:
             return end if named else 0
         known = named or any(plain_name(cell) in _LABEL or _names_image(cell) for cell in filled)
@@ -733,38 +795,88 @@ def _swallowing(
     return None
 
 
-def _json_lines(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
-    """A table of an object a line; what is no text, no number and no truth in one is left out."""
-    columns, lines, repeated = dict[str, list[str]](), list[int](), list[str]()
-    for line, text in enumerate(data.splitlines(), 1):
-        if not text.strip():
-            continue
-        try:
-            pairs = json.loads(text, object_pairs_hook=tuple)
-        except (ValueError, RecursionError):
-            pairs = None
-        if not isinstance(pairs, tuple):
-            raise TableError(f"'{path}', line {line}: it is no object of JSON.")
-        for name, value in pairs:
-            texts = isinstance(value, list) and set(map(type, value)) == {str}
-            if (whole := _whole(name.strip())) and (texts or isinstance(value, str | int | float)):
-                column = columns.setdefault(whole, [])
-                column += [""] * (len(lines) - len(column))
-                repeated += [whole] if len(column) > len(lines) else []
-                column.append(_whole(value if isinstance(value, str) else json.dumps(value)))
-                del column[len(lines) + 1 :]
-        lines.append(line)
+def _json(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
+    """A table of an object a line, or of rows in one document; what holds no text, number, truth
+    or texts is left out."""
+    columns, places, repeated = dict[str, list[str]](), list[str](), list[str]()
+    for place, row in _json_rows(path, data):
+        if not isinstance(row, tuple):
+            raise TableError(f"'{path}', {place}: it is no object of JSON.")
+        for name, value in row:
+            inside = value if isinstance(value, tuple) else [("", value)]
+            for key, one in inside:  # the votes in {"votes": {"joy": 3}}
+                texts = isinstance(one, list) and set(map(type, one)) == {str}
+                whole = _whole(f"{name.strip()} {key}".strip())
+                if whole and (texts or isinstance(one, str | int | float)):
+                    column = columns.setdefault(whole, [])
+                    column += [""] * (len(places) - len(column))
+                    repeated += [whole] if len(column) > len(places) else []
+                    column.append(_whole(one if isinstance(one, str) else json.dumps(one)))
+                    del column[len(places) + 1 :]
+        places.append(place)
         _check_width(path, len(columns))
-        if len(columns) * len(lines) > _MOST_CELLS:
+        if len(columns) * len(places) > _MOST_CELLS:
             raise TableError(
-                f"'{path}' has {len(columns):,} names in its first {len(lines):,} lines; at most "
+                f"'{path}' has {len(columns):,} names in its first {len(places):,} rows; at most "
                 f"{_MOST_CELLS:,} cells are read. Keep the names of files, labels and what else "
                 "you want to see."
             )
     for column in columns.values():
-        column += [""] * (len(lines) - len(column))
+        column += [""] * (len(places) - len(column))
     told = tuple(dict.fromkeys(repeated))
-    return Table(path, columns, told, place=lambda row: f"line {lines[row]}", notes=notes)
+    return Table(path, columns, told, place=places.__getitem__, notes=notes)
+
+
+def _json_rows(path: Path, data: bytes) -> Iterator[tuple[str, Any]]:
+    """(place, object as pairs) of each row."""
+    whole = _parsed(data) if len(data) < _MOST_JSON and not _LINES.match(data) else None
+    rows = _rows_in(whole)
+    if rows:
+        yield from ((f"entry {number}", row) for number, row in enumerate(rows, 1))
+    elif whole is not None and plain_suffix(path.name) == ".json":
+        raise TableError(f"'{path}' holds no rows; wanted: a list of objects with file and label.")
+    else:
+        for number, line in enumerate(data.splitlines(), 1):
+            if line.strip():
+                yield f"line {number}", _parsed(line)
+
+
+def _parsed(text: bytes) -> Any:
+    """JSON with objects as tuples of pairs; None where it is none."""
+    try:
+        return json.loads(text, object_pairs_hook=tuple)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _rows_in(whole: Any) -> list[Any]:
+    """The rows of a document, objects as pairs, in the ways in which programs write them."""
+    if isinstance(whole, tuple):
+        known = dict(whole)
+        names, values = list(known), list(known.values())
+        lists = [x for x in values if isinstance(x, list)]
+        if isinstance(known.get("columns"), list) and isinstance(known.get("data"), list):
+            whole = [known["columns"], *known["data"]]
+        elif rows := max((x for x in lists if x and isinstance(x[0], tuple)), key=len, default=[]):
+            whole = rows  # {"images": [{"file": ...}, ...]}
+        elif _name_images(names):  # {"a.jpg": "joy"}, or {"a.jpg": {"label": "joy"}}
+            inner = (x if isinstance(x, tuple) else (("label", x),) for x in values)
+            whole = [(("file", name), *pairs) for name, pairs in zip(names, inner, strict=True)]
+        elif lists and all(isinstance(x, list) and _name_images(list(map(str, x))) for x in values):
+            pairs = ((file, name) for name, files in known.items() for file in files)
+            whole = [(("file", file), ("label", name)) for file, name in pairs]
+        else:  # {"file": ["a.jpg", ...], "label": [...]}, or numbers of rows in the lists' place
+            cells = [[y for _, y in x] if isinstance(x, tuple) else x for x in values]
+            alike = all(isinstance(x, list) and len(x) == len(cells[0]) for x in cells)
+            columns = zip(*cells, strict=True) if alike else ()
+            whole = [tuple(zip(names, row, strict=True)) for row in columns]
+    if whole and isinstance(whole, list) and isinstance(whole[0], list):
+        header = list(map(str, whole[0]))
+        if any(map(_names_image, header)):  # [["joy", "a.jpg"], ...]
+            header = [f"column {i}" for i in range(1, len(header) + 1)]
+        rows = whole if header[:1] == ["column 1"] else whole[1:]
+        whole = [tuple(zip(header, row, strict=False)) for row in rows if isinstance(row, list)]
+    return whole if isinstance(whole, list) and whole and isinstance(whole[0], tuple) else []
 
 
 def _whole(text: str) -> str:
@@ -781,6 +893,15 @@ def _delimiter(line: str, quotes: bool) -> str:
         return bool(names & set(_FILE)) and mark in bare, bare.count(mark)
 
     return max(",;\t|", key=fits)
+
+
+def _mark_of_rows(below: bytes, count: int, delimiter: str) -> str:
+    """What separates the cells of all first rows, where the names of columns have another mark."""
+    bare = re.sub(rb'"[^"]*"', b"", below.rpartition(b"\n")[0]).decode(errors="replace")
+    lines = [line for line in bare.splitlines() if line.strip()]
+    if not lines or any(line.count(delimiter) == count for line in lines):
+        return ""
+    return next((x for x in ",;\t|" if all(line.count(x) == count for line in lines)), "")
 
 
 def _as_utf8(path: Path, data: bytes, files: Files) -> tuple[bytes, tuple[str, ...]]:
