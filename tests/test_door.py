@@ -479,6 +479,7 @@ def test_a_document_of_rows_is_a_table(make: Callable[..., Path], document: Any,
         ("t.csv.gz", gzip.compress(b"a" * 30_000_000), "far more than a table would"),
         ("t.tar", b"a.jpg".ljust(257, b"\0") + b"ustar", "a tar archive; unpack it"),
         ("t.7z", b"7z\xbc\xaf\x27\x1c", "packed by 7z; unpack it"),
+        ("t.zip", b"Rar!\x1a\x07", "it is no ZIP, but packed by RAR"),
     ],
 )
 def test_what_is_no_table_is_told_by_its_bytes(

@@ -57,6 +57,7 @@ from emoviz.settings import Settings, load_settings
 
 SAMPLE = "sample"
 _BESIDE = (*TABLES, *LISTS)
+_NO_ROWS = re.compile(rb"(\xef\xbb\xbf)?\s*[^\s\[{\x1f\xef]")
 # What a IIIF document says somewhere, and a table of images does not.
 _OF_IIIF = re.compile(
     rb'"(@context|sequences|canvases)"|"@?type"\s*:\s*"(sc:)?(Manifest|Collection)"'
@@ -139,7 +140,8 @@ def kind_of_file(path: Path) -> Literal["zip", "table", "manifest", "image"]:
     if _is_zip(path.name, begins):
         return "zip"
     if suffix == ".json":
-        return "manifest" if _OF_IIIF.search(first_bytes(path, _MANIFEST)) else "table"
+        is_iiif = _NO_ROWS.match(begins) or _OF_IIIF.search(first_bytes(path, _MANIFEST))
+        return "manifest" if is_iiif else "table"
     return "manifest" if suffix == ".jsonld" else "image"
 
 

@@ -247,7 +247,12 @@ class ZipImages:
         try:
             members = self._opened().infolist()
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-            raise ImageError("it is not a ZIP archive, or a damaged one") from None
+            head = archive if isinstance(archive, bytes) else first_bytes(archive)
+            kind = "" if head.startswith(b"PK") else image_formats.kind_told(head)
+            told = (
+                f"it is no ZIP, but {kind}" if kind else "it is not a ZIP archive, or a damaged one"
+            )
+            raise ImageError(told) from None
         if len(members) > MAX_MEMBERS:
             raise ImageError(f"the ZIP lists {len(members):,} files; at most {MAX_MEMBERS:,}")
         names, self.notes = member_names(members)

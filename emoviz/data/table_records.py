@@ -41,6 +41,7 @@ from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 T = TypeVar("T")
 _FOLDERS = ("folder", "foldername", "subfolder", "dir", "directory", "path", "artstyle")
 _MOST_ANSWERS = 50  # that people gave; beyond they are texts
+_MOST_PEOPLE = 100  # who saw an image
 _MOST_FILES = 50_000  # that are looked at for a table none of whose images is where it should be
 _ADDRESS = "only addresses that begin with http:// or https:// are read"
 _SEVERAL = "it has several labels; one is read. For several, write their shares: p_<label>"
@@ -137,7 +138,8 @@ def tallied(table: Table, roles: Roles) -> tuple[Table, Roles]:
     asked = [x for x in table.columns if x.rstrip("0123456789") == bare and x != roles.file]
     asked = asked if len(asked) > 2 else [roles.label]
     files = table.columns[roles.file]
-    if len(asked) == 1 and 2 * len(set(files)) >= table.count:
+    many = table.count / len(set(files))
+    if len(asked) == 1 and not (len(set(files)) > 1 and 2 < many < _MOST_PEOPLE):
         return table, roles
     counts = defaultdict[str, Counter[str]](Counter)
     for name in asked:

@@ -565,23 +565,20 @@ def _plain(path: Path, data: bytes, files: Files) -> tuple[bytes, tuple[str, ...
 def _text(path: Path, data: bytes, notes: tuple[str, ...], quotes: bool = True) -> Table:
     if plain_suffix(path.name) in JSON:
         return _json(path, data, notes)
-    start, told = _header_place(data)
-    if title := _title(data[start:]):
+    start, told, is_titled = _header_place(data)
+    if is_titled:
         notes = (*notes, f"'{path.name}': what stands above the names of columns was left out.")
-        start += title
     skipped, data = len(re.findall(rb"\r\n|\r|\n", data[:start])), data[start:]
     data = _of_blanks(data) if not told else data
     data = _doubled(data) if quotes else data
     # The first line; a quoted cell may hold ends of lines.
     top = re.match(rb'(?:"[^"]*"|[^\r\n"])*' if quotes else rb"[^\r\n]*", data[:10_000_000])
     first = top[0] if top else b""
-    delimiter = told or _delimiter(first.decode("utf-8"), quotes)
-    _check_width(path, first.count(delimiter.encode()) + 1)
-    if mark := _mark_of_rows(
-        data[len(first) : 10_000], len(first.split(delimiter.encode())) - 1, delimiter
-    ):
-        data = first.replace(delimiter.encode(), mark.encode()) + data[len(first) :]
-        delimiter = mark
+    above = told or _delimiter(first.decode("utf-8"), quotes)
+    _check_width(path, first.count(above.encode()) + 1)
+    delimiter = _delimiter_of_rows(data[len(first) : 10_000], first.count(above.encode()), above)
+    if delimiter != above:
+        data = first.replace(above.encode(), delimiter.encode()) + data[len(first) :]
     data = _unspaced(data, delimiter) if quotes and delimiter != " " else data
     try:
         header = next(_rows(data, delimiter, quotes), [])
@@ -693,15 +690,27 @@ def _texts(column: Any) -> list[str]:
     return texts
 
 
-def _header_place(data: bytes) -> tuple[int, str]:
-    """Where the names of columns begin, and the separator that a line above them says."""
+def _header_place(data: bytes) -> tuple[int, str, bool]:
+    """Where the names of columns begin, the separator that a line above says, and whether lines of
+    one cell stand above names of which one is of files."""
     start, told = 0, ""
     while above := _ABOVE.match(data, start):
         names = re.split(r"[,;\t|]", (above[2] or b"").decode(errors="replace"))
         if set(map(plain_name, names)) & set(_FILE):  # an index column, or names after a "#"
             break
         start, told = above.end(), told or (above[1] or b"").decode("latin-1")
-    return start, told
+    end = start
+    for line in data[start : start + 10_000].splitlines(keepends=True)[:10]:
+        cells = [cell.strip(b' "\r\n') for cell in re.split(rb"[,;\t|]", line)]
+        filled = [cell.decode(errors="replace") for cell in cells if cell]
+        named = any(plain_name(cell) in (*_FILE, *_ID) for cell in filled)
+        known = named or any(plain_name(cell) in _LABEL or _names_image(cell) for cell in filled)
+        if len(filled) > 1 and named:
+            return end, told, end > start
+        if len(filled) > 1 or known or line.count(b'"') % 2:
+            break
+        end += len(line)
+    return start, told, False
 
 
 def _unspaced(data: bytes, delimiter: str) -> bytes:
@@ -750,22 +759,6 @@ def _of_blanks(data: bytes) -> bytes:
     if {len(line.split()) for line in data.splitlines()} - {0} != {len(names)}:
         return data
     return re.sub(rb"(?m)^ +| +$", b"", re.sub(rb" +", b" ", data)).replace(b" ", b"\t")
-
-
-def _title(data: bytes) -> int:
-    """The bytes of lines of one cell above the names of columns, of which one is of files."""
-    end = 0
-    for line in data[:10_000].splitlines(keepends=True)[:10]:
-        cells = [cell.strip(b' "\r\n') for cell in re.split(rb"[,;\t|]", line)]
-        filled = [cell.decode(errors="replace") for cell in cells if cell]
-        named = any(plain_name(cell) in (*_FILE, *_ID) for cell in filled)
-        if len(filled) > 1:
-            return end if named else 0
-        known = named or any(plain_name(cell) in _LABEL or _names_image(cell) for cell in filled)
-        if known or line.count(b'"') % 2:
-            return 0
-        end += len(line)
-    return 0
 
 
 def _swallowing(
@@ -895,13 +888,13 @@ def _delimiter(line: str, quotes: bool) -> str:
     return max(",;\t|", key=fits)
 
 
-def _mark_of_rows(below: bytes, count: int, delimiter: str) -> str:
-    """What separates the cells of all first rows, where the names of columns have another mark."""
+def _delimiter_of_rows(below: bytes, count: int, above: str) -> str:
+    """What separates the cells of the first rows: another mark than that of the names above, where
+    all of them hold as many of it, and none as many of that."""
     bare = re.sub(rb'"[^"]*"', b"", below.rpartition(b"\n")[0]).decode(errors="replace")
     lines = [line for line in bare.splitlines() if line.strip()]
-    if not lines or any(line.count(delimiter) == count for line in lines):
-        return ""
-    return next((x for x in ",;\t|" if all(line.count(x) == count for line in lines)), "")
+    marks = [x for x in ",;\t|" if lines and all(line.count(x) == count for line in lines)]
+    return marks[0] if marks and all(line.count(above) != count for line in lines) else above
 
 
 def _as_utf8(path: Path, data: bytes, files: Files) -> tuple[bytes, tuple[str, ...]]:

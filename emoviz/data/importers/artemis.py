@@ -37,7 +37,6 @@ _ANSWERS = (*MIKELS8.names, OUTSIDE)
 _VOTES = ("artemis_dataset_release_v0.csv", "artemis.csv")
 _COUNTS = "labels.csv"
 _PLACES = ("images/", "wikiart/", "")
-_ENDINGS = (".jpg", ".jpeg", ".png")
 
 # (place, file, style, artist, votes by answer)
 _Painting = tuple[str, str, str, str, Mapping[str, float]]
@@ -95,8 +94,7 @@ def _counts(table: Path, found: Gathered) -> Iterator[_Painting]:
 
 def _image(files: Files, file: str, style: str) -> Path | None:
     """The painting's file: as the table names it, or where WikiArt's folders have it."""
-    stem = Path(file).stem
-    names = [file, *(f"{style}/{stem}{ending}" for ending in _ENDINGS)]
+    names = (file, f"{style}/{Path(file).stem}")
     return files.first(*(f"{place}{name}" for place in _PLACES for name in names))
 
 

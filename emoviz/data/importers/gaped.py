@@ -28,7 +28,6 @@ from emoviz.labels import SENTIMENT2
 TITLE = "GAPED"
 SCALE = Scale(0, 100)
 _SENTIMENT = {**dict.fromkeys(("a", "h", "sn", "sp"), "negative"), "p": "positive", "n": ""}
-_CONVERTED = (".bmp", ".jpg", ".png")  # the set came as bitmaps
 _CATEGORIES = ("A", "H", "N", "P", "Sn", "Sp")
 
 
@@ -44,11 +43,10 @@ def _read(root: Path, labels: str = "") -> Dataset:
             if sentiment is None:
                 raise TableError(f"its category is none of GAPED: {', '.join(_CATEGORIES)}")
             rated = zip(DIMENSIONS, (valence, arousal), strict=True)
-            stem = Path(name).parent / Path(name).stem
             found.add(
                 place,
                 name,
-                files.first(name, *(f"{stem}{end}" for end in _CONVERTED)),
+                files.find(name),  # also where the bitmaps were converted
                 sentiment or None,
                 None if sentiment else {"neutral": 1.0},
                 metadata={"category": category, "kind": PHOTOGRAPH},

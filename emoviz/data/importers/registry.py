@@ -13,10 +13,10 @@ from emoviz.labels import get_taxonomy
 from emoviz.plugins import Registry
 from emoviz.settings import Settings, load_settings
 
-# A kind is a module of this package with an `IMPORTER`; the order is the one that people see.
+# Modules of this package that hold an `Importer` or several, in the order that people see.
 _MODULES = (
-    *("emoset", "fi8", "webemo", "unbiasedemo", "emotion6", "caers", "wikiart_emotions", "dvisa"),
-    *("artemis", "gaped", "artphoto", "abstract", "fer2013", "sentiments", "huggingface"),
+    *("emoset", "class_folders", "webemo", "emotion6", "wikiart_emotions", "dvisa", "artemis"),
+    *("gaped", "imageemotion", "fer2013", "sentiments", "huggingface"),
 )
 
 
@@ -56,7 +56,8 @@ OWN = tuple(item.kind for item in _OWN)  # people's own sets, which the door rea
 def importers() -> Registry[Importer]:
     """Kind -> importer, in the order that people see: those of plug-ins last."""
     modules = (importlib.import_module(f"emoviz.data.importers.{name}") for name in _MODULES)
-    known = {module.IMPORTER.kind: module.IMPORTER for module in modules}
+    inside = (item for module in modules for item in vars(module).values())
+    known = {item.kind: item for item in inside if isinstance(item, Importer)}
     last = known.pop("huggingface")
     own = {**known, **{item.kind: item for item in _OWN}, last.kind: last}
     return Registry("emoviz.importers", Importer, own)
