@@ -6,6 +6,7 @@ one was taken and how to have the other. Where folders are none, a table of labe
 what its images are. Files of images are found, not opened.
 """
 
+import contextlib
 import os
 import re
 from collections import Counter
@@ -48,6 +49,7 @@ from emoviz.data.sources import (
     parts_of,
     plain_suffix,
     refusal,
+    unpacked,
     walk_files,
     why_no_image,
 )
@@ -57,7 +59,7 @@ from emoviz.settings import Settings, load_settings
 
 SAMPLE = "sample"
 _BESIDE = (*TABLES, *LISTS)
-_NO_ROWS = re.compile(rb"(\xef\xbb\xbf)?\s*[^\s\[{\x1f\xef]")
+_NO_ROWS = re.compile(rb"(\xef\xbb\xbf)?\s*[^\s\[{\xef]")
 # What a IIIF document says somewhere, and a table of images does not.
 _OF_IIIF = re.compile(
     rb'"(@context|sequences|canvases)"|"@?type"\s*:\s*"(sc:)?(Manifest|Collection)"'
@@ -140,8 +142,9 @@ def kind_of_file(path: Path) -> Literal["zip", "table", "manifest", "image"]:
     if _is_zip(path.name, begins):
         return "zip"
     if suffix == ".json":
-        is_iiif = _NO_ROWS.match(begins) or _OF_IIIF.search(first_bytes(path, _MANIFEST))
-        return "manifest" if is_iiif else "table"
+        with contextlib.suppress(ImageError):  # whoever reads it says what is wrong with it
+            begins = unpacked(first_bytes(path, _MANIFEST))
+        return "manifest" if _OF_IIIF.search(begins) or _NO_ROWS.match(begins) else "table"
     return "manifest" if suffix == ".jsonld" else "image"
 
 

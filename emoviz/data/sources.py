@@ -4,6 +4,7 @@ A source is read only when its turn comes, so a folder of any size costs no memo
 be read is an `ImageError` of that one source.
 """
 
+import gzip
 import io
 import os
 import re
@@ -12,6 +13,7 @@ import struct
 import threading
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -222,6 +224,25 @@ def walk_images(folder: Path) -> Iterator[Path]:
     return (path for path, reason in walk_files(folder) if not reason)
 
 
+def unpacked(data: bytes) -> bytes:
+    """What was packed by gzip; other bytes as they are.
+
+    Raises:
+        ImageError: It is damaged, or unpacks to far more than a text would.
+    """
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    most = max(SMALL_MEMBER, MAX_RATIO * len(data))
+    try:
+        with gzip.open(io.BytesIO(data)) as packed:
+            data = packed.read(most + 1)
+    except (OSError, EOFError, zlib.error):
+        raise ImageError("it is damaged or cut short, gzip cannot unpack it") from None
+    if len(data) > most:
+        raise ImageError("it unpacks to far more than a text would")
+    return data
+
+
 class ZipImages:
     """The images of a ZIP, read in memory one at a time; nothing is unpacked to disk.
 
@@ -247,8 +268,8 @@ class ZipImages:
         try:
             members = self._opened().infolist()
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-            head = archive if isinstance(archive, bytes) else first_bytes(archive)
-            kind = "" if head.startswith(b"PK") else image_formats.kind_told(head)
+            begins = archive if isinstance(archive, bytes) else first_bytes(archive)
+            kind = "" if begins.startswith(b"PK") else image_formats.kind_told(begins)
             told = (
                 f"it is no ZIP, but {kind}" if kind else "it is not a ZIP archive, or a damaged one"
             )

@@ -119,7 +119,8 @@ def with_folders(table: Table, roles: Roles, folders: Sequence[Files]) -> Table:
     if column in (None, roles.file) or table.images is not None:
         return table
     files = table.columns[roles.file]
-    paths = list(map("{}/{}".format, map(str.strip, table.columns[column]), map(str.strip, files)))
+    pairs = zip(table.columns[column], files, strict=True)
+    paths = [f"{folder.strip()}/{file.strip()}".strip("/") for folder, file in pairs]
 
     def are_there(names: Sequence[str]) -> bool:
         return any(each.located(set(names[:50]), alone=False) for each in folders)
@@ -138,8 +139,8 @@ def tallied(table: Table, roles: Roles) -> tuple[Table, Roles]:
     asked = [x for x in table.columns if x.rstrip("0123456789") == bare and x != roles.file]
     asked = asked if len(asked) > 2 else [roles.label]
     files = table.columns[roles.file]
-    many = table.count / len(set(files))
-    if len(asked) == 1 and not (len(set(files)) > 1 and 2 < many < _MOST_PEOPLE):
+    images = len(set(files))
+    if len(asked) == 1 and not (images > 1 and 2 < table.count / images < _MOST_PEOPLE):
         return table, roles
     counts = defaultdict[str, Counter[str]](Counter)
     for name in asked:
@@ -285,9 +286,10 @@ class _Rows(Sequence[Record]):
 
         self._written = self._column(column, written, "")
         # A row of totals, or of the columns' names once more, makes no class.
-        taken = (x for row, x in enumerate(self._written) if row not in self.refused)
-        found = set(taken if len(self.refused) < self._table.count else self._written)
-        found -= {"", *several}
+        taken = set(self._written)
+        if 0 < len(self.refused) < self._table.count:
+            taken = {x for row, x in enumerate(self._written) if row not in self.refused}
+        found = taken - {"", *several}
         self.taxonomy = taxonomy = self._taxonomy_of(found, column)
 
         def index(text: str) -> int:

@@ -11,14 +11,12 @@ it names images alone.
 
 import contextlib
 import csv
-import gzip
 import io
 import json
 import math
 import os
 import re
 import unicodedata
-import zlib
 from collections import UserDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,11 +36,10 @@ from emoviz.data.images import SUFFIXES, Limits, read_file
 from emoviz.data.parquet_files import of_file, opened_parquet
 from emoviz.data.sources import (
     JSON,
-    MAX_RATIO,
-    SMALL_MEMBER,
     TABLES_OF_ARROW,
     parts_of,
     plain_suffix,
+    unpacked,
 )
 from emoviz.errors import ImageError, TableError
 from emoviz.files import arrow_file, read_json
@@ -51,7 +48,6 @@ from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 MOST_COLUMNS = 5000
 _MOST_CELLS = 20_000_000  # of JSON, each row of which may have names of its own
 _MOST_JSON = 50_000_000  # bytes of a document, which costs ten times as many
-_LINES = re.compile(rb"\s*\{[^\r\n]*\}\s*[\r\n]+\s*\{")  # an object a line
 # Where a column is looked for by its name: in small letters, without spaces, "-" and "_".
 _FILE = (
     *("file", "path", "image", "filename", "filepath", "imagefile", "imagepath", "imagename"),
@@ -544,15 +540,10 @@ def _data(path: Path) -> bytes:
 
 def _plain(path: Path, data: bytes, files: Files) -> tuple[bytes, tuple[str, ...]]:
     """The text in UTF-8, unpacked where it is packed by gzip, and notes on how it was read."""
-    if data.startswith(b"\x1f\x8b"):
-        most = max(SMALL_MEMBER, MAX_RATIO * len(data))
-        try:
-            with gzip.open(io.BytesIO(data)) as packed:
-                data = packed.read(most + 1)
-        except (OSError, EOFError, zlib.error):
-            raise TableError(f"'{path}' is damaged or cut short: gzip cannot unpack it.") from None
-        if len(data) > most:
-            raise TableError(f"'{path}' unpacks to far more than a table would.")
+    try:
+        data = unpacked(data)
+    except ImageError as error:
+        raise TableError(f"'{path}': {error}.") from None
     if kind := kind_told(data):
         raise TableError(f"'{path}' is no table: it is {kind}.")
     data, notes = _as_utf8(path, data, files)
@@ -822,7 +813,7 @@ def _json(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
 
 def _json_rows(path: Path, data: bytes) -> Iterator[tuple[str, Any]]:
     """(place, object as pairs) of each row."""
-    whole = _parsed(data) if len(data) < _MOST_JSON and not _LINES.match(data) else None
+    whole = _parsed(data) if len(data) < _MOST_JSON else None
     rows = _rows_in(whole)
     if rows:
         yield from ((f"entry {number}", row) for number, row in enumerate(rows, 1))
@@ -837,7 +828,7 @@ def _json_rows(path: Path, data: bytes) -> Iterator[tuple[str, Any]]:
 def _parsed(text: bytes) -> Any:
     """JSON with objects as tuples of pairs; None where it is none."""
     try:
-        return json.loads(text, object_pairs_hook=tuple)
+        return json.loads(text, object_pairs_hook=tuple, strict=False)
     except (ValueError, RecursionError):
         return None
 

@@ -1,5 +1,6 @@
 """IIIF from the network: documents and images, asked for once and kept; an address as a Dataset."""
 
+import contextlib
 import json
 import os
 import time
@@ -16,7 +17,7 @@ from emoviz.data.importers import Item, Place
 from emoviz.data.importers.content_state import address_in
 from emoviz.data.importers.iiif import read_iiif
 from emoviz.data.importers.iiif_images import requests_of
-from emoviz.data.sources import is_address
+from emoviz.data.sources import is_address, unpacked
 from emoviz.errors import EmovizError, FetchError, ImageError, TableError
 from emoviz.files import read_json, replaced_file, write_json
 from emoviz.settings import Settings
@@ -69,18 +70,14 @@ class Documents:
 
 
 def parsed(body: bytes) -> Any:
-    """JSON, also in the code page of Western Windows, in which some museums write it."""
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = body.decode("cp1252", errors="replace")
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        head = body[:200].lstrip().lower()
-        if head.startswith((b"<!doctype", b"<html")):
-            raise FetchError("it is a web page, not a IIIF manifest") from None
-        raise FetchError("it is no readable JSON, so it is no IIIF manifest") from None
+    """JSON, also packed by gzip, or in the code page of Western Windows, as some have it."""
+    body = unpacked(body)
+    for text in (body, body.decode("cp1252", errors="replace")):
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(text, strict=False)
+    if body[:200].lstrip().lower().startswith((b"<!doctype", b"<html")):
+        raise FetchError("it is a web page, not a IIIF manifest")
+    raise FetchError("it is no readable JSON, so it is no IIIF manifest")
 
 
 def fetch_image(
