@@ -40,7 +40,13 @@ from emoviz.training.finish import (
     outputs_on_features,
 )
 from emoviz.training.loop import check_order, rate_factor, train
-from emoviz.training.precision import Precision, timed_precision, timed_words
+from emoviz.training.precision import (
+    Precision,
+    choices_made,
+    take_choices,
+    timed_precision,
+    timed_words,
+)
 from emoviz.training.prepare import prepare
 from emoviz.training.recipe import NetworkPart, Phase, Recipe
 from emoviz.training.recipe_loading import read_recipe
@@ -624,7 +630,10 @@ class _SlowGradients(torch.autograd.Function):
         return None, gradients[0].sum()
 
 
-def test_gradients_are_timed_where_there_are_any_and_none_is_kept() -> None:
+def test_gradients_are_timed_where_there_are_any_and_a_run_goes_on_by_what_was_timed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("emoviz.training.precision._TIMED", {})
     weight = torch.nn.Parameter(torch.ones(()))
 
     def module(images: torch.Tensor) -> torch.Tensor:
@@ -636,6 +645,12 @@ def test_gradients_are_timed_where_there_are_any_and_none_is_kept() -> None:
     assert not learning.bf16
     assert weight.grad is None
     assert [line.split(" (")[0] for line in told] == ["Precision: float32", "Precision: bfloat16"]
+    kept = json.loads(json.dumps(choices_made()))
+    monkeypatch.setattr("emoviz.training.precision._TIMED", {})
+    take_choices(kept)
+    again = timed_precision("slow back, learning", module, images, told.append, 2, [weight])
+    assert again == learning
+    assert len(told) == 2
 
 
 def test_features_and_tail_together_are_the_whole_network(table: Path, maker: ViewMaker) -> None:

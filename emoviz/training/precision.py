@@ -7,7 +7,8 @@ and device of a process, is told, and stands on the card.
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +60,17 @@ def timed_precision(
         _TIMED[key] = _time(module, images[:most], weights)
         tell(f"Precision: {_TIMED[key].words}.")
     return _TIMED[key]
+
+
+def choices_made() -> list[list[Any]]:
+    """What was chosen in this process, as plain values for the state of a run."""
+    return [[*key, *asdict(found).values()] for key, found in _TIMED.items()]
+
+
+def take_choices(kept: Sequence[Sequence[Any]]) -> None:
+    """Go by what `choices_made` gave when a run was stopped."""
+    for name, side, device, *found in kept:
+        _TIMED[name, side, device] = Precision(*found)
 
 
 def timed_words(backbones: Collection[str]) -> str:

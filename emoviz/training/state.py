@@ -27,6 +27,7 @@ from emoviz.models.network import EmotionNetwork, Normalise
 from emoviz.models.standardise import restore_scales
 from emoviz.training.augmentation import ViewMaker
 from emoviz.training.features import FeatureSource
+from emoviz.training.precision import choices_made, take_choices
 from emoviz.training.processes import Processes
 from emoviz.training.recipe import Phase, Recipe
 from emoviz.training.targets import Targets
@@ -141,6 +142,7 @@ class Saved:
     place: TrainingPosition
     tensors: Mapping[str, Tensor]
     notes: Mapping[str, Any]
+    timed: Sequence[Sequence[Any]]
 
 
 class Keeper:
@@ -185,7 +187,8 @@ class Keeper:
             tensors |= {AVERAGE + k: v for k, v in network_tensors(average).items()}
         if optimiser is not None:
             tensors |= _optimiser_tensors(optimiser)
-        self._write(self.file, tensors, {"place": asdict(state.place), "notes": self._notes()})
+        values = {"place": asdict(state.place), "notes": self._notes(), "timed": choices_made()}
+        self._write(self.file, tensors, values)
         self._last = time.monotonic()
 
     def save_best(self, state: Training) -> None:
@@ -209,6 +212,7 @@ class Keeper:
             return None
         _fill(state, saved.tensors)
         state.place = saved.place
+        take_choices(saved.timed)  # the clock may say otherwise today, and other numbers would come
         self._saved = saved
         return saved.notes
 
@@ -310,7 +314,7 @@ def _read(file: Path) -> Saved | None:
     tensors, values = found
     known = {item.name for item in dataclasses.fields(TrainingPosition)}
     place = TrainingPosition(**{k: v for k, v in values["place"].items() if k in known})
-    return Saved(place, tensors, values["notes"])
+    return Saved(place, tensors, values["notes"], values.get("timed", []))
 
 
 def _fill(state: Training, tensors: Mapping[str, Tensor]) -> None:
