@@ -5,6 +5,7 @@ from math import comb
 import numpy as np
 import pytest
 from benchmarked import benchmark
+from scipy.stats import binom
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from emoviz.analysis.alignment import AlignedPredictions, ModelOutputs, judge
@@ -23,7 +24,7 @@ from emoviz.analysis.resampling import (
     subsample_interval,
     wilson,
 )
-from emoviz.labels import MIKELS8, bridge_between
+from emoviz.labels import MIKELS8, SADNESS2, bridge_between
 
 
 def exact(hits: int, size: int, u: np.ndarray | None = None) -> AlignedPredictions:
@@ -223,6 +224,30 @@ def test_intervals_hold_the_truth_in_other_worlds(
     after = "temperature" in names
     found = module.coverage(module.WORLDS[place], images, 60 if after else 120, after, 60_000)
     assert min(float(found[name].strip("<>")) for name in names) > 0.87, found
+
+
+def test_a_sure_network_has_a_brier_score_to_the_end_of_its_interval() -> None:
+    """Always .99 sure, right nine times in ten: exact over how many of 30 are wrong; .88 before."""
+    p = np.full((30, 2), [0.99, 0.01])
+    true = 0.9 * 2 * 0.01**2 + 0.1 * 2 * 0.99**2
+    held = 0.0
+    for wrong in range(31):
+        found = measure(_judged(p, np.arange(30) < wrong), how=Intervals())["brier"]
+        held += binom.pmf(wrong, 30, 0.1) * (found.low <= true <= found.high)  # type: ignore[operator]
+    assert held > 0.95
+
+
+def test_precision_stands_on_answers() -> None:
+    """A label that is named twice has a precision of few answers, however many images have it."""
+    p = np.full((100, 2), [0.9, 0.1])
+    p[:2] = [0.1, 0.9]
+    found = measure(_judged(p, np.arange(100) < 50), how=Intervals())["macro_precision"]
+    assert found.high - found.low > 0.3  # type: ignore[operator]  # .17 before
+
+
+def _judged(p: np.ndarray, second: np.ndarray) -> AlignedPredictions:
+    bridge = bridge_between(SADNESS2, SADNESS2)
+    return judge(ModelOutputs("m", SADNESS2, p), second.astype(np.int64), bridge)
 
 
 def test_intervals_of_clusters_hold_what_more_images_give() -> None:

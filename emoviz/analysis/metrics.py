@@ -56,7 +56,6 @@ AREAS = 2.0  # an image of a label is held against all others: it tells more tha
 # MCC weighs labels by their images too. Simulated: 10 holds too seldom where one in ten images has
 # a label (.92 at 30), 1 is up to twice as wide as need be.
 _CORRELATED = 5.0
-_BRIER_OF_WRONG = 1.2  # what one wrong answer that nobody saw is taken to have, see `_brier_ends`
 
 
 @dataclass(frozen=True)
@@ -686,8 +685,14 @@ def _ends(name: str, values: Floats, images: MeasuredImages, how: Intervals) -> 
         return _brier_ends(images.aligned, how.level)
     if not metric.most:
         return interval(values, n, metric.span, level=how.level, drifts=metric.drifts)
-    count, freedom = label_images(images.aligned.truth)
+    count, freedom = _label_images(name, images)
     return interval(values, count, metric.span, freedom, how.level, metric.most, metric.drifts)
+
+
+def _label_images(name: str, *each: MeasuredImages) -> tuple[float, float]:
+    """`label_images` of what it divides by: answers of precision; of several models the least."""
+    answers = name == "macro_precision"
+    return min(label_images(i.aligned.predicted if answers else i.aligned.truth) for i in each)
 
 
 def _brier_ends(aligned: AlignedPredictions, level: float) -> tuple[float, float]:
@@ -695,17 +700,21 @@ def _brier_ends(aligned: AlignedPredictions, level: float) -> tuple[float, float
 
     It is that of right answers, and what a wrong one has more times how many are wrong, a share
     with Wilson's interval; to that comes how far terms lie apart within the two (MOVER: Zou and
-    Donner 2008).
+    Donner 2008). To the wrong ones that were seen comes one that nobody saw, with what the scores
+    of an image give on average where the label is another than the answer.
     """
     terms, wrong = brier_terms(aligned), ~aligned.right
     n, missed = len(terms), int(wrong.sum())
+    highest, squares = aligned.scores.max(axis=1), (aligned.scores**2).sum(axis=1)
+    others = np.maximum(aligned.scores.sum(axis=1) - highest, LEAST_SCORE)
+    unseen = float((squares - 2 * (squares - highest**2) / others + 1).mean())
     of_right = float(terms[~wrong].mean()) if missed < n else 0.0
-    of_wrong = (float(terms[wrong].sum()) + _BRIER_OF_WRONG) / (missed + 1)
+    of_wrong = (float(terms[wrong].sum()) + unseen) / (missed + 1)
     more = max(of_wrong - of_right, 0.0)
-    ends = wilson(missed / n, n, level)
+    ends = wilson(missed / n, n, level, n - 1)
     within = np.concatenate([terms[~wrong] - of_right, terms[wrong] - of_wrong])
-    half = wilson(0.5, n, level)[1] - 0.5  # as many standard errors of a share of a half
-    spread = 2 * half * float(within.std())
+    half = wilson(0.5, n, level, n - 1)[1] - 0.5  # as many standard errors of a share of a half
+    spread = 2 * half * float(within.std(ddof=2))
     low, high = (abs(more * (end - missed / n)) for end in ends)
     value = float(terms.mean())
     return max(0.0, value - hypot(low, spread)), min(2.0, value + hypot(high, spread))
@@ -751,7 +760,7 @@ def _difference(
         ends = max(-1.0, value - down), min(1.0, value + up)
     else:
         x, y = (_values(metric, item) for item in (one, other))
-        count, freedom = label_images(one.aligned.truth) if metric.most else (base, None)
+        count, freedom = _label_images(name, one, other) if metric.most else (base, None)
         # Where two models may disagree on one more image, areas move by far less than a whole one.
         most = 0.0 if metric.most == AREAS else metric.most
         ends = difference_interval(
