@@ -9,11 +9,11 @@ from emoviz.ui.words import plain
 
 _GUIDE = (
     "**Confidence interval**: made so that in 95 of 100 such sets of images it holds the number "
-    "that all images of this kind would give; the fewer images, the wider. In simulations 92 to 98 "
-    "of 100 did; with two classes and hardly a mistake only 89 to 92 for the calibration error and "
-    "for what ranks images, and for clusters up to all 100, so that these are wider than they "
-    "must be. **Precision**: when the "
-    "model names this label, how often is it right? **Recall**: of the images with this label, how "
+    "that all images of this kind would give; the fewer images, the wider. In simulations 93 to 98 "
+    "of 100 did; where a label has hardly an image only 91 to 93 for average precision and recall, "
+    "and for clusters, calibration and where hardly an answer is wrong up to all 100, so these are "
+    "wider than they must be. **Precision**: when the model names this label, how often is it "
+    "right? **Recall**: of the images with this label, how "
     "many does it find? **F1** is both in one. Labels with few images have scores that mean little."
 )
 
