@@ -47,6 +47,8 @@ _SYNONYMS: tuple[frozenset[str], ...] = (
     frozenset({"fear", "fearful", "scared"}),
     frozenset({"disgust", "disgusted"}),
     frozenset({"contentment", "content"}),
+    frozenset({"positive", "pos"}),
+    frozenset({"negative", "neg"}),
     frozenset({"surprise", "surprised"}),
     frozenset({"others", "other", "not sadness", "non sadness"}),
     frozenset({"other or mixed", "mixed", "other"}),

@@ -10,36 +10,27 @@ Using Progressively Trained and Domain Transferred Deep Networks", AAAI 2015.
 from pathlib import Path
 
 from emoviz.data.dataset import SPLIT_WORDS, Dataset
-from emoviz.data.importers.common import Gathered, Importer, expect, plain_rows
-from emoviz.data.reading import open_dataset
+from emoviz.data.importers.common import Gathered, Importer, expect, plain_rows, read_folders
 from emoviz.data.tables import Files
 from emoviz.labels import SENTIMENT2
 
 TITLE = "Positive and negative images"
 _WANTED = "labels.csv|positive|pos|" + "|".join(SPLIT_WORDS)
-_WORDS = {
-    **dict.fromkeys(("positive", "pos", "1", "+1"), "positive"),
-    **dict.fromkeys(("negative", "neg", "0", "-1"), "negative"),
-}
+_NUMBERS = {"1": "positive", "+1": "positive", "0": "negative", "-1": "negative"}
 
 
 def _read(path: Path, labels: str = "") -> Dataset:
     """From the table, a folder with ``labels.csv`` in it, or a folder of the two folders."""
+    name, found = path.absolute().name, Gathered(SENTIMENT2)
     table = path if path.is_file() else expect(path, TITLE, _WANTED).find("labels.csv")
-    found = Gathered(SENTIMENT2)
-    if table is not None:
-        files = Files(table.absolute().parent)
-        for place, row in plain_rows(table, ("file", "sentiment"), TITLE):
-            label = _WORDS.get(row["sentiment"].casefold(), row["sentiment"])
-            metadata = {"kind": row.get("kind", "")}
-            found.add(place, row["file"], files.find(row["file"]), label, metadata=metadata)
-    else:
-        folders = open_dataset(path, labelled=True, level=0)
-        found.problems += folders.problems
-        for record, label in zip(folders.records, folders.labels, strict=True):
-            word = _WORDS.get(label.casefold(), label)
-            found.add(record.name, record.name, record.path, word, split=record.split)
-    return found.finish(path, path.absolute().name)
+    if table is None:
+        return read_folders(path, SENTIMENT2, name)
+    files = Files(table.absolute().parent)
+    for place, row in plain_rows(table, ("file", "sentiment"), TITLE):
+        label = _NUMBERS.get(row["sentiment"], row["sentiment"])
+        metadata = {"kind": row.get("kind", "")}
+        found.add(place, row["file"], files.find(row["file"]), label, metadata=metadata)
+    return found.finish(path, name)
 
 
 IMPORTER = Importer(
