@@ -513,6 +513,15 @@ def test_votes_are_counted_however_they_are_written(
     assert found.votes
 
 
+@pytest.mark.parametrize("names", ["set/images/", "C:\\me\\images\\", "/home/me/images/"])
+def test_images_that_are_not_where_a_table_has_them_are_told(
+    make: Callable[..., Path], names: str
+) -> None:
+    (note,) = both(make(rows().replace("images/", names))).notes
+    assert f"'images/a.jpg' was taken in the place of '{names}a.jpg'" in note
+    assert not both(make(rows().replace("images/", "./IMAGES//"))).notes
+
+
 def test_rows_without_an_image_make_no_class(make: Callable[..., Path]) -> None:
     found = both(make(rows() + "file,label\nTotal,3\n"))
     assert (counts(found), found.taxonomy.name) == ({"joy": 2, "fear": 1}, "emotion6")

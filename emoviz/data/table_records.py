@@ -2,12 +2,13 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar, overload
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +33,18 @@ from emoviz.data.dataset import (
     one_hot,
 )
 from emoviz.data.images import SUFFIXES
-from emoviz.data.sources import as_address, is_address
+from emoviz.data.sources import as_address, is_address, parts_of
 from emoviz.data.structure import OF_IMAGES
-from emoviz.data.tables import Files, Members, Roles, Table, file_told, find_roles, read_table
+from emoviz.data.tables import (
+    Files,
+    Members,
+    Roles,
+    Table,
+    file_told,
+    find_roles,
+    folded,
+    read_table,
+)
 from emoviz.errors import TableError
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 
@@ -100,6 +110,13 @@ def _folders(around: Path) -> Iterator[Files]:
     yield own
     below = (name for name in own.listing() if name.casefold() in OF_IMAGES)
     yield from (Files(around / name) for name in sorted(below))
+
+
+def _is_other(name: str, path: Path) -> bool:
+    """Whether a file lies in other folders, or is of another kind, than its name says."""
+    text = folded(unquote(name.strip()))
+    end = "/".join(parts_of(text))
+    return text.endswith(tuple(SUFFIXES)) and not folded(path.as_posix()).endswith(end)
 
 
 def _images_below(folder: Path) -> list[str]:
@@ -340,7 +357,7 @@ class _Rows(Sequence[Record]):
             sums = shares.sum(axis=1, keepdims=True)
             shares /= np.where(sums > 0, sums, 1)
             told = "The votes are counts or percentages: each row was divided by its sum."
-            self.notes = (f"{told} Shares are numbers from 0 to 1.",)
+            self.notes += (f"{told} Shares are numbers from 0 to 1.",)
         for row, at in np.argwhere(shares > 1).tolist():
             reason = f"{list(answers)[at]} is not a share between 0 and 1"
             self.refused.setdefault(row, reason)
@@ -365,20 +382,26 @@ class _Rows(Sequence[Record]):
         there = set() if wish.sent else self._folders[0].there(self._names[row] for row in rows)
         if wish.folders:
             there = {name for name in there if wish.allows(self._root / name)}
-        lost = [row for row in rows if row not in self.refused and self._names[row] not in there]
-        found = self._located({self._names[row] for row in lost}, alone=not there)
-        for row in lost:
-            if not is_address(self._names[row]):
-                self._files[row] = self._file(row, self._names[row], found.get(self._names[row]))
+        named = ((row, self._names[row]) for row in rows if row not in self.refused)
+        lost = {row: name for row, name in named if name not in there and not is_address(name)}
+        found = self._located(dict.fromkeys(lost.values()), not there)
+        for row, name in lost.items():
+            self._files[row] = self._file(row, name, found.get(name))
 
-    def _located(self, names: set[str], alone: bool) -> dict[str, Path]:
+    def _located(self, names: Collection[str], alone: bool) -> dict[str, Path]:
         """Where files are that are not as they are named: in the first folder that has one."""
         found = dict[str, Path]()
         for files in () if self._wish.sent else self._folders:
-            found |= files.located(names - found.keys(), alone and not found)
-        if alone and not found and not self._wish.sent:
+            lost = [name for name in names if name not in found]
+            found |= files.located(lost, alone and not found)
+        if names and alone and not found and not self._wish.sent:
             anywhere = Members(self._root, _images_below(self._root))
             found = anywhere.located(names, alone)
+        odd = (name for name, path in found.items() if _is_other(name, path))
+        if (name := next(odd, None)) is not None:
+            other = os.path.relpath(found[name], self._root)
+            told = f"'{other}' was taken in the place of '{name}', for one"
+            self.notes = (f"Files are not there as the table names them: {told}.",)
         return found
 
     def _file(self, row: int, name: str, found: Path | None) -> str:

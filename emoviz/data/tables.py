@@ -271,8 +271,8 @@ class Files:
         if parts is None:
             return None
         for part in parts:
-            exact, folded = self.listed(here)
-            name = part if part in exact else _hit(folded, part)
+            exact, known = self.listed(here)
+            name = part if part in exact else _hit(known, part)
             if not name:
                 return None
             here = f"{here}/{name}"
@@ -369,7 +369,7 @@ class Members(Files):
         self._exact, self._composed = _listing(names)
         self._ends: dict[str, str] = {}  # "" where several paths end so
         for name in names:
-            for key in {_folded(name), _stem(name)}:
+            for key in {folded(name), _stem(name)}:
                 parts = key.split("/")[-_TAIL:]
                 for end in ("/".join(parts[start:]) for start in range(len(parts))):
                     self._ends[end] = "" if end in self._ends else name
@@ -405,26 +405,27 @@ def _below(relative: str) -> tuple[str, ...] | None:
 
 
 def _listing(names: Sequence[str]) -> tuple[frozenset[str], dict[str, str]]:
-    folded: dict[str, str] = {}
+    known: dict[str, str] = {}
     for name in names:
-        for key in {_folded(name), _stem(name)}:
-            folded[key] = "" if key in folded else name
-    return frozenset(names), folded
+        for key in {folded(name), _stem(name)}:
+            known[key] = "" if key in known else name
+    return frozenset(names), known
 
 
 def _hit(known: Mapping[str, str], name: str) -> str | None:
     """What a name means among those known, also without its suffix, or with that of another kind
     of image; "" where there are several."""
-    return known.get(_folded(name)) or known.get(_stem(name))
+    return known.get(folded(name)) or known.get(_stem(name))
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A name whatever its capitals and however its accents are composed."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def _stem(name: str) -> str:
     """A name without the suffix of an image; a number without zeros in front, or as ``1.0``."""
-    folder, slash, file = _folded(name).rpartition("/")
+    folder, slash, file = folded(name).rpartition("/")
     stem, dot, suffix = file.rpartition(".")
     stem = stem if f"{dot}{suffix}" in SUFFIXES else file
     number = re.fullmatch(r"0*(\d+)(?:\.0+)?", stem)
