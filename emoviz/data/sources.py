@@ -232,7 +232,7 @@ def unpacked(data: bytes) -> bytes:
     """
     if not data.startswith(b"\x1f\x8b"):
         return data
-    most = max(SMALL_MEMBER, MAX_RATIO * len(data))
+    most = max(SMALL_MEMBER, 40 * len(data))  # tables shrink to a tenth or so
     try:
         with gzip.open(io.BytesIO(data)) as packed:
             data = packed.read(most + 1)

@@ -1,6 +1,7 @@
 """A table's rows as the images of a set: where each file is, its label or votes, what cannot be."""
 
 import os
+import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -52,6 +53,7 @@ T = TypeVar("T")
 _FOLDERS = ("folder", "foldername", "subfolder", "dir", "directory", "path", "artstyle")
 _MOST_ANSWERS = 50  # that people gave; beyond they are texts
 _MOST_PEOPLE = 100  # who saw an image
+_LOOKED_AT = 500  # names that say first whether a place other than the table's folder has them
 _MOST_FILES = 50_000  # that are looked at for a table none of whose images is where it should be
 _ADDRESS = "only addresses that begin with http:// or https:// are read"
 _SEVERAL = "it has several labels; one is read. For several, write their shares: p_<label>"
@@ -393,10 +395,13 @@ class _Rows(Sequence[Record]):
         found = dict[str, Path]()
         for files in () if self._wish.sent else self._folders:
             lost = [name for name in names if name not in found]
-            found |= files.located(lost, alone and not found)
+            some = random.Random(0).sample(lost, min(len(lost), _LOOKED_AT))
+            if files is self._folders[0] or files.located(some, alone and not found):
+                found |= files.located(lost, alone and not found)
         if names and alone and not found and not self._wish.sent:
             anywhere = Members(self._root, _images_below(self._root))
-            found = anywhere.located(names, alone)
+            if anywhere.located([*names][:_LOOKED_AT], alone):
+                found = anywhere.located(names, alone)
         odd = (name for name, path in found.items() if _is_other(name, path))
         if (name := next(odd, None)) is not None:
             other = os.path.relpath(found[name], self._root)

@@ -47,7 +47,7 @@ from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 
 MOST_COLUMNS = 5000
 _MOST_CELLS = 20_000_000  # of JSON, each row of which may have names of its own
-_MOST_JSON = 50_000_000  # bytes of a document, which costs ten times as many
+_MOST_JSON = 20_000_000  # bytes of a document, which costs forty times as many at worst
 # Where a column is looked for by its name: in small letters, without spaces, "-" and "_".
 _FILE = (
     *("file", "path", "image", "filename", "filepath", "imagefile", "imagepath", "imagename"),
@@ -70,6 +70,7 @@ BESIDE = ("neutral", "something else", "something_else")  # answers beside a tax
 ADDRESS = re.compile(r"(?i)(?!file:)[a-z][a-z0-9+.-]+:/|data:")  # of whatever kind
 # What may stand above the names of columns: empty lines, the separator, a remark.
 _ABOVE = re.compile(rb'[\r\n]+|\s*"?sep=(.)"?[ ,;\t]*\r?\n|(#[^\r\n]*)[\r\n]+', re.IGNORECASE)
+_LOOKED_AT = 500  # names of which one at least must be where the others are looked for, too
 _TAIL = 8  # folders and file at the end of a path by which it is found
 _ROWS = 64  # of images that are held at a time
 # Blocks as pyarrow reads them; large enough for a cell as long as Python's csv takes one.
@@ -309,7 +310,9 @@ class Files:
             inside = {name: parts_of(name) for name in names if not ADDRESS.match(name.strip())}
             above = [*zip(*(parts[:-1] for parts in inside.values()), strict=False)]
             around = len(list(takewhile(lambda names: len(set(names)) == 1, above)))
-            for name, parts in inside.items():
+            for row, (name, parts) in enumerate(inside.items()):
+                if row == _LOOKED_AT and not any(found.values()):
+                    break
                 found[name] = self.first(*("/".join(parts[i:]) for i in range(1, around + 1)))
         return {name: path for name, path in found.items() if path}
 
@@ -428,7 +431,7 @@ def _stem(name: str) -> str:
     folder, slash, file = folded(name).rpartition("/")
     stem, dot, suffix = file.rpartition(".")
     stem = stem if f"{dot}{suffix}" in SUFFIXES else file
-    number = re.fullmatch(r"0*(\d+)(?:\.0+)?", stem)
+    number = re.fullmatch(r"0*(\d+)(?:\.0+)?", stem) if stem[:1].isdecimal() else None
     return f"{folder}{slash}{number[1] if number else stem}"
 
 
