@@ -1,5 +1,6 @@
 """A IIIF address as a Dataset: the same images for every verb, each asked for once."""
 
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from museum import furnish
 import emoviz
 from emoviz.cli import main
 from emoviz.data.images import Limits
+from emoviz.data.importers.iiif_reading import parsed
 from emoviz.data.reading import expand, open_dataset
 from emoviz.errors import ImageError, TableError
 from emoviz.settings import Settings, load_settings
@@ -92,3 +94,10 @@ def test_a_manifest_as_a_file_is_opened_and_what_is_none_is_told(
     for bad in (f"{museum.address}/none.json", "http://me:pw@a.example/x"):
         with pytest.raises(TableError, match=r"404|password"):
             open_dataset(bad, settings)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252", "gzip"])
+def test_json_is_read_however_a_museum_wrote_it(encoding: str) -> None:
+    text = '{"label": "\u00c9t\u00e9\n"}'  # with a bare end of line
+    body = gzip.compress(text.encode()) if encoding == "gzip" else text.encode(encoding)
+    assert parsed(body) == {"label": "\u00c9t\u00e9\n"}
