@@ -165,6 +165,7 @@ def test_the_verdict_says_no_more_than_the_test() -> None:
     alike = McNemar(1.0, 0, 0, "exact binomial")
     assert "nothing tells them apart" in verdict("one", "two", alike, gap)
     sure = verdict("one", "two", McNemar(1e-9, 90, 8, "chi-square"), gap)
+    assert "test, chi-square;" in sure
     assert "p < 0.001" in sure
     assert "It may be claimed that on images like these A is right more often than B" in sure
     assert "corrected for 3 tests by Holm" in claim("a", "b", McNemar(0.01, 9, 1, "x"), gap, 3)

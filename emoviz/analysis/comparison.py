@@ -183,9 +183,8 @@ def claim(one: str, other: str, test: McNemar, accuracy: MetricEstimate, tests: 
         low, value, high = (100 * x for x in (accuracy.low, accuracy.value, accuracy.high))
         gap = (
             f"; {value:+.1f} points of accuracy, 95 % confidence interval {low:+.1f} to {high:+.1f}"
-        )
+        ).replace("-", "\N{MINUS SIGN}")
     told = f"({only} images that one of them alone has right; {chance}, {how}{gap})"
-    told = told.replace("-", "\N{MINUS SIGN}")
     if test.p >= 0.05:
         return (
             f"It may not be claimed that {one} or {other} is better: these {accuracy.n:,} images "
