@@ -160,7 +160,9 @@ def test_the_verdict_says_no_more_than_the_test() -> None:
     assert "It may not be claimed" in words
     assert "do not tell them apart" in words
     assert r"\*two\*" in words
-    assert "B 1.6 times as often as A" in words
+    assert "it is B 1.6 times as often as A" in words
+    even = verdict("one", "two", McNemar(1.0, 5, 5, "exact binomial", odds=1.0), gap)
+    assert "it is B as often as A" in even
     assert "+3.0 points of accuracy" in words
     alike = McNemar(1.0, 0, 0, "exact binomial")
     assert "nothing tells them apart" in verdict("one", "two", alike, gap)

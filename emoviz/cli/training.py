@@ -210,7 +210,8 @@ def _recipes(arguments: argparse.Namespace, settings: Settings) -> int:
         layers = ", ".join(map(str, entry.layers)) or "none"
         print(
             f"{entry.name}: {entry.backbone}, Gram layers {layers}, width {entry.width}, "
-            f"{entry.classes} classes, {entry.parameters:,} weights"
+            f"{entry.classes} classes, {entry.parameters:,} weights",
+            flush=True,
         )
     return 0
 

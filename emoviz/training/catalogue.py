@@ -1,5 +1,6 @@
 """What the shipped recipes build, counted without weights."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
@@ -37,15 +38,15 @@ class CatalogueEntry:
         return {**asdict(self), "layers": list(self.layers)}
 
 
-def catalogue() -> list[CatalogueEntry]:
-    """Every shipped recipe, sorted by name.
+def catalogue() -> Iterator[CatalogueEntry]:
+    """Every shipped recipe, sorted by name; each takes a moment.
 
     Raises:
         RecipeError: A shipped recipe cannot be read.
         WeightsError: This timm lacks a backbone or layer.
     """
-    names = sorted(path.stem for path in RECIPES.glob("*.yaml"))
-    return [describe(load_recipe(name)) for name in names]
+    for path in sorted(RECIPES.glob("*.yaml"), key=lambda path: path.stem):
+        yield describe(load_recipe(path.stem))
 
 
 def describe(recipe: Recipe) -> CatalogueEntry:

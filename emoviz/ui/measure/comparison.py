@@ -110,7 +110,8 @@ def verdict(one: str, other: str, test: McNemar, accuracy: MetricEstimate) -> st
         return told
     effect = ""
     if test.odds is not None:
-        effect = f" Where one of them alone is right, it is B {test.odds:.2g} times as often as A."
+        times = f"{test.odds:.2g} times ".removeprefix("1 times ")
+        effect = f" Where one of them alone is right, it is B {times}as often as A."
     return (
         f"**{plain(one)}** (A) alone is right on {counted(test.only_a_right, 'image')}, "
         f"**{plain(other)}** (B) alone on {counted(test.only_b_right, 'image')} of "

@@ -123,11 +123,14 @@ def _maps(study: Study, model: Checkpoint) -> None:
 def _numbers(study: Study) -> None:
     st.header("How often the two most probable emotions are opposite", anchor=False)
     tables.show(pd.DataFrame(table_rows(study)), "study-rates", hide_index=True, width="stretch")
-    value, low, high = (100 * number for number in study.difference)
+    _, low, high = study.difference
     sure = "which these paintings do not tell from zero" if low <= 0 <= high else "beyond chance"
+    value, least, most = (
+        f"{100 * x:+.1f}".replace("-", "\N{MINUS SIGN}") for x in study.difference
+    )
     st.markdown(
-        f"Without a threshold the model's rate lies **{value:+.1f} points** from the baseline's "
-        f"(95 % interval {low:+.1f} to {high:+.1f}), {sure}. The dissertation's rows (Table 5.11) "
+        f"Without a threshold the model's rate lies **{value} points** from the baseline's "
+        f"(95 % interval {least} to {most}), {sure}. The dissertation's rows (Table 5.11) "
         "come from 3,176 other paintings and networks trained on 118,000 photographs: compare the "
         "direction, not the numbers. A lower rate is not better by itself: a network that always "
         "names the same two emotions has a rate of 0."
