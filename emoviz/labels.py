@@ -512,7 +512,8 @@ def taxonomy_of(labels: Iterable[str], likely: Taxonomy | None = None) -> Taxono
         likely: Taken instead of a smaller one where it holds them all.
 
     Returns:
-        None where there are no labels, or no taxonomy holds them all.
+        None where there are no labels, or no taxonomy holds them all; also of "content" alone,
+        which folders and cells mean otherwise.
     """
     found = {unicodedata.normalize("NFC", label).strip().casefold() for label in labels} - {""}
     if likely is None and not all(_normalised(label) in _spellings() for label in found):
@@ -521,7 +522,7 @@ def taxonomy_of(labels: Iterable[str], likely: Taxonomy | None = None) -> Taxono
     candidates = [likely, *by_size] if likely is not None else by_size
     exact = (item for item in candidates if found <= set(item.names))
     spelt = (item for item in candidates if all(item.holds(label) for label in found))
-    return (next(exact, None) or next(spelt, None)) if found else None
+    return (next(exact, None) or next(spelt, None)) if found - {"content"} else None
 
 
 @cache

@@ -477,6 +477,7 @@ def test_a_document_of_rows_is_a_table(make: Callable[..., Path], document: Any,
         ("t.csv", b"version https://git-lfs.github.com/spec/v1", "fetch the file itself"),
         ("t.csv.gz", gzip.compress(rows().encode(), mtime=0)[:-9], "damaged or cut short"),
         ("t.csv.gz", gzip.compress(b"a" * 30_000_000, mtime=0), "far more than a text would"),
+        ("t.jpg.gz", gzip.compress(b"\xff\xd8\xff", mtime=0), "it is packed by gzip; unpack it"),
         ("t.tar", b"a.jpg".ljust(257, b"\0") + b"ustar", "a tar archive; unpack it"),
         ("t.7z", b"7z\xbc\xaf\x27\x1c", "packed by 7z; unpack it"),
         ("t.zip", b"Rar!\x1a\x07", "it is no ZIP, but packed by RAR"),
@@ -495,10 +496,10 @@ def test_what_is_no_table_is_told_by_its_bytes(
         ("file,is_joy,is_fear\n{n},1,0\n", (1.0, 0.0)),
         ("file,joy (n),fear (n)\n{n},6,2\n", (0.75, 0.25)),
         ("file;joy %;fear %\n{n};75;25\n", (0.75, 0.25)),
-        ("file\t[prob. (joy)]\t[prob. (fear)]\n{n}\t.75\t.25\n", (0.75, 0.25)),
+        ("file\tjoy_votes\tfear_votes\tvotes\n{n}\t6\t2\t8\n", (0.75, 0.25)),
         ("file,rater_1,rater_2,rater_3,rater_4\n{n},joy,joy,fear,joy\n", (0.75, 0.25)),
         ("file,emotion\n{n},joy\n{n},joy\n{n},fear\n{n},joy\n", (0.75, 0.25)),
-        ("file,label\n{n},joy\n{n},\n{n},something else\n{n},fear\n", (1 / 3, 1 / 3)),
+        ("file,label\n{n},joy\n{n},\n{n},something else\n{n},joy\n", (2 / 3, 0)),
     ],
 )
 def test_votes_are_counted_however_they_are_written(
@@ -511,6 +512,63 @@ def test_votes_are_counted_however_they_are_written(
         pytest.approx(shares)
     ] * 3
     assert found.votes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "file,label\n{n},joy\n{n},fear\n{n},sadness\n",  # tags
+        "file,label,caption\n{n},joy,x\n{n},joy,y\n{n},joy,z\n",
+        "file,label,x\n{n},cat,1\n{n},dog,2\n{n},cat,3\n",
+        "file,label\n{n},joy\nimages/a.jpg,joy\nimages/a.jpg,fear\nimages/a.jpg,joy\n",
+        "file,emotion1,emotion2,emotion3\n{n},joy,fear,sadness\n",  # from the first on
+        "file,label,prob_joy,prob_fear\n{n},joy,.2,.8\n",
+    ],
+)
+def test_rows_and_columns_that_are_no_votes(make: Callable[..., Path], text: str) -> None:
+    header, _, lines = text.partition("\n")
+    body = "".join(lines.format(n=name) for name in NAMES)
+    found = both(make(f"{header}\n{body}"))
+    assert (len(found), found.votes) == (body.count("\n"), False)
+    with pytest.raises(TableError, match="none of them of labels"):
+        both(make("file,prob_joy,prob_fear\nimages/a.jpg,.2,.8\n"))
+
+
+def test_votes_of_a_row_each_have_the_mean_of_their_valences(make: Callable[..., Path]) -> None:
+    three = zip(("joy", "joy", "fear"), (9, 7, 2), strict=True)
+    lines = [f"{name},{label},{value}\n" for label, value in three for name in NAMES]
+    found = both(make("file,label,valence (1 to 9)\n" + "".join(lines)))
+    assert [record.valence for record in found.records] == [pytest.approx(0.25)] * 3
+
+
+@pytest.mark.parametrize(
+    ("table", "files"),
+    [
+        ("a.jpg b.jpg", ("sub/a.jpg", "b.jpg", "images/b.jpg")),  # one is there: none elsewhere
+        ("a.jpg b.jpg c.jpg d.jpg e.jpg", ("sub/x.jpg", "a.jpg", "sub/deep/b.jpg")),  # too few
+        ("a.jpg", ("sub/.thumbnails/a.jpg", "sub/__MACOSX/a.jpg")),
+        ("a.tif a.jpg", ("sub/a.jpg",)),
+        ("1.jpg 01.jpg", ("sub/01.jpg",)),
+        ("a.jpg", ("sub/a/x.jpg",)),
+    ],
+)
+def test_no_other_file_is_taken_for_an_image(
+    make: Callable[..., Path], table: str, files: tuple[str, ...]
+) -> None:
+    text = "file,label\n" + "".join(f"{name},joy\n" for name in table.split())
+    place = make(text, "sub/t.csv", files)
+    exact = [name for name in table.split() if (place.parent / name).is_file()]
+    if not exact:
+        with pytest.raises(TableError, match="there is no such file"):
+            open_dataset(place, SETTINGS)
+    else:
+        assert [record.name for record in both(place).records] == exact
+
+
+def test_images_around_a_tables_folder_are_told(make: Callable[..., Path]) -> None:
+    text = rows().replace("images/", "")
+    (note,) = both(make(text, "sub/t.csv", (*NAMES, "sub/x.jpg"))).notes
+    assert "'../images/a.jpg' was taken in the place of 'a.jpg'" in note
 
 
 @pytest.mark.parametrize("names", ["set/images/", "C:\\me\\images\\", "/home/me/images/"])
@@ -526,6 +584,23 @@ def test_rows_without_an_image_make_no_class(make: Callable[..., Path]) -> None:
     found = both(make(rows() + "file,label\nTotal,3\n"))
     assert (counts(found), found.taxonomy.name) == ({"joy": 2, "fear": 1}, "emotion6")
     assert len(found.problems) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("t.jsonl", {"file": NAMES[0], "label": "joy", "regions": [{"x": 1}, {"x": 2}]}),
+        ("t.json", {"annotations": [{"id": 1}, {"id": 2}], "images": [{"file_name": NAMES[0]}]}),
+    ],
+)
+def test_what_names_images_is_the_rows_of_a_document(
+    make: Callable[..., Path], name: str, document: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = make(json.dumps(document), name)
+    assert [record.name for record in open_dataset(place, SETTINGS).records] == [NAMES[0]]
+    monkeypatch.setattr("emoviz.data.tables._MOST_JSON", 8)
+    with pytest.raises(TableError, match="a document of JSON above 0 MB; write an object a line"):
+        read_table(make(json.dumps([document]), name))
 
 
 def test_lines_of_json_with_names_of_their_own_are_refused(

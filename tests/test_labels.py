@@ -126,6 +126,11 @@ def test_labels_are_found_by_usual_spellings(taxonomy: Taxonomy, label: str, nam
     assert taxonomy.names[taxonomy.index(label)] == name
 
 
+def test_content_is_an_emotion_among_others_alone() -> None:
+    assert taxonomy_of(["content"]) is None
+    assert taxonomy_of(["content", "awe"]) is MIKELS8
+
+
 def test_no_taxonomy_is_asked_for_words_that_none_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     """A museum's column "label" may hold the text on the wall, in 100,000 rows."""
     asked = list[str]()

@@ -99,7 +99,7 @@ def kind_told(data: bytes) -> str:
     if head.startswith((b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in head:
         head = b"<svg"
     for beginning, words in _BEGINNINGS:
-        if head.startswith(beginning.lower()) or data.startswith(beginning):
+        if head.startswith(beginning) or data.startswith(beginning):
             return words
     return "a tar archive; unpack it, and open what is in it" if data[257:262] == b"ustar" else ""
 

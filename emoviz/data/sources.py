@@ -30,6 +30,7 @@ from emoviz.settings import Settings
 MAX_RATIO = 200
 SMALL_MEMBER = 20_000_000
 MAX_MEMBERS = 200_000
+_MOST_TEXT = 2_000_000_000  # bytes that gzip may unpack to
 _HEAD = 512  # bytes that tell what a file is
 # What systems put beside people's files; nobody means it when they point at a folder.
 _JUNK = frozenset(
@@ -98,8 +99,9 @@ def as_address(place: str | Path) -> str:
 
 
 def plain_suffix(name: str) -> str:
-    """Of a file's name, in small letters; of one packed by gzip that of what is packed."""
-    return PurePosixPath(name.casefold().removesuffix(".gz")).suffix
+    """Of a file's name, in small letters; of a table packed by gzip that of the table."""
+    suffix = PurePosixPath(name.casefold().removesuffix(".gz")).suffix
+    return suffix if suffix in (*TABLES, *LISTS, *JSON) else PurePosixPath(name.casefold()).suffix
 
 
 def parts_of(name: str) -> tuple[str, ...]:
@@ -232,7 +234,7 @@ def unpacked(data: bytes) -> bytes:
     """
     if not data.startswith(b"\x1f\x8b"):
         return data
-    most = max(SMALL_MEMBER, 40 * len(data))  # tables shrink to a tenth or so
+    most = min(max(SMALL_MEMBER, 40 * len(data)), _MOST_TEXT)  # tables shrink to a tenth or so
     try:
         with gzip.open(io.BytesIO(data)) as packed:
             data = packed.read(most + 1)

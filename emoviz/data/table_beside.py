@@ -27,7 +27,16 @@ from emoviz.data.sources import (
     why_no_image,
 )
 from emoviz.data.table_records import read_records, tallied, with_folders
-from emoviz.data.tables import BESIDE, Members, Roles, Table, file_told, find_roles, read_held
+from emoviz.data.tables import (
+    BESIDE,
+    Members,
+    Roles,
+    Table,
+    file_told,
+    find_roles,
+    read_held,
+    unshared,
+)
 from emoviz.errors import ImageError, TableError
 from emoviz.labels import Taxonomy
 
@@ -178,6 +187,7 @@ def _paths(cells: Sequence[str], files: Members, base: str) -> dict[str, str]:
     """Cell -> path in the place, of those that name images; an address names none."""
     there = files.there(cells)
     others = files.located(set(cells) - there, alone=not there)
+    others = unshared(others, [files.root / cell for cell in there])
     found = {cell: base + files.name(path) for cell, path in others.items()}
     return found | {cell: base + cell for cell in there}
 

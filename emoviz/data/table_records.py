@@ -1,5 +1,6 @@
 """A table's rows as the images of a set: where each file is, its label or votes, what cannot be."""
 
+import contextlib
 import os
 import random
 from collections import Counter, defaultdict
@@ -8,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from statistics import fmean
 from typing import TypeVar, overload
 from urllib.parse import unquote
 
@@ -15,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.data import tables
-from emoviz.data.cells import NO_ANSWER, by_number, kind_of_values, listed, plain_name, votes_in
+from emoviz.data.cells import (
+    NO_ANSWER,
+    by_number,
+    kind_of_values,
+    listed,
+    number,
+    plain_name,
+    votes_in,
+)
 from emoviz.data.dataset import (
     MOST_CLASSES,
     NO_LABEL,
@@ -34,7 +44,7 @@ from emoviz.data.dataset import (
     one_hot,
 )
 from emoviz.data.images import SUFFIXES
-from emoviz.data.sources import as_address, is_address, parts_of
+from emoviz.data.sources import as_address, is_address, is_junk, parts_of
 from emoviz.data.structure import OF_IMAGES
 from emoviz.data.tables import (
     Files,
@@ -45,14 +55,13 @@ from emoviz.data.tables import (
     find_roles,
     folded,
     read_table,
+    unshared,
 )
 from emoviz.errors import TableError
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 
 T = TypeVar("T")
 _FOLDERS = ("folder", "foldername", "subfolder", "dir", "directory", "path", "artstyle")
-_MOST_ANSWERS = 50  # that people gave; beyond they are texts
-_MOST_PEOPLE = 100  # who saw an image
 _LOOKED_AT = 500  # names that say first whether a place other than the table's folder has them
 _MOST_FILES = 50_000  # that are looked at for a table none of whose images is where it should be
 _ADDRESS = "only addresses that begin with http:// or https:// are read"
@@ -79,7 +88,8 @@ def read_records(
         table: Any.
         wish: What it is opened for.
         roles: Of its columns; found by their names where None.
-        folders: Absolute, of its files, the first that has one; its own and ``images`` if empty.
+        folders: Absolute, of its files, the first that has one; its own and ``images`` if empty,
+            and where these have none of its files, but others most, the one around or any below.
 
     Raises:
         TableError: A column is missing or stands twice, or the labels have to be asked about.
@@ -87,12 +97,11 @@ def read_records(
     if not table.count:
         raise TableError(f"'{table.path}' has no rows; wanted: one for each image.")
     roles = roles or find_roles(table, wish.taxonomy, wish.labelled)
-    if not folders:
-        own = absolute(table.path.parent)
-        folders = [each for around in (own, own.parent) for each in _folders(around)]
+    elsewhere = not folders and not wish.sent
+    folders = folders or [*_folders(absolute(table.path.parent))]
     table = with_folders(table, roles, () if wish.sent else folders)
     table, roles = tallied(table, roles)
-    rows = _Rows(table, roles, wish, folders)
+    rows = _Rows(table, roles, wish, folders, elsewhere)
     title = "/".join(absolute(table.path).parts[-2:])
     return Dataset(
         title,
@@ -121,15 +130,19 @@ def _is_other(name: str, path: Path) -> bool:
     return text.endswith(tuple(SUFFIXES)) and not folded(path.as_posix()).endswith(end)
 
 
-def _images_below(folder: Path) -> list[str]:
-    """The images below a folder by their names, of so many files as are looked at quickly."""
-    names = (
-        os.path.relpath(Path(above, name), folder)
-        for above, _, files in os.walk(folder)
-        for name in files
-    )
-    some = islice(names, _MOST_FILES)
-    return [name for name in some if Path(name).suffix.casefold() in SUFFIXES]
+def _files_below(folder: Path) -> Iterator[str]:
+    """The files below a folder by their names, what systems put there left out."""
+    for above, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not is_junk([name])]
+        yield from (os.path.relpath(Path(above, name), folder) for name in files)
+
+
+def _elsewhere(folder: Path) -> Iterator[Files]:
+    """Where the files of a table may be that are not beside it: around its folder, and below it,
+    so many as are looked at quickly."""
+    yield from _folders(folder.parent)
+    some = islice(_files_below(folder), _MOST_FILES)
+    yield Members(folder, [name for name in some if Path(name).suffix.casefold() in SUFFIXES])
 
 
 def with_folders(table: Table, roles: Roles, folders: Sequence[Files]) -> Table:
@@ -150,25 +163,31 @@ def with_folders(table: Table, roles: Roles, folders: Sequence[Files]) -> Table:
 
 
 def tallied(table: Table, roles: Roles) -> tuple[Table, Roles]:
-    """One row an image with shares of votes, where each row, or each of three columns that are
-    called alike, holds one person's answer."""
+    """One row an image with shares of votes, where each of three columns that are called alike, or
+    each row of three or more that most images have, holds one person's answer.
+
+    Answers are labels of one taxonomy; some agree and some differ, else they are ranks or tags.
+    """
     if roles.label is None or table.images is not None:
         return table, roles
     bare = roles.label.rstrip("0123456789")
     asked = [x for x in table.columns if x.rstrip("0123456789") == bare and x != roles.file]
     asked = asked if len(asked) > 2 else [roles.label]
     files = table.columns[roles.file]
-    images = len(set(files))
-    if len(asked) == 1 and not (images > 1 and 2 < table.count / images < _MOST_PEOPLE):
+    times = sorted(Counter(files).values())
+    if len(asked) == 1 and not (len(times) > 1 and times[len(times) // 2] > 2):
         return table, roles
     counts = defaultdict[str, Counter[str]](Counter)
     for name in asked:
         for file, cell in zip(files, map(str.strip, table.columns[name]), strict=True):
             if cell.casefold() not in NO_ANSWER:
                 counts[cell][file] += 1
-    words = counts.keys() - tables.BESIDE
-    known = len(asked) == 1 or taxonomy_of(words) is not None
-    if len(counts) > _MOST_ANSWERS or not words or kind_of_values(words) or not known:
+    if taxonomy_of(counts.keys() - tables.BESIDE) is None:
+        return table, roles
+    totals = sum(counts.values(), Counter[str]())
+    given = Counter(file for some in counts.values() for file in some)
+    agree = any(times > 1 for some in counts.values() for times in some.values())
+    if not agree or max(given.values()) < 2:
         return table, roles
     first = {file: row for row, file in reversed(list(enumerate(files)))}
     rows, votes = sorted(first.values()), {f"votes {answer}": answer for answer in counts}
@@ -177,14 +196,24 @@ def tallied(table: Table, roles: Roles) -> tuple[Table, Roles]:
         for name, column in table.columns.items()
         if name not in asked
     }
-    totals = sum(counts.values(), Counter[str]())
     for name, answer in votes.items():
-        given = ((counts[answer][files[row]], totals[files[row]]) for row in rows)
-        columns[name] = [str(some / max(every, 1)) for some, every in given]
-    told = "Several people's answers to each image were counted as votes"
-    notes = (*table.notes, f"{told}: {', '.join(asked)}.")
+        pairs = ((counts[answer][files[row]], totals[files[row]]) for row in rows)
+        columns[name] = [str(some / max(every, 1)) for some, every in pairs]
+    for name, _ in roles.affect.values() if len(rows) < table.count else ():
+        columns[name] = _means(files, table.columns[name], columns[roles.file])
+    notes = (*table.notes, f"Each image's labels were counted as votes: {', '.join(asked)}.")
     made = replace(table, columns=columns, place=lambda row: table.place(rows[row]), notes=notes)
     return made, replace(roles, label=None, votes=votes)
+
+
+def _means(files: Sequence[str], cells: Sequence[str], wanted: Iterable[str]) -> list[str]:
+    """The mean of each file's numbers; "" where it has none."""
+    values = defaultdict[str, list[float]](list)
+    for file, cell in zip(files, cells, strict=True):
+        with contextlib.suppress(TableError):
+            if (value := number(cell, "")) is not None:
+                values[file].append(value)
+    return [str(fmean(values[file])) if values[file] else "" for file in wanted]
 
 
 class _Rows(Sequence[Record]):
@@ -197,8 +226,10 @@ class _Rows(Sequence[Record]):
         notes: How votes were read that are no shares.
     """
 
-    def __init__(self, table: Table, roles: Roles, wish: Wish, folders: Sequence[Files]) -> None:
-        self._table, self._roles, self._wish = table, roles, wish
+    def __init__(
+        self, table: Table, roles: Roles, wish: Wish, folders: Sequence[Files], elsewhere: bool
+    ) -> None:
+        self._table, self._roles, self._wish, self._elsewhere = table, roles, wish, elsewhere
         self.refused: dict[int, str] = {}
         self.unknown: Counter[str] = Counter()
         self.notes: tuple[str, ...] = ()
@@ -305,9 +336,8 @@ class _Rows(Sequence[Record]):
 
         self._written = self._column(column, written, "")
         # A row of totals, or of the columns' names once more, makes no class.
-        taken = set(self._written)
-        if 0 < len(self.refused) < self._table.count:
-            taken = {x for row, x in enumerate(self._written) if row not in self.refused}
+        lost = set(self.refused) if len(self.refused) < self._table.count else ()
+        taken = {text for row, text in enumerate(self._written) if row not in lost}
         found = taken - {"", *several}
         self.taxonomy = taxonomy = self._taxonomy_of(found, column)
 
@@ -320,8 +350,12 @@ class _Rows(Sequence[Record]):
 
         self._labels = self._each(self._written, index, NO_LABEL)
         if self._wish.labelled:
-            pairs = zip(self._written, self._labels, strict=True)
-            self.unknown.update(text for text, label in pairs if text and label == NO_LABEL)
+            rows = enumerate(zip(self._written, self._labels, strict=True))
+            self.unknown.update(
+                text
+                for row, (text, label) in rows
+                if text and label == NO_LABEL and row not in lost
+            )
 
     def _taxonomy_of(self, found: set[str], column: str) -> Taxonomy:
         known = self._wish.taxonomy or taxonomy_of(found, self._wish.likely)
@@ -386,23 +420,28 @@ class _Rows(Sequence[Record]):
             there = {name for name in there if wish.allows(self._root / name)}
         named = ((row, self._names[row]) for row in rows if row not in self.refused)
         lost = {row: name for row, name in named if name not in there and not is_address(name)}
-        found = self._located(dict.fromkeys(lost.values()), not there)
+        found = self._located(dict.fromkeys(lost.values()), there)
         for row, name in lost.items():
             self._files[row] = self._file(row, name, found.get(name))
 
-    def _located(self, names: Collection[str], alone: bool) -> dict[str, Path]:
-        """Where files are that are not as they are named: in the first folder that has one."""
-        found = dict[str, Path]()
+    def _located(self, names: Collection[str], there: Collection[str]) -> dict[str, Path]:
+        """Where files are that are not as they are named: in the first folder that has one, or,
+        where there are none, in the first place elsewhere that has half of them."""
+        found, away = dict[str, Path](), False
+        alone = not there
         for files in () if self._wish.sent else self._folders:
             lost = [name for name in names if name not in found]
             some = random.Random(0).sample(lost, min(len(lost), _LOOKED_AT))
             if files is self._folders[0] or files.located(some, alone and not found):
                 found |= files.located(lost, alone and not found)
-        if names and alone and not found and not self._wish.sent:
-            anywhere = Members(self._root, _images_below(self._root))
-            if anywhere.located([*names][:_LOOKED_AT], alone):
-                found = anywhere.located(names, alone)
-        odd = (name for name, path in found.items() if _is_other(name, path))
+        if names and alone and not found and self._elsewhere:
+            some = random.Random(0).sample([*names], min(len(names), _LOOKED_AT))
+            for files in _elsewhere(self._root):
+                if away := 2 * len(files.located(some, alone)) >= len(some):
+                    found = files.located(names, alone)
+                    break
+        found = unshared(found, [self._root / name for name in there] if found else ())
+        odd = (name for name, path in found.items() if away or _is_other(name, path))
         if (name := next(odd, None)) is not None:
             other = os.path.relpath(found[name], self._root)
             told = f"'{other}' was taken in the place of '{name}', for one"

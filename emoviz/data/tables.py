@@ -17,7 +17,7 @@ import math
 import os
 import re
 import unicodedata
-from collections import UserDict
+from collections import Counter, UserDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -61,11 +61,11 @@ _GROUP, _SPLIT = ("group", "artist", "source"), ("split", "subset")
 _VOTED = frozenset(
     re.findall(
         "[^ ]+",
-        "vote votes count counts n num number label emotion emotions is prob probability share"
-        " shares % pct percent percentage freq frequency prop proportion ratio",
+        "vote votes count counts n num number label emotion emotions is share shares"
+        " % pct percent percentage freq frequency prop proportion ratio",
     )
 )
-_TOTALS = ("total", "all", "sum", "number", "num", "n", "count", "max")
+_TOTALS = ("total", "all", "sum", "max")
 BESIDE = ("neutral", "something else", "something_else")  # answers beside a taxonomy's labels
 ADDRESS = re.compile(r"(?i)(?!file:)[a-z][a-z0-9+.-]+:/|data:")  # of whatever kind
 # What may stand above the names of columns: empty lines, the separator, a remark.
@@ -372,7 +372,7 @@ class Members(Files):
         self._exact, self._composed = _listing(names)
         self._ends: dict[str, str] = {}  # "" where several paths end so
         for name in names:
-            for key in {folded(name), _stem(name)}:
+            for key in _keys(name):
                 parts = key.split("/")[-_TAIL:]
                 for end in ("/".join(parts[start:]) for start in range(len(parts))):
                     self._ends[end] = "" if end in self._ends else name
@@ -410,9 +410,15 @@ def _below(relative: str) -> tuple[str, ...] | None:
 def _listing(names: Sequence[str]) -> tuple[frozenset[str], dict[str, str]]:
     known: dict[str, str] = {}
     for name in names:
-        for key in {folded(name), _stem(name)}:
+        for key in _keys(name):
             known[key] = "" if key in known else name
     return frozenset(names), known
+
+
+def _keys(name: str) -> list[str]:
+    """By what names a file is found; by its stem where it is an image."""
+    is_image = name.casefold().endswith(tuple(SUFFIXES))
+    return [folded(name), _stem(name)] if is_image else [folded(name)]
 
 
 def _hit(known: Mapping[str, str], name: str) -> str | None:
@@ -421,18 +427,35 @@ def _hit(known: Mapping[str, str], name: str) -> str | None:
     return known.get(folded(name)) or known.get(_stem(name))
 
 
+def unshared(found: Mapping[str, Path], there: Collection[Path]) -> dict[str, Path]:
+    """The files found by names, without those of another kind or number that two names would mean.
+
+    Args:
+        found: Name -> file, as `Files.located` has it.
+        there: Files that are there as other names have them.
+    """
+    known, times = frozenset(there), Counter(found.values())
+    return {
+        name: path
+        for name, path in found.items()
+        if (times[path] == 1 and path not in known)
+        or folded(path.name) == folded(parts_of(unquote(name.strip()))[-1])
+    }
+
+
 def folded(name: str) -> str:
     """A name whatever its capitals and however its accents are composed."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def _stem(name: str) -> str:
-    """A name without the suffix of an image; a number without zeros in front, or as ``1.0``."""
+    """A name with ``.*`` for the suffix of an image, which no file is called; a number without
+    zeros in front, or as ``1.0``."""
     folder, slash, file = folded(name).rpartition("/")
     stem, dot, suffix = file.rpartition(".")
     stem = stem if f"{dot}{suffix}" in SUFFIXES else file
     number = re.fullmatch(r"0*(\d+)(?:\.0+)?", stem) if stem[:1].isdecimal() else None
-    return f"{folder}{slash}{number[1] if number else stem}"
+    return f"{folder}{slash}{number[1] if number else stem}.*"
 
 
 def _exists(item: "os.DirEntry[str]") -> bool:
@@ -454,7 +477,8 @@ def _bare_votes(table: Table, taxonomy: Taxonomy | None, all_of_it: bool) -> dic
         words = re.findall(r"[^\W_]+|%", name)
         mark = " ".join(word for word in words if word.casefold() in _VOTED)
         answer = " ".join(word for word in words if word.casefold() not in _VOTED)
-        marks.setdefault(mark.casefold(), {})[name] = answer
+        if answer:
+            marks.setdefault(mark.casefold(), {})[name] = answer
     votes, most = dict[str, str](), 1
     for mark, answers in marks.items():
         sets = list(TAXONOMIES.values()) if taxonomy is None else [taxonomy]
@@ -817,14 +841,21 @@ def _json(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
 
 def _json_rows(path: Path, data: bytes) -> Iterator[tuple[str, Any]]:
     """(place, object as pairs) of each row."""
-    whole = _parsed(data) if len(data) < _MOST_JSON else None
+    lines = data.splitlines()
+    begins = next(filter(bytes.strip, lines), b"")
+    is_json = plain_suffix(path.name) == ".json"
+    is_row = not (is_json and len(data) < _MOST_JSON) and isinstance(_parsed(begins), tuple)
+    if len(data) >= _MOST_JSON and not is_row:
+        most = f"{_MOST_JSON / 1e6:.0f} MB"
+        raise TableError(f"'{path}' is a document of JSON above {most}; write an object a line.")
+    whole = None if is_row else _parsed(data)
     rows = _rows_in(whole)
     if rows:
         yield from ((f"entry {number}", row) for number, row in enumerate(rows, 1))
-    elif whole is not None and plain_suffix(path.name) == ".json":
+    elif whole is not None and is_json:
         raise TableError(f"'{path}' holds no rows; wanted: a list of objects with file and label.")
     else:
-        for number, line in enumerate(data.splitlines(), 1):
+        for number, line in enumerate(lines, 1):
             if line.strip():
                 yield f"line {number}", _parsed(line)
 
@@ -843,9 +874,10 @@ def _rows_in(whole: Any) -> list[Any]:
         known = dict(whole)
         names, values = list(known), list(known.values())
         lists = [x for x in values if isinstance(x, list)]
+        objects = (x for x in lists if x and isinstance(x[0], tuple))
         if isinstance(known.get("columns"), list) and isinstance(known.get("data"), list):
             whole = [known["columns"], *known["data"]]
-        elif rows := max((x for x in lists if x and isinstance(x[0], tuple)), key=len, default=[]):
+        elif rows := max(objects, key=lambda x: (_row_names_image(x[0]), len(x)), default=[]):
             whole = rows  # {"images": [{"file": ...}, ...]}
         elif _name_images(names):  # {"a.jpg": "joy"}, or {"a.jpg": {"label": "joy"}}
             inner = (x if isinstance(x, tuple) else (("label", x),) for x in values)
@@ -865,6 +897,10 @@ def _rows_in(whole: Any) -> list[Any]:
         rows = whole if header[:1] == ["column 1"] else whole[1:]
         whole = [tuple(zip(header, row, strict=False)) for row in rows if isinstance(row, list)]
     return whole if isinstance(whole, list) and whole and isinstance(whole[0], tuple) else []
+
+
+def _row_names_image(row: tuple[tuple[str, Any], ...]) -> bool:
+    return any(isinstance(value, str) and _names_image(value) for _, value in row)
 
 
 def _whole(text: str) -> str:
