@@ -187,7 +187,7 @@ def _paths(cells: Sequence[str], files: Members, base: str) -> dict[str, str]:
     """Cell -> path in the place, of those that name images; an address names none."""
     there = files.there(cells)
     others = files.located(set(cells) - there, alone=not there)
-    others = unshared(others, [files.root / cell for cell in there])
+    others = unshared(others, [files.root / cell for cell in there] if others else ())
     found = {cell: base + files.name(path) for cell, path in others.items()}
     return found | {cell: base + cell for cell in there}
 
