@@ -122,6 +122,9 @@ def test_job_that_does_not_listen_is_killed(settings: Settings, long_command: li
     job = running(settings, long_command)
     process = int((job.folder / "alive").read_text())
     os.kill(command_of(process), signal.SIGSTOP)
+    threads = Path(f"/proc/{command_of(process)}/task")
+    # A thread that has not stopped yet would still hear SIGTERM.
+    until(lambda: all("State:\tT" in (t / "status").read_text() for t in threads.iterdir()))
     job.cancel()
     until(lambda: group_is_gone(process))
     assert job.state == "cancelled"
