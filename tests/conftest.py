@@ -116,6 +116,13 @@ def picture() -> Callable[..., bytes]:
     return make
 
 
+@pytest.fixture(autouse=True)
+def exact_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks learn in float32 whatever the clock says: exact results are compared."""
+    if (precision := sys.modules.get("emoviz.training.precision")) is not None:
+        monkeypatch.setattr(precision, "_SHORT", 1e9)
+
+
 @pytest.fixture
 def make_table(picture: Callable[..., bytes]) -> Callable[..., Path]:
     """Makes labelled sets: `make_table(folder, labels, seed=0, **columns)` gives the CSV.

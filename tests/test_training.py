@@ -634,6 +634,7 @@ def test_gradients_are_timed_where_there_are_any_and_a_run_goes_on_by_what_was_t
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("emoviz.training.precision._TIMED", {})
+    monkeypatch.setattr("emoviz.training.precision._SHORT", 0.02)
     weight = torch.nn.Parameter(torch.ones(()))
 
     def module(images: torch.Tensor) -> torch.Tensor:
