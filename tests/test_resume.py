@@ -44,9 +44,7 @@ data: {validation: 0.25, test: 0.25}
 phases:
 """
 HEADS = "  - {train: heads, epochs: 2, batch: 8, views: 2, positions: 8}\n"
-TAIL = (
-    "  - {train: tail, epochs: 2, batch: 8, views: 2, positions: 8, precision: fp32, average: 0.5}\n"
-)
+TAIL = HEADS.replace("heads", "tail").replace("8}", "8, precision: fp32, average: 0.5}")
 MIXUP = "augment: {mixup: 0.2}\n"
 LINEAR = BASE.replace(
     "standardise: true",
