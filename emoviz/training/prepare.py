@@ -299,20 +299,23 @@ def copies_of_held_out(
         if place is not None and record.split is not None:
             rank[place] = SPLITS.index(record.split)
     near = pairs_alike(looks, FindingLimits())
-    one = groups_of(len(names), equal_pairs(looks.sha256), near.take(near.distance == 0))
-    held, first = np.full(len(names), -1), dict[tuple[int, int], str]()
-    np.maximum.at(held, one, rank)
+    # Pairs of equal pictures name the first of them alone, so these are one group.
+    group_of = groups_of(len(names), equal_pairs(looks.sha256), near.take(near.distance == 0))
+    highest, first = np.full(len(names), -1), dict[tuple[int, int], str]()
+    np.maximum.at(highest, group_of, rank)
     for row in np.flatnonzero(rank >= 0).tolist():
-        first.setdefault((int(one[row]), int(rank[row])), names[row][1])
-    best, like = held.copy(), np.arange(len(names))
+        first.setdefault((int(group_of[row]), int(rank[row])), names[row][1])
+    reached, like = highest.copy(), np.arange(len(names))  # of the group and of those like it
     for some, others in ((near.first, near.second), (near.second, near.first)):
-        for mine, other in zip(one[some].tolist(), one[others].tolist(), strict=True):
-            if held[other] > best[mine]:
-                best[mine], like[mine] = held[other], other
+        pairs = zip(group_of[some].tolist(), group_of[others].tolist(), strict=True)
+        for mine, other in pairs:
+            if highest[other] > reached[mine]:
+                reached[mine], like[mine] = highest[other], other
     files = {(int(rank[row]), sha256) for row, sha256 in enumerate(looks.sha256)}
     found: list[dict[str, str]] = [{} for _ in range(sets)]
-    for row in np.flatnonzero((rank >= 0) & (rank < best[one])).tolist():
-        (k, name), group, split = names[row], int(one[row]), int(best[one[row]])
+    for row in np.flatnonzero((rank >= 0) & (rank < reached[group_of])).tolist():
+        (k, name), group = names[row], int(group_of[row])
+        split = int(reached[group])
         found[k][name] = (
             f"the same file is among the {SPLITS[split]} images"
             if (split, looks.sha256[row]) in files
