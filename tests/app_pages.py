@@ -1,7 +1,9 @@
 """What tests of pages share: a page opened, whether it is healthy, what stands on it."""
 
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
+import pandas as pd
 from streamlit.testing.v1 import AppTest
 
 from emoviz.settings import PROJECT_ROOT
@@ -45,3 +47,18 @@ def words(app: AppTest) -> str:
 def labels(app: AppTest) -> list[str]:
     """Of its buttons."""
     return [button.label for button in app.button]
+
+
+def drawn_tables(app: AppTest) -> list[pd.DataFrame]:
+    """Tables that stand as text on a page, their cells as texts, by the names of their rows."""
+    found = []
+    for item in app.get("html"):
+        if 'class="ev-scores"' not in item.proto.body:
+            continue
+        root = fromstring(item.proto.body)
+        heads = ["".join(cell.itertext()) for cell in root.findall(".//thead//th")]
+        body = [["".join(cell.itertext()) for cell in row] for row in root.findall(".//tbody/tr")]
+        table = pd.DataFrame(body, columns=heads or None)
+        named = root.find(".//tbody//th") is not None
+        found.append(table.set_index(table.columns[0]) if named else table)
+    return found

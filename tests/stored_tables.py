@@ -94,5 +94,4 @@ def said(app: AppTest) -> str:
     kinds: tuple[Any, ...] = (app.markdown, app.info, app.caption, app.warning, app.error)
     texts = [str(item.value) for kind in kinds for item in kind]
     texts += [item.proto.body for item in app.get("html")]
-    texts += [item.value.to_string() for item in app.table]
     return "\n".join(texts).replace("\N{NO-BREAK SPACE}", " ")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from app_pages import drawn_tables
 from scipy.stats import spearmanr, t
 from streamlit.testing.v1 import AppTest
 
@@ -168,7 +169,7 @@ def test_the_page_shows_points_with_their_intervals() -> None:
 
     app = AppTest.from_function(script, default_timeout=60).run()
     assert not app.exception
-    cells = app.table[0].value.iloc[0].tolist()
+    cells = drawn_tables(app)[0].iloc[0].tolist()
     assert cells == [
         "Integrated gradients",
         "+12.0 (+5.0 to +19.0)",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from app_pages import drawn_tables
 from scipy.stats import binomtest
 from stored_tables import answers, healthy, open_measure, said, store
 
@@ -52,7 +53,7 @@ def test_two_networks_are_told_apart_by_numbers_and_words(both: str) -> None:
     p = binomtest(0, 8, 0.5).pvalue
     assert f"p = {p:.3f}, McNemar's test, exact binomial" in text
     assert "It may be claimed that on images like these B is right more often than A" in text
-    row = app.table[0].value.loc["Accuracy"]
+    row = drawn_tables(app)[0].loc["Accuracy"]
     assert row.iloc[0].startswith("50.0")
     assert row.iloc[1].startswith("75.0")
     assert row.iloc[2].startswith("+25.0")
@@ -78,7 +79,7 @@ def test_an_ensemble_is_measured_as_if_it_were_one(
     # Surely right where B is wrong: the mean of both is right everywhere.
     store(settings, third, answers(TRUTH, 0.95), LABELS)
     app = open_measure("compare", collection=both, compare="ensemble", ensemble="other,third")
-    row = app.table[0].value.loc["Accuracy"]
+    row = drawn_tables(app)[0].loc["Accuracy"]
     assert row.iloc[0].startswith("50.0")
     assert row.iloc[1].startswith("100.0")
     text = said(open_measure("evaluate", collection=both, **{"with": "third"}))
@@ -90,7 +91,7 @@ def test_an_ensemble_is_measured_as_if_it_were_one(
 
 def test_several_runs_have_a_mean_and_a_deviation(both: str) -> None:
     app = open_measure("compare", collection=both, compare="runs", runs="other")
-    row = app.table[0].value.loc["Accuracy"]
+    row = drawn_tables(app)[0].loc["Accuracy"]
     sd = np.std([50.0, 75.0], ddof=1)
     assert row["mean ± SD"].startswith(f"62.5 ± {sd:.1f}")
 
@@ -103,7 +104,7 @@ def test_networks_by_sets_is_a_table(
         store(settings, checkpoint, answers(seen * 4), labels, title="six")
     six = next((settings.home / "tables").glob("six-*")).name
     app = open_measure("compare", compare="sets", sets="other", on=f"{both},{six}")
-    found = app.table[0].value
+    found = drawn_tables(app)[0]
     assert list(found.columns) == ["Hand", "Six"]
     assert list(found.index) == ["Tiny test network", "Other network"]
     values = found.map(lambda cell: float(cell.split("\N{NO-BREAK SPACE}")[0])).to_numpy()

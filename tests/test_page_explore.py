@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from app_pages import healthy
+from app_pages import drawn_tables, healthy
 from encoder_folders import write_clip
 from streamlit.testing.v1 import AppTest
 
@@ -213,7 +213,7 @@ def test_centers_are_shown_with_what_falls_short(
     app = open_page("centers", collection=key)
     assert app.title[0].value == "Which emotions can the network not tell apart?"
     assert "Distances from" in said(app)
-    assert "Spearman" in str(app.table[0].value.reset_index().columns)
+    assert "Spearman" in str(drawn_tables(app)[0].reset_index().columns)
 
 
 def test_without_a_checkpoint_both_pages_say_what_to_do(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from app_pages import drawn_tables
 from reviews import say
 from test_jobs import until
 from test_page_artworks import HOSTILE, healthy, open_page, words
@@ -42,8 +43,7 @@ def test_two_people_and_the_model(gallery: str, settings: Settings) -> None:
     text = words(app)
     assert "6 decided by 2 people, 12 decisions" in text
     assert "Krippendorff's alpha" in text
-    frames = [frame.value.map(lambda cell: cell.replace("\\", "")) for frame in app.table]
-    rows = [row for frame in frames for row in frame.to_dict("records")]
+    rows = [row for frame in drawn_tables(app) for row in frame.to_dict("records")]
     (pair,) = [row for row in rows if {row["who"], row["with"]} == {"Ona", "Jonas"}]
     # Five of six the same; by chance (3/6)(2/6) + (3/6)(4/6) = 1/2: kappa = (5/6 - 1/2) / (1/2).
     assert pair["kappa"] == "0.67"

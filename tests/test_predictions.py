@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from app_pages import drawn_tables
 from sklearn.metrics import accuracy_score, f1_score
 from stored_tables import answers, open_measure, said, store
 
@@ -242,7 +243,7 @@ def test_compare_sets_another_program_beside_a_checkpoint(
     key = keep_rival(settings, "rival.csv", labels=False)
     keep_rival(settings, "second.csv", labels=True)  # another to choose from
     app = open_measure("compare", collection=collection, rival=key)
-    row = app.table[0].value.loc["Accuracy"]
+    row = drawn_tables(app)[0].loc["Accuracy"]
     assert row.iloc[0].startswith("50.0")
     assert row.iloc[1].startswith("75.0")
     text = said(app)

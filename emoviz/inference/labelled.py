@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from emoviz.data.dataset import NO_LABEL, Dataset, Split
@@ -144,9 +145,12 @@ def joined(tables: Sequence[EmbeddingTable]) -> list[NDArray[np.int64]]:
 
     An image that stands several times in each is matched as often, in order.
     """
-    keyed = [_occurrences(table.sha256) for table in tables]
-    common = [key for key in keyed[0] if all(key in other for other in keyed[1:])]
-    return [np.array([keys[key] for key in common], np.int64) for keys in keyed]
+    found = _numbered(tables[0].sha256)
+    for number, table in enumerate(tables[1:], 1):
+        found = found.merge(
+            _numbered(table.sha256), on=["image", "time"], suffixes=("", str(number))
+        )
+    return [found[name].to_numpy() for name in found if name not in ("image", "time")]
 
 
 def table_digest(table: EmbeddingTable, labels: Labels) -> str:
@@ -181,14 +185,10 @@ def _likely_matrix(model: Taxonomy, labels: Taxonomy) -> NDArray[np.float64]:
     return matrix
 
 
-def _occurrences(hashes: Sequence[str]) -> dict[tuple[str, int], int]:
-    """(image, how often it came before) -> row."""
-    seen: Counter[str] = Counter()
-    found = {}
-    for row, sha256 in enumerate(hashes):
-        found[sha256, seen[sha256]] = row
-        seen[sha256] += 1
-    return found
+def _numbered(hashes: Sequence[str]) -> pd.DataFrame:
+    """Each row's image, how often that came before, and the row."""
+    table = pd.DataFrame({"image": list(hashes)})
+    return table.assign(time=table.groupby("image").cumcount(), row=range(len(table)))
 
 
 def _fitting(texts: Sequence[str], likely: Taxonomy | None) -> Taxonomy | None:

@@ -27,6 +27,7 @@ from emoviz.inference.centers import classes_of_images, learned_centers
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.labels import Taxonomy
 from emoviz.plots.centers import distance_heat_map, tree
+from emoviz.ui import tables
 from emoviz.ui.explorer.board import tiles_of
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.explorer.points import Points
@@ -178,7 +179,7 @@ def offsets(item: Centers) -> None:
             _number(value, 2) for value in found.relative
         ],
     }
-    st.table(pd.DataFrame(rows, index=list(item.names)))
+    tables.draw(pd.DataFrame(rows, index=list(item.names)))
     if not item.by_labels:
         st.caption("The images have no labels of these classes: means of what is predicted so.")
 
@@ -186,7 +187,7 @@ def offsets(item: Centers) -> None:
 def orders(shown: Sequence[Centers]) -> None:
     """Whether the centers lie as psychology arranges the emotions."""
     rows = [
-        (plain(item.checkpoint.card.title), *_order(item, arrangement))
+        (item.checkpoint.card.title, *_order(item, arrangement))
         for item in shown
         if len(item.names) == len(item.taxonomy)
         for arrangement in arrangements(item.taxonomy)
@@ -195,7 +196,7 @@ def orders(shown: Sequence[Centers]) -> None:
         st.caption("At least four emotions of a known order are needed.")
         return
     columns = ["checkpoint", "order", "Spearman's rho", "p", "orders tried"]
-    st.table(pd.DataFrame(rows, columns=columns).set_index("checkpoint"))
+    tables.draw(pd.DataFrame(rows, columns=columns).set_index("checkpoint"))
     st.markdown(
         "**Rho** says how well the distances between centers follow the order: 1 in full, 0 not at "
         "all. **p** is the share of all ways to shuffle the emotions that follow it as well or "

@@ -3,6 +3,7 @@
 Streamlit's own "Download as CSV" writes cells as they are; `.streamlit/config.toml` takes it away.
 """
 
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ import streamlit as st
 
 from emoviz.inference.tabular import csv_text
 from emoviz.ui.language import tr
+from emoviz.ui.words import readable
 
 
 def show(table: pd.DataFrame, key: str, **options: Any) -> Any:
@@ -28,6 +30,29 @@ def show(table: pd.DataFrame, key: str, **options: Any) -> Any:
     return event
 
 
+def draw(table: pd.DataFrame, index: bool = True, header: bool = True) -> None:
+    """A small table as text, at once; `st.table` first fetches a megabyte that draws it.
+
+    Args:
+        table: Of texts and whole numbers; foreign texts stay text.
+        index: Whether the names of the rows stand before them.
+        header: Whether those of the columns stand above.
+    """
+    corner = [table.index.name or ""] if index else []
+    heads = "".join(f'<th scope="col">{_text(name)}</th>' for name in [*corner, *table])
+    rows = "".join(
+        "<tr>"
+        + (f'<th scope="row">{_text(name)}</th>' if index else "")
+        + "".join(f"<td>{_text(cell)}</td>" for cell in cells)
+        + "</tr>"
+        for name, *cells in table.itertuples()
+    )
+    head = f"<thead><tr>{heads}</tr></thead>" if header else ""
+    st.html(
+        f'<div class="ev-wide"><table class="ev-scores">{head}<tbody>{rows}</tbody></table></div>'
+    )
+
+
 def offer(table: pd.DataFrame, key: str) -> None:
     """The table's columns as CSV, behind a button; `key` names the file."""
     rows = (list(table.columns), *table.itertuples(index=False))
@@ -41,3 +66,7 @@ def offer(table: pd.DataFrame, key: str) -> None:
         type="tertiary",
         icon=":material/download:",
     )
+
+
+def _text(cell: object) -> str:
+    return escape(readable(str(cell)))

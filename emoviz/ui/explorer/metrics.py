@@ -17,6 +17,7 @@ from emoviz.analysis.clustering import (
 )
 from emoviz.analysis.metrics import METRICS, MeasuredImages, added_up, differences, measured
 from emoviz.analysis.resampling import Intervals, MetricEstimate
+from emoviz.ui import tables
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.explorer.scene import View
 from emoviz.ui.words import counted, plain
@@ -126,7 +127,7 @@ def _table(views: Sequence[View]) -> None:
         st.info(f"Two labels and some {noun}s of each are needed.")
         return
     st.caption(f"On {counted(images, noun)} with a label.")
-    st.table(_frame(views, known))
+    tables.draw(_frame(views, known))
     for reason in {item.reason for one in known for item in one.estimates.values()} - {""}:
         st.caption(f"{reason[:1].upper()}{reason[1:]}.")
     for view, item in zip(views, known, strict=True):
@@ -148,14 +149,13 @@ def _agreement(
 
 
 def _frame(views: Sequence[View], known: Sequence[LabelAgreement]) -> pd.DataFrame:
-    columns = {
-        plain(view.points.title): [_words(item.estimates[name]) for name in SHOWN]
-        for view, item in zip(views, known, strict=True)
-    }
+    titles = [view.points.title for view in views]
+    columns = [[_words(item.estimates[name]) for name in SHOWN] for item in known]
     if len(known) == 2:
         apart = differences(known[0].images, known[1].images, Intervals(), SHOWN)
-        columns["difference"] = [_words(apart[name], signed=True) for name in SHOWN]
-    return pd.DataFrame(columns, index=[METRICS[name].title for name in SHOWN])
+        titles.append("difference")
+        columns.append([_words(apart[name], signed=True) for name in SHOWN])
+    return pd.DataFrame(columns, index=titles, columns=[METRICS[name].title for name in SHOWN]).T
 
 
 def _words(item: MetricEstimate, signed: bool = False) -> str:

@@ -14,6 +14,7 @@ from emoviz.checkpoints import Checkpoint
 from emoviz.experiments.published import CROSS_DATASET
 from emoviz.inference.labelled import proposed_bridge
 from emoviz.settings import Settings
+from emoviz.ui import tables
 from emoviz.ui.explorer import sources
 from emoviz.ui.explorer.sources import Source
 from emoviz.ui.linked import linked_choice, told_apart, write_parameter
@@ -48,7 +49,7 @@ def show(checkpoints: Sequence[Checkpoint], settings: Settings) -> None:
             if found is None:  # the page shows how it comes about
                 return
             cells[checkpoint.card.id, key], judged[checkpoint.card.id, key] = found
-    st.table(_table(checkpoints, [known[key] for key in chosen], cells, measure))
+    tables.draw(_table(checkpoints, [known[key] for key in chosen], cells, measure))
     st.caption(f"**{METRICS[measure].title}**: {METRICS[measure].plain} {_GUIDE}")
     for sentence in claims(checkpoints, {key: known[key].title for key in chosen}, judged):
         st.markdown(f"- {sentence}")
@@ -148,15 +149,15 @@ def _table(
     cells: Mapping[tuple[str, str], Mapping[str, MetricEstimate]],
     measure: str,
 ) -> pd.DataFrame:
-    rows = {
-        readable(checkpoint.card.title): [
+    rows = [
+        [
             numbers.on_images(cells[checkpoint.card.id, source.key][measure], METRICS[measure])
             for source in chosen
         ]
         for checkpoint in checkpoints
-    }
+    ]
     columns = [capital(source.title) for source in chosen]
-    return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns)
+    return pd.DataFrame(rows, index=[item.card.title for item in checkpoints], columns=columns)
 
 
 def capital(title: str) -> str:
@@ -183,5 +184,5 @@ def _printed() -> None:
         ]
         titles = [name.removeprefix("per_class.").replace(".", ": ") for name in scores]
         columns = ["source", "measured on", "network", *titles]
-        st.table(pd.DataFrame(rows, columns=columns).set_index("source"))
+        tables.draw(pd.DataFrame(rows, columns=columns).set_index("source"))
         st.caption("Trained on WEBEmo sadness: sadness or not. Other networks, on other sets.")

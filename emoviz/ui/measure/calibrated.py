@@ -1,6 +1,7 @@
 """Is the network as sure as it is right?"""
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from plotly.graph_objects import Figure
 
@@ -9,6 +10,7 @@ from emoviz.analysis.calibration_error import ECE_BINS
 from emoviz.analysis.metrics import METRICS, Metric
 from emoviz.analysis.resampling import MetricEstimate, share
 from emoviz.plots.evaluation import reliability_diagram
+from emoviz.ui import tables
 from emoviz.ui.measure import computed, numbers
 from emoviz.ui.measure.subject import EvaluationSubject
 from emoviz.ui.words import counted
@@ -34,7 +36,7 @@ def show(item: EvaluationSubject) -> None:
         st.plotly_chart(_figure(found), key="reliability", alt="Reliability diagram")
     with right:
         st.markdown(_in_words(found))
-        st.table(_rows(found), hide_header=True)
+        tables.draw(pd.DataFrame({"": _rows(found)}), header=False)
         for line in (found.how, found.reason):
             if line:
                 st.caption(f"{line[:1].upper()}{line[1:]}.")

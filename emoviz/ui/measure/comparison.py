@@ -18,6 +18,7 @@ from emoviz.plots import percent
 from emoviz.plots.bars import Spot, spots_by
 from emoviz.plots.evaluation import BAD, GOOD, GREY
 from emoviz.settings import Settings
+from emoviz.ui import tables
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.measure import computed, numbers, sentiment
 from emoviz.ui.measure.confusion import images
@@ -57,9 +58,7 @@ def _measures(one: EvaluationSubject, other: EvaluationSubject, values: Values) 
     difference = computed.estimates(values["difference"])
     st.markdown(verdict(*names, McNemar(**values["mcnemar"]), difference["accuracy"]))
     sides = [computed.estimates(values[side]["intervals"]) for side in "ab"]
-    st.table(
-        table(sides, difference, [f"{s}: {plain(n)}" for s, n in zip("AB", names, strict=True)])
-    )
+    tables.draw(table(sides, difference, [f"{s}: {n}" for s, n in zip("AB", names, strict=True)]))
     costs = [values[side].get("seconds_per_image") for side in "ab"]
     if None not in costs:
         st.caption("Seconds an image on this machine: A {:.3g}, B {:.3g}.".format(*costs))
@@ -218,7 +217,7 @@ def show_runs(runs: Sequence[EvaluationSubject]) -> None:
     """Several runs of one recipe: mean and standard deviation of each measure."""
     with st.spinner("Clustering …"):
         found = [computed.measures(item.key, item.judged) for item in runs]
-    st.table(runs_table([item.judged.name for item in runs], found))
+    tables.draw(runs_table([item.judged.name for item in runs], found))
     st.caption(
         "Mean ± sample standard deviation over these checkpoints, as the dissertation reports "
         "three runs. It says how much a new training moves the number; the intervals of a single "
@@ -240,7 +239,7 @@ def runs_table(names: Sequence[str], found: Sequence[Mapping[str, MetricEstimate
                 mean = f"{mean.removesuffix(numbers.PERCENT)} ± {numbers.number(over.sd, kind)}"
         on = numbers.images([item[name] for item in found])
         rows[kind.title] = (mean, *(numbers.number(value, kind) for value in values), on)
-    columns = ["mean ± SD", *(plain(name) for name in _distinct(names)), "images"]
+    columns = ["mean ± SD", *_distinct(names), "images"]
     return pd.DataFrame(list(rows.values()), index=list(rows), columns=columns)
 
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from emoviz.settings import Settings
+from emoviz.ui import tables
 from emoviz.ui.measure import computed, numbers, published
 from emoviz.ui.measure.subject import EvaluationSubject
 from emoviz.ui.words import plain
@@ -36,7 +37,7 @@ def show(item: EvaluationSubject, settings: Settings) -> None:
     _classes(item)
     if values is not None:
         with st.expander("All measures", icon=":material/table:"):
-            st.table(numbers.table(found))
+            tables.draw(numbers.table(found))
             if (chance := values["clustering"]["nmi_by_chance"]) is not None:
                 st.caption(
                     f"NMI would be {chance:.3f} by chance with clusters of these sizes; AMI takes "
@@ -63,6 +64,6 @@ def _beside(item: EvaluationSubject, found: computed.Measures) -> None:
     if not rows or not item.judged.bridge.reachable.all():
         return
     with st.expander("Beside the dissertation's Table 5.10", icon=":material/menu_book:"):
-        st.table(published.clustering_table(rows, found))
+        tables.draw(published.clustering_table(rows, found))
         for note in (published.CAUTION, *published.notes(rows)):
             st.caption(plain(note))

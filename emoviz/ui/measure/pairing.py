@@ -152,6 +152,8 @@ def _bridges(views: Sequence[Points], labels: Labels) -> list[Bridge]:
 def _shared(stamps: str, _views: Sequence[Points]) -> list[Points]:
     """The views of the images that all of them have, in one order."""
     tables = [view.table for view in _views if view.table is not None]
+    if all(table.sha256 == tables[0].sha256 for table in tables):
+        return list(_views)
     return [
         Points.from_table(table.take(rows), view.title)
         for view, table, rows in zip(_views, tables, joined(tables), strict=True)

@@ -14,12 +14,13 @@ from emoviz.inference.text_column import varies
 from emoviz.plots import percent
 from emoviz.plots.bars import FIRST, Spot, spots_by
 from emoviz.plots.evaluation import GREY
+from emoviz.ui import tables
 from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.linked import linked_choice
 from emoviz.ui.measure import computed, numbers
 from emoviz.ui.measure.confusion import images
 from emoviz.ui.measure.subject import EvaluationSubject
-from emoviz.ui.words import counted, plain, readable
+from emoviz.ui.words import counted, readable
 
 MOST = 240
 _SLICES = (
@@ -62,7 +63,7 @@ def show_slices(item: EvaluationSubject, pictures: Pictures) -> None:
     whole = item.judged.right.mean() if len(item.judged) else None
     st.html(spots_by([_spot(part) for part in found], "accuracy", whole))
     st.caption(_SLICES)
-    st.table(_table(found))
+    tables.draw(_table(found))
     names = {part.name: f"{readable(part.name)} ({part.n:,})" for part in found}
     looked = linked_choice("Look at the images of", names, "slice", width=320)
     part = next(part for part in found if part.name == looked)
@@ -103,7 +104,7 @@ def _table(found: Sequence[Slice]) -> pd.DataFrame:
     for name in SLICED:
         kind = METRICS[name]
         columns[kind.title] = [numbers.on_images(getattr(part, name), kind) for part in found]
-    return pd.DataFrame(columns, index=pd.Index([plain(part.name) for part in found]))
+    return pd.DataFrame(columns, index=[part.name for part in found])
 
 
 def _details(judged: AlignedPredictions, places: NDArray[np.int64]) -> list[str]:

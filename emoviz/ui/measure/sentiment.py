@@ -10,6 +10,7 @@ from emoviz.analysis.resampling import share
 from emoviz.experiments.published import Figure
 from emoviz.labels import Taxonomy
 from emoviz.plots.evaluation import theta_curve
+from emoviz.ui import tables
 from emoviz.ui.measure import published
 from emoviz.ui.words import counted, plain
 
@@ -113,7 +114,7 @@ def _beside(
         for value, name in ((0.0, "none"), (0.3, "0.3")):
             st.markdown(f"**theta {name}**")
             ours = [(title, at(curve, value)) for title, curve in curves]
-            st.table(published.crossing_table(rows, ours, name))
+            tables.draw(published.crossing_table(rows, ours, name))
         if theta not in (0.0, 0.3):
             st.caption("The dissertation prints no other theta.")
         for note in (published.CAUTION, *published.notes(rows)):

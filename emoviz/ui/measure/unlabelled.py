@@ -13,6 +13,7 @@ from emoviz.checkpoints import Checkpoint
 from emoviz.labels import SENTIMENT_COLOURS
 from emoviz.plots import shares_strip
 from emoviz.plots.evaluation import confidence_histogram
+from emoviz.ui import tables
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.measure import computed, numbers, reporting, sentiment
 from emoviz.ui.words import counted
@@ -41,7 +42,7 @@ def show(points: Points, checkpoint: Checkpoint, file: Path) -> None:
     if found.sentiments:
         st.html(_strip(found.sentiments, found.n, SENTIMENT_COLOURS, "Sentiment"))
     with st.expander("With intervals", icon=":material/table:"):
-        st.table(_shares(found))
+        tables.draw(_shares(found))
     st.header("How sure it is", anchor=False)
     st.plotly_chart(
         confidence_histogram(points.table.probabilities.max(axis=1)),

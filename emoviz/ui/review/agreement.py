@@ -18,7 +18,7 @@ from emoviz.ui.language import emotion, number, plural, tr
 from emoviz.ui.linked import told_apart
 from emoviz.ui.review import desk_text
 from emoviz.ui.review.queue import Chosen
-from emoviz.ui.words import plain, readable
+from emoviz.ui.words import readable
 
 _SHOWN = 24
 
@@ -118,7 +118,7 @@ def _with_each_other(found: Agreement) -> None:
 def _table(rows: Sequence[Mapping[str, str | int]], key: str) -> None:
     """Drawn as text, so that whole sentences stand in it at any width."""
     table = pd.DataFrame(rows)
-    st.table(table.map(lambda cell: plain(str(cell))), hide_index=True)
+    tables.draw(table, index=False)
     tables.offer(table, key)
 
 

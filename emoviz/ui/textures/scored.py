@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from emoviz.files import read_json
-from emoviz.ui import access, background
+from emoviz.ui import access, background, tables
 from emoviz.ui.explorer import sources
 from emoviz.ui.explorer.sources import Source
 from emoviz.ui.models import ready
@@ -81,7 +82,7 @@ def _table(found: Mapping[str, Any], methods: Mapping[str, str]) -> None:
         }
         for name, row in found["methods"].items()
     ]
-    st.table(rows)
+    tables.draw(pd.DataFrame(rows), index=False)
     left = f"; {counted(len(found['problems']), 'image')} could not be read"
     st.caption(
         f"{counted(found['taken'], 'image')} of {found['of']:,} of {plain(found['set'])}"

@@ -18,7 +18,7 @@ from emoviz.model_card import MODEL_CARD
 from emoviz.settings import Settings
 from emoviz.training.folder import MEASURES
 from emoviz.training.runs import Run, read_curves, verdict_on_probe
-from emoviz.ui import access, background
+from emoviz.ui import access, background, tables
 from emoviz.ui.explorer import sources
 from emoviz.ui.measure import numbers
 from emoviz.ui.words import plain, readable
@@ -68,7 +68,7 @@ def measures_table(run: Run) -> None:
     if not columns:
         return
     st.markdown("**On images kept for the end**, with 95 % confidence intervals")
-    st.table(pd.DataFrame(columns, index=[METRICS[key].title for key in _SHOWN]))
+    tables.draw(pd.DataFrame(columns, index=[METRICS[key].title for key in _SHOWN]))
     if verdict := verdict_on_probe(run):
         st.markdown(f"**{verdict}**")
     reasons = {
