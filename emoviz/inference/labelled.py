@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from emoviz.data.dataset import NO_LABEL, Dataset, Split
@@ -22,6 +22,9 @@ from emoviz.errors import TaxonomyError
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.labels import TAXONOMIES, Bridge, Taxonomy, bridge_between, own_taxonomy
 from emoviz.settings import Settings
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _ENOUGH = 0.5  # share of the labels that a taxonomy must hold where none holds them all
 
@@ -185,8 +188,10 @@ def _likely_matrix(model: Taxonomy, labels: Taxonomy) -> NDArray[np.float64]:
     return matrix
 
 
-def _numbered(hashes: Sequence[str]) -> pd.DataFrame:
+def _numbered(hashes: Sequence[str]) -> "DataFrame":
     """Each row's image, how often that came before, and the row."""
+    import pandas as pd
+
     table = pd.DataFrame({"image": list(hashes)})
     return table.assign(time=table.groupby("image").cumcount(), row=range(len(table)))
 
