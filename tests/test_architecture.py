@@ -251,6 +251,13 @@ def test_the_server_answers_before_what_a_visit_needs_is_imported() -> None:
     assert done.stdout == "set()\n", done.stdout + done.stderr
 
 
+def test_a_first_visit_waits_for_no_library_of_tables_or_networks() -> None:
+    heavy = {"pandas", "pyarrow", "scipy", "sklearn", "torch", "onnxruntime"}
+    code = f"import sys, emoviz.ui.web as w; w.import_all(); print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "set()\n", done.stdout + done.stderr
+
+
 # The rules themselves can fail -----------------------------------------------------------------
 
 

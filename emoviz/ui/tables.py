@@ -4,17 +4,19 @@ Streamlit's own "Download as CSV" writes cells as they are; `.streamlit/config.t
 """
 
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import streamlit as st
 
 from emoviz.inference.tabular import csv_text
 from emoviz.ui.language import tr
 from emoviz.ui.words import readable
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
-def show(table: pd.DataFrame, key: str, **options: Any) -> Any:
+
+def show(table: "DataFrame", key: str, **options: Any) -> Any:
     """`st.dataframe`, with the table as CSV below it.
 
     Args:
@@ -30,7 +32,7 @@ def show(table: pd.DataFrame, key: str, **options: Any) -> Any:
     return event
 
 
-def draw(table: pd.DataFrame, index: bool = True, header: bool = True) -> None:
+def draw(table: "DataFrame", index: bool = True, header: bool = True) -> None:
     """A small table as text, at once; `st.table` first fetches a megabyte that draws it.
 
     Args:
@@ -53,7 +55,7 @@ def draw(table: pd.DataFrame, index: bool = True, header: bool = True) -> None:
     )
 
 
-def offer(table: pd.DataFrame, key: str) -> None:
+def offer(table: "DataFrame", key: str) -> None:
     """The table's columns as CSV, behind a button; `key` names the file."""
     rows = (list(table.columns), *table.itertuples(index=False))
     st.download_button(

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from emoviz.files import read_json
@@ -72,6 +71,8 @@ def _begin(source: Source, context: Context, key: str) -> None:
 
 
 def _table(found: Mapping[str, Any], methods: Mapping[str, str]) -> None:
+    from pandas import DataFrame
+
     rows = [
         {
             "Method": methods[name],
@@ -82,7 +83,7 @@ def _table(found: Mapping[str, Any], methods: Mapping[str, str]) -> None:
         }
         for name, row in found["methods"].items()
     ]
-    tables.draw(pd.DataFrame(rows), index=False)
+    tables.draw(DataFrame(rows), index=False)
     left = f"; {counted(len(found['problems']), 'image')} could not be read"
     st.caption(
         f"{counted(found['taken'], 'image')} of {found['of']:,} of {plain(found['set'])}"
