@@ -1,6 +1,7 @@
 """Evaluations against scikit-learn, torchmetrics and slow loops, also on degenerate answers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -530,8 +531,19 @@ def test_coverage_and_accuracy_by_a_slow_loop() -> None:
         assert coverage == pytest.approx(len(given) / 200)
         assert accuracy == pytest.approx(np.mean(given))
     assert curve.coverage[-1] == 1
-    risks = [1 - found.right[np.argsort(-found.certainty)][: k + 1].mean() for k in range(200)]
-    assert curve.area == pytest.approx(np.mean(risks))
+
+
+def test_risk_over_coverage_by_a_slow_loop_and_equally_sure_ones_answer_together() -> None:
+    found = judged(200)
+    risks = []
+    for certainty in found.certainty:  # ties count once for each image that has them
+        given = [r for c, r in zip(found.certainty, found.right, strict=True) if c >= certainty]
+        risks.append(1 - np.mean(given))
+    assert measure(found)["aurc"].value == pytest.approx(np.mean(risks))
+    tied = replace(found, probabilities=found.probabilities.round(1))
+    assert len(set(tied.certainty)) < 10
+    risks = [1 - tied.right[tied.certainty >= c].mean() for c in tied.certainty]
+    assert measure(tied)["aurc"].value == pytest.approx(np.mean(risks))
 
 
 def test_a_threshold_for_an_accuracy_gives_the_most_answers_that_have_it() -> None:

@@ -389,6 +389,24 @@ def _brier(images: MeasuredImages) -> Floats:
     return _share(images.without.sums(brier_terms(images.aligned)), images.images)
 
 
+def _risk_over_coverage(images: MeasuredImages) -> Floats:
+    """Images that are equally sure get their answers together."""
+    certainty = images.aligned.certainty
+    order = np.argsort(-certainty)
+    sure, wrong = certainty[order], ~images.aligned.right[order]
+    groups = images.without.groups[order]
+
+    def area(rows: Indices) -> float:
+        if not len(rows):
+            return float("nan")
+        ends = np.append(np.flatnonzero(np.diff(sure[rows])), len(rows) - 1)
+        risks = np.cumsum(wrong[rows])[ends] / (ends + 1)
+        return float((risks * np.diff(ends, prepend=-1)).sum() / len(rows))
+
+    left = [np.flatnonzero(groups != group) for group in range(images.without.number)]
+    return np.array([area(rows) for rows in (np.arange(len(order)), *left)])
+
+
 def _of_all(property_: Bools) -> tuple[Bools, Bools]:
     return property_, np.ones(len(property_), np.bool_)
 
@@ -540,6 +558,14 @@ _OWN: Mapping[str, Metric] = {
         "Brier 1950",
         span=(0.0, 2.0),
         values=_brier,
+    ),
+    "aurc": Metric(
+        "Risk over coverage (AURC)",
+        "share",
+        "less",
+        "Mean share of wrong answers among the surest, over all shares of images that get one.",
+        "Geifman, Uziel and El-Yaniv 2019",
+        values=_risk_over_coverage,
     ),
     "ari": Metric(
         "ARI",

@@ -24,13 +24,11 @@ class SelectiveCurve:
         thresholds: (P,) confidence from which an answer is given, descending.
         coverage: (P,) share of the images that get one, ascending to 1.
         accuracy: (P,) share of right ones among these.
-        area: Mean error over all coverages (AURC); less is better.
     """
 
     thresholds: tuple[float, ...]
     coverage: tuple[float, ...]
     accuracy: tuple[float, ...]
-    area: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -75,17 +73,14 @@ def selective(confidence: Floats, right: NDArray[np.bool_], most: int = 200) -> 
         most: Points at most.
     """
     if not len(confidence):
-        return SelectiveCurve((), (), (), None)
+        return SelectiveCurve((), (), ())
     thresholds, counts, accuracy = _steps(confidence, right)
-    widths = np.diff(counts, prepend=0) / len(confidence)
-    area = float(((1 - accuracy) * widths).sum())
     picked = np.unique(np.linspace(0, len(counts) - 1, min(most, len(counts))).round().astype(int))
     coverage = counts[picked] / len(confidence)
     return SelectiveCurve(
         tuple(thresholds[picked].tolist()),
         tuple(coverage.tolist()),
         tuple(accuracy[picked].tolist()),
-        area,
     )
 
 

@@ -162,7 +162,7 @@ def _labelled_sections(values: Values) -> list[Section]:
         crossing_section([("", values)]),
         clustering_section(values),
         calibration_section(values["calibration"]),
-        selective_section(values["selective"]),
+        selective_section(values),
     ]
 
 

@@ -181,8 +181,9 @@ def calibration_section(found: Values) -> Section:
     )
 
 
-def selective_section(found: Values) -> Section:
+def selective_section(values: Values) -> Section:
     """How accurate the most certain answers are."""
+    found, area = values["selective"], values["intervals"].get("aurc")
     points = list(zip(found["coverage"], found["accuracy"], found["thresholds"], strict=True))
     rows = []
     for wanted in range(1, 11):
@@ -195,10 +196,9 @@ def selective_section(found: Values) -> Section:
         "accuracy",
         "Accuracy over coverage",
     )
-    area = number(found["area"])
     return Section(
         "If the model may say “not sure”",
-        [f"Mean error over all coverages (AURC): {area}."],
+        [f"Mean error over all coverages (AURC): {estimated(area)}."],
         [DocumentTable(["images that get an answer", "right among them", "threshold"], rows)],
         [figure] if points else [],
     )
