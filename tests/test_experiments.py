@@ -17,7 +17,6 @@ from trainings import quiet
 from emoviz.checkpoints import Checkpoint
 from emoviz.cli import main, make_parser
 from emoviz.errors import RecipeError, TableError, TrainingError
-from emoviz.experiments import published
 from emoviz.experiments.cells import FolderCell, TrainCell, center_distances, short
 from emoviz.experiments.definitions import (
     EXPERIMENTS,
@@ -28,7 +27,7 @@ from emoviz.experiments.definitions import (
     get_experiment,
 )
 from emoviz.experiments.markdown import grid, markdown, shown
-from emoviz.experiments.published import Figure, nearest
+from emoviz.experiments.published import FIGURES, Figure, nearest
 from emoviz.experiments.report import (
     read_experiment,
     section,
@@ -99,11 +98,11 @@ def test_backbones_are_those_of_table_3_6() -> None:
     }
     for data, values in wanted.items():
         rows = ("ResNet50", "Xception", "EfficientNetV2-S")
-        assert [printed(published.BACKBONES, data, r, "accuracy") for r in rows] == values
+        assert [printed(FIGURES["backbones"], data, r, "accuracy") for r in rows] == values
     poster = {"Xception": 72.53, "EfficientNetV2-B0": 74.14, "EfficientNetV2-B2": 74.18}
     poster |= {"EfficientNetV2-S": 75.57, "Xception without pre-training": 63.53}
     for row, value in poster.items():
-        found = printed(published.POSTER_FIGURES, "WEBEmo sadness", f"poster {row}", "accuracy")
+        found = printed(FIGURES["poster"], "WEBEmo sadness", f"poster {row}", "accuracy")
         assert found == value
 
 
@@ -116,8 +115,8 @@ def test_gram_modules_are_those_of_tables_5_1_and_5_2() -> None:
         "v = 4": (82.520, 0.224),
     }
     for row, value in wanted.items():
-        assert printed(published.GRAM_GAIN, "WEBEmo sadness", row, "accuracy") == value
-    f1 = printed(published.GRAM_GAIN, "WEBEmo sadness", "v = 1", "per_class.others.f1")
+        assert printed(FIGURES["gram-gain"], "WEBEmo sadness", row, "accuracy") == value
+    f1 = printed(FIGURES["gram-gain"], "WEBEmo sadness", "v = 1", "per_class.others.f1")
     assert f1 == (0.8405, 0.0024)
 
 
@@ -132,13 +131,13 @@ def test_tuned_networks_are_those_of_table_5_10() -> None:
     }
     for (data, row), values in wanted.items():
         names = ("accuracy", "ari", "nmi", "asr")
-        assert tuple(printed(published.TUNED, data, row, name) for name in names) == values
+        assert tuple(printed(FIGURES["tuned"], data, row, name) for name in names) == values
     # beta = 0 is the same network in the tables by beta, but for the known slip
     for data in ("WEBEmo sadness", "FI-8"):
         for name in ("accuracy", "ari", "nmi", "asr"):
-            one = printed(published.TUNED, data, "baseline", name)
-            assert printed(published.BETA, data, "beta = 0", name) == one
-    assert printed(published.BETA, "EmoSet-118K", "beta = 0", "asr") == 0.8156
+            one = printed(FIGURES["tuned"], data, "baseline", name)
+            assert printed(FIGURES["beta"], data, "beta = 0", name) == one
+    assert printed(FIGURES["beta"], "EmoSet-118K", "beta = 0", "asr") == 0.8156
 
 
 def test_cross_sentiment_is_that_of_tables_5_11_to_5_13() -> None:
@@ -153,13 +152,13 @@ def test_cross_sentiment_is_that_of_tables_5_11_to_5_13() -> None:
     names = ("cross_sentiment_counts.none.eligible", "cross_sentiment", "cross_sentiment_0.3")
     names = (*names, "cross_sentiment_counts.0.3.eligible")
     for (data, row), values in wanted.items():
-        found = tuple(printed(published.CROSS_SENTIMENT, data, row, name) for name in names)
+        found = tuple(printed(FIGURES["cross-sentiment"], data, row, name) for name in names)
         assert found == values
 
 
 def test_printed_counts_add_up_or_the_slip_is_noted() -> None:
     slips = []
-    for figure in published.CROSS_SENTIMENT:
+    for figure in FIGURES["cross-sentiment"]:
         for theta, rate in (("none", "cross_sentiment"), ("0.3", "cross_sentiment_0.3")):
             counts = {
                 name: figure.values[f"cross_sentiment_counts.{theta}.{name}"].mean
@@ -177,7 +176,7 @@ def test_printed_counts_add_up_or_the_slip_is_noted() -> None:
 
 
 def test_printed_f1_follows_from_precision_and_recall() -> None:
-    tables = (*published.GRAM_GAIN, *published.SADNESS, *published.CROSS_DATASET)
+    tables = (*FIGURES["gram-gain"], *FIGURES["sadness"], *FIGURES["cross-dataset"])
     found = 0
     for figure in tables:
         for name in ("others", "sadness"):
@@ -190,16 +189,15 @@ def test_printed_f1_follows_from_precision_and_recall() -> None:
 
 
 def test_the_other_figures_are_those_of_the_digest() -> None:
-    k = [
-        printed(published.SADNESS, "WEBEmo sadness", f"k = {n}", "accuracy")[0] for n in range(2, 6)
-    ]
+    sadness, title = FIGURES["sadness"], "WEBEmo sadness"
+    k = [printed(sadness, title, f"k = {n}", "accuracy")[0] for n in range(2, 6)]
     assert k == [81.772, 81.806, 81.826, 81.816]
-    base = printed(published.SADNESS, "WEBEmo sadness", "baseline B2", "accuracy")
+    base = printed(sadness, title, "baseline B2", "accuracy")
     assert base == (81.368, 0.174)
     names = ("per_class.others.f1", "per_class.sadness.f1")
     across = {"UnbiasedEmo": (0.8313, 0.8011), "Emotion-6": (0.7437, 0.6455)}
     for data, values in across.items():
-        found = [printed(published.CROSS_DATASET, data, "v = 4", name)[0] for name in names]
+        found = [printed(FIGURES["cross-dataset"], data, "v = 4", name)[0] for name in names]
         assert tuple(found) == values
     faces = {
         "ResNet18": (53.60, 55.11, 64.61),
@@ -208,19 +206,19 @@ def test_the_other_figures_are_those_of_the_digest() -> None:
     }
     for network, values in faces.items():
         rows = [f"{network}, {epochs} epochs" for epochs in (20, 30, 300)]
-        found = [printed(published.FACES, "FER2013", row, "accuracy") for row in rows]
+        found = [printed(FIGURES["faces"], "FER2013", row, "accuracy") for row in rows]
         assert tuple(found) == values
 
 
 def test_lambda_and_beta_have_all_their_rows() -> None:
-    assert [figure.row for figure in published.LAMBDA] == [
+    assert [figure.row for figure in FIGURES["lambda"]] == [
         f"lambda = {value:g}" for value in (0.05, 0.1, 0.6, 1, 2, 5, 10, 20)
     ]
     for data in ("WEBEmo sadness", "FI-8", "EmoSet-118K", "CAER-S"):
-        rows = [figure.row for figure in published.BETA if figure.data.title == data]
+        rows = [figure.row for figure in FIGURES["beta"] if figure.data.title == data]
         assert rows == [f"beta = {value:g}" for value in (0, 0.1, 0.3, 0.4, 0.5, 0.8, 1, 1.2)]
-    assert printed(published.BETA, "CAER-S", "beta = 0.3", "ari") == 0.8142
-    assert printed(published.LAMBDA, "WEBEmo sadness", "lambda = 10", "asr") == 0.0255
+    assert printed(FIGURES["beta"], "CAER-S", "beta = 0.3", "ari") == 0.8142
+    assert printed(FIGURES["lambda"], "WEBEmo sadness", "lambda = 10", "asr") == 0.0255
 
 
 def test_known_slips_are_noted() -> None:
@@ -233,14 +231,14 @@ def test_known_slips_are_noted() -> None:
 
 def test_the_nearest_figure_prefers_the_set_then_the_labels() -> None:
     def data(row: str, taxonomy: str, title: str) -> str:
-        return nearest(published.BETA, row, taxonomy, title)["asr"][0].data.title
+        return nearest(FIGURES["beta"], row, taxonomy, title)["asr"][0].data.title
 
     assert data("beta = 0.5", "mikels8", "D-ViSA, out of 5 folds") == "FI-8"
     assert data("beta = 0.5", "mikels8", "EmoSet-118K, test split") == "EmoSet-118K"
     assert data("beta = 0.5", "caer7", "faces") == "CAER-S"
     assert data("beta = 0.5", "emotion6", "Emotion6") == "WEBEmo sadness"
-    assert nearest(published.BETA, "beta = 7", "mikels8", "x") == {}
-    value = nearest(published.GRAM_GAIN, "v = 2", "sadness2", "x")["accuracy"][1]
+    assert nearest(FIGURES["beta"], "beta = 7", "mikels8", "x") == {}
+    value = nearest(FIGURES["gram-gain"], "v = 2", "sadness2", "x")["accuracy"][1]
     assert (value.mean, value.sd, value.unit) == (82.313, 0.239, "percent")
 
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from emoviz.errors import RecipeError
-from emoviz.experiments import published
-from emoviz.experiments.published import Figure
+from emoviz.experiments.published import FIGURES, Figure
 
 Family = Literal["paper", "lite"]
 View = Literal["headline", "classes", "crossing"]
@@ -65,7 +64,6 @@ class Experiment:
         question: What it answers.
         rows: By family; the first row is what the others are compared with.
         measures: Columns of the first table.
-        figures: What the papers print.
         notes: What a reader must know, beside what is generated from the numbers.
         judged: Measures whose differences are put into words.
         views: Tables shown: the headline measures; precision, recall and F1 of each class of
@@ -84,7 +82,6 @@ class Experiment:
     question: str
     rows: Mapping[Family, tuple[ExperimentRow, ...]]
     measures: tuple[str, ...]
-    figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
     judged: tuple[str, ...] = ("accuracy",)
     views: tuple[View, ...] = ("headline",)
@@ -96,6 +93,11 @@ class Experiment:
     unlabelled: bool = False
     probe: bool = False
     claims: tuple[Claim, ...] = ()
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """What the papers print."""
+        return FIGURES.get(self.name, ())
 
     def common(self, family: Family) -> tuple[str, ...]:
         """Settings of every row."""
@@ -162,7 +164,6 @@ GRAM_GAIN = Experiment(
         ),
     },
     measures=_LABELS,
-    figures=published.GRAM_GAIN,
     notes=(
         "As in chapter 5.1 of the dissertation the contrastive-center loss is off (beta = 0), and "
         "the baseline is the plain backbone.",
@@ -206,15 +207,14 @@ BETA = Experiment(
             "beta",
             "dissertation",
             "loss.beta",
-            published.BETA,
+            FIGURES["beta"],
             (0, 0.1, 0.3, 0.4, 0.5, 0.8, 1, 1.2),
         ),
         "lite": _numbered(
-            "beta", FROZEN, "loss.beta", published.BETA, (0, 0.003, 0.01, 0.03, 0.1, 0.5, 1)
+            "beta", FROZEN, "loss.beta", FIGURES["beta"], (0, 0.003, 0.01, 0.03, 0.1, 0.5, 1)
         ),
     },
     measures=_CLUSTERS,
-    figures=published.BETA,
     notes=(
         "beta = 0 is what chapter 5.2 of the dissertation calls the baseline: the same network "
         "with its Gram modules, without the loss.",
@@ -232,11 +232,10 @@ MARGIN = Experiment(
     name="margin",
     question="What does the margin m between the class centers do?",
     rows={
-        "paper": _numbered("m", "dissertation", "loss.margin", published.MARGIN, (1.5, 3, 5, 10)),
-        "lite": _numbered("m", FROZEN, "loss.margin", published.MARGIN, (1.5, 3, 5, 10)),
+        "paper": _numbered("m", "dissertation", "loss.margin", FIGURES["margin"], (1.5, 3, 5, 10)),
+        "lite": _numbered("m", FROZEN, "loss.margin", FIGURES["margin"], (1.5, 3, 5, 10)),
     },
     measures=(*_CLUSTERS[:6], "center_distance.least", "center_distance.largest"),
-    figures=published.MARGIN,
     notes=(
         "Distances are those between the learned centers of the finished network; the papers' are "
         "read off the colours of Figure 5.4.",
@@ -262,14 +261,13 @@ LAMBDA = Experiment(
             "lambda",
             "dissertation",
             "loss.lambda",
-            published.LAMBDA,
+            FIGURES["lambda"],
             (0.05, 0.1, 0.6, 1, 2, 5, 10, 20),
             ("loss.beta=0.5", "loss.margin=5"),
         ),
-        "lite": _numbered("lambda", FROZEN, "loss.lambda", published.LAMBDA, (0.1, 1, 5, 20)),
+        "lite": _numbered("lambda", FROZEN, "loss.lambda", FIGURES["lambda"], (0.1, 1, 5, 20)),
     },
     measures=_CLUSTERS,
-    figures=published.LAMBDA,
     notes=(_OTHER_SETS,),
     judged=("accuracy", "ari", "asr"),
     taxonomy=OWN_LABELS,
@@ -302,7 +300,6 @@ BACKBONES = Experiment(
         "lite": _PLAIN_LITE,
     },
     measures=_LABELS,
-    figures=published.BACKBONES,
     notes=(*_UNTRAINED, _OTHER_SETS),
     judged=("accuracy", "macro_f1"),
     settings=_NO_LOSS,
@@ -326,7 +323,6 @@ POSTER = Experiment(
         "lite": _PLAIN_LITE,
     },
     measures=("accuracy", "macro_f1", "ari", "nmi", "asr"),
-    figures=published.POSTER_FIGURES,
     notes=(*_UNTRAINED, _OTHER_SETS),
     judged=("accuracy", "macro_f1"),
     views=("headline", "classes"),
@@ -369,7 +365,6 @@ SADNESS = Experiment(
         ),
     },
     measures=("accuracy", "macro_f1", "ari", "nmi", "asr", "ece"),
-    figures=published.SADNESS,
     notes=(
         "Two classes, sadness and others; finer labels come in through the bridge.",
         "Sadness is the smaller class in our sets, so the macro F1 says more than the accuracy, "
@@ -406,7 +401,6 @@ CROSS_DATASET = Experiment(
         ),
     },
     measures=("accuracy", "macro_f1"),
-    figures=published.CROSS_DATASET,
     notes=(
         "Sadness against the rest, through the bridge. A network is measured on the test split "
         "of its own set and on all images of the others.",
@@ -437,7 +431,6 @@ CROSS_SENTIMENT = Experiment(
         ),
     },
     measures=("accuracy", "sentiment_accuracy", "cross_sentiment", "cross_sentiment_0.3"),
-    figures=published.CROSS_SENTIMENT,
     notes=(
         "Top-2 cross-sentiment: the share of eligible images whose two most probable classes have "
         "opposite sentiments. Eligible are those whose two top probabilities reach theta.",
@@ -467,7 +460,6 @@ FACES = Experiment(
         "lite": (_RESNET18,),
     },
     measures=("accuracy", "macro_f1", "ece"),
-    figures=published.FACES,
     notes=(
         "The thesis gives one run each and does not say which of FER2013's two test files its "
         "figures are of; ours are of the file that was given with --test-data.",

@@ -20,7 +20,7 @@ from emoviz.analysis.resampling import MetricEstimate, paired_share_difference, 
 from emoviz.checkpoints import Checkpoint, open_checkpoint
 from emoviz.data.reading import SAMPLE, open_dataset
 from emoviz.errors import TableError, TrainingError
-from emoviz.experiments import published
+from emoviz.experiments.published import FIGURES, Figure
 from emoviz.files import read_json, write_json
 from emoviz.inference.embedding import embed_collection
 from emoviz.inference.embedding_table import EmbeddingTable
@@ -225,10 +225,10 @@ def load_study(folder: Path) -> Study | None:
         return None
 
 
-def paper_rows() -> dict[str, published.Figure]:
+def paper_rows() -> dict[str, Figure]:
     """Table 5.11's rows by their roles."""
-    rows = [row for row in published.CROSS_SENTIMENT if row.data is published.WIKIART]
-    return {row.row: row for row in rows}
+    rows = FIGURES["cross-sentiment"]
+    return {row.row: row for row in rows if row.data.mark == "wikiart"}
 
 
 def table_rows(study: Study) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from emoviz.analysis.comparison import claim, holm, mcnemar
 from emoviz.analysis.metrics import METRICS
 from emoviz.analysis.resampling import MetricEstimate, paired_share_difference
 from emoviz.checkpoints import Checkpoint
-from emoviz.experiments.published import CROSS_DATASET
+from emoviz.experiments.published import FIGURES
 from emoviz.inference.labelled import proposed_bridge
 from emoviz.settings import Settings
 from emoviz.ui import tables
@@ -180,7 +180,7 @@ def _printed() -> None:
                 item.row,
                 *(f"{item.values[s].mean:.3f}" for s in scores),
             )
-            for item in CROSS_DATASET
+            for item in FIGURES["cross-dataset"]
         ]
         titles = [name.removeprefix("per_class.").replace(".", ": ") for name in scores]
         columns = ["source", "measured on", "network", *titles]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from emoviz.analysis.cross_sentiment import CrossSentiment
 from emoviz.analysis.resampling import MetricEstimate, share
-from emoviz.experiments.published import CROSS_SENTIMENT, TUNED, Figure
+from emoviz.experiments.published import FIGURES, Figure
 from emoviz.labels import Taxonomy
 
 CAUTION = (
@@ -23,12 +23,12 @@ _PAIRS = {
 
 def clustering_rows(labels: Taxonomy) -> tuple[Figure, ...]:
     """Rows of Table 5.10 on sets with the same labels."""
-    return tuple(item for item in TUNED if item.data.taxonomy == labels.name)
+    return tuple(item for item in FIGURES["tuned"] if item.data.taxonomy == labels.name)
 
 
 def crossing_rows(model: Taxonomy) -> tuple[Figure, ...]:
     """Rows of Tables 5.11-5.13, of networks with the same classes."""
-    return tuple(item for item in CROSS_SENTIMENT if item.data.taxonomy == model.name)
+    return tuple(item for item in FIGURES["cross-sentiment"] if item.data.taxonomy == model.name)
 
 
 def clustering_table(rows: Sequence[Figure], ours: Mapping[str, MetricEstimate]) -> pd.DataFrame:
