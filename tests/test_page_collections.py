@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_pages import healthy, words
+from app_pages import drawn_tables, healthy, words
 from local_server import local_server
 from museum import furnish
 from streamlit.testing.v1 import AppTest
@@ -298,7 +298,7 @@ def test_the_study_of_the_sample_is_run_and_shown(
     told = words(app)
     assert "How the two see the paintings" in told
     assert "+0.0 points" in told  # the same weights on both sides
-    tables = [item.value for item in app.dataframe]
+    tables = drawn_tables(app)
     assert list(tables[0]["opposite %"])[1::2] == ["41.4", "19.4", "43.5", "19.9"]
     downloads = [button.proto.label for button in app.get("download_button")]
     assert {"table.md", "maps.png", "strip.png"} <= set(downloads), downloads

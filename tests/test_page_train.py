@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_pages import healthy, labels, open_page
+from app_pages import drawn_tables, healthy, labels, open_page
 from digests import digest
 from encoder_folders import write_clip
 from streamlit.testing.v1 import AppTest
@@ -296,7 +296,7 @@ def test_runs_are_laid_over_each_other(run: Path, settings: Settings) -> None:
     write_json(other / "settings.json", values)
     app = open_page("runs", run="finished,second")
     assert "In what they differ" in said(app)
-    table = next(t.value for t in app.dataframe if "loss.beta" in list(t.value.columns))
+    table = next(found for found in drawn_tables(app) if "loss.beta" in found)
     assert set(table["loss.beta"]) == {"0.1", "0.7"}
 
 

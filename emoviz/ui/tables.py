@@ -4,7 +4,9 @@ Streamlit's own "Download as CSV" writes cells as they are; `.streamlit/config.t
 """
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from math import isnan
+from numbers import Real
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -16,27 +18,29 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-def show(table: "DataFrame", key: str, **options: Any) -> Any:
-    """`st.dataframe`, with the table as CSV below it.
+_TEXT = 40  # rows that stand as text; more scroll in a grid, which sorts and searches
+
+
+def show(table: "DataFrame", key: str, index: bool = True) -> None:
+    """A table of any length, with the table as CSV below it.
 
     Args:
-        table: Its index goes home too, unless it is hidden.
-        key: Of the element, and the name of the file.
-        options: As for `st.dataframe`.
-
-    Returns:
-        What `st.dataframe` does.
+        table: Of texts and numbers.
+        key: Of the elements, and the name of the file.
+        index: Whether the names of the rows stand before them, and go home.
     """
-    event = st.dataframe(table, key=key, **options)
-    offer(table if options.get("hide_index") else table.reset_index(names=""), key)
-    return event
+    if len(table) <= _TEXT:
+        draw(table, index)
+    else:
+        st.dataframe(table, key=key, hide_index=not index, height=460, width="stretch")
+    offer(table.reset_index(names="") if index else table, key)
 
 
 def draw(table: "DataFrame", index: bool = True, header: bool = True) -> None:
     """A small table as text, at once; `st.table` first fetches a megabyte that draws it.
 
     Args:
-        table: Of texts and whole numbers; foreign texts stay text.
+        table: Of texts and numbers; foreign texts stay text.
         index: Whether the names of the rows stand before them.
         header: Whether those of the columns stand above.
     """
@@ -71,4 +75,7 @@ def offer(table: "DataFrame", key: str) -> None:
 
 
 def _text(cell: object) -> str:
-    return escape(readable(str(cell)))
+    if isinstance(cell, Real):
+        value = float(cell)
+        return "" if isnan(value) else f"{value:,.4f}".rstrip("0").rstrip(".")
+    return escape(readable("" if cell is None else str(cell)))

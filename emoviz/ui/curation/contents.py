@@ -55,7 +55,7 @@ def show_counts(subject: CurationSubject) -> None:
         table.index = [readable(str(name)) for name in table.index]
         if len(counts) > 1:
             table["all"] = table.sum(axis=1)
-        tables.show(table, "datasets-numbers", height=min(38 + 35 * len(table), 460))
+        tables.show(table, "datasets-numbers")
 
 
 def show_wall(subject: CurationSubject, settings: Settings) -> None:

@@ -78,7 +78,7 @@ def _stays(subject: CurationSubject, made: PreparedSet) -> None:
         table.index = [readable(str(name)) for name in table.index]
         table["all"] = table.sum(axis=1)
         table = table[table["all"] > 0]
-        tables.show(table, "datasets-after", height=min(38 + 35 * len(table), 420))
+        tables.show(table, "datasets-after")
 
 
 def _warnings(subject: CurationSubject, made: PreparedSet) -> list[str]:

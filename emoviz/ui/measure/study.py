@@ -122,7 +122,7 @@ def _maps(study: Study, model: Checkpoint) -> None:
 
 def _numbers(study: Study) -> None:
     st.header("How often the two most probable emotions are opposite", anchor=False)
-    tables.show(pd.DataFrame(table_rows(study)), "study-rates", hide_index=True, width="stretch")
+    tables.show(pd.DataFrame(table_rows(study)), "study-rates", index=False)
     _, low, high = study.difference
     sure = "which these paintings do not tell from zero" if low <= 0 <= high else "beyond chance"
     value, least, most = (
@@ -145,7 +145,7 @@ def _numbers(study: Study) -> None:
             shown["sentiment as people said"] = _told(side.people["right"], count)
             shown["always the commoner one"] = _told(side.people["commonest"], count)
         rows.append({"network": side.checkpoint, **shown})
-    tables.show(pd.DataFrame(rows), "study-networks", hide_index=True, width="stretch")
+    tables.show(pd.DataFrame(rows), "study-networks", index=False)
 
 
 def _told(value: float, count: int) -> str:

@@ -40,9 +40,9 @@ def choose(runs: list[Run]) -> list[Run]:
     asked = st.query_params.get("run", "").split(",")
     first = [i for i, run in enumerate(runs) if run.id in asked] or [0]
     table = pd.DataFrame([_row(run) for run in runs])
-    event = tables.show(
+    event = st.dataframe(
         table,
-        "runs-table",
+        key="runs-table",
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
@@ -50,6 +50,7 @@ def choose(runs: list[Run]) -> list[Run]:
         height=min(38 + 35 * len(runs), 360),
         column_config={"run": st.column_config.TextColumn(width=330)},
     )
+    tables.offer(table, "runs-table")
     rows = [row for row in event.selection.rows if row < len(runs)]
     return [runs[row] for row in rows]
 

@@ -136,7 +136,7 @@ def show(settings: Settings, folder: Path) -> None:
     best = best_row(rows, by)
     done = [row for row in rows if row.state == "done"]
     st.markdown(f"**{len(done)} of {counted(len(rows), 'network')}** trained.")
-    tables.show(_table(rows, best), f"sweep-table-{folder.name}", hide_index=True)
+    tables.show(_table(rows, best), f"sweep-table-{folder.name}", index=False)
     st.caption(
         "Percent, but for the entropy. All of validation images, the last column of test images. "
         "More is better but for ASR and entropy."
@@ -192,7 +192,7 @@ def _over_seeds(done: Sequence[SweepRow], by: str) -> None:
         for key, values in groups.items()
     ]
     st.markdown("**Over the seeds**")
-    tables.show(pd.DataFrame(table), "sweep-seeds", hide_index=True)
+    tables.show(pd.DataFrame(table), "sweep-seeds", index=False)
 
 
 def _leads(
