@@ -30,6 +30,7 @@ from emoviz.data.images import Limits
 from emoviz.data.importers import Item
 from emoviz.data.importers.artworks import read_artworks
 from emoviz.data.importers.registry import bring_in
+from emoviz.data.named_files import Members
 from emoviz.data.reading import (
     expand,
     open_dataset,
@@ -37,7 +38,7 @@ from emoviz.data.reading import (
 )
 from emoviz.data.sources import member_names
 from emoviz.data.structure import read_structure
-from emoviz.data.tables import Members, read_table
+from emoviz.data.tables import read_table
 from emoviz.errors import ImageError, TableError
 from emoviz.labels import FER7, MIKELS8
 from emoviz.settings import Settings
@@ -598,7 +599,7 @@ def test_what_names_images_is_the_rows_of_a_document(
 ) -> None:
     place = make(json.dumps(document), name)
     assert [record.name for record in open_dataset(place, SETTINGS).records] == [NAMES[0]]
-    monkeypatch.setattr("emoviz.data.tables._MOST_JSON", 8)
+    monkeypatch.setattr("emoviz.data.json_tables._MOST_JSON", 8)
     with pytest.raises(TableError, match="a document of JSON above 0 MB; write an object a line"):
         read_table(make(json.dumps([document]), name))
 
@@ -606,7 +607,7 @@ def test_what_names_images_is_the_rows_of_a_document(
 def test_lines_of_json_with_names_of_their_own_are_refused(
     make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emoviz.data.tables._MOST_CELLS", 8)
+    monkeypatch.setattr("emoviz.data.json_tables._MOST_CELLS", 8)
     text = "\n".join(json.dumps({f"name {i}": i}) for i in range(9))
     with pytest.raises(TableError, match="has 3 names in its first 3 rows; at most 8 cells"):
         read_table(make(text, name="t.jsonl"))

@@ -15,14 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.data.dataset import Record
-from emoviz.data.images import (
-    Limits,
-    OpenedImage,
-    open_image,
-    open_small,
-    own_fault,
-    thumbnail,
-)
+from emoviz.data.images import Limits, OpenedImage, open_image, open_small, own_fault, thumbnail
 from emoviz.errors import ImageError
 
 SIDE = 32  # of the thumbnail that everything is read from

@@ -213,7 +213,8 @@ def open_holder(path: Path, settings: Settings) -> Holder:
     """
     if _is_zip(path.name, first_bytes(path)):
         return ZipImages(path, settings)
-    from emoviz.data.tables import ParquetImages, read_table
+    from emoviz.data.parquet_tables import ParquetImages
+    from emoviz.data.tables import read_table
 
     table = read_table(path)
     if table.images is None:

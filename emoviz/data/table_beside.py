@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from emoviz.data.cells import kind_of_values, listed, plain_name
+from emoviz.data.columns import BESIDE, Roles, Table, file_told, find_roles
 from emoviz.data.dataset import (
     MOST_CLASSES,
     NO_LABEL,
@@ -17,6 +18,7 @@ from emoviz.data.dataset import (
     Wish,
     one_hot,
 )
+from emoviz.data.named_files import Members, unshared
 from emoviz.data.sources import (
     JSON,
     LISTS,
@@ -27,16 +29,7 @@ from emoviz.data.sources import (
     why_no_image,
 )
 from emoviz.data.table_records import read_records, tallied, with_folders
-from emoviz.data.tables import (
-    BESIDE,
-    Members,
-    Roles,
-    Table,
-    file_told,
-    find_roles,
-    read_held,
-    unshared,
-)
+from emoviz.data.tables import read_held
 from emoviz.errors import ImageError, TableError
 from emoviz.labels import Taxonomy
 

@@ -16,7 +16,6 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.data import tables
 from emoviz.data.cells import (
     NO_ANSWER,
     by_number,
@@ -26,6 +25,7 @@ from emoviz.data.cells import (
     plain_name,
     votes_in,
 )
+from emoviz.data.columns import BESIDE, Roles, Table, file_told, find_roles
 from emoviz.data.dataset import (
     MOST_CLASSES,
     NO_LABEL,
@@ -44,19 +44,11 @@ from emoviz.data.dataset import (
     one_hot,
 )
 from emoviz.data.images import SUFFIXES
+from emoviz.data.named_files import ADDRESS, Files, Members, folded, unshared
+from emoviz.data.parquet_tables import ParquetImages, read_images, rows_without_image
 from emoviz.data.sources import as_address, is_address, is_junk, parts_of
 from emoviz.data.structure import OF_IMAGES
-from emoviz.data.tables import (
-    Files,
-    Members,
-    Roles,
-    Table,
-    file_told,
-    find_roles,
-    folded,
-    read_table,
-    unshared,
-)
+from emoviz.data.tables import read_table
 from emoviz.errors import TableError
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 
@@ -182,7 +174,7 @@ def tallied(table: Table, roles: Roles) -> tuple[Table, Roles]:
         for file, cell in zip(files, map(str.strip, table.columns[name]), strict=True):
             if cell.casefold() not in NO_ANSWER:
                 counts[cell][file] += 1
-    if taxonomy_of(counts.keys() - tables.BESIDE) is None:
+    if taxonomy_of(counts.keys() - BESIDE) is None:
         return table, roles
     totals = sum(counts.values(), Counter[str]())
     given = Counter(file for some in counts.values() for file in some)
@@ -380,7 +372,7 @@ class _Rows(Sequence[Record]):
     def _read_votes(self) -> None:
         """Shares of people's votes, or counts turned to shares, and the label of most."""
         answers = self._roles.votes
-        found = {answer for answer in answers.values() if answer.casefold() not in tables.BESIDE}
+        found = {answer for answer in answers.values() if answer.casefold() not in BESIDE}
         self.taxonomy = taxonomy = self._wish.taxonomy or any_taxonomy(
             self._table.path.stem, found, self._wish.likely
         )
@@ -410,11 +402,11 @@ class _Rows(Sequence[Record]):
         self._contents: Sequence[bytes | None] = ()
         rows: Iterable[int] = range(table.count)
         if table.images is not None and wish.labelled:  # all of them for training
-            self._contents = tables.read_images(table.path, table.images)
+            self._contents = read_images(table.path, table.images)
             rows = [row for row, data in enumerate(self._contents) if data is None]
         elif table.images is not None:
-            self._holder = tables.ParquetImages(table.path, table.images, self._names)
-            rows = tables.rows_without_image(table.path, table.images)
+            self._holder = ParquetImages(table.path, table.images, self._names)
+            rows = rows_without_image(table.path, table.images)
         there = set() if wish.sent else self._folders[0].there(self._names[row] for row in rows)
         if wish.folders:
             there = {name for name in there if wish.allows(self._root / name)}
@@ -451,7 +443,7 @@ class _Rows(Sequence[Record]):
     def _file(self, row: int, name: str, found: Path | None) -> str:
         """The file that a row means, once it is there and may be named."""
         unnamed = self._table.images is not None and name.startswith(f"{self._table.path.stem}/")
-        why = _ADDRESS if tables.ADDRESS.match(name) else "there is no such file"
+        why = _ADDRESS if ADDRESS.match(name) else "there is no such file"
         reason = f"{file_told(name)}{why}"
         if unnamed and found is None:
             reason = "the row has no image"

@@ -16,13 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.data.cells import NO_ANSWER, number, plain_name
+from emoviz.data.columns import Table, columns_told, find_roles
 from emoviz.data.dataset import any_taxonomy
-from emoviz.data.tables import (
-    Table,
-    columns_told,
-    find_roles,
-    read_table,
-)
+from emoviz.data.tables import read_table
 from emoviz.errors import TableError
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.labels import Taxonomy

@@ -28,7 +28,7 @@ from emoviz.data.importers.common import (
     kind_of_style,
     plain_rows,
 )
-from emoviz.data.tables import Files
+from emoviz.data.named_files import Files
 from emoviz.labels import MIKELS8
 
 TITLE = "ArtEmis"

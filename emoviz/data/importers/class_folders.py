@@ -18,7 +18,7 @@ from pathlib import Path
 
 from emoviz.data.dataset import SPLIT_WORDS, Dataset, Record
 from emoviz.data.importers.common import Importer, expect, read_folders
-from emoviz.data.tables import Files
+from emoviz.data.named_files import Files
 from emoviz.labels import CAER7, MIKELS8, own_taxonomy
 
 OBJECTS6 = ("anger", "fear", "joy", "love", "sadness", "surprise")  # of UnbiasedEmo

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from emoviz.data.affect import DIMENSIONS, Dimension
+from emoviz.data.columns import Roles, Table, columns_told, file_told, find_roles
 from emoviz.data.dataset import (
     Dataset,
     Problem,
@@ -21,17 +22,9 @@ from emoviz.data.dataset import (
     not_of,
     one_hot,
 )
+from emoviz.data.named_files import Files
 from emoviz.data.reading import open_dataset
-from emoviz.data.tables import (
-    Files,
-    Roles,
-    Table,
-    columns_told,
-    file_told,
-    find_roles,
-    read_table,
-    read_text,
-)
+from emoviz.data.tables import read_table, read_text
 from emoviz.errors import TableError, TaxonomyError
 from emoviz.labels import Taxonomy
 

@@ -10,9 +10,10 @@ artist, the part of the file's name before the first ``_`` does (WikiArt's namin
 from pathlib import Path
 
 from emoviz.data.affect import DIMENSIONS, Scale
+from emoviz.data.columns import find_roles
 from emoviz.data.dataset import Dataset
 from emoviz.data.importers.common import ABSTRACT, Gathered, Importer, artist_group, expect
-from emoviz.data.tables import find_roles, read_table
+from emoviz.data.tables import read_table
 from emoviz.labels import MIKELS8
 
 TITLE = "D-ViSA"

@@ -19,7 +19,7 @@ from typing import Any
 
 from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split
 from emoviz.data.importers.common import Gathered, Importer, expect
-from emoviz.data.tables import Files
+from emoviz.data.named_files import Files
 from emoviz.errors import TableError
 from emoviz.files import read_json
 from emoviz.labels import MIKELS8

@@ -22,7 +22,8 @@ from PIL import Image
 from emoviz.data.cells import by_number
 from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split
 from emoviz.data.importers.common import Gathered, Importer, expect, read_folders, roles_with_label
-from emoviz.data.tables import read_images, read_table
+from emoviz.data.parquet_tables import read_images
+from emoviz.data.tables import read_table
 from emoviz.errors import TableError
 from emoviz.labels import FER7
 

@@ -21,7 +21,7 @@ from emoviz.data.importers.common import (
     list_lines,
     plain_rows,
 )
-from emoviz.data.tables import Files
+from emoviz.data.named_files import Files
 from emoviz.errors import TableError
 from emoviz.labels import SENTIMENT2
 

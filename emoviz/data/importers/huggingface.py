@@ -17,10 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from emoviz.data.cells import NO_ANSWER, by_number
+from emoviz.data.columns import Roles, Table
 from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split, Wish, absolute, any_taxonomy
 from emoviz.data.importers.common import Gathered, Importer, roles_with_label
+from emoviz.data.named_files import Files
 from emoviz.data.table_records import read_records
-from emoviz.data.tables import Files, Roles, Table, read_table
+from emoviz.data.tables import read_table
 from emoviz.errors import TableError
 from emoviz.files import read_json
 from emoviz.labels import get_taxonomy

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from emoviz.data.dataset import SPLIT_WORDS, Dataset
 from emoviz.data.importers.common import Gathered, Importer, expect, plain_rows, read_folders
-from emoviz.data.tables import Files
+from emoviz.data.named_files import Files
 from emoviz.labels import SENTIMENT2
 
 TITLE = "Positive and negative images"

@@ -18,7 +18,7 @@ from pathlib import Path
 from emoviz.data.cells import by_number
 from emoviz.data.dataset import SPLIT_WORDS, Dataset, Split
 from emoviz.data.importers.common import Gathered, Importer, list_lines
-from emoviz.data.tables import Files
+from emoviz.data.named_files import Files
 from emoviz.errors import TableError
 from emoviz.labels import SENTIMENT2, WEBEMO8, Taxonomy, own_taxonomy
 
