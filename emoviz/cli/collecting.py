@@ -5,7 +5,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, print_account, print_json
+from emoviz.cli.output import (
+    DEFAULT_CHECKPOINT,
+    NOTHING_READ,
+    add_progress_and_format,
+    print_account,
+    show,
+)
 from emoviz.jobs import Reporter
 from emoviz.settings import Settings
 
@@ -62,8 +68,7 @@ def _add_add(parts: Any) -> None:
     verb.add_argument(
         "--checkpoint", default=DEFAULT_CHECKPOINT, help="whose estimates; none for none (mikels8)"
     )
-    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
-    verb.add_argument("--format", choices=("table", "json"), default="table")
+    add_progress_and_format(verb)
     verb.set_defaults(verb=_add)
 
 
@@ -85,10 +90,7 @@ def _add(arguments: argparse.Namespace, settings: Settings) -> int:
         raise
     result = added.to_dict()
     report.finish(f"{result['ready']:,} of {result['works']:,} artworks are here", result)
-    if arguments.format == "json":
-        print_json(result, sys.stdout)
-    else:
-        _print_added(result)
+    show(arguments, result, _print_added)
     return 0 if result["ready"] else NOTHING_READ
 
 
@@ -161,15 +163,16 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> int:
                 "problems": len(found.problems),
             }
         )
-    if arguments.format == "json":
-        print_json(rows, sys.stdout)
-        return 0
+    show(arguments, rows, _print_collections)
+    return 0
+
+
+def _print_collections(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         state = f"{row['ready']:,} of {row['works']:,} here, {row['failed']:,} failed"
         print(f"{row['name']}: {row['title']} ({row['kind']}), {state}; from {row['source']}")
     if not rows:
         print("No collections yet. Bring one in: python -m emoviz collection add NAME SOURCE")
-    return 0
 
 
 def _remove(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -2,13 +2,19 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import account, add_level, print_account, print_json
+from emoviz.cli.output import (
+    account,
+    add_level,
+    add_progress_and_format,
+    named_taxonomy,
+    print_account,
+    show,
+)
 from emoviz.cli.parts import add_parts, done_in_parts
 from emoviz.errors import TableError
 from emoviz.files import read_json
@@ -46,7 +52,7 @@ def _add_import(parts: Any) -> None:
     verb.add_argument("--library", metavar="ID", help="keep it as a set of the library")
     verb.add_argument("--refused", type=Path, metavar="F.csv", help="what did not fit, all of it")
     verb.add_argument("--sent", action="store_true", help=argparse.SUPPRESS)
-    _add_shared(verb)
+    add_progress_and_format(verb)
     verb.set_defaults(verb=_import)
 
 
@@ -60,7 +66,7 @@ def _add_examine(parts: Any) -> None:
         "--out", type=Path, metavar="DIR", help="keep what was found here (at home); a part's file"
     )
     add_parts(verb, _examine_work, finish_examination)
-    _add_shared(verb)
+    add_progress_and_format(verb)
     verb.set_defaults(verb=_examine)
 
 
@@ -71,7 +77,7 @@ def _add_prepare(parts: Any) -> None:
     verb.add_argument("--out", type=Path, required=True, metavar="DIR")
     verb.add_argument("--library", metavar="ID", help="keep it as a set of the library, too")
     verb.add_argument("--title", default="", help="for people; the recipe's where left out")
-    _add_shared(verb)
+    add_progress_and_format(verb)
     verb.set_defaults(verb=_prepare)
 
 
@@ -92,11 +98,6 @@ def _add_table(verb: argparse.ArgumentParser) -> None:
         "table", metavar="SET", help="T.parquet, a CSV, a folder, or the id of a set of the library"
     )
     verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
-
-
-def _add_shared(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
-    verb.add_argument("--format", choices=("table", "json"), default="table")
 
 
 def _import(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -134,10 +135,7 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> int:
     told = {name: result[name] for name in ("table", "found", "taken", "notes")}
     told["other_level"] = found.other_level
     report.finish(f"{result['images']:,} images brought in", told)
-    if arguments.format == "json":
-        print_json(result, sys.stdout)
-    else:
-        _print_imported(result)
+    show(arguments, result, _print_imported)
     return 0
 
 
@@ -193,10 +191,7 @@ def _examine(arguments: argparse.Namespace, settings: Settings) -> int:
     folder = arguments.out or examination_folder(settings, path)
     keep(folder, item, found)
     report.finish(f"{len(item):,} images examined", {"counts": counts_of(found)})
-    if arguments.format == "json":
-        print_json(found, sys.stdout)
-    else:
-        _print_found(found)
+    show(arguments, found, _print_found)
     return 0
 
 
@@ -280,10 +275,7 @@ def _prepare(arguments: argparse.Namespace, settings: Settings) -> int:
         save_set(settings, arguments.library, title, made.labelled, about)
     result["table"] = str(table)
     report.finish(f"{result['images']:,} images prepared", {"table": result["table"]})
-    if arguments.format == "json":
-        print_json(result, sys.stdout)
-    else:
-        _print_prepared(result)
+    show(arguments, result, _print_prepared)
     return 0
 
 
@@ -379,11 +371,9 @@ def _read(arguments: argparse.Namespace, settings: Settings) -> "tuple[Path, Dat
     """The table that was named, by its path or its id in the library."""
     from emoviz.data.library import locate
     from emoviz.data.reading import read_labelled
-    from emoviz.labels import get_taxonomy
 
-    taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
     place = locate(settings, arguments.table)
-    return Path(place), read_labelled(place, taxonomy)
+    return Path(place), read_labelled(place, named_taxonomy(arguments))
 
 
 def _wants_parquet(path: Path | None) -> None:

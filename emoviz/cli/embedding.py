@@ -6,37 +6,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emoviz.cli.output import (
-    DEFAULT_CHECKPOINT,
     NOTHING_READ,
     account,
     add_level,
+    add_progress_and_format,
     print_account,
-    print_json,
+    show,
 )
-from emoviz.cli.parts import add_parts, done_in_parts
+from emoviz.cli.parts import add_collection, add_parts, done_in_parts, opened
 from emoviz.jobs import Reporter
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
-    from emoviz.checkpoints import Checkpoint
-    from emoviz.data.dataset import Dataset
     from emoviz.data.parts import Merged, PartWork
     from emoviz.inference.embedding import Embedded
 
 
 def add_verbs(verbs: Any) -> None:
     """Add this module's verb to the parser."""
-    _add_embed(verbs)
-
-
-def _add_embed(verbs: Any) -> None:
     verb = verbs.add_parser("embed", help="make the table of embeddings of a collection")
-    verb.add_argument(
-        "path",
-        metavar="PATH",
-        help="a folder, a ZIP, a table (CSV, Parquet), an image, IIIF address, a set's id, sample",
-    )
-    verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
+    add_collection(verb)
     verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
     add_level(verb)
     verb.add_argument(
@@ -44,8 +33,7 @@ def _add_embed(verbs: Any) -> None:
     )
     add_parts(verb, _work, finish_embedding)
     verb.add_argument("--batch", type=int, default=32, help="images at once (32)")
-    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
-    verb.add_argument("--format", choices=("table", "json"), default="table")
+    add_progress_and_format(verb)
     verb.set_defaults(verb=_embed)
 
 
@@ -58,7 +46,7 @@ def _embed(arguments: argparse.Namespace, settings: Settings) -> int:
         check_suffix(arguments.out)
     if done_in_parts(arguments, settings):
         return 0
-    checkpoint, collection = _opened(arguments, settings)
+    checkpoint, collection = opened(arguments, settings)
     report = Reporter(arguments.progress)
     report.step("embedding images", until=0.95)
     model = load_model(checkpoint, settings)
@@ -74,30 +62,14 @@ def _embed(arguments: argparse.Namespace, settings: Settings) -> int:
         write_embeddings(out, found.parts(settings))
     result = _summary(found, out)
     report.finish(f"{len(found):,} images embedded", result)
-    if arguments.format == "json":
-        print_json(result, sys.stdout)
-    else:
-        _print_embedded(result)
+    show(arguments, result, _print_embedded)
     return 0 if len(found) else NOTHING_READ
-
-
-def _opened(arguments: argparse.Namespace, settings: Settings) -> "tuple[Checkpoint, Dataset]":
-    from emoviz.checkpoints import open_checkpoint
-    from emoviz.data.library import locate_images
-    from emoviz.data.reading import open_dataset
-    from emoviz.labels import get_taxonomy
-
-    taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
-    checkpoint = open_checkpoint(arguments.checkpoint, settings)
-    path = locate_images(settings, arguments.path)
-    likely = checkpoint.card.taxonomy
-    return checkpoint, open_dataset(path, settings, taxonomy, likely, level=arguments.level)
 
 
 def _work(arguments: argparse.Namespace, settings: Settings, report: Reporter) -> "PartWork":
     from emoviz.inference.embedding import embedding_work
 
-    return embedding_work(*_opened(arguments, settings), settings, report, max(1, arguments.batch))
+    return embedding_work(*opened(arguments, settings), settings, report, max(1, arguments.batch))
 
 
 def finish_embedding(merged: "Merged", out: Path, settings: Settings) -> None:

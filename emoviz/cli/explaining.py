@@ -1,12 +1,17 @@
 """Verbs that say why: ``explain``, ``texture``."""
 
 import argparse
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import DEFAULT_CHECKPOINT, account, print_account, print_json
+from emoviz.cli.output import (
+    DEFAULT_CHECKPOINT,
+    account,
+    add_progress_and_format,
+    print_account,
+    show,
+)
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,8 +72,7 @@ def _add_texture(verbs: Any) -> None:
     verb.add_argument(
         "--out", type=Path, metavar="DIR", help="(default: the store at home, made only once)"
     )
-    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
-    verb.add_argument("--format", choices=("table", "json"), default="table")
+    add_progress_and_format(verb)
     verb.set_defaults(verb=_texture)
 
 
@@ -116,10 +120,7 @@ def _explain_split(arguments: argparse.Namespace, settings: Settings) -> int:
         from emoviz.files import write_json
 
         write_json(arguments.out / "split.json", result)
-    if arguments.format == "json":
-        print_json(result, sys.stdout)
-    else:
-        _print_split(result)
+    show(arguments, result, _print_split)
     return 0
 
 
@@ -154,10 +155,7 @@ def _explain_regions(arguments: argparse.Namespace, settings: Settings) -> int:
         result["lines"] = list(found.lines)
     if heat.completeness is not None:
         result["completeness"] = {**asdict(heat.completeness), "gap": heat.completeness.gap}
-    if arguments.format == "json":
-        print_json(result, sys.stdout)
-    else:
-        _print_regions(result)
+    show(arguments, result, _print_regions)
     return 0
 
 
@@ -190,10 +188,7 @@ def _score(arguments: argparse.Namespace, settings: Settings) -> int:
         report,
     )
     report.finish(f"{found['taken']:,} images explained", {"taken": found["taken"]})
-    if arguments.format == "json":
-        print_json(found, sys.stdout)
-    else:
-        _print_scores(found)
+    show(arguments, found, _print_scores)
     return 0
 
 
@@ -282,15 +277,16 @@ def _texture(arguments: argparse.Namespace, settings: Settings) -> int:
         made = make_pictures(explainer, opened.pixels, request, folder, about, report)
     result = _texture_result(checkpoint, made)
     report.finish("texture pictures made", result)
-    if arguments.format == "json":
-        print_json(result, sys.stdout)
-    else:
-        for row in result["pictures"]:
-            print(
-                f"{folder / row['file']}: {', '.join(row['layers'])}; loss "
-                f"{row['first_loss']:.4g} -> {row['loss']:.4g} in {row['steps']} steps"
-            )
+    show(arguments, result, _print_textures)
     return 0
+
+
+def _print_textures(result: dict[str, Any]) -> None:
+    for row in result["pictures"]:
+        print(
+            f"{Path(result['out'], row['file'])}: {', '.join(row['layers'])}; loss "
+            f"{row['first_loss']:.4g} -> {row['loss']:.4g} in {row['steps']} steps"
+        )
 
 
 def beside_a_page(arguments: argparse.Namespace, settings: Settings) -> Settings:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import estimate_text, number_text, print_json
+from emoviz.cli.output import estimate_text, number_text, print_json, show
 from emoviz.errors import AnalysisError, TableError, TaxonomyError
 from emoviz.settings import Settings
 
@@ -237,10 +237,7 @@ def _centers(arguments: argparse.Namespace, settings: Settings) -> int:
         "mean": None if pairs is None else round(pairs.mean, 6),
         "max": None if pairs is None else round(pairs.largest.distance, 6),
     }
-    if arguments.format == "json":
-        print_json(result, sys.stdout)
-    else:
-        _print_centers(result)
+    show(arguments, result, _print_centers)
     return 0
 
 

@@ -9,7 +9,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, account, print_account, print_json
+from emoviz.cli.output import (
+    DEFAULT_CHECKPOINT,
+    NOTHING_READ,
+    account,
+    print_account,
+    print_json,
+    show,
+)
 from emoviz.cli.parts import add_parts, done_in_parts
 from emoviz.files import printable
 from emoviz.jobs import Reporter
@@ -232,20 +239,21 @@ def _checkpoints(arguments: argparse.Namespace, settings: Settings) -> int:
         }
         for item in found
     ]
-    if arguments.format == "json":
-        print_json(rows, sys.stdout)
-    else:
-        for row in rows:
-            layers = ", ".join(map(str, row["layers"])) or "none"
-            print(
-                f"{row['id']}: {row['title']}. {row['taxonomy']}, {row['backbone']}, "
-                f"Gram layers {layers}, width {row['width']}"
-            )
-            for name, value in row["measures"].items():
-                print(f"    {name}: {json.dumps(value, ensure_ascii=False)}")
+    show(arguments, rows, _print_checkpoints)
     for reason in refused:
         print(f"emoviz: {reason}", file=sys.stderr)
     return 0
+
+
+def _print_checkpoints(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        layers = ", ".join(map(str, row["layers"])) or "none"
+        print(
+            f"{row['id']}: {row['title']}. {row['taxonomy']}, {row['backbone']}, "
+            f"Gram layers {layers}, width {row['width']}"
+        )
+        for name, value in row["measures"].items():
+            print(f"    {name}: {json.dumps(value, ensure_ascii=False)}")
 
 
 def _add_wishes(action: argparse.ArgumentParser) -> None:

@@ -13,7 +13,9 @@ from emoviz.cli.output import (
     NOTHING_READ,
     account,
     add_level,
+    add_progress_and_format,
     estimate_text,
+    named_taxonomy,
     number_text,
     print_account,
     print_json,
@@ -150,8 +152,7 @@ def _add_set_options(verb: argparse.ArgumentParser) -> None:
         help="everything as .html, .md or .json; .zip: figures, tables and methods for a paper",
     )
     verb.add_argument("--seed", type=int, default=0, help="of the intervals and of k-means (0)")
-    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
-    verb.add_argument("--format", choices=("table", "json"), default="table")
+    add_progress_and_format(verb)
 
 
 def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -251,7 +252,7 @@ def _ask(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.labels import get_taxonomy
 
     report = Reporter(arguments.progress)
-    known = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
+    known = named_taxonomy(arguments)
     data = locate(settings, arguments.data)
     collection = open_dataset(data, settings, known, level=arguments.level)
     if arguments.classes and not len(collection.taxonomy):
@@ -276,11 +277,10 @@ def _asked(
     """The answers of `--rival` to the images of the set."""
     from emoviz.experiments.contenders import ask_rival, open_predictions
     from emoviz.inference.labelled import open_labelled
-    from emoviz.labels import get_taxonomy
 
     if arguments.data is None:
         raise TableError("A rival is asked about a set: name it with --data.")
-    known = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
+    known = named_taxonomy(arguments)
     wanted = (known, likely, arguments.split, arguments.level)
     collection = open_labelled(arguments.data, settings, *wanted)
     report.step(f"asking {arguments.rival}", until=0.5)

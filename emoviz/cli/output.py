@@ -3,10 +3,14 @@
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 from emoviz.files import printable
+
+if TYPE_CHECKING:
+    from emoviz.labels import Taxonomy
 
 DEFAULT_CHECKPOINT = "mikels8"
 NOTHING_READ = 2
@@ -22,6 +26,27 @@ def add_level(verb: argparse.ArgumentParser) -> None:
         type=int,
         help="which folder is the class, 1 for the outermost; 0: found, and no table in it read",
     )
+
+
+def add_progress_and_format(verb: argparse.ArgumentParser) -> None:
+    """The options of a verb that takes a while and has a result for people and for programs."""
+    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
+    verb.add_argument("--format", choices=("table", "json"), default="table")
+
+
+def named_taxonomy(arguments: argparse.Namespace) -> "Taxonomy | None":
+    """That of ``--taxonomy``; None where it is to be found from the labels."""
+    from emoviz.labels import get_taxonomy
+
+    return get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
+
+
+def show(arguments: argparse.Namespace, values: Any, for_people: Callable[[Any], None]) -> None:
+    """A result on the standard output: for people, or all of it where ``--format json`` asks."""
+    if arguments.format == "json":
+        print_json(values, sys.stdout)
+    else:
+        for_people(values)
 
 
 def print_json(values: Any, out: TextIO) -> None:
@@ -63,6 +88,12 @@ def print_account(values: Mapping[str, Any], out: TextIO | None = None) -> None:
 def tell(line: str) -> None:
     """A line of a long task, shown at once also where the output is a file."""
     print(line, flush=True)
+
+
+def tell_beside(arguments: argparse.Namespace) -> Callable[[str], None]:
+    """As `tell`, but beside the standard output where that is for a program."""
+    told = sys.stderr if arguments.format == "json" else sys.stdout
+    return lambda line: print(line, file=told, flush=True)
 
 
 def number_text(value: float | None) -> str:

@@ -6,16 +6,40 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import account, print_account, print_json
+from emoviz.cli.output import DEFAULT_CHECKPOINT, account, named_taxonomy, print_account, show
 from emoviz.errors import TableError
 from emoviz.jobs import Reporter
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
+    from emoviz.checkpoints import Checkpoint
+    from emoviz.data.dataset import Dataset
     from emoviz.data.parts import Merged, PartWork
 
 Work = Callable[[argparse.Namespace, Settings, Reporter], "PartWork"]
 Finish = Callable[["Merged", Path, Settings], object]
+
+
+def add_collection(verb: argparse.ArgumentParser) -> None:
+    """Which collection, and by which checkpoint; see `opened`."""
+    verb.add_argument(
+        "path",
+        metavar="PATH",
+        help="a folder, a ZIP, a table (CSV, Parquet), an image, IIIF address, a set's id, sample",
+    )
+    verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
+
+
+def opened(arguments: argparse.Namespace, settings: Settings) -> "tuple[Checkpoint, Dataset]":
+    """The checkpoint and the collection of a verb with `add_collection`, a taxonomy and a level."""
+    from emoviz.checkpoints import open_checkpoint
+    from emoviz.data.library import locate_images
+    from emoviz.data.reading import open_dataset
+
+    taxonomy = named_taxonomy(arguments)
+    checkpoint = open_checkpoint(arguments.checkpoint, settings)
+    path, likely = locate_images(settings, arguments.path), checkpoint.card.taxonomy
+    return checkpoint, open_dataset(path, settings, taxonomy, likely, level=arguments.level)
 
 
 def add_parts(verb: argparse.ArgumentParser, work: Work, finish: Finish) -> None:
@@ -77,8 +101,9 @@ def _one_part(arguments: argparse.Namespace, settings: Settings) -> None:
         "out": str(arguments.out),
     }
     report.finish(f"part {result['part']} done", result)
-    if arguments.format == "json":
-        print_json(result, sys.stdout)
-    else:
-        print_account(result)
-        print(f"Part {result['part']}: {arguments.out}")
+    show(arguments, result, _print_part)
+
+
+def _print_part(result: dict[str, Any]) -> None:
+    print_account(result)
+    print(f"Part {result['part']}: {result['out']}")

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import estimate_text, print_json
+from emoviz.cli.output import estimate_text, show
 from emoviz.errors import ReviewError
 from emoviz.settings import Settings
 
@@ -202,10 +202,8 @@ def _agreement(arguments: argparse.Namespace, settings: Settings) -> int:
     collection = _collection(store, arguments.name)
     found = measure(store, collection.id, _known(store, collection, arguments.checkpoint))
     titles = {work.id: work.title or work.key for work in store.works(collection.id)}
-    if arguments.format == "json":
-        print_json(_agreement_values(found, titles), sys.stdout)
-    else:
-        _print_agreement(found, titles)
+    values = _agreement_values(found, titles)
+    show(arguments, values, lambda _: _print_agreement(found, titles))
     return 0
 
 

@@ -1,13 +1,18 @@
 """Verbs that say how much of a collection's estimates is style and how much content: ``style``."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emoviz.cli.explaining import beside_a_page
-from emoviz.cli.output import DEFAULT_CHECKPOINT, NOTHING_READ, account, print_account, print_json
-from emoviz.cli.parts import add_parts, done_in_parts
+from emoviz.cli.output import (
+    NOTHING_READ,
+    account,
+    add_progress_and_format,
+    print_account,
+    show,
+)
+from emoviz.cli.parts import add_collection, add_parts, done_in_parts, opened
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,23 +26,13 @@ if TYPE_CHECKING:
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add this module's verbs to the parser."""
-    _add_style(verbs)
-
-
-def _add_style(verbs: Any) -> None:
+    """Add this module's verb to the parser."""
     verb = verbs.add_parser("style", help="style or content over a collection, class by class")
-    verb.add_argument(
-        "path",
-        metavar="PATH",
-        help="a folder, a ZIP, a table (CSV, Parquet), an image, IIIF address, a set's id, sample",
-    )
-    verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
+    add_collection(verb)
     verb.add_argument("--out", type=Path, metavar="F.csv", help="the parts of each image's logits")
     add_parts(verb, _style_work, finish_style)
-    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
-    verb.add_argument("--format", choices=("table", "json"), default="table")
-    verb.set_defaults(verb=_style)
+    add_progress_and_format(verb)
+    verb.set_defaults(verb=_style, taxonomy=None, level=None)
 
 
 def _style(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -46,9 +41,6 @@ def _style(arguments: argparse.Namespace, settings: Settings) -> int:
     keep_large_blocks()
     if done_in_parts(arguments, settings):
         return 0
-    from emoviz.checkpoints import open_checkpoint
-    from emoviz.data.library import locate_images
-    from emoviz.data.reading import open_dataset
     from emoviz.inference.embedding import embed_collection
     from emoviz.inference.explainer import load_explainer
     from emoviz.inference.predict import load_model
@@ -56,9 +48,7 @@ def _style(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.inference.style import observe_collection
     from emoviz.jobs import Reporter
 
-    checkpoint = open_checkpoint(arguments.checkpoint, settings)
-    path = locate_images(settings, arguments.path)
-    collection = open_dataset(path, settings, likely=checkpoint.card.taxonomy)
+    checkpoint, collection = opened(arguments, settings)
     report = Reporter(arguments.progress)
     report.step("embedding images", until=0.2)
     embedded = embed_collection(load_model(checkpoint, settings), collection, settings, report)
@@ -70,25 +60,16 @@ def _style(arguments: argparse.Namespace, settings: Settings) -> int:
     new = observe_collection(explainer, collection, embedded.hashes, settings, report)
     result = _style_result(arguments.out, explainer, embedded, settings) | {"new": new}
     report.finish(f"style and content of {len(embedded):,} images read", result)
-    if arguments.format == "json":
-        print_json(result, sys.stdout)
-    else:
-        _print_style(result)
+    show(arguments, result, _print_style)
     return 0 if len(embedded) else NOTHING_READ
 
 
 def _style_work(
     arguments: argparse.Namespace, settings: Settings, report: "Reporter"
 ) -> "PartWork":
-    from emoviz.checkpoints import open_checkpoint
-    from emoviz.data.library import locate_images
-    from emoviz.data.reading import open_dataset
     from emoviz.inference.style import style_work
 
-    checkpoint = open_checkpoint(arguments.checkpoint, settings)
-    path = locate_images(settings, arguments.path)
-    collection = open_dataset(path, settings, likely=checkpoint.card.taxonomy)
-    return style_work(checkpoint, collection, beside_a_page(arguments, settings), report)
+    return style_work(*opened(arguments, settings), beside_a_page(arguments, settings), report)
 
 
 def finish_style(merged: "Merged", out: Path, settings: Settings) -> None:

@@ -7,7 +7,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import PAUSED, SOME_FAILED, number_text, print_json, tell
+from emoviz.cli.output import (
+    PAUSED,
+    SOME_FAILED,
+    add_progress_and_format,
+    named_taxonomy,
+    number_text,
+    print_json,
+    show,
+    tell,
+    tell_beside,
+)
 from emoviz.errors import PausedError, TrainingError
 from emoviz.settings import Settings
 
@@ -67,8 +77,7 @@ def _add_sweep(verbs: Any) -> None:
     verb.add_argument("--draws", type=int, default=0, help="so many combinations at random (all)")
     verb.add_argument("--by", default="accuracy", help="accuracy, ari, nmi, asr, entropy")
     verb.add_argument("--run", required=True, type=Path, help="folder; an interrupted one goes on")
-    verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")
-    verb.add_argument("--format", choices=("table", "json"), default="table")
+    add_progress_and_format(verb)
     verb.set_defaults(verb=_sweep)
 
 
@@ -185,11 +194,9 @@ def _add_encoder(arguments: argparse.Namespace, settings: Settings) -> int:
         made = add_zero_shot(arguments.encoder, arguments.id, arguments.zero_shot, settings, tell)
     else:
         from emoviz.inference.labelled import open_labelled
-        from emoviz.labels import get_taxonomy
         from emoviz.training.encoder import add_encoder
 
-        taxonomy = get_taxonomy(arguments.taxonomy) if arguments.taxonomy else None
-        labelled = open_labelled(arguments.data, settings, taxonomy)
+        labelled = open_labelled(arguments.data, settings, named_taxonomy(arguments))
         made = add_encoder(
             arguments.encoder, arguments.id, labelled, settings, tell, arguments.head
         )
@@ -259,7 +266,6 @@ def _sweep(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.training.recipe_loading import apply_settings, load_recipe
     from emoviz.training.sweep import SweepPlan, parse_vary, run_sweep
 
-    told = sys.stderr if arguments.format == "json" else sys.stdout
     plan = SweepPlan(
         apply_settings(load_recipe(arguments.recipe), arguments.set),
         tuple(_tables(arguments.data, settings)),
@@ -273,7 +279,7 @@ def _sweep(arguments: argparse.Namespace, settings: Settings) -> int:
             plan,
             arguments.run,
             settings,
-            lambda line: print(line, file=told, flush=True),
+            tell_beside(arguments),
             reporter.at if arguments.progress else lambda share, words: None,
             _pause_on_a_signal(),
         )
@@ -359,12 +365,8 @@ def _experiment(arguments: argparse.Namespace, settings: Settings) -> int:
         tuple(arguments.test_data),
         max(1, arguments.at_once),
     )
-    told = sys.stderr if arguments.format == "json" else sys.stdout
-    table = run_experiment(request, settings, lambda line: print(line, file=told, flush=True))
-    if arguments.format == "json":
-        print_json(table.to_dict(), sys.stdout)
-    else:
-        print(markdown(table))
+    table = run_experiment(request, settings, tell_beside(arguments))
+    show(arguments, table.to_dict(), lambda _: print(markdown(table)))
     return SOME_FAILED if table.failures else 0
 
 
@@ -377,10 +379,7 @@ def _across(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.name != "cross-dataset" or not arguments.data:
         raise TrainingError("--checkpoints is for 'cross-dataset', with sets in --data.")
     checkpoints = [open_checkpoint(name, settings) for name in arguments.checkpoints]
-    told = sys.stderr if arguments.format == "json" else sys.stdout
-    cells = list(
-        across(checkpoints, arguments.data, settings, step=lambda line: print(line, file=told))
-    )
+    cells = list(across(checkpoints, arguments.data, settings, step=tell_beside(arguments)))
     values = across_values(cells)
     for ending in (".json", ".md", ".html"):
         write_report(arguments.out / f"table{ending}", values)
@@ -406,8 +405,5 @@ def _wikiart(arguments: argparse.Namespace, settings: Settings) -> int:
     taxonomy = open_checkpoint(chosen[1], settings).card.taxonomy
     write_study_pictures(arguments.out, study, taxonomy, pictures)
     report.finish(f"{len(study.paths):,} paintings compared", {"out": str(arguments.out)})
-    if arguments.format == "json":
-        print_json(study.to_dict(), sys.stdout)
-    else:
-        print(study_markdown(study))
+    show(arguments, study.to_dict(), lambda _: print(study_markdown(study)))
     return 0
