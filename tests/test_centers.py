@@ -56,27 +56,12 @@ def test_summary_by_hand() -> None:
     assert summary.mean == pytest.approx((1 + 5 + 18**0.5) / 3)
     # The pair at the margin itself keeps it.
     assert [(pair.first, pair.second) for pair in summary.short] == [(0, 2), (1, 2)]
-    pushes = [(5 - 1) ** 2, (5 - 18**0.5) ** 2]  # each pair twice, over C (C - 1) = 6
-    assert summary.inter_loss == pytest.approx(2 * sum(pushes) / 6)
-
-
-def test_inter_loss_is_the_one_of_the_training() -> None:
-    import torch
-
-    from emoviz.models.losses import ContrastiveCenterLoss
-
-    torch.manual_seed(0)
-    loss = ContrastiveCenterLoss(8, 5, margin=4.0)
-    summary = summarise_centers(loss.centers.detach().numpy(), margin=4.0)
-    assert summary is not None
-    assert summary.inter_loss == pytest.approx(loss.inter().item(), rel=1e-5)
 
 
 def test_without_a_margin_nothing_falls_short() -> None:
     summary = summarise_centers(drawn(4))
     assert summary is not None
     assert summary.short == ()
-    assert summary.inter_loss is None
 
 
 @pytest.mark.parametrize("size", [0, 1])

@@ -24,9 +24,8 @@ from emoviz.data.image_statistics import look_at
 from emoviz.data.images import Limits
 from emoviz.data.library import save_set
 from emoviz.data.reading import read_labelled
+from emoviz.experiments.contenders import table_of
 from emoviz.inference.abstention import Abstention, save_abstention
-from emoviz.inference.embedding_table import embed
-from emoviz.inference.predict import load_model
 from emoviz.labels import MIKELS8, bridge_between
 from emoviz.plots.document import Document, DocumentTable, Picture, Section, to_html, to_markdown
 from emoviz.plots.report import html_report, markdown_report, wanted_pictures
@@ -64,7 +63,7 @@ def other(tiny_checkpoint: Checkpoint) -> Checkpoint:
 
 
 def seen(checkpoint: Checkpoint, csv: Path, settings: Settings) -> Any:
-    return embed(load_model(checkpoint, settings), read_labelled(csv).records, Limits.of(settings))
+    return table_of(checkpoint, read_labelled(csv), settings)
 
 
 def test_evaluate_prints_its_keys_and_an_interval_for_each_number(

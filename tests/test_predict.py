@@ -7,19 +7,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from emoviz.checkpoints import Checkpoint
-from emoviz.data.dataset import Record
 from emoviz.data.images import Limits, open_image
 from emoviz.data.preprocessing import Preprocessing
 from emoviz.data.sources import ImageSource, from_bytes, refusal
 from emoviz.errors import CheckpointError
-from emoviz.inference.embedding_table import embed
 from emoviz.inference.engines import OnnxEngine, RawOutput
 from emoviz.inference.predict import Model, Prediction, predict, softmax
 from emoviz.inference.tabular import csv_header, csv_row, csv_text, safe_cell
@@ -346,39 +343,6 @@ def test_error_of_the_engine_surfaces_and_leaves_no_thread(
     with pytest.raises(RuntimeError, match="out of memory"):
         list(predict(model, [from_bytes(str(i), picture()) for i in range(9)], batch=2))
     assert no_decoder_is_left()
-
-
-# The table of embeddings ---------------------------------------------------------------------
-
-
-def test_table_holds_what_predict_gives(model: Model, tmp_path: Path, picture: Picture) -> None:
-    records = []
-    for i in range(5):
-        path = tmp_path / f"{i}.jpg"
-        path.write_bytes(picture(seed=i) if i != 2 else b"broken")
-        records.append(Record(f"in/{i}.jpg", path, i, (), f"{i}"))
-    steps: list[tuple[int, int]] = []
-    table = embed(model, records, progress=lambda done, of: steps.append((done, of)), batch=2)
-    assert table.paths == ("in/0.jpg", "in/1.jpg", "in/3.jpg", "in/4.jpg")
-    assert [name for name, _ in table.refused] == ["in/2.jpg"]
-    assert table.labels.tolist() == [0, 1, 3, 4]
-    assert steps == [(i, 5) for i in range(1, 6)]
-    single = list(predict(model, [from_bytes("", picture(seed=i)) for i in (0, 1, 3, 4)]))
-    for row, result in enumerate(single):
-        assert table.sha256[row] == result.sha256
-        assert table.probabilities[row] == pytest.approx(
-            list(result.probabilities.values()), abs=1e-5
-        )
-        assert result.embedding is not None
-        np.testing.assert_allclose(table.embedding[row], result.embedding, atol=1e-3)
-        assert table.novelty[row] == pytest.approx(result.novelty, rel=1e-3)
-
-
-def test_table_of_nothing_keeps_its_shapes(model: Model) -> None:
-    table = embed(model, [])
-    assert len(table) == 0
-    assert table.embedding.shape == (0, model.checkpoint.card.width)
-    assert table.probabilities.shape == (0, 8)
 
 
 # Rows for spreadsheets -----------------------------------------------------------------------

@@ -13,11 +13,9 @@ from stored_tables import answers, open_measure, said, store
 
 from emoviz.checkpoints import Checkpoint
 from emoviz.cli import main
-from emoviz.data.images import Limits
 from emoviz.data.reading import read_labelled
 from emoviz.errors import TableError
-from emoviz.inference.embedding_table import embed
-from emoviz.inference.predict import load_model
+from emoviz.experiments.contenders import table_of
 from emoviz.inference.predictions import read_predictions
 from emoviz.labels import MIKELS8
 from emoviz.settings import Settings
@@ -172,7 +170,7 @@ def test_a_checkpoints_own_answers_as_a_table_measure_as_the_checkpoint_does(
 ) -> None:
     """The same images and answers: no difference, whatever the other program calls the files."""
     data = make_table(tmp_path / "set", [MIKELS8.names[i % 8] for i in range(24)])
-    seen = embed(load_model(tiny_checkpoint, settings), read_labelled(data).records, Limits())
+    seen = table_of(tiny_checkpoint, read_labelled(data), settings)
     heads = ",".join(f"p_{name}" for name in MIKELS8.names)
     rows = [
         f"D:\\other\\{Path(path).name}," + ",".join(map(repr, row.tolist()))

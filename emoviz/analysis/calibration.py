@@ -111,11 +111,9 @@ def _scored(judged: AlignedPredictions, how: Intervals | None) -> Iterable[Metri
     return measured(added_up(judged, None, how), how, ("ece", "brier")).values()
 
 
-def reliability(
-    confidence: Floats, right: NDArray[np.bool_], bins: int = ECE_BINS
-) -> tuple[Bin, ...]:
+def reliability(confidence: Floats, right: NDArray[np.bool_]) -> tuple[Bin, ...]:
     """The bins (a, b] of equal width that hold an image, from the lowest."""
-    place = confidence_bins(confidence, bins)
+    place, bins = confidence_bins(confidence), ECE_BINS
     counts = np.bincount(place, minlength=bins)
     sums = np.bincount(place, confidence, bins), np.bincount(place, right, bins)
     return tuple(

@@ -48,13 +48,12 @@ def expected_calibration_error(
 def calibration_error_interval(
     confidence: Floats,
     right: NDArray[np.bool_],
-    bins: int = ECE_BINS,
     level: float = LEVEL,
     seed: int = 0,
 ) -> tuple[float, float]:
     """Confidence interval of the ECE; the arguments are those of `expected_calibration_error`."""
-    gaps, spread, weights, means = _gaps(confidence, right, bins)
-    value = expected_calibration_error(confidence, right, bins)
+    gaps, spread, weights, means = _gaps(confidence, right)
+    value = expected_calibration_error(confidence, right)
     shape = _true_gaps(gaps, spread, weights)
     rng, n = np.random.default_rng(seed), len(right)
     # Gaps are measured around rates that the same images gave: a degree of freedom a bin.
@@ -98,11 +97,9 @@ def calibration_error_interval(
     return min(low, value), max(high, other, least, value)
 
 
-def _gaps(
-    confidence: Floats, right: NDArray[np.bool_], bins: int
-) -> tuple[Floats, Floats, Floats, Floats]:
+def _gaps(confidence: Floats, right: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats, Floats]:
     """Of each bin that holds images: part of the gap, its error, share, mean confidence."""
-    place, total = confidence_bins(confidence, bins), len(right)
+    place, total, bins = confidence_bins(confidence), len(right), ECE_BINS
     counts = np.bincount(place, minlength=bins)
     used = counts > 0
     count = counts[used].astype(np.float64)

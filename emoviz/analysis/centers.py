@@ -34,14 +34,12 @@ class CenterSummary:
         mean: Mean distance.
         largest: The two centers that are farthest from each other.
         short: Pairs nearer than the margin m, nearest first; L_inter still pushes them apart.
-        inter_loss: L_inter at the margin m; None where no margin was given.
     """
 
     smallest: CenterPair
     mean: float
     largest: CenterPair
     short: tuple[CenterPair, ...]
-    inter_loss: float | None
 
 
 @dataclass(frozen=True)
@@ -138,8 +136,7 @@ def summarise_centers(centers: Any, margin: float | None = None) -> CenterSummar
         CenterPair(int(rows[k]), int(columns[k]), float(values[k])) for k in np.argsort(values)
     ]
     short = () if margin is None else tuple(pair for pair in pairs if pair.distance < margin)
-    loss = None if margin is None else float(np.square(np.maximum(0, margin - values)).mean())
-    return CenterSummary(pairs[0], float(values.mean()), pairs[-1], short, loss)
+    return CenterSummary(pairs[0], float(values.mean()), pairs[-1], short)
 
 
 def class_means(u: Any, labels: Labels, classes: int) -> ClassMeans:

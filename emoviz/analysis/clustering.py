@@ -112,13 +112,11 @@ class Grouping:
 
     Attributes:
         indices: (N,) cluster of each vector.
-        ambiguous: (N,) nearer than delta to more than one cluster center.
         measures: Against the labels.
         rule: Where delta came from.
     """
 
     indices: NDArray[np.int64]
-    ambiguous: NDArray[np.bool_]
     measures: Clustering
     rule: DeltaRule = DeltaRule()
 
@@ -186,7 +184,7 @@ def group_images(
         delta_error=error,
         silhouette=width,
     )
-    return Grouping(found.indices, ambiguous, measures, rule)
+    return Grouping(found.indices, measures, rule)
 
 
 def cluster_agreement(labels: NDArray[np.int64], clusters: NDArray[np.int64]) -> dict[str, float]:

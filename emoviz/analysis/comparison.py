@@ -20,7 +20,6 @@ from emoviz.analysis.metrics import added_up, confusion_matrix, differences, mea
 from emoviz.analysis.resampling import USUAL, Intervals, MetricEstimate, share
 from emoviz.errors import AnalysisError
 
-Floats = NDArray[np.float64]
 _FEW_DISCORDANT = 25  # below, the chi-square distribution is too rough (usual rule)
 
 

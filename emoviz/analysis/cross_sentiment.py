@@ -56,6 +56,12 @@ def cross_sentiment(
     return _counted(signs[eligible])
 
 
+def at_thresholds(probabilities: Floats, taxonomy: Taxonomy) -> dict[str, CrossSentiment]:
+    """`cross_sentiment` at each of `THRESHOLDS`."""
+    found = THRESHOLDS.items()
+    return {name: cross_sentiment(probabilities, taxonomy, theta) for name, theta in found}
+
+
 def crossing_masks(
     probabilities: Floats, taxonomy: Taxonomy, threshold: float | None = None
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

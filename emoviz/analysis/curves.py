@@ -124,13 +124,6 @@ def _with_intervals(
     )
 
 
-def average_precision(scores: Floats, member: NDArray[np.bool_]) -> float | None:
-    """Sum over recall of the precision at each step; None where all images are alike."""
-    if member.all() or not member.any():
-        return None
-    return _average_precision(_operating_points(scores, member))
-
-
 @dataclass(frozen=True)
 class _Points:
     """At each distinct threshold from the highest: (P,) true and false positives so far."""
@@ -154,20 +147,11 @@ def _rates(points: _Points) -> tuple[Floats, Floats]:
     )
 
 
-def _roc_area(points: _Points) -> float:
-    x, y = _rates(points)
-    return float(np.trapezoid(y, x))
-
-
 def _roc(points: _Points, most: int) -> Curve:
     x, y = _rates(points)
     kept = _thinned(x, y, most)
-    return Curve(tuple(x[kept].tolist()), tuple(y[kept].tolist()), _roc_area(points), 0.5)
-
-
-def _average_precision(points: _Points) -> float:
-    gained = np.diff(points.hits, prepend=0.0) / points.hits[-1]
-    return float((gained * points.hits / (points.hits + points.false)).sum())
+    area = float(np.trapezoid(y, x))
+    return Curve(tuple(x[kept].tolist()), tuple(y[kept].tolist()), area, 0.5)
 
 
 def _precision_recall(points: _Points, most: int) -> Curve:
@@ -176,7 +160,8 @@ def _precision_recall(points: _Points, most: int) -> Curve:
     kept = _thinned(recall, precision, most)
     chance = float(points.hits[-1] / (points.hits[-1] + points.false[-1]))
     x, y = recall[kept].tolist(), precision[kept].tolist()
-    return Curve(tuple(x), tuple(y), _average_precision(points), chance)
+    area = float((np.diff(recall, prepend=0.0) * precision).sum())
+    return Curve(tuple(x), tuple(y), area, chance)
 
 
 def _macro(

@@ -14,6 +14,8 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 BITS = 64
 _MOST_PAIRS = 20_000_000
+_NEAR = 0.2  # share of the median distance to the nearest neighbour
+_ALONE = 0.6  # share of the distance to the next nearest of either
 _AT_ONCE = 1 << 24  # distances held at once
 _SHARED = (2, 3, 4)  # parts that near hashes may be asked to agree in
 _SORTING = 4  # comparisons that sorting takes the time of, a hash
@@ -81,18 +83,16 @@ def near_pairs(hashes: NDArray[np.uint64], distance: int = 8) -> Pairs:
     return Pairs(pairs[:, 0], pairs[:, 1], apart.astype(np.float64))
 
 
-def near_vectors(vectors: NDArray[np.floating], share: float = 0.2, ratio: float = 0.6) -> Pairs:
+def near_vectors(vectors: NDArray[np.floating]) -> Pairs:
     """Pairs of vectors that are likely of one image.
 
     How far two images of a set lie apart differs from place to place, so two are a pair where they
-    are each other's nearest and all others are much farther from both; and, which several copies
-    of one image need, where they are far nearer than neighbours usually are.
+    are each other's nearest and all others are much farther from both (`_ALONE`); and, which
+    several copies of one image need, where they are far nearer than neighbours usually are
+    (`_NEAR`).
 
     Args:
         vectors: (N, D), one an image.
-        share: Pairs nearer than this share of the median distance to the nearest neighbour.
-        ratio: Pairs nearest to each other whose distance is at most this share of that to the next
-            nearest of either.
 
     Returns:
         The pairs with their Euclidean distances.
@@ -102,14 +102,14 @@ def near_vectors(vectors: NDArray[np.floating], share: float = 0.2, ratio: float
         return Pairs(*(np.zeros(0, np.int64),) * 2, np.zeros(0))
     squares = (data.astype(np.float64) ** 2).sum(axis=1)
     nearest, first, second = _nearest_two(data, squares)
-    limit = share * np.sqrt(np.median(first))
+    limit = _NEAR * np.sqrt(np.median(first))
     rounding = 1e-5 * squares.max()  # of products in single precision; `_close` is exact
     found = _close(data, np.flatnonzero(first <= limit**2 + rounding), limit)
     rows = np.arange(len(data))
     mutual = rows[(nearest[nearest] == rows) & (rows < nearest)]
     others = nearest[mutual]
     apart = ((data[mutual].astype(np.float64) - data[others]) ** 2).sum(axis=1)
-    alone = apart <= ratio**2 * np.minimum(second[mutual], second[others])
+    alone = apart <= _ALONE**2 * np.minimum(second[mutual], second[others])
     return _joined(found, Pairs(mutual[alone], others[alone], np.sqrt(apart[alone])))
 
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-FOLDS = 5
 _ENOUGH = 0.8  # probability that counts as confident in any class
-_FEWEST_PLANTED = 10
+_FEWEST_PLANTED, _PLANTED = 10, 0.05  # labels that are changed on purpose
+_RECALL = 0.3  # of these, at which one stops to look
+_NEIGHBOURS = 10
 _LEAST = 2  # images of a class below which it cannot be cross-validated
 
 
@@ -158,55 +159,48 @@ def planted_trial(
     labels: Ints,
     folds: Ints,
     classes: int,
-    share: float = 0.05,
-    recall: float = 0.3,
-    seed: int = 0,
 ) -> PlantedTrial | None:
-    """Change a share of the labels at random to others of the set, and see how many are doubted.
+    """Change one label in 20 at random to another of the set, and see how many are doubted.
 
-    Args:
-        vectors, labels, folds, classes: As for `out_of_fold`.
-        share: Of the labels.
-        recall: Of the planted labels, at which one stops to look.
-        seed: Of the choice.
+    The arguments are those of `out_of_fold`.
 
     Returns:
         None where fewer than ten labels would be changed.
     """
-    count = round(share * len(labels))
+    count = round(_PLANTED * len(labels))
     present = np.unique(labels)
     if count < _FEWEST_PLANTED or len(present) < 2:
         return None
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     rows = generator.choice(len(labels), count, replace=False)
     place = np.searchsorted(present, labels[rows])
     planted = labels.copy()
     planted[rows] = present[(place + generator.integers(1, len(present), count)) % len(present)]
     found = suspect_labels(out_of_fold(vectors, planted, folds, classes), planted)
     hits = np.cumsum(np.isin(found.index, rows))
-    enough = np.flatnonzero(hits >= recall * count)
+    enough = np.flatnonzero(hits >= _RECALL * count)
     doubted = int(enough[0]) + 1 if len(enough) else len(hits)
     return PlantedTrial(count, doubted, int(hits[doubted - 1]) if doubted else 0)
 
 
-def remoteness(vectors: NDArray[np.floating], neighbours: int = 10) -> Floats:
+def remoteness(vectors: NDArray[np.floating]) -> Floats:
     """(N,) robust deviations by which each image is farther from its neighbours than the median.
 
     Args:
         vectors: (N, D); columns are brought to median 0 and like spread here.
-        neighbours: An image's distance is its mean distance to so many nearest ones; where there
-            are hardly more images than these, all are at 0.
 
-    One deviation is 1.4826 x median absolute deviation of the distance's logarithm.
+    An image's distance is its mean distance to the ten nearest ones; where there are hardly more
+    images than these, all are at 0. One deviation is 1.4826 x median absolute deviation of the
+    distance's logarithm.
     """
     from sklearn.neighbors import NearestNeighbors
 
-    if len(vectors) <= neighbours + 1:
+    if len(vectors) <= _NEIGHBOURS + 1:
         return np.zeros(len(vectors))
     data = np.asarray(vectors, np.float64)
     low, middle, high = np.percentile(data, [25, 50, 75], axis=0)
     data = (data - middle) / np.maximum(high - low, 1e-9)
-    search = NearestNeighbors(n_neighbors=neighbours).fit(data)
+    search = NearestNeighbors(n_neighbors=_NEIGHBOURS).fit(data)
     distance = np.log(search.kneighbors()[0].mean(axis=1) + 1e-12)
     median = np.median(distance)
     spread = 1.4826 * np.median(np.abs(distance - median))

@@ -217,14 +217,11 @@ def class_scores(truth: Indices, predicted: Indices, classes: int) -> dict[int, 
     return {c: ClassScore(*row) for c, row in enumerate(rows) if support[c] + called[c]}
 
 
-def class_estimates(
-    aligned: AlignedPredictions, how: Intervals | None = None
-) -> dict[str, dict[str, MetricEstimate]]:
+def class_estimates(aligned: AlignedPredictions) -> dict[str, dict[str, MetricEstimate]]:
     """Label -> precision, recall and F1 with intervals, of each label that occurs.
 
     Precision is a share of the answers that name the label, recall of the images that have it.
     """
-    how = how or Intervals()
     images = added_up(aligned, None, None)
     counts = images.confusion[0]
     found = {}
@@ -234,10 +231,10 @@ def class_estimates(
         )
         # F1 rises with the share of right ones among these: 2 x / (1 + x) of it.
         n = called + support - hits
-        low, high = (2 * end / (1 + end) for end in share_interval(hits, n, how.level))
+        low, high = (2 * end / (1 + end) for end in share_interval(hits, n))
         found[aligned.labels.names[c]] = {
-            "precision": share(hits, called, how.level, "no answer names it"),
-            "recall": share(hits, support, how.level, "no image has it"),
+            "precision": share(hits, called, nothing="no answer names it"),
+            "recall": share(hits, support, nothing="no image has it"),
             "F1": MetricEstimate(2 * hits / (called + support), low, high, n),
         }
     return found

@@ -61,14 +61,13 @@ def nearest(u: Any, queries: Any, k: int = 15, progress: Share | None = None) ->
     return _sorted_by_distance(u, queries, indices)
 
 
-def nearest_others(u: Any, rows: Any, k: int = 15, progress: Share | None = None) -> Neighbours:
+def nearest_others(u: Any, rows: Any, k: int = 15) -> Neighbours:
     """The k nearest vectors to some of the vectors themselves, each without itself.
 
     Args:
         u: (N, D).
         rows: (M,) indices into u, or one.
         k: Neighbours wanted; N - 1 where there are fewer.
-        progress: As in `nearest`.
 
     Raises:
         AnalysisError: As `nearest`; or there is only one vector.
@@ -76,7 +75,7 @@ def nearest_others(u: Any, rows: Any, k: int = 15, progress: Share | None = None
     rows = np.atleast_1d(np.asarray(rows, np.int64))
     if len(u) < 2:
         raise AnalysisError("A single image has no neighbours; wanted at least two.")
-    found = nearest(u, np.asarray(u)[rows], min(k + 1, len(u)), progress)
+    found = nearest(u, np.asarray(u)[rows], min(k + 1, len(u)))
     itself = found.indices == rows[:, None]
     # Among more than k copies of a vector it may not find itself: then the last one goes.
     itself[~itself.any(axis=1), -1] = True

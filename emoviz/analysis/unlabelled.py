@@ -8,10 +8,9 @@ import numpy as np
 
 from emoviz.analysis.alignment import ModelOutputs
 from emoviz.analysis.cross_sentiment import (
-    THRESHOLDS,
     CrossingCurve,
     CrossSentiment,
-    cross_sentiment,
+    at_thresholds,
     crossing_curve,
 )
 from emoviz.analysis.resampling import MetricEstimate, mean, share
@@ -71,7 +70,7 @@ def describe_answers(answers: ModelOutputs) -> Unlabelled:
     """Everything about answers that needs no labels."""
     p, taxonomy, n = answers.probabilities, answers.taxonomy, len(answers)
     counts = np.bincount(p.argmax(axis=1), minlength=len(taxonomy)) if n else [0] * len(taxonomy)
-    crossed = {name: cross_sentiment(p, taxonomy, theta) for name, theta in THRESHOLDS.items()}
+    crossed = at_thresholds(p, taxonomy)
     highest = p.max(axis=1, initial=0.0)
     return Unlabelled(
         n=n,

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from emoviz.analysis.projection import Projection
     from emoviz.checkpoints import Checkpoint
     from emoviz.inference.centers import LearnedCenters
-    from emoviz.inference.embedding_table import EmbeddingTable
     from emoviz.inference.vectors import Vectors
 
 
@@ -248,26 +247,22 @@ def _class_means(
     import numpy as np
 
     from emoviz.analysis.centers import class_means
+    from emoviz.data.reading import SAMPLE, open_dataset
+    from emoviz.experiments.contenders import table_of
     from emoviz.inference.centers import LearnedCenters, classes_of_images
     from emoviz.inference.stored import read_embeddings
 
-    table = read_embeddings(path) if path else _sample_table(checkpoint, settings)
+    table = (
+        read_embeddings(path)
+        if path
+        else table_of(checkpoint, open_dataset(SAMPLE, settings), settings)
+    )
     table.check_made_by(checkpoint)
     names = checkpoint.card.taxonomy.names
     labels, _ = classes_of_images(table)
     means = class_means(table.embedding, labels, len(names))
     kept = np.flatnonzero(means.counts)
     return LearnedCenters(tuple(names[c] for c in kept), means.means[kept].astype(np.float32), None)
-
-
-def _sample_table(checkpoint: "Checkpoint", settings: Settings) -> "EmbeddingTable":
-    from emoviz.data.reading import SAMPLE, open_dataset
-    from emoviz.inference.embedding import embed_collection
-    from emoviz.inference.predict import load_model
-
-    sample = open_dataset(SAMPLE, settings)
-    embedded = embed_collection(load_model(checkpoint, settings), sample, settings)
-    return next(iter(embedded.parts(settings)))
 
 
 def _print_centers(result: dict[str, Any]) -> None:

@@ -5,17 +5,16 @@ the same question.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from emoviz.analysis.resampling import Intervals
+from emoviz.analysis.resampling import USUAL
 from emoviz.checkpoints import Checkpoint
 from emoviz.data.dataset import Dataset
 from emoviz.data.library import id_of
 from emoviz.errors import EmovizError
 from emoviz.experiments.assess import MeasuredSet, Values, evaluation, versions
 from emoviz.experiments.contenders import Contender, table_of
-from emoviz.inference.embedding_table import Progress
 from emoviz.inference.labelled import labels_of, open_labelled
 from emoviz.labels import bridge_between, get_taxonomy
 from emoviz.settings import Settings
@@ -59,8 +58,6 @@ def across(
     checkpoints: Sequence[Checkpoint],
     sets: Sequence[str],
     settings: Settings,
-    how: Intervals | None = None,
-    progress: Progress | None = None,
     step: Step | None = None,
 ) -> Iterator[CrossCell]:
     """Measure every checkpoint on every set, set by set; one that does not fit costs only itself.
@@ -69,8 +66,6 @@ def across(
         checkpoints: Of any taxonomies.
         sets: Ids of the library or paths, each as ``SET`` or ``TAXONOMY=SET``.
         settings: Where embeddings and results are kept.
-        how: Of the intervals.
-        progress: Within a cell: (done, all) images.
         step: Called with the cell's name before it begins.
     """
     for text in sets:
@@ -78,20 +73,16 @@ def across(
             if step is not None:
                 step(f"{checkpoint.card.id} on {text}")
             try:
-                yield _cell(
-                    checkpoint, _opened(text, checkpoint, settings), settings, how, progress
-                )
+                yield _cell(checkpoint, *_opened(text, checkpoint, settings), settings)
             except EmovizError as error:
                 yield CrossCell(checkpoint.card.id, text, reason=str(error))
 
 
-def across_values(cells: Sequence[CrossCell], how: Intervals | None = None) -> Values:
+def across_values(cells: Sequence[CrossCell]) -> Values:
     """Cells as plain values for JSON and for a report."""
-    how = how or Intervals()
     return {
         "across": [dict(vars(cell)) for cell in cells],
-        "level": how.level,
-        "seed": how.seed,
+        **asdict(USUAL),
         "versions": versions(),
     }
 
@@ -106,16 +97,10 @@ def _opened(text: str, checkpoint: Checkpoint, settings: Settings) -> tuple[str,
     return f"{name}={short}" if given else short, opened
 
 
-def _cell(
-    checkpoint: Checkpoint,
-    named: tuple[str, Dataset],
-    settings: Settings,
-    how: Intervals | None,
-    progress: Progress | None,
-) -> CrossCell:
-    card, (name, opened) = checkpoint.card, named
+def _cell(checkpoint: Checkpoint, name: str, opened: Dataset, settings: Settings) -> CrossCell:
+    card = checkpoint.card
     bridge = bridge_between(card.taxonomy, opened.taxonomy)
-    table = table_of(checkpoint, opened, settings, progress)
+    table = table_of(checkpoint, opened, settings)
     measured = MeasuredSet(
         opened.name,
         labels_of(table, opened),
@@ -125,7 +110,7 @@ def _cell(
         opened.about,
     )
     contender = Contender(card.id, (checkpoint,))
-    values = evaluation(contender, [table], [bridge], measured, settings, how)
+    values = evaluation(contender, [table], [bridge], measured, settings)
     return CrossCell(
         checkpoint=card.id,
         set=name,

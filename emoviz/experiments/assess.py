@@ -21,7 +21,7 @@ from emoviz.analysis.alignment import AlignedPredictions
 from emoviz.analysis.calibration import calibration
 from emoviz.analysis.clustering import Clustering, Grouping, group_images
 from emoviz.analysis.comparison import Comparison, claim, compare
-from emoviz.analysis.cross_sentiment import THRESHOLDS, cross_sentiment, crossing_curve
+from emoviz.analysis.cross_sentiment import at_thresholds, crossing_curve
 from emoviz.analysis.curves import curves
 from emoviz.analysis.metrics import class_estimates, class_scores, confusion_matrix, measure
 from emoviz.analysis.resampling import Intervals, MetricEstimate, share
@@ -232,10 +232,7 @@ def model_values(
     names = judged.labels.names
     scores = class_scores(judged.truth, judged.predicted, len(names))
     calibrated = calibration(judged)
-    crossed = {
-        name: cross_sentiment(judged.probabilities, judged.bridge.model, theta)
-        for name, theta in THRESHOLDS.items()
-    }
+    crossed = at_thresholds(judged.probabilities, judged.bridge.model)
     clustering = grouping.measures if grouping is not None else _no_clustering(judged)
     return {
         "checkpoint": judged.name,

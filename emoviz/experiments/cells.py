@@ -6,17 +6,19 @@ an error, because nothing here is overwritten.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from emoviz.analysis.cross_sentiment import THRESHOLDS, cross_sentiment
+from emoviz.analysis.cross_sentiment import at_thresholds
 from emoviz.checkpoints import Checkpoint, load_centers, open_checkpoint, read_checkpoint
 from emoviz.data.dataset import merge_labels
 from emoviz.data.images import Limits
 from emoviz.data.reading import expand, parse_data_argument, read_labelled
+from emoviz.data.sources import ImageSource
 from emoviz.errors import TrainingError
 from emoviz.experiments.definitions import ExperimentRow
 from emoviz.files import read_json, write_json
@@ -268,8 +270,7 @@ def measured_on(
     checkpoint: Checkpoint, table: str, recipe: Recipe, settings: Settings
 ) -> tuple[str, dict[str, Any]]:
     """Title and measures of a whole set that a checkpoint did not learn from."""
-    from emoviz.inference.embedding_table import embed
-    from emoviz.inference.predict import load_model
+    from emoviz.inference.predict import load_model, predict
     from emoviz.training.finish import summary
 
     taxonomy, path = parse_data_argument(table)
@@ -277,8 +278,16 @@ def measured_on(
     bridge = bridge_between(checkpoint.card.taxonomy, labelled.taxonomy)
     title = recipe.data.part_of(labelled.taxonomy.name, labelled.name).title or labelled.name
     labelled, bridge = merge_labels(labelled, bridge), bridge.merged
-    seen = embed(load_model(checkpoint, settings), labelled.records, Limits.of(settings))
-    return title, summary(seen.probabilities, seen.embedding, seen.labels, bridge)
+    limits, card = Limits.of(settings), checkpoint.card
+    sources = [
+        ImageSource(record.name, partial(record.read, limits)) for record in labelled.records
+    ]
+    found = predict(load_model(checkpoint, settings), sources, limits)
+    read = [(r.label, p) for r, p in zip(labelled.records, found, strict=True) if p.error is None]
+    labels = np.array([label for label, _ in read], np.int64)
+    u = np.array([p.embedding for _, p in read], np.float32).reshape(-1, card.width)
+    rows = np.array([list(p.probabilities.values()) for _, p in read])
+    return title, summary(rows.reshape(-1, len(card.taxonomy)), u, labels, bridge)
 
 
 def crossing_of(checkpoint: Checkpoint, images: Path, settings: Settings) -> dict[str, Any]:
@@ -291,9 +300,7 @@ def crossing_of(checkpoint: Checkpoint, images: Path, settings: Settings) -> dic
     read = [p for p in predict(model, sources, limits, batch=32) if p.error is None]
     rows = np.array([list(p.probabilities.values()) for p in read])
     rows = rows.reshape(-1, len(model.taxonomy))
-    found = {
-        name: cross_sentiment(rows, model.taxonomy, theta) for name, theta in THRESHOLDS.items()
-    }
+    found = at_thresholds(rows, model.taxonomy)
     counts = {name: value.to_dict() for name, value in found.items()}
     return {
         "n": len(read),

@@ -59,21 +59,16 @@ def printed(value: Value, measure: str) -> str:
     return _as_printed(Value(round(scale * value.mean, 6), sd, unit))
 
 
-def markdown(table: ResultTable, level: int = 2) -> str:
-    """The whole experiment: question, tables, how it was run.
-
-    Args:
-        table: What was measured.
-        level: Of the first heading.
-    """
+def markdown(table: ResultTable) -> str:
+    """The whole experiment: question, tables, how it was run."""
     experiment = EXPERIMENTS[table.experiment]
-    parts = [f"{'#' * level} {table.experiment}", table.question]
+    parts = [f"## {table.experiment}", table.question]
     parts += list(result_tables(table, experiment))
     parts += ["**How it was run, and what it does not show.**"]
     parts += ["\n".join(f"- {line}" for line in (*table.setup, *experiment.notes))]
     parts += [f"Made by `{table.command}`."]
     if table.figures:
-        parts += [f"{'#' * (level + 1)} What the papers print", *figure_tables(table.figures)]
+        parts += ["### What the papers print", *figure_tables(table.figures)]
     return "\n\n".join(parts) + "\n"
 
 

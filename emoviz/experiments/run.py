@@ -191,7 +191,7 @@ def row_recipe(
         given, path = parse_data_argument(tables[0])
         taxonomy = (given or read_labelled(path).taxonomy).name
     own = (f"taxonomy={taxonomy}",) if taxonomy else ()
-    common = experiment.common(request.family)
+    common = experiment.settings.get(request.family, ())
     return apply_settings(
         load_recipe(row.recipe), (*own, *common, *row.settings, *request.settings)
     )

@@ -14,21 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emoviz import __version__
-from emoviz.analysis.cross_sentiment import THRESHOLDS, CrossSentiment, cross_sentiment
+from emoviz.analysis.cross_sentiment import THRESHOLDS, CrossSentiment, at_thresholds
 from emoviz.analysis.projection import fit_projection, place
 from emoviz.analysis.resampling import MetricEstimate, paired_share_difference, share
 from emoviz.checkpoints import Checkpoint, open_checkpoint
 from emoviz.data.reading import SAMPLE, open_dataset
 from emoviz.errors import TableError, TrainingError
+from emoviz.experiments.contenders import table_of
 from emoviz.experiments.published import FIGURES, Figure
 from emoviz.files import read_json, write_json
-from emoviz.inference.embedding import embed_collection
 from emoviz.inference.embedding_table import EmbeddingTable
-from emoviz.inference.predict import load_model
 from emoviz.labels import Taxonomy, sentiments, top2_opposite
 from emoviz.settings import Settings
 
-NAME = "wikiart"
 CHECKPOINTS = ("mikels8-baseline", "mikels8")
 ROLES = ("baseline", "ours")  # as the dissertation's tables call the two
 STRIP = 8
@@ -141,13 +139,10 @@ class Study:
         """
         one, two = (_side_from(side) for side in values["sides"])
         whole = {name: tuple(values[name]) for name in ("collections", "paths", "sha256")}
-        refused = tuple((str(name), str(reason)) for name, reason in values["refused"])
         value, low, high = map(float, values["difference"])
         return cls(
-            collections=whole["collections"],
-            paths=whole["paths"],
-            sha256=whole["sha256"],
-            refused=refused,
+            **whole,
+            refused=tuple((str(name), str(reason)) for name, reason in values["refused"]),
             repeated=int(values["repeated"]),
             sides=(one, two),
             difference=(value, low, high),
@@ -371,13 +366,10 @@ def _paintings(
 
 def _embedded(path: str, checkpoint: Checkpoint, settings: Settings, tell: Tell) -> EmbeddingTable:
     collection = open_dataset(path, settings)
-    model = load_model(checkpoint, settings)
     words = f"{checkpoint.card.id}: reading {collection.name}"
-    found = embed_collection(
-        model, collection, settings, lambda done, total: tell(done / max(total, 1), words)
+    return table_of(
+        checkpoint, collection, settings, lambda done, total: tell(done / max(total, 1), words)
     )
-    parts = list(found.parts(settings))
-    return parts[0] if len(parts) == 1 else _joined(parts)
 
 
 def _joined(tables: Sequence[EmbeddingTable]) -> EmbeddingTable:
@@ -430,10 +422,7 @@ def _side(
         y=_rounded(layout.coordinates[:, 1]),
         predicted=tuple(table.predicted.tolist()),
         probability=_rounded(best),
-        crossing={
-            name: cross_sentiment(table.probabilities, card.taxonomy, theta)
-            for name, theta in THRESHOLDS.items()
-        },
+        crossing=at_thresholds(table.probabilities, card.taxonomy),
         shares=sentiment_leads(card.taxonomy, table.probabilities),
         unlike=_unlike(table.novelty),
         people=against_people(table),

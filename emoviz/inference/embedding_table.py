@@ -2,19 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emoviz.checkpoints import Checkpoint
-from emoviz.data.dataset import Record
-from emoviz.data.images import Limits
-from emoviz.data.sources import ImageSource
 from emoviz.errors import TableError
 from emoviz.inference.cache import fingerprint
-from emoviz.inference.predict import Model, predict
 from emoviz.inference.text_column import coded, taken
 from emoviz.labels import Taxonomy
 
@@ -144,47 +139,3 @@ class EmbeddingTable:
             f"({what}), not of '{card.id}' as it is now. Make one: python -m emoviz embed "
             f"'{origin.collection}' --checkpoint {card.id}"
         )
-
-
-def embed(
-    model: Model,
-    records: Sequence[Record],
-    limits: Limits | None = None,
-    progress: Progress | None = None,
-    batch: int = 32,
-) -> EmbeddingTable:
-    """Pass each image of a labelled set through the network once, keeping nothing on disk.
-
-    Args:
-        model: From `load_model`.
-        records: The set.
-        limits: What is refused.
-        progress: Called with (done, all) after each image.
-        batch: Images that the network sees at once.
-    """
-    limits = limits or Limits()
-    sources = [ImageSource(record.name, partial(record.read, limits)) for record in records]
-    rows, labels, refused = [], [], []
-    for done, prediction in enumerate(predict(model, sources, limits, batch), start=1):
-        if prediction.error is None:
-            rows.append(prediction)
-            labels.append(records[done - 1].label)
-        else:
-            refused.append((prediction.path, prediction.error))
-        if progress is not None:
-            progress(done, len(records))
-    card = model.checkpoint.card
-    return EmbeddingTable(
-        taxonomy=model.taxonomy,
-        paths=tuple(row.path for row in rows),
-        sha256=tuple(row.sha256 for row in rows),
-        embedding=np.array([row.embedding for row in rows], np.float32).reshape(-1, card.width),
-        probabilities=np.array([list(row.probabilities.values()) for row in rows]).reshape(
-            -1, len(model.taxonomy)
-        ),
-        novelty=np.array(
-            [np.nan if row.novelty is None else row.novelty for row in rows], np.float64
-        ),
-        labels=np.array(labels, np.int64),
-        refused=tuple(refused),
-    )

@@ -116,11 +116,6 @@ class Explainer:
             found += [self._part(member, part) for part in backbone.parts]
         return tuple(found)
 
-    @property
-    def has_gram_modules(self) -> bool:
-        """Whether the network itself looks at Gram matrices."""
-        return any(backbone.layers for backbone in self.backbones)
-
     def module(self, layer: Layer) -> "nn.Module":
         """The module whose output is the layer's map."""
         return self.backbones[layer.member].body.get_submodule(layer.module)

@@ -114,24 +114,20 @@ def gram_loss(grams: "Sequence[Tensor]", goal: "Sequence[Tensor]") -> "Tensor":
     return torch.stack(terms).sum()
 
 
-def gram_matrices(
-    explainer: Explainer, images: Bytes, layers: Sequence[Layer] = ()
-) -> list[NDArray[np.float32]]:
+def gram_matrices(explainer: Explainer, images: Bytes) -> list[NDArray[np.float32]]:
     """Gram matrices of images, divided by the number of positions (equation 4.10).
 
     Args:
         explainer: From `load_explainer`.
         images: (N, H, W, 3) bytes.
-        layers: All of `Explainer.gram_layers` where none.
 
     Returns:
-        (N, C_i, C_i) for each layer.
+        (N, C_i, C_i) for each of `Explainer.gram_layers`.
     """
     import torch
 
-    wanted = tuple(layers) or explainer.gram_layers
     with torch.inference_mode():
-        grams = _grams(explainer, explainer.to_input(images), wanted)
+        grams = _grams(explainer, explainer.to_input(images), explainer.gram_layers)
         return [G.cpu().numpy() for G in grams]
 
 

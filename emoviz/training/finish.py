@@ -16,7 +16,7 @@ import emoviz
 from emoviz.analysis.alignment import ModelOutputs, judge
 from emoviz.analysis.calibration_error import expected_calibration_error
 from emoviz.analysis.clustering import CLUSTER_METRICS, group_images
-from emoviz.analysis.cross_sentiment import THRESHOLDS, cross_sentiment
+from emoviz.analysis.cross_sentiment import at_thresholds
 from emoviz.analysis.metrics import class_scores, negative_log_likelihood
 from emoviz.analysis.metrics import measure as measure_answers
 from emoviz.analysis.resampling import Intervals
@@ -355,10 +355,7 @@ def summary(
     u = aligned.embedding
     grouping = None if u is None else group_images(u, aligned.truth)
     found = measure_answers(aligned, grouping, Intervals())
-    crossing = {
-        name: cross_sentiment(aligned.probabilities, bridge.model, theta)
-        for name, theta in THRESHOLDS.items()
-    }
+    crossing = at_thresholds(aligned.probabilities, bridge.model)
     names = aligned.labels.names
     scores = class_scores(aligned.truth, aligned.predicted, len(names))
     return {

@@ -102,9 +102,9 @@ def describe_dimensions(
     return told
 
 
-def half_width(errors: Floats, coverage: float = COVERAGE) -> float:
+def half_width(errors: Floats) -> float:
     """The conformal half width of absolute errors (N,)."""
-    place = math.ceil((len(errors) + 1) * coverage)
+    place = math.ceil((len(errors) + 1) * COVERAGE)
     return round(float(np.sort(errors)[min(place, len(errors)) - 1]), 4)
 
 
