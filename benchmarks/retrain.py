@@ -32,7 +32,7 @@ from training import repeated_table
 from emoviz.memory import keep_large_blocks
 from emoviz.models.losses import ContrastiveCenterLoss
 from emoviz.settings import PROJECT_ROOT
-from emoviz.training.features import frozen_features
+from emoviz.training.features import FeatureRequest, frozen_features
 from emoviz.training.loop import train
 from emoviz.training.prepare import PreparedTraining, Worker, build_network, prepare
 from emoviz.training.recipe_loading import read_recipe
@@ -94,7 +94,9 @@ def fill(prepared: PreparedTraining, views: int) -> float:
     network, _ = build_network(prepared.recipe)
     records = prepared.targets.records[:192]
     maker = prepared.features._maker
-    return seconds(lambda: frozen_features(network, maker, records, views, 0)) / (192 * views)
+    return seconds(lambda: frozen_features(FeatureRequest(network, maker, records, views, 0))) / (
+        192 * views
+    )
 
 
 def bare(prepared: PreparedTraining, images: Tensor, views: int) -> float:

@@ -27,7 +27,12 @@ from emoviz.models.novelty import describe_content
 from emoviz.models.standardise import fold, standardise
 from emoviz.settings import Settings
 from emoviz.training.augmentation import ViewMaker
-from emoviz.training.features import FrozenFeatures, frozen_features, kept_features
+from emoviz.training.features import (
+    FeatureRequest,
+    FrozenFeatures,
+    frozen_features,
+    kept_features,
+)
 from emoviz.training.finish import (
     AREAS,
     HeldOut,
@@ -206,7 +211,7 @@ def test_heads_on_whole_kept_maps_are_the_whole_network(table: Path, maker: View
     torch.manual_seed(0)
     network = EmotionNetwork(NetworkConfig("test_efficientnet", 8)).eval()
     records = readable(table)[:5]
-    features = frozen_features(network, maker, records, views=1, positions=0)
+    features = frozen_features(FeatureRequest(network, maker, records, views=1, positions=0))
     index = np.arange(5)
     maps, pooled, grams = features.batch(np.zeros_like(index), index, 0, np.random.default_rng(0))
     images = torch.stack([view for _, view in _views(maker, records, index, None)])
@@ -220,7 +225,9 @@ def test_heads_on_whole_kept_maps_are_the_whole_network(table: Path, maker: View
 def test_folding_standardisation_keeps_the_function(table: Path, maker: ViewMaker) -> None:
     torch.manual_seed(0)
     network = EmotionNetwork(NetworkConfig("test_efficientnet", 8)).eval()
-    features = frozen_features(network, maker, readable(table), views=2, positions=4)
+    features = frozen_features(
+        FeatureRequest(network, maker, readable(table), views=2, positions=4)
+    )
     standardise(network, features.moments())
     images = torch.randn(3, 3, 64, 64)
     keys = set(EmotionNetwork(network.config).state_dict())
@@ -236,7 +243,9 @@ def test_standardised_features_have_mean_zero_and_deviation_one(
     table: Path, maker: ViewMaker
 ) -> None:
     network = EmotionNetwork(NetworkConfig("test_efficientnet", 8)).eval()
-    features = frozen_features(network, maker, readable(table), views=1, positions=0)
+    features = frozen_features(
+        FeatureRequest(network, maker, readable(table), views=1, positions=0)
+    )
     moments = features.moments()
     grams = torch.stack(_full_grams(features, 0))
     torch.testing.assert_close(moments.grams[0].mean, grams.mean(0), atol=1e-4, rtol=1e-4)
@@ -254,7 +263,7 @@ def test_multiplicative_heads_on_kept_maps_are_the_whole_network(
     )
     network = EmotionNetwork(config).eval()
     records = readable(table)[:5]
-    features = frozen_features(network, maker, records, views=1, positions=0)
+    features = frozen_features(FeatureRequest(network, maker, records, views=1, positions=0))
     positions = network.backbone.positions(64)
     if standardised:
         standardise(network, features.moments(positions))
@@ -286,14 +295,15 @@ def test_kept_features_are_read_again_and_keyed_by_content(
     def count(done: int, total: int) -> None:
         calls.append(done)
 
-    first = kept_features(network, maker, records, 2, 4, cache, count)
+    asked = FeatureRequest(network, maker, records, 2, 4, progress=count)
+    first = kept_features(asked, cache)
     made = len(calls)
-    again = kept_features(network, maker, records, 2, 4, cache, count)
+    again = kept_features(asked, cache)
     assert len(calls) == made
     assert torch.equal(first.pooled, again.pooled)
     assert torch.equal(first.maps[0], again.maps[0])
     records[0].path.write_bytes(records[1].path.read_bytes())
-    kept_features(network, maker, records, 2, 4, cache, count)
+    kept_features(asked, cache)
     assert len(calls) > made
 
 
@@ -303,13 +313,14 @@ def test_networks_with_other_layers_share_what_is_kept(
     torch.manual_seed(0)
     network = EmotionNetwork(NetworkConfig("test_efficientnet", 8)).eval()
     records, cache = readable(table)[:5], tmp_path / "cache"
-    kept_features(network, maker, records, 2, 2, cache)
+    kept_features(FeatureRequest(network, maker, records, 2, 2), cache)
     for layers in ((2,), (1, 3), ()):
         fewer = EmotionNetwork(NetworkConfig("test_efficientnet", 8, layers)).eval()
         fewer.backbone.load_state_dict(network.backbone.state_dict())
-        made = frozen_features(fewer, maker, records, 2, 2, whole_last=False)
         never = lambda done, total: pytest.fail("computed again")  # noqa: E731
-        read = kept_features(fewer, maker, records, 2, 2, cache, never, whole_last=False)
+        asked = FeatureRequest(fewer, maker, records, 2, 2, whole_last=False)
+        made = frozen_features(asked)
+        read = kept_features(replace(asked, progress=never), cache)
         assert torch.equal(read.pooled, made.pooled)
         for ours, theirs in zip((*read.grams, *read.maps), (*made.grams, *made.maps), strict=True):
             assert torch.equal(ours, theirs)
@@ -318,7 +329,10 @@ def test_networks_with_other_layers_share_what_is_kept(
 def test_features_of_two_sets_are_those_of_each(table: Path, maker: ViewMaker) -> None:
     network = EmotionNetwork(NetworkConfig("test_efficientnet", 8)).eval()
     records = readable(table)
-    parts = [frozen_features(network, maker, r, 1, 2) for r in (records[:6], records[6:9])]
+    parts = [
+        frozen_features(FeatureRequest(network, maker, r, 1, 2))
+        for r in (records[:6], records[6:9])
+    ]
     both = FrozenFeatures.joined(parts)
     assert torch.equal(both.pooled[:, 6:], parts[1].pooled)
     assert torch.equal(both.maps[1][:, :6], parts[0].maps[1])
@@ -329,14 +343,15 @@ def test_a_damaged_or_unwritable_cache_costs_nothing_but_time(
 ) -> None:
     network = EmotionNetwork(NetworkConfig("test_efficientnet", 8)).eval()
     records, cache = readable(table)[:3], tmp_path / "cache"
-    first = kept_features(network, maker, records, 1, 4, cache)
+    asked = FeatureRequest(network, maker, records, 1, 4)
+    first = kept_features(asked, cache)
     (folder,) = cache.iterdir()
     for file in folder.iterdir():
         file.write_bytes(b"garbage")
-    assert torch.equal(kept_features(network, maker, records, 1, 4, cache).pooled, first.pooled)
+    assert torch.equal(kept_features(asked, cache).pooled, first.pooled)
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    assert torch.equal(kept_features(network, maker, records, 1, 4, blocked).pooled, first.pooled)
+    assert torch.equal(kept_features(asked, blocked).pooled, first.pooled)
 
 
 def test_temperature_finds_the_scale_of_the_logits() -> None:

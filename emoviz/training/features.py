@@ -151,37 +151,67 @@ def _map_moments(maps: Tensor, rows: NDArray[np.int64]) -> Moments:
     return Moments(mean.float(), std.clamp(min=1e-3 * float(std.mean()) + 1e-8))
 
 
-@torch.no_grad()
-def frozen_features(
-    network: EmotionNetwork,
-    maker: ViewMaker,
-    records: Sequence[Record],
-    views: int,
-    positions: int,
-    progress: Callable[[int, int], None] | None = None,
-    whole_last: bool = True,
-    tell: Callable[[str], None] = lambda line: None,
-) -> FrozenFeatures:
-    """Pass each image's views through the backbone once.
+@dataclass(frozen=True)
+class FeatureRequest:
+    """What a frozen backbone is asked for.
 
-    The first view is the plain one, the others are random.
-
-    Args:
+    Attributes:
         network: Its backbone is used in evaluation mode.
         maker: Gives the views.
         records: The images; all must be readable.
-        views: V.
+        views: V, the first of which is the plain one; the others are random.
         positions: Positions of each map that a step will use; four times as many are kept, so
             that steps differ. 0 keeps all of all maps.
-        progress: Called with (images done, all) as views are finished.
         whole_last: Keep the last layer's map whole.
+        progress: Called with (views done, all) as they are finished.
         tell: Told in which precision the features are computed (`emoviz.training.precision`).
     """
+
+    network: EmotionNetwork
+    maker: ViewMaker
+    records: Sequence[Record]
+    views: int
+    positions: int
+    whole_last: bool = True
+    progress: Callable[[int, int], None] = lambda done, total: None
+    tell: Callable[[str], None] = lambda line: None
+
+    @property
+    def files(self) -> list[str]:
+        """Names in the cache, one a layer."""
+        names = [f"layer-{layer}" for layer in self.network.backbone.layers]
+        # Without a number of positions all maps are whole.
+        if self.whole_last and self.positions and names:
+            names[-1] += "-whole"
+        return [f"{name}.safetensors" for name in names]
+
+    def key(self) -> str:
+        """The folder in the cache: of weights, preprocessing, augmentation, names and contents."""
+        digest = hashlib.sha256()
+        backbone = self.network.config.backbone
+        settings = (_KEY_VERSION, backbone, self.maker, self.views, self.positions)
+        digest.update(repr(settings).encode())
+        for tensor in self.network.backbone.state_dict().values():
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        limits = Limits()
+        for record in self.records:
+            digest.update(f"{record.name}\0".encode(errors="surrogateescape"))
+            digest.update(hashlib.sha256(record.read(limits)).digest())
+        return digest.hexdigest()[:32]
+
+
+@torch.no_grad()
+def frozen_features(asked: FeatureRequest) -> FrozenFeatures:
+    """Pass each image's views through the backbone once."""
+    maker, records, views = asked.maker, asked.records, asked.views
     normalise = Normalise(maker.preprocessing.mean, maker.preprocessing.std)
-    backbone = folded(network.backbone).to(memory_format=torch.channels_last)
+    backbone = folded(asked.network.backbone).to(memory_format=torch.channels_last)
     order = np.arange(len(records))
     kept: _Gatherer | None = None
-    done, last = 0, len(backbone.channels) - 1
+    done, layers = 0, len(backbone.channels)
+    counts = [4 * asked.positions] * layers
+    if asked.whole_last and layers:
+        counts[-1] = 0
     for view in range(views):
         # A layer's positions are the same whatever other layers there are.
         generators = [_generator(maker.seed, layer, view) for layer in backbone.layers]
@@ -190,25 +220,19 @@ def frozen_features(
             _check_all_read(records, index, seen)
             seen = int(index[-1]) + 1
             batch = normalise(images).contiguous(memory_format=torch.channels_last)
-            precision = timed_precision(network.config.backbone, backbone, batch, tell)
+            name = asked.network.config.backbone
+            precision = timed_precision(name, backbone, batch, asked.tell)
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision.bf16):
                 features = backbone(batch)
-            counts = [
-                0 if whole_last and k == last else 4 * positions for k in range(len(features.maps))
-            ]
             rows = (
                 features.pooled.float(),
                 *(_pack(gram_matrix(F)) for F in features.maps),
-                *(
-                    _some_positions(F, count, generator)
-                    for F, count, generator in zip(features.maps, counts, generators, strict=True)
-                ),
+                *map(_some_positions, features.maps, counts, generators),
             )
             kept = kept or _Gatherer(rows, views, len(records))
             kept.put(view, index, rows)
             done += len(index)
-            if progress is not None:
-                progress(done, views * len(records))
+            asked.progress(done, views * len(records))
     if kept is None:
         raise TrainingError("There are no images to compute features of.")
     return kept.features()
@@ -232,53 +256,30 @@ class _Gatherer:
         return FrozenFeatures(pooled, tuple(rest[:half]), tuple(rest[half:]))
 
 
-def kept_features(
-    network: EmotionNetwork,
-    maker: ViewMaker,
-    records: Sequence[Record],
-    views: int,
-    positions: int,
-    cache: Path | None,
-    progress: Callable[[int, int], None] | None = None,
-    whole_last: bool = True,
-    tell: Callable[[str], None] = lambda line: None,
-) -> FrozenFeatures:
+def kept_features(asked: FeatureRequest, cache: Path | None) -> FrozenFeatures:
     """`frozen_features`, read from the cache where the same ones were computed before.
 
-    The key is made of the backbone's weights, the preprocessing, the augmentation and the names
-    and contents of the images. A cache that cannot be written costs nothing but time.
+    A cache that cannot be written costs nothing but time.
     """
-    whole_last = whole_last and positions > 0  # without a number of positions all maps are whole
     if cache is None:
-        return frozen_features(
-            network, maker, records, views, positions, progress, whole_last, tell
-        )
-    folder = cache / _key(network, maker, records, views, positions)
-    names = _file_names(network, whole_last)
-    kept = _read_cache(folder, names)
+        return frozen_features(asked)
+    folder = cache / asked.key()
+    kept = _read_cache(folder, asked.files)
     if kept is None:
-        kept = frozen_features(
-            network, maker, records, views, positions, progress, whole_last, tell
-        )
-        written = _write_cache(folder, names, kept)
-        if written and whole_last and names:
-            thin = _thinned(network, maker, kept, positions)
-            written = _write_cache(folder, _file_names(network, False), thin)
+        kept = frozen_features(asked)
+        written = _write_cache(folder, asked.files, kept)
+        thin = replace(asked, whole_last=False)  # for runs that do without the whole last map
+        if written and thin.files != asked.files:
+            layer = asked.network.backbone.layers[-1]
+            last = _thin(kept.maps[-1], layer, asked.maker.seed, asked.positions)
+            written = _write_cache(folder, thin.files, replace(kept, maps=(*kept.maps[:-1], last)))
         if not written:
-            tell(
+            asked.tell(
                 f"The features ({kept.nbytes / 1e6:,.0f} MB) cannot be kept on the disk, which is "
                 "full or closed; the training goes on with those in memory, and the next one "
                 "computes them anew."
             )
     return kept
-
-
-def _thinned(
-    network: EmotionNetwork, maker: ViewMaker, features: FrozenFeatures, positions: int
-) -> FrozenFeatures:
-    """What would have been kept without the whole last map, for runs that do without."""
-    thin = _thin(features.maps[-1], network.backbone.layers[-1], maker.seed, positions)
-    return replace(features, maps=(*features.maps[:-1], thin))
 
 
 def _thin(whole: Tensor, layer: int | str, seed: int, positions: int) -> Tensor:
@@ -293,14 +294,6 @@ def _thin(whole: Tensor, layer: int | str, seed: int, positions: int) -> Tensor:
             some = whole[view, start : start + _BATCH].unsqueeze(2)
             thin[view, start : start + _BATCH] = _some_positions(some, count, generator)
     return thin
-
-
-def _file_names(network: EmotionNetwork, whole_last: bool) -> list[str]:
-    layers = list(network.backbone.layers)
-    names = [f"layer-{layer}" for layer in layers]
-    if whole_last and names:
-        names[-1] += "-whole"
-    return [f"{name}.safetensors" for name in names]
 
 
 def _read_cache(folder: Path, names: Sequence[str]) -> FrozenFeatures | None:
@@ -417,17 +410,9 @@ class FeatureSource:
         if self._network is None:
             self._network = self._fresh()
         self._tell(f"Features of the frozen backbone, {len(records)} images, {views} views ...")
-        return kept_features(
-            self._network,
-            self._maker,
-            records,
-            views,
-            positions,
-            self._cache,
-            self._watched(Stopwatch(self._tell)),
-            self._whole_last,
-            self._tell,
-        )
+        progress = self._watched(Stopwatch(self._tell))
+        request = (self._network, self._maker, records, views, positions, self._whole_last)
+        return kept_features(FeatureRequest(*request, progress, self._tell), self._cache)
 
     def _watched(self, progress: Callable[[int, int], None]) -> Callable[[int, int], None]:
         def step(done: int, total: int) -> None:
@@ -435,21 +420,6 @@ class FeatureSource:
             self._watch(done, total)
 
         return step
-
-
-def _key(
-    network: EmotionNetwork, maker: ViewMaker, records: Sequence[Record], views: int, positions: int
-) -> str:
-    digest = hashlib.sha256()
-    settings = (_KEY_VERSION, network.config.backbone, maker, views, positions)
-    digest.update(repr(settings).encode())
-    for tensor in network.backbone.state_dict().values():
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    limits = Limits()
-    for record in records:
-        digest.update(f"{record.name}\0".encode(errors="surrogateescape"))
-        digest.update(hashlib.sha256(record.read(limits)).digest())
-    return digest.hexdigest()[:32]
 
 
 def _generator(seed: int, layer: int | str, view: int) -> torch.Generator:
