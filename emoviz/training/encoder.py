@@ -4,19 +4,16 @@ What an encoder can be is said in `emoviz.training.encoder_reading`.
 """
 
 import math
-import platform
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import timm
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-import emoviz
 from emoviz.checkpoints import Card, Checkpoint, check_id, save_checkpoint
 from emoviz.data.dataset import Dataset, Record, assign_splits, relabelled
 from emoviz.data.images import Limits, open_image
@@ -28,6 +25,7 @@ from emoviz.models.backbones import Backbone
 from emoviz.models.network import EmotionNetwork, NetworkConfig, Normalise
 from emoviz.settings import Settings
 from emoviz.training.encoder_reading import Encoder, read_encoder
+from emoviz.training.finish import versions
 from emoviz.training.gram_head import REDUCED, fit_gram_head, gram_stages, reduced, set_reductions
 from emoviz.training.linear_probe import fit_probe
 
@@ -297,19 +295,8 @@ def _card(
             },
         ),
         measures={f"{labelled.name}, test": dict(measures)} if measures else {},
-        versions=versions(encoder),
+        versions={**versions(), "backbone_weights": encoder.source},
         licence="Not known: after the terms of the encoder's weights and of the images.",
         intended_use="Comparing this encoder with other networks on the same images.",
         limits="A head on a frozen encoder; nothing is known beyond the measures above.",
     )
-
-
-def versions(encoder: Encoder) -> dict[str, str]:
-    """What an encoder's checkpoint was made with, and where its weights are from."""
-    return {
-        "emoviz": emoviz.__version__,
-        "torch": torch.__version__,
-        "timm": timm.__version__,
-        "python": platform.python_version(),
-        "backbone_weights": encoder.source,
-    }

@@ -419,17 +419,21 @@ def make_card(
         dimensions=measured.dimensions,
         seen=filtered or {},
         seed=recipe.seed,
-        versions={
-            "emoviz": emoviz.__version__,
-            "torch": torch.__version__,
-            "timm": timm.__version__,
-            "python": platform.python_version(),
-            **origin,
-        },
+        versions={**versions(), **origin},
         licence=recipe.licence,
         intended_use=recipe.intended_use,
         limits=recipe.limits,
     )
+
+
+def versions() -> dict[str, str]:
+    """What a checkpoint was made with."""
+    return {
+        "emoviz": emoviz.__version__,
+        "torch": torch.__version__,
+        "timm": timm.__version__,
+        "python": platform.python_version(),
+    }
 
 
 def _what_ran(

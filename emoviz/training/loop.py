@@ -58,12 +58,20 @@ class ValidationOutputs:
         return float((truth == self.predicted)[known].mean()) if known.any() else None
 
 
+Look = Callable[[Training, ValidationOutputs], Mapping[str, float | None]]
+
+
+def look_at_nothing(state: Training, seen: ValidationOutputs) -> Mapping[str, float | None]:
+    """No measures of the validation images."""
+    return {}
+
+
 class _Watch(NamedTuple):
     """Who is told, and asked, while a phase goes on."""
 
     step: Callable[[StepResult], None]
     wish: Callable[[], str]
-    look: Callable[[Training, ValidationOutputs], Mapping[str, float | None]]
+    look: Look
 
 
 def train(
@@ -71,9 +79,7 @@ def train(
     keeper: Keeper | None = None,
     watch: Callable[[StepResult], None] = lambda result: None,
     wish: Callable[[], str] = lambda: "",
-    look: Callable[
-        [Training, ValidationOutputs], Mapping[str, float | None]
-    ] = lambda state, seen: {},
+    look: Look = look_at_nothing,
 ) -> Iterator[EpochResult]:
     """Train all phases of the recipe; the network ends folded, in evaluation mode, on the CPU.
 

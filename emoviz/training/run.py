@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +52,7 @@ from emoviz.training.folder import (
     wish_of,
 )
 from emoviz.training.linear_probe import probe_line
-from emoviz.training.loop import FINISH, PAUSE, ValidationOutputs, check_order, train
+from emoviz.training.loop import FINISH, PAUSE, check_order, look_at_nothing, train
 from emoviz.training.precision import timed_words
 from emoviz.training.prepare import PreparedTraining, Worker, keeps_whole_maps, prepare
 from emoviz.training.processes import Processes
@@ -118,87 +118,69 @@ def train_in_folder(
         tell = _say_nothing
     if processes.count > 1:
         tell(f"{processes.count} processes share each batch.")
-    folder = folder or settings.runs / _stamp(recipe)
+    place = folder or settings.runs / _stamp(recipe)
     start = open_checkpoint(recipe.network.start, settings) if recipe.network.start else None
-    wishes = _Wishes(folder, wish) if processes.count == 1 else _Wishes(None, None)
-    request = RunRequest(recipe, tuple(tables), tuple(test_tables), refit)
-    with opened(folder, request, resume, processes):
-        done = finished(folder, request)
-        if done is not None:
-            tell(f"'{folder}' is finished already.")
-            return done
-        options = _Options(with_graph, wishes, report or _silent)
-        worker = Worker(
-            device,
-            _readers(settings, device),
-            processes,
-            settings.home / "cache" / "features",
-            start,
-            options.watch_features,
-        )
-        if recipe.fuse:
-            return _train_fused(request, folder, settings, worker, tell, options)
-        return _Run(request, folder, settings, worker, tell, options).result()
+    told = report or _silent
 
+    def wanted() -> str:
+        """By whoever started the run, or by its folder; of several processes nothing is."""
+        if processes.count > 1:
+            return ""
+        return (wish() if wish is not None else "") or wish_of(place)
 
-class _Wishes:
-    """What is wanted of a run: by its folder, or by whoever started it."""
-
-    def __init__(self, folder: Path | None, further: Callable[[], str] | None) -> None:
-        self._folder, self._further = folder, further
-
-    def __call__(self) -> str:
-        further = self._further() if self._further is not None else ""
-        return further or (wish_of(self._folder) if self._folder is not None else "")
-
-    def raise_pause(self) -> None:
-        """For work between the steps."""
-        if self() == PAUSE:
+    def watch(done: int, total: int) -> None:
+        """Say how far the features are; stop where that is wished."""
+        if wanted() == PAUSE:
             raise PausedError("Paused before the first step.")
+        told(_READ * done / total, f"Looking at the images: {done:,} of {total:,} views")
+
+    request = RunRequest(recipe, tuple(tables), tuple(test_tables), refit)
+    with opened(place, request, resume, processes):
+        done = finished(place, request)
+        if done is not None:
+            tell(f"'{place}' is finished already.")
+            return done
+        cache = settings.home / "cache" / "features"
+        worker = Worker(device, _readers(settings, device), processes, cache, start, watch)
+        how = _Conduct(settings, worker, tell, with_graph, wanted, told)
+        if recipe.fuse:
+            return _train_fused(request, place, how)
+        return _Run(request, place, how).result()
 
 
 @dataclass(frozen=True)
-class _Options:
+class _Conduct:
     """How a run is done, as opposed to what."""
 
+    settings: Settings
+    worker: Worker
+    tell: Callable[[str], None]
     with_graph: bool
-    wishes: _Wishes
+    wanted: Callable[[], str]
     report: Callable[[float, str], None]
-
-    def watch_features(self, done: int, total: int) -> None:
-        """Say how far the features are; stop where that is wished."""
-        self.wishes.raise_pause()
-        self.report(_READ * done / total, f"Looking at the images: {done:,} of {total:,} views")
 
 
 class _Run:
     """One run at work in its folder."""
 
-    def __init__(
-        self,
-        request: RunRequest,
-        folder: Path,
-        settings: Settings,
-        worker: Worker,
-        tell: Callable[[str], None],
-        options: _Options,
-    ) -> None:
-        self._options = options
-        self._request, self._folder, self._settings = request, folder, settings
+    def __init__(self, request: RunRequest, folder: Path, how: _Conduct) -> None:
+        self._request, self._folder, self._how = request, folder, how
         self._began = time.monotonic()
-        options.report(0.0, "Reading the images")
-        first = worker.processes.is_first
+        how.report(0.0, "Reading the images")
+        first = how.worker.processes.is_first
         size = _done_for_good(folder)
         self._resumed = size > 0
         recipe = request.recipe
         if first:
             require_tracker(recipe.tracker)
-        self._progress = TrainingProgress(folder, tell, first, size, recipe.tracker, recipe.name)
+        self._progress = TrainingProgress(
+            folder, how.tell, first, size, recipe.tracker, recipe.name
+        )
         self._prepared = prepare(
             request.recipe,
             request.tables,
             self._progress.tell,
-            worker,
+            how.worker,
             request.test_tables,
             known_refusals(folder),
         )
@@ -234,7 +216,7 @@ class _Run:
             learned, watched = map(prepared.rows_of_split, ("train", "validation"))
             state, pretrained, keeper = self._fit(learned, watched, 0)
             prepared.tell("Calibrating and measuring on the test split ...")
-            self._options.report(_TRAINED, "Measuring on images that were held out")
+            self._how.report(_TRAINED, "Measuring on images that were held out")
             measured = measure_splits(state, prepared.targets)
         checkpoint = self._save(state, measured, pretrained, "")
         if state.best is not None:
@@ -260,7 +242,7 @@ class _Run:
         progress, file = self._progress, self._folder / STATE
         keeper = Keeper(
             file,
-            self._settings.save_seconds,
+            self._how.settings.save_seconds,
             progress.tell,
             lambda: {"fold": fold, "progress": progress.size},
             keeps_best=fold == 0,
@@ -275,8 +257,8 @@ class _Run:
         progress.begin(fold, reached.total)
         if fold == 0 and len(state.validation):
             self._draw_line(state)
-        watch = _Looks(self._folder, fold == 0 and processes.is_first, reached.total)
-        for result in train(state, keeper, self._step, self._wish, watch):
+        look = Looker(self._folder, reached.total) if fold == 0 and processes.is_first else None
+        for result in train(state, keeper, self._step, self._wish, look or look_at_nothing):
             progress.epoch(result)
             for line in idle_terms(result, self._request.recipe.loss):
                 progress.tell(line)
@@ -285,7 +267,7 @@ class _Run:
 
     def _wish(self) -> str:
         """What is wanted; networks of folds are judges, so that they are trained to their end."""
-        wish = self._options.wishes()
+        wish = self._how.wanted()
         return "" if wish == FINISH and self._request.recipe.data.folds else wish
 
     def _step(self, result: StepResult) -> None:
@@ -302,7 +284,7 @@ class _Run:
         words = f"Training on the {where}, epoch {result.epoch} of {phase.epochs}"
         if len(phases) > 1:
             words = f"Phase {result.phase} of {len(phases)}: {words[0].lower()}{words[1:]}"
-        self._options.report(_READ + (_TRAINED - _READ) * share, words)
+        self._how.report(_READ + (_TRAINED - _READ) * share, words)
 
     def _draw_line(self, state: Training) -> None:
         """A linear probe on the same features, before the first step: the line to beat."""
@@ -396,7 +378,7 @@ class _Run:
             origin["precision"] = words
         if self._wish() == FINISH:
             origin["stopped"] = f"by hand, after {state.place.total} steps"
-        self._options.report(_MEASURED, "Writing the checkpoint")
+        self._how.report(_MEASURED, "Writing the checkpoint")
         if not prepared.worker.processes.is_first:
             return None
         seen, told = seen_images(prepared.targets.records, recipe)
@@ -412,7 +394,7 @@ class _Run:
                 state.network,
                 centers,
                 measured.novelty,
-                self._options.with_graph,
+                self._how.with_graph,
                 seen,
             )
 
@@ -441,14 +423,7 @@ class _Run:
         return self._ended(measured, self._save(whole, measured, f"those of {words}", ""))
 
 
-def _train_fused(
-    request: RunRequest,
-    folder: Path,
-    settings: Settings,
-    worker: Worker,
-    tell: Callable[[str], None],
-    options: _Options,
-) -> RunResult:
+def _train_fused(request: RunRequest, folder: Path, how: _Conduct) -> RunResult:
     """Train each member in a folder of its own, then measure their fusion.
 
     The fused recipe gives everything but the networks, so that ``--set`` reaches all members.
@@ -456,15 +431,14 @@ def _train_fused(
     members = []
     parts = [(folder / MEMBERS / name, _of_member(request, name)) for name in request.recipe.fuse]
     for place, part in parts:
-        with opened(place, part, True, worker.processes):
+        with opened(place, part, True, how.worker.processes):
             if finished(place, part) is None:
-                _Run(part, place, settings, worker, tell, options).result()
-            worker.processes.wait()  # the first one writes, all read
+                _Run(part, place, how).result()
+            how.worker.processes.wait()  # the first one writes, all read
             members.append(finished(place, part))
     # What measuring needs besides the networks is the same for every member.
     _, last = parts[-1]
-    run = _Run(last, folder, settings, worker, tell, options)
-    return run.fused([member for member in members if member], request.recipe)
+    return _Run(last, folder, how).fused([member for member in members if member], request.recipe)
 
 
 def _of_member(request: RunRequest, name: str) -> RunRequest:
@@ -526,22 +500,6 @@ def _readers(settings: Settings, device: str) -> int:
     if settings.readers >= 0:
         return settings.readers
     return min(8, max(1, available_cores() - 1)) if device == "cuda" else 1
-
-
-class _Looks:
-    """Looks at the validation images, made when it is first asked: scikit-learn takes a second."""
-
-    def __init__(self, folder: Path, looks: bool, step: int) -> None:
-        self._folder, self._looks, self._step = folder, looks, step
-        self._looker: Looker | None = None
-
-    def __call__(self, state: Training, seen: ValidationOutputs) -> Mapping[str, float | None]:
-        if not self._looks:
-            return {}
-        if self._looker is None:
-            self._looker = Looker(self._folder)
-            self._looker.begin(self._step)
-        return self._looker(state, seen)
 
 
 def _silent(share: float, words: str) -> None:

@@ -62,22 +62,23 @@ class Looker:
 
     Args:
         folder: The run's.
+        step: At which the training begins or goes on: what was seen later is done again.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, step: int) -> None:
+        self._folder, self._step = folder / SNAPSHOTS, step
+        self._measures, self._pictures = _Pace(), _Pace()
+        self._threads: Any = None  # until the first look
+        self._before: NDArray[np.float32] | None = None
+
+    def _begin(self) -> None:
         import sklearn.cluster
         import sklearn.metrics  # noqa: F401 - seconds that must not count as the first look's
         from threadpoolctl import ThreadpoolController
 
-        self._folder = folder / SNAPSHOTS
-        self._measures, self._pictures = _Pace(), _Pace()
         self._threads = ThreadpoolController()
-        self._before: NDArray[np.float32] | None = None
-
-    def begin(self, step: int) -> None:
-        """A training begins, or goes on at a step: what was seen later is done again."""
         for file in snapshot_files(self._folder.parent):
-            if int(file.stem) > step:
+            if int(file.stem) > self._step:
                 file.unlink(missing_ok=True)
         known = latest_snapshot(self._folder.parent)
         self._before = known.places if known is not None else None
@@ -89,6 +90,8 @@ class Looker:
             state: The training (`emoviz.training.state.Training`).
             seen: What the loop saw of its validation images.
         """
+        if self._threads is None:
+            self._begin()
         # A second thread of OpenBLAS would go on turning for a while and take a core from the
         # training's next steps, which costs more than it helps with arrays of this size.
         with self._threads.limit(limits=1, user_api="blas"):

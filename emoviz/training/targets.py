@@ -125,22 +125,10 @@ def make_targets(sets: Sequence[Dataset], recipe: Recipe, taxonomy: Taxonomy) ->
     if not records:
         raise TrainingError("No image has a label that one of the network's classes may be called.")
     arrays = (np.concatenate(column) for column in list(zip(*parts, strict=True))[1:])
-    index, shares, single, weights, dimensions, kinds = arrays
+    index, shares, *others = arrays  # single class, weight, dimensions, kind
     names = tuple(item.name for item in sets)
     taxonomies = tuple(item.taxonomy.name for item in sets)
-    return Targets(
-        records,
-        index,
-        names,
-        taxonomies,
-        joins,
-        shares,
-        bridges,
-        single,
-        weights,
-        dimensions,
-        kinds,
-    )
+    return Targets(records, index, names, taxonomies, joins, shares, bridges, *others)
 
 
 def _set_targets(

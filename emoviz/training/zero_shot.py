@@ -30,8 +30,9 @@ from emoviz.inference.trust import remember
 from emoviz.labels import TAXONOMIES, Taxonomy, get_taxonomy, own_taxonomy, taxonomy_of
 from emoviz.models.bounded import no_larger_than
 from emoviz.settings import Settings
-from emoviz.training.encoder import encoder_network, versions
+from emoviz.training.encoder import encoder_network
 from emoviz.training.encoder_reading import Clip, read_encoder
+from emoviz.training.finish import versions
 
 # Where a taxonomy's name stands for prompts. The emotion is evoked, not shown.
 TEMPLATES = (
@@ -181,7 +182,11 @@ def add_zero_shot(
                 "scale": clip.scale,
             }
         },
-        versions={**versions(encoder), "transformers": version("transformers")},
+        versions={
+            **versions(),
+            "backbone_weights": encoder.source,
+            "transformers": version("transformers"),
+        },
         licence="Not known: after the terms of the encoder's weights.",
         intended_use="Comparing prompts and this encoder with other networks on the same images.",
         limits=(
