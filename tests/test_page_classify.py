@@ -378,7 +378,7 @@ def test_a_checkpoint_that_cannot_be_run_keeps_the_images(
     (folder / "graph.onnx").write_bytes(b"not a graph")
     app = open_app("bad")
     drop(app, ("a.jpg", picture()))
-    assert "Choose another checkpoint" in app.main.error[0].value
+    assert "Choose another network" in app.main.error[0].value
     assert "Traceback" not in app.main.error[0].value
     healthy(app.selectbox(key="checkpoint").set_value("tiny").run())
     assert headings(app)[0] == "1 image"

@@ -146,7 +146,7 @@ def test_images_without_labels_and_lone_checkpoints_are_told(
 ) -> None:
     monkeypatch.setattr("emoviz.settings.PROJECT_ROOT", home)
     key = store(settings, tiny_checkpoint, answers(A), [""] * 32)
-    assert "Choose a checkpoint above" in said(open_measure("compare", collection=key))
+    assert "Choose a network above" in said(open_measure("compare", collection=key))
     another = copied(tiny_checkpoint, "other", {"temperature": 2.0})
     store(settings, another, answers(A), [""] * 32)
     text = said(open_measure("compare", collection=key, pair="other"))

@@ -162,7 +162,7 @@ def test_a_threshold_is_kept_with_the_checkpoint_and_forgotten(
     healthy(app.run())
     words = "**67 %** of 24 images get an answer; **100.0 %** of the 16 answers are right"
     assert words in said(app)
-    widget(app, "Keep this threshold with the checkpoint").click()
+    widget(app, "Keep this threshold with the network").click()
     healthy(app.run())
     kept = abstention_of(tiny_checkpoint, settings)
     assert kept is not None

@@ -116,7 +116,7 @@ def test_pressing_start_trains_as_the_command_line_does_and_the_network_can_be_k
     assert "Done: trained" in said(watching)
     assert "images: own; linear probe, beginning with tiny" in said(watching).replace("\\", "")
     assert len(watching.get("plotly_chart")) >= 2
-    assert "Keep among the checkpoints" in labels(watching)
+    assert "Keep among the networks" in labels(watching)
     again = tmp_path / "again"
     recipe = str(found.folder / "recipe.yaml")
     assert main(["train", recipe, "--data", "own", "--run", str(again), "--no-graph"]) == 0

@@ -450,7 +450,7 @@ SHOWN: dict[str, dict[str, set[str]]] = {
     "runs": {
         "look": {"Watch"},
         "train": {"Delete", "Save"},
-        "keep": {"Keep among the checkpoints"},
+        "keep": {"Keep among the networks"},
     },
 }
 

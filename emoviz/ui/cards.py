@@ -141,7 +141,7 @@ def _notes(row: Result, taxonomy: Taxonomy, rule: str) -> Iterator[str]:
     if prediction.not_sure:
         yield (
             '<p>Not sure enough: better no answer.<span class="ev-rest"> The most likely one is '
-            "below the threshold that was set for this checkpoint on the Evaluate page.</span></p>"
+            "below the threshold that was set for this network on the Evaluate page.</span></p>"
         )
     yield from (f"<p>Note: {_clean(note)}.</p>" for note in prediction.notes)
     width, height = prediction.size

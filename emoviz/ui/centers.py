@@ -98,7 +98,7 @@ def centers_of(checkpoint: Checkpoint, table: EmbeddingTable | None) -> Centers 
 def choose(known: Mapping[str, Checkpoint], first: Checkpoint) -> list[Checkpoint]:
     """Up to three checkpoints to stand side by side; the one in the sidebar to begin with."""
     names = st.multiselect(
-        "Checkpoints",
+        "Networks",
         list(known),
         default=[first.card.id],
         max_selections=_SIDE_BY_SIDE,
@@ -195,8 +195,8 @@ def orders(shown: Sequence[Centers]) -> None:
     if not rows:
         st.caption("At least four emotions of a known order are needed.")
         return
-    columns = ["checkpoint", "order", "Spearman's rho", "p", "orders tried"]
-    tables.draw(pd.DataFrame(rows, columns=columns).set_index("checkpoint"))
+    columns = ["network", "order", "Spearman's rho", "p", "orders tried"]
+    tables.draw(pd.DataFrame(rows, columns=columns).set_index("network"))
     st.markdown(
         "**Rho** says how well the distances between centers follow the order: 1 in full, 0 not at "
         "all. **p** is the share of all ways to shuffle the emotions that follow it as well or "

@@ -48,8 +48,8 @@ def run_pending(
         model = _model(context)
     except EmovizError as error:
         st.error(
-            f"{plain(str(error))}\n\nChoose another checkpoint on the left; the images are kept.",
-            title="This checkpoint cannot be run here",
+            f"{plain(str(error))}\n\nChoose another network on the left; the images are kept.",
+            title="This network cannot be run here",
             icon=":material/error:",
         )
         return False

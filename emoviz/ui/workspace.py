@@ -20,7 +20,7 @@ _KEY = "workspace"
 # Originals of this many bytes are kept in memory, so that another checkpoint can be asked without
 # dropping the files again; older ones are let go first.
 KEEP_BYTES = 512_000_000
-FORGOTTEN = "its original is no longer kept in memory; drop it again to see it with this checkpoint"
+FORGOTTEN = "its original is no longer kept in memory; drop it again to see it with this network"
 LEFT: set[str] = set()  # hashes of images of sessions that have ended
 # Around every page: the browser asks before a reload forgets what was dropped, and what stands
 # outside of Streamlit's app (its dialogs, its popovers) has the colours of the app's theme.

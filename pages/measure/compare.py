@@ -56,13 +56,13 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     others = pairing.choose_others(known, context.checkpoint, label, way, most, wanted)
     rival = None
     if way == "pair":
-        rival = rivals.choose(settings, "B: another program", "the checkpoint beside")
+        rival = rivals.choose(settings, "B: another program", "the network beside")
 if source is None:
     across.show([context.checkpoint, *others], settings)
     st.stop()
 if rival is None and len(others) < fewest:
     st.info(
-        f"Choose {'a checkpoint' if fewest == 1 else 'two checkpoints or more'} above. Others come "
+        f"Choose {'a network' if fewest == 1 else 'two networks or more'} above. Others come "
         f"from a training, or go into `{settings.user_checkpoints}`.",
         icon=":material/compare_arrows:",
     )

@@ -37,7 +37,7 @@ if folder is not None:
 
 st.markdown(
     "Choose labelled images, press Start, and watch. Nothing that is here already is changed; the "
-    "new network becomes one of the checkpoints only when you keep it."
+    "new network is in the pickers of all pages only when you keep it."
 )
 prompts.offer(settings)
 st.header("1. Images", anchor=False)

@@ -1,4 +1,4 @@
-"""From the sample images to a network among the checkpoints: watched, killed, kept, compared."""
+"""From the sample images to a network in the picker: watched, killed, kept, compared."""
 
 import os
 import re
@@ -40,7 +40,7 @@ def test_the_sample_teaches_a_network_that_is_kept_and_compared(
     page.locator(".js-plotly-plot").nth(2).wait_for(state="attached")
 
     page.get_by_role("textbox", name="Id").fill("from-the-sample")
-    page.get_by_role("button", name="Keep among the checkpoints").click()
+    page.get_by_role("button", name="Keep among the networks").click()
     compare = page.get_by_role("button", name=re.compile("Compare"))
     compare.first.wait_for(timeout=120 * SECONDS)
     visitor.settle()

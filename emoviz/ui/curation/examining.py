@@ -28,7 +28,7 @@ def offer(subject: CurationSubject, settings: Settings, checkpoint: Checkpoint |
             disabled=checkpoint is None,
             key="datasets-by-network",
             persist_state="session",
-            help="The checkpoint in the sidebar looks at each image once. Classifiers on what it "
+            help="The network in the sidebar looks at each image once. Classifiers on what it "
             "sees are trained on one part and asked about the other; where they are confident of "
             "another label than the image has, the label is doubted.",
         )

@@ -19,7 +19,7 @@ _GROUPS, _MEMBERS = 12, 6  # groups a page, pictures a group
 _TRUST = {
     "outliers": "",
     "suspect_labels": " A network that was trained on these very images has taken their labels on "
-    "trust and doubts too few: examine anew with another checkpoint in the sidebar.",
+    "trust and doubts too few: examine anew with another network in the sidebar.",
 }
 _GROUPED = ("leaks", "duplicates", "near_duplicates", "contradictions")
 _ELSEWHERE = ("text", "faces")  # which have a view of their own

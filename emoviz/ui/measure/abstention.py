@@ -38,7 +38,7 @@ def show(item: EvaluationSubject, settings: Settings) -> None:
     """What is kept, the curve with a threshold to try, and the button that keeps it."""
     if len(item.members) != 1:
         st.info(
-            "A threshold is kept with one checkpoint; an ensemble has none of its own, and another "
+            "A threshold is kept with one network; an ensemble has none of its own, and another "
             "program has none here.",
             icon=":material/info:",
         )
@@ -71,7 +71,7 @@ def _try(item: EvaluationSubject, judged: AlignedPredictions, settings: Settings
     st.markdown(_in_words(choice, share(int(right.sum()), len(right))))
     if access.allowed("keep"):
         st.button(
-            "Keep this threshold with the checkpoint",
+            "Keep this threshold with the network",
             icon=":material/save:",
             type="primary",
             on_click=_save,
@@ -143,11 +143,11 @@ def _validation(
 def _kept(item: EvaluationSubject, settings: Settings) -> None:
     kept = abstention_of(item.members[0], settings)
     if kept is None:
-        st.markdown("This checkpoint keeps **no threshold** yet: it answers on every image.")
+        st.markdown("This network keeps **no threshold** yet: it answers on every image.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"Kept with this checkpoint: below **{100 * kept.threshold:.1f} %** it is *not sure*. "
+            f"Kept with this network: below **{100 * kept.threshold:.1f} %** it is *not sure*. "
             f"{_how(kept)}",
             width="stretch",
         )
@@ -188,6 +188,6 @@ def _save(item: EvaluationSubject, choice: Choice, wanted: str, settings: Settin
     )
     try:
         save_abstention(item.members[0], settings, kept)
-        st.toast("Kept with the checkpoint.", icon=":material/save:")
+        st.toast("Kept with the network.", icon=":material/save:")
     except OSError as error:
         st.toast(f"It cannot be written: {plain(str(error))}", icon=":material/error:")

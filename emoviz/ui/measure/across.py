@@ -25,7 +25,7 @@ from emoviz.ui.words import plain, readable
 _MOST = 6
 _KEY = "across-sets"
 _GUIDE = (
-    "Each row is a checkpoint, each column a set; labels and classes are joined by the proposed "
+    "Each row is a network, each column a set; labels and classes are joined by the proposed "
     "bridges. A number is of the labels that the model can answer on that set, so numbers of "
     "models with different classes are of different tasks. In brackets: the 95 % confidence "
     "interval, and the number of images."

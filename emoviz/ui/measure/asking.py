@@ -20,7 +20,7 @@ from emoviz.ui.words import plain
 _INTRODUCTION = (
     "A classifier in a folder (timm, torchvision, transformers, or ONNX with its labels), or a "
     "vision-language model that runs on this machine. Its answers then stand beside the "
-    "checkpoints'; they are kept, so no image is asked about twice."
+    "networks'; they are kept, so no image is asked about twice."
 )
 
 

@@ -219,7 +219,7 @@ def show_runs(runs: Sequence[EvaluationSubject]) -> None:
         found = [computed.measures(item.key, item.judged) for item in runs]
     tables.draw(runs_table([item.judged.name for item in runs], found))
     st.caption(
-        "Mean ± sample standard deviation over these checkpoints, as the dissertation reports "
+        "Mean ± sample standard deviation over these networks, as the dissertation reports "
         "three runs. It says how much a new training moves the number; the intervals of a single "
         "run say how much other images would. Choose only runs of one recipe."
     )

@@ -42,7 +42,7 @@ def show(item: EvaluationSubject, pictures: Pictures, settings: Settings) -> Non
     if not len(item.judged):
         st.info(
             "No image has a label that a class of this model may be called. Tick the classes "
-            "above, or choose another checkpoint.",
+            "above, or choose another network.",
             icon=":material/join_inner:",
         )
         return

@@ -53,7 +53,7 @@ def choose_others(
         format_func=lambda name: words.get(name, name),
         key=key,
         max_selections=most,
-        placeholder="Choose a checkpoint" if most == 1 else "Choose checkpoints",
+        placeholder="Choose a network" if most == 1 else "Choose networks",
         persist_state="session",
         width=360,
     )

@@ -63,7 +63,7 @@ def _offer(make: Callable[[], Values], name: str, settings: Settings) -> None:
     )
     with st.popover("Take the report home", icon=":material/download:"):
         st.caption(
-            "It names the set and its hash, checkpoints, versions, seed and bridge, and holds "
+            "It names the set and its hash, networks, versions, seed and bridge, and holds "
             "every number and figure. It opens without a network."
         )
         for label, text, suffix, kind in ways:

@@ -22,12 +22,12 @@ _KEY = "incoming-checkpoint"
 @access.offers("keep")
 def form(settings: Settings) -> None:
     """A ZIP to choose; then its card, remarks and two buttons."""
-    with st.expander("Import a checkpoint", icon=":material/move_to_inbox:"):
+    with st.expander("Import a network", icon=":material/move_to_inbox:"):
         st.caption(
             "A network that somebody gave you, as the ZIP that *Weights and card* or *ONNX* makes. "
             "It is looked at first; nothing is kept until you say so."
         )
-        file = st.file_uploader("ZIP of a checkpoint", type="zip", key="checkpoint-zip")
+        file = st.file_uploader("ZIP of a network", type="zip", key="checkpoint-zip")
         if file is None:
             _forget()
             return

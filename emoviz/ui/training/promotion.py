@@ -148,7 +148,7 @@ def _card_form(settings: Settings, run: Run, source: Path, key: str, again: bool
                 edits[name] = st.text_input(label, first, help=help_)
         edits |= _data_fields(card)
         if st.form_submit_button(
-            "Keep among the checkpoints", type="primary", icon=":material/bookmark_add:"
+            "Keep among the networks", type="primary", icon=":material/bookmark_add:"
         ):
             _begin(settings, run, source, key, id.strip(), edits)
 
@@ -230,8 +230,8 @@ def _downloads(settings: Settings, run: Run, source: Path, kept: str) -> None:
             key=f"zip-{run.id}-{source.name}",
             on_click="ignore",
             icon=":material/download:",
-            help="A ZIP with model.safetensors, card.json and the measures; put into a "
-            "`checkpoints` folder it is a checkpoint.",
+            help="A ZIP with model.safetensors, card.json and the measures; unpacked into a "
+            "`checkpoints` folder it is in that emoviz's pickers.",
         )
         graph = settings.user_checkpoints / kept / "graph.onnx" if kept else source / "graph.onnx"
         if graph.is_file():

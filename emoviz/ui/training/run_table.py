@@ -130,7 +130,7 @@ def _delete_button(settings: Settings, run: Run) -> None:
         on_click=_remove,
         args=(settings, run.id),
         disabled=run.state == "at work",
-        help="The run and its networks; checkpoints that were kept stay. It can be undone.",
+        help="The run with its networks; those that were kept stay. It can be undone.",
     )
 
 
