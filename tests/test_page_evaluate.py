@@ -18,6 +18,7 @@ from emoviz.labels import EMOTION6, MIKELS8, Bridge, bridge_between
 from emoviz.settings import Settings
 from emoviz.ui.measure.bridging import from_text, to_text
 from emoviz.ui.measure.confusion import shares
+from emoviz.ui.measure import reporting
 from emoviz.ui.measure.evaluating import VIEWS
 
 pytestmark = pytest.mark.usefixtures("jobs_end")
@@ -260,3 +261,25 @@ def test_images_of_the_training_can_be_left_out(
     assert "On **24 images** with a label" in text
     assert "the label on **33.3 %** of the images" in text
     assert "were in the training of" not in text
+
+
+def test_the_papers_zip_is_drawn_when_asked_for_and_says_how_far_it_is(
+    hand: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    def draw(values: Any, watch: Any) -> bytes:
+        told.append(values["n"])
+        watch(1, 3)
+        watch(2, 3)
+        return b"the ZIP"
+
+    monkeypatch.setattr(reporting, "paper_report", draw)
+    app = open_measure("evaluate", collection=hand)
+    names = [item.proto.label for item in app.get("download_button")]
+    assert "Download the ZIP" not in names
+    assert not told
+    widget(app, "For a paper (ZIP): figures as SVG and PDF, LaTeX tables, methods").click()
+    settled(app)
+    assert told == [16]
+    assert "Download the ZIP" in [item.proto.label for item in app.get("download_button")]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -18,8 +19,8 @@ from emoviz.plots.report import paper_report
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> zipfile.ZipFile:
-    """Of a table of predictions: the whole way from the command line, without a network."""
+def predictions(tmp_path: Path) -> str:
+    """A table of predictions for sixty images, so that no network is needed."""
     rng = np.random.default_rng(0)
     names = ("joy", "fear", "sadness")
     truth, p = rng.integers(0, 3, 60), rng.dirichlet(np.ones(3), 60)
@@ -29,9 +30,23 @@ def archive(tmp_path: Path) -> zipfile.ZipFile:
     ]
     table = tmp_path / "rival_50%.csv"
     table.write_text("\n".join(["file,label,p_joy,p_fear,p_sadness", *rows]))
+    return str(table)
+
+
+@pytest.fixture
+def archive(predictions: str, tmp_path: Path) -> zipfile.ZipFile:
+    """The whole way from the command line."""
     out = tmp_path / "paper.zip"
-    assert main(["evaluate", "--predictions", str(table), "--report", str(out)]) == 0
+    assert main(["evaluate", "--predictions", predictions, "--report", str(out)]) == 0
     return zipfile.ZipFile(out)
+
+
+def test_the_figures_are_counted_while_they_are_drawn(predictions: str, tmp_path: Path) -> None:
+    out = tmp_path / "paper.json"
+    assert main(["evaluate", "--predictions", predictions, "--report", str(out)]) == 0
+    told: list[tuple[int, int]] = []
+    paper_report(json.loads(out.read_text()), lambda *row: told.append(row))
+    assert told == [(done, 7) for done in range(1, 8)]
 
 
 def test_every_figure_is_vector_twice_with_its_numbers(archive: zipfile.ZipFile) -> None:

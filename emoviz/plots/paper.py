@@ -129,30 +129,29 @@ class PaperFigure:
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """(name, content) of the SVG, the PDF and the CSV."""
-        with _DRAWING:
-            for suffix in ("svg", "pdf"):
-                yield f"figures/{self.name}.{suffix}", self._drawn(suffix)
-        yield f"figures/{self.name}.csv", csv_text([self.header, *self.rows]).encode()
-
-    def _drawn(self, suffix: str) -> bytes:
         import matplotlib
         from matplotlib.figure import Figure
 
-        with matplotlib.rc_context(_STYLE):
+        with _DRAWING, matplotlib.rc_context(_STYLE):
             figure = Figure(figsize=_SIZE, layout="constrained")
             self.draw(figure.add_subplot())
-            buffer = io.BytesIO()
-            date = {"Date": None} if suffix == "svg" else {"CreationDate": None}
-            figure.savefig(buffer, format=suffix, metadata=date)
-            return buffer.getvalue()
+            for suffix, date in (("svg", "Date"), ("pdf", "CreationDate")):
+                buffer = io.BytesIO()
+                figure.savefig(buffer, format=suffix, metadata={date: None})
+                figure.set_layout_engine("none")  # the first has laid it out
+                yield f"figures/{self.name}.{suffix}", buffer.getvalue()
+        yield f"figures/{self.name}.csv", csv_text([self.header, *self.rows]).encode()
 
 
-def paper_archive(values: Values, document: Document) -> bytes:
+def paper_archive(
+    values: Values, document: Document, watch: Callable[[int, int], None] | None = None
+) -> bytes:
     """The ZIP of one evaluation or of a comparison.
 
     Args:
         values: Of `emoviz.experiments.assess.evaluation` or `comparison`.
         document: The same as a report, whose tables are taken.
+        watch: Told how many figures of how many are drawn.
     """
     sides = {"": values} if "difference" not in values else {"a-": values["a"], "b-": values["b"]}
     figures = [figure for mark, side in sides.items() for figure in _figures(side, mark)]
@@ -160,9 +159,11 @@ def paper_archive(values: Values, document: Document) -> bytes:
         figures.append(_forest("differences", values["difference"], "B minus A"))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for figure in figures:
+        for done, figure in enumerate(figures, 1):
             for name, content in figure.files():
                 _add(archive, name, content)
+            if watch is not None:
+                watch(done, len(figures))
         for name, text in _tables(document):
             _add(archive, name, text.encode())
         _add(archive, "methods.md", methods(values).encode())

@@ -87,15 +87,19 @@ def json_report(values: Values) -> str:
     return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
 
 
-def paper_report(values: Values) -> bytes:
+def paper_report(values: Values, watch: Callable[[int, int], None] | None = None) -> bytes:
     """Figures as SVG and PDF with their data, tables as LaTeX and Markdown, methods: one ZIP.
+
+    Args:
+        values: Of an evaluation or a comparison.
+        watch: Told how many figures of how many are drawn.
 
     Raises:
         TableError: The values are of several runs or sets, which have no figures of their own.
     """
     if "across" in values or "runs" in values:
         raise TableError("A ZIP for a paper is of one model or of two; write .html, .md or .json.")
-    return paper_archive(values, report_document(values))
+    return paper_archive(values, report_document(values), watch)
 
 
 def check_report(path: Path) -> None:

@@ -1,6 +1,7 @@
 """The report to take home: one HTML file that opens anywhere, Markdown, JSON."""
 
 import json
+import time
 from collections.abc import Callable
 
 import streamlit as st
@@ -18,6 +19,7 @@ from emoviz.ui.explorer.pictures import Pictures
 from emoviz.ui.explorer.points import Points
 from emoviz.ui.measure import computed
 from emoviz.ui.measure.subject import EvaluationSubject
+from emoviz.ui.words import duration
 
 
 def offer(item: EvaluationSubject, settings: Settings) -> None:
@@ -54,12 +56,6 @@ def _offer(make: Callable[[], Values], name: str, settings: Settings) -> None:
         ("One page (HTML) to read, print, pass on", page, "html", "text/html"),
         ("Markdown", lambda: markdown_report(make()), "md", "text/markdown"),
         ("JSON, for a program", lambda: json_report(make()), "json", "application/json"),
-        (
-            "For a paper (ZIP): figures as SVG and PDF, LaTeX tables, methods",
-            lambda: paper_report(make()),
-            "zip",
-            "application/zip",
-        ),
     )
     with st.popover("Take the report home", icon=":material/download:"):
         st.caption(
@@ -76,3 +72,43 @@ def _offer(make: Callable[[], Values], name: str, settings: Settings) -> None:
                 on_click="ignore",
                 width="stretch",
             )
+        _offer_paper(make, f"{name}.zip")
+
+
+@st.fragment  # the page below need not wait for some seconds of drawing
+def _offer_paper(make: Callable[[], Values], name: str) -> None:
+    if not st.button(
+        "For a paper (ZIP): figures as SVG and PDF, LaTeX tables, methods",
+        key=f"prepare-{name}",
+        icon=":material/inventory_2:",
+        width="stretch",
+    ):
+        return
+    bar, first = st.progress(0.0, "Measuring"), 0.0
+
+    def watch(done: int, total: int) -> None:
+        nonlocal first
+        if done == 1:  # it took the start of the drawing library, too
+            first = time.monotonic()
+        left = (time.monotonic() - first) / (done - 1) * (total - done) if done > 1 else None
+        words = f"{done} of {total} figures"
+        bar.progress(
+            done / total, words if left is None else f"{words}, about {duration(left)} left"
+        )
+
+    try:
+        values = make()
+        bar.progress(0.0, "Drawing the figures")
+        archive = paper_report(values, watch)
+    finally:
+        bar.empty()
+    st.download_button(
+        "Download the ZIP",
+        archive,
+        name,
+        "application/zip",
+        icon=":material/download:",
+        type="primary",
+        on_click="ignore",
+        width="stretch",
+    )
