@@ -1,19 +1,22 @@
 """Finds the files that a table or a label names, in a folder or in a ZIP."""
 
 import os
+import random
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import takewhile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice, takewhile
 from pathlib import Path
 from urllib.parse import unquote
 
 from emoviz.data.images import SUFFIXES
-from emoviz.data.sources import parts_of
+from emoviz.data.sources import parts_of, walk_files
+from emoviz.data.structure import OF_IMAGES
 
 ADDRESS = re.compile(r"(?i)(?!file:)[a-z][a-z0-9+.-]+:/|data:")  # of whatever kind
 _LOOKED_AT = 500  # names of which one at least must be where the others are looked for, too
+_MOST_FILES = 50_000  # that are looked at for a table none of whose images is where it should be
 _TAIL = 8  # folders and file at the end of a path by which it is found
 
 
@@ -164,20 +167,69 @@ class Members(Files):
         return None
 
 
-def unshared(found: Mapping[str, Path], there: Collection[Path]) -> dict[str, Path]:
-    """The files found by names, without those of another kind or number that two names would mean.
+def image_folders(around: Path) -> Iterator[Files]:
+    """A folder, and those of images in it."""
+    own = Files(around)
+    yield own
+    below = (name for name in own.listing() if name.casefold() in OF_IMAGES)
+    yield from (Files(around / name) for name in sorted(below))
+
+
+def find_named(
+    folders: Sequence[Files], names: Collection[str], there: Collection[str], elsewhere: bool
+) -> tuple[dict[str, Path], str]:
+    """Where files are that are not there as a table names them: in the first folder that has one.
+
+    Of two names that would mean one file of another kind or number, none has it.
 
     Args:
-        found: Name -> file, as `Files.located` has it.
-        there: Files that are there as other names have them.
+        folders: Where they may be.
+        names: That are not there as they are written.
+        there: Other names of the table, which are there in the first folder.
+        elsewhere: Whether to look around the first folder and below it too, where none is
+            anywhere; what has half of them is taken.
+
+    Returns:
+        Name -> file; and the first name whose file lies in other folders or is of another kind
+        than it says, "" for none.
     """
-    known, times = frozenset(there), Counter(found.values())
-    return {
+    found, alone, is_away = dict[str, Path](), not there, False
+    for files in folders:
+        lost = [name for name in names if name not in found]
+        if files is folders[0] or files.located(_some(lost), alone and not found):
+            found |= files.located(lost, alone and not found)
+    if names and alone and not found and elsewhere:
+        some = _some(names)
+        for files in _elsewhere(folders[0].root):
+            if is_away := 2 * len(files.located(some, alone)) >= len(some):
+                found = files.located(names, alone)
+                break
+    times, used = Counter(found.values()), {folders[0].root / name for name in there if found}
+    found = {
         name: path
         for name, path in found.items()
-        if (times[path] == 1 and path not in known)
+        if (times[path] == 1 and path not in used)
         or folded(path.name) == folded(parts_of(unquote(name.strip()))[-1])
     }
+    return found, next((x for x, path in found.items() if is_away or _is_other(x, path)), "")
+
+
+def _some(names: Collection[str]) -> list[str]:
+    return random.Random(0).sample([*names], min(len(names), _LOOKED_AT))
+
+
+def _elsewhere(folder: Path) -> Iterator[Files]:
+    """Around a folder; and below it, so many as are looked at quickly."""
+    yield from image_folders(folder.parent)
+    some = islice(walk_files(folder), _MOST_FILES)
+    yield Members(folder, [file.relative_to(folder).as_posix() for file, why in some if not why])
+
+
+def _is_other(name: str, path: Path) -> bool:
+    """Whether a file lies in other folders, or is of another kind, than its name says."""
+    text = folded(unquote(name.strip()))
+    end = "/".join(parts_of(text))
+    return text.endswith(tuple(SUFFIXES)) and not folded(path.as_posix()).endswith(end)
 
 
 def folded(name: str) -> str:

@@ -18,7 +18,7 @@ from emoviz.data.dataset import (
     Wish,
     one_hot,
 )
-from emoviz.data.named_files import Members, unshared
+from emoviz.data.named_files import Members, find_named
 from emoviz.data.sources import (
     JSON,
     LISTS,
@@ -179,8 +179,7 @@ def _labels(
 def _paths(cells: Sequence[str], files: Members, base: str) -> dict[str, str]:
     """Cell -> path in the place, of those that name images; an address names none."""
     there = files.there(cells)
-    others = files.located(set(cells) - there, alone=not there)
-    others = unshared(others, [files.root / cell for cell in there] if others else ())
+    others, _ = find_named([files], set(cells) - there, there, elsewhere=False)
     found = {cell: base + files.name(path) for cell, path in others.items()}
     return found | {cell: base + cell for cell in there}
 

@@ -2,16 +2,13 @@
 
 import contextlib
 import os
-import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from statistics import fmean
 from typing import TypeVar, overload
-from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,19 +40,15 @@ from emoviz.data.dataset import (
     not_of,
     one_hot,
 )
-from emoviz.data.images import SUFFIXES
-from emoviz.data.named_files import ADDRESS, Files, Members, folded, unshared
+from emoviz.data.named_files import ADDRESS, Files, find_named, image_folders
 from emoviz.data.parquet_tables import ParquetImages, read_images, rows_without_image
-from emoviz.data.sources import as_address, is_address, is_junk, parts_of
-from emoviz.data.structure import OF_IMAGES
+from emoviz.data.sources import as_address, is_address
 from emoviz.data.tables import read_table
 from emoviz.errors import TableError
 from emoviz.labels import TAXONOMIES, Taxonomy, taxonomy_of
 
 T = TypeVar("T")
 _FOLDERS = ("folder", "foldername", "subfolder", "dir", "directory", "path", "artstyle")
-_LOOKED_AT = 500  # names that say first whether a place other than the table's folder has them
-_MOST_FILES = 50_000  # that are looked at for a table none of whose images is where it should be
 _ADDRESS = "only addresses that begin with http:// or https:// are read"
 _SEVERAL = "it has several labels; one is read. For several, write their shares: p_<label>"
 
@@ -90,7 +83,7 @@ def read_records(
         raise TableError(f"'{table.path}' has no rows; wanted: one for each image.")
     roles = roles or find_roles(table, wish.taxonomy, wish.labelled)
     elsewhere = not folders and not wish.sent
-    folders = folders or [*_folders(absolute(table.path.parent))]
+    folders = folders or [*image_folders(absolute(table.path.parent))]
     table = with_folders(table, roles, () if wish.sent else folders)
     table, roles = tallied(table, roles)
     rows = _Rows(table, roles, wish, folders, elsewhere)
@@ -105,36 +98,6 @@ def read_records(
         notes=(*table.notes, *roles.notes, *rows.notes),
         unknown=dict(rows.unknown.most_common()),
     )
-
-
-def _folders(around: Path) -> Iterator[Files]:
-    """A folder, and those of images in it."""
-    own = Files(around)
-    yield own
-    below = (name for name in own.listing() if name.casefold() in OF_IMAGES)
-    yield from (Files(around / name) for name in sorted(below))
-
-
-def _is_other(name: str, path: Path) -> bool:
-    """Whether a file lies in other folders, or is of another kind, than its name says."""
-    text = folded(unquote(name.strip()))
-    end = "/".join(parts_of(text))
-    return text.endswith(tuple(SUFFIXES)) and not folded(path.as_posix()).endswith(end)
-
-
-def _files_below(folder: Path) -> Iterator[str]:
-    """The files below a folder by their names, what systems put there left out."""
-    for above, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not is_junk([name])]
-        yield from (os.path.relpath(Path(above, name), folder) for name in files)
-
-
-def _elsewhere(folder: Path) -> Iterator[Files]:
-    """Where the files of a table may be that are not beside it: around its folder, and below it,
-    so many as are looked at quickly."""
-    yield from _folders(folder.parent)
-    some = islice(_files_below(folder), _MOST_FILES)
-    yield Members(folder, [name for name in some if Path(name).suffix.casefold() in SUFFIXES])
 
 
 def with_folders(table: Table, roles: Roles, folders: Sequence[Files]) -> Table:
@@ -412,33 +375,18 @@ class _Rows(Sequence[Record]):
             there = {name for name in there if wish.allows(self._root / name)}
         named = ((row, self._names[row]) for row in rows if row not in self.refused)
         lost = {row: name for row, name in named if name not in there and not is_address(name)}
-        found = self._located(dict.fromkeys(lost.values()), there)
+        found, odd = find_named(
+            () if wish.sent else self._folders,
+            dict.fromkeys(lost.values()),
+            there,
+            self._elsewhere,
+        )
+        if odd:
+            other = os.path.relpath(found[odd], self._root)
+            told = f"'{other}' was taken in the place of '{odd}', for one"
+            self.notes = (f"Files are not there as the table names them: {told}.",)
         for row, name in lost.items():
             self._files[row] = self._file(row, name, found.get(name))
-
-    def _located(self, names: Collection[str], there: Collection[str]) -> dict[str, Path]:
-        """Where files are that are not as they are named: in the first folder that has one, or,
-        where there are none, in the first place elsewhere that has half of them."""
-        found, away = dict[str, Path](), False
-        alone = not there
-        for files in () if self._wish.sent else self._folders:
-            lost = [name for name in names if name not in found]
-            some = random.Random(0).sample(lost, min(len(lost), _LOOKED_AT))
-            if files is self._folders[0] or files.located(some, alone and not found):
-                found |= files.located(lost, alone and not found)
-        if names and alone and not found and self._elsewhere:
-            some = random.Random(0).sample([*names], min(len(names), _LOOKED_AT))
-            for files in _elsewhere(self._root):
-                if away := 2 * len(files.located(some, alone)) >= len(some):
-                    found = files.located(names, alone)
-                    break
-        found = unshared(found, [self._root / name for name in there] if found else ())
-        odd = (name for name, path in found.items() if away or _is_other(name, path))
-        if (name := next(odd, None)) is not None:
-            other = os.path.relpath(found[name], self._root)
-            told = f"'{other}' was taken in the place of '{name}', for one"
-            self.notes = (f"Files are not there as the table names them: {told}.",)
-        return found
 
     def _file(self, row: int, name: str, found: Path | None) -> str:
         """The file that a row means, once it is there and may be named."""
