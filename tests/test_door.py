@@ -604,6 +604,12 @@ def test_what_names_images_is_the_rows_of_a_document(
         read_table(make(json.dumps([document]), name))
 
 
+def test_what_is_no_row_among_lists_is_told(make: Callable[..., Path]) -> None:
+    document = [["file", "label"], [NAMES[0], "joy"], "awe"]
+    with pytest.raises(TableError, match="entry 2: it is no object of JSON"):
+        read_table(make(json.dumps(document), "t.json"))
+
+
 def test_lines_of_json_with_names_of_their_own_are_refused(
     make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ _MOST_JSON = 20_000_000  # bytes of a document, which costs forty times as many 
 def table_of_json(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
     """A table of an object a line, or of rows in one document; what holds no text, number, truth
     or texts is left out."""
-    columns, places, repeated = dict[str, list[str]](), list[str](), list[str]()
+    columns, places, repeated = dict[str, list[str]](), list[str](), dict[str, None]()
     for place, row in _json_rows(path, data):
         if not isinstance(row, tuple):
             raise TableError(f"'{path}', {place}: it is no object of JSON.")
@@ -29,9 +29,10 @@ def table_of_json(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
                 if whole and (texts or isinstance(one, str | int | float)):
                     column = columns.setdefault(whole, [])
                     column += [""] * (len(places) - len(column))
-                    repeated += [whole] if len(column) > len(places) else []
+                    if len(column) > len(places):  # the first one counts
+                        repeated[whole] = None
+                        continue
                     column.append(_whole(one if isinstance(one, str) else json.dumps(one)))
-                    del column[len(places) + 1 :]
         places.append(place)
         check_width(path, len(columns))
         if len(columns) * len(places) > _MOST_CELLS:
@@ -42,8 +43,7 @@ def table_of_json(path: Path, data: bytes, notes: tuple[str, ...]) -> Table:
             )
     for column in columns.values():
         column += [""] * (len(places) - len(column))
-    told = tuple(dict.fromkeys(repeated))
-    return Table(path, columns, told, place=places.__getitem__, notes=notes)
+    return Table(path, columns, tuple(repeated), place=places.__getitem__, notes=notes)
 
 
 def _json_rows(path: Path, data: bytes) -> Iterator[tuple[str, Any]]:
@@ -102,7 +102,7 @@ def _rows_in(whole: Any) -> list[Any]:
         if any(map(names_image, header)):  # [["joy", "a.jpg"], ...]
             header = [f"column {i}" for i in range(1, len(header) + 1)]
         rows = whole if header[:1] == ["column 1"] else whole[1:]
-        whole = [tuple(zip(header, row, strict=False)) for row in rows if isinstance(row, list)]
+        whole = [tuple(zip(header, x, strict=False)) if isinstance(x, list) else x for x in rows]
     return whole if isinstance(whole, list) and whole and isinstance(whole[0], tuple) else []
 
 

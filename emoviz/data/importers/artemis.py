@@ -43,10 +43,8 @@ _Painting = tuple[str, str, str, str, Mapping[str, float]]
 
 
 def _read(root: Path, labels: str = "") -> Dataset:
-    files = expect(root, TITLE, "|".join((*_VOTES, _COUNTS)))
+    files, table = expect(root, TITLE, "|".join((*_VOTES, _COUNTS)))
     found = Gathered(MIKELS8)
-    table = files.first(*_VOTES, _COUNTS)
-    assert table is not None
     read_rows = _counts if table == files.find(_COUNTS) else _counted
     paintings = list(read_rows(table, found))
     paths = [_image(files, file, style) for _, file, style, _, _ in paintings]

@@ -160,8 +160,8 @@ class Gathered:
         return Dataset(title, self.taxonomy, tuple(self.records), tuple(self.problems), votes)
 
 
-def expect(root: Path, importer: str, *wanted: str) -> Files:
-    """The files of a set's root, once it holds what it should.
+def expect(root: Path, importer: str, *wanted: str) -> tuple[Files, Path]:
+    """The files of a set's root, once it holds what it should, and the first thing wanted.
 
     Args:
         root: What a person pointed at.
@@ -173,13 +173,14 @@ def expect(root: Path, importer: str, *wanted: str) -> Files:
             folder below or above holds it.
     """
     files = Files(root)
-    missing = [names for names in wanted if not files.first(*names.split("|"))]
+    found = {names: files.first(*names.split("|")) for names in wanted}
+    missing = [names for names, path in found.items() if path is None]
     if not missing:
-        return files
+        return files, next(path for path in found.values() if path)
     if not os.path.isdir(root):  # noqa: PTH112  (Path raises for a name too long)
         raise TableError(f"There is no folder '{root}'. {_wanted(importer, wanted)}")
-    found = sorted(files.listing())
-    told = ", ".join(found[:_SHOWN]) + (" …" if len(found) > _SHOWN else "")
+    inside = sorted(files.listing())
+    told = ", ".join(inside[:_SHOWN]) + (" …" if len(inside) > _SHOWN else "")
     near = _elsewhere(root, wanted)
     raise TableError(
         f"'{root}' is not the folder of {importer}: it lacks {' and '.join(missing)}. "

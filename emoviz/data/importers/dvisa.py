@@ -23,9 +23,7 @@ _KEPT = ("valence", "arousal", "dominance", "style", "artist")
 
 
 def _read(root: Path, labels: str = "") -> Dataset:
-    files = expect(root, TITLE, "|".join(_TABLES), "images")
-    table = files.first(*_TABLES)
-    assert table is not None
+    files, table = expect(root, TITLE, "|".join(_TABLES), "images")
     found = Gathered(MIKELS8)
     read = read_table(table)
     roles = find_roles(read, MIKELS8, labelled=True)

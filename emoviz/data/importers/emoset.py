@@ -31,7 +31,7 @@ ATTRIBUTES = (
 
 
 def _read(root: Path, labels: str = "") -> Dataset:
-    files = expect(root, TITLE, "train.json|val.json|test.json", "image")
+    files, _ = expect(root, TITLE, "train.json|val.json|test.json", "image")
     found = Gathered(MIKELS8)
     for name in ("train", "val", "test"):
         path = files.find(f"{name}.json")

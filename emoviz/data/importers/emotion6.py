@@ -27,9 +27,7 @@ SCALE = Scale(1, 9)
 
 
 def _read(root: Path, labels: str = "") -> Dataset:
-    files = expect(root, TITLE, "ground_truth.txt|labels.csv", "images/joy")
-    table = files.first("ground_truth.txt", "labels.csv")
-    assert table is not None
+    files, table = expect(root, TITLE, "ground_truth.txt|labels.csv", "images/joy")
     found = Gathered(EMOTION6)
     by_keyword = labels == "keyword"
     wanted = ("file", "valence", "arousal", *(f"p_{answer}" for answer in _ANSWERS))

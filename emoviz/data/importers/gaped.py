@@ -33,7 +33,7 @@ _CATEGORIES = ("A", "H", "N", "P", "Sn", "Sp")
 
 def _read(root: Path, labels: str = "") -> Dataset:
     tables = (f"{c}.txt|{c}/{c}.txt" for c in _CATEGORIES)
-    files = expect(root, TITLE, "|".join(("labels.csv", *tables)))
+    files, _ = expect(root, TITLE, "|".join(("labels.csv", *tables)))
     table = files.find("labels.csv")
     rows = _from_table(table) if table is not None else _from_folders(files)
     found = Gathered(SENTIMENT2)

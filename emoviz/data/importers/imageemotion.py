@@ -46,9 +46,7 @@ def _read_artphoto(root: Path, labels: str = "") -> Dataset:
 
 
 def _read_abstract(root: Path, labels: str = "") -> Dataset:
-    files = expect(root, ABSTRACT.title, _TABLE)
-    table = files.find(_TABLE)
-    assert table is not None
+    files, table = expect(root, ABSTRACT.title, _TABLE)
     found = Gathered(MIKELS8)
     for place, row in plain_rows(table, MIKELS8.names, ABSTRACT.title, _column):
         with found.row(place):

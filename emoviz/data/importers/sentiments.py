@@ -22,7 +22,7 @@ _NUMBERS = {"1": "positive", "+1": "positive", "0": "negative", "-1": "negative"
 def _read(path: Path, labels: str = "") -> Dataset:
     """From the table, a folder with ``labels.csv`` in it, or a folder of the two folders."""
     name, found = path.absolute().name, Gathered(SENTIMENT2)
-    table = path if path.is_file() else expect(path, TITLE, _WANTED).find("labels.csv")
+    table = path if path.is_file() else expect(path, TITLE, _WANTED)[0].find("labels.csv")
     if table is None:
         return read_folders(path, SENTIMENT2, name)
     files = Files(table.absolute().parent)

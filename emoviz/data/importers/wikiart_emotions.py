@@ -198,9 +198,7 @@ def is_wikiart_emotions(table: Path) -> bool:
 
 def _read(root: Path, labels: str = "") -> Dataset:
     """`labels` says whose votes: ``image`` (the default), ``image and title`` or ``title``."""
-    files = expect(root, TITLE, _TABLE)
-    table = files.find(_TABLE)
-    assert table is not None
+    files, table = expect(root, TITLE, _TABLE)
     found = Gathered(WIKIART20)
     for item in read_wikiart_emotions(table, root, labels or "image"):
         if isinstance(item, Problem):
