@@ -296,7 +296,7 @@ def test_the_study_of_the_sample_is_run_and_shown(
     assert job.wait(120) == "done", job.tail()
     app = healthy(app.run())
     told = words(app)
-    assert "How the two see the paintings" in told
+    assert "How the two see the images" in told
     assert "+0.0 points" in told  # the same weights on both sides
     tables = drawn_tables(app)
     assert list(tables[0]["opposite %"])[1::2] == ["41.4", "19.4", "43.5", "19.9"]

@@ -172,7 +172,7 @@ def test_what_cannot_be_compared_is_told(
     few = tmp_path / "few"
     few.mkdir()
     (few / "a.jpg").write_bytes((paintings / "01.jpg").read_bytes())
-    with pytest.raises(TrainingError, match="1 paintings; wanted 20"):
+    with pytest.raises(TrainingError, match="1 images; wanted 20"):
         run_study([str(few)], settings, silent, pair)
     with pytest.raises(TrainingError, match="wants two"):
         run_study([], settings, silent, pair)

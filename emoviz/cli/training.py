@@ -404,6 +404,6 @@ def _wikiart(arguments: argparse.Namespace, settings: Settings) -> int:
         pictures = kept.get_many(art.sha256 for art in study.sides[1].artworks)
     taxonomy = open_checkpoint(chosen[1], settings).card.taxonomy
     write_study_pictures(arguments.out, study, taxonomy, pictures)
-    report.finish(f"{len(study.paths):,} paintings compared", {"out": str(arguments.out)})
+    report.finish(f"{len(study.paths):,} images compared", {"out": str(arguments.out)})
     show(arguments, study.to_dict(), lambda _: print(study_markdown(study)))
     return 0

@@ -266,7 +266,7 @@ def study_markdown(study: Study) -> str:
     lines = [
         "# WikiArt: does the contrastive-center loss keep a network from wavering?",
         "",
-        f"{len(study.paths):,} paintings ({', '.join(map(_escaped, study.collections))}); "
+        f"{len(study.paths):,} images ({', '.join(map(_escaped, study.collections))}); "
         f"{len(study.refused)} could not be read, {study.repeated} were copies. Baseline: "
         f"`{one.checkpoint}`{_beta(one)}; model: `{other.checkpoint}`{_beta(other)}. One trained "
         f"network each. emoviz {study.version}.",
@@ -299,7 +299,7 @@ def study_markdown(study: Study) -> str:
             for a, b in zip(one.artworks, other.artworks, strict=True)
         ),
         "",
-        "Pictures: `maps.png` (Figures 5.7 and 5.8: each checkpoint's UMAP of the paintings, "
+        "Pictures: `maps.png` (Figures 5.7 and 5.8: each network's UMAP of the images, "
         "coloured by the emotion that it estimates, with the sample's artworks over it) and "
         f"`strip.png` (Figure 5.6). Maps with seed {study.seed}. "
         + " ".join(filter(None, (side.note for side in study.sides))),
@@ -316,7 +316,7 @@ def _sentiment_lines(study: Study) -> list[str]:
         lines.append(f"| {side.checkpoint} | {shares} |")
     if any(side.people for side in study.sides):
         lines += ["", "Against people's answers, where most of them have a sentiment:", ""]
-        lines += ["| network | paintings | sentiment right, % | always the commoner one, % |"]
+        lines += ["| network | images | sentiment right, % | always the commoner one, % |"]
         lines += ["| --- | --- | --- | --- |"]
         for side in study.sides:
             count = round(side.people["count"])
@@ -360,7 +360,7 @@ def _paintings(
     first = list({digest: i for i, digest in reversed(list(enumerate(sha256)))}.values())
     rows = np.sort(np.array(first, np.int64))
     if len(rows) < _FEWEST:
-        raise TrainingError(f"There are {len(rows)} paintings; wanted {_FEWEST} or more.")
+        raise TrainingError(f"There are {len(rows)} images; wanted {_FEWEST} or more.")
     return _joined(tables).take(rows), len(sha256) - len(rows)
 
 

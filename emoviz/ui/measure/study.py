@@ -28,7 +28,7 @@ _FILES = {"table.md": "text/markdown", "maps.png": "image/png", "strip.png": "im
 
 
 def choose_collection(settings: Settings) -> tuple[str, str]:
-    """Name and path of the paintings."""
+    """Name and path of the images."""
     found = {SAMPLE: "Sample images"}
     hidden = blind.hidden_tables(settings)
     for item in list_gathered(settings):
@@ -37,7 +37,7 @@ def choose_collection(settings: Settings) -> tuple[str, str]:
                 continue
             found[item.request.name] = readable(item.request.title or item.request.name)
     found = distinct(found)
-    name = linked_choice("Paintings", found, "paintings", width=260)
+    name = linked_choice("Images", found, "paintings", width=260)
     path = SAMPLE if name == SAMPLE else str(works_table(settings, name).absolute())
     return name, path
 
@@ -83,7 +83,7 @@ def run_or_wait(
         "Run it again" if again else "Run the study",
         icon=":material/play_arrow:",
         type="secondary" if again else "primary",
-        help="Each painting passes both networks once; what is known is not computed again.",
+        help="Each image passes both networks once; what is known is not computed again.",
         on_click=_begin,
         args=(settings, name, path, pair, folder, key),
     )
@@ -94,12 +94,12 @@ def result(settings: Settings, folder: Path, model: Checkpoint) -> None:
     study = load_study(folder)
     if study is None:
         st.info(
-            "Not run yet for these paintings and networks. It takes about a minute for a thousand "
-            "paintings, and goes on when you leave the page.",
+            "Not run yet for these images and networks. It takes about a minute for a thousand "
+            "images, and goes on when you leave the page.",
             icon=":material/science:",
         )
         return
-    words = f"{counted(len(study.paths), 'painting')}"
+    words = f"{counted(len(study.paths), 'image')}"
     words += f", {counted(len(study.refused), 'file')} could not be read" if study.refused else ""
     st.caption(f"{words}. Maps with seed {study.seed}.")
     _maps(study, model)
@@ -109,11 +109,11 @@ def result(settings: Settings, folder: Path, model: Checkpoint) -> None:
 
 
 def _maps(study: Study, model: Checkpoint) -> None:
-    st.header("How the two see the paintings", anchor=False)
+    st.header("How the two see the images", anchor=False)
     figure = study_maps(study, model.card.taxonomy)
     st.plotly_chart(figure, key="study-maps", config={"displaylogo": False})
     st.caption(
-        "Each point is a painting, placed by UMAP of the network's inner vector u and coloured by "
+        "Each point is an image, placed by UMAP of the network's inner vector u and coloured by "
         "the emotion that the model estimates; stars are the sample's artworks. Regions of one "
         "colour are emotions that the network tells apart (dissertation, Figures 5.7 and 5.8). "
         + " ".join(plain(side.note) for side in study.sides if side.note)
@@ -124,7 +124,7 @@ def _numbers(study: Study) -> None:
     st.header("How often the two most probable emotions are opposite", anchor=False)
     tables.show(pd.DataFrame(table_rows(study)), "study-rates", index=False)
     _, low, high = study.difference
-    sure = "which these paintings do not tell from zero" if low <= 0 <= high else "beyond chance"
+    sure = "which these images do not tell from zero" if low <= 0 <= high else "beyond chance"
     value, least, most = (
         f"{100 * x:+.1f}".replace("-", "\N{MINUS SIGN}") for x in study.difference
     )
@@ -149,7 +149,7 @@ def _numbers(study: Study) -> None:
 
 
 def _told(value: float, count: int) -> str:
-    """A share of paintings with its interval and their number."""
+    """A share of images with its interval and their number."""
     return numbers.on_images(share(round(value * count), count), METRICS["accuracy"])
 
 
