@@ -16,9 +16,9 @@ from emoviz.inference.abstention import abstention_of
 from emoviz.inference.stored import read_embeddings, write_embeddings
 from emoviz.labels import EMOTION6, MIKELS8, Bridge, bridge_between
 from emoviz.settings import Settings
+from emoviz.ui.measure import reporting
 from emoviz.ui.measure.bridging import from_text, to_text
 from emoviz.ui.measure.confusion import shares
-from emoviz.ui.measure import reporting
 from emoviz.ui.measure.evaluating import VIEWS
 
 pytestmark = pytest.mark.usefixtures("jobs_end")
