@@ -1,5 +1,7 @@
 """The Evaluate page without a browser: numbers against a case made by hand, empty and bad input."""
 
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 from app_pages import drawn_tables
 from stored_tables import answers, healthy, open_measure, said, settled, store
+from streamlit.testing.v1 import AppTest
 
 from emoviz import jobs
 from emoviz.checkpoints import Checkpoint, load_network, save_checkpoint
@@ -270,16 +273,29 @@ def test_the_papers_zip_is_drawn_when_asked_for_and_says_how_far_it_is(
 
     def draw(values: Any, watch: Any) -> bytes:
         told.append(values["n"])
-        watch(1, 3)
-        watch(2, 3)
+        for done in (1, 2, 3):
+            watch(done, 3)
+            told.append(until.wait(60))
         return b"the ZIP"
+
+    until = threading.Event()
+
+    def downloads(app: AppTest) -> list[str]:
+        return [item.proto.label for item in app.get("download_button")]
 
     monkeypatch.setattr(reporting, "paper_report", draw)
     app = open_measure("evaluate", collection=hand)
-    names = [item.proto.label for item in app.get("download_button")]
-    assert "Download the ZIP" not in names
     assert not told
     widget(app, "For a paper (ZIP): figures as SVG and PDF, LaTeX tables, methods").click()
+    for _ in range(60):
+        healthy(app.run())
+        bars = [item.proto.text for item in app.get("progress")]
+        if "1 of 3 figures" in bars:
+            break
+        time.sleep(0.5)
+    assert bars == ["1 of 3 figures"]
+    assert "Download the ZIP for a paper" not in downloads(app)
+    until.set()
     settled(app)
-    assert told == [16]
-    assert "Download the ZIP" in [item.proto.label for item in app.get("download_button")]
+    assert told == [16, True, True, True]
+    assert "Download the ZIP for a paper" in downloads(app)

@@ -63,9 +63,14 @@ def value(key: str, make: Callable[[], T], wait: float = _AT_ONCE) -> T | None:
     return None
 
 
+def begin(key: str, make: Callable[[], T]) -> Future[T]:
+    """What `make` will give; it is begun unless it was, and waits for what was begun before."""
+    return _later().begin(key, make)  # type: ignore[return-value]
+
+
 def result(key: str, make: Callable[[], T]) -> T:
     """What `make` gives, however long it takes: for downloads."""
-    return _later().begin(key, make).result()  # type: ignore[return-value]
+    return begin(key, make).result()
 
 
 def wait_for(key: str, make: Callable[[], object], words: str) -> None:
@@ -74,6 +79,6 @@ def wait_for(key: str, make: Callable[[], object], words: str) -> None:
 
 
 def _poll(key: str, make: Callable[[], object], words: str) -> None:
-    if _later().begin(key, make).done():
+    if begin(key, make).done():
         st.rerun()
     st.caption(f":material/hourglass_top: {words}")
