@@ -280,6 +280,9 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     try:
         card = _card_of(folder.resolve(), _state(folder / CARD), _state(folder / WEIGHTS))
     except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            wanted = f"wanted: a folder with {CARD} and {WEIGHTS}"
+            raise CheckpointError(f"There is no network in '{folder}'; {wanted}.") from None
         raise CheckpointError(f"Checkpoint '{folder.name}' cannot be read: {error}.") from None
     except CheckpointError as error:
         raise CheckpointError(f"Checkpoint '{folder.name}' cannot be used: {error}.") from None

@@ -544,3 +544,41 @@ def test_a_verb_alone_loads_its_own_module_and_all_verbs_are_listed() -> None:
     assert list(listed) == [verb for verbs in _VERBS.values() for verb in verbs]
     own = next(a.choices for a in make_parser("predict")._actions if a.choices)
     assert list(own) == list(_VERBS["images"])
+
+
+@pytest.mark.parametrize(
+    ("words", "kinds"),
+    [
+        (["checkpoint", "import", "PATH"], ("file", "folder")),
+        (["promote", "PATH", "new"], ("folder",)),
+        (["merge", "PATH", "--out", "whole.parquet"], ("file",)),
+        (["project", "PATH"], ("file",)),
+        (["measure", "PATH"], ("file",)),
+        (["centers", "mikels8", "--table", "PATH"], ("file",)),
+        (["review", "import", "PATH"], ("file",)),
+        (["evaluate", "--predictions", "PATH"], ("file",)),
+        (["evaluate", "--data", "sample", "--bridge", "PATH"], ("file",)),
+        (["ask", "http://127.0.0.1:9", "--data", "sample", "--prompt", "PATH"], ("file",)),
+        (["experiment", "report", "PATH", "--out", "report.md"], ("file", "folder")),
+    ],
+    ids=lambda words: "-".join(words[:2]) if isinstance(words, list) else "",
+)
+def test_a_path_that_cannot_be_meant_is_told_in_one_sentence(
+    words: list[str], kinds: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+
+    def told(name: str) -> str:
+        path = str(tmp_path / name)
+        assert main([path if word == "PATH" else word for word in words]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        return line.replace(path, "PATH")
+
+    assert told("nowhere") == f"emoviz: There is no {' or '.join(kinds)} 'PATH'."
+    if "file" in kinds:
+        assert told("file") == "emoviz: The file 'PATH' is empty."
+    else:
+        assert told("file") == "emoviz: 'PATH' is a file; wanted: a folder."
+    if "folder" not in kinds:
+        assert told("folder") == "emoviz: 'PATH' is a folder; wanted: a file."

@@ -267,7 +267,7 @@ def test_pictures_of_mistakes_lie_inside_the_report(
     ("words", "told"),
     [
         (["--report", "r.pdf"], "ends with none of .html, .md, .json"),
-        (["--bridge", "none.json"], "cannot be read"),
+        (["--bridge", "none.json"], "There is no file 'none.json'"),
         (["--checkpoint", "tiny+nobody"], "There is no checkpoint 'nobody'"),
     ],
 )

@@ -46,10 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     given = sys.argv[1:] if argv is None else list(argv)
     given = given or ["app"]
-    arguments = make_parser(given[0]).parse_args(given)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a file's name may be no text at all
     try:
+        arguments = make_parser(given[0]).parse_args(given)
         settings = load_settings()
         code = int(arguments.verb(arguments, settings))
         sys.stdout.flush()

@@ -5,7 +5,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import estimate_text, number_text, print_json, show
+from emoviz.cli.output import (
+    estimate_text,
+    given_path,
+    number_text,
+    print_json,
+    show,
+)
 from emoviz.errors import AnalysisError, TableError, TaxonomyError
 from emoviz.settings import Settings
 
@@ -26,7 +32,9 @@ def add_verbs(verbs: Any) -> None:
 
 def _add_project(verbs: Any) -> None:
     verb = verbs.add_parser("project", help="lay embeddings out as a map")
-    verb.add_argument("table", type=Path, metavar="FILE", help="what embed wrote, or own vectors")
+    verb.add_argument(
+        "table", type=given_path("file"), metavar="FILE", help="what embed wrote, or own vectors"
+    )
     verb.add_argument("--method", default="umap", help="umap, tsne or pca (umap)")
     verb.add_argument("--dimensions", type=int, default=2, help="2 or 3 (2)")
     verb.add_argument("--seed", type=int, default=0, help="the same seed draws the same map (0)")
@@ -50,7 +58,9 @@ def _add_project(verbs: Any) -> None:
 
 def _add_measure(verbs: Any) -> None:
     verb = verbs.add_parser("measure", help="clusters of embeddings against their labels")
-    verb.add_argument("table", type=Path, metavar="FILE", help="what embed wrote, or own vectors")
+    verb.add_argument(
+        "table", type=given_path("file"), metavar="FILE", help="what embed wrote, or own vectors"
+    )
     verb.add_argument(
         "--delta",
         type=float,
@@ -65,7 +75,9 @@ def _add_centers(verbs: Any) -> None:
     verb = verbs.add_parser("centers", help="distances between a checkpoint's class centers")
     verb.add_argument("checkpoint", metavar="ID", help="id or folder")
     verb.add_argument(
-        "--table", type=Path, help="class means of this table, where no centers were learned"
+        "--table",
+        type=given_path("file"),
+        help="class means of this table, where no centers were learned",
     )
     verb.add_argument("--format", choices=("table", "json"), default="table")
     verb.set_defaults(verb=_centers)

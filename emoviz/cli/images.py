@@ -13,6 +13,7 @@ from emoviz.cli.output import (
     DEFAULT_CHECKPOINT,
     NOTHING_READ,
     account,
+    given_path,
     print_account,
     print_json,
     show,
@@ -69,7 +70,7 @@ def _add_checkpoint(verbs: Any) -> None:
     verb = verbs.add_parser("checkpoint", help="bring a network in, sign one, know a signer")
     actions = verb.add_subparsers(required=True, metavar="ACTION")
     action = actions.add_parser("import", help="look at a stranger's checkpoint, then bring it in")
-    action.add_argument("source", type=Path, metavar="ZIP|FOLDER")
+    action.add_argument("source", type=given_path("file", "folder"), metavar="ZIP|FOLDER")
     _add_wishes(action)
     action.set_defaults(verb=_import_checkpoint)
     action = actions.add_parser("fetch", help="the same for a ZIP at an address")
@@ -84,7 +85,13 @@ def _add_checkpoint(verbs: Any) -> None:
     action.set_defaults(verb=_seal)
     action = actions.add_parser("sign", help="sign one's own with an Ed25519 key")
     action.add_argument("checkpoint", help="id or folder")
-    action.add_argument("--key", required=True, type=Path, metavar="PEM", help="made if not there")
+    action.add_argument(
+        "--key",
+        required=True,
+        type=given_path("file", new=True),
+        metavar="PEM",
+        help="made if not there",
+    )
     action.set_defaults(verb=_sign)
     action = actions.add_parser("trust", help="know a public key by a name")
     action.add_argument("name", metavar="NAME")

@@ -15,6 +15,7 @@ from emoviz.cli.output import (
     add_level,
     add_progress_and_format,
     estimate_text,
+    given_path,
     named_taxonomy,
     number_text,
     print_account,
@@ -54,7 +55,7 @@ def _add_evaluate(verbs: Any) -> None:
     )
     verb.add_argument(
         "--predictions",
-        type=Path,
+        type=given_path("file"),
         metavar="TABLE",
         help="instead of a checkpoint: another program's answers as file, label, p_<class>... (or "
         "score_, logit_, or predicted); without --data its own labels count",
@@ -80,7 +81,7 @@ def _add_compare(verbs: Any) -> None:
     )
     verb.add_argument(
         "--predictions",
-        type=Path,
+        type=given_path("file"),
         metavar="TABLE",
         help="B: another program's answers to the images of the set, as `evaluate` takes them",
     )
@@ -110,7 +111,7 @@ def _add_question(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--model", help="of an address: what its server calls the model")
     verb.add_argument(
         "--prompt",
-        type=Path,
+        type=given_path("file"),
         metavar="FILE",
         help="of an address: a text with {classes} where the names of the classes go",
     )
@@ -136,7 +137,7 @@ def _add_set_options(verb: argparse.ArgumentParser) -> None:
     add_level(verb)
     verb.add_argument(
         "--bridge",
-        type=Path,
+        type=given_path("file"),
         metavar="JSON",
         help='what may be called what: {"label": ["class", ...]}; proposed where left out',
     )

@@ -8,6 +8,7 @@ from typing import Any
 from emoviz.cli.curating import finish_examination
 from emoviz.cli.embedding import finish_embedding
 from emoviz.cli.images import finish_predictions
+from emoviz.cli.output import given_path
 from emoviz.cli.style import finish_style
 from emoviz.errors import TableError
 from emoviz.settings import Settings
@@ -23,7 +24,13 @@ _FINISH = {
 def add_verbs(verbs: Any) -> None:
     """Add this module's verb to the parser."""
     verb = verbs.add_parser("merge", help="put the parts that --part I/N made together")
-    verb.add_argument("parts", nargs="+", type=Path, metavar="PART", help="all N, in any order")
+    verb.add_argument(
+        "parts",
+        nargs="+",
+        type=given_path("file"),
+        metavar="PART",
+        help="all N, in any order",
+    )
     verb.add_argument(
         "--out", required=True, type=Path, metavar="PATH", help="as --out of the verb of the parts"
     )

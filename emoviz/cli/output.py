@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from emoviz.errors import EmovizError
 from emoviz.files import printable
 
 if TYPE_CHECKING:
@@ -47,6 +48,33 @@ def show(arguments: argparse.Namespace, values: Any, for_people: Callable[[Any],
         print_json(values, sys.stdout)
     else:
         for_people(values)
+
+
+def given_path(*kinds: str, new: bool = False) -> Callable[[str], Path]:
+    """The type of an argument that names something on disk, so that all verbs refuse it alike.
+
+    Args:
+        kinds: ``file``, ``folder`` or both.
+        new: It need not be there yet.
+
+    Returns:
+        From text to path. Raises `EmovizError` where it is not there, of no such kind or an empty
+        file. What is neither file nor folder, such as a pipe, is left to whoever reads it.
+    """
+
+    def path_of(text: str) -> Path:
+        path = Path(text)
+        if not path.exists() and not new:
+            raise EmovizError(f"There is no {' or '.join(kinds)} '{text}'.")
+        if path.is_dir() and "folder" not in kinds:
+            raise EmovizError(f"'{text}' is a folder; wanted: a file.")
+        if path.is_file() and "file" not in kinds:
+            raise EmovizError(f"'{text}' is a file; wanted: a folder.")
+        if path.is_file() and not path.stat().st_size and not new:
+            raise EmovizError(f"The file '{text}' is empty.")
+        return path
+
+    return path_of
 
 
 def print_json(values: Any, out: TextIO) -> None:

@@ -5,7 +5,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emoviz.cli.output import estimate_text, show
+from emoviz.cli.output import (
+    estimate_text,
+    given_path,
+    show,
+)
 from emoviz.errors import ReviewError
 from emoviz.settings import Settings
 
@@ -38,7 +42,9 @@ def add_verbs(verbs: Any) -> None:
     forget.add_argument("--decisions", action="store_true", help="their decisions, too")
     forget.set_defaults(verb=_forget)
     backup = verbs.add_parser("backup", help="the whole review store in one file")
-    backup.add_argument("path", type=Path, metavar="PATH", help="of the file")
+    backup.add_argument(
+        "path", type=given_path("file", new=True), metavar="PATH", help="of the file"
+    )
     backup.set_defaults(verb=_backup)
 
 
@@ -95,7 +101,7 @@ def _add_export(parts: Any) -> None:
 
 def _add_import(parts: Any) -> None:
     verb = parts.add_parser("import", help="bring in what export wrote as json, or a backup")
-    verb.add_argument("file", type=Path, metavar="FILE")
+    verb.add_argument("file", type=given_path("file"), metavar="FILE")
     verb.add_argument("--name", default="", help="for the collection (as in the file)")
     verb.set_defaults(verb=_import)
 

@@ -11,6 +11,7 @@ from emoviz.cli.output import (
     PAUSED,
     SOME_FAILED,
     add_progress_and_format,
+    given_path,
     named_taxonomy,
     number_text,
     print_json,
@@ -83,10 +84,14 @@ def _add_sweep(verbs: Any) -> None:
 
 def _add_promote(verbs: Any) -> None:
     verb = verbs.add_parser("promote", help="put a run's network among the checkpoints")
-    verb.add_argument("source", type=Path, metavar="DIR", help="<run>/checkpoints/<name>")
+    verb.add_argument(
+        "source", type=given_path("folder"), metavar="DIR", help="<run>/checkpoints/<name>"
+    )
     verb.add_argument("id", metavar="ID", help="what it is called from then on")
     verb.add_argument(
-        "--run", type=Path, help="its run: the test images become a set of the library"
+        "--run",
+        type=given_path("folder"),
+        help="its run: the test images become a set of the library",
     )
     verb.add_argument("--title", help="on the card")
     verb.add_argument("--summary", help="on the card")
@@ -108,7 +113,13 @@ def _add_experiment(verbs: Any) -> None:
         "cross-sentiment, faces, shipped, votes; wikiart, which compares two checkpoints on "
         "paintings; or report, which writes one page about several",
     )
-    verb.add_argument("folders", nargs="*", type=Path, metavar="DIR", help="for report alone")
+    verb.add_argument(
+        "folders",
+        nargs="*",
+        type=given_path("file", "folder"),
+        metavar="DIR",
+        help="for report alone",
+    )
     verb.add_argument("--data", nargs="+", default=[], metavar="TABLE", help="as for train")
     verb.add_argument("--seeds", type=int, default=3, help="how many (3)")
     verb.add_argument(

@@ -99,6 +99,8 @@ def read_experiment(folder: Path) -> ResultTable:
         table = ResultTable.from_dict(json.loads(path.read_text(encoding="utf-8")))
         EXPERIMENTS[table.experiment]  # one that is no longer known cannot be put into words
         return table
+    except FileNotFoundError:
+        raise TableError(f"'{folder}' holds no {TABLE_JSON} of an experiment.") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TableError(
             f"'{path}' holds no table of an experiment ({error}). Run the experiment again."
