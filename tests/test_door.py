@@ -633,7 +633,7 @@ def test_numbers_are_labels_where_no_known_words_stand_beside_them(
 def test_words_in_quotation_marks_keep_a_table_quick(
     make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emoviz.data.tables._by_csv", None)
+    monkeypatch.setattr("emoviz.data.tables._Text.by_csv", None)
     text = rows().replace("joy", '"a title, ""word"" and more"')
     assert read_table(make(text)).columns["label"][0] == 'a title, "word" and more'
 

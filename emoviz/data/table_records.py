@@ -230,21 +230,21 @@ class _Rows(Sequence[Record]):
         content = self._contents[row] if self._contents else None
         others = [(key, columns[key][row].strip()) for key in self._others]
         others += [(key, f"{column[row]:.6g}") for key, column in self._outside.items()]
+        is_inside = self._holder is not None or content is not None
         return Record(
             name,
-            self._table.path if self._holder or content is not None else self._root / file,
+            self._table.path if is_inside else self._root / file,
             label,
             one_hot(label, len(self.taxonomy)) if shares is None else tuple(shares[row].tolist()),
-            (columns[self._roles.group][row].strip() if self._roles.group else "") or name,
-            self._splits[row] if self._splits else None,
-            content,
-            {key: text for key, text in others if text},
-            self._affect["valence"][row] if "valence" in self._affect else None,
-            self._affect["arousal"][row] if "arousal" in self._affect else None,
-            str(row) if self._holder else "",
-            self._holder,
-            self._written[row] if self._written else "",
-            as_address(file) if is_address(file) else "",
+            group=(columns[self._roles.group][row].strip() if self._roles.group else "") or name,
+            split=self._splits[row] if self._splits else None,
+            content=content,
+            metadata={key: text for key, text in others if text},
+            inside=str(row) if self._holder else "",
+            holder=self._holder,
+            written=self._written[row] if self._written else "",
+            url=as_address(file) if is_address(file) else "",
+            **{dimension: values[row] for dimension, values in self._affect.items()},
         )
 
     def _column(self, name: str | None, read: Callable[[str], T], otherwise: T) -> list[T]:

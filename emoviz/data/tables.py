@@ -13,8 +13,9 @@ import contextlib
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache, partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
@@ -131,92 +132,127 @@ def _text(path: Path, data: bytes, notes: tuple[str, ...], quotes: bool = True) 
     if delimiter != above:
         data = first.replace(above.encode(), delimiter.encode()) + data[len(first) :]
     data = _unspaced(data, delimiter) if quotes and delimiter != " " else data
+    text = _Text(data, delimiter, quotes)
     try:
-        header = next(_rows(data, delimiter, quotes), [])
+        header = next(text.rows(), [])
         if any(map(names_image, header)):
             header = [f"column {i}" for i in range(1, len(header) + 1)]
-            data, skipped = f"{delimiter.join(header)}\n".encode() + data, skipped - 1
+            text = replace(text, data=f"{delimiter.join(header)}\n".encode() + data)
+            skipped -= 1
             notes = (*notes, f"'{path.name}' has no names of columns: its first line is an image.")
-        made = _by_arrow(data, delimiter, len(header), quotes)
-        made = made or _by_csv(data, delimiter, len(header), quotes)
+        read = text.by_arrow(len(header)) or text.by_csv(len(header))
     except csv.Error as error:
-        line = max(_line_numbers(data, delimiter, quotes), default=0) + skipped + 1
+        line = max(text.line_ends, default=0) + skipped + 1
         raise TableError(f"'{path}', line {line}: {error}. Is a quote open?") from None
 
-    line_numbers = cache(partial(_line_numbers, data, delimiter, quotes))
-
     def place(row: int) -> str:
-        lines = line_numbers()
-        return f"line {lines[row] + skipped}" if row < len(lines) else f"row {row}"
+        ends = text.line_ends
+        return f"line {ends[row] + skipped}" if row < len(ends) else f"row {row}"
 
     names = [name.strip() for name in header]
     columns = ArrowColumns()
-    for i, (name, column) in enumerate(zip(names, made, strict=True), 1):
+    for i, (name, column) in enumerate(zip(names, read, strict=True), 1):
         if not name and len(column) and names_image(str(column[0])):  # an index of images
             name = f"column {i}"
         if name and not name.startswith("Unnamed:"):
             columns.setdefault(name, column)
-    if quotes and (row := _swallowing(data, made, delimiter, line_numbers)) is not None:
+    if quotes and (row := text.swallowing(read)) is not None:
         raise TableError(
             f"'{path}', {place(row)}: a cell ends here that holds whole lines. Is a quote open?"
         )
     return Table(path, columns, repeated_names(names), place, notes=notes)
 
 
-def _reader(data: bytes, delimiter: str, quotes: bool) -> Any:
-    stream = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
-    plain: dict[str, Any] = {} if quotes else {"quoting": csv.QUOTE_NONE}
-    return csv.reader(stream, delimiter=delimiter, **plain)
+@dataclass(frozen=True)
+class _Text:
+    """A table in UTF-8 from the names of its columns on.
 
+    Attributes:
+        data: The text.
+        delimiter: What separates cells.
+        quotes: Whether quotation marks enclose them.
+    """
 
-def _rows(data: bytes, delimiter: str, quotes: bool) -> Iterator[list[str]]:
-    """Those that hold anything, that of the columns' names first."""
-    return filter(None, _reader(data, delimiter, quotes))
+    data: bytes
+    delimiter: str
+    quotes: bool
 
+    def _reader(self) -> Any:
+        stream = io.TextIOWrapper(io.BytesIO(self.data), "utf-8", newline="")
+        plain: dict[str, Any] = {} if self.quotes else {"quoting": csv.QUOTE_NONE}
+        return csv.reader(stream, delimiter=self.delimiter, **plain)
 
-def _by_arrow(data: bytes, delimiter: str, count: int, quotes: bool) -> list[Any]:
-    """The columns, read by pyarrow; none where a row has too few or too many cells."""
-    import pyarrow as pa
-    from pyarrow import csv as arrow
+    def rows(self) -> Iterator[list[str]]:
+        """Those that hold anything, that of the columns' names first."""
+        return filter(None, self._reader())
 
-    names = [str(i) for i in range(count)]
-    try:
-        table = arrow.read_csv(
-            io.BytesIO(data),
-            arrow.ReadOptions(column_names=names, skip_rows_after_names=1, block_size=_BLOCK),
-            arrow.ParseOptions(
-                delimiter=delimiter,
-                quote_char='"' if quotes else False,
-                newlines_in_values=quotes and b'"' in data,
-            ),
-            arrow.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                strings_can_be_null=False,
-                quoted_strings_can_be_null=False,
-            ),
-        )
-    except pa.ArrowException:
-        return []
-    return list(table.columns)
+    def by_arrow(self, count: int) -> list[Any]:
+        """The columns, read by pyarrow; none where a row has too few or too many cells."""
+        import pyarrow as pa
+        from pyarrow import csv as arrow
 
+        names = [str(i) for i in range(count)]
+        try:
+            table = arrow.read_csv(
+                io.BytesIO(self.data),
+                arrow.ReadOptions(column_names=names, skip_rows_after_names=1, block_size=_BLOCK),
+                arrow.ParseOptions(
+                    delimiter=self.delimiter,
+                    quote_char='"' if self.quotes else False,
+                    newlines_in_values=self.quotes and b'"' in self.data,
+                ),
+                arrow.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()),
+                    strings_can_be_null=False,
+                    quoted_strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowException:
+            return []
+        return list(table.columns)
 
-def _by_csv(data: bytes, delimiter: str, count: int, quotes: bool) -> list[list[str]]:
-    """The columns with short rows filled up and the rest of long ones left out."""
-    shared: dict[str, str] = {}  # an artist's name is kept once
-    columns: list[list[str]] = [[] for _ in range(count)]
-    for row in islice(_rows(data, delimiter, quotes), 1, None):
-        for column, cell in zip(columns, chain(row, repeat("")), strict=False):
-            column.append(shared.setdefault(cell, cell))
-    return columns
+    def by_csv(self, count: int) -> list[list[str]]:
+        """The columns with short rows filled up and the rest of long ones left out."""
+        shared: dict[str, str] = {}  # an artist's name is kept once
+        columns: list[list[str]] = [[] for _ in range(count)]
+        for row in islice(self.rows(), 1, None):
+            for column, cell in zip(columns, chain(row, repeat("")), strict=False):
+                column.append(shared.setdefault(cell, cell))
+        return columns
 
+    @cached_property
+    def line_ends(self) -> list[int]:
+        """The line on which each row ends, as an editor counts."""
+        reader = self._reader()
+        lines: list[int] = []
+        with contextlib.suppress(csv.Error):  # a cell that is longer than Python's csv takes
+            lines.extend(reader.line_num for row in reader if row)
+        return lines[1:]
 
-def _line_numbers(data: bytes, delimiter: str, quotes: bool) -> list[int]:
-    """The line on which each row ends, as an editor counts."""
-    reader = _reader(data, delimiter, quotes)
-    lines: list[int] = []
-    with contextlib.suppress(csv.Error):  # a cell that is longer than Python's csv takes
-        lines.extend(reader.line_num for row in reader if row)
-    return lines[1:]
+    def swallowing(self, columns: Sequence[Any]) -> int | None:
+        """The first row with a cell that holds whole rows, for its quote was never closed, or only
+        by one that opens another cell."""
+        ends = max(map(self.data.rstrip().count, (b"\n", b"\r")))
+        if len(columns) < 2 or ends <= len(columns[0]):
+            return None  # no cell holds an end of a line
+        from pyarrow import array, compute
+
+        lines = list[bytes]()
+        for column in columns:
+            texts = array(column) if isinstance(column, list) else column
+            holds = compute.match_substring_regex(texts, _IMAGE_BELOW)
+            for row in compute.indices_nonzero(holds).to_pylist():
+                below = [x.split(self.delimiter) for x in texts[row].as_py().splitlines()[1:]]
+                whole = (cells for cells in below if len(cells) == len(columns))
+                if any(any(map(names_image, cells)) for cells in whole):
+                    lines = lines or self.data.splitlines(keepends=True)
+                    known = [0, *self.line_ends]
+                    some = [line.decode() for line in lines[slice(*known[row : row + 2])]]
+                    try:
+                        list(csv.reader(some, delimiter=self.delimiter, strict=True))
+                    except csv.Error:
+                        return int(row)
+        return None
 
 
 def _header_place(data: bytes) -> tuple[int, str, bool]:
@@ -290,33 +326,6 @@ def _of_blanks(data: bytes) -> bytes:
     if {len(line.split()) for line in data.splitlines()} - {0} != {len(names)}:
         return data
     return re.sub(rb"(?m)^ +| +$", b"", re.sub(rb" +", b" ", data)).replace(b" ", b"\t")
-
-
-def _swallowing(
-    data: bytes, columns: Sequence[Any], delimiter: str, ends: Callable[[], Sequence[int]]
-) -> int | None:
-    """The first row with a cell that holds whole rows, for its quote was never closed, or only by
-    one that opens another cell."""
-    if len(columns) < 2 or max(map(data.rstrip().count, (b"\n", b"\r"))) <= len(columns[0]):
-        return None  # no cell holds an end of a line
-    from pyarrow import array, compute
-
-    lines = list[bytes]()
-    for column in columns:
-        texts = array(column) if isinstance(column, list) else column
-        for index in compute.indices_nonzero(compute.match_substring_regex(texts, _IMAGE_BELOW)):
-            row = index.as_py()
-            below = [line.split(delimiter) for line in texts[row].as_py().splitlines()[1:]]
-            whole = (cells for cells in below if len(cells) == len(columns))
-            if any(any(map(names_image, cells)) for cells in whole):
-                lines = lines or data.splitlines(keepends=True)
-                known = [0, *ends()]
-                some = [line.decode() for line in lines[slice(*known[row : row + 2])]]
-                try:
-                    list(csv.reader(some, delimiter=delimiter, strict=True))
-                except csv.Error:
-                    return int(row)
-    return None
 
 
 def _delimiter(line: str, quotes: bool) -> str:
