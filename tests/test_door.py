@@ -1023,6 +1023,10 @@ NAMED = "file,label,artist\n0.jpg,joy,Ona\n1.jpg,fear,\n2.jpg,joy,Jonas\n"
                 "test/metadata.csv": "file_name,label\n0.jpg,joy\n",
             },
         ),
+        (
+            ("train/0.jpg", "train/1.jpg", "test/0.jpg"),
+            {"train/a.csv": "file,label\ntrain/0.jpg,joy\ntrain/1.jpg,fear\ntest/0.jpg,joy\n"},
+        ),
     ],
 )
 def test_a_table_beside_its_images_says_what_they_are(

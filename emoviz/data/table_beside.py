@@ -1,7 +1,7 @@
 """A table of labels in a folder or a ZIP whose folders are no classes, beside its images."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -133,7 +133,8 @@ def _labels(
     taxonomy: Taxonomy | None,
 ) -> _Labels:
     """A table of labels; `TableError` says why it is none."""
-    files = Members(Path("/here", base), [path.removeprefix(base) for path in images])
+    below = [path.removeprefix(base) for path in images if path.startswith(base)]
+    files = Members(Path("/here", base), below)
     table = read_held(Path(problem.key), data, files)
     # Without cells columns are found by their names alone.
     by_name = find_roles(replace(table, columns=dict.fromkeys(table.columns, ())))
@@ -158,9 +159,9 @@ def _labels(
     cells = [cell.strip() for cell in table.columns[roles.file]]
     # A catalogue of a million works is looked up whole only where it may well be of these images.
     some = random.Random(0).sample(cells, min(len(cells), _LOOKED_AT))
-    paths = _paths(some, files, base)
+    paths = _paths(some, files, base, images)
     few = 4 * sum(cell in paths for cell in some) < len(some)
-    paths = paths if few else _paths(cells, files, base)
+    paths = paths if few else _paths(cells, files, base, images)
     rows = [row for row, cell in enumerate(cells) if cell in paths]
     if few or 2 * len(rows) < len(cells):
         raise TableError("more than half of its rows name no image here")
@@ -176,12 +177,16 @@ def _labels(
     return _Labels((problem,), named, roles, lost)
 
 
-def _paths(cells: Sequence[str], files: Members, base: str) -> dict[str, str]:
-    """Cell -> path in the place, of those that name images; an address names none."""
+def _paths(
+    cells: Sequence[str], files: Members, base: str, images: Collection[str]
+) -> dict[str, str]:
+    """Cell -> path in the place, of those that name images, from the table's folder or from the
+    place itself; an address names none."""
     there = files.there(cells)
-    others, _ = find_named([files], set(cells) - there, there, elsewhere=False)
+    outer = {cell: cell for cell in set(cells) - there if cell in images}
+    others, _ = find_named([files], set(cells) - there - outer.keys(), there, elsewhere=False)
     found = {cell: base + files.name(path) for cell, path in others.items()}
-    return found | {cell: base + cell for cell in there}
+    return found | outer | {cell: base + cell for cell in there}
 
 
 def _as_one(found: list[_Labels]) -> list[_Labels]:
