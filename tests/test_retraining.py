@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from emoviz.data.dataset import Dataset
 from emoviz.data.library import find_set, save_set
 from emoviz.data.reading import read_labelled
 from emoviz.errors import CheckpointError, PausedError, RecipeError, TableError, TrainingError
+from emoviz.files import write_json
 from emoviz.labels import MIKELS8, own_taxonomy
 from emoviz.models.gram import GramModule, MultiplicativeGramModule
 from emoviz.models.standardise import Moments, Standardise
@@ -132,9 +134,9 @@ def test_configurations_splits_and_seeds_share_one_computation(
     passes = []
     computed = kept.frozen_features
 
-    def counted(*arguments: Any, **named: Any) -> Any:
-        passes.append(len(arguments[2]))
-        return computed(*arguments, **named)
+    def counted(asked: kept.FeatureRequest) -> kept.FrozenFeatures:
+        passes.append(len(asked.records))
+        return computed(asked)
 
     monkeypatch.setattr(kept, "frozen_features", counted)
     worker = Worker(cache=tmp_path / "cache", start=tiny_checkpoint)
@@ -700,6 +702,29 @@ def test_a_network_becomes_a_checkpoint_with_an_edited_card_and_its_held_out_set
             promote(source, id, {}, settings)
     with pytest.raises(TrainingError, match="cannot be edited"):
         promote(source, "other", {"measures": "100 %"}, settings)
+
+
+def test_what_a_network_learned_from_is_no_set_of_held_out_images(
+    table: Path, tiny_checkpoint: Checkpoint, settings: Settings, tmp_path: Path
+) -> None:
+    """Of tables for the test alone all images are held out, of the others none; of folds none."""
+
+    def held(data: dict[str, object], test_tables: list[Path]) -> set[str]:
+        shutil.rmtree(settings.home / "sets", ignore_errors=True)
+        tables = {"tables": [table], "test_tables": test_tables}
+        described = {key: [{"table": str(one)} for one in given] for key, given in tables.items()}
+        write_json(tmp_path / "settings.json", described)
+        card = replace(tiny_checkpoint.card, recipe={"data": data})
+        keep_held_out(tmp_path, replace(tiny_checkpoint, card=card), settings, quiet)
+        sets = (settings.home / "sets").glob("*.parquet")
+        return {record.name for file in sets for record in read_labelled(file).records}
+
+    other = table.with_name("other.csv")
+    other.write_text("".join(table.read_text().splitlines(keepends=True)[:6]))
+    some = held({"test": 0.3}, [])
+    assert 0 < len(some) < len(read_labelled(table).records)
+    assert len(held({"test": 0.3}, [other])) == 5
+    assert held({"test": 0.3, "folds": 3}, []) == set()
 
 
 def test_promote_from_the_command_line(

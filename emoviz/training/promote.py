@@ -94,25 +94,25 @@ def keep_held_out(
     """Put the images that a run kept for the test into the library, as a set of their own.
 
     On them the new network and any other can be compared: none of them was learned from. What
-    cannot be read any more is told and left out.
+    cannot be read any more is told and left out. Tables for the test alone are taken whole; the
+    others gave none then. A network that was trained after its folds has learned from everything.
     """
     kept = read_json(run / SETTINGS) or {}
-    recipe = checkpoint.card.recipe
-    part = recipe.get("data", {})
-    for number, entry in enumerate(kept.get("tables", [])):
+    part = checkpoint.card.recipe.get("data", {})
+    if part.get("folds"):
+        tell("No images are kept as a set: after its folds the network learned from all of them.")
+        return
+    whole = kept.get("test_tables", [])
+    for number, entry in enumerate(whole or kept.get("tables", [])):
         taxonomy, path = parse_data_argument(str(entry["table"]))
         try:
             item = read_labelled(path, taxonomy)
         except TableError as error:
             tell(f"The held-out images are not kept as a set: {error}")
             return
-        records = assign_splits(
-            item.records,
-            float(part.get("validation", 0.1)),
-            float(part.get("test", 0.15)),
-            int(part.get("split_seed", 0)),
-        )
-        test = tuple(record for record in records if record.split == "test")
+        shares = float(part.get("validation", 0.1)), float(part.get("test", 0.15))
+        records = assign_splits(item.records, *shares, int(part.get("split_seed", 0)))
+        test = tuple(r for r in records if r.split == "test") if not whole else item.records
         if not test:
             continue
         id = f"{checkpoint.card.id}-held-out" + (f"-{number + 1}" if number else "")
