@@ -3,10 +3,12 @@
 import csv
 import hashlib
 import io
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from emoviz.data.sources import ImageSource, from_bytes, refusal
 from emoviz.errors import CheckpointError
 from emoviz.inference.engines import OnnxEngine, RawOutput
 from emoviz.inference.predict import Model, Prediction, predict, softmax
-from emoviz.inference.tabular import csv_header, csv_row, csv_text, safe_cell
+from emoviz.inference.tabular import csv_header, csv_row, csv_text, safe_cell, write_csv
 from emoviz.labels import EMOTION6, MIKELS8
 from emoviz.models.novelty import Novelty
 
@@ -371,6 +373,11 @@ def test_cell_that_a_spreadsheet_would_run_gets_an_apostrophe(text: str) -> None
         rows = [[inside, "b"], [inside, inside]]
         assert list(csv.reader(io.StringIO(csv_text(rows), newline=""))) == rows
     assert safe_cell("a" + text) == "a" + text
+
+
+def test_names_that_are_no_text_are_written_all_the_same(tmp_path: Path) -> None:
+    write_csv(tmp_path / "rows.csv", [["path"], [os.fsdecode(b"in/\xff.jpg"), "-1.5"]])
+    assert (tmp_path / "rows.csv").read_text("utf-8") == "path\nin/?.jpg,-1.5\n"
 
 
 def test_rows_fit_their_header(model: Model, sources: list[ImageSource]) -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,6 +103,7 @@ def _add_table(verb: argparse.ArgumentParser) -> None:
 def _import(arguments: argparse.Namespace, settings: Settings) -> int:
     from emoviz.data.importers.registry import bring_in, importers
     from emoviz.data.lineage import with_step
+    from emoviz.inference.tabular import safe_cell, write_csv
 
     if arguments.out is None and arguments.library is None:
         raise TableError("Say where to: --out T.parquet, or --library ID, or both.")
@@ -119,7 +120,8 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> int:
     about = with_step(about, step)
     report.step("writing the table")
     if arguments.refused is not None:
-        _write_rows(arguments.refused, ("place", "reason"), found.problems)
+        rows = ([*map(safe_cell, row)] for row in found.problems)
+        write_csv(arguments.refused, [("place", "reason"), *rows])
     table, left_out = _written(arguments, settings, found, about)
     result = {
         "table": str(table),
@@ -291,27 +293,14 @@ def _write_prepared(
     from emoviz.curation.recipe import dump_preparation
     from emoviz.data.dataset_file import write_set
     from emoviz.files import replaced_folder, write_json, write_text
+    from emoviz.inference.tabular import safe_cell, write_csv
 
-    rows = ((row.name, row.sha256, row.label, row.reason) for row in made.dropped)
+    rows = ([*map(safe_cell, (r.name, r.sha256, r.label, r.reason))] for r in made.dropped)
     with replaced_folder(out) as aside:
         write_set(aside / "set.parquet", title, made.labelled, about)
         write_text(aside / "recipe.yaml", dump_preparation(recipe))
         write_json(aside / "report.json", report_of(made, recipe))
-        _write_rows(aside / "dropped.csv", ("name", "sha256", "label", "reason"), rows)
-
-
-def _write_rows(path: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A CSV whose cells no spreadsheet takes for formulas, whole or not at all."""
-    from emoviz.files import replaced_file
-    from emoviz.inference.tabular import csv_writer, safe_cell
-
-    with (
-        replaced_file(path) as aside,
-        aside.open("w", encoding="utf-8", errors="replace", newline="") as stream,
-    ):
-        writer = csv_writer(stream)
-        writer.writerow(head)
-        writer.writerows([safe_cell(cell) for cell in row] for row in rows)
+        write_csv(aside / "dropped.csv", [("name", "sha256", "label", "reason"), *rows])
 
 
 def _print_prepared(result: "Mapping[str, Any]") -> None:

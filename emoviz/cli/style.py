@@ -16,8 +16,6 @@ from emoviz.cli.parts import add_collection, add_parts, done_in_parts, opened
 from emoviz.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from emoviz.data.parts import Merged, PartWork
     from emoviz.inference.content_style_split import ContentStyleSplit
     from emoviz.inference.embedding import Embedded
@@ -77,11 +75,12 @@ def finish_style(merged: "Merged", out: Path, settings: Settings) -> None:
     import pyarrow as pa
 
     from emoviz.inference.style import by_part_rows, split_of
+    from emoviz.inference.tabular import write_csv
 
     table, about = pa.concat_tables(merged.tables), merged.whole.about
     split = split_of(table, about)
     texts = (table.column(name).to_pylist() for name in ("path", "predicted", "label"))
-    _write_rows(out, by_part_rows(split, *texts))
+    write_csv(out, by_part_rows(split, *texts))
     result = {
         "checkpoint": about["checkpoint"],
         "collection": about["set"],
@@ -100,6 +99,7 @@ def _style_result(
     """Shares by class; the parts of each image go to the file, where there is one."""
     from emoviz.inference.content_style_split import NoSplit
     from emoviz.inference.style import by_part_rows, kept_split
+    from emoviz.inference.tabular import write_csv
 
     kept = [i for i, sha256 in enumerate(embedded.hashes) if sha256]
     split, rows = kept_split(explainer, [embedded.hashes[i] for i in kept], settings)
@@ -116,7 +116,7 @@ def _style_result(
         places = [kept[i] for i in rows]
         paths = [embedded.collection.names[i] for i in places]
         labels = [embedded.collection.labels[i] for i in places]
-        _write_rows(out, by_part_rows(split, paths, answers, labels))
+        write_csv(out, by_part_rows(split, paths, answers, labels))
         result["out"] = str(out)
     return result | {"classes": _class_rows(split)}
 
@@ -140,14 +140,6 @@ def _class_rows(split: "ContentStyleSplit") -> dict[str, Any]:
             row["mean"] = {part: float(y[:, c].mean()) for part, y in split.parts.items()}
         rows[name] = row
     return rows
-
-
-def _write_rows(path: Path, rows: "Iterable[list[str]]") -> None:
-    from emoviz.files import replaced_file
-    from emoviz.inference.tabular import csv_writer
-
-    with replaced_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
-        csv_writer(stream).writerows(rows)
 
 
 def _print_style(result: dict[str, Any]) -> None:

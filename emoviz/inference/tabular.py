@@ -3,8 +3,10 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
+from emoviz.files import replaced_file
 from emoviz.inference.flags import FLAGS, Flag, flags_of
 from emoviz.inference.predict import Prediction
 
@@ -82,6 +84,18 @@ def csv_writer(stream: TextIO) -> Any:
     begin a row there, whose first cell nobody looked at.
     """
     return csv.writer(_Lines(stream))
+
+
+def write_csv(path: Path, rows: Iterable[Iterable[Any]]) -> None:
+    """Cells as a CSV file, whole or not at all; foreign texts are to be made safe before.
+
+    Names of files that are no text have question marks where they are none.
+    """
+    with (
+        replaced_file(path) as aside,
+        aside.open("w", encoding="utf-8", errors="replace", newline="") as stream,
+    ):
+        csv_writer(stream).writerows(rows)
 
 
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:

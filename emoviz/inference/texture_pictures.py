@@ -22,7 +22,7 @@ from emoviz.checkpoints import Checkpoint
 from emoviz.errors import SettingsError
 from emoviz.files import replaced_file, write_json
 from emoviz.inference.explainer import Bytes, Explainer, Layer, Progress
-from emoviz.inference.tabular import csv_writer
+from emoviz.inference.tabular import write_csv
 from emoviz.inference.texture import LARGEST, SMALLEST, synthesise
 from emoviz.settings import Settings
 
@@ -208,10 +208,8 @@ def _losses_name(file: str) -> str:
 
 
 def _write_losses(path: Path, losses: Sequence[float]) -> None:
-    with replaced_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv_writer(stream)
-        writer.writerow(["step", "loss"])
-        writer.writerows([number, f"{loss:.8g}"] for number, loss in enumerate(losses, start=1))
+    rows = ((number, f"{loss:.8g}") for number, loss in enumerate(losses, start=1))
+    write_csv(path, [("step", "loss"), *rows])
 
 
 def _read_losses(path: Path) -> tuple[float, ...]:
