@@ -1,6 +1,6 @@
 """ROC and precision-recall curves of each label against the rest, and together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -77,11 +77,10 @@ def curves(judged: AlignedPredictions, most: int = 200) -> Curves:
     kept = [s for s, name in enumerate(names) if name not in missing]
     if not kept:
         return Curves(missing=missing)
-    roc, pr = {}, {}
-    for s in kept:
-        points = _operating_points(judged.scores[:, s], member[:, s])
-        roc[names[s]], pr[names[s]] = _roc(points, most), _precision_recall(points, most)
-    macro_roc, macro_pr = _macro(judged, member, kept, roc, pr)
+    each = {names[s]: _operating_points(judged.scores[:, s], member[:, s]) for s in kept}
+    roc = {name: _roc(points, most) for name, points in each.items()}
+    pr = {name: _precision_recall(points, most) for name, points in each.items()}
+    macro_roc, macro_pr = _macro(each.values(), roc, pr)
     points = _operating_points(judged.scores[:, kept].ravel(), member[:, kept].ravel())
     roc |= {MICRO: _roc(points, most), MACRO: macro_roc}
     pr |= {MICRO: _precision_recall(points, most), MACRO: macro_pr}
@@ -165,16 +164,11 @@ def _precision_recall(points: _Points, most: int) -> Curve:
 
 
 def _macro(
-    judged: AlignedPredictions,
-    member: NDArray[np.bool_],
-    kept: list[int],
-    roc: Mapping[str, Curve],
-    pr: Mapping[str, Curve],
+    labels: Iterable[_Points], roc: Mapping[str, Curve], pr: Mapping[str, Curve]
 ) -> tuple[Curve, Curve]:
     """Means over the labels at common false positive rates, and at common recalls."""
     heights, precisions = [], []
-    for s in kept:
-        points = _operating_points(judged.scores[:, s], member[:, s])
+    for points in labels:
         heights.append(np.interp(_GRID, *_rates(points)))
         recall = points.hits / points.hits[-1]
         place = np.minimum(np.searchsorted(recall, _GRID), len(recall) - 1)

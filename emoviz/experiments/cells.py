@@ -7,12 +7,12 @@ an error, because nothing here is overwritten.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import combinations
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from emoviz.analysis.centers import summarise_centers
 from emoviz.analysis.cross_sentiment import at_thresholds
 from emoviz.checkpoints import Checkpoint, load_centers, open_checkpoint, read_checkpoint
 from emoviz.data.dataset import merge_labels
@@ -316,13 +316,10 @@ def center_distances(checkpoint: Checkpoint) -> dict[str, float]:
     centers = load_centers(checkpoint)
     if centers is None:
         return {}
-    pairs = combinations(np.asarray(centers, np.float64), 2)
-    distances = [float(np.linalg.norm(one - other)) for one, other in pairs]
-    return {
-        "least": min(distances),
-        "mean": float(np.mean(distances)),
-        "largest": max(distances),
-    }
+    found = summarise_centers(centers)
+    assert found is not None  # a network tells at least two classes apart
+    ends = found.smallest.distance, found.mean, found.largest.distance
+    return dict(zip(("least", "mean", "largest"), ends, strict=True))
 
 
 def short(table: str) -> str:

@@ -6,7 +6,6 @@ Reading and decoding run one batch ahead in a thread of their own while the netw
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from emoviz.data.images import Limits, OpenedImage, open_image, own_fault, thumb
 from emoviz.data.sources import ImageSource
 from emoviz.errors import CheckpointError, ImageError
 from emoviz.inference.engines import Array, Engine, Kind, RawOutput, TorchEngine, open_engine
-from emoviz.inference.prefetch import ahead
+from emoviz.inference.prefetch import ahead, in_groups
 from emoviz.labels import Sentiment, Taxonomy, sentiment_shares, sentiments, top2_opposite
 from emoviz.models.novelty import Novelty
 from emoviz.settings import Settings
@@ -216,7 +215,7 @@ def predict(
     limits = limits or Limits()
     decoded = (_decode(model, source, limits, thumbnail_side) for source in sources)
     least = batch if fill and isinstance(model.engine, TorchEngine) else 1
-    for group in ahead(_groups(decoded, batch)):
+    for group in ahead(in_groups(decoded, batch)):
         yield from _predict_group(model, group, kind, least)
 
 
@@ -250,11 +249,6 @@ def _decode(
         reason = str(error) or "there is not enough memory for it"
         return _Decoded(source, error=reason, sha256=digest)
     return _Decoded(source, replace(opened, pixels=_NO_PIXELS), array, small)
-
-
-def _groups(items: Iterator[_Decoded], size: int) -> Iterator[list[_Decoded]]:
-    while group := list(islice(items, size)):
-        yield group
 
 
 def _predict_group(

@@ -7,7 +7,6 @@ error``, then ``valence`` and the like and ``kind`` of networks that estimate th
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from emoviz.inference.abstention import abstention_of, with_abstention
 from emoviz.inference.cache import fingerprint
 from emoviz.inference.embedding_table import Progress
 from emoviz.inference.predict import Prediction, load_model, predict
+from emoviz.inference.prefetch import in_groups
 from emoviz.settings import Settings
 
 _ROWS = 4096
@@ -53,8 +53,8 @@ def prediction_work(
     def batches(index: Sequence[int]) -> Iterator[Any]:
         wanted = (sources[i] for i in index)
         found = predict(model(), wanted, Limits.of(settings), batch, kind=kind, fill=True)
-        results, done = with_abstention(found, chosen), 0
-        while group := list(islice(results, _ROWS)):
+        done = 0
+        for group in in_groups(with_abstention(found, chosen), _ROWS):
             done += len(group)
             if progress is not None:
                 progress(done, len(index))

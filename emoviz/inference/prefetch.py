@@ -2,10 +2,18 @@
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+def in_groups(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """So many items at a time; itertools has it from Python 3.12 on."""
+    rest = iter(items)
+    while group := list(islice(rest, size)):
+        yield group
 
 
 def ahead(items: Iterator[T], depth: int = 1) -> Iterator[T]:

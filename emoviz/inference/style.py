@@ -12,8 +12,7 @@ the same ones for all images, which keeps distances between matrices nearly as t
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +33,9 @@ from emoviz.inference.content_style_split import (
 from emoviz.inference.embedding import embed_collection, refused_in
 from emoviz.inference.explainer import Bytes, Explainer, Progress, load_explainer
 from emoviz.inference.predict import filled, load_model
-from emoviz.inference.prefetch import ahead
+from emoviz.inference.prefetch import ahead, in_groups
 from emoviz.settings import Settings
 
-T = TypeVar("T")
 Matrices = Sequence[NDArray[np.floating]]
 _WIDEST = 256
 _AT_ONCE = 64  # rows of Gram matrices that are compared together
@@ -72,7 +70,7 @@ def observe_collection(
         wanted = {sha256: i for i, sha256 in enumerate(hashes) if sha256 and sha256 not in known}
         done = new = 0
         pixels = ahead(_pixels(explainer, collection, wanted, settings), depth=batch)
-        for group in _groups(pixels, batch):
+        for group in in_groups(pixels, batch):
             readable = [(sha256, image) for sha256, image in group if image is not None]
             if readable:
                 names, images = zip(*readable, strict=True)
@@ -184,7 +182,7 @@ def kept_grams(
         Hashes of n images, and (n, T_i) for each Gram layer.
     """
     with StyleCache(settings, checkpoint) as cache:
-        for group in _groups(cache.grams(hashes), _AT_ONCE):
+        for group in in_groups(cache.grams(hashes), _AT_ONCE):
             rows = [unpack_grams(data) for _, data in group]
             layers = [np.stack(layer) for layer in zip(*rows, strict=True)]
             yield [sha256 for sha256, _ in group], layers
@@ -234,13 +232,6 @@ def _directions(channels: int) -> NDArray[np.float64]:
     """(C, 256) orthonormal columns, always the same."""
     drawn = np.random.default_rng(channels).normal(size=(channels, _WIDEST))
     return np.asarray(np.linalg.qr(drawn)[0])
-
-
-def _groups(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """So many items at a time; itertools has it from Python 3.12 on."""
-    rest = iter(items)
-    while group := list(islice(rest, size)):
-        yield group
 
 
 def _pixels(
