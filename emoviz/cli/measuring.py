@@ -20,6 +20,7 @@ from emoviz.cli.output import (
     number_text,
     print_account,
     print_json,
+    show,
 )
 from emoviz.data.library import locate
 from emoviz.errors import TableError
@@ -178,14 +179,7 @@ def _evaluate(arguments: argparse.Namespace, settings: Settings) -> int:
     taken = account(seen.taken, seen.measured.refused, seen.notes)
     _write_report(arguments.report, (found[0] if len(found) == 1 else result) | taken, settings)
     report.finish(f"{found[0]['n']:,} images measured", {"n": found[0]["n"]})
-    if arguments.format == "json":
-        print_json(result | taken, sys.stdout)
-    elif len(found) == 1:
-        _print_evaluation(result)
-        print_account(taken)
-    else:
-        _print_runs(result)
-        print_account(taken)
+    show(arguments, result | taken, _print_evaluation if len(found) == 1 else _print_runs)
     return 0 if seen.taken else NOTHING_READ
 
 
@@ -418,6 +412,7 @@ def _print_evaluation(result: dict[str, Any]) -> None:
     for label, row in result["per_class"].items():
         scores = "  ".join(number_text(row[key]) for key in ("precision", "recall", "f1"))
         print(f"{label:20} {scores}  {row['support']:7}")
+    print_account(result)
 
 
 def _print_left_out(result: dict[str, Any]) -> None:
@@ -468,6 +463,7 @@ def _print_runs(result: dict[str, Any]) -> None:
     for name, row in result["over_runs"].items():
         if row is not None:
             print(f"{name:20} {number_text(row['mean'])}  ± {number_text(row['sd']).strip()}")
+    print_account(result)
 
 
 def _print_seeds(each: list[dict[str, Any]], over: dict[str, Any]) -> None:

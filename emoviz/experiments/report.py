@@ -188,17 +188,17 @@ def sentences(table: ResultTable) -> Iterable[str]:
 
 
 def _sentence(rows: Sequence[ResultRow], measure: str) -> str:
+    told = {
+        True: "told apart by the paired t-test over seeds",
+        False: "not told apart",
+        None: "measured once",
+    }
     known = [row for row in rows if measure in row.difference]
-    beyond = [row for row in known if row.difference[measure].stands_out]
-    within = [row for row in known if row.difference[measure].stands_out is False]
-    single = [row for row in known if row.difference[measure].stands_out is None]
-    parts = []
-    if beyond:
-        parts.append(f"told apart by the paired t-test over seeds {_differences(beyond, measure)}")
-    if within:
-        parts.append(f"not told apart {_differences(within, measure)}")
-    if single:
-        parts.append(f"measured once {_differences(single, measure)}")
+    parts = [
+        f"{words} {_differences(mine, measure)}"
+        for found, words in told.items()
+        if (mine := [row for row in known if row.difference[measure].stands_out == found])
+    ]
     return f"against {rows[0].label}, {'; '.join(parts)}." if parts else ""
 
 

@@ -374,15 +374,12 @@ def verdict_on_probe(run: Run) -> str:
     network, probe = run.tested, run.probe_tested
     if network is None or probe is None:
         return ""
-    assert network.value is not None
-    assert network.low is not None
-    assert network.high is not None
-    assert probe.value is not None
-    assert probe.low is not None
-    assert probe.high is not None
-    gap = network.value - probe.value
-    low = gap - math.hypot(network.value - network.low, probe.high - probe.value)
-    high = gap + math.hypot(network.high - network.value, probe.value - probe.low)
+    (low_a, a, high_a), (low_b, b, high_b) = (
+        (item.low or 0.0, item.value or 0.0, item.high or 0.0) for item in (network, probe)
+    )
+    gap = a - b
+    low = gap - math.hypot(a - low_a, high_b - b)
+    high = gap + math.hypot(high_a - a, b - low_b)
     told = f"{100 * gap:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
     told = told.replace("-", "\N{MINUS SIGN}")
     if low > 0:
