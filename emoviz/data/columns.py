@@ -133,26 +133,14 @@ def find_roles(
         return next((by_name[name] for name in wanted if name in by_name), None)
 
     file, notes = first_of(FILE_COLUMNS), list[str]()
-    labels = [by_name[name] for name in LABEL_COLUMNS if name in by_name]
-    label = labels[0] if labels else None
-    if label and taxonomy is None and label not in table.classes:
-        words = _first_column(table, partial(_are_labels, None), labels[1:])
-        if words and _first_column(table, lambda x: kind_of_values(x) == "numbers", [label]):
-            notes.append(f"The labels are in '{words}'; '{label}' holds numbers.")
-            label = words
     if table.images is not None and (file is None or plain_name(file) == "image"):
         file = table.images
-    voted = re.compile(r"(?i)\s*p_(?!max\s*\Z)").match
-    votes = {name: name.strip()[2:] for name in known if voted(name)}
-    words = None if label or votes else _first_column(table, partial(_are_labels, taxonomy))
-    if not (label or votes) and (votes := _bare_votes(table, taxonomy, words is not None)):
-        told = f"The columns {', '.join(votes)} were taken for people's votes"
-        notes.append(f"{told}; a column 'label' would count before them.")
     if file is None and image and (file := _first_column(table, name_images)):
         notes.append(f"The column '{file}' was taken for the images' files: it names images.")
     file = file or first_of(ID_COLUMNS)
-    if not (label or votes) and (label := words):
-        notes.append(f"The column '{label}' was taken for the labels: it holds emotions.")
+    named = [by_name[name] for name in LABEL_COLUMNS if name in by_name]
+    label, votes, note = _label_or_votes(table, taxonomy, named)
+    notes += [note] if note else []
     lacking = ["files"] if image and not file else []
     lacking += ["labels"] if labelled and not (label or votes) else []
     if lacking:
@@ -195,6 +183,35 @@ def check_width(path: Path, count: int) -> None:
 def repeated_names(names: Sequence[str]) -> tuple[str, ...]:
     """Those that several columns have."""
     return tuple(name for name in dict.fromkeys(names) if name and names.count(name) > 1)
+
+
+def _label_or_votes(
+    table: Table, taxonomy: Taxonomy | None, named: Sequence[str]
+) -> tuple[str | None, dict[str, str], str]:
+    """The column of labels, those of votes, and a note where their names do not say so.
+
+    Args:
+        table: Any.
+        taxonomy: Of the labels, where it is known.
+        named: Columns that are called as one of labels is, the likeliest first.
+    """
+    called_votes = re.compile(r"(?i)\s*p_(?!max\s*\Z)").match
+    votes = {name: name.strip()[2:] for name in filter(called_votes, table.columns)}
+    if named:
+        label, *others = named
+        if taxonomy is None and label not in table.classes:
+            words = _first_column(table, partial(_are_labels, None), others)
+            if words and _first_column(table, lambda x: kind_of_values(x) == "numbers", [label]):
+                return words, votes, f"The labels are in '{words}'; '{label}' holds numbers."
+        return label, votes, ""
+    if votes:
+        return None, votes, ""
+    words = _first_column(table, partial(_are_labels, taxonomy))
+    if votes := _bare_votes(table, taxonomy, words is not None):
+        told = f"The columns {', '.join(votes)} were taken for people's votes"
+        return None, votes, f"{told}; a column 'label' would count before them."
+    told = f"The column '{words}' was taken for the labels: it holds emotions."
+    return words, {}, told if words else ""
 
 
 def _bare_votes(table: Table, taxonomy: Taxonomy | None, all_of_it: bool) -> dict[str, str]:

@@ -41,18 +41,19 @@ def _read(root: Path, labels: str = "") -> Dataset:
             "a split, or state.json with data-*.arrow, or data/<split>-*.parquet. "
             f"Found: {names[:200]}."
         )
-    tables = [(read_table(path), split) for path, split in shards]
-    known = set[str]()
-    for table, _ in tables:
-        _, column = roles_with_label(table)
+    tables, known = list[tuple[Table, Roles, Split | None]](), set[str]()
+    for path, split in shards:
+        table = read_table(path)
+        roles, column = roles_with_label(table)
+        tables.append((table, _sure_roles(table, roles, split), split))
         texts = {text.strip() for text in table.columns[column]}
         texts = {text for text in texts if text.casefold() not in NO_ANSWER}
         known |= {by_number(text, table.classes.get(column, ())) for text in texts}
     taxonomy = get_taxonomy(labels) if labels else any_taxonomy("huggingface", known)
     found, wish = Gathered(taxonomy), Wish(load_settings(), taxonomy, labelled=True)
-    for table, split in tables:
+    for table, roles, split in tables:
         folders = [Files(absolute(folder)) for folder in (root, table.path.parent)]
-        part = read_records(table, wish, _roles(table, split), folders)
+        part = read_records(table, wish, roles, folders)
         for record in part.records:
             name = f"{len(found.records):06}-{record.name}" if record.is_inside else record.name
             group = name if record.group == record.name else record.group
@@ -65,12 +66,11 @@ def _read(root: Path, labels: str = "") -> Dataset:
     return found.finish(root, root.absolute().name)
 
 
-def _roles(table: Table, split: Split | None) -> Roles:
+def _sure_roles(table: Table, roles: Roles, split: Split | None) -> Roles:
     """A file's name says the split before a column does; what a ``source`` is, nobody knows here.
 
     A column without one word for a split is of something else, such as folds.
     """
-    roles, _ = roles_with_label(table)
     words = set(table.columns[roles.split]) if roles.split and not split else ()
     is_split = any(word.strip().casefold() in SPLIT_WORDS for word in words)
     is_source = (roles.group or "").casefold() == "source"
