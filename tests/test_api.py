@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,24 @@ def test_a_comparison_of_a_network_with_itself_finds_no_difference(
     assert found.p == 1
     assert found.n == 12
     assert "on the same 12 images" in shown(found)
+
+
+def test_a_set_that_is_open_is_measured_like_its_place(net: Network, images: Path) -> None:
+    place = images.parent / "labels.csv"
+    opened = emoviz.open(place)
+    assert repr(opened) == f"<Dataset: {opened.name}, 12 records, labels of mikels8, 0 problems>"
+    one, other = emoviz.evaluate(net, opened), emoviz.evaluate(net, place)
+    assert one.to_pandas().equals(other.to_pandas())
+    assert one.values["set_sha256"] == other.values["set_sha256"]
+    assert emoviz.compare(net, "tiny", opened).n == 12
+    fewer = replace(opened, records=opened.records[:5])
+    assert emoviz.evaluate(net, fewer).n == 5
+    with pytest.raises(TableError, match="is open already"):
+        emoviz.evaluate(net, opened, level=1)
+    bare = emoviz.open(images)
+    assert repr(bare) == "<Dataset: images, 13 records, no labels, 0 problems>"
+    with pytest.raises(TableError, match="has no labels"):
+        emoviz.evaluate(net, bare)
 
 
 @pytest.mark.parametrize("method", ["gradcam", "occlusion", "words"])

@@ -50,7 +50,7 @@ class SetChoice(TypedDict, total=False):
 
 def evaluate(
     network: Measured,
-    data: str | Path,
+    data: str | Path | Dataset,
     *,
     seed: int = 0,
     settings: Settings | None = None,
@@ -60,7 +60,8 @@ def evaluate(
 
     Args:
         network: From `emoviz.load`, an id, or ids with ``+`` between them: an ensemble.
-        data: A table with file and label, a folder of classes, or the id of a set.
+        data: A table with file and label, a folder of classes, or the id of a set; or what
+            `emoviz.open` made of one.
         seed: Of the intervals and of k-means.
         settings: Instead of the environment's.
         choice: ``taxonomy`` of the labels, by its name, where they do not tell; ``split``, for
@@ -76,14 +77,14 @@ def evaluate(
     """
     settings = settings or load_settings()
     contender = _contender(network, settings)
-    seen = measured_tables([contender], text_of(data), settings, **choice)
+    seen = measured_tables([contender], _set_of(data), settings, **choice)
     return EvaluationResult(evaluation(contender, *seen.of(0), settings, Intervals(seed=seed)))
 
 
 def compare(
     a: Measured,
     b: Measured,
-    data: str | Path,
+    data: str | Path | Dataset,
     *,
     seed: int = 0,
     settings: Settings | None = None,
@@ -92,7 +93,7 @@ def compare(
     """Whether network `b` is better than `a` on the same images; see `evaluate`."""
     settings = settings or load_settings()
     pair = _contender(a, settings), _contender(b, settings)
-    seen = measured_tables(pair, text_of(data), settings, **choice)
+    seen = measured_tables(pair, _set_of(data), settings, **choice)
     return ComparisonResult(
         comparison(
             pair,
@@ -135,7 +136,7 @@ class SeenSet:
 
 def measured_tables(
     contenders: Sequence[Contender],
-    data: str | Path | None,
+    data: str | Path | Dataset | None,
     settings: Settings,
     *,
     taxonomy: str | None = None,
@@ -159,9 +160,9 @@ def measured_tables(
     """
     known = get_taxonomy(taxonomy) if taxonomy else None
     opened = None
-    if data:
+    if data is not None and data != "":
         wanted = (known, contenders[0].taxonomies[0], split, level)
-        opened = open_labelled(str(data), settings, *wanted)
+        opened = open_labelled(data, settings, *wanted)
     tables = _tables(contenders, opened, settings, watch)
     rows = [(place, why) for place, why in (opened.problems if opened is not None else ())]
     rows += [row for own in tables for table in own for row in table.refused]
@@ -247,6 +248,10 @@ def _tables(
         if item.predictions is not None:
             found[i] = [prediction_table(item.predictions, shown)]
     return [found[i] for i in range(len(contenders))]
+
+
+def _set_of(data: str | Path | Dataset) -> str | Dataset:
+    return data if isinstance(data, Dataset) else text_of(data)
 
 
 def _contender(network: Measured, settings: Settings) -> Contender:

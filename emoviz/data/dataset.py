@@ -157,6 +157,12 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.records)
 
+    def __repr__(self) -> str:
+        records = f"{len(self):,} record{'' if len(self) == 1 else 's'}"
+        labels = f"labels of {self.taxonomy.name}" if len(self.taxonomy) else "no labels"
+        problems = f"{len(self.problems):,} problem{'' if len(self.problems) == 1 else 's'}"
+        return f"<Dataset: {self.name}, {records}, {labels}, {problems}>"
+
     @property
     def identity(self) -> str:
         """What tells it from every other set on this machine."""

@@ -279,7 +279,7 @@ def study_markdown(study: Study) -> str:
         "",
         f"Opposite top two without a threshold, model minus baseline: {value:+.1f} points (95 % "
         f"confidence interval {low:+.1f} to {high:+.1f}). The dissertation's rows were "
-        "measured on 3,176 other paintings with networks trained on EmoSet-118K: compare the "
+        "measured on 3,176 paintings with networks trained on EmoSet-118K: compare the "
         "direction, never one number with another. " + paper_rows()["baseline"].note,
         "",
         "A lower rate is not a better one by itself: a network that always names the same two "

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from emoviz.data.dataset import NO_LABEL, Dataset, Split
+from emoviz.data.dataset import NO_LABEL, Dataset, Split, relabelled
 from emoviz.data.library import SAMPLE, find_set, id_of, locate
 from emoviz.data.reading import fitted, open_dataset
-from emoviz.errors import TaxonomyError
+from emoviz.errors import TableError, TaxonomyError
 from emoviz.inference.embedding_table import EmbeddingTable
 from emoviz.labels import TAXONOMIES, Bridge, Taxonomy, bridge_between, own_taxonomy
 from emoviz.settings import Settings
@@ -55,7 +55,7 @@ class Labels:
 
 
 def open_labelled(
-    what: str | Path,
+    what: str | Path | Dataset,
     settings: Settings,
     taxonomy: Taxonomy | None = None,
     likely: Taxonomy | None = None,
@@ -69,17 +69,27 @@ def open_labelled(
 
     Args:
         what: An id, or the path of a folder, a ZIP or a table; a path that is there comes first.
+            A set that is open already counts as it is, with its records without a label.
         settings: Where the library is, and what is refused.
         taxonomy: Of the labels; found from them where None.
         likely: Taken instead of a smaller one where all labels are of it.
         split: Only this split.
-        level: Which folder is the class: see `emoviz.data.reading.Wish`.
+        level: Which folder is the class: see `emoviz.data.reading.Wish`; of no open set.
 
     Raises:
         TableError: There is no such set, it cannot be read, or none of its labels is known.
     """
-    path = locate(settings, str(what))
-    found = open_dataset(path, settings, taxonomy, likely, labelled=True, level=level)
+    if isinstance(what, Dataset):
+        if level is not None:
+            raise TableError(f"'{what.name}' is open already: its level cannot be chosen any more.")
+        if not len(what.taxonomy):
+            raise TableError(
+                f"'{what.name}' has no labels. Open it with labelled=True to learn what it lacks."
+            )
+        found = what if taxonomy is None else relabelled(what, taxonomy)
+    else:
+        path = locate(settings, str(what))
+        found = open_dataset(path, settings, taxonomy, likely, labelled=True, level=level)
     found = found if taxonomy is not None else fitted(found, likely)
     if id_of(settings, found.path) == SAMPLE:
         found = replace(found, about=find_set(settings, SAMPLE).about)

@@ -33,12 +33,12 @@ if pair is None:
     st.stop()
 with place:
     study.run_or_wait(settings, name, path, pair, folder)
-study.result(settings, folder, pair[1])
+study.result(settings, folder, pair[1], name)
 with st.expander("How to read this", icon=":material/help:"):
     st.markdown(
-        "- **eligible**: paintings whose two most probable emotions both reach theta and both have "
+        "- **eligible**: images whose two most probable emotions both reach theta and both have "
         "a sentiment. **pos-neg** means: first positive, second negative.\n"
-        "- **opposite %** is the share of eligible paintings with pos-neg or neg-pos.\n"
+        "- **opposite %** is the share of eligible images with pos-neg or neg-pos.\n"
         "- One trained network stands on each side. Another seed would give other numbers.\n"
         "- Paintings of your own come in on the **Collections** page; with WikiArt Emotions the "
         "estimates are also set against people's answers."

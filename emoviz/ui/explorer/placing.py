@@ -45,8 +45,8 @@ class Guest:
 
 def ways_in(settings: Settings) -> None:
     """Drop images onto the map; lay the artworks of the sample over it."""
-    left, right = st.columns([3, 2], vertical_alignment="center", gap="large")
-    with left:
+    # Beside each other where there is room for both, else below: a column would cut the words.
+    with st.container(horizontal=True, vertical_alignment="center", gap="large"):
         st.file_uploader(
             "Drop images here to place them on the map",
             accept_multiple_files=True,
@@ -56,21 +56,21 @@ def ways_in(settings: Settings) -> None:
             args=(settings,),
             help="Each passes the network and is laid among its nearest neighbours; the map stays "
             "as it is.",
+            width=430,
         )
-    with right:
         st.toggle(
             "Lay the sample's artworks over the map",
             key="explore-artworks",
             persist_state="session",
         )
-        left_out = len(_all(settings)) - MOST
-        if left_out > 0:
-            st.caption(
-                f"{MOST} images are laid on the map and {counted(left_out, 'image')} left out: "
-                "more would hide it. Take some off, or open them as a set of their own."
-            )
-        if st.session_state.get(_DROPPED):
-            st.button("Take the dropped images off", on_click=_clear, icon=":material/close:")
+    left_out = len(_all(settings)) - MOST
+    if left_out > 0:
+        st.caption(
+            f"{MOST} images are laid on the map and {counted(left_out, 'image')} left out: "
+            "more would hide it. Take some off, or open them as a set of their own."
+        )
+    if st.session_state.get(_DROPPED):
+        st.button("Take the dropped images off", on_click=_clear, icon=":material/close:")
 
 
 def guests(settings: Settings) -> list[Guest]:

@@ -37,7 +37,7 @@ def choose_collection(settings: Settings) -> tuple[str, str]:
                 continue
             found[item.request.name] = readable(item.request.title or item.request.name)
     found = distinct(found)
-    name = linked_choice("Images", found, "paintings", width=260)
+    name = linked_choice("Images", found, "paintings", width=320)
     path = SAMPLE if name == SAMPLE else str(works_table(settings, name).absolute())
     return name, path
 
@@ -52,10 +52,10 @@ def choose_pair(settings: Settings, preferred: Checkpoint) -> tuple[Checkpoint, 
     titles = {item.card.id: f"{readable(item.card.title)} ({item.card.id})" for item in groups}
     by_id = {item.card.id: item for item in groups}
     first = CHECKPOINTS[0] if CHECKPOINTS[0] in by_id else groups[-1].card.id
-    one = linked_choice("Baseline", titles, "baseline", first, width=260)
+    one = linked_choice("Baseline", titles, "baseline", first, width=320)
     rest = {key: title for key, title in titles.items() if key != one}
     second = preferred.card.id if preferred.card.id in rest else next(iter(rest))
-    other = linked_choice("With the loss", rest, "model", second, width=260)
+    other = linked_choice("With the loss", rest, "model", second, width=320)
     return by_id[one], by_id[other]
 
 
@@ -89,7 +89,7 @@ def run_or_wait(
     )
 
 
-def result(settings: Settings, folder: Path, model: Checkpoint) -> None:
+def result(settings: Settings, folder: Path, model: Checkpoint, name: str) -> None:
     """Maps, table, sentiments, artworks, downloads; a sentence where there is no study yet."""
     study = load_study(folder)
     if study is None:
@@ -100,6 +100,10 @@ def result(settings: Settings, folder: Path, model: Checkpoint) -> None:
         )
         return
     words = f"{counted(len(study.paths), 'image')}"
+    if name == SAMPLE:
+        known = {art.sha256 for art in study.sides[0].artworks}
+        art = sum(sha256 in known for sha256 in study.sha256)
+        words += f" ({counted(art, 'artwork')}; the others are photographs and illustrations)"
     words += f", {counted(len(study.refused), 'file')} could not be read" if study.refused else ""
     st.caption(f"{words}. Maps with seed {study.seed}.")
     _maps(study, model)
@@ -131,7 +135,7 @@ def _numbers(study: Study) -> None:
     st.markdown(
         f"Without a threshold the model's rate lies **{value} points** from the baseline's "
         f"(95 % interval {least} to {most}), {sure}. The dissertation's rows (Table 5.11) "
-        "come from 3,176 other paintings and networks trained on 118,000 photographs: compare the "
+        "come from 3,176 paintings and networks trained on 118,000 photographs: compare the "
         "direction, not the numbers. A lower rate is not better by itself: a network that always "
         "names the same two emotions has a rate of 0."
     )
