@@ -543,10 +543,10 @@ def bridge_between(model: Taxonomy, labels: Taxonomy) -> Bridge:
     if rule is None:
         joined = [name for name, other in TAXONOMIES.items() if _rule(model, other) is not None]
         raise TaxonomyError(
-            f"A checkpoint with the classes of '{model.name}' cannot be measured on labels of "
+            f"A network with the classes of '{model.name}' cannot be measured on labels of "
             f"'{labels.name}': no bridge joins them. From '{model.name}' there are bridges to "
             f"{', '.join(sorted(joined))}. Add one in emoviz/labels.py or choose another "
-            "checkpoint."
+            "network."
         )
     matrix = np.zeros((len(labels), len(model)))
     for label, classes in rule.items():

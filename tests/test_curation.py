@@ -123,7 +123,7 @@ def test_planted_faults_are_found(
     assert found["classes"]["counts"]["test"]["awe"] == 8 + 2
     assert found["text"] is None
     assert found["suspect_labels"] is None
-    assert found["not_looked_for"]["suspect_labels"] == "needs a checkpoint"
+    assert found["not_looked_for"]["suspect_labels"] == "needs a network"
     item, about = read_examined(kept / "images.parquet")
     assert len(item) == found["images"] == 68
     assert about["table"] == str(planted)

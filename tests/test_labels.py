@@ -273,7 +273,7 @@ def test_missing_bridge_says_what_to_do() -> None:
     assert "'emotion6'" in text
     assert "'mikels8'" in text
     assert "fer7, sadness2, sentiment2, wikiart3" in text
-    assert "labels.py or choose another checkpoint" in text
+    assert "labels.py or choose another network" in text
 
 
 def test_text_is_no_emotion_and_has_no_sentiment() -> None:

@@ -640,7 +640,7 @@ def test_sentences_say_what_numbers_mean(examined: Path) -> None:
     assert by_kind["duplicates"].count == 3
     assert by_kind["contradictions"].count == 1
     assert by_kind["suspect_labels"].count is None
-    assert "needs a checkpoint" in by_kind["suspect_labels"].words
+    assert "needs a network" in by_kind["suspect_labels"].words
     assert "(3)" in headline(found)
     even = {"all": {"a": 50, "b": 50}, "majority": 0.5, "ratio": 1.0}
     assert "of like size" in balance_words(even)

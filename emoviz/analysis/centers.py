@@ -265,7 +265,7 @@ def _distances(u: Any, centers: Any) -> Floats:
     if u.shape[1] != centers.shape[1]:
         raise AnalysisError(
             f"Vectors of width {u.shape[1]} cannot be compared with centers of width "
-            f"{centers.shape[1]}; wanted those of one checkpoint."
+            f"{centers.shape[1]}; wanted those of one network."
         )
     distances = np.empty((len(u), len(centers)))
     for c, center in enumerate(centers.astype(np.float64)):

@@ -324,11 +324,11 @@ def _promote(arguments: argparse.Namespace, settings: Settings) -> int:
     given = {name: getattr(arguments, name) for name in EDITABLE}
     edits = {name: value for name, value in given.items() if value is not None}
     reporter = Reporter(arguments.progress)
-    reporter.step("Writing the checkpoint and its graph")
+    reporter.step("Writing the network and its graph")
     found = promote(arguments.source, arguments.id, edits, settings)
     if arguments.run is not None:
         keep_held_out(arguments.run, found, settings, tell)
-    reporter.finish("The checkpoint is there", {"checkpoint": found.card.id})
+    reporter.finish("The network is there", {"checkpoint": found.card.id})
     tell(f"Checkpoint: {found.folder}")
     return 0
 

@@ -370,13 +370,13 @@ def _suspect_labels(material: CheckMaterial) -> CheckResult | str:
     """Doubted labels, and how often such doubts are right where wrong labels were planted."""
     item, vectors = material.item, material.vectors
     if vectors is None:
-        return "needs a checkpoint"
+        return "needs a network"
     known = np.flatnonzero(item.labels[vectors.rows] != NO_LABEL)
     rows, u = vectors.rows[known], vectors.u[known]
     labels = item.labels[rows]
     folds = fold_indices([item.groups[i] for i in rows], FOLDS)
     if len(np.unique(labels)) < 2 or len(np.unique(folds)) < 2:
-        return "needs two classes in two folds that the checkpoint could read"
+        return "needs two classes in two folds that the network could read"
     names = item.taxonomy.names
     p = label_errors.out_of_fold(u, labels, folds, len(names))
     found = label_errors.suspect_labels(p, labels)

@@ -169,7 +169,7 @@ def _found(
             stacked = np.stack([u[item.looks.sha256[i]] for i in rows])
             vectors = ImageVectors(checkpoint, np.array(rows, np.int64), stacked)
         else:
-            missing["suspect_labels"] = "the checkpoint could read none of the images"
+            missing["suspect_labels"] = "the network could read none of the images"
     material = CheckMaterial(item, limits, vectors, missing)
     found, item = find(material, lambda words: report.step(words, 0.97))
     return item, {**about, **found}

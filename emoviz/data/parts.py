@@ -349,7 +349,7 @@ def _check_same(files: Sequence[_File]) -> None:
         if (one.fingerprint, one.version) != (other.fingerprint, other.version):
             raise TableError(
                 f"'{file.path}' was made by emoviz {other.version} and '{first.path}' by "
-                f"{one.version}, or with another checkpoint or other options: make both anew with "
+                f"{one.version}, or with another network or other options: make both anew with "
                 "the same."
             )
         if one != other:

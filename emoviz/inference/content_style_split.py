@@ -72,7 +72,7 @@ class NoSplit:
 
 
 _FUSION = (
-    "This checkpoint is a fusion of several networks. Its probabilities are the mean of theirs, so "
+    "This network is a fusion of several networks. Its probabilities are the mean of theirs, so "
     "its logits are no sum of a semantic and a texture part, and no exact split exists."
 )
 _MULTIPLIED = (

@@ -135,7 +135,7 @@ def finite(raw: RawOutput) -> RawOutput:
     """
     if not all(np.isfinite(part).all() for part in raw):
         raise CheckpointError(
-            "The network answers with values that are no finite numbers: the checkpoint is "
+            "The network answers with values that are no finite numbers: it is "
             "damaged, or was made to mislead. Choose another."
         )
     return raw

@@ -318,12 +318,12 @@ def distances(model: Model, raw: RawOutput) -> Probabilities | None:
             found = model.novelty.distance(raw.energy, raw.pooled)
     except ValueError:  # of arrays of other lengths
         raise CheckpointError(
-            f"The novelty statistic of checkpoint '{model.checkpoint.card.id}' does not fit its "
+            f"The novelty statistic of network '{model.checkpoint.card.id}' does not fit its "
             "network."
         ) from None
     if not np.isfinite(found).all():
         raise CheckpointError(
-            f"The novelty statistic of checkpoint '{model.checkpoint.card.id}' gives "
+            f"The novelty statistic of network '{model.checkpoint.card.id}' gives "
             "distances that are no finite numbers: it is damaged, or was made to mislead."
         )
     return found

@@ -28,10 +28,10 @@ def across_document(values: Values) -> Document:
         )
     )
     lead = (
-        "Every checkpoint on every set, through the bridge from its classes to the set's labels. "
-        "Numbers of checkpoints with other classes or labels answer other questions."
+        "Every network on every set, through the bridge from its classes to the set's labels. "
+        "Numbers of networks with other classes or labels answer other questions."
     )
-    return Document("Checkpoints on sets", lead, sections)
+    return Document("Networks on sets", lead, sections)
 
 
 def _measure(name: str, cells: Sequence[Values]) -> Section:
@@ -86,7 +86,7 @@ def _origins(cells: Sequence[Values]) -> Section:
         "What was measured",
         tables=[DocumentTable(header, rows)],
         notes=[
-            "A checkpoint that learned from a set may have seen the very images: its numbers there "
+            "A network that learned from a set may have seen the very images: its numbers there "
             "say little."
         ],
     )

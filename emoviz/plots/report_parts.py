@@ -176,7 +176,7 @@ def calibration_section(found: Values) -> Section:
         figures=[figure] if bars else [],
         notes=[
             "Bars that end below the dashed line: the model is surer than it is right. The "
-            "temperature comes on top of the checkpoint's own; above 1 it makes answers less sure."
+            "temperature comes on top of the network's own; above 1 it makes answers less sure."
         ],
     )
 

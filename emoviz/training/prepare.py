@@ -231,7 +231,7 @@ def build_network(recipe: Recipe, start: Checkpoint | None = None) -> tuple[Emot
     if recipe.network.start:
         if start is None:
             raise TrainingError(
-                f"The recipe starts from the checkpoint '{recipe.network.start}', which this "
+                f"The recipe starts from the network '{recipe.network.start}', which this "
                 "command does not open. Train it with `train`."
             )
         return network, take_weights(network, start, recipe.classes)

@@ -378,7 +378,7 @@ class _Run:
             origin["precision"] = words
         if self._wish() == FINISH:
             origin["stopped"] = f"by hand, after {state.place.total} steps"
-        self._how.report(_MEASURED, "Writing the checkpoint")
+        self._how.report(_MEASURED, "Writing the network")
         if not prepared.worker.processes.is_first:
             return None
         seen, told = seen_images(prepared.targets.records, recipe)
@@ -387,7 +387,7 @@ class _Run:
         centers = state.loss.centers.detach().cpu() if learned else None
         place = checkpoint_folder(self._folder, recipe)
         place = place.with_name(place.name + suffix)
-        with _kept_for_later("The checkpoint cannot be written"):
+        with _kept_for_later("The network cannot be written"):
             return save_checkpoint(
                 place,
                 replace(card, id=place.name),

@@ -29,7 +29,7 @@ def take_weights(network: EmotionNetwork, start: Checkpoint, classes: Taxonomy) 
     if card.backbone != network.config.backbone:
         raise TrainingError(
             f"The starting point '{card.id}' has the backbone {card.backbone}, the recipe "
-            f"{network.config.backbone}. Choose a checkpoint of that backbone, or set "
+            f"{network.config.backbone}. Choose a network of that backbone, or set "
             f"network.backbone={card.backbone}."
         )
     given = load_network(start).state_dict()
@@ -42,7 +42,7 @@ def take_weights(network: EmotionNetwork, start: Checkpoint, classes: Taxonomy) 
             if not fits:
                 raise TrainingError(
                     f"The starting point '{card.id}' has another array {name} than this version "
-                    "builds. Choose another checkpoint."
+                    "builds. Choose another network."
                 )
         elif not (fits and same_modules) or (name.startswith(_CLASSIFIER) and not same_classes):
             continue
