@@ -328,7 +328,8 @@ def _reach(last: Snapshot, found: Snapshot) -> float:
 
 
 def _chart(figure: Any, key: str) -> None:
-    with st.container(width=_WIDTH, key=f"figure-{key}"):
+    is_table = isinstance(figure, str)  # which is cut where it is given less than it wants
+    with st.container(width="content" if is_table else _WIDTH, key=f"figure-{key}"):
         if isinstance(figure, str):
             st.html(figure)
         else:
