@@ -46,7 +46,7 @@ class Guest:
 def ways_in(settings: Settings) -> None:
     """Drop images onto the map; lay the artworks of the sample over it."""
     # Beside each other where there is room for both, else below: a column would cut the words.
-    with st.container(horizontal=True, vertical_alignment="center", gap="large"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.file_uploader(
             "Drop images here to place them on the map",
             accept_multiple_files=True,
