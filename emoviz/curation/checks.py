@@ -22,7 +22,6 @@ from emoviz.data.dataset import NO_LABEL, fold_indices
 from emoviz.data.image_statistics import Looks
 from emoviz.plugins import PluginError, Registry
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 LOOKS = ("brightness", "contrast", "saturation", "colourfulness", "warmth")
 FOLDS = 5

@@ -21,7 +21,6 @@ from emoviz.errors import ImageError, TableError
 from emoviz.files import replaced_file, replaced_folder, write_json
 from emoviz.inference.tabular import csv_writer, safe_cell
 
-KINDS = ("csv", "imagefolder", "croissant")
 TABLE, METADATA, MISSING = "records.csv", "croissant.json", "missing.txt"
 _SUFFIX = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"GIF8": ".gif", b"RIFF": ".webp"}
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from emoviz.plots.bars import FIRST
 
-SECOND, THIRD, GREY = "#d9822b", "#2a9d8f", "#8a8f98"
+SECOND, GREY = "#d9822b", "#8a8f98"
 # Ends of the axes, the same for all sets, so that small differences look small.
 _ENDS = {
     "brightness": (0.0, 1.0),

@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypeGuard, get_args
+from typing import Any, Literal, TypeGuard
 
 from emoviz.data.dataset import Holder
 from emoviz.data.fetch import Fetcher
@@ -51,7 +51,6 @@ from emoviz.review.images import ending
 from emoviz.settings import Settings
 
 Kind = Literal["folder", "zip", "table", "iiif", "wikiart-emotions", "sample"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 SAMPLE = "sample"
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _GIVE_UP = 5  # failures of the line, one after another, after which the rest waits for later

@@ -106,22 +106,6 @@ def verdict(found: Mapping[str, MetricEstimate], labels: int) -> str:
     )
 
 
-def beside(
-    one: Mapping[str, MetricEstimate], others: Sequence[tuple[str, Mapping[str, MetricEstimate]]]
-) -> pd.DataFrame:
-    """Measures of several in columns, by name.
-
-    Args:
-        one: Gives the order of the measures.
-        others: (title, measures) of each column.
-    """
-    columns = {
-        title: [with_interval(found[name], METRICS[name]) for name in one]
-        for title, found in others
-    }
-    return pd.DataFrame(columns, index=[METRICS[name].title for name in one])
-
-
 def with_interval(item: MetricEstimate, kind: Metric, signed: bool = False) -> str:
     """``34.7 %  (30.1 to 39.2)``."""
     ends = interval(item, kind, signed)
