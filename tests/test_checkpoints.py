@@ -340,7 +340,7 @@ def test_weights_are_hashed_once(
 @pytest.mark.parametrize("name", ["card.json", "model.safetensors"])
 def test_missing_file_is_told(tiny_checkpoint: Checkpoint, name: str) -> None:
     (tiny_checkpoint.folder / name).unlink()
-    with pytest.raises(CheckpointError, match=f"Checkpoint 'tiny'.*({name}|No such file)"):
+    with pytest.raises(CheckpointError, match=f"tiny'.*({name}|No such file)"):
         read_checkpoint(tiny_checkpoint.folder)
 
 

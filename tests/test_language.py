@@ -59,6 +59,8 @@ def _outside(file: Path) -> Iterator[str]:
             )
             if name in (*_GIVEN, *_NO_WORDS):
                 skipped |= {inner for part in node.args for inner in ast.walk(part)}
+        for part in (getattr(node, "annotation", None), getattr(node, "format_spec", None)):
+            skipped |= set(ast.walk(part)) if part is not None else set()
         if isinstance(node, ast.Raise | ast.Subscript):
             skipped |= set(ast.walk(node))  # what errors say is taken from there by itself
     for node in ast.walk(tree):

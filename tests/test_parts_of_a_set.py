@@ -276,7 +276,7 @@ def test_places_are_whole_numbers(tmp_path: Path, places: list[Any]) -> None:
 def test_parts_of_two_works_are_told(tmp_path: Path) -> None:
     one = written(numbers(30), 2, tmp_path)[0]
     for name, other, match in (
-        ("weights", numbers(30, "b"), "another checkpoint"),
+        ("weights", numbers(30, "b"), "another network"),
         ("late", numbers(31), r"other images \(31\) than .* \(30\)"),
     ):
         path = tmp_path / f"{name}.parquet"
