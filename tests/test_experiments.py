@@ -815,7 +815,7 @@ def test_a_claim_that_something_falls_is_shown_by_a_fall() -> None:
 
 
 def test_a_report_on_nothing_says_so(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="holds no table.json of an experiment"):
+    with pytest.raises(TableError, match=r"holds no table\.json of an experiment"):
         write_report([tmp_path], tmp_path / "page.md")
     (tmp_path / "table.json").write_text('{"rows": 3}')
     with pytest.raises(TableError, match="Run the experiment again"):
