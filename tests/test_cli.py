@@ -582,3 +582,24 @@ def test_a_path_that_cannot_be_meant_is_told_in_one_sentence(
         assert told("file") == "emoviz: 'PATH' is a file; wanted: a folder."
     if "folder" not in kinds:
         assert told("folder") == "emoviz: 'PATH' is a folder; wanted: a file."
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "sample", "--out"],
+        ["embed", "sample", "--out"],
+        ["style", "sample", "--out"],
+        ["project", __file__, "--out"],
+        ["data", "import", "table", __file__, "--out"],
+        ["data", "import", "table", __file__, "--out", "kept.parquet", "--refused"],
+    ],
+    ids=["predict", "embed", "style", "project", "import", "refused"],
+)
+def test_a_folder_where_a_file_shall_be_is_told_before_anything_is_computed(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == f"emoviz: '{tmp_path}' is a folder; wanted: a file.\n"

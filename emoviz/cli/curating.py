@@ -11,6 +11,7 @@ from emoviz.cli.output import (
     account,
     add_level,
     add_progress_and_format,
+    given_path,
     named_taxonomy,
     print_account,
     show,
@@ -48,9 +49,14 @@ def _add_import(parts: Any) -> None:
     verb.add_argument("--labels", default="", help="which labels, where the set has several")
     add_level(verb)
     verb.add_argument("--title", default="", help="for people")
-    verb.add_argument("--out", type=Path, metavar="T.parquet")
+    verb.add_argument("--out", type=given_path("file", new=True), metavar="T.parquet")
     verb.add_argument("--library", metavar="ID", help="keep it as a set of the library")
-    verb.add_argument("--refused", type=Path, metavar="F.csv", help="what did not fit, all of it")
+    verb.add_argument(
+        "--refused",
+        type=given_path("file", new=True),
+        metavar="F.csv",
+        help="what did not fit, all of it",
+    )
     verb.add_argument("--sent", action="store_true", help=argparse.SUPPRESS)
     add_progress_and_format(verb)
     verb.set_defaults(verb=_import)

@@ -10,6 +10,7 @@ from emoviz.cli.output import (
     account,
     add_level,
     add_progress_and_format,
+    given_path,
     print_account,
     show,
 )
@@ -29,7 +30,10 @@ def add_verbs(verbs: Any) -> None:
     verb.add_argument("--taxonomy", help="of the labels; found from them where left out")
     add_level(verb)
     verb.add_argument(
-        "--out", type=Path, metavar="F", help=".parquet or .npz (default: the store at home)"
+        "--out",
+        type=given_path("file", new=True),
+        metavar="F",
+        help=".parquet or .npz (default: the store at home)",
     )
     add_parts(verb, _work, finish_embedding)
     verb.add_argument("--batch", type=int, default=32, help="images at once (32)")

@@ -49,7 +49,7 @@ def _add_project(verbs: Any) -> None:
     verb.add_argument(
         "--out",
         required=True,
-        type=Path,
+        type=given_path("file", new=True),
         help="Parquet: the table with x, y (and z) added; npz: the map alone",
     )
     verb.add_argument("--progress", type=Path, help="also write how far it is to this file")

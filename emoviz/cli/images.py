@@ -48,7 +48,12 @@ def _add_predict(verbs: Any) -> None:
     )
     verb.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, help="id or folder")
     verb.add_argument("--format", choices=("table", "json", "csv"), default="table")
-    verb.add_argument("--out", type=Path, metavar="F.parquet", help="all numbers as a table")
+    verb.add_argument(
+        "--out",
+        type=given_path("file", new=True),
+        metavar="F.parquet",
+        help="all numbers as a table",
+    )
     add_parts(verb, _predict_work, finish_predictions)
     verb.add_argument("--batch", type=int, default=32, help="images at once (32)")
     verb.add_argument("--progress", type=Path, metavar="FILE", help="progress as JSON lines")

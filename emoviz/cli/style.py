@@ -9,6 +9,7 @@ from emoviz.cli.output import (
     NOTHING_READ,
     account,
     add_progress_and_format,
+    given_path,
     print_account,
     show,
 )
@@ -27,7 +28,12 @@ def add_verbs(verbs: Any) -> None:
     """Add this module's verb to the parser."""
     verb = verbs.add_parser("style", help="style or content over a collection, class by class")
     add_collection(verb)
-    verb.add_argument("--out", type=Path, metavar="F.csv", help="the parts of each image's logits")
+    verb.add_argument(
+        "--out",
+        type=given_path("file", new=True),
+        metavar="F.csv",
+        help="the parts of each image's logits",
+    )
     add_parts(verb, _style_work, finish_style)
     add_progress_and_format(verb)
     verb.set_defaults(verb=_style, taxonomy=None, level=None)
